@@ -1,0 +1,67 @@
+# The course's commands. Everything but `setup` sets itself up first, in .venv. Works with GNU make 3.81 (macOS) and later.
+#
+#   make PYTHON=python3.12 setup     another interpreter
+#   make test PYTEST="-k faces -x"   more options for pytest
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST ?=
+NAMES ?=
+WORKERS ?= 2
+
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup course test lab notebooks lint clean lock
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP)  ## install the course and its tests in .venv (once; again when the dependencies change)
+
+# One shell line, so that a failure leaves no stamp behind. An environment that works is added to, not made again.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "TorchFakes needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is `$(PYTHON) --version 2>&1`." \
+	       "Install one of them, then: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments (venv or ensurepip is missing)." \
+	       "On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (some minutes the first time; PyTorch is large)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[course,dev]' --constraint constraints.txt
+	@touch $@
+
+course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course
+	@$(BIN)/torchfakes course $(NAMES)
+
+test: lint  ## check the code's style, then run all tests and all notebooks
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
+	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
+
+lab: $(STAMP)  ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAMES="03_blur" for some, FORCE=1 for all again)
+	@$(BIN)/python -m torchfakes_utils.course.build $(NAMES) $(if $(FORCE),--force)
+
+lint: $(STAMP)  ## check the code's style
+	@$(BIN)/ruff check --quiet .
+
+clean:  ## remove what was generated: data, runs, pages, environment
+	rm -rf build data runs $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One set of versions for Python 3.11 to 3.13 on every platform. uv resolves for all of them at once; pip cannot.
+# The versions in the file are kept where they still fit: `make lock UPGRADE=--upgrade` takes the newest instead.
+# The wheels of CUDA are left out: each torch names exactly the ones that it needs, on Linux only.
+lock:  ## resolve constraints.txt again from pyproject.toml (UPGRADE=--upgrade takes newer versions)
+	@mkdir -p build && $(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet uv
+	@cp constraints.txt build/lock/constraints.txt
+	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --all-extras \
+	  --no-annotate --no-header $(UPGRADE) --output-file build/lock/constraints.txt pyproject.toml
+	@{ echo "# Every version that TorchFakes is tested with, the same for Python 3.11, 3.12 and 3.13. Made by: make lock"; \
+	   echo "# The CUDA wheels are absent on purpose: torch itself names the exact ones it needs, and only on Linux."; \
+	   grep -v -E '^(#|nvidia-|cuda-|triton=)' build/lock/constraints.txt; } > build/lock/new.txt
+	@mv build/lock/new.txt constraints.txt

@@ -1,0 +1,226 @@
+"""Metrics, against answers worked out by hand, scikit-learn's, and what has to hold for any scores."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sklearn_metrics
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.metrics import INTERVAL_METRICS, binary_metrics, bootstrap_interval, by_clip, eer
+
+quick = settings(max_examples=60, deadline=None)
+
+# Few distinct values, so that ties, the usual trap of ranking metrics, come up all the time.
+pairs = st.lists(
+    st.tuples(st.integers(0, 1), st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1))),
+    min_size=2,
+    max_size=40,
+)
+
+
+def both_classes(rows):
+    labels, scores = (np.array(column) for column in zip(*rows, strict=True))
+    assume(0 < labels.sum() < len(labels))
+    return labels, scores
+
+
+def clip_table(labels, scores):
+    return pd.DataFrame({"label": labels, "probability_fake": scores})
+
+
+def test_a_case_worked_out_by_hand():
+    # Reals .1 .4 .6, fakes .35 .8: of the six pairs the fake is higher in .35>.1, .8>.1, .8>.4, .8>.6: 4/6.
+    result = binary_metrics([0, 0, 0, 1, 1], [0.1, 0.4, 0.6, 0.35, 0.8])
+    assert result["auc"] == pytest.approx(4 / 6)
+    assert result["confusion"] == {"tn": 2, "fp": 1, "fn": 1, "tp": 1}
+    assert result["accuracy"] == pytest.approx(3 / 5)
+    assert result["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert result["always_fake_accuracy"] == pytest.approx(2 / 5)
+    assert result["predicted_fake_rate"] == pytest.approx(2 / 5)
+    assert result["loss"] == pytest.approx(-np.log([0.9, 0.6, 0.4, 0.35, 0.8]).mean())
+    # Missed fakes stay at 1/2 from one false fake of three to two of three: the curve meets the diagonal at 1/2.
+    assert result["eer"] == pytest.approx(1 / 2)
+    assert (result["n"], result["n_real"], result["n_fake"], result["reasons"]) == (5, 3, 2, {})
+
+
+def test_the_first_projects_balance_makes_always_fake_look_good():
+    labels = np.repeat([0, 1], [5500, 21000])
+    result = binary_metrics(labels, np.full(len(labels), 0.9))
+    assert result["accuracy"] == result["always_fake_accuracy"] == pytest.approx(0.792, abs=1e-3)
+    assert result["balanced_accuracy"] == result["auc"] == result["eer"] == 0.5
+
+
+def test_a_score_at_the_threshold_is_called_fake():
+    assert binary_metrics([1], [0.5])["confusion"]["tp"] == 1
+    assert binary_metrics([1], [0.5], threshold=0.51)["confusion"]["fn"] == 1
+
+
+@pytest.mark.parametrize(("label", "word"), [(0, "real"), (1, "fake")])
+def test_one_class_gives_null_with_a_reason_never_a_half(label, word):
+    result = binary_metrics([label] * 3, [0.2, 0.5, 0.9])
+    for name in ("auc", "eer", "balanced_accuracy"):
+        assert result[name] is None
+        assert word in result["reasons"][name]
+    assert result["loss"] is not None
+    assert result["accuracy"] is not None
+    assert eer([label] * 3, [0.2, 0.5, 0.9]) is None
+
+
+def test_no_scores_at_all():
+    result = binary_metrics([], [])
+    assert result["n"] == 0
+    assert result["accuracy"] is None
+    assert result["reasons"]["loss"] == "there are no scores"
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        ([0, 1], [0.5, np.nan], "1 of 2 scores"),
+        ([0, 1], [0.5, 1.5], "between 0 and 1"),
+        ([0, 2], [0.5, 0.5], "1 for fake"),
+        ([0, 1], [0.5], "2 labels for 1 scores"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_one_line(labels, scores, message):
+    with pytest.raises(InputError, match=message) as caught:
+        binary_metrics(labels, scores)
+    assert "\n" not in str(caught.value)
+
+
+@quick
+@given(pairs)
+def test_agrees_with_scikit_learn_and_is_json(rows):
+    labels, scores = both_classes(rows)
+    result = json.loads(json.dumps(binary_metrics(labels, scores), allow_nan=False))
+    called = scores >= 0.5
+    assert result["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(labels, scores))
+    assert result["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, called))
+    confusion = sklearn_metrics.confusion_matrix(labels, called, labels=[0, 1]).ravel().tolist()
+    assert list(result["confusion"].values()) == confusion
+
+
+@quick
+@given(pairs)
+def test_auc_is_the_share_of_pairs_in_the_right_order(rows):
+    labels, scores = both_classes(rows)
+    fakes, reals = scores[labels == 1][:, None], scores[labels == 0]
+    share = ((fakes > reals) + 0.5 * (fakes == reals)).mean()
+    assert binary_metrics(labels, scores)["auc"] == pytest.approx(share)
+
+
+@quick
+@given(pairs)
+def test_equal_error_rate_properties(rows):
+    labels, scores = both_classes(rows)
+    rate = eer(labels, scores)
+    assert 0 <= rate <= 1
+    # Exchanging the classes and turning the scores round is the same question.
+    assert eer(1 - labels, -scores) == pytest.approx(rate)
+    # Turning only the scores round mirrors the ROC curve.
+    assert eer(labels, -scores) == pytest.approx(1 - rate)
+    # Only the order counts.
+    assert eer(labels, 3 * np.round(scores, 6) - 7) == pytest.approx(eer(labels, np.round(scores, 6)))
+    if scores[labels == 1].min() > scores[labels == 0].max():
+        assert rate == 0
+
+
+def scores_table(**changed):
+    table = pd.DataFrame(
+        {
+            "clip_id": ["000_003"] * 4 + ["000"],
+            "method": ["Deepfakes", "Deepfakes", "FaceSwap", "FaceSwap", "youtube"],
+            "compression": ["c23", "c23", "c23", "c40", "c23"],
+            "split": "test",
+            "label": [1, 1, 1, 1, 0],
+            "probability_fake": [0.2, 0.6, 0.9, 0.7, 0.1],
+        }
+    )
+    return table.assign(**changed)
+
+
+def test_clips_of_one_name_but_another_method_or_compression_stay_apart():
+    clips = by_clip(scores_table())
+    key = clips.set_index(["method", "compression", "clip_id"])
+    assert len(clips) == 4
+    assert key.loc[("Deepfakes", "c23", "000_003"), "probability_fake"] == pytest.approx(0.4)
+    assert key.loc[("Deepfakes", "c23", "000_003"), "frames"] == 2
+    assert key.loc[("FaceSwap", "c40", "000_003"), "probability_fake"] == pytest.approx(0.7)
+    assert clips["split"].tolist() == ["test"] * 4
+
+
+def test_by_clip_does_not_depend_on_the_order_of_rows():
+    shuffled = scores_table().sample(frac=1, random_state=3)
+    pd.testing.assert_frame_equal(by_clip(shuffled), by_clip(scores_table()))
+
+
+@pytest.mark.parametrize("column", ["label", "split"])
+def test_frames_that_disagree_about_their_clip_are_refused(column):
+    values = {"label": [1, 0, 1, 1, 0], "split": ["train", "test", "test", "test", "test"]}[column]
+    with pytest.raises(InputError, match=f"Deepfakes/c23/000_003.*{column}"):
+        by_clip(scores_table(**{column: values}))
+
+
+def test_by_clip_of_nothing_is_an_empty_table():
+    assert by_clip(scores_table().iloc[:0]).empty
+
+
+@quick
+@given(pairs, st.sampled_from(INTERVAL_METRICS))
+def test_one_replicate_is_the_metric_of_a_resampled_data_set(rows, metric):
+    """The weighted shortcut against the plain way: repeat the rows, then ask for the metric."""
+    labels, scores = both_classes(rows)
+    assume(min(labels.sum(), (1 - labels).sum()) >= 2)
+    replicate = bootstrap_interval(clip_table(labels, scores), metric, replicates=1, seed=5)
+    # The draw, repeated here: from the most fake-looking clip down, fakes first.
+    order = np.argsort(-scores, kind="stable")
+    labels, scores = labels[order], scores[order]
+    generator, times = np.random.default_rng(5), np.zeros(len(labels), int)
+    for label in (1, 0):
+        count = (labels == label).sum()
+        times[labels == label] = generator.multinomial(count, np.full(count, 1 / count))
+    plain = binary_metrics(np.repeat(labels, times), np.repeat(scores, times))[metric]
+    assert replicate == pytest.approx((plain, plain))
+
+
+@pytest.mark.parametrize("metric", INTERVAL_METRICS)
+def test_an_interval_holds_the_metric_and_narrows_with_more_clips(metric):
+    generator = np.random.default_rng(0)
+
+    def interval(per_class):
+        labels = np.repeat([0, 1], per_class)
+        scores = np.clip(generator.normal(0.4 + 0.2 * labels, 0.15), 0, 1)
+        low, high = bootstrap_interval(clip_table(labels, scores), metric)
+        assert 0 <= low <= binary_metrics(labels, scores)[metric] <= high <= 1
+        return high - low
+
+    assert interval(400) < interval(20)
+
+
+def test_an_interval_is_the_same_for_the_same_seed_whatever_the_memory(monkeypatch):
+    labels, scores = np.repeat([0, 1], 30), np.random.default_rng(1).random(60)
+    table = clip_table(labels, scores)
+    first = bootstrap_interval(table, seed=2)
+    assert bootstrap_interval(table, seed=2) == first
+    assert bootstrap_interval(table, seed=3) != first
+    monkeypatch.setattr("torchfakes_utils.metrics._BOOTSTRAP_CELLS", 60)
+    low, high = bootstrap_interval(table, seed=2)
+    assert (low, high) == pytest.approx(first, abs=0.02)
+
+
+def test_perfect_scores_have_an_interval_of_no_width():
+    assert bootstrap_interval(clip_table([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1], [0, 1, 1], []])
+def test_no_interval_where_nothing_can_vary(labels):
+    assert bootstrap_interval(clip_table(labels, np.linspace(0, 1, len(labels)))) is None
+
+
+def test_an_unknown_interval_is_refused():
+    with pytest.raises(InputError, match="auc"):
+        bootstrap_interval(clip_table([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]), "f1")

@@ -1,0 +1,226 @@
+"""What holds the project together: imports run one way, every dependency is declared and pinned, the README is true."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import jupytext
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "torchfakes_utils"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+# The order in which data flows: a module imports earlier ones only. `<name>_something` is a part of `<name>`.
+ORDER = [
+    "errors", "tables", "faceforensics", "video", "mini", "sharpness", "faces", "dataset", "metrics", "detector",
+    "training", "evaluation", "explanation", "inference", "cli", "__main__",
+]  # fmt: skip
+# A module whose parts stand in files of their own: each part just before its whole.
+PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces"}
+
+# Import names that differ from the name of the distribution.
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn",
+    "pytorch_grad_cam": "grad-cam", "facenet_pytorch": "facenet-pytorch", "IPython": "ipython",
+}  # fmt: skip
+# Present wherever the distribution on the right is, whose public interface they are part of.
+CARRIED = {"IPython": "ipykernel", "matplotlib_inline": "ipykernel", "packaging": "pytest", "traitlets": "ipywidgets"}
+
+
+def imports(source: str, top_only: bool = False) -> set[str]:
+    """The dotted names that a piece of code imports; `top_only` leaves out what is imported inside a function."""
+    tree = ast.parse(source)
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if top_only and id(node) in inside:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own_modules(names: set[str]) -> set[str]:
+    return {name.split(".")[1] for name in names if name.startswith("torchfakes_utils.")} - {"__version__"}
+
+
+def rank(name: str) -> float:
+    whole = PARTS.get(name, name)
+    assert whole in ORDER, f"torchfakes_utils/{name}.py has no place in the order: give it one in ORDER or PARTS"
+    return ORDER.index(whole) - (0.5 if name in PARTS else 0)
+
+
+MODULES = sorted(PACKAGE.glob("*.py"))
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES if path.stem != "__init__"], ids=lambda path: path.stem)
+def test_imports_run_one_way(module):
+    allowed = {"course"} if module.stem == "cli" else set()  # `torchfakes course`, inside its function
+    for name in own_modules(imports(module.read_text())) - allowed:
+        assert name != "course", f"{module.stem} imports course/, which is only for notebooks"
+        siblings = name in PARTS and module.stem in PARTS and PARTS[name] == PARTS[module.stem]
+        assert rank(name) < rank(module.stem) or siblings, f"{module.stem} imports {name}, which comes after it"
+
+
+def test_no_cycle_among_the_parts_of_a_module():
+    graph = {path.stem: own_modules(imports(path.read_text())) for path in MODULES if path.stem in PARTS}
+    for start in graph:
+        reached, waiting = set(), list(graph[start])
+        while waiting:
+            name = waiting.pop()
+            if name in graph and name not in reached:
+                reached.add(name)
+                waiting.extend(graph[name])
+        assert start not in reached, f"{start} imports itself in a roundabout way"
+
+
+def test_relative_imports_are_not_used():
+    for path in PACKAGE.rglob("*.py"):
+        levels = [node.level for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        assert not any(levels), f"{path.name}: import torchfakes_utils.… by its full name"
+
+
+def test_the_command_line_imports_its_stages_late():
+    for name in ("__init__", "cli", "__main__", "errors"):
+        path = PACKAGE / f"{name}.py"
+        if path.is_file():
+            assert own_modules(imports(path.read_text(), top_only=True)) <= {"errors", "cli"}
+    probe = (
+        "import sys, torchfakes_utils, torchfakes_utils.course; "
+        "heavy = {'torch', 'matplotlib', 'pandas', 'gradio', 'ipywidgets', 'nbclient'} & set(sys.modules); "
+        "sys.exit(', '.join(heavy) or None)"
+    )
+    result = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, f"importing the package loads {result.stderr.strip()}"
+
+
+def declared(*extras: str) -> set[str]:
+    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
+    return {canonicalize_name(Requirement(line).name) for requirements in lists for line in requirements}
+
+
+def third_party(source: str) -> set[str]:
+    """The distributions that a piece of code needs."""
+    tops = (
+        {name.split(".")[0] for name in imports(source)} - {"torchfakes_utils", "google"} - set(sys.stdlib_module_names)
+    )
+    return {canonicalize_name(CARRIED.get(top, DISTRIBUTIONS.get(top, top))) for top in tops}
+
+
+def test_every_import_is_declared():
+    extras = tuple(PROJECT["optional-dependencies"])
+    for path in MODULES:
+        assert third_party(path.read_text()) <= declared("app", "export", "cluster"), path.name
+    for path in (PACKAGE / "course").glob("*.py"):
+        assert third_party(path.read_text()) <= declared("course"), path.name
+    for path in (ROOT / "tests").rglob("*.py"):
+        local = {other.stem for other in (ROOT / "tests").rglob("*.py")} | {"tests"}
+        assert third_party(path.read_text()) - local <= declared(*extras), path.name
+    for path in (ROOT / "notebooks" / "source").glob("*.py"):
+        cells = jupytext.reads(path.read_text(), fmt="py:percent").cells
+        code = "\n".join(cell.source for cell in cells if cell.cell_type == "code" and not cell.source.startswith("%"))
+        assert third_party(code) <= declared("course"), path.name
+
+
+def constraints() -> dict[str, str]:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    requirements = [Requirement(line) for line in lines]
+    return {canonicalize_name(requirement.name): str(requirement.specifier) for requirement in requirements}
+
+
+def test_every_dependency_is_pinned():
+    pins = constraints()
+    assert all(re.fullmatch(r"==[\w.]+", version) for version in pins.values()), "exact, and no local versions (+cpu)"
+    missing = declared(*PROJECT["optional-dependencies"]) - set(pins)
+    assert not missing, f"{sorted(missing)} not in constraints.txt: make lock"
+    for requirement in map(Requirement, PROJECT["dependencies"]):
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)][2:]), requirement
+    # CUDA's wheels come with torch, which names the exact ones.
+    assert not [name for name in pins if name.startswith(("nvidia-", "cuda-", "triton"))]
+    assert "://" not in (ROOT / "constraints.txt").read_text()
+
+
+def test_what_the_dependencies_need_is_pinned_too():
+    """Walks through what is installed here, so that nothing that core, course and dev bring along is left open."""
+    pins, seen = constraints(), set()
+    waiting = [(name, frozenset()) for name in declared("course", "dev")]
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) in seen or name.startswith(("nvidia-", "cuda-", "triton")):
+            continue
+        seen.add((name, extras))
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        assert name in pins, f"{name} not in constraints.txt: make lock"
+        for line in distribution.requires or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or any(
+                requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)
+            ):
+                waiting.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
+
+
+def test_one_list_of_dependencies():
+    text = (ROOT / "environment.yml").read_text()
+    assert "--editable .[course,dev]" in text and "--constraint constraints.txt" in text
+    assert not [name for name in declared("course", "dev") if f"- {name}" in text]
+
+
+def test_readme_commands_exist():
+    readme = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/contributing.md"))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^ {4}|&& )make ([a-z]+)", readme, re.MULTILINE)) <= targets
+    command_line = [sys.executable, "-m", "torchfakes_utils", "--help"]
+    text = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for command in set(re.findall(r"^ {4}torchfakes ([a-z]+)", readme, re.MULTILINE)):
+        assert re.search(rf"\b{command}\b", text), f"README: torchfakes {command}"
+
+
+def test_readme_links_to_files_that_are_there():
+    readme = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", readme):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+    for name in re.findall(r"colab\.research\.google\.com/github/torchfakes/torchfakes/blob/main/([\w/.]+)", readme):
+        assert (ROOT / name).exists(), name
+
+
+def test_readme_is_filled_in():
+    assert "PLACEHOLDER" not in (ROOT / "README.md").read_text()
+
+
+def test_makefile_suits_old_make():
+    text = (ROOT / "Makefile").read_text()
+    assert ".ONESHELL" not in text and "!=" not in text and "$(file" not in text
+
+
+def test_shell_scripts_parse():
+    for script in ("data_download.sh", ".ci/run"):
+        subprocess.run(["bash", "-n", ROOT / script], check=True)
+        assert (ROOT / script).stat().st_mode & 0o111, f"{script} is not executable"
+    text = subprocess.run([ROOT / "data_download.sh", "--help"], capture_output=True, text=True, check=True).stdout
+    assert "Exit status" in text
+    assert subprocess.run([ROOT / "data_download.sh", "nonsense"], capture_output=True).returncode == 2
+
+
+def test_notebook_files_are_small():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert path.stat().st_size < 1_500_000, f"{path.name}: smaller or fewer figures"
+        json.loads(path.read_text())

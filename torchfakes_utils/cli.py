@@ -1,0 +1,393 @@
+"""The `torchfakes` command: the pipeline, stage by stage, for people and for machines.
+
+Results go to standard output (one JSON object a line with --json), everything else to standard error. Exit status:
+0 all done; 1 some input could not be used, and the rest is done; 2 wrong usage or nothing usable; 130 interrupted.
+
+Only `argparse` is imported until a stage runs, so that `--help` answers at once.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from torchfakes_utils import __version__
+from torchfakes_utils.errors import InputError
+
+DONE, SOME_UNUSABLE, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+# Of a long list of failures only these many are named on the terminal; the table names them all.
+_NAMED_FAILURES = 10
+
+
+class Output:
+    """Where results go: lines for people or, with --json, an object a line for machines; never both."""
+
+    def __init__(self, stream: TextIO, as_json: bool) -> None:
+        self._stream, self._as_json = stream, as_json
+
+    def record(self, value: dict[str, Any]) -> None:
+        """Say it to machines."""
+        if self._as_json:
+            # Flushed, so that whoever reads along sees an epoch when it ends.
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
+            print(text, file=self._stream, flush=True)
+
+    def line(self, text: str) -> None:
+        """Say it to people."""
+        if not self._as_json:
+            print(text, file=self._stream, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after the program's name; those of the process when not given.
+
+    Returns:
+        The exit status, as above.
+
+    Raises:
+        SystemExit: after --help and --version (0), and for wrong usage (2).
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return UNUSABLE
+    _log_to_stderr(args.debug)
+    output = Output(sys.stdout, args.json)
+    try:
+        # Whatever a stage or a library prints is a note, and may not get between the results.
+        with contextlib.redirect_stdout(sys.stderr):
+            return args.run(args, output)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command again goes on with what is not done yet", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_UNUSABLE
+    except Exception as error:
+        if args.debug:
+            raise
+        return _fail(_explain(error), UNUSABLE)
+
+
+def _mini(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import mini
+
+    config = _config(mini.MiniConfig, args)
+    path = mini.build(args.out, config, workers=args.workers)
+    output.record({"path": str(path), **dataclasses.asdict(config)})
+    output.line(f"Mini-FF++ with {config.identities} identities is in {path}")
+    return DONE
+
+
+def _clips(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import faceforensics, tables
+
+    path = faceforensics.write_clips(args.root, args.out, args.methods, args.compressions)
+    clips = tables.read_table(path, tables.CLIP_COLUMNS)
+    fake = int(clips["label"].sum())
+    counts = {name: clips[name].value_counts().sort_index().to_dict() for name in ("method", "compression", "split")}
+    output.record({"path": str(path), "clips": len(clips), "real": len(clips) - fake, "fake": fake, **counts})
+    output.line(f"{len(clips)} clips ({len(clips) - fake} real, {fake} fake) are listed in {path}")
+    for name, values in counts.items():
+        output.line(f"  by {name}: " + ", ".join(f"{value or '(none)'} {count}" for value, count in values.items()))
+    return DONE
+
+
+def _extract(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import faces, tables
+
+    report = faces.extract(
+        args.root, args.out, _config(faces.ExtractionConfig, args), args.workers, True, args.overwrite
+    )
+    output.record(dataclasses.asdict(report))
+    output.line(f"{report.faces} faces from {report.clips} clips in {report.seconds:.0f} s: {args.out / 'faces.csv'}")
+    if not report.failures:
+        return DONE
+    table = args.out / "failures.csv"
+    for row in tables.read_table(table, tables.FAILURE_COLUMNS).head(_NAMED_FAILURES).itertuples():
+        _say(f"{row.path}: {row.reason}")
+    _say(f"{report.failures} of {report.clips} clips gave no face; {table} names each, with the reason")
+    return SOME_UNUSABLE if report.faces else UNUSABLE
+
+
+def _train(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import training
+
+    args.pretrained = None if args.pretrained == "none" else args.pretrained
+    result = training.train(args.faces, args.out, _config(training.TrainingConfig, args), on_epoch=output.record)
+    output.record({"best": result.best, "run": str(result.run), "note": result.note})
+    best = result.best
+    output.line(
+        f"best of {len(result.history)} epochs: {best['epoch']}, with a validation AUC of "
+        f"{_number(best['val_auc_clip'])} by clip, {_number(best['val_auc'])} by frame; "
+        f"the detector is in {result.run / 'best'}"
+    )
+    return DONE
+
+
+def _evaluate(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import evaluation
+
+    summary = evaluation.evaluate(args.run_folder, args.faces, args.split, args.batch, args.device, progress=True)
+    output.record(summary)
+    for line in _summary_lines(summary):
+        output.line(line)
+    return DONE
+
+
+def _explain_command(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import explanation, tables
+
+    out = explanation.explain(
+        args.run_folder, args.faces, args.out, args.split, args.limit, args.layer, args.device, progress=True
+    )
+    crops = len(tables.read_table(out / "explanations.csv", explanation.EXPLANATION_COLUMNS))
+    output.record({"path": str(out), "crops": crops})
+    output.line(f"{crops} overlays and their maps are in {out}")
+    return DONE
+
+
+def _predict(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import inference
+
+    predictor = inference.Predictor.from_run(args.run_folder, args.device)
+    unusable = 0
+    for prediction in predictor.predict_many(args.files, args.frames):
+        unusable += prediction.verdict == inference.CANNOT_TELL
+        output.record(prediction.to_json())
+        output.line(f"{prediction.path}: {prediction.verdict} ({prediction.reason})")
+    if not unusable:
+        return DONE
+    _say(f"{unusable} of {len(args.files)} files could not be judged")
+    return UNUSABLE if unusable == len(args.files) else SOME_UNUSABLE
+
+
+def _course(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils.course import runner
+
+    status = runner.run(args.notebooks, args.out, only=args.names or None)
+    report = args.out / "report.json"
+    if report.is_file():
+        output.record(json.loads(report.read_text(encoding="utf-8")))
+        output.line(f"pages and {report.name} are in {args.out}")
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's grammar; its defaults are those of the stages' configurations (a test compares them)."""
+    parser = _Parser(
+        prog="torchfakes",
+        description="Detect deepfakes: the pipeline from a data set to a verdict, and the course about it.",
+        epilog="Exit status: 0 done; 1 some input could not be used, the rest is; 2 wrong usage or nothing usable.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, in the order of the pipeline")
+
+    command = _command(commands, "mini", _mini, "make Mini-FF++, a small data set in FaceForensics++'s layout")
+    command.add_argument("out", type=Path, metavar="FOLDER", help="the data set's folder, such as data/mini")
+    _option(command, "--identities", 32, "people in it, an even number", _positive)
+    _option(command, "--size", 320, "edge of a frame, pixels", _positive)
+    _option(command, "--seconds", 2.0, "mean length of a clip", float)
+    _option(command, "--seed", 0, "another one gives other people", int)
+    _option(command, "--workers", None, "processes (default: one a core)", _positive)
+
+    command = _command(commands, "clips", _clips, "list a FaceForensics++ folder in clips.csv")
+    command.add_argument("root", type=Path, metavar="FOLDER", help="the data set; a partial download will do")
+    _option(command, "--out", None, "the table (default: clips.csv in FOLDER)", Path)
+    command.add_argument("--methods", nargs="+", metavar="NAME", help="only these manipulations (default: all)")
+    command.add_argument("--compressions", nargs="+", metavar="NAME", help="of raw, c23, c40 (default: all)")
+
+    command = _command(commands, "extract", _extract, "cut the faces out of the clips")
+    command.add_argument("root", type=Path, metavar="FOLDER", help="the data set, with its clips.csv")
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where crops and faces.csv go")
+    _option(command, "--frames", 32, "frames a clip, evenly spread", int)
+    _option(command, "--crop-scale", 1.3, "edge of the crop over that of the face", float)
+    _option(command, "--size", 160, "edge of a stored crop, pixels", int)
+    _option(command, "--min-face", 0.15, "smallest face looked for, as a share of the frame's shorter side", float)
+    _option(command, "--detect-lines", 240, "frames are scaled down to so many lines to find faces", int)
+    _option(command, "--min-probability", 0.9, "certainty from which on something is a face", float)
+    _option(command, "--image-format", "png", "of the crops: png or jpg")
+    _option(command, "--compression", None, "raw, c23 or c40 (default: c23 where there are several)")
+    command.add_argument("--methods", nargs="+", metavar="NAME", help="only these manipulations (default: all)")
+    _option(command, "--batch", 16, "frames looked at together", int)
+    _option(command, "--workers", 1, "processes; worth while for hundreds of clips", _positive)
+    command.add_argument("--overwrite", action="store_true", help="replace crops that were cut in another way")
+    _device(command)
+
+    command = _command(commands, "train", _train, "fine-tune the detector; the same command again goes on or finishes")
+    _faces(command)
+    command.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder, such as runs/mini")
+    _option(command, "--epochs", 8, "passes at most", int)
+    _option(command, "--batch-size", 16, "crops a step", int)
+    _option(command, "--learning-rate", 1e-3, "peak of the one-cycle schedule", float, "--lr")
+    _option(command, "--weight-decay", 1e-2, "of AdamW", float)
+    _option(command, "--dropout", 0.6, "before the last layer", float)
+    _option(command, "--patience", 5, "epochs without a better validation AUC before it stops", int)
+    _option(command, "--crops-per-epoch", None, "crops in a pass (default: twice the real ones)", int)
+    _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
+    _option(command, "--augmentation", "none", "none or first-project")
+    _option(command, "--image-size", 160, "edge of the network's input, pixels", int)
+    _option(command, "--val-frames-per-clip", None, "validation crops of a clip (default: all)", int)
+    _option(command, "--pretrained", "vggface2", "weights to start from: vggface2, casia-webface or none")
+    _option(command, "--weights", None, "a file with InceptionResnetV1's weights, instead of downloading them")
+    _option(command, "--mixed-precision", "auto", "on CUDA: auto or off")
+    _option(command, "--num-workers", None, "processes that read crops (default: 0 on the CPU, 4 beside a GPU)", int)
+    _option(command, "--seed", 0, "of everything random", int)
+    _device(command)
+
+    command = _command(commands, "evaluate", _evaluate, "measure a run: by frame, by clip, by manipulation")
+    _run_folder(command)
+    _faces(command)
+    _option(command, "--split", "test", "which rows of faces.csv")
+    _option(command, "--batch", 64, "crops at a time", _positive)
+    _device(command)
+
+    command = _command(commands, "explain", _explain_command, "show what in a face the detector looks at (Grad-CAM)")
+    _run_folder(command)
+    _faces(command)
+    _option(command, "--out", None, "where pictures and maps go (default: RUN/explanations)", Path)
+    _option(command, "--split", "test", "which rows of faces.csv")
+    _option(command, "--limit", 24, "crops at most", _positive)
+    _option(command, "--layer", "repeat_2", "of the network; deeper is coarser")
+    _device(command)
+
+    command = _command(commands, "predict", _predict, "judge photos and videos")
+    _run_folder(command)
+    command.add_argument("files", nargs="+", metavar="FILE", help="photos and videos")
+    _option(command, "--frames", 16, "frames of a video that are looked at", _positive)
+    _device(command)
+
+    command = _command(commands, "course", _course, "run every notebook and write a page for each")
+    command.add_argument("names", nargs="*", metavar="NAME", help="only these, such as 03_blur (default: all)")
+    _option(command, "--notebooks", Path("notebooks"), "the notebooks' folder", Path)
+    _option(command, "--out", Path("build/course"), "where pages and report.json go", Path)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong usage in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace, Output], int], summary: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+    )
+    command.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print results as JSON, one object a line")
+    command.add_argument("--debug", action="store_true", help="on an error, show the traceback")
+    return command
+
+
+def _option(
+    command: argparse.ArgumentParser, name: str, default: Any, text: str, kind: Callable = str, *aliases: str
+) -> None:
+    """An option whose default is shown, except where `text` has to explain it."""
+    text = text if default is None else f"{text} (default: {default})"
+    metavar = {Path: "PATH", str: "NAME"}.get(kind, "N")
+    command.add_argument(name, *aliases, default=default, type=kind, metavar=metavar, help=text)
+
+
+def _faces(command: argparse.ArgumentParser) -> None:
+    command.add_argument("faces", type=Path, metavar="FACES.CSV", help="the table that `extract` wrote")
+
+
+def _run_folder(command: argparse.ArgumentParser) -> None:
+    # Not called `run`: that is the function that carries the command out.
+    command.add_argument("run_folder", type=Path, metavar="RUN", help="the folder that `train` wrote")
+
+
+def _device(command: argparse.ArgumentParser) -> None:
+    _option(command, "--device", "auto", "auto, cpu, cuda, …")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+_positive.__name__ = "whole number above 0"  # argparse says: invalid … value
+
+
+def _config(kind: type, args: argparse.Namespace) -> Any:
+    """A stage's configuration from the options that have its fields' names."""
+    values = {field.name: getattr(args, field.name) for field in dataclasses.fields(kind) if hasattr(args, field.name)}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The metrics of a split for people."""
+    names = ("auc", "balanced_accuracy", "accuracy", "always_fake_accuracy", "eer", "loss")
+    lines = [f"split {summary['split']}"]
+    for level in ("frame", "clip"):
+        part = summary[level]
+        lines.append(f"  by {level} ({part['n_real']} real, {part['n_fake']} fake)")
+        for name in names:
+            low_high = part.get(f"{name}_interval")
+            interval = f"  [{low_high[0]:.3f}, {low_high[1]:.3f}]" if low_high else ""
+            reason = f"  ({part['reasons'][name]})" if name in part["reasons"] else ""
+            lines.append(f"    {name.replace('_', ' '):<22}{_number(part[name])}{interval}{reason}")
+    for name, part in summary["methods"].items():
+        figures = f"AUC by clip {_number(part['auc'])}, called fake {part['recall']:.0%} of {part['clips']} clips"
+        lines.append(f"  {name}: {figures}")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: a number of numpy's as a plain one, a path as text."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _log_to_stderr(debug: bool) -> None:
+    """The stages' own warnings, one line each."""
+    formatter = logging.Formatter("torchfakes: %(message)s")
+    if not debug:
+        formatter.formatException = lambda _: ""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("torchfakes_utils")
+    logger.handlers, logger.propagate = [handler], False
+
+
+def _say(text: str) -> None:
+    print(f"torchfakes: {text}", file=sys.stderr, flush=True)
+
+
+def _fail(text: str, status: int) -> int:
+    _say(text)
+    return status
+
+
+def _explain(error: Exception) -> str:
+    """An exception in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        return text
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("torchfakes_utils"):
+        return f"the package {error.name!r} is not installed; try: pip install 'torchfakes[course]'"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory; try a smaller batch or --device cpu"
+    return f"unexpected {type(error).__name__}: {text}; run again with --debug to see where, and report it, please"

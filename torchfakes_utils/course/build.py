@@ -1,0 +1,294 @@
+"""Notebooks from their text twins: notebooks/source/NN_name.py (what people edit) to notebooks/NN_name.ipynb, executed.
+
+    python -m torchfakes_utils.course.build [--force] [names]
+
+The result depends on the twin and on what its cells compute, on nothing else: no time stamps, no execution metadata,
+cell ids made from the cells, no path or address of the machine that built it.
+"""
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from PIL import Image
+
+from torchfakes_utils.course import state
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.tables import atomic_write
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+VIEW = "application/vnd.jupyter.widget-view+json"
+CELL_SECONDS = 1800  # generous: the first lesson to need the detector may have to train it
+LARGEST_NOTEBOOK = 1_500_000  # bytes; above this a notebook is slow to open, and GitHub may not show it
+PHOTOGRAPH = 60_000  # bytes; a PNG above this is tried as JPEG, which suits faces and not lines
+
+FAILURES = (CellExecutionError, CellTimeoutError, DeadKernelError)
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/~-])/(?:home|Users|root|tmp|work|opt|usr|var|mnt|private|content)/[\w.+-]+|\b[A-Z]:\\[\w.+-]+"
+)
+
+
+def build(notebooks: Path | str = "notebooks", names: list[str] | None = None, force: bool = False) -> list[Path]:
+    """Make the notebooks whose twins have changed.
+
+    Args:
+        notebooks: the folder of the notebooks; the twins are in source/ below it.
+        names: some only, such as "03_blur" or "03"; all when empty.
+        force: make those too whose twin has not changed.
+
+    Returns:
+        The notebooks that were made.
+
+    Raises:
+        InputError: no such twin, a cell failed, or the result holds a path of this machine or is too large.
+    """
+    notebooks = Path(notebooks)
+    made = []
+    for twin in select(sorted((notebooks / "source").glob("*.py")), names):
+        target = notebooks / f"{twin.stem}.ipynb"
+        notebook = from_twin(twin)
+        if not force and target.is_file() and not differences(notebook, nbformat.read(target, as_version=4)):
+            continue
+        started = time.perf_counter()
+        # Their progress bars and messages belong into no lesson's output.
+        for step in needed(notebook):
+            state.ensure(step)
+        try:
+            execute(notebook, notebooks)
+        except FAILURES as error:
+            raise InputError(f"{twin}: {describe(error)}") from error
+        clean(notebook, state.paths().home)
+        text = nbformat.writes(notebook) + "\n"
+        check(notebook, len(text), target)
+        with atomic_write(target) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        print(f"{target}: {len(text) / 1e3:.0f} kB, {time.perf_counter() - started:.0f} s", flush=True)
+        made.append(target)
+    return made
+
+
+def select(files: list[Path], names: list[str] | None) -> list[Path]:
+    """Those of `files` whose stem is, or begins with, one of `names`; all of them when there are no names.
+
+    Raises:
+        InputError: there are no files, or a name fits none of them.
+    """
+    if not files:
+        raise InputError("no lessons found; run this where the folder notebooks/ is, or name it")
+    chosen = set()
+    for name in names or [""]:
+        fitting = {file for file in files if file.stem.startswith(Path(name).stem)}
+        if not fitting:
+            raise InputError(f"{name}: no such lesson; there are {', '.join(file.stem for file in files)}")
+        chosen |= fitting
+    return sorted(chosen)
+
+
+def from_twin(twin: Path) -> NotebookNode:
+    """The notebook that a text twin in jupytext's py:percent format stands for, without outputs."""
+    notebook = jupytext.reads(twin.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        # Tags are all that a lesson says about its cells; the rest is what jupytext noticed while it read.
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+    name_cells(notebook)
+    return notebook
+
+
+def name_cells(notebook: NotebookNode) -> None:
+    """Give each cell an id made from its source, so that an edit elsewhere does not change it."""
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+
+
+def differences(twin: NotebookNode, notebook: NotebookNode) -> list[str]:
+    """How a notebook departs from its twin, one line each; nothing when it is in step and all its cells were run."""
+    found = []
+    if len(twin.cells) != len(notebook.cells):
+        found.append(f"{len(notebook.cells)} cells, the twin has {len(twin.cells)}")
+    for index, (wanted, cell) in enumerate(zip(twin.cells, notebook.cells, strict=False)):
+        for part in ("cell_type", "source"):
+            if wanted[part] != cell[part]:
+                found.append(f"cell {index}: another {part.replace('_', ' ')}: {wanted[part][:60]!r}")
+        if wanted.metadata.get("tags", []) != cell.metadata.get("tags", []):
+            found.append(f"cell {index}: other tags")
+        if cell.cell_type == "code" and cell.source.strip() and cell.get("execution_count") is None:
+            found.append(f"cell {index}: not run: {cell.source[:60]!r}")
+    return found
+
+
+def needed(notebook: NotebookNode) -> list[str]:
+    """The inputs of the course that a notebook asks for, in the order in which they are built."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    asked = set(re.findall(r"""\bensure\(\s*["'](\w+)["']""", code)) & set(state.STEPS)
+    asked |= {"faces"} if "course.faces_table(" in code else set()
+    asked |= {"run"} if "course.detector(" in code else set()
+    return state.closure(asked)
+
+
+def execute(notebook: NotebookNode, folder: Path) -> None:
+    """Run a notebook in a fresh kernel whose working directory is `folder`; outputs are put into `notebook`.
+
+    Raises:
+        CellExecutionError, CellTimeoutError, DeadKernelError: a cell failed; the outputs up to it are there.
+    """
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--log-level=ERROR"],  # a kernel warns of its own transport each time it starts
+    )
+    client.execute(env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    """A lesson imports the package that runs it, finds the inputs prepared for it, and prints no progress bars."""
+    here = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, here)), "TORCHFAKES_HOME": str(state.paths().home)}
+    return {**os.environ, **own, "TQDM_DISABLE": "1"}
+
+
+def describe(error: Exception) -> str:
+    """A failed cell in one line: what was raised, and where."""
+    if isinstance(error, CellExecutionError):
+        return f"{error.ename}: {str(error.evalue).strip().splitlines()[0] if error.evalue else ''}".rstrip(": ")
+    return str(error).strip().splitlines()[0]
+
+
+def clean(notebook: NotebookNode, home: Path) -> None:
+    """Take out of a notebook's outputs whatever differs between machines and runs, and what no reader can use."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [_cleaned(output, home) for output in _joined(cell.outputs)]
+
+
+def check(notebook: NotebookNode, size: int, target: Path) -> None:
+    """Refuse a notebook that shows this machine, holds an error, or is too large.
+
+    Raises:
+        InputError: says which cell.
+    """
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                raise InputError(f"{target.name}, cell {index}: an error in its output ({output.ename})")
+            for text in texts(output):
+                if found := MACHINE_PATH.search(text):
+                    raise InputError(
+                        f"{target.name}, cell {index}: the output shows {found[0]}; print course.short(path) instead"
+                    )
+    if size > LARGEST_NOTEBOOK:
+        weights = {i: len(json.dumps(cell.get("outputs", []))) for i, cell in enumerate(notebook.cells)}
+        heaviest = max(weights, key=weights.get)
+        raise InputError(
+            f"{target.name}: {size / 1e6:.1f} MB, at most {LARGEST_NOTEBOOK / 1e6} are good; "
+            f"cell {heaviest} has {weights[heaviest] / 1e6:.1f} MB of them: smaller or fewer pictures"
+        )
+
+
+def texts(output: NotebookNode) -> Iterator[str]:
+    """What can be read in an output: everything but its pictures."""
+    if output.output_type == "stream":
+        yield output.text
+    for kind, data in output.get("data", {}).items():
+        if not kind.startswith(("image/png", "image/jpeg", "audio/", "video/")):
+            yield data if isinstance(data, str) else json.dumps(data)
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Neighbouring pieces of one stream as one: how it was cut depends on timing."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def _cleaned(output: NotebookNode, home: Path) -> NotebookNode:
+    if output.output_type == "stream":
+        output.text = _portable(output.text, home)
+        return output
+    data = output.get("data", {})
+    if data.pop(VIEW, None) is not None and not any(kind.startswith("image/") for kind in data):
+        data["text/plain"] = "(interactive: run this cell)"
+    for kind in ("text/plain", "text/html", "text/markdown"):
+        if kind in data:
+            data[kind] = _portable(data[kind], home)
+    if "image/png" in data:
+        kind, picture = smaller(base64.b64decode(data.pop("image/png")))
+        data[kind] = base64.b64encode(picture).decode()
+    return output
+
+
+def _portable(text: str, home: Path) -> str:
+    """Text without the checkout's place and without addresses in memory."""
+    text = re.sub(re.escape(str(home)) + r"[/\\]?", "", text)
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+
+
+def smaller(png: bytes) -> tuple[str, bytes]:
+    """The same picture in fewer bytes: a tighter PNG, or a JPEG where that takes less than half.
+
+    Returns:
+        The MIME type, "image/png" or "image/jpeg", and the picture.
+    """
+    with Image.open(io.BytesIO(png)) as image:
+        image.load()
+    tight = io.BytesIO()
+    image.save(tight, "png", optimize=True)
+    best = min(png, tight.getvalue(), key=len)
+    if len(best) > PHOTOGRAPH:
+        ground = Image.new("RGB", image.size, "white")
+        ground.paste(image, mask=image.getchannel("A") if image.mode in ("RGBA", "LA") else None)
+        jpeg = io.BytesIO()
+        ground.save(jpeg, "jpeg", quality=88, subsampling=0)
+        if len(jpeg.getvalue()) * 2 < len(best):
+            return "image/jpeg", jpeg.getvalue()
+    return "image/png", best
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m torchfakes_utils.course.build", description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="some only, such as 03_blur or 03; all by default")
+    parser.add_argument("--force", action="store_true", help="also those whose twin has not changed")
+    parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="their folder (default: notebooks)")
+    options = parser.parse_args(argv)
+    try:
+        made = build(options.notebooks, options.names, options.force)
+    except InputError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(made)} notebook{'s' * (len(made) != 1)} made" if made else "every notebook is in step with its twin")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""The whole course in one go: every notebook in a fresh kernel, a page for each, and a report.
+
+`torchfakes course` and `make course` end here. A notebook that fails is reported and the next one goes on.
+"""
+
+import html
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+
+from torchfakes_utils.course import build, state
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.tables import atomic_write
+
+# What a reader should see at the end, by frame and by clip; the rest is in metrics.json.
+METRICS = ("auc", "balanced_accuracy", "accuracy", "eer", "always_fake_accuracy")
+
+
+@dataclass
+class Outcome:
+    """One notebook's run; `errors` is empty when all went well."""
+
+    title: str
+    page: str
+    seconds: float = 0.0
+    cells: int = 0
+    cells_run: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def run(
+    notebooks: Path | str = "notebooks",
+    out: Path | str = "build/course",
+    only: list[str] | None = None,
+    progress: bool = True,
+) -> int:
+    """Execute the notebooks and write HTML pages, index.html and report.json.
+
+    Args:
+        notebooks: their folder; the files in it are read, never changed.
+        out: where the pages go.
+        only: some only, such as "03_blur" or "03"; all when empty.
+        progress: show progress bars while inputs are prepared.
+
+    Returns:
+        0 when every notebook ran to its end, 1 otherwise.
+
+    Raises:
+        InputError: there are no notebooks, no such notebook, or `out` cannot be written to.
+    """
+    notebooks, out = Path(notebooks), Path(out)
+    started = time.perf_counter()
+    files = build.select(sorted(notebooks.glob("*.ipynb")), only)
+    lessons = {file.stem: nbformat.read(file, as_version=4) for file in files}
+    inputs, failed = _prepare({step for lesson in lessons.values() for step in build.needed(lesson)}, progress)
+
+    outcomes: dict[str, Outcome] = {}
+    for name, lesson in lessons.items():
+        outcome = outcomes[name] = _run_one(name, lesson, notebooks)
+        _write(out / outcome.page, _page(lesson, outcome.title))
+        print(f"{name:<28} {outcome.seconds:7.1f} s  {outcome.errors[0] if outcome.errors else 'ok'}", flush=True)
+
+    report = {
+        "notebooks": {name: asdict(outcome) for name, outcome in outcomes.items()},
+        "inputs": inputs,
+        "input_errors": failed,
+        "metrics": _metrics() if "scores" in inputs else None,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    _write(out / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    _write(out / "index.html", _index(outcomes, report))
+    _print_summary(outcomes, report)
+    return int(bool(failed) or any(outcome.errors for outcome in outcomes.values()))
+
+
+def _prepare(steps: set[str], progress: bool) -> tuple[dict[str, float], dict[str, str]]:
+    """Build the inputs; seconds for each, and what went wrong. A notebook whose input is missing says so itself."""
+    seconds, failed = {}, {}
+    for step in state.closure(steps):
+        started = time.perf_counter()
+        try:
+            state.ensure(step, progress=progress)
+        except InputError as error:
+            failed[step] = str(error)
+            print(f"{step}: {error}", file=sys.stderr, flush=True)
+            break
+        finally:
+            seconds[step] = round(time.perf_counter() - started, 1)
+    return seconds, failed
+
+
+def _run_one(name: str, lesson: nbformat.NotebookNode, folder: Path) -> Outcome:
+    outcome = Outcome(title=_title(lesson, name), page=f"{name}.html")
+    code = [cell for cell in lesson.cells if cell.cell_type == "code" and cell.source.strip()]
+    for cell in code:
+        cell.outputs, cell.execution_count = [], None
+    outcome.cells = len(code)
+    started = time.perf_counter()
+    try:
+        build.execute(lesson, folder)
+    except build.FAILURES as error:
+        outcome.errors.append(build.describe(error))
+    outcome.seconds = round(time.perf_counter() - started, 1)
+    outcome.cells_run = sum(cell.get("execution_count") is not None for cell in code)
+    build.clean(lesson, state.paths().home)
+    return outcome
+
+
+def _title(lesson: nbformat.NotebookNode, name: str) -> str:
+    """The first heading."""
+    for cell in lesson.cells:
+        for line in cell.source.splitlines():
+            if cell.cell_type == "markdown" and line.startswith("# "):
+                return line[2:].strip()
+    return name
+
+
+def _page(lesson: nbformat.NotebookNode, title: str) -> str:
+    body, _ = HTMLExporter(template_name="lab").from_notebook_node(lesson, {"metadata": {"name": title}})
+    return body
+
+
+def _index(outcomes: dict[str, Outcome], report: dict) -> str:
+    rows = "\n".join(
+        f'<tr><td><a href="{html.escape(outcome.page)}">{html.escape(outcome.title)}</a></td>'
+        f"<td>{outcome.seconds:.0f} s</td><td>{outcome.cells_run} of {outcome.cells}</td>"
+        f"<td>{html.escape('; '.join(outcome.errors)) or 'ran to its end'}</td></tr>"
+        for outcome in outcomes.values()
+    )
+    inputs = ", ".join(f"{html.escape(step)} {seconds:.0f} s" for step, seconds in report["inputs"].items())
+    metrics = "".join(f"<p>{html.escape(line)}</p>" for line in _metric_lines(report["metrics"]))
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>TorchFakes: the course as it ran here</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+th, td {{ text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd }}
+</style></head>
+<body><h1>The course as it ran here</h1>
+<table><thead><tr><th>Lesson</th><th>Time</th><th>Cells run</th><th>Outcome</th></tr></thead><tbody>
+{rows}
+</tbody></table>
+<p>Inputs: {inputs or "none needed"}. Altogether {report["seconds"]:.0f} s.</p>
+{metrics}
+</body></html>
+"""
+
+
+def _metrics() -> dict | None:
+    path = state.paths().run / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _metric_lines(metrics: dict | None) -> list[str]:
+    if not metrics:
+        return []
+    lines = []
+    for unit in ("frame", "clip"):
+        values = metrics.get(unit, {})
+        numbers = [f"{name.replace('_', ' ')} {values[name]:.3f}" for name in METRICS if values.get(name) is not None]
+        lines.append(f"{metrics.get('split', 'test')} split, by {unit}: " + ", ".join(numbers))
+    return lines
+
+
+def _print_summary(outcomes: dict[str, Outcome], report: dict) -> None:
+    width = max(len(name) for name in outcomes)
+    print(f"\n{'lesson':<{width}}  seconds  cells  outcome")
+    for name, outcome in outcomes.items():
+        verdict = f"FAILED: {outcome.errors[0]}" if outcome.errors else "ok"
+        print(f"{name:<{width}}  {outcome.seconds:7.1f}  {outcome.cells_run:>2}/{outcome.cells:<2}  {verdict}")
+    for step, seconds in report["inputs"].items():
+        print(f"{'input ' + step:<{width}}  {seconds:7.1f}         {report['input_errors'].get(step, 'ready')}")
+    print(f"{'altogether':<{width}}  {report['seconds']:7.1f}\n")
+    for line in _metric_lines(report["metrics"]):
+        print(line)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,187 @@
+"""Four ways to fake a face, after the four families of FaceForensics++.
+
+Each imitates, with plain image operations, what makes its family recognisable; none is the original program, which
+needs a trained network (Deepfakes, NeuralTextures) or a fitted 3D model (Face2Face, FaceSwap). The data card says how
+they differ. All take the frame that the camera filmed and give the frame with its face edited and the mask of the edit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from torchfakes_utils import mini_render as render
+from torchfakes_utils.mini_render import CANON, Identity, Shot
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A face that is laid over the target's: `image` and `mask` in the target's canonical frame."""
+
+    image: np.ndarray  # (CANON, CANON, 3) uint8
+    mask: np.ndarray  # (CANON, CANON) float32 in [0, 1]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One frame of the target's clip as a manipulation sees it."""
+
+    frame: np.ndarray  # (CANON, CANON, 3) uint8, filmed, with light and grain
+    index: int
+    shot: Shot  # of the target
+    driver: Shot  # of the source: whose expression is transferred
+    fields: tuple[np.ndarray, np.ndarray]  # the target's expression fields
+
+    def film(self, layer: Layer, mouth: float, brow: float, jitter: np.ndarray | None = None) -> Layer:
+        """Move a layer with the target's head, with an expression of its own, in the light of the frame."""
+        pose = self.shot.pose[self.index] + (0 if jitter is None else jitter)
+        mapping = render.frame_map(pose, *self.fields, mouth, brow)
+        image = cv2.remap(layer.image, mapping, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        mask = cv2.remap(layer.mask, mapping, None, cv2.INTER_LINEAR)
+        return Layer(render.light_up(image, self.shot.light[self.index]), mask)
+
+
+def face_mask(landmarks: np.ndarray, part: str = "face", grow: float = 1.0) -> np.ndarray:
+    """A filled face ("face": brows to chin) or its lower half ("lower": below the nose), (CANON, CANON) float32."""
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    down, reach = mouth - eyes, np.linalg.norm(landmarks[1] - landmarks[0])
+    angle = np.degrees(np.arctan2(down[1], down[0])) - 90
+    centre = eyes + 0.62 * down
+    axes = (grow * 0.86 * reach, grow * 1.18 * np.linalg.norm(down))
+    mask = np.zeros((CANON, CANON), np.float32)
+    centre, axes = (tuple(np.round(pair).astype(int).tolist()) for pair in (centre, axes))
+    cv2.ellipse(mask, centre, axes, angle, 0, 360, 1, -1)
+    if part == "lower":
+        grid = render._grid() - landmarks[2]
+        mask[grid @ (down / np.linalg.norm(down)) < 0.12 * reach] = 0
+    return mask
+
+
+def feather(mask: np.ndarray, softness: float) -> np.ndarray:
+    """Shrink a 0/1 mask and soften its edge over about `softness` px, so that it reaches 0 where it ended before."""
+    size = 2 * round(softness) + 1
+    return cv2.GaussianBlur(cv2.erode(mask, np.ones((size, size), np.uint8)), (0, 0), softness / 2)
+
+
+def match_colour(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Give `image` the mean and spread of `reference` inside `mask`, in Lab (Reinhard et al., 2001)."""
+    inside = mask > 0.5
+    moved, wanted = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32) for picture in (image, reference))
+    scale = wanted[inside].std(axis=0) / (moved[inside].std(axis=0) + 1e-3)
+    moved = (moved - moved[inside].mean(axis=0)) * scale.clip(0.6, 1.6) + wanted[inside].mean(axis=0)
+    return cv2.cvtColor(moved.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
+
+
+def borrow_face(source: Identity, target: Identity) -> np.ndarray:
+    """The source's picture moved so that its five landmarks fit the target's best (least squares, affine)."""
+    ones = np.ones((5, 1))
+    matrix, *_ = np.linalg.lstsq(np.hstack([source.landmarks, ones]), target.landmarks, rcond=None)
+    return cv2.warpAffine(
+        source.image, matrix.T, (CANON, CANON), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+class Deepfakes:
+    """A face decoded at low resolution: colour-matched, target's expression, feathered into the frame."""
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+        mask = face_mask(target.landmarks, grow=0.98)
+        face = match_colour(borrow_face(source, target), target.image, mask)
+        edge = int(rng.integers(100, 125))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
+        small = cv2.resize(face, (edge, edge), interpolation=cv2.INTER_AREA)
+        self._layer = Layer(cv2.resize(small, (CANON, CANON), interpolation=cv2.INTER_CUBIC), feather(mask, 7))
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        filmed = moment.film(self._layer, moment.shot.mouth[moment.index], moment.shot.brow[moment.index])
+        return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
+
+
+class FaceSwap:
+    """A face laid on by its landmarks, trembling with them, joined by Poisson blending (Pérez et al., 2003)."""
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+        self._layer = Layer(borrow_face(source, target), face_mask(target.landmarks, grow=0.95))
+        self._rng = rng
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        jitter = self._rng.normal(0, [1.0, 1.0, 0.6, 0.008])
+        filmed = moment.film(
+            self._layer, 0.4 * moment.shot.mouth[moment.index], 0.4 * moment.shot.brow[moment.index], jitter
+        )
+        mask = (filmed.mask > 0.5).astype(np.uint8)
+        return poisson_blend(filmed.image, moment.frame, mask), mask.astype(np.float32)
+
+
+class Face2Face:
+    """The target's own face, re-rendered a little too smooth, with the brows and mouth of the source."""
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+        mask = face_mask(target.landmarks, grow=0.98)
+        smooth = cv2.bilateralFilter(target.image, 7, 28, 3)
+        self._layer = Layer(smooth, feather(mask, 3))
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        # 1.3: a transferred expression is exaggerated, because the two neutral faces are never quite aligned.
+        filmed = moment.film(self._layer, 1.3 * moment.driver.mouth[moment.index], 1.3 * moment.driver.brow[moment.index])
+        return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
+
+
+class NeuralTextures:
+    """The lower face synthesised anew from few coefficients a block, with the mouth of the source."""
+
+    BLOCK = 8
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+        self._layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        filmed = moment.film(self._layer, 1.2 * moment.driver.mouth[moment.index], moment.shot.brow[moment.index])
+        return render.blend(moment.frame, resynthesise(filmed.image, filmed.mask, self.BLOCK), filmed.mask), filmed.mask
+
+
+def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Poisson blending of `front` into `behind` where `mask` (H, W) uint8 is 1; near the border, a feathered one."""
+    left, top, wide, high = cv2.boundingRect(mask)
+    inside = left > 2 and top > 2 and left + wide < CANON - 2 and top + high < CANON - 2
+    if wide * high == 0:
+        return behind
+    if not inside:  # Poisson blending needs known pixels all round
+        return render.blend(behind, front, feather(mask.astype(np.float32), 3))
+    window = (slice(top - 2, top + high + 2), slice(left - 2, left + wide + 2))
+    centre = ((wide + 4) // 2, (high + 4) // 2)
+    result = behind.copy()
+    result[window] = cv2.seamlessClone(
+        np.ascontiguousarray(front[window]),
+        np.ascontiguousarray(behind[window]),
+        np.ascontiguousarray(mask[window] * 255),
+        centre,
+        cv2.NORMAL_CLONE,
+    )
+    return result
+
+
+def resynthesise(image: np.ndarray, mask: np.ndarray, block: int = 8, keep: int = 3) -> np.ndarray:
+    """Rebuild the masked part of `image` from the `keep`×`keep` lowest DCT coefficients of every block."""
+    left, top, wide, high = cv2.boundingRect((mask > 0).astype(np.uint8))
+    if wide * high == 0:
+        return image
+    left, top = left - left % block, top - top % block
+    right, bottom = min(left + -(-wide // block) * block + block, CANON), min(top + -(-high // block) * block + block, CANON)
+    basis = cv2.dct(np.eye(block, dtype=np.float32), flags=cv2.DCT_ROWS).T[:keep]  # (keep, block), orthonormal rows
+    patch = image[top:bottom, left:right].astype(np.float32)
+    rows, columns = patch.shape[0] // block, patch.shape[1] // block
+    blocks = patch.reshape(rows, block, columns, block, 3)
+    project = basis.T @ basis
+    smooth = np.einsum("ij,rjckz,kl->riclz", project, blocks, project, optimize=True)
+    result = image.copy()
+    result[top:bottom, left:right] = smooth.reshape(patch.shape).clip(0, 255)
+    return result
+
+
+MANIPULATIONS: dict[str, Callable] = {
+    "Deepfakes": Deepfakes,
+    "Face2Face": Face2Face,
+    "FaceSwap": FaceSwap,
+    "NeuralTextures": NeuralTextures,
+}

@@ -1,0 +1,106 @@
+"""The tables that flow between the stages, on disk and in pandas: `clips.csv`, `faces.csv`, `scores.csv`.
+
+`label` is 1 for fake and 0 for real. Paths in a table are relative to the folder that holds the table. Whatever is
+written here appears whole or not at all: it goes to a temporary file beside its destination, which is then renamed.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from torchfakes_utils.errors import InputError
+
+CLIP_COLUMNS = ["clip_id", "path", "label", "method", "compression", "target_id", "source_id", "split"]
+FACE_COLUMNS = [*CLIP_COLUMNS, "frame", "x1", "y1", "x2", "y2", "landmarks", "probability", "sharpness"]
+SCORE_COLUMNS = [
+    "clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake",
+]  # fmt: skip
+FAILURE_COLUMNS = ["clip_id", "path", "label", "method", "compression", "split", "reason"]
+
+# A clip's file name is shared by the four fakes of one pair and by every compression: only the three together
+# name one video. Grouping by `clip_id` alone is a known mistake of the field.
+CLIP_KEY = ["method", "compression", "clip_id"]
+
+# Identifiers look like numbers ("000"); read as numbers they would lose their zeros.
+TEXT_COLUMNS = ["clip_id", "path", "method", "compression", "target_id", "source_id", "split", "landmarks", "reason"]
+
+
+def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table and check that it is what the next stage needs.
+
+    Args:
+        path: the CSV file.
+        columns: the columns that have to be there, such as `FACE_COLUMNS`; more are welcome.
+
+    Returns:
+        One row a line, identifiers as text, empty text as "".
+
+    Raises:
+        InputError: the file is absent, empty, not a CSV, lacks a column, or holds a label other than 0 and 1.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such table; make it with the stage before (see `torchfakes --help`)")
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values={"": ""})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a table in CSV format ({str(error).strip().splitlines()[0]})") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it the right table?")
+    if "label" in table.columns and not table["label"].isin([0, 1]).all():
+        wrong = table.loc[~table["label"].isin([0, 1]), "label"].iloc[0]
+        raise InputError(f"{path}: label {wrong!r} found; labels are 1 for fake and 0 for real")
+    text = [name for name in TEXT_COLUMNS if name in table.columns]
+    table[text] = table[text].fillna("")
+    return table
+
+
+def write_table(table: pd.DataFrame, path: Path | str, columns: Sequence[str] | None = None) -> Path:
+    """Write `table` (its `columns`, in that order, when given) as CSV, whole or not at all; return the path.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    with atomic_write(path) as temporary:
+        (table if columns is None else table[list(columns)]).to_csv(temporary, index=False, lineterminator="\n")
+    return Path(path)
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    Raises:
+        InputError: the folder cannot be made or written to, or the disk is full.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix is kept: encoders choose their format by it.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write there ({error.strerror}); choose another output folder") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; a result should be as readable as any other file its owner makes.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno is None:  # raised by a library for reasons of its own, not by the file system
+            raise
+        raise InputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
