@@ -20,8 +20,11 @@ help:  ## list these commands
 
 setup: $(STAMP)  ## install the course and its tests in .venv (once; again when the dependencies change)
 
-# One shell line, so that a failure leaves no stamp behind. An environment that works is added to, not made again.
+# The stamp comes last, so that a failure is tried again. An environment that works is added to, not made anew.
 $(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)' here. Install Python 3.11, 3.12 or 3.13, or name it: make setup PYTHON=python3.12" >&2; \
+	  exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "TorchFakes needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is `$(PYTHON) --version 2>&1`." \
 	       "Install one of them, then: make setup PYTHON=python3.12" >&2; exit 1; }
@@ -36,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course
 	@$(BIN)/torchfakes course $(NAMES)
 
-test: lint  ## check the code's style, then run all tests and all notebooks
+test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
 

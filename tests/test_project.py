@@ -128,8 +128,8 @@ def test_every_import_is_declared():
         assert third_party(path.read_text()) <= declared("app", "export", "cluster"), path.name
     for path in (PACKAGE / "course").glob("*.py"):
         assert third_party(path.read_text()) <= declared("course"), path.name
+    local = {canonicalize_name(path.stem) for path in (ROOT / "tests").rglob("*.py")} | {"tests"}
     for path in (ROOT / "tests").rglob("*.py"):
-        local = {other.stem for other in (ROOT / "tests").rglob("*.py")} | {"tests"}
         assert third_party(path.read_text()) - local <= declared(*extras), path.name
     for path in (ROOT / "notebooks" / "source").glob("*.py"):
         cells = jupytext.reads(path.read_text(), fmt="py:percent").cells
@@ -204,6 +204,12 @@ def test_readme_links_to_files_that_are_there():
 
 def test_readme_is_filled_in():
     assert "PLACEHOLDER" not in (ROOT / "README.md").read_text()
+
+
+def test_style():
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise", "."]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
 
 
 def test_makefile_suits_old_make():

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -62,11 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return UNUSABLE
-    _log_to_stderr(args.debug)
     output = Output(sys.stdout, args.json)
     try:
         # Whatever a stage or a library prints is a note, and may not get between the results.
-        with contextlib.redirect_stdout(sys.stderr):
+        with _warnings_on_stderr(args.debug), contextlib.redirect_stdout(sys.stderr):
             return args.run(args, output)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command again goes on with what is not done yet", INTERRUPTED)
@@ -359,15 +358,22 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def _log_to_stderr(debug: bool) -> None:
-    """The stages' own warnings, one line each."""
+@contextlib.contextmanager
+def _warnings_on_stderr(debug: bool) -> Iterator[None]:
+    """The stages' own warnings, one line each; afterwards logging is as it was."""
     formatter = logging.Formatter("torchfakes: %(message)s")
     if not debug:
         formatter.formatException = lambda _: ""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logger = logging.getLogger("torchfakes_utils")
-    logger.handlers, logger.propagate = [handler], False
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
 
 
 def _say(text: str) -> None:

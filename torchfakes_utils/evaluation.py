@@ -88,7 +88,7 @@ def score(
     try:
         with torch.inference_mode():
             for images, _ in tqdm(loader, desc="score", unit="batch", disable=None if progress else True):
-                logits.append(detector(images.to(target)).double().cpu())
+                logits.append(detector(images.to(target)).cpu().double())  # Apple's GPUs have no float64
     finally:
         detector.train(was_training)
     logit = torch.cat(logits) if logits else torch.empty(0, dtype=torch.float64)

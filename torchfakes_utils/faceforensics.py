@@ -136,9 +136,9 @@ def assign_splits(clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, 
         InputError: an id is in two splits.
     """
     split_by_id = _split_by_id(splits, "splits")
-    target = clips["target_id"].map(split_by_id).fillna("")
-    # A real clip shows one person only: its target.
-    source = clips["source_id"].map(split_by_id).fillna("").where(clips["source_id"] != "", target)
+    target = clips["target_id"].map(lambda name: split_by_id.get(name, "")).astype(str)
+    source = clips["source_id"].map(lambda name: split_by_id.get(name, "")).astype(str)
+    source = source.where(clips["source_id"] != "", target)  # a real clip shows one person only
     assigned = target.where(target == source, "")
     assigned = assigned.mask(clips["method"].isin(ACTOR_METHODS), "test")
     if without := int((assigned == "").sum()):

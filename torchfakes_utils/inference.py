@@ -31,7 +31,7 @@ _FAR_AWAY = dataclasses.replace(_CLOSE_UP, min_face=0.05, detect_lines=720)
 
 # Pillow knows many more, but "opens" MPEG videos that it cannot decode, and hands PostScript to an interpreter that a
 # stranger's file should not reach. Whatever is not of these goes to FFmpeg, which also reads photos such as AVIF.
-_PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "JPEG2000", "PPM")
+_PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "JPEG2000", "PPM")
 
 # A face that shows in fewer frames than this share of the most constant one's is taken for a false alarm of the face
 # detector: the verdict goes by the most fake-looking face, and a poster or a hand must not decide it.

@@ -33,11 +33,18 @@ class Moment:
     driver: Shot  # of the source: whose expression is transferred
     fields: tuple[np.ndarray, np.ndarray]  # the target's expression fields
 
-    def film(self, layer: Layer, mouth: float, brow: float, jitter: np.ndarray | None = None) -> Layer:
+    def film(
+        self,
+        layer: Layer,
+        mouth: float,
+        brow: float,
+        jitter: np.ndarray | None = None,
+        interpolation: int = cv2.INTER_LINEAR,
+    ) -> Layer:
         """Move a layer with the target's head, with an expression of its own, in the light of the frame."""
         pose = self.shot.pose[self.index] + (0 if jitter is None else jitter)
         mapping = render.frame_map(pose, *self.fields, mouth, brow)
-        image = cv2.remap(layer.image, mapping, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        image = cv2.remap(layer.image, mapping, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
         mask = cv2.remap(layer.mask, mapping, None, cv2.INTER_LINEAR)
         return Layer(render.light_up(image, self.shot.light[self.index]), mask)
 
@@ -88,7 +95,7 @@ class Deepfakes:
     def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
         mask = face_mask(target.landmarks, grow=0.98)
         face = match_colour(borrow_face(source, target), target.image, mask)
-        edge = int(rng.integers(100, 125))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
+        edge = int(rng.integers(90, 120))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
         small = cv2.resize(face, (edge, edge), interpolation=cv2.INTER_AREA)
         self._layer = Layer(cv2.resize(small, (CANON, CANON), interpolation=cv2.INTER_CUBIC), feather(mask, 7))
 
@@ -101,25 +108,30 @@ class FaceSwap:
     """A face laid on by its landmarks, trembling with them, joined by Poisson blending (Pérez et al., 2003)."""
 
     def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
-        self._layer = Layer(borrow_face(source, target), face_mask(target.landmarks, grow=0.95))
+        face = borrow_face(source, target)
+        # A texture drawn without filtering looks crisper than a lens would show it.
+        crisp = cv2.addWeighted(face, 1.9, cv2.GaussianBlur(face, (0, 0), 1.2), -0.9, 0)
+        self._layer = Layer(crisp, face_mask(target.landmarks, grow=0.95))
         self._rng = rng
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
         jitter = self._rng.normal(0, [1.0, 1.0, 0.6, 0.008])
-        filmed = moment.film(
-            self._layer, 0.4 * moment.shot.mouth[moment.index], 0.4 * moment.shot.brow[moment.index], jitter
-        )
+        mouth, brow = 0.4 * moment.shot.mouth[moment.index], 0.4 * moment.shot.brow[moment.index]
+        # Nearest neighbour: the original rasterises its texture without filtering, which leaves jagged edges.
+        filmed = moment.film(self._layer, mouth, brow, jitter, cv2.INTER_NEAREST)
         mask = (filmed.mask > 0.5).astype(np.uint8)
         return poisson_blend(filmed.image, moment.frame, mask), mask.astype(np.float32)
 
 
 class Face2Face:
-    """The target's own face, re-rendered a little too smooth, with the brows and mouth of the source."""
+    """The target's own face, re-rendered: too smooth, lit by an estimate, with the brows and mouth of the source."""
 
     def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
         mask = face_mask(target.landmarks, grow=0.98)
-        smooth = cv2.bilateralFilter(target.image, 7, 28, 3)
-        self._layer = Layer(smooth, feather(mask, 3))
+        smooth = cv2.bilateralFilter(target.image, 11, 55, 5)
+        # The original estimates the light by spherical harmonics and re-renders with it; the estimate is never exact.
+        light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.2, 0.3, 2)])
+        self._layer = Layer(render.light_up(smooth, light), feather(mask, 2))
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
         # 1.3: a transferred expression is exaggerated, because the two neutral faces are never quite aligned.
@@ -128,16 +140,14 @@ class Face2Face:
 
 
 class NeuralTextures:
-    """The lower face synthesised anew from few coefficients a block, with the mouth of the source."""
-
-    BLOCK = 8
+    """The lower face synthesised anew, coarsely and with a trace of its grid, with the mouth of the source."""
 
     def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
         self._layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
         filmed = moment.film(self._layer, 1.2 * moment.driver.mouth[moment.index], moment.shot.brow[moment.index])
-        return render.blend(moment.frame, resynthesise(filmed.image, filmed.mask, self.BLOCK), filmed.mask), filmed.mask
+        return render.blend(moment.frame, resynthesise(filmed.image), filmed.mask), filmed.mask
 
 
 def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -161,22 +171,18 @@ def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np
     return result
 
 
-def resynthesise(image: np.ndarray, mask: np.ndarray, block: int = 8, keep: int = 3) -> np.ndarray:
-    """Rebuild the masked part of `image` from the `keep`×`keep` lowest DCT coefficients of every block."""
-    left, top, wide, high = cv2.boundingRect((mask > 0).astype(np.uint8))
-    if wide * high == 0:
-        return image
-    left, top = left - left % block, top - top % block
-    right, bottom = min(left + -(-wide // block) * block + block, CANON), min(top + -(-high // block) * block + block, CANON)
-    basis = cv2.dct(np.eye(block, dtype=np.float32), flags=cv2.DCT_ROWS).T[:keep]  # (keep, block), orthonormal rows
-    patch = image[top:bottom, left:right].astype(np.float32)
-    rows, columns = patch.shape[0] // block, patch.shape[1] // block
-    blocks = patch.reshape(rows, block, columns, block, 3)
-    project = basis.T @ basis
-    smooth = np.einsum("ij,rjckz,kl->riclz", project, blocks, project, optimize=True)
-    result = image.copy()
-    result[top:bottom, left:right] = smooth.reshape(patch.shape).clip(0, 255)
-    return result
+def resynthesise(image: np.ndarray, coarse: int = 4, grid: float = 5.0) -> np.ndarray:
+    """Decode `image` (H, W, 3) uint8 from a `coarse` times smaller one, as a decoder with strided deconvolutions does.
+
+    Besides the lost detail these leave a checkerboard of the stride's period (Odena et al., Distill 2016), here of
+    amplitude `grid` in grey levels.
+    """
+    height, width = image.shape[:2]
+    code = cv2.resize(image, (width // coarse, height // coarse), interpolation=cv2.INTER_AREA)
+    decoded = cv2.resize(code, (width, height), interpolation=cv2.INTER_CUBIC)
+    rows, columns = np.indices((height, width)) % coarse < coarse // 2
+    checkerboard = np.where(rows == columns, grid, -grid).astype(np.float32)
+    return cv2.add(decoded, cv2.merge([checkerboard] * 3), dtype=cv2.CV_8U)
 
 
 MANIPULATIONS: dict[str, Callable] = {

@@ -165,9 +165,9 @@ def make_shot(rng: np.random.Generator, frames: int, blur: str = "", leaves: boo
     if leaves:
         away = np.clip(1.6 - np.abs(np.arange(frames) - 0.55 * frames) / (0.16 * frames), 0, 1)
         pose[:, 0] += 290 * away * away * (3 - 2 * away)
-    # The lens hunts for focus, the hand shakes: sharp and blurred frames in one clip, about as many of each.
+    # The lens hunts for focus, the hand shakes: sharp and blurred frames in one clip, rather more sharp ones.
     wave = np.sin(rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(frames) / frames * rng.uniform(1, 1.6))
-    amount = np.clip(0.5 + 0.9 * wave, 0, 1)
+    amount = np.clip(0.25 + 0.95 * wave, 0, 1)
     return Shot(
         pose=pose,
         mouth=_wander(rng, frames, 0.8, faster=3),

@@ -188,7 +188,7 @@ def _open(path: Path | str) -> av.container.InputContainer:
         ) from error
     if not container.streams.video:
         container.close()
-        raise InputError(f"{path}: holds no video stream")
+        raise InputError(f"{path}: holds no video stream; is it sound only, or a recording that never began?")
     return container
 
 
@@ -216,22 +216,29 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> 
         yield packet
 
 
-def _decode(path: Path | str) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Index and frame, in the order of display, for all that decodes undamaged."""
+def _decode(path: Path | str, threads: str = "AUTO", start: int = 0) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Index (from `start`) and frame, in the order of display, for all that decodes undamaged."""
     with _open(path) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        index = 0
+        stream.thread_type = threads
+        index, packets = 0, 0
         for packet in _packets(container, stream):
+            packets += bool(packet.size)
             try:
                 frames = packet.decode()
             except av.FFmpegError:  # one damaged packet; those after it may be sound
+                if threads == "AUTO":
+                    break
                 continue
             for frame in frames:
                 # The decoder fills what a damaged frame lacks with grey or smear, which no detector should learn.
-                if not frame.is_corrupt:
+                if index >= start and not frame.is_corrupt:
                     yield index, frame
                 index += 1
+    if threads == "AUTO" and index < packets:
+        # Threads that decode ahead lose, with a damaged packet and sometimes without a word, the sound frames that
+        # were under way beside it: all there is, in a short file. What is missing comes without such threads.
+        yield from _decode(path, "SLICE", start=index)
 
 
 def _to_rgb(frame: av.VideoFrame, like: np.ndarray | None = None) -> np.ndarray:

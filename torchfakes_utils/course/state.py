@@ -226,7 +226,8 @@ def _clips(where: Paths, progress: bool) -> None:
 def _faces(where: Paths, progress: bool) -> None:
     from torchfakes_utils import faces
 
-    faces.extract(where.data, where.faces, faces.ExtractionConfig(**_settings("faces", where)), progress=progress)
+    config = faces.ExtractionConfig(**_settings("faces", where))
+    faces.extract(where.data, where.faces, config, workers=os.cpu_count() or 1, progress=progress)
 
 
 def _run(where: Paths, progress: bool) -> None:

@@ -1,0 +1,218 @@
+"""What lesson 07 needs beside the package: the regions of a face, the mask of a fake as the crop sees it, shares of heat.
+
+The regions come from the five landmarks alone. They are bands and boxes in the face's own coordinates, not anatomy:
+good enough to ask whether heat lies on the mouth, not good enough to tell lips from teeth.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from torchfakes_utils import explanation
+from torchfakes_utils.course import plots
+from torchfakes_utils.dataset import read_crop
+from torchfakes_utils.detector import Detector
+from torchfakes_utils.face_detection import square_crop
+from torchfakes_utils.faceforensics import mask_path
+from torchfakes_utils.video import read_frames
+
+REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")
+
+
+def landmarks_of(text: str) -> np.ndarray:
+    """The column `landmarks` of faces.csv as (5, 2): left eye, right eye, nose, mouth corners; x, y in pixels."""
+    return np.array(text.split(), np.float64).reshape(5, 2)
+
+
+def face_regions(landmarks: np.ndarray, size: int = 160) -> np.ndarray:
+    """Which region of the face each pixel of a crop belongs to.
+
+    Coordinates are the face's own, so that the regions turn and stretch with it: `across` is 0 on the midline and 0.5
+    at an eye, `along` is 0 at the eyes and 1 at the mouth.
+
+    Args:
+        landmarks: (5, 2), x and y in pixels of the crop.
+        size: edge of the crop.
+
+    Returns:
+        (size, size) int64: an index into `REGIONS`; every pixel has exactly one.
+    """
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    # Its columns are the face's two axes in pixels; the inverse takes pixels to the face's coordinates.
+    to_face = np.linalg.inv(np.stack([landmarks[1] - landmarks[0], mouth - eyes], axis=1))
+    y, x = np.mgrid[:size, :size]
+    across, along = np.moveaxis((np.stack([x, y], axis=-1) - eyes) @ to_face.T, -1, 0)
+    across = np.abs(across)
+    face = (across / 0.95) ** 2 + ((along - 0.6) / 1.3) ** 2 <= 1  # brow to chin, ear to ear
+    inside = [  # the first that holds is taken
+        ("forehead", along < -0.35),
+        ("eyes", along < 0.3),
+        ("nose", (along < 0.78) & (across < 0.3)),
+        ("chin", along >= 1.3),
+        ("mouth", (along >= 0.78) & (across < 0.65)),
+    ]
+    names = [REGIONS.index("outside"), *(REGIONS.index(name) for name, _ in inside)]
+    return np.select([~face, *(where for _, where in inside)], names, REGIONS.index("cheeks"))
+
+
+def paint_regions(photo: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """A photo (S, S, 3) uint8 with the borders of its regions (S, S) drawn in white, what is outside darkened."""
+    painted = np.where((regions == REGIONS.index("outside"))[..., None], photo // 2, photo)
+    edge = np.zeros(regions.shape, bool)
+    edge[1:] |= regions[1:] != regions[:-1]
+    edge[:, 1:] |= regions[:, 1:] != regions[:, :-1]
+    painted[edge] = 255
+    return painted
+
+
+def crop_mask(row: Mapping[str, object], data: Path | str, size: int = 160) -> np.ndarray | None:
+    """Where a fake was edited, in the coordinates of its crop.
+
+    Args:
+        row: of faces.csv.
+        data: the data set's folder.
+        size: edge of the crop.
+
+    Returns:
+        (size, size) bool, or None where the data set has no mask: for real clips, and where none was downloaded.
+    """
+    name = mask_path(row)
+    if name is None or not (Path(data) / name).is_file():
+        return None
+    _, frames = read_frames(Path(data) / name, indices=[int(row["frame"])])
+    # The mask video has the film's frame: the crop's own square, cut again with nothing added, fits it.
+    return square_crop(frames[0], [row["x1"], row["y1"], row["x2"], row["y2"]], 1.0, size)[0][..., 0] > 127
+
+
+def outline(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A photo (S, S, 3) uint8 with the border of a mask (S, S) bool drawn in the colour of fakes, the rest darkened."""
+    edge = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
+    drawn = np.where(mask[..., None], photo, photo // 2)
+    drawn[edge] = np.round(255 * np.array(to_rgb(plots.FAKE)))
+    return drawn
+
+
+def heat_maps(
+    detector: Detector, faces: pd.DataFrame, targets: Sequence[str], layer: str = explanation.DEFAULT_LAYER, **options
+) -> list[np.ndarray]:
+    """Grad-CAM of every crop, each for a target of its own ("fake" or "real"), brought to the crop's size.
+
+    Args:
+        detector: any.
+        faces: rows of faces.csv with the column `file`.
+        targets: one a row.
+        layer: a name from `explanation.layers`.
+        **options: for `explanation.grad_cam`.
+
+    Returns:
+        (H, W) float32 in [0, 1], one a row, in the rows' order.
+    """
+    import torch
+
+    crops = [read_crop(file) for file in faces["file"]]
+    targets, maps = np.asarray(targets), [np.empty(0)] * len(crops)
+    for target in np.unique(targets):
+        chosen = np.flatnonzero(targets == target)
+        images = torch.stack([detector.preprocessing.apply(crops[i]) for i in chosen])
+        found = explanation.grad_cam(detector, images, layer, str(target), **options)
+        for i, heat in zip(chosen, found, strict=True):
+            maps[i] = cv2.resize(heat, crops[i].shape[:0:-1], interpolation=cv2.INTER_LINEAR)
+    return maps
+
+
+def shares(heat: np.ndarray, parts: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """How much of a map's heat, and of its area, falls on each part.
+
+    Args:
+        heat: (S, S), not negative.
+        parts: (S, S) int, the part of each pixel, 0 to count - 1.
+        count: of parts.
+
+    Returns:
+        Two arrays (count,) that each sum to 1; the heat's is NaN where the map is all zeros.
+    """
+    area = np.bincount(parts.ravel(), minlength=count) / parts.size
+    total = float(heat.sum())
+    warm = np.bincount(parts.ravel(), heat.ravel(), minlength=count)
+    return warm / total if total > 0 else np.full(count, np.nan), area
+
+
+def times_its_area(
+    heat: np.ndarray, area: np.ndarray, clips: Sequence[object], replicates: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """Share of heat over share of area, with a 95 % interval from drawing clips, not frames, again and again.
+
+    Args:
+        heat: (N, K) shares of heat of N crops on K parts; rows of NaN (maps of zeros) are left out.
+        area: (N, K) shares of area.
+        clips: (N,) which clip each crop is of.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        (K, 3): the ratio (1 = no more and no less than its area), and the interval's low and high end. NaN where no
+        map is left.
+    """
+    kept = ~np.isnan(heat).any(axis=1)
+    codes = pd.factorize(np.asarray(clips, object)[kept])[0]
+    if not len(codes):
+        return np.full((heat.shape[1], 3), np.nan)
+    by_clip = [pd.DataFrame(values[kept]).groupby(codes).mean().to_numpy() for values in (heat, area)]
+    draws = np.random.default_rng(seed).integers(0, len(by_clip[0]), (replicates, len(by_clip[0])))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a part that no crop has: 0 / 0
+        ratio = by_clip[0].mean(axis=0) / by_clip[1].mean(axis=0)
+        drawn = by_clip[0][draws].mean(axis=1) / by_clip[1][draws].mean(axis=1)  # (replicates, K)
+    return np.column_stack([ratio, *np.quantile(drawn, [0.025, 0.975], axis=0)])
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval round a ratio to chance allows one to say."""
+    if np.isnan(low):
+        return "no heat"
+    return "more than chance" if low > 1 else "less than chance" if high < 1 else "cannot tell"
+
+
+def ratio_figure(rows: Sequence[str], series: Sequence[tuple[str, str, str, np.ndarray]], title: str) -> Figure:
+    """Ratios to chance with their intervals: a row a part, a marker a series, a line where chance is.
+
+    Args:
+        rows: the parts, from top to bottom.
+        series: (name, colour, marker, (K, 3) ratio, low, high) of each.
+        title: the figure's one message.
+    """
+    figure, ax = plt.subplots(figsize=(7.2, 0.55 * len(rows) + 1.3))
+    ax.axvline(1, color=plots.NEUTRAL, linestyle="--", linewidth=1)
+    ax.annotate("chance", (1, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", color=plots.NEUTRAL)
+    heights = np.linspace(-0.22, 0.22, len(series)) if len(series) > 1 else [0.0]
+    for offset, (name, colour, marker, values) in zip(heights, series, strict=True):
+        y = np.arange(len(rows)) + offset
+        ax.hlines(y, values[:, 1], values[:, 2], color=colour, linewidth=2)
+        ax.plot(values[:, 0], y, marker, color=colour, markersize=7, markeredgecolor="white")
+        right = np.nanargmax(values[:, 2])  # the name stands where there is most room: right of the longest line
+        ax.annotate(
+            f"  {name}", (values[right, 2], y[right]), va="center", color=colour, fontweight="bold", fontsize=9
+        )
+    ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="share of heat ÷ share of area", xlim=(0, None))
+    ax.margins(x=0.18)
+    ax.invert_yaxis()
+    ax.set_title(title, pad=18)
+    return plots.finish(figure)
+
+
+def look(
+    detector: Detector, faces: pd.DataFrame, face: int = 0, layer: str = explanation.DEFAULT_LAYER, target: str = "fake"
+) -> Figure:
+    """One face: the crop, the heat map as the layer has it, and laid over the crop."""
+    row = faces.iloc[[face]]
+    photo = plots.face(row["file"].item())
+    heat = heat_maps(detector, row, [target], layer)[0]
+    grid = cv2.applyColorMap(np.rint(255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    name = plots.NAMES[row["label"].item()] if row["label"].item() == 0 else f"fake, {row['method'].item()}"
+    titles = [name, f"{layer}: what speaks for “{target}”", "laid over the crop"]
+    return plots.images([photo, grid, explanation.overlay(photo, heat)], titles, inches=2.0)
