@@ -107,7 +107,12 @@ def _extract(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils import faces, tables
 
     report = faces.extract(
-        args.root, args.out, _config(faces.ExtractionConfig, args), args.workers, True, args.overwrite
+        args.root,
+        args.out,
+        _config(faces.ExtractionConfig, args),
+        args.workers or os.cpu_count() or 1,
+        True,
+        args.overwrite,
     )
     output.record(dataclasses.asdict(report))
     output.line(f"{report.faces} faces from {report.clips} clips in {report.seconds:.0f} s: {args.out / 'faces.csv'}")
@@ -220,24 +225,27 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--compression", None, "raw, c23 or c40 (default: c23 where there are several)")
     command.add_argument("--methods", nargs="+", metavar="NAME", help="only these manipulations (default: all)")
     _option(command, "--batch", 16, "frames looked at together", int)
-    _option(command, "--workers", 1, "processes; worth while for hundreds of clips", _positive)
+    _option(command, "--workers", None, "processes (default: one a core)", _positive)
     command.add_argument("--overwrite", action="store_true", help="replace crops that were cut in another way")
     _device(command)
 
     command = _command(commands, "train", _train, "fine-tune the detector; the same command again goes on or finishes")
     _faces(command)
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder, such as runs/mini")
-    _option(command, "--epochs", 8, "passes at most", int)
+    _option(command, "--epochs", 4, "passes at most", int)
     _option(command, "--batch-size", 16, "crops a step", int)
-    _option(command, "--learning-rate", 1e-3, "peak of the one-cycle schedule", float, "--lr")
+    _option(
+        command, "--learning-rate", None,
+        "peak of the one-cycle schedule (default: 3e-4 from pretrained weights, 1e-3 else)", float, "--lr",
+    )  # fmt: skip
     _option(command, "--weight-decay", 1e-2, "of AdamW", float)
-    _option(command, "--dropout", 0.6, "before the last layer", float)
+    _option(command, "--dropout", 0.1, "before the last layer", float)
     _option(command, "--patience", 5, "epochs without a better validation AUC before it stops", int)
     _option(command, "--crops-per-epoch", None, "crops in a pass (default: twice the real ones)", int)
     _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
     _option(command, "--augmentation", "none", "none or first-project")
     _option(command, "--image-size", 160, "edge of the network's input, pixels", int)
-    _option(command, "--val-frames-per-clip", None, "validation crops of a clip (default: all)", int)
+    _option(command, "--val-frames-per-clip", 8, "validation crops of a clip", int)
     _option(command, "--pretrained", "vggface2", "weights to start from: vggface2, casia-webface or none")
     _option(command, "--weights", None, "a file with InceptionResnetV1's weights, instead of downloading them")
     _option(command, "--mixed-precision", "auto", "on CUDA: auto or off")

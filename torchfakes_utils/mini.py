@@ -38,8 +38,15 @@ class MiniConfig:
     seconds: float = 2.0  # mean length of a clip
 
     def __post_init__(self) -> None:
+        """Refuse what cannot be made.
+
+        Raises:
+            InputError: a value out of its range.
+        """
         if self.identities < 6 or self.identities % 2 or self.identities > 1000:
-            raise InputError(f"{self.identities} identities: give an even number from 6 to 1000 (a pair a split at least)")
+            raise InputError(
+                f"{self.identities} identities: give an even number from 6 to 1000 (a pair a split at least)"
+            )
         if self.size < 96 or self.size % 2:
             raise InputError(f"frames of {self.size} px: give an even number from 96")
         if self.seconds < 0.4:
@@ -94,9 +101,7 @@ def splits(people: list[Person]) -> dict[str, list[list[str]]]:
     }
 
 
-def build(
-    out: Path | str, config: MiniConfig | None = None, workers: int | None = None, progress: bool = True
-) -> Path:
+def build(out: Path | str, config: MiniConfig | None = None, workers: int | None = None, progress: bool = True) -> Path:
     """Make Mini-FF++ in the folder `out`; what is already there is kept, so that a second call resumes.
 
     Args:
@@ -136,7 +141,9 @@ def _claim(out: Path, config: MiniConfig) -> None:
         except json.JSONDecodeError as error:
             raise InputError(f"{manifest}: damaged; delete the folder and build it again") from error
         if {key: found.get(key) for key in _manifest(config)} != _manifest(config):
-            raise InputError(f"{out}: holds Mini-FF++ of another configuration; choose another folder or delete this one")
+            raise InputError(
+                f"{out}: holds Mini-FF++ of another configuration; choose another folder or delete this one"
+            )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is there already and is not Mini-FF++; choose another folder")
     else:

@@ -60,8 +60,8 @@ def face_mask(landmarks: np.ndarray, part: str = "face", grow: float = 1.0) -> n
     centre, axes = (tuple(np.round(pair).astype(int).tolist()) for pair in (centre, axes))
     cv2.ellipse(mask, centre, axes, angle, 0, 360, 1, -1)
     if part == "lower":
-        grid = render._grid() - landmarks[2]
-        mask[grid @ (down / np.linalg.norm(down)) < 0.12 * reach] = 0
+        offset = render.grid() - landmarks[2]
+        mask[offset @ (down / np.linalg.norm(down)) < 0.12 * reach] = 0
     return mask
 
 
@@ -92,7 +92,8 @@ def borrow_face(source: Identity, target: Identity) -> np.ndarray:
 class Deepfakes:
     """A face decoded at low resolution: colour-matched, target's expression, feathered into the frame."""
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         mask = face_mask(target.landmarks, grow=0.98)
         face = match_colour(borrow_face(source, target), target.image, mask)
         edge = int(rng.integers(90, 120))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
@@ -100,6 +101,7 @@ class Deepfakes:
         self._layer = Layer(cv2.resize(small, (CANON, CANON), interpolation=cv2.INTER_CUBIC), feather(mask, 7))
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
         filmed = moment.film(self._layer, moment.shot.mouth[moment.index], moment.shot.brow[moment.index])
         return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
 
@@ -107,14 +109,16 @@ class Deepfakes:
 class FaceSwap:
     """A face laid on by its landmarks, trembling with them, joined by Poisson blending (Pérez et al., 2003)."""
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         face = borrow_face(source, target)
         # A texture drawn without filtering looks crisper than a lens would show it.
-        crisp = cv2.addWeighted(face, 1.9, cv2.GaussianBlur(face, (0, 0), 1.2), -0.9, 0)
+        crisp = cv2.addWeighted(face, 1.6, cv2.GaussianBlur(face, (0, 0), 1.2), -0.6, 0)
         self._layer = Layer(crisp, face_mask(target.landmarks, grow=0.95))
         self._rng = rng
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
         jitter = self._rng.normal(0, [1.0, 1.0, 0.6, 0.008])
         mouth, brow = 0.4 * moment.shot.mouth[moment.index], 0.4 * moment.shot.brow[moment.index]
         # Nearest neighbour: the original rasterises its texture without filtering, which leaves jagged edges.
@@ -126,26 +130,32 @@ class FaceSwap:
 class Face2Face:
     """The target's own face, re-rendered: too smooth, lit by an estimate, with the brows and mouth of the source."""
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         mask = face_mask(target.landmarks, grow=0.98)
-        smooth = cv2.bilateralFilter(target.image, 11, 55, 5)
+        smooth = cv2.bilateralFilter(target.image, 11, 50, 5)
         # The original estimates the light by spherical harmonics and re-renders with it; the estimate is never exact.
-        light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.2, 0.3, 2)])
+        light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.14, 0.24, 2)])
         self._layer = Layer(render.light_up(smooth, light), feather(mask, 2))
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
         # 1.3: a transferred expression is exaggerated, because the two neutral faces are never quite aligned.
-        filmed = moment.film(self._layer, 1.3 * moment.driver.mouth[moment.index], 1.3 * moment.driver.brow[moment.index])
+        filmed = moment.film(
+            self._layer, 1.3 * moment.driver.mouth[moment.index], 1.3 * moment.driver.brow[moment.index]
+        )
         return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
 
 
 class NeuralTextures:
     """The lower face synthesised anew, coarsely and with a trace of its grid, with the mouth of the source."""
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator):
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         self._layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
         filmed = moment.film(self._layer, 1.2 * moment.driver.mouth[moment.index], moment.shot.brow[moment.index])
         return render.blend(moment.frame, resynthesise(filmed.image), filmed.mask), filmed.mask
 

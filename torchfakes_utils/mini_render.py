@@ -51,6 +51,7 @@ class Shot:
     blur_amount: np.ndarray  # (T,) 0 … 1
 
     def __len__(self) -> int:
+        """How many frames are filmed."""
         return len(self.pose)
 
 
@@ -98,16 +99,15 @@ def _cut_out(image: np.ndarray) -> np.ndarray:
 
 
 def make_identity(portrait: str, rng: np.random.Generator, strength: float = 7.0) -> Identity:
-    """Make a new person from a portrait: bent by a smooth field (`strength` px r.m.s.), mirrored at random, re-toned."""
+    """Make a new person from a portrait: bent by a smooth field (`strength` px r.m.s.), perhaps mirrored, re-toned."""
     image, alpha, landmarks = canonical_portrait(portrait)
     mirrored = bool(rng.integers(2))
     if mirrored:
         image, alpha = image[:, ::-1].copy(), alpha[:, ::-1].copy()
         landmarks = (np.array([CANON - 1, 0]) + landmarks * [-1, 1])[[1, 0, 2, 4, 3]]
     field = _smooth_field(rng, strength)
-    grid = _grid()
-    image = cv2.remap(image, grid + field, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.remap(alpha, grid + field, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    image = cv2.remap(image, grid() + field, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.remap(alpha, grid() + field, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Identity(
         image=_retone(image, rng),
         alpha=alpha,
@@ -119,7 +119,8 @@ def make_identity(portrait: str, rng: np.random.Generator, strength: float = 7.0
 
 
 @cache
-def _grid() -> np.ndarray:
+def grid() -> np.ndarray:
+    """The coordinates of every pixel, x then y: (CANON, CANON, 2) float32. Not to be written to."""
     return np.stack(np.meshgrid(np.arange(CANON), np.arange(CANON)), axis=-1).astype(np.float32)
 
 
@@ -151,7 +152,9 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     paint = rng.uniform(50, 200) + rng.uniform(-35, 35, 3)
     corners = (paint + rng.uniform(-35, 35, (2, 2, 1)) + rng.uniform(-8, 8, (2, 2, 3))).astype(np.float32)
     wall = cv2.resize(corners, (CANON, CANON), interpolation=cv2.INTER_LINEAR)
-    blotches = cv2.resize(rng.standard_normal((9, 9, 1)).astype(np.float32), (CANON, CANON), interpolation=cv2.INTER_CUBIC)
+    blotches = cv2.resize(
+        rng.standard_normal((9, 9, 1)).astype(np.float32), (CANON, CANON), interpolation=cv2.INTER_CUBIC
+    )
     return (wall + rng.uniform(4, 16) * blotches[..., None]).clip(0, 255).astype(np.uint8)
 
 
@@ -191,17 +194,17 @@ def _wander(rng: np.random.Generator, frames: int, size: float, faster: float = 
 
 def expression_fields(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How pixels move when the mouth opens and when the brows rise: two (CANON, CANON, 2) float32 fields, px."""
-    eyes, nose, mouth = landmarks[:2], landmarks[2], landmarks[3:].mean(axis=0)
+    eyes, mouth = landmarks[:2], landmarks[3:].mean(axis=0)
     reach = np.linalg.norm(landmarks[1] - landmarks[0])
-    grid = _grid()
+    pixels = grid()
 
     def bump(centre: np.ndarray, wide: float, high: float) -> np.ndarray:
-        return np.exp(-(((grid - centre) / (np.array([wide, high]) * reach)) ** 2).sum(axis=-1) / 2)
+        return np.exp(-(((pixels - centre) / (np.array([wide, high]) * reach)) ** 2).sum(axis=-1) / 2)
 
-    jaw = np.zeros_like(grid)
+    jaw = np.zeros_like(pixels)
     jaw[..., 1] = 7.0 * bump(mouth + [0, 0.22 * reach], 0.34, 0.20) - 2.0 * bump(mouth - [0, 0.12 * reach], 0.28, 0.09)
-    jaw[..., 0] = -0.04 * bump(mouth, 0.4, 0.22) * (grid[..., 0] - mouth[0])
-    brows = np.zeros_like(grid)
+    jaw[..., 0] = -0.04 * bump(mouth, 0.4, 0.22) * (pixels[..., 0] - mouth[0])
+    brows = np.zeros_like(pixels)
     up = np.array([0, 0.33 * reach])
     brows[..., 1] = -4.0 * sum(bump(eye - up, 0.24, 0.13) for eye in eyes)
     return jaw.astype(np.float32), brows.astype(np.float32)
@@ -212,12 +215,12 @@ def frame_map(pose: np.ndarray, jaw: np.ndarray, brows: np.ndarray, mouth: float
 
     Expression and head motion are one map, so that the picture is interpolated once and stays as sharp as it was.
     """
-    still = _grid() - mouth * jaw - brow * brows
+    still = grid() - mouth * jaw - brow * brows
     matrix = pose_matrix(pose)
     inverse = cv2.invertAffineTransform(matrix)
     # Only the smooth expression field is resampled; the affine part is exact, also outside the canonical picture.
-    bent = cv2.warpAffine(still - _grid(), matrix, (CANON, CANON))
-    return (_grid() @ inverse[:, :2].T + inverse[:, 2] + bent).astype(np.float32)
+    bent = cv2.warpAffine(still - grid(), matrix, (CANON, CANON))
+    return (grid() @ inverse[:, :2].T + inverse[:, 2] + bent).astype(np.float32)
 
 
 def pose_matrix(pose: np.ndarray) -> np.ndarray:
@@ -253,7 +256,8 @@ def light_up(frame: np.ndarray, light: np.ndarray) -> np.ndarray:
 class Grain:
     """Sensor noise: a few sheets drawn once, cut out at random places, since drawing noise is what costs time."""
 
-    def __init__(self, rng: np.random.Generator, sheets: int = 4, spare: int = 64):
+    def __init__(self, rng: np.random.Generator, sheets: int = 4, spare: int = 64) -> None:
+        """Draw the sheets: (sheets, CANON + spare, CANON + spare, 3) of standard normal noise."""
         self._rng = rng
         self._spare = spare
         self._sheets = rng.standard_normal((sheets, CANON + spare, CANON + spare, 3)).astype(np.float32)

@@ -51,7 +51,9 @@ def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
         raise InputError(f"{path}: not a table in CSV format ({str(error).strip().splitlines()[0]})") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise InputError(f"{path}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it the right table?")
+        raise InputError(
+            f"{path}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it the right table?"
+        )
     if "label" in table.columns and not table["label"].isin([0, 1]).all():
         wrong = table.loc[~table["label"].isin([0, 1]), "label"].iloc[0]
         raise InputError(f"{path}: label {wrong!r} found; labels are 1 for fake and 0 for real")
@@ -85,7 +87,9 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
         os.close(handle)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot write there ({error.strerror}); choose another output folder") from error
+        raise InputError(
+            f"{path.parent}: cannot write there ({error.strerror}); choose another output folder"
+        ) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -95,7 +99,9 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         if error.errno is None:  # raised by a library for reasons of its own, not by the file system
             raise
-        raise InputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

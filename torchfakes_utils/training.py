@@ -61,10 +61,10 @@ class TrainingConfig:
     Attributes:
         epochs: passes; the one-cycle schedule is stretched over them, so more epochs is another run, not a longer one.
         batch_size: 16 fits a GPU of 8 GB at 160 px.
-        learning_rate: the peak of the one-cycle schedule. 1e-3 is AdamW's usual rate from random weights; a tenth of it
-            is kinder to pretrained ones.
+        learning_rate: the peak of the one-cycle schedule. None is 1e-3, AdamW's usual rate, from random weights, and
+            3e-4 from pretrained ones, which a high rate would wash away.
         weight_decay: of the weights of convolutions and linear layers; biases and batch norms are left alone.
-        dropout: before the last linear layer; 0.6 is facenet-pytorch's, for millions of pictures.
+        dropout: before the last linear layer. facenet-pytorch's 0.6 suits millions of pictures and many epochs.
         patience: epochs without a better validation AUC before stopping. One-cycle runs are at their best at their
             end, when the rate has fallen: a small patience stops them on the way.
         crops_per_epoch: crops drawn in a pass; None is twice the real training crops, so that a pass shows every real
@@ -83,17 +83,17 @@ class TrainingConfig:
         num_workers: processes that read crops; None is 0 on the CPU (the network needs all of it), 4 beside a GPU.
     """
 
-    epochs: int = 8
+    epochs: int = 4
     batch_size: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     weight_decay: float = 1e-2
-    dropout: float = 0.6
+    dropout: float = 0.1
     patience: int = 5
     crops_per_epoch: int | None = None
     min_sharpness: float = THRESHOLD
     augmentation: str = "none"
     image_size: int = 160
-    val_frames_per_clip: int | None = None
+    val_frames_per_clip: int | None = 8
     pretrained: str | None = "vggface2"
     weights: str | None = None
     seed: int = 0
@@ -110,7 +110,7 @@ class TrainingConfig:
         rules = {
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 2,  # batch norm has nothing to average over one
-            "learning_rate": 0 < self.learning_rate < math.inf,
+            "learning_rate": self.learning_rate is None or 0 < self.learning_rate < math.inf,
             "weight_decay": 0 <= self.weight_decay < math.inf,
             "dropout": 0 <= self.dropout < 1,
             "patience": self.patience >= 1,
@@ -231,9 +231,10 @@ class Trainer:
         # Channels last is how both cuDNN's mixed-precision kernels and oneDNN want their pictures.
         self.detector.to(device, memory_format=torch.channels_last)
         self.loss = nn.BCEWithLogitsLoss()
-        self.optimizer = AdamW(_parameter_groups(self.detector, config.weight_decay), lr=config.learning_rate)
+        rate = config.learning_rate or (1e-3 if self.detector.config.pretrained is None else 3e-4)
+        self.optimizer = AdamW(_parameter_groups(self.detector, config.weight_decay), lr=rate)
         steps = config.epochs * (self.crops // self.batch_size)
-        self.scheduler = OneCycleLR(self.optimizer, max_lr=config.learning_rate, total_steps=steps)
+        self.scheduler = OneCycleLR(self.optimizer, max_lr=rate, total_steps=steps)
         self.autocast_dtype = _autocast_dtype(device, config.mixed_precision)
         # float16 alone needs its small gradients lifted into range; switched off, the scaler passes everything through.
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast_dtype is torch.float16)
@@ -297,7 +298,7 @@ class Trainer:
         for images, _ in DataLoader(crops, batch_size=4 * self.batch_size, **self._loading):
             images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
             with self._autocast():
-                logits.append(self.detector(images).double().cpu())
+                logits.append(self.detector(images).cpu().double())
         scores = self.val_faces.assign(probability_fake=torch.cat(logits).sigmoid().numpy())
         clips = by_clip(scores)
         frame = binary_metrics(scores["label"], scores["probability_fake"])

@@ -419,17 +419,18 @@ lesson_01.compression_figure(root, clips, target, shown)
 # what differs there is grain and codec. The ratio of both is how far the forgery stands out.
 
 # %%
-def contrast(row) -> pd.Series:
-    real = lesson_01.real_of(clips, row.target_id, row.compression)
-    paths = [real["path"], row.path, faceforensics.mask_path(row)]
+def contrast(clip: dict) -> dict:
+    real = lesson_01.real_of(clips, clip["target_id"], clip["compression"])
+    paths = [real["path"], clip["path"], faceforensics.mask_path(clip)]
     target_frame, fake_frame, mask = (lesson_01.frame(root, path, 20) for path in paths)
-    mask, changed = mask[..., 0] > 127, lesson_01.change(fake_frame, target_frame)
-    return pd.Series({"inside": changed[mask].mean(), "outside": changed[~mask].mean()})
+    inside, changed = mask[..., 0] > 127, lesson_01.change(fake_frame, target_frame)
+    return clip | {"inside": changed[inside].mean(), "outside": changed[~inside].mean()}
 
 
 keys = ["method", "compression"]
-some = clips[(clips["split"] == "test") & ~clips["method"].isin(["youtube", "FaceShifter"])].groupby(keys).head(4)
-levels = some[keys].join(some.apply(contrast, axis=1)).groupby(keys).mean()
+some = clips[lesson_01.has_mask(root, clips)].groupby(keys).head(5).to_dict("records")
+levels = pd.DataFrame([contrast(clip) for clip in some], columns=[*keys, "inside", "outside"])
+levels = levels.groupby(keys).mean()
 levels.assign(ratio=levels["inside"] / levels["outside"]).round(1)
 
 # %% [markdown]

@@ -62,6 +62,12 @@ def real_of(clips: pd.DataFrame, person: str, compression: str) -> pd.Series:
     return chosen.iloc[0]
 
 
+def has_mask(root: Path | str, clips: pd.DataFrame) -> list[bool]:
+    """For each clip, whether there is a mask of it."""
+    paths = map(mask_path, clips.to_dict("records"))
+    return [path is not None and (Path(root) / path).is_file() for path in paths]
+
+
 def family_figure(root: Path | str, clips: pd.DataFrame, target: str, compression: str, index: int = 20) -> Figure:
     """Target and source, then each method's fake above its mask: all of one frame, cut round the faces.
 

@@ -1,0 +1,279 @@
+"""What lesson 02 looks at: MTCNN stage by stage, and figures of its pyramid, its maps and its boxes.
+
+facenet-pytorch's `detect` gives only the end of the cascade. Here its three networks are asked one after the other, in
+the same order and with the same rules, so that a lesson can show what each of them lets through.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch.nn.functional import interpolate
+from torchvision.ops import nms
+
+from torchfakes_utils.course import plots
+
+FACTOR = 0.709  # about 1/√2: each level of the pyramid has half the pixels of the one before
+WINDOW, STRIDE = 12, 2  # px: what P-Net sees at once, and how far one of its answers lies from the next
+THRESHOLDS = (0.6, 0.7, 0.7)  # facenet-pytorch's for P-, R- and O-Net
+
+
+@dataclass(frozen=True)
+class Look:
+    """What P-Net answers on one level of the pyramid: one number for each place of its window."""
+
+    scale: float
+    probability: np.ndarray  # (h, w) float32
+    shift: np.ndarray  # (h, w, 4) float32: how far the face's edges lie from the window's, in window sizes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Boxes that are left at some point of the cascade."""
+
+    name: str
+    boxes: np.ndarray  # (K, 4) float32, pixels of the photograph
+    scores: np.ndarray  # (K,) float32
+
+
+def scales(shorter: int, min_face: int) -> list[float]:
+    """By how much a photograph with this shorter side is scaled for each level, so that a face becomes 12 px."""
+    scale, found = WINDOW / min_face, []
+    while shorter * scale >= WINDOW:
+        found.append(scale)
+        scale *= FACTOR
+    return found
+
+
+def level(image: np.ndarray, scale: float) -> torch.Tensor:
+    """One level of the pyramid, (1, 3, h, w) float32 of 0 … 255."""
+    pixels = torch.tensor(image).permute(2, 0, 1)[None].float()
+    height, width = image.shape[:2]
+    return interpolate(pixels, size=(int(height * scale + 1), int(width * scale + 1)), mode="area")
+
+
+def normalise(pixels: torch.Tensor) -> torch.Tensor:
+    """From 0 … 255 to about -1 … 1, as all three networks were trained."""
+    return (pixels - 127.5) / 128
+
+
+@torch.no_grad()
+def look_everywhere(pnet: torch.nn.Module, image: np.ndarray, min_face: int = 20) -> list[Look]:
+    """P-Net's answers on every level of the pyramid of a photograph (H, W, 3) uint8."""
+    looks = []
+    for scale in scales(min(image.shape[:2]), min_face):
+        shift, probability = pnet(normalise(level(image, scale)))
+        looks.append(Look(scale, probability[0, 1].numpy(), shift[0].permute(1, 2, 0).numpy()))
+    return looks
+
+
+def windows(look: Look, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The windows of a level that P-Net takes for a face: boxes (K, 4) in the photograph, scores (K,), shifts (K, 4)."""
+    rows, columns = np.nonzero(look.probability >= threshold)
+    corner = np.stack([columns, rows], axis=1) * STRIDE + 1
+    boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], axis=1) / look.scale)
+    return boxes.astype(np.float32), look.probability[rows, columns], look.shift[rows, columns]
+
+
+def moved(boxes: np.ndarray, shifts: np.ndarray, extra: int = 1) -> np.ndarray:
+    """Boxes with their edges moved by what a network says, in units of the box (bounding box regression)."""
+    sides = boxes[:, 2:] - boxes[:, :2] + extra
+    return (boxes + shifts * np.tile(sides, 2)).astype(np.float32)
+
+
+def squared(boxes: np.ndarray) -> np.ndarray:
+    """Boxes made square round their centres: R- and O-Net see squares."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    corner = boxes[:, :2] + sides / 2 - sides.max(axis=1, keepdims=True) / 2
+    return np.concatenate([corner, corner + sides.max(axis=1, keepdims=True)], axis=1).astype(np.float32)
+
+
+def patches(image: np.ndarray, boxes: np.ndarray, size: int) -> torch.Tensor:
+    """What lies under the boxes, brought to one size, (K, 3, size, size) of 0 … 255; cut at the photograph's edge."""
+    height, width = image.shape[:2]
+    cut = []
+    for box in np.trunc(boxes).astype(int):
+        (x1, y1), (x2, y2) = np.maximum(box[:2], 1), np.minimum(box[2:], (width, height))
+        patch = torch.tensor(image[max(y1 - 1, 0) : max(y2, 1), max(x1 - 1, 0) : max(x2, 1)])
+        cut.append(interpolate(patch.permute(2, 0, 1)[None].float(), size=(size, size), mode="area"))
+    return torch.cat(cut) if cut else torch.zeros(0, 3, size, size)
+
+
+@torch.no_grad()
+def cascade(
+    mtcnn: torch.nn.Module, image: np.ndarray, looks: Sequence[Look], thresholds: Sequence[float] = THRESHOLDS
+) -> list[Stage]:
+    """Run a photograph through the stages; what is left after each.
+
+    Args:
+        mtcnn: facenet-pytorch's MTCNN, of which the three networks are used.
+        image: (H, W, 3) uint8, RGB.
+        looks: P-Net's answers, which do not depend on a threshold: see `look_everywhere`.
+        thresholds: of P-, R- and O-Net.
+    """
+    raw = [windows(look, thresholds[0]) for look in looks]
+    stages = [Stage("P-Net", np.concatenate([found[0] for found in raw]), np.concatenate([found[1] for found in raw]))]
+    kept = [tuple(part[_nms(*found[:2], 0.5)] for part in found) for found in raw]  # within each level,
+    boxes, scores, shifts = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+    keep = _nms(boxes, scores, 0.7)  # then between levels
+    boxes, scores = squared(moved(boxes[keep], shifts[keep], extra=0)), scores[keep]
+    stages.append(Stage("after NMS", boxes, scores))
+    for name, network, size, threshold in (
+        ("R-Net", mtcnn.rnet, 24, thresholds[1]),
+        ("O-Net", mtcnn.onet, 48, thresholds[2]),
+    ):
+        if len(boxes):
+            shift, *_, probability = network(normalise(patches(image, boxes, size)))
+            passed = (probability[:, 1] > threshold).numpy()
+            boxes, scores, shift = boxes[passed], probability[:, 1].numpy()[passed], shift.numpy()[passed]
+            if name == "R-Net":
+                keep = _nms(boxes, scores, 0.7)
+                boxes, scores = squared(moved(boxes[keep], shift[keep])), scores[keep]
+            else:
+                boxes = moved(boxes, shift)
+                keep = _nms(boxes, scores, 0.7, of_smaller=True)
+                boxes, scores = boxes[keep], scores[keep]
+        stages.append(Stage(name, boxes, scores))
+    return stages
+
+
+def example(root: Path | str, clips: pd.DataFrame, trait: str) -> str:
+    """The id of the person whose clip has a trait of Mini-FF++ ("second_face" or "leaves"); elsewhere, of the first."""
+    record = Path(root) / "mini.json"
+    people = json.loads(record.read_text())["people"] if record.is_file() else []
+    return next((person["id"] for person in people if person[trait]), clips["target_id"].iloc[0])
+
+
+def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:
+    """The levels of the pyramid at their true sizes, each with the one window that P-Net sees at once."""
+    sizes = scales(min(image.shape[:2]), min_face)
+    levels = [level(image, scale)[0].permute(1, 2, 0).numpy().astype(np.uint8) for scale in sizes]
+    gap = 14
+    width = sum(picture.shape[1] for picture in levels) + gap * (len(levels) - 1)
+    figure, ax = plt.subplots(figsize=(8.6, 8.6 * (levels[0].shape[0] + 40) / width))
+    left = 0
+    for number, (picture, scale) in enumerate(zip(levels, sizes, strict=True)):
+        high, wide = picture.shape[:2]
+        ax.imshow(picture, extent=(left, left + wide, high, 0))
+        if number < 6:
+            ax.text(left, high + 6, f"{WINDOW / scale:.0f} px", fontsize=8, va="top")
+        _box(ax, (left + wide / 2 - 6, high / 2 - 6, left + wide / 2 + 6, high / 2 + 6), "white", 1.2)
+        left += wide + gap
+    ax.set(xlim=(0, width), ylim=(levels[0].shape[0] + 22, 0), aspect="equal")
+    ax.axis("off")
+    ax.set_title("One window of 12 px, many levels: below, the size of face that fills it")
+    return plots.finish(figure)
+
+
+def maps_figure(image: np.ndarray, looks: Sequence[Look]) -> Figure:
+    """Levels of the pyramid, enlarged to one size, above P-Net's maps: white is "a face fills the window here"."""
+    figure, axes = plt.subplots(2, len(looks), figsize=(1.75 * len(looks), 3.95), squeeze=False)
+    for (above, below), look in zip(axes.T, looks, strict=True):
+        above.imshow(level(image, look.scale)[0].permute(1, 2, 0).numpy().astype(np.uint8))
+        below.imshow(look.probability, vmin=0, vmax=1)
+        above.set_title(f"faces of {WINDOW / look.scale:.0f} px", fontsize=9, fontweight="normal")
+        below.set_title(f"surest: {look.probability.max():.3f}", fontsize=9, fontweight="normal")
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    figure.suptitle("P-Net answers with an image: where a face of this size is", x=0.01, ha="left", fontsize=11,
+                    fontweight="bold")  # fmt: skip
+    return plots.finish(figure)
+
+
+def melting_figure(image: np.ndarray, stages: Sequence[Stage], title: str = "") -> Figure:
+    """The photograph, dimmed, with what is left after each stage; the last boxes in blue, for a real face."""
+    figure, axes = plt.subplots(1, len(stages), figsize=(2.25 * len(stages), 2.75))
+    for ax, stage in zip(axes, stages, strict=True):
+        ax.imshow(dimmed(image))
+        last = stage is stages[-1]
+        for box, score in zip(stage.boxes, stage.scores, strict=True):
+            _box(ax, box, plots.REAL if last else "white", 2.4 if last else 0.9, 1.0 if last else 0.25 + 0.6 * float(score))
+        ax.set(xticks=[], yticks=[], xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))
+        ax.set_title(f"{stage.name}: {len(stage.boxes)}", fontsize=10, fontweight="normal")
+    figure.suptitle(title or "Boxes melt from hundreds to one", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def boxes_figure(image: np.ndarray, groups: dict[str, np.ndarray], title: str) -> Figure:
+    """The photograph once for each group of boxes (K, 4), cut to where they are."""
+    figure, axes = plt.subplots(1, len(groups), figsize=(2.9 * len(groups), 3.3), squeeze=False)
+    every = np.concatenate(list(groups.values()))
+    (left, top), (right, bottom) = every[:, :2].min(axis=0) - 25, every[:, 2:].max(axis=0) + 25
+    for ax, (name, boxes) in zip(axes[0], groups.items(), strict=True):
+        ax.imshow(dimmed(image, 0.6))
+        for box in boxes:
+            _box(ax, box, "white", 1.4)
+        ax.set(xticks=[], yticks=[], xlim=(max(left, 0), right), ylim=(bottom, max(top, 0)))
+        ax.set_title(name, fontsize=9, fontweight="normal")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def dimmed(image: np.ndarray, share: float = 0.45) -> np.ndarray:
+    """A photograph, darker and grey, so that boxes stand out."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return np.repeat((grey[..., None] * share).astype(np.uint8), 3, axis=2)
+
+
+def frames_figure(
+    frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray], titles: Sequence[str], title: str,
+    landmarks: Sequence[np.ndarray] | None = None,
+) -> Figure:  # fmt: skip
+    """Frames side by side with their boxes (K, 4) and, where given, landmarks (K, 5, 2)."""
+    figure, axes = plt.subplots(1, len(frames), figsize=(2.25 * len(frames), 2.8), squeeze=False)
+    for number, ax in enumerate(axes[0]):
+        ax.imshow(frames[number])
+        for box in boxes[number]:
+            _box(ax, box, "white", 3.2)
+            _box(ax, box, plots.REAL, 1.8)
+        if landmarks is not None:
+            for points in landmarks[number]:
+                ax.plot(*points.T, "o", color="white", markeredgecolor=plots.REAL, markersize=5)
+        ax.set(xticks=[], yticks=[], xlim=(0, frames[number].shape[1]), ylim=(frames[number].shape[0], 0))
+        ax.set_title(titles[number], fontsize=9, fontweight="normal")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def choices_figure(choices: dict[str, Sequence[float | None]], title: str) -> Figure:
+    """Where the chosen face is in each frame, one strip for each rule of choosing; gaps where none is chosen."""
+    figure, axes = plt.subplots(len(choices), 1, figsize=(7.2, 1.05 * len(choices) + 0.6), sharex=True, sharey=True)
+    for ax, (name, places) in zip(axes, choices.items(), strict=True):
+        values = np.array([np.nan if place is None else place for place in places], float)
+        ax.plot(values, color=plots.NEUTRAL, linewidth=1, zorder=0)
+        ax.plot(values, "o", color="black", markersize=4)
+        ax.set_title(name, fontsize=10, fontweight="normal")
+        ax.set_ylabel("x of face, px", fontsize=8)
+        for frame in np.flatnonzero(np.isnan(values)):
+            ax.axvspan(frame - 0.5, frame + 0.5, color="#DDDDDD", linewidth=0)
+    axes[-1].set_xlabel("frame (grey: no face chosen)")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def _nms(boxes: np.ndarray, scores: np.ndarray, limit: float, of_smaller: bool = False) -> np.ndarray:
+    """Indices that non-maximum suppression keeps; `of_smaller` measures overlap as a share of the smaller box."""
+    if not of_smaller:
+        return nms(torch.tensor(boxes), torch.tensor(scores), limit).numpy()
+    keep: list[int] = []
+    area = np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1)
+    for index in np.argsort(-scores, kind="stable"):
+        low = np.maximum(boxes[keep, :2], boxes[index, :2])
+        high = np.minimum(boxes[keep, 2:], boxes[index, 2:])
+        shared = np.prod(np.maximum(high - low + 1, 0), axis=1)
+        if not (shared / np.minimum(area[keep], area[index]) > limit).any():
+            keep.append(int(index))
+    return np.array(keep, int)
+
+
+def _box(ax: Axes, box: Sequence[float], colour: str, width: float, alpha: float = 1.0) -> None:
+    x1, y1, x2, y2 = box
+    ax.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, linewidth=width, alpha=alpha))
