@@ -1,4 +1,4 @@
-"""What lesson 07 needs beside the package: the regions of a face, the mask of a fake as the crop sees it, shares of heat.
+"""What lesson 07 needs beside the package: the regions of a face, the mask of a fake as its crop sees it, shares of heat.
 
 The regions come from the five landmarks alone. They are bands and boxes in the face's own coordinates, not anatomy:
 good enough to ask whether heat lies on the mouth, not good enough to tell lips from teeth.
