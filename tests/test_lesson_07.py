@@ -78,6 +78,35 @@ def test_maps_of_zeros_are_left_out():
     assert np.isnan(lesson_07.times_its_area(heat[1:], area[1:], ["b"])).all()
 
 
+def test_regions_of_some_crops(tiny_faces):
+    faces = load_faces(tiny_faces / "faces.csv").head(8)
+    even = lesson_07.region_ratios([np.ones((64, 64))] * len(faces), faces)
+    assert even == pytest.approx(np.ones((len(lesson_07.REGIONS), 3)), nan_ok=True)
+    names = lesson_07.clip_names(faces)
+    assert names[0].count("/") == 2 and len(set(names)) == faces.groupby(["method", "clip_id"]).ngroups
+
+
+def test_heat_inside_the_mask_against_chance(tiny_ffpp, tiny_faces):
+    faces = load_faces(tiny_faces / "faces.csv", "test")
+    masks = [lesson_07.crop_mask(row, tiny_ffpp, 64) for _, row in faces.iterrows()]
+    even = lesson_07.mask_ratios([np.ones((64, 64))] * len(faces), faces, tiny_ffpp)
+    assert list(even.index) == ["Deepfakes", "FaceSwap"] and even["ratio"].tolist() == pytest.approx([1, 1])
+    maps = [np.ones((64, 64)) if mask is None else mask.astype(float) for mask in masks]
+    exact = lesson_07.mask_ratios(maps, faces, tiny_ffpp)
+    assert exact["ratio"].to_numpy() == pytest.approx(1 / exact["area"].to_numpy())
+    assert lesson_07.mask_ratios(maps, faces, tiny_faces).empty  # none downloaded
+
+
+def test_pairs_show_people_and_methods_in_turn(tiny_faces):
+    faces = load_faces(tiny_faces / "faces.csv")
+    shown = lesson_07.varied_pairs(faces, 4)
+    assert shown["label"].tolist() == [0] * 4 + [1] * 4
+    assert shown["target_id"].tolist()[:4] == shown["target_id"].tolist()[4:] and shown["target_id"].nunique() == 4
+    assert shown["frame"].tolist()[:4] == shown["frame"].tolist()[4:]
+    assert shown["method"].tolist()[4:] == ["Deepfakes", "FaceSwap"] * 2
+    assert len(lesson_07.varied_pairs(faces, 100)) == 12
+
+
 def test_verdicts():
     assert lesson_07.verdict(1.1, 2) == "more than chance" and lesson_07.verdict(0.1, 0.9) == "less than chance"
     assert lesson_07.verdict(0.9, 1.1) == "cannot tell" and lesson_07.verdict(np.nan, np.nan) == "no heat"
@@ -128,5 +157,8 @@ def test_figures(detector, tiny_faces):
     assert isinstance(lesson_07.look(detector, faces, 1, "repeat_2", "real"), Figure)
     values = np.array([[1.0, 0.8, 1.2], [2.0, 1.5, 2.5], [np.nan, np.nan, np.nan]])
     series = [("real", "blue", "o", values), ("fake", "red", "X", values + 0.1)]
-    figure = lesson_07.ratio_figure(["a", "b", "c"], series, "a title")
-    assert {"chance", "  real", "  fake"} <= {text.get_text() for text in figure.axes[0].texts}
+    figure = lesson_07.ratio_figure(["a", "b", "c"], {"one": series, "two": series[:1]}, "a title")
+    assert [{text.get_text().strip() for text in ax.texts} for ax in figure.axes] == [
+        {"chance", "real", "fake"},
+        {"chance", "real"},
+    ]

@@ -10,7 +10,7 @@
 #   a coin on one axis, compute what an alarm is worth when fakes are rare, and draw a first heat map and say what it
 #   does not prove.
 # - **You need** Python as far as loops and functions. No GPU, no data set, no statistics.
-# - **Time:** about 15 min to read and play, READ_RUN s to run on two CPU cores. The very first time a few minutes
+# - **Time:** about 15 min to read and play, 20 s to run on two CPU cores. The very first time a few minutes
 #   more: practice films are made, and a detector is trained, on your computer.
 #
 # Run a cell with **Shift + Enter**, one after the other. Start with the next two now: the second has work to do, and
@@ -31,9 +31,10 @@ from torchfakes_utils.course import plots
 plots.use_style()
 
 # %%
-# The first time: makes short films of two portraits, forges most of them, cuts out the faces. Some two minutes.
+# The first time: makes short films, forges most of them, cuts out the faces. Some two minutes.
 faces = course.faces_table()
-plots.faces_grid(faces[faces["split"] == "train"], 5, "To warm up: real people above, fakes of them below", seed=3)
+known = faces[faces["split"] == "train"]  # none of these comes in the game
+plots.faces_grid(known, 5, "To warm up: real people above, fakes of them below", seed=27)
 
 # %% [markdown]
 # ### While that runs
@@ -104,8 +105,9 @@ game.show()
 lesson_00.folded(game.figure("The answers (dashed frames are fakes)", solved=True), "The answers")
 
 # %% tags=["nbval-check-output"]
-print(ten["label"].map({0: "real", 1: "fake"}).value_counts().to_string())
-print("people:", ten["target_id"].nunique(), " kinds of fakes:", ten.loc[ten["label"] == 1, "method"].nunique())
+fakes = ten[ten["label"] == 1]
+print(len(ten) - len(fakes), "real,", len(fakes), "fake")
+print(ten["target_id"].nunique(), "people,", fakes["method"].nunique(), "kinds of fakes")
 
 # %% [markdown]
 # **What we saw.** Some fakes jump out: spectacles painted over somebody else's eyes, a face too smooth for its hair.
@@ -175,10 +177,9 @@ lesson_00.wait(training)
 scores = read_table(course.ensure("scores"), SCORE_COLUMNS)  # a row a test crop: label, P(fake)
 ten = ten.merge(scores[["path", "probability_fake"]], on="path")
 clips = by_clip(scores)  # the mean over the frames of a film
-lesson_00.strips(
-    [("the ten", ten["probability_fake"], ten["label"]), ("all test clips", clips["probability_fake"], clips["label"])],
-    "The model's opinion: a good one sends real left and fake right",
-)
+rows = [(name, table["probability_fake"], table["label"])
+        for name, table in (("the ten", ten), ("all test clips", clips))]  # fmt: skip
+lesson_00.strips(rows, "The model's opinion: a good one sends real left and fake right")
 
 # %% [markdown]
 # The model does not say "fake". It gives each face a number between 0 and 1, and *we* draw the line at 0.5 (lesson 06
@@ -187,13 +188,14 @@ lesson_00.strips(
 # Now everybody on one axis. If you have not played, an example player with seven of ten stands in for you.
 
 # %%
-ours = (game.right, "you") if game.done else (7, "a player with seven")
-ten_right = int(((ten["probability_fake"] >= 0.5) == ten["label"]).sum())
-rows = [(ours[1], ours[0], 10, "black"), ("the model, the same ten", ten_right, 10, "#5B3A8C")]
-for label, name, colour in ((0, "the model, real clips", plots.REAL), (1, "the model, fake clips", plots.FAKE)):
+you = ("you", game.right) if game.done else ("a player with seven", 7)
+model_right = int(((ten["probability_fake"] >= 0.5) == ten["label"]).sum())
+rows = [(*you, len(ten), "black"), ("the model, the same ten", model_right, len(ten), "black")]
+for label, name in enumerate(plots.NAMES):
     called_fake = clips.loc[clips["label"] == label, "probability_fake"] >= 0.5
-    rows.append((name, int((called_fake == label).sum()), len(called_fake), colour))
-lesson_00.score_card(rows, "Ten faces cannot tell a player from a model")
+    correct = int((called_fake == label).sum())
+    rows.append((f"the model, {name} test clips", correct, len(called_fake), plots.COLOURS[label]))
+lesson_00.score_card(rows, "How much ten faces can tell: mind the lines, not the dots")
 
 # %% [markdown]
 # **What we saw.** Look at the lines, not at the dots. Ten faces leave a line about a third of the axis long, or
@@ -272,27 +274,27 @@ images = torch.stack([model.preprocessing.apply(crop) for crop in crops])  # as 
 surest = int(ten["probability_fake"].argmax())
 heat = explanation.grad_cam(model, images[[surest]], target="fake")[0]  # (S, S), 0 to 1
 photo = plots.face(ten["file"][surest])
-title = f"Face {surest + 1} of the game, P(fake) {ten['probability_fake'][surest]:.2f}: what spoke for “fake”"
+title = f"Face {surest + 1} of the game: what spoke for “fake”"
 plots.images([photo, explanation.overlay(photo, heat)], title=title, inches=2.4)
 
 # %% [markdown]
 # And all ten, each with what spoke for the answer that it got:
 
 # %%
-answers = ["fake" if score >= 0.5 else "real" for score in ten["probability_fake"]]
+maps = {target: explanation.grad_cam(model, images, target=target) for target in plots.NAMES}
 overlays, titles = [], []
-for number, answer in enumerate(answers):
-    heat = explanation.grad_cam(model, images[[number]], target=answer)[0]
-    overlays.append(explanation.overlay(plots.face(ten["file"][number]), heat))
-    truth = plots.NAMES[ten["label"][number]]
-    titles.append(f"{number + 1}: said {answer}, is {truth}")
+for number, face in ten.iterrows():
+    said, truth = plots.NAMES[int(face["probability_fake"] >= 0.5)], plots.NAMES[face["label"]]
+    overlays.append(explanation.overlay(plots.face(face["file"]), maps[said][number]))
+    titles.append(f"{number + 1}: said {said}, is {truth}")
 plots.images(overlays, titles, 5, "What spoke for the model's answer", list(ten["label"]), inches=1.75)
 
 # %% [markdown]
-# **What we saw.** Ten glowing pictures, and they look like reasons. Look for two that puzzle you: a light beside the
-# face, or the same glow on a right answer and on a wrong one. Before you believe any of them, know this: a network
-# that has *never been trained* gives glowing pictures as well, and lesson 07 puts the two side by side. A heat map is
-# a question, not an answer.
+# **What we saw.** Where it glows, it looks like a reason. Look for pictures that puzzle you: a light beside the face,
+# the same glow on a right answer and on a wrong one, or a face that stays dark. (Dark says: at this layer, nothing
+# spoke for the answer. It was given all the same.) Before you believe any of them, know this: a network that has
+# *never been trained* gives glowing pictures too, and lesson 07 puts the two side by side. A heat map is a question,
+# not an answer.
 
 # %% [markdown]
 # ## Exercises

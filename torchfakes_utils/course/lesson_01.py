@@ -117,13 +117,14 @@ def forgery_figure(
     real = frame(root, real_of(clips, target, compression)["path"], index)
     fake, mask = frame(root, row["path"], index), _mask(root, row, index)
     figure, axes = plt.subplots(1, 4, figsize=(9.2, 2.75))
+    lender = row["source_id"]
     _show(axes[0], real, f"target {target}", 0)
-    _show(axes[1], frame(root, real_of(clips, row["source_id"], compression)["path"], index), f"source {row['source_id']}", 0)
+    _show(axes[1], frame(root, real_of(clips, lender, compression)["path"], index), f"source {lender}", 0)
     _show(axes[2], fake, f"{method} {row['clip_id']}", 1)
     _show(axes[3], change(fake, real), "|fake − target|, and mask", None, vmin=0, vmax=40)
     if mask is not None:
         axes[3].contour(mask[..., 0], [127], colors=plots.FAKE, linewidths=1.2, linestyles="--")
-    story = f"{row['source_id']} moves the face of {target}" if method in REENACTED else f"{target} wears {row['source_id']}"
+    story = f"{lender} moves the face of {target}" if method in REENACTED else f"{target} wears the face of {lender}"
     _say(figure, f"{row['clip_id']}: {story} ({compression})")
     return plots.finish(figure)
 
@@ -199,7 +200,7 @@ def islands_figure(
         draw_islands(ax, islands, arrows, side)
         ax.set_title(title)
     figure.legend(handles=split_key(), loc="outside lower center", ncols=3, handletextpad=0.2)
-    figure.get_layout_engine().set(wspace=0.08)
+    figure.set_layout_engine("constrained", wspace=0.08)
     return plots.finish(figure)
 
 

@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate
 from torchvision.ops import nms
 
 from torchfakes_utils.course import plots
+from torchfakes_utils.face_detection import Detections
 
 FACTOR = 0.709  # about 1/√2: each level of the pyramid has half the pixels of the one before
 WINDOW, STRIDE = 12, 2  # px: what P-Net sees at once, and how far one of its answers lies from the next
@@ -76,7 +77,7 @@ def look_everywhere(pnet: torch.nn.Module, image: np.ndarray, min_face: int = 20
 
 
 def windows(look: Look, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The windows of a level that P-Net takes for a face: boxes (K, 4) in the photograph, scores (K,), shifts (K, 4)."""
+    """The windows of a level that P-Net takes for faces: boxes (K, 4) in the photograph, scores (K,), shifts (K, 4)."""
     rows, columns = np.nonzero(look.probability >= threshold)
     corner = np.stack([columns, rows], axis=1) * STRIDE + 1
     boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], axis=1) / look.scale)
@@ -175,71 +176,69 @@ def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:
 
 def maps_figure(image: np.ndarray, looks: Sequence[Look]) -> Figure:
     """Levels of the pyramid, enlarged to one size, above P-Net's maps: white is "a face fills the window here"."""
-    figure, axes = plt.subplots(2, len(looks), figsize=(1.75 * len(looks), 3.95), squeeze=False)
+    figure, axes = plt.subplots(2, len(looks), figsize=(1.65 * len(looks), 3.75), squeeze=False)
     for (above, below), look in zip(axes.T, looks, strict=True):
-        above.imshow(level(image, look.scale)[0].permute(1, 2, 0).numpy().astype(np.uint8))
+        above.imshow(dimmed(level(image, look.scale)[0].permute(1, 2, 0).numpy().astype(np.uint8), 1.0))
         below.imshow(look.probability, vmin=0, vmax=1)
         above.set_title(f"faces of {WINDOW / look.scale:.0f} px", fontsize=9, fontweight="normal")
         below.set_title(f"surest: {look.probability.max():.3f}", fontsize=9, fontweight="normal")
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
-    figure.suptitle("P-Net answers with an image: where a face of this size is", x=0.01, ha="left", fontsize=11,
-                    fontweight="bold")  # fmt: skip
+    _say(figure, "P-Net answers with an image: where a face of this size is")
     return plots.finish(figure)
 
 
-def melting_figure(image: np.ndarray, stages: Sequence[Stage], title: str = "") -> Figure:
-    """The photograph, dimmed, with what is left after each stage; the last boxes in blue, for a real face."""
-    figure, axes = plt.subplots(1, len(stages), figsize=(2.25 * len(stages), 2.75))
+def melting_figure(image: np.ndarray, stages: Sequence[Stage], title: str = "Boxes melt from hundreds to one") -> Figure:
+    """The photograph, dimmed, with what is left after each stage; thick is what the whole cascade ends with."""
+    figure, axes = plt.subplots(1, len(stages), figsize=(2.1 * len(stages), 2.6))
     for ax, stage in zip(axes, stages, strict=True):
-        ax.imshow(dimmed(image))
+        _photo(ax, dimmed(image), f"{stage.name}: {len(stage.boxes)}")
         last = stage is stages[-1]
         for box, score in zip(stage.boxes, stage.scores, strict=True):
-            _box(ax, box, plots.REAL if last else "white", 2.4 if last else 0.9, 1.0 if last else 0.25 + 0.6 * float(score))
-        ax.set(xticks=[], yticks=[], xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))
-        ax.set_title(f"{stage.name}: {len(stage.boxes)}", fontsize=10, fontweight="normal")
-    figure.suptitle(title or "Boxes melt from hundreds to one", x=0.01, ha="left", fontsize=11, fontweight="bold")
+            _box(ax, box, "white", 2.6 if last else 0.8, 1.0 if last else 0.25 + 0.6 * float(score))
+    _say(figure, title)
     return plots.finish(figure)
 
 
 def boxes_figure(image: np.ndarray, groups: dict[str, np.ndarray], title: str) -> Figure:
-    """The photograph once for each group of boxes (K, 4), cut to where they are."""
-    figure, axes = plt.subplots(1, len(groups), figsize=(2.9 * len(groups), 3.3), squeeze=False)
-    every = np.concatenate(list(groups.values()))
-    (left, top), (right, bottom) = every[:, :2].min(axis=0) - 25, every[:, 2:].max(axis=0) + 25
+    """The photograph, dimmed, once for each group of boxes (K, 4)."""
+    figure, axes = plt.subplots(1, len(groups), figsize=(2.9 * len(groups), 3.4), squeeze=False)
     for ax, (name, boxes) in zip(axes[0], groups.items(), strict=True):
-        ax.imshow(dimmed(image, 0.6))
+        _photo(ax, dimmed(image, 0.6), name)
         for box in boxes:
-            _box(ax, box, "white", 1.4)
-        ax.set(xticks=[], yticks=[], xlim=(max(left, 0), right), ylim=(bottom, max(top, 0)))
-        ax.set_title(name, fontsize=9, fontweight="normal")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+            _box(ax, box, "white", 1.2)
+    _say(figure, title)
     return plots.finish(figure)
 
 
 def dimmed(image: np.ndarray, share: float = 0.45) -> np.ndarray:
-    """A photograph, darker and grey, so that boxes stand out."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return np.repeat((grey[..., None] * share).astype(np.uint8), 3, axis=2)
+    """A photograph, darker and grey, so that boxes stand out; in few tones, which makes it a small file."""
+    grey = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) * share).astype(np.uint8) // 8 * 8
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def frames_figure(
-    frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray], titles: Sequence[str], title: str,
-    landmarks: Sequence[np.ndarray] | None = None,
-) -> Figure:  # fmt: skip
-    """Frames side by side with their boxes (K, 4) and, where given, landmarks (K, 5, 2)."""
-    figure, axes = plt.subplots(1, len(frames), figsize=(2.25 * len(frames), 2.8), squeeze=False)
-    for number, ax in enumerate(axes[0]):
-        ax.imshow(frames[number])
-        for box in boxes[number]:
-            _box(ax, box, "white", 3.2)
-            _box(ax, box, plots.REAL, 1.8)
-        if landmarks is not None:
-            for points in landmarks[number]:
-                ax.plot(*points.T, "o", color="white", markeredgecolor=plots.REAL, markersize=5)
-        ax.set(xticks=[], yticks=[], xlim=(0, frames[number].shape[1]), ylim=(frames[number].shape[0], 0))
-        ax.set_title(titles[number], fontsize=9, fontweight="normal")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    frames: np.ndarray, found: Sequence[Detections], chosen: Sequence[int], title: str, landmarks: bool = False
+) -> Figure:
+    """Some frames of a clip with the faces found in them.
+
+    Args:
+        frames: (N, H, W, 3) uint8.
+        found: the faces of each frame.
+        chosen: which frames; numbers past the end are left out.
+        title: the figure's one message.
+        landmarks: draw these too.
+    """
+    chosen = [number for number in chosen if number < len(frames)]
+    figure, axes = plt.subplots(1, len(chosen), figsize=(2.0 * len(chosen), 2.5), squeeze=False)
+    for number, ax in zip(chosen, axes[0], strict=True):
+        _photo(ax, frames[number], f"frame {number}: {len(found[number])} found")
+        for box, points in zip(found[number].boxes, found[number].landmarks, strict=True):
+            _box(ax, box, "black", 3.6)
+            _box(ax, box, "white", 1.8)
+            if landmarks:
+                ax.plot(*points.T, "o", color="white", markeredgecolor="black", markersize=4)
+    _say(figure, title)
     return plots.finish(figure)
 
 
@@ -255,7 +254,7 @@ def choices_figure(choices: dict[str, Sequence[float | None]], title: str) -> Fi
         for frame in np.flatnonzero(np.isnan(values)):
             ax.axvspan(frame - 0.5, frame + 0.5, color="#DDDDDD", linewidth=0)
     axes[-1].set_xlabel("frame (grey: no face chosen)")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    _say(figure, title)
     return plots.finish(figure)
 
 
@@ -277,3 +276,18 @@ def _nms(boxes: np.ndarray, scores: np.ndarray, limit: float, of_smaller: bool =
 def _box(ax: Axes, box: Sequence[float], colour: str, width: float, alpha: float = 1.0) -> None:
     x1, y1, x2, y2 = box
     ax.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, linewidth=width, alpha=alpha))
+
+
+def _photo(ax: Axes, image: np.ndarray, title: str) -> None:
+    """A photograph in its own coordinates, shrunk before it is drawn: skipping pixels instead makes it noisy."""
+    height, width = image.shape[:2]
+    shrink = min(1.0, 300 / max(height, width))
+    small = cv2.resize(image, (round(width * shrink), round(height * shrink)), interpolation=cv2.INTER_AREA)
+    ax.imshow(small, extent=(0, width, height, 0), interpolation="antialiased")
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.axis("off")
+    ax.set_title(title, fontsize=10, fontweight="normal")
+
+
+def _say(figure: Figure, message: str) -> None:
+    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")

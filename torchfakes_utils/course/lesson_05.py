@@ -1,4 +1,4 @@
-"""What lesson 05 needs beside the package: shortcuts cut on purpose, bytes on a graphics card, and its larger figures."""
+"""What lesson 05 needs beside the package: shortcuts cut on purpose, bytes on a graphics card, its larger figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from torchfakes_utils.course import plots
@@ -14,6 +15,8 @@ from torchfakes_utils.detector import Detector
 
 LN2 = float(np.log(2))  # the loss of a coin's answer
 GIB = 2**30
+# Blue and vermilion mean real and fake; what is compared here is something else (Okabe and Ito's green and purple).
+KEPT, CUT = "#009E73", "#CC79A7"
 STAGE_SIZE = 160  # px, at which the activations of one crop are counted
 
 
@@ -37,6 +40,7 @@ def journey(face: np.ndarray, maps: Mapping[str, np.ndarray], channels: Sequence
     axes[-1].set_title("P(fake)\none number", fontsize=9, fontweight="normal")
     for ax in axes:
         ax.set(xticks=[], yticks=[])
+        ax.set_box_aspect(1)
         ax.spines[:].set_visible(False)
     figure.suptitle("The picture shrinks, the channels multiply", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
@@ -63,20 +67,47 @@ def cut_shortcuts(detector: Detector) -> int:
 
 
 def parameter_bars(names: Sequence[str], shapes: Sequence[tuple[int, ...]], parameters: Sequence[int]) -> Figure:
-    """Millions of parameters a stage, with the shape of what it puts out."""
-    millions = np.asarray(parameters) / 1e6
-    figure, ax = plt.subplots(figsize=(7.2, 0.3 * len(names) + 0.9))
-    ax.barh(range(len(names)), millions, color=plots.NEUTRAL, height=0.7)
-    for y, (value, shape) in enumerate(zip(millions, shapes, strict=True)):
-        size = f"{shape[1]} × {shape[2]} px, " if len(shape) == 3 else ""
-        plural = "channels" if len(shape) == 3 else "numbers" if shape[0] > 1 else "number"
-        ax.annotate(f"{value:.2f} M → {size}{shape[0]} {plural}", (value, y), (4, 0), textcoords="offset points",
-                    va="center", fontsize=9)  # fmt: skip
+    """Parameters of each stage, with the shape of what it puts out."""
+    figure, ax = plt.subplots(figsize=(7.4, 0.3 * len(names) + 0.9))
+    ax.barh(range(len(names)), parameters, color=plots.NEUTRAL, height=0.7)
+    for y, (value, shape) in enumerate(zip(parameters, shapes, strict=True)):
+        where = f"{shape[1]} × {shape[2]} px × {shape[0]}" if len(shape) == 3 else f"{shape[0]}"
+        ax.annotate(f"{value:,} → {where}", (value, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set(
-        yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6), xlim=(0, millions.max() * 1.5),
-        xlabel="parameters, millions",
+        yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6), xlim=(0, max(parameters) * 1.45),
+        xlabel="parameters → shape of what comes out",
     )  # fmt: skip
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:.0f} M")
     ax.set_title("Most of the parameters work where the picture is smallest")
+    return plots.finish(figure)
+
+
+def loss_curves(
+    runs: Mapping[str, Sequence[float]], title: str, colours: Sequence[str], top: float = 0.85, width: float = 7.4
+) -> Figure:
+    """Training losses by step, each named at its end, with the height of a coin's answer.
+
+    Args:
+        runs: name to the loss of each step; all of one length.
+        title: the figure's one message.
+        colours: one a run.
+        top: end of the y axis.
+        width: of the figure, inches.
+    """
+    figure, ax = plt.subplots(figsize=(width, 3.3))
+    steps = len(next(iter(runs.values())))
+    for losses, colour, style in zip(runs.values(), colours, ("-", "--", "-."), strict=False):
+        ax.plot(range(1, steps + 1), losses, color=colour, linestyle=style)
+    limits = (0.0, top)
+    name_ends(ax, steps, {name: losses[-1] for name, losses in runs.items()}, colours, limits)
+    ax.axhline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+    ax.annotate(
+        "ln 2", (0.995, LN2), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
+        color=plots.NEUTRAL,
+    )  # fmt: skip
+    ax.set(xlabel="step", ylabel="training loss", ylim=limits, xlim=(0, steps * 1.4))
+    ax.set_xticks([tick for tick in ax.get_xticks() if tick <= steps])
+    ax.set_title(title)
     return plots.finish(figure)
 
 
@@ -91,29 +122,30 @@ def learning_curve(
         epochs: how many there will be.
         rates: the learning rate in each epoch, of all epochs to come.
     """
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.6, 2.7), width_ratios=[1.2, 1.2, 0.8])
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.8, 2.8), width_ratios=[1, 1.15, 0.8])
     x = np.arange(1, len(losses) + 1)
-    left.plot(x, losses, "o-", color=plots.NEUTRAL, markersize=4)
+    left.plot(x, losses, "o-", color="black", markersize=4)
     left.axhline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    left.annotate("ln 2: a coin", (epochs, LN2), (0, 4), textcoords="offset points", ha="right", color=plots.NEUTRAL)
-    left.set(ylim=(0, 1.2), ylabel="training loss")
-    left.set_title("The loss on what it practises")
-    fake_rate = [row["predicted_fake_rate"] for row in rows]
-    middle.plot(x, [row["val_auc"] for row in rows], "o-", color="black", markersize=4)
-    middle.plot(x, fake_rate, "X--", color=plots.FAKE, markersize=5)
-    for name, values, colour in (("AUC", [row["val_auc"] for row in rows], "black"), ("called fake", fake_rate, plots.FAKE)):
-        if values:
-            middle.annotate(f" {name}", (x[-1], values[-1]), va="center", color=colour, fontweight="bold", fontsize=9)
+    left.annotate("ln 2", (0.6, LN2), (0, 3), textcoords="offset points", color=plots.NEUTRAL, fontsize=9)
+    left.set(ylim=(0, 1.4))
+    left.set_title("Loss on what it practises", fontsize=10)
+    series = {"AUC": "val_auc", "called fake": "predicted_fake_rate"}
+    for column, colour, marker in zip(series.values(), ("black", plots.FAKE), ("o-", "X--"), strict=True):
+        middle.plot(x, [row[column] for row in rows], marker, color=colour, markersize=5)
+    limits = (-0.04, 1.06)
+    if rows:
+        ends = {name: float(rows[-1][column]) for name, column in series.items()}
+        name_ends(middle, x[-1], ends, ("black", plots.FAKE), limits)
     middle.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    middle.set(ylim=(-0.03, 1.05))
-    middle.set_title("People it has never seen")
+    middle.set(ylim=limits)
+    middle.set_title("On people it has never seen", fontsize=10)
     right.plot(np.arange(1, epochs + 1), rates, color=plots.NEUTRAL, linewidth=1)
-    right.plot(x, rates[: len(x)], color="black", linewidth=2.5)
+    right.plot(x, rates[: len(x)], "o-", color="black", markersize=4)
     right.set(yticks=[])
-    right.set_title("Learning rate")
+    right.set_title("Learning rate", fontsize=10)
     for ax in (left, middle, right):
-        ax.set(xlim=(0.5, epochs + (1.8 if ax is middle else 0.5)), xlabel="epoch")
-        ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
+        ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is middle else 0.5)), xlabel="epoch")
+        ax.set_xticks(range(1, epochs + 1))
     return plots.finish(figure)
 
 
@@ -132,9 +164,9 @@ def history_figure(history: pd.DataFrame) -> Figure:
         ),
     )
     for ax, (title, series, colours, limits) in zip(axes, panels, strict=True):
-        for (name, column), colour, marker in zip(series.items(), colours, "osX", strict=False):
+        for column, colour, marker in zip(series.values(), colours, "osX", strict=False):
             ax.plot(x, history[column], marker=marker, markersize=4, color=colour)
-        _name_ends(ax, float(x.iloc[-1]), {n: float(history[c].iloc[-1]) for n, c in series.items()}, colours, limits)
+        name_ends(ax, float(x.iloc[-1]), {n: float(history[c].iloc[-1]) for n, c in series.items()}, colours, limits)
         ax.set(xlabel="epoch", ylim=limits, xticks=x)
         ax.set_title(title, fontsize=10)
     for ax, height, text in (
@@ -148,15 +180,26 @@ def history_figure(history: pd.DataFrame) -> Figure:
     return plots.finish(figure)
 
 
-def _name_ends(ax: plt.Axes, x: float, ends: Mapping[str, float], colours: Sequence[str], limits: tuple) -> None:
-    """Names at the right ends of lines, pushed apart where they would overlap."""
+def name_ends(
+    ax: Axes, x: float, ends: Mapping[str, float], colours: Sequence[str], limits: tuple[float, float]
+) -> None:
+    """Names at the right ends of lines, pushed apart where they would overlap.
+
+    Args:
+        ax: where to draw.
+        x: where all lines end.
+        ends: name to the line's last value; beyond the limits the name stands at the edge.
+        colours: one a line.
+        limits: of the y axis.
+    """
     gap = (limits[1] - limits[0]) * 0.085
-    heights: list[float] = []
-    order = sorted(zip(ends.items(), colours, strict=False), key=lambda item: item[0][1])
-    for (name, value), colour in order:
-        heights.append(max(value, heights[-1] + gap) if heights else value)
-        ax.annotate(f"  {name}", (x, heights[-1]), va="center", color=colour, fontweight="bold", fontsize=9,
-                    annotation_clip=False)  # fmt: skip
+    low = limits[0] + gap / 2
+    for (name, value), colour in sorted(zip(ends.items(), colours, strict=False), key=lambda item: item[0][1]):
+        height = max(min(value, limits[1]), low)
+        ax.annotate(
+            f"  {name}", (x, height), va="center", color=colour, fontweight="bold", fontsize=9, annotation_clip=False
+        )
+        low = height + gap
 
 
 @dataclass(frozen=True)
@@ -194,9 +237,10 @@ def memory(batch: int, per_crop: float, parameters: int, size: int = STAGE_SIZE)
     return Memory(once, once, 2 * once, batch * per_crop * (size / STAGE_SIZE) ** 2 / GIB)
 
 
-def memory_bars(batches: Sequence[int], per_crop: float, parameters: int, size: int = STAGE_SIZE,
-                card: float = 8.0, title: str = "") -> Figure:  # fmt: skip
-    """Memory against batch size as stacked bars, with the card's limit.
+def memory_bars(
+    batches: Sequence[int], per_crop: float, parameters: int, size: int = STAGE_SIZE, card: float = 8.0
+) -> Figure:
+    """Memory against batch size as stacked bars, with the card's limit; hatched is what does not fit.
 
     Args:
         batches: a bar each.
@@ -204,31 +248,32 @@ def memory_bars(batches: Sequence[int], per_crop: float, parameters: int, size: 
         parameters: see `memory`.
         size: see `memory`.
         card: memory of the card, GiB.
-        title: the figure's one message; says what fits by default.
     """
     found = [memory(batch, per_crop, parameters, size) for batch in batches]
-    fixed = np.array([each.total - each.activations for each in found])
     active = np.array([each.activations for each in found])
-    figure, ax = plt.subplots(figsize=(8.0, 3.4))
-    x, too_much = np.arange(len(batches)), fixed + active > card
-    ax.bar(x, fixed, color="#BBBBBB", edgecolor="white")
-    colours = np.where(too_much, plots.FAKE, plots.REAL)
-    ax.bar(x, active, bottom=fixed, color=colours, edgecolor="white",
-           hatch=["xx" if over else "" for over in too_much])  # fmt: skip
-    for index, height in enumerate(fixed + active):
-        ax.annotate(f"{height:.1f}", (index, height), (0, 2), textcoords="offset points", ha="center", fontsize=9)
+    total = np.array([each.total for each in found])
+    figure, ax = plt.subplots(figsize=(8.2, 3.5))
+    x, over = np.arange(len(batches)), total > card
+    ax.bar(x, total - active, color="#B5B5B5", edgecolor="white")
+    ax.bar(
+        x, active, bottom=total - active, color=np.where(over, CUT, KEPT), edgecolor="white",
+        hatch=["xx" if each else "" for each in over],
+    )  # fmt: skip
+    top = 2.1 * card
+    for index, height in enumerate(total):
+        text = f"{height:.1f}" if height < top else f"{height:.0f} ↑"
+        ax.annotate(text, (index, min(height, top * 0.95)), (0, 2), textcoords="offset points", ha="center",
+                    fontsize=9, fontweight="bold" if over[index] else "normal")  # fmt: skip
     ax.axhline(card, color="black", linestyle="--", linewidth=1.2)
     ax.annotate(f"the card: {card:g} GiB", (-0.45, card), (0, 3), textcoords="offset points", fontweight="bold")
-    top = max(card * 1.25, (fixed + active).max() * 1.12)
-    ax.set(xticks=x, xticklabels=[f"{batch:,}" for batch in batches], xlabel="crops in a batch",
-           ylabel="GiB, estimated", ylim=(0, top))  # fmt: skip
-    last = len(batches) - 1
-    ax.annotate("activations", (last + 0.45, fixed[-1] + active[-1] / 2), (3, 0), textcoords="offset points",
-                va="center", color=colours[-1], fontweight="bold", annotation_clip=False)  # fmt: skip
-    ax.annotate("weights, gradients,\nAdamW", (last + 0.45, fixed[-1] / 2), (3, 0), textcoords="offset points",
-                va="center", color=plots.NEUTRAL, fontsize=8, annotation_clip=False)  # fmt: skip
-    ax.set_title(title or f"Crops of {size} px: a card of {card:g} GiB takes about "
-                          f"{largest_batch(per_crop, parameters, size, card):,} a batch")  # fmt: skip
+    ax.annotate("grey: weights, gradients, AdamW\ncolour: activations; hatched: too much", (-0.45, top * 0.97), va="top",
+                color=plots.NEUTRAL, fontsize=9)  # fmt: skip
+    ax.set(
+        xticks=x, xticklabels=[f"{batch:,}" for batch in batches], xlabel="crops in a batch",
+        ylabel="GiB, estimated", ylim=(0, top),
+    )  # fmt: skip
+    fits = largest_batch(per_crop, parameters, size, card)
+    ax.set_title(f"Of crops of {size} px, {card:g} GiB take about {fits:,} a batch (estimated)")
     return plots.finish(figure)
 
 

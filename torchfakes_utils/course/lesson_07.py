@@ -1,4 +1,4 @@
-"""What lesson 07 needs beside the package: the regions of a face, the mask of a fake as its crop sees it, shares of heat.
+"""What lesson 07 needs beside the package: regions of a face, the mask of a fake as its crop sees it, shares of heat.
 
 The regions come from the five landmarks alone. They are bands and boxes in the face's own coordinates, not anatomy:
 good enough to ask whether heat lies on the mouth, not good enough to tell lips from teeth.
@@ -20,9 +20,33 @@ from torchfakes_utils.dataset import read_crop
 from torchfakes_utils.detector import Detector
 from torchfakes_utils.face_detection import square_crop
 from torchfakes_utils.faceforensics import mask_path
-from torchfakes_utils.video import read_frames
+from torchfakes_utils.tables import CLIP_KEY
+from torchfakes_utils.video import read_frames, spread
 
 REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")
+
+
+def varied_pairs(faces: pd.DataFrame, count: int = 5) -> pd.DataFrame:
+    """Some people, each real and forged in the same frame, with the methods in turn.
+
+    Args:
+        faces: rows of faces.csv with the column `file`.
+        count: of people; as many as there are, if fewer.
+
+    Returns:
+        Rows of `faces`: the real crops first, then, in the same order, a fake of each.
+    """
+    pairs = plots.face_pairs(faces)
+    people, methods = (np.sort(pairs[name].unique()) for name in ("target_id", "method_fake"))
+    chosen = []
+    for number, person in enumerate(people[spread(count, len(people))]):
+        own = pairs[pairs["target_id"] == person]
+        # From this person's methods the one whose turn it is, where there is one.
+        turn = own[own["method_fake"] == methods[number % len(methods)]]
+        own = turn if len(turn) else own
+        chosen.append(own.iloc[len(own) // 2])
+    files = [pair[f"file_{name}"] for name in plots.NAMES for pair in chosen]
+    return faces.set_index("file", drop=False).loc[files].reset_index(drop=True)
 
 
 def landmarks_of(text: str) -> np.ndarray:
@@ -171,6 +195,54 @@ def times_its_area(
     return np.column_stack([ratio, *np.quantile(drawn, [0.025, 0.975], axis=0)])
 
 
+def region_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> np.ndarray:
+    """Share of heat over share of area for each of `REGIONS`, over some crops.
+
+    Args:
+        maps: (S, S) of each crop, as `heat_maps` gives them.
+        faces: their rows of faces.csv.
+
+    Returns:
+        (7, 3): ratio, and the low and high end of its interval by clip; see `times_its_area`.
+    """
+    pairs = [
+        shares(heat, face_regions(landmarks_of(text), len(heat)), len(REGIONS))
+        for heat, text in zip(maps, faces["landmarks"], strict=True)
+    ]
+    return times_its_area(*(np.array(part) for part in zip(*pairs, strict=True)), clip_names(faces))
+
+
+def mask_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame, data: Path | str) -> pd.DataFrame:
+    """How much of the heat on fakes lies where they were edited, against how much of the crop that is.
+
+    Args:
+        maps: (S, S) of each crop.
+        faces: their rows of faces.csv; crops without a mask are left out.
+        data: the data set's folder.
+
+    Returns:
+        A row a method (the index): `area`, the mask's mean share of the crop; `ratio`, share of heat over share of
+        area; `low` and `high`, its interval by clip.
+    """
+    found = []
+    for heat, (_, row) in zip(maps, faces.iterrows(), strict=True):
+        mask = crop_mask(row, data, len(heat))
+        if mask is not None and mask.any():
+            found.append((row["method"], *(part[1] for part in shares(heat, mask.astype(np.int64), 2)), row.name))
+    table = pd.DataFrame(found, columns=["method", "heat", "area", "row"])
+    rows = {}
+    for method, part in table.groupby("method"):
+        clips = clip_names(faces.loc[part["row"]])
+        ratio = times_its_area(part[["heat"]].to_numpy(), part[["area"]].to_numpy(), clips)[0]
+        rows[method] = dict(zip(("area", "ratio", "low", "high"), (part["area"].mean(), *ratio), strict=True))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["area", "ratio", "low", "high"])
+
+
+def clip_names(faces: pd.DataFrame) -> np.ndarray:
+    """Which clip each row is of, as one text: the file name alone is shared by four fakes."""
+    return faces[CLIP_KEY].agg("/".join, axis=1).to_numpy()
+
+
 def verdict(low: float, high: float) -> str:
     """What an interval round a ratio to chance allows one to say."""
     if np.isnan(low):
@@ -178,30 +250,37 @@ def verdict(low: float, high: float) -> str:
     return "more than chance" if low > 1 else "less than chance" if high < 1 else "cannot tell"
 
 
-def ratio_figure(rows: Sequence[str], series: Sequence[tuple[str, str, str, np.ndarray]], title: str) -> Figure:
+Series = tuple[str, str, str, np.ndarray]
+
+
+def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], title: str) -> Figure:
     """Ratios to chance with their intervals: a row a part, a marker a series, a line where chance is.
 
     Args:
         rows: the parts, from top to bottom.
-        series: (name, colour, marker, (K, 3) ratio, low, high) of each.
+        panels: side by side on one scale: what each shows, and its series: (name, colour, marker, (K, 3) ratio, low,
+            high) of each.
         title: the figure's one message.
     """
-    figure, ax = plt.subplots(figsize=(7.2, 0.55 * len(rows) + 1.3))
-    ax.axvline(1, color=plots.NEUTRAL, linestyle="--", linewidth=1)
-    ax.annotate("chance", (1, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", color=plots.NEUTRAL)
-    heights = np.linspace(-0.22, 0.22, len(series)) if len(series) > 1 else [0.0]
-    for offset, (name, colour, marker, values) in zip(heights, series, strict=True):
-        y = np.arange(len(rows)) + offset
-        ax.hlines(y, values[:, 1], values[:, 2], color=colour, linewidth=2)
-        ax.plot(values[:, 0], y, marker, color=colour, markersize=7, markeredgecolor="white")
-        right = np.nanargmax(values[:, 2])  # the name stands where there is most room: right of the longest line
-        ax.annotate(
-            f"  {name}", (values[right, 2], y[right]), va="center", color=colour, fontweight="bold", fontsize=9
-        )
-    ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="share of heat ÷ share of area", xlim=(0, None))
-    ax.margins(x=0.18)
-    ax.invert_yaxis()
-    ax.set_title(title, pad=18)
+    size = (8.4 if len(panels) > 1 else 6.6, 0.52 * len(rows) + 1.5)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
+    longest = max(np.nanmax(values) for series in panels.values() for *_, values in series)
+    for ax, (name, series) in zip(axes[0], panels.items(), strict=True):
+        ax.axvline(1, color=plots.NEUTRAL, linestyle="--", linewidth=1)
+        ax.annotate(" chance", (1, len(rows) - 0.55), va="bottom", color=plots.NEUTRAL, fontsize=9)
+        heights = np.linspace(-0.2, 0.2, len(series)) if len(series) > 1 else [0.0]
+        for offset, (label, colour, marker, values) in zip(heights, series, strict=True):
+            y = np.arange(len(rows)) + offset
+            ax.hlines(y, values[:, 1], values[:, 2], color=colour, linewidth=2)
+            ax.plot(values[:, 0], y, marker, color=colour, markersize=7, markeredgecolor="white")
+            right = np.nanargmax(values[:, 2])  # the name stands where nothing else does: right of the longest line
+            ax.annotate(
+                f"  {label}", (values[right, 2], y[right]), va="center", color=colour, fontweight="bold", fontsize=9
+            )
+        ax.set(yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(len(rows) - 0.5, -0.5))
+        ax.set_title(name, fontsize=10, fontweight="normal")
+        ax.set_xlabel("share of heat ÷ share of area")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 
@@ -213,6 +292,6 @@ def look(
     photo = plots.face(row["file"].item())
     heat = heat_maps(detector, row, [target], layer)[0]
     grid = cv2.applyColorMap(np.rint(255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    name = plots.NAMES[row["label"].item()] if row["label"].item() == 0 else f"fake, {row['method'].item()}"
-    titles = [name, f"{layer}: what speaks for “{target}”", "laid over the crop"]
-    return plots.images([photo, grid, explanation.overlay(photo, heat)], titles, inches=2.0)
+    name = "real" if row["label"].item() == 0 else f"fake, {row['method'].item()}"
+    titles = [name, f"{layer}: speaks for “{target}”", "laid over the crop"]
+    return plots.images([photo, grid, explanation.overlay(photo, heat)], titles, inches=2.3)

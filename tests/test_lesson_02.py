@@ -1,0 +1,100 @@
+"""MTCNN stage by stage has to be MTCNN: the lesson's cascade against the library's own."""
+
+import json
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import skimage
+import torch
+from matplotlib.figure import Figure
+
+from torchfakes_utils.course import lesson_02
+from torchfakes_utils.face_detection import Detections
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return skimage.data.astronaut()[:300, 50:400].copy()
+
+
+@pytest.fixture(scope="module")
+def mtcnn():
+    from facenet_pytorch import MTCNN
+
+    return MTCNN(keep_all=True, min_face_size=40)
+
+
+@pytest.fixture(scope="module")
+def looks(mtcnn, photo):
+    return lesson_02.look_everywhere(mtcnn.pnet, photo, 40)
+
+
+def test_pyramid_ends_where_the_window_covers_the_picture():
+    scales = lesson_02.scales(512, 20)
+    assert scales[0] == pytest.approx(0.6) and len(scales) == 10
+    assert 512 * scales[-1] >= 12 > 512 * scales[-1] * lesson_02.FACTOR
+    assert lesson_02.scales(10, 20) == []
+
+
+def test_cascade_ends_with_what_the_library_finds(mtcnn, photo, looks):
+    stages = lesson_02.cascade(mtcnn, photo, looks)
+    boxes, probabilities = mtcnn.detect(photo)
+    assert [stage.name for stage in stages] == ["P-Net", "after NMS", "R-Net", "O-Net"]
+    assert len(stages[-1].boxes) == len(boxes) == 1
+    np.testing.assert_allclose(stages[-1].boxes, boxes.astype(float), atol=0.01)
+    np.testing.assert_allclose(stages[-1].scores, probabilities.astype(float), atol=1e-4)
+    counts = [len(stage.boxes) for stage in stages]
+    assert counts == sorted(counts, reverse=True) and counts[0] > 50
+
+
+def test_thresholds_that_nothing_passes_leave_no_boxes(mtcnn, photo, looks):
+    assert [len(stage.boxes) for stage in lesson_02.cascade(mtcnn, photo, looks, (1.1, 0.7, 0.7))] == [0, 0, 0, 0]
+    stages = lesson_02.cascade(mtcnn, photo, looks, (0.6, 1.1, 0.7))
+    assert len(stages[1].boxes) and [len(stage.boxes) for stage in stages[2:]] == [0, 0]
+
+
+def test_a_place_of_the_map_is_the_window_shown_alone(mtcnn, photo, looks):
+    look = looks[2]
+    pixels = lesson_02.normalise(lesson_02.level(photo, look.scale))
+    with torch.no_grad():
+        alone = mtcnn.pnet(pixels[:, :, 8:20, 12:24])[1][0, 1]
+    assert float(alone) == pytest.approx(look.probability[4, 6], abs=1e-5)
+
+
+def test_boxes_are_moved_squared_and_cut():
+    boxes = np.array([[10, 10, 30, 50]], np.float32)
+    np.testing.assert_allclose(lesson_02.moved(boxes, np.array([[0.5, 0, 0, -0.25]]), extra=0), [[20, 10, 30, 40]])
+    np.testing.assert_allclose(lesson_02.squared(boxes), [[0, 10, 40, 50]])
+    image = np.zeros((60, 60, 3), np.uint8)
+    over_the_edge = np.array([[-20, -20, 20, 20], [40, 40, 90, 90], [70, 70, 80, 80]], np.float32)
+    assert lesson_02.patches(image, over_the_edge[:2], 24).shape == (2, 3, 24, 24)
+    assert lesson_02.patches(image, over_the_edge[:0], 24).shape == (0, 3, 24, 24)
+
+
+def test_example_is_the_clip_with_the_trait_or_the_first(tmp_path):
+    clips = pd.DataFrame({"target_id": ["005", "007"]})
+    assert lesson_02.example(tmp_path, clips, "leaves") == "005"
+    people = [{"id": "005", "leaves": False}, {"id": "007", "leaves": True}]
+    (tmp_path / "mini.json").write_text(json.dumps({"people": people}))
+    assert lesson_02.example(tmp_path, clips, "leaves") == "007"
+
+
+def test_figures_are_drawn(mtcnn, photo, looks):
+    stages = lesson_02.cascade(mtcnn, photo, looks)
+    boxes, points = stages[-1].boxes, np.zeros((1, 5, 2), np.float32)
+    one, none = Detections(boxes, np.ones(1), points), Detections(boxes[:0], np.ones(0), points[:0])
+    figures = [
+        lesson_02.pyramid_figure(photo, 40),
+        lesson_02.maps_figure(photo, looks[:3]),
+        lesson_02.melting_figure(photo, stages),
+        lesson_02.melting_figure(photo, lesson_02.cascade(mtcnn, photo, looks, (1.1, 0.7, 0.7))),
+        lesson_02.boxes_figure(photo, {"one": boxes, "two": boxes}, "boxes"),
+        lesson_02.frames_figure(np.stack([photo, photo]), [one, none], [0, 1, 9], "frames", landmarks=True),
+        lesson_02.choices_figure({"one": [1.0, None, 3.0], "two": [None, None, None]}, "choices"),
+    ]
+    assert all(isinstance(figure, Figure) for figure in figures)
+    assert len(figures[2].axes) == 4
