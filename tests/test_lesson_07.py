@@ -162,3 +162,6 @@ def test_figures(detector, tiny_faces):
         {"chance", "real", "fake"},
         {"chance", "real"},
     ]
+    dark = np.full((3, 3), np.nan)
+    figure = lesson_07.ratio_figure(["a", "b", "c"], {"": [("dark", "blue", "o", dark)]}, "a title")
+    assert [text.get_text().strip() for text in figure.axes[0].texts] == ["chance"]

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +169,8 @@ def _film_all(out: Path, config: MiniConfig, people: list[Person], workers: int)
     if workers == 1 or len(tasks) < 2:
         yield from (_film_and_forge(*task) for task in tasks)
         return
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    # spawn: a forked process would inherit the locks of OpenCV's threads, and may wait for them for ever.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
         futures = [pool.submit(_film_and_forge, *task) for task in tasks]
         try:
             for future in as_completed(futures):

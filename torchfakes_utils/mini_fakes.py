@@ -170,15 +170,16 @@ def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np
         return render.blend(behind, front, feather(mask.astype(np.float32), 3))
     window = (slice(top - 2, top + high + 2), slice(left - 2, left + wide + 2))
     centre = ((wide + 4) // 2, (high + 4) // 2)
-    result = behind.copy()
-    result[window] = cv2.seamlessClone(
+    cloned = behind.copy()
+    cloned[window] = cv2.seamlessClone(
         np.ascontiguousarray(front[window]),
         np.ascontiguousarray(behind[window]),
         np.ascontiguousarray(mask[window] * 255),
         centre,
         cv2.NORMAL_CLONE,
     )
-    return result
+    # OpenCV solves for the whole window and so shifts colours beside the mask, too: those pixels stay the target's.
+    return render.blend(behind, cloned, feather(mask.astype(np.float32), 1))
 
 
 def resynthesise(image: np.ndarray, coarse: int = 4, grid: float = 5.0) -> np.ndarray:

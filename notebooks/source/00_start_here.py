@@ -10,8 +10,8 @@
 #   a coin on one axis, compute what an alarm is worth when fakes are rare, and draw a first heat map and say what it
 #   does not prove.
 # - **You need** Python as far as loops and functions. No GPU, no data set, no statistics.
-# - **Time:** about 15 min to read and play, 20 s to run on two CPU cores. The very first time a few minutes
-#   more: practice films are made, and a detector is trained, on your computer.
+# - **Time:** about 15 min to read and play, 20 s to run on two CPU cores. The very first time a few minutes more:
+#   practice films are made, and a detector is trained, on your computer.
 #
 # Run a cell with **Shift + Enter**, one after the other. Start with the next two now: the second has work to do, and
 # you can read on while it does it.
@@ -34,7 +34,7 @@ plots.use_style()
 # The first time: makes short films, forges most of them, cuts out the faces. Some two minutes.
 faces = course.faces_table()
 known = faces[faces["split"] == "train"]  # none of these comes in the game
-plots.faces_grid(known, 5, "To warm up: real people above, fakes of them below", seed=27)
+plots.faces_grid(known, 5, "To warm up: real people above, fakes of them below", seed=12)
 
 # %% [markdown]
 # ### While that runs

@@ -222,9 +222,9 @@ pd.set_option("display.max_colwidth", 70)
 clips[clips["target_id"] == target].groupby("method").head(1).head(2).T
 
 # %% [markdown]
-# `label` is 1 for fake and 0 for real in every table of this course, and a score is always the probability of *fake*.
-# The team had it the other way round once, without knowing: `ImageFolder` sorts folders by name, so `fake` became 0
-# and `real` became 1.
+# `split` is empty as yet; section 5 fills it. `label` is 1 for fake and 0 for real in every table of this course, and
+# a score is always the probability of *fake*. The team had it the other way round once, without knowing:
+# `ImageFolder` sorts folders by name, so that `fake` became 0 and `real` became 1.
 #
 # Now look at what the names promise. Choose a target and a family; the last picture is the difference between the
 # fake and the target's own clip, with the outline of the mask.

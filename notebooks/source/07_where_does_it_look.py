@@ -10,7 +10,7 @@
 #   resolution hides, test a map against a network that knows nothing, measure attention by face region with intervals
 #   by clip, and compare a map with the place that was really edited.
 # - **You need** lessons 05 and 06; or, what a convolution's channels are, and why intervals are taken by clip.
-# - **Time:** about 25 min to read, 40 s to run on two CPU cores.
+# - **Time:** about 25 min to read, 50 s to run on two CPU cores.
 
 # %%
 import sys
@@ -36,6 +36,7 @@ from torchfakes_utils.detector import load
 model = load(course.ensure("run"))
 faces = course.faces_table("test")
 shown = lesson_07.varied_pairs(faces, 5)  # five people, each real and forged in the same frame
+n = len(shown) // 2  # the fake of row k is n rows further down
 photos = [plots.face(file) for file in shown["file"]]
 truth = np.array(plots.NAMES)[shown["label"]]
 maps = lesson_07.heat_maps(model, shown, truth)
@@ -76,7 +77,7 @@ import torch
 from torchfakes_utils.dataset import read_crop
 
 crops = torch.stack([read_crop(file) for file in shown["file"]])  # (10, 3, 160, 160) uint8
-surest = int(model.probability(crops).argmax())  # the crop that it calls fake most surely
+surest = n + int(model.probability(crops)[n:].argmax())  # the fake of which it is most sure
 image = model.preprocessing.apply(crops[[surest]])  # (1, 3, S, S)
 
 kept = {}
@@ -184,9 +185,9 @@ widgets.explore(
 # > **Predict first.** For which of the four methods should the heat lie lowest in the face?
 
 # %%
-data, n = course.paths().data, len(shown) // 2
+data = course.paths().data
 pictures, names = [], []
-for k in range(min(n, 4)):  # one row a method; the fake of row k is n rows further down the table
+for k in range(min(n, 4)):  # one row a method
     mask = lesson_07.crop_mask(shown.iloc[n + k], data)
     fake = photos[n + k]
     edit = fake if mask is None else lesson_07.outline(fake, mask)
@@ -276,18 +277,25 @@ for index, region in enumerate(lesson_07.REGIONS):
     print(f"{region:9s}{share_of_heat:5.0%} of the heat on {share_of_area:4.0%} of the area: {ratio:.1f}")
 
 # %% [markdown]
-# One face is an anecdote. So: some frames of every test clip, real and fake apart, with an interval from drawing
-# *clips* again and again (lesson 06). Real crops are asked what spoke for "real", fakes what spoke for "fake".
+# One face is an anecdote. So: some frames of every test clip (fewer of each fake, as there are more of them), real
+# and fake apart, with an interval from drawing *clips* again and again (lesson 06). Real crops are asked what spoke
+# for "real", fakes what spoke for "fake".
 
 # %%
+import pandas as pd
+
 from torchfakes_utils.dataset import limit_frames
 
-some = limit_frames(faces, 2)
+real, fake = (faces[faces["label"] == label] for label in (0, 1))
+some = pd.concat([limit_frames(real, 6), limit_frames(fake, 2)], ignore_index=True)  # frames a clip
 label = np.array(plots.NAMES)[some["label"]]
 heats = {
     "trained": lesson_07.heat_maps(model, some, label),
     "untrained": lesson_07.heat_maps(untrained, some, [answer] * len(some)),
 }
+print(f"{len(some)} crops, {(label == 'real').sum()} of them real")
+
+# %%
 measured, panels = {}, {}
 for name, found in heats.items():
     panels[f"{name} network"] = []
@@ -296,9 +304,9 @@ for name, found in heats.items():
         ratios = lesson_07.region_ratios([found[i] for i in chosen], some.iloc[chosen])
         measured[name, kind] = ratios
         panels[f"{name} network"].append((kind, colour, marker, ratios))
-dark = sum(heat.max() == 0 for heat in heats["trained"])
-print(f"{len(some)} crops; {dark} maps of the trained network are dark all over, and left out")
-lesson_07.ratio_figure(lesson_07.REGIONS, panels, "Where the heat lies, relative to area")
+        dark = sum(found[i].max() == 0 for i in chosen)
+        print(f"{name:9s} {kind}: {len(chosen)} crops, {dark} dark all over and left out")
+lesson_07.ratio_figure(lesson_07.REGIONS, panels, "The trained network has favourite places")
 
 # %% [markdown]
 # Now the claim, line by line, by a rule fixed before looking: an interval above 1 is *more than chance*, one below 1
@@ -319,18 +327,20 @@ for kind in plots.NAMES:
     print(f"all regions above chance on {kind}:", ", ".join(above) or "none")
 
 # %% [markdown]
-# **What we saw.** First the control: its markers lie near 1. Picture by picture the untrained network seemed to look
+# **What we saw.** First the control: its markers lie near 1. Picture by picture, the untrained network seemed to look
 # at faces; over all clips it prefers nothing much. *The average sees what the eye does not.* Then the claim: each
-# line has its verdict beside it. It counts only where the trained network is above chance **and** the untrained one
-# is not. Then look at the regions that *nobody named*: a claim that picks two of them is only half true where others
-# are as hot.
+# line has its verdict beside it, and it counts only where the trained network is above chance **and** the untrained
+# one is not. Then look at the regions that *nobody named*. A claim that picks two of them is only half true where
+# others are as hot.
 #
-# Three cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
+# Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
 # they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
-# from each region into its neighbours. And the test clips are few, of fewer people: the intervals know about clips,
-# not about people.
+# from each region into its neighbours. The test clips are few, of fewer people: the intervals know about clips, not
+# about people. And the control is one draw of random weights; another draw may love the borders, or stay dark
+# (exercise 3).
 #
-# **Break it.** If the finding is about the network, another reasonable layer or method should not overturn it.
+# **Break it.** Take 2 frames of each real clip instead of 6, and see which verdicts stay. And if the finding is about
+# the network, another reasonable layer or method should not overturn it either:
 
 # %%
 few = limit_frames(faces, 1)
@@ -357,8 +367,11 @@ for layer, method in (("repeat_2", "grad-cam"), ("repeat_2", "layer-cam"), ("blo
 
 # %%
 mask = lesson_07.crop_mask(shown.iloc[surest], data)
-inside, area = heat[mask].sum() / heat.sum(), mask.mean()
-print(f"{inside:.0%} of the heat on {area:.0%} of the crop: {inside / area:.1f} times chance")
+if mask is None:  # FaceForensics++ lets you download videos without their masks
+    print("There is no mask of this clip on this computer.")
+else:
+    inside, area = heat[mask].sum() / heat.sum(), mask.mean()
+    print(f"{inside:.0%} of the heat on {area:.0%} of the crop: {inside / area:.1f} times chance")
 
 # %% [markdown]
 # > **Predict first.** The mask lies in the middle of the crop. So does the face. What will the untrained network
@@ -374,8 +387,8 @@ series = [
 for method, row in agreement["trained"].iterrows():
     share = f"{row['ratio'] * row['area']:.0%} of the heat on {row['area']:.0%} of the crop"
     print(f"{method:15s}{share}: {lesson_07.verdict(row['low'], row['high'])}")
-panels = {"share of the heat inside the mask": series}
-lesson_07.ratio_figure(list(agreement["trained"].index), panels, "Does the heat find the forgery?")
+title = "Heat inside the edit, against chance and against a network that knows nothing"
+lesson_07.ratio_figure(list(agreement["trained"].index), {"": series}, title)
 
 # %% [markdown]
 # **What we saw.** In each row compare the two markers before you compare them with chance. What the untrained network
@@ -392,10 +405,10 @@ lesson_07.ratio_figure(list(agreement["trained"].index), panels, "Does the heat 
 #
 # 1. In the hook cell, replace the mean of the gradient by its *sum*, then by its *maximum*. Which of the two changes
 #    the map after the stretch, and why does the other not?
-# 2. Ask the fakes what spoke for *"real"* (`truth` the other way round) and make the region figure again. Is it the
-#    opposite picture? Should it be?
-# 3. Use another seed for the untrained network. Does its favourite region stay? What does that say about a control
-#    made of one network?
+# 2. Ask the fakes what spoke for *"real"*: give other targets where `heats` is made, and draw the region figure
+#    again. Is it the opposite picture? Should it be?
+# 3. Use the seeds 1, 2, 3 and 4 for the untrained network. Does its favourite region stay? Does it have maps at all?
+#    What does that say about a control made of one network?
 #
 # **Open challenge.** Heat is not proof; an *intervention* comes closer. Cover the mouth of every fake with a grey
 # box, then the forehead with one of the same size, and see how far P(fake) falls. You got somewhere when the region
@@ -405,7 +418,8 @@ lesson_07.ratio_figure(list(agreement["trained"].index), panels, "Does the heat 
 # ## Misconceptions
 #
 # - *"A plausible map is an explanation."* A random network draws plausible maps too.
-# - *"Hot means important."* Hot means: hotter than the rest of this map. Every map has a hottest place.
+# - *"Hot means important."* Hot means: hotter than the rest of this map. Every map that is not dark has a hottest
+#   place.
 # - *"The map shows the manipulated pixels."* It shows where a layer's features spoke for the answer, smeared over a
 #   whole place of that layer, by a network that may be wrong.
 #

@@ -159,7 +159,7 @@ def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:
     levels = [level(image, scale)[0].permute(1, 2, 0).numpy().astype(np.uint8) for scale in sizes]
     gap = 14
     width = sum(picture.shape[1] for picture in levels) + gap * (len(levels) - 1)
-    figure, ax = plt.subplots(figsize=(8.6, 8.6 * (levels[0].shape[0] + 40) / width))
+    figure, ax = plt.subplots(figsize=(7.6, 7.6 * (levels[0].shape[0] + 45) / width))
     left = 0
     for number, (picture, scale) in enumerate(zip(levels, sizes, strict=True)):
         high, wide = picture.shape[:2]
@@ -188,15 +188,15 @@ def maps_figure(image: np.ndarray, looks: Sequence[Look]) -> Figure:
     return plots.finish(figure)
 
 
-def melting_figure(image: np.ndarray, stages: Sequence[Stage], title: str = "Boxes melt from hundreds to one") -> Figure:
+def melting_figure(image: np.ndarray, stages: Sequence[Stage], title: str = "") -> Figure:
     """The photograph, dimmed, with what is left after each stage; thick is what the whole cascade ends with."""
-    figure, axes = plt.subplots(1, len(stages), figsize=(2.1 * len(stages), 2.6))
+    figure, axes = plt.subplots(1, len(stages), figsize=(1.95 * len(stages), 2.45))
     for ax, stage in zip(axes, stages, strict=True):
-        _photo(ax, dimmed(image), f"{stage.name}: {len(stage.boxes)}")
+        _photo(ax, image, f"{stage.name}: {len(stage.boxes)}", dim=0.45)
         last = stage is stages[-1]
         for box, score in zip(stage.boxes, stage.scores, strict=True):
             _box(ax, box, "white", 2.6 if last else 0.8, 1.0 if last else 0.25 + 0.6 * float(score))
-    _say(figure, title)
+    _say(figure, title or "Boxes melt from hundreds to one")
     return plots.finish(figure)
 
 
@@ -204,16 +204,16 @@ def boxes_figure(image: np.ndarray, groups: dict[str, np.ndarray], title: str) -
     """The photograph, dimmed, once for each group of boxes (K, 4)."""
     figure, axes = plt.subplots(1, len(groups), figsize=(2.9 * len(groups), 3.4), squeeze=False)
     for ax, (name, boxes) in zip(axes[0], groups.items(), strict=True):
-        _photo(ax, dimmed(image, 0.6), name)
+        _photo(ax, image, name, dim=0.6, edge=280)
         for box in boxes:
             _box(ax, box, "white", 1.2)
     _say(figure, title)
     return plots.finish(figure)
 
 
-def dimmed(image: np.ndarray, share: float = 0.45) -> np.ndarray:
+def dimmed(image: np.ndarray, share: float) -> np.ndarray:
     """A photograph, darker and grey, so that boxes stand out; in few tones, which makes it a small file."""
-    grey = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) * share).astype(np.uint8) // 8 * 8
+    grey = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) * share).astype(np.uint8) // 10 * 10
     return np.repeat(grey[..., None], 3, axis=2)
 
 
@@ -278,12 +278,12 @@ def _box(ax: Axes, box: Sequence[float], colour: str, width: float, alpha: float
     ax.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, linewidth=width, alpha=alpha))
 
 
-def _photo(ax: Axes, image: np.ndarray, title: str) -> None:
-    """A photograph in its own coordinates, shrunk before it is drawn: skipping pixels instead makes it noisy."""
+def _photo(ax: Axes, image: np.ndarray, title: str, dim: float | None = None, edge: int = 200) -> None:
+    """A photograph in its own coordinates, shrunk before it is drawn: to skip pixels instead would make it noisy."""
     height, width = image.shape[:2]
-    shrink = min(1.0, 300 / max(height, width))
+    shrink = min(1.0, edge / max(height, width))
     small = cv2.resize(image, (round(width * shrink), round(height * shrink)), interpolation=cv2.INTER_AREA)
-    ax.imshow(small, extent=(0, width, height, 0), interpolation="antialiased")
+    ax.imshow(small if dim is None else dimmed(small, dim), extent=(0, width, height, 0))
     ax.set(xlim=(0, width), ylim=(height, 0))
     ax.axis("off")
     ax.set_title(title, fontsize=10, fontweight="normal")

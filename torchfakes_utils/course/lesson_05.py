@@ -101,12 +101,9 @@ def loss_curves(
     limits = (0.0, top)
     name_ends(ax, steps, {name: losses[-1] for name, losses in runs.items()}, colours, limits)
     ax.axhline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    ax.annotate(
-        "ln 2", (0.995, LN2), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
-        color=plots.NEUTRAL,
-    )  # fmt: skip
+    ax.annotate(" ln 2", (1, LN2), xycoords=("axes fraction", "data"), va="center", color=plots.NEUTRAL)
     ax.set(xlabel="step", ylabel="training loss", ylim=limits, xlim=(0, steps * 1.4))
-    ax.set_xticks([tick for tick in ax.get_xticks() if tick <= steps])
+    ax.set_xticks([tick for tick in plt.MaxNLocator(8, integer=True).tick_values(0, steps) if tick <= steps])
     ax.set_title(title)
     return plots.finish(figure)
 
@@ -126,7 +123,7 @@ def learning_curve(
     x = np.arange(1, len(losses) + 1)
     left.plot(x, losses, "o-", color="black", markersize=4)
     left.axhline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    left.annotate("ln 2", (0.6, LN2), (0, 3), textcoords="offset points", color=plots.NEUTRAL, fontsize=9)
+    left.annotate(" ln 2", (1, LN2), xycoords=("axes fraction", "data"), va="center", color=plots.NEUTRAL, fontsize=9)
     left.set(ylim=(0, 1.4))
     left.set_title("Loss on what it practises", fontsize=10)
     series = {"AUC": "val_auc", "called fake": "predicted_fake_rate"}
@@ -169,14 +166,11 @@ def history_figure(history: pd.DataFrame) -> Figure:
         name_ends(ax, float(x.iloc[-1]), {n: float(history[c].iloc[-1]) for n, c in series.items()}, colours, limits)
         ax.set(xlabel="epoch", ylim=limits, xticks=x)
         ax.set_title(title, fontsize=10)
-    for ax, height, text in (
-        (axes[0], LN2, "ln 2: a coin"),
-        (axes[1], 0.5, "a coin"),
-        (axes[2], history["always_fake_accuracy"].iloc[-1], "accuracy of always “fake”"),
-    ):
+    heights = (LN2, 0.5, float(history["always_fake_accuracy"].iloc[-1]))
+    notes = ("dotted: ln 2, a coin", "dotted: a coin", "dotted: the accuracy\nof always “fake”")
+    for ax, height, note, low in zip(axes, heights, notes, (0.04, 0.1, 0.04), strict=True):
         ax.axhline(height, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-        ax.annotate(text, (float(x.iloc[-1]), height), (0, 3), textcoords="offset points", ha="right",
-                    color=plots.NEUTRAL, fontsize=8)  # fmt: skip
+        ax.annotate(note, (0.97, low), xycoords="axes fraction", ha="right", color=plots.NEUTRAL, fontsize=8)
     return plots.finish(figure)
 
 
@@ -197,8 +191,9 @@ def name_ends(
     for (name, value), colour in sorted(zip(ends.items(), colours, strict=False), key=lambda item: item[0][1]):
         height = max(min(value, limits[1]), low)
         ax.annotate(
-            f"  {name}", (x, height), va="center", color=colour, fontweight="bold", fontsize=9, annotation_clip=False
-        )
+            f"{name}", (x, height), (8, 0), textcoords="offset points", va="center", color=colour, fontweight="bold",
+            fontsize=9, annotation_clip=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
         low = height + gap
 
 
@@ -263,11 +258,12 @@ def memory_bars(
     for index, height in enumerate(total):
         text = f"{height:.1f}" if height < top else f"{height:.0f} ↑"
         ax.annotate(text, (index, min(height, top * 0.95)), (0, 2), textcoords="offset points", ha="center",
-                    fontsize=9, fontweight="bold" if over[index] else "normal")  # fmt: skip
+                    fontsize=9, fontweight="bold" if over[index] else "normal",
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
     ax.axhline(card, color="black", linestyle="--", linewidth=1.2)
     ax.annotate(f"the card: {card:g} GiB", (-0.45, card), (0, 3), textcoords="offset points", fontweight="bold")
-    ax.annotate("grey: weights, gradients, AdamW\ncolour: activations; hatched: too much", (-0.45, top * 0.97), va="top",
-                color=plots.NEUTRAL, fontsize=9)  # fmt: skip
+    note = "grey: weights, gradients, AdamW\ncolour: activations; hatched: too much"
+    ax.annotate(note, (-0.45, top * 0.97), va="top", color=plots.NEUTRAL, fontsize=9)
     ax.set(
         xticks=x, xticklabels=[f"{batch:,}" for batch in batches], xlabel="crops in a batch",
         ylabel="GiB, estimated", ylim=(0, top),

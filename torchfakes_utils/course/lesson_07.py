@@ -264,20 +264,23 @@ def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], ti
     """
     size = (8.4 if len(panels) > 1 else 6.6, 0.52 * len(rows) + 1.5)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
-    longest = max(np.nanmax(values) for series in panels.values() for *_, values in series)
+    ends = np.concatenate([values.ravel() for series in panels.values() for *_, values in series])
+    longest = ends[np.isfinite(ends)].max(initial=1)
     for ax, (name, series) in zip(axes[0], panels.items(), strict=True):
         ax.axvline(1, color=plots.NEUTRAL, linestyle="--", linewidth=1)
         ax.annotate(" chance", (1, len(rows) - 0.55), va="bottom", color=plots.NEUTRAL, fontsize=9)
         heights = np.linspace(-0.2, 0.2, len(series)) if len(series) > 1 else [0.0]
         for offset, (label, colour, marker, values) in zip(heights, series, strict=True):
+            if np.isnan(values).all():  # every map was dark
+                continue
             y = np.arange(len(rows)) + offset
             ax.hlines(y, values[:, 1], values[:, 2], color=colour, linewidth=2)
-            ax.plot(values[:, 0], y, marker, color=colour, markersize=7, markeredgecolor="white")
+            ax.plot(values[:, 0], y, marker, color=colour, markersize=9, markeredgecolor="white")
             right = np.nanargmax(values[:, 2])  # the name stands where nothing else does: right of the longest line
             ax.annotate(
                 f"  {label}", (values[right, 2], y[right]), va="center", color=colour, fontweight="bold", fontsize=9
             )
-        ax.set(yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(len(rows) - 0.5, -0.5))
+        ax.set(yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(max(len(rows), 1) - 0.5, -0.5))
         ax.set_title(name, fontsize=10, fontweight="normal")
         ax.set_xlabel("share of heat ÷ share of area")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
