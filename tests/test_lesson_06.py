@@ -1,0 +1,92 @@
+"""What lesson 06 has beside the package: costs of a threshold, scores in another world, intervals, figures."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from torchfakes_utils.course import lesson_06
+from torchfakes_utils.metrics import binary_metrics
+
+matplotlib.use("Agg")
+
+LABELS = [0, 0, 0, 0, 1, 1, 1, 1]
+SCORES = [0.1, 0.2, 0.3, 0.6, 0.4, 0.7, 0.8, 0.9]
+scored = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2, max_size=30).filter(
+    lambda rows: 0 < sum(label for label, _ in rows) < len(rows)
+)
+
+
+def test_error_rates():
+    assert lesson_06.error_rates(LABELS, SCORES, 0.5) == (0.25, 0.25)
+    assert lesson_06.error_rates(LABELS, SCORES, 0.0) == (1.0, 0.0)
+    assert lesson_06.error_rates(LABELS, SCORES, 1.1) == (0.0, 1.0)
+    assert lesson_06.error_rates(LABELS, SCORES, 0.4) == (0.25, 0.0), "a score at the threshold is called fake"
+
+
+def test_a_cost_weights_each_error_by_how_often_it_can_occur():
+    desk = lesson_06.Desk("desk", fakes=0.1, miss=5, alarm=50)
+    assert lesson_06.cost(LABELS, SCORES, 0.5, desk) == pytest.approx(100 * (0.9 * 0.25 * 50 + 0.1 * 0.25 * 5))
+    assert lesson_06.cost([0, 1], [0.2, 0.8], 0.5, desk) == 0
+
+
+def test_the_two_desks_want_different_thresholds():
+    newsroom, bank = (lesson_06.best_threshold(LABELS, SCORES, desk) for desk in lesson_06.DESKS.values())
+    assert newsroom == pytest.approx(0.65) and bank == pytest.approx(0.35)
+
+
+@given(rows=scored, fakes=st.floats(0.01, 0.99), miss=st.floats(0.1, 100), alarm=st.floats(0.1, 100))
+def test_no_threshold_is_cheaper_than_the_best(rows, fakes, miss, alarm):
+    labels, scores = zip(*rows, strict=True)
+    desk = lesson_06.Desk("desk", fakes, miss, alarm)
+    least = lesson_06.cost(labels, scores, lesson_06.best_threshold(labels, scores, desk), desk)
+    for threshold in [*scores, 0.0, 0.5, 1.5]:
+        assert least <= lesson_06.cost(labels, scores, threshold, desk) + 1e-9
+
+
+def test_reliability_counts_and_reweights():
+    labels, scores = [0, 1, 1, 1, 1], [0.05, 0.95, 0.95, 0.95, 1.0]
+    table = lesson_06.reliability(labels, scores)
+    assert table["crops"].tolist() == [1, 4]
+    assert table["fake"].tolist() == [0, 1]
+    mixed = lesson_06.reliability([0, 1, 1, 1], [0.9] * 4)
+    assert mixed["fake"].iloc[0] == pytest.approx(0.75), "as it is"
+    for share in (0.5, 0.01):
+        world = lesson_06.reliability([0, 1, 1, 1], [0.9] * 4, fakes=share)
+        assert world["fake"].iloc[0] == pytest.approx(share), "equal scores know no more than the share"
+
+
+def test_wilson():
+    low, high = lesson_06.wilson(0, 4)
+    assert low == pytest.approx(0, abs=1e-9) and high == pytest.approx(0.4899, abs=1e-4)
+    low, high = lesson_06.wilson(50, 100)
+    assert (low, high) == (pytest.approx(0.4038, abs=1e-4), pytest.approx(0.5962, abs=1e-4))
+
+
+def test_the_clips_of_two_people_who_swapped_are_one_pair():
+    names = ["000", "003", "000_003", "003_000", "007"]
+    assert lesson_06.pairs_of_people(names) == ["000_003"] * 4 + ["007"]
+
+
+def test_light_cells_are_the_auc():
+    figure = lesson_06.pair_table(LABELS, SCORES, "t")
+    dark = figure.axes[0].images[0].get_array()
+    assert 1 - np.mean(dark) == pytest.approx(binary_metrics(LABELS, SCORES)["auc"])
+
+
+def test_figures_draw():
+    clips = pd.DataFrame({"label": LABELS, "probability_fake": SCORES, "method": ["youtube"] * 4 + ["FaceSwap"] * 4})
+    drawn = [
+        lesson_06.at_desk(LABELS, SCORES, 0.5, lesson_06.BANK),
+        lesson_06.at_desk(LABELS, SCORES, 1.0, lesson_06.NEWSROOM),
+        lesson_06.dots(clips, "t", 0.5),
+        lesson_06.pair_table([0, 1], [0.1, 0.9], "t"),
+        lesson_06.accuracies(0.9, 0.8),
+        lesson_06.reliability_figure(LABELS, SCORES, {"here": None, "there": 0.1}),
+        lesson_06.interval_rows([("a", 0.9, 0.8, 1.0), ("b", 0.6, 0.3, 0.7)], "t"),
+        lesson_06.interval_rows([("a", 0.95, 0.9, 1.0)], "t"),
+    ]
+    assert all(isinstance(figure, Figure) for figure in drawn)

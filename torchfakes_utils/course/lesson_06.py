@@ -1,0 +1,295 @@
+"""What lesson 06 needs beside the package: what errors cost, the same scores in another world, and its figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from torchfakes_utils.course import plots
+
+ROWS = ("real", "fake")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Who uses the detector, and what its errors cost there, in points that we made up.
+
+    Attributes:
+        name: for titles.
+        fakes: share of fakes among the clips that arrive.
+        miss: a fake that passes as real.
+        alarm: a real clip that is called fake.
+    """
+
+    name: str
+    fakes: float
+    miss: float
+    alarm: float
+
+
+# A missed fake still meets an editor before it is on air; a witness who was called a liar does not come back.
+NEWSROOM = Desk("newsroom", fakes=0.10, miss=5, alarm=50)
+# A fake face that opens an account empties it; a customer who is asked for a second photo sighs.
+BANK = Desk("bank", fakes=0.02, miss=2000, alarm=5)
+DESKS = {desk.name: desk for desk in (NEWSROOM, BANK)}
+
+
+def error_rates(labels: Sequence[int], scores: Sequence[float], threshold: float) -> tuple[float, float]:
+    """The share of reals called fake, and the share of fakes called real; both classes have to be there."""
+    labels, called_fake = np.asarray(labels), np.asarray(scores, float) >= threshold
+    return float(called_fake[labels == 0].mean()), float((~called_fake[labels == 1]).mean())
+
+
+def cost(labels: Sequence[int], scores: Sequence[float], threshold: float, desk: Desk, clips: int = 100) -> float:
+    """What the errors at a threshold cost a desk on so many clips, on average."""
+    alarms, misses = error_rates(labels, scores, threshold)
+    return clips * ((1 - desk.fakes) * alarms * desk.alarm + desk.fakes * misses * desk.miss)
+
+
+def best_threshold(labels: Sequence[int], scores: Sequence[float], desk: Desk) -> float:
+    """The threshold that costs a desk least; between two scores, the middle of the widest gap among the cheapest.
+
+    The ends count as well: 0 calls everything fake, and a threshold above the highest score calls nothing fake.
+    """
+    found = np.unique(np.concatenate([[0.0], np.asarray(scores, float), [1.0]]))
+    middles = np.append((found[:-1] + found[1:]) / 2, np.nextafter(found[-1], 2))
+    widths = np.append(np.diff(found), 0.0)
+    costs = np.array([cost(labels, scores, threshold, desk) for threshold in middles])
+    cheapest = np.flatnonzero(np.isclose(costs, costs.min()))
+    return float(middles[cheapest[np.argmax(widths[cheapest])]])
+
+
+def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, desk: Desk) -> Figure:
+    """One threshold at one desk: the scores that it parts, the four counts, and what the errors cost.
+
+    Args:
+        labels: of the clips, 0 or 1, both present.
+        scores: P(fake) of each.
+        threshold: from here on a clip is called fake.
+        desk: whose costs.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.2, 3.3), width_ratios=[1.25, 0.95, 1.25])
+    rng = np.random.default_rng(0)
+    for label in (0, 1):
+        own = scores[labels == label]
+        left.plot(own, label + rng.uniform(-0.25, 0.25, len(own)), plots.MARKERS[label], color=plots.COLOURS[label],
+                  markersize=6, alpha=0.7, markeredgecolor="white", clip_on=False)  # fmt: skip
+    left.axvline(threshold, color="black", linestyle="--", linewidth=1.5)
+    left.set(yticks=[0, 1], yticklabels=ROWS, ylim=(-0.6, 1.6), xlim=(0, 1.0), xlabel="P(fake) of a clip")
+    left.set_title(f"Called fake from {threshold:.2f} on", fontsize=10)
+
+    called_fake = scores >= threshold
+    for row in (0, 1):
+        for column in (0, 1):
+            count, right_call = int(((labels == row) & (called_fake == column)).sum()), row == column
+            middle.add_patch(
+                plt.Rectangle((column, row), 1, 1, facecolor=plots.COLOURS[row], alpha=0.28 if right_call else 0.08,
+                              hatch="" if right_call else "//", edgecolor="white")  # fmt: skip
+            )
+            word = ("left alone", "false alarms", "missed", "found")[2 * row + column]
+            middle.text(column + 0.5, row + 0.42, count, ha="center", va="center", fontsize=17, fontweight="bold")
+            middle.text(column + 0.5, row + 0.8, word, ha="center", va="center", fontsize=9)
+    middle.set(xlim=(0, 2), ylim=(2, 0), xticks=[0.5, 1.5], xticklabels=["called real", "called fake"],
+               yticks=[0.5, 1.5], yticklabels=ROWS)  # fmt: skip
+    middle.tick_params(length=0)
+    middle.spines[:].set_visible(False)
+    middle.set_title(f"These {len(labels)} clips", fontsize=10)
+
+    grid = np.linspace(0, 1, 201)
+    costs = np.array([cost(labels, scores, each, desk) for each in grid])
+    now = cost(labels, scores, threshold, desk)
+    right.plot(grid, costs, color=plots.NEUTRAL, drawstyle="steps-post")
+    right.plot(threshold, now, "o", color="black", markersize=8)
+    best = best_threshold(labels, scores, desk)
+    lowest = cost(labels, scores, best, desk)
+    right.plot(min(best, 1.0), lowest, "v", color=plots.NEUTRAL, markersize=9)
+    right.set(xlim=(0, 1), ylim=(0, costs.max() * 1.12), xlabel="threshold")
+    right.set_title(f"Points lost on 100 clips: {now:,.0f} (least: {lowest:,.0f} ▾)", fontsize=10)
+    figure.suptitle(
+        f"The {desk.name}: {desk.fakes:.0%} fakes, a miss costs {desk.miss:,g}, a false alarm {desk.alarm:,g}",
+        x=0.01, ha="left", fontsize=11, fontweight="bold",
+    )  # fmt: skip
+    return plots.finish(figure)
+
+
+def dots(clips: pd.DataFrame, title: str, threshold: float | None = None) -> Figure:
+    """P(fake) of every clip, a row a method, real ones at the top.
+
+    Args:
+        clips: from `metrics.by_clip`.
+        title: the figure's one message.
+        threshold: a dashed line.
+    """
+    real = sorted(clips.loc[clips["label"] == 0, "method"].unique())
+    fake = sorted(clips.loc[clips["label"] == 1, "method"].unique())
+    figure, ax = plt.subplots(figsize=(7.8, 0.46 * (len(real) + len(fake)) + 1.0))
+    for row, method in enumerate([*real, *fake]):
+        own = clips[clips["method"] == method]
+        label = int(own["label"].iloc[0])
+        ax.plot(own["probability_fake"], [row] * len(own), plots.MARKERS[label], color=plots.COLOURS[label],
+                markersize=9, alpha=0.65, markeredgecolor="white", clip_on=False)  # fmt: skip
+    if threshold is not None:
+        ax.axvline(threshold, color="black", linestyle="--", linewidth=1.2)
+    names = [f"real ({name})" for name in real] + fake
+    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlim=(0, 1), xlabel="P(fake)")
+    for text, label in zip(ax.get_yticklabels(), [0] * len(real) + [1] * len(fake), strict=True):
+        text.set_color(plots.COLOURS[label])
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
+def pair_table(labels: Sequence[int], scores: Sequence[float], title: str) -> Figure:
+    """Every pair of a real and a fake clip as a cell; the edge of the rightly ordered ones is the ROC curve.
+
+    Args:
+        labels: 0 or 1, both present.
+        scores: the higher, the more fake.
+        title: the figure's one message.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    reals, fakes = (np.sort(scores[labels == label])[::-1] for label in (0, 1))  # the most fake-looking first
+    right = (fakes[:, None] > reals[None, :]) + 0.5 * (fakes[:, None] == reals[None, :])  # (fakes, reals)
+    figure, ax = plt.subplots(figsize=(6.4, 4.2))
+    ax.imshow(1 - right, origin="lower", extent=(0, len(reals), 0, len(fakes)), aspect="auto", cmap="Greys", vmin=0,
+              vmax=2.2)  # fmt: skip
+    for x in range(1, len(reals)):
+        ax.axvline(x, color="white", linewidth=0.8)
+    for y in range(1, len(fakes)):
+        ax.axhline(y, color="white", linewidth=0.5)
+    found = right.sum(axis=0)  # for each real clip, the fakes that look more fake than it
+    ax.step(np.arange(len(reals) + 1), np.append(found, found[-1]), where="post", color=plots.FAKE, linewidth=2.5)
+    ax.text(len(reals) * 0.55, len(fakes) * 0.3, "right order", ha="center", fontweight="bold")
+    if right.mean() < 1:
+        ax.text(0.1, len(fakes) * 0.97, "wrong order", va="top", fontweight="bold")
+    ax.set(
+        xlabel=f"{len(reals)} real clips, the most fake-looking first", xticks=[0, len(reals)],
+        ylabel=f"{len(fakes)} fakes, the most fake-looking first", yticks=[0, len(fakes)],
+    )  # fmt: skip
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
+def accuracies(hits: float, correct_reals: float) -> Figure:
+    """Accuracy of a detector, and of two that look at nothing, against the share of fakes.
+
+    Args:
+        hits: share of fakes called fake.
+        correct_reals: share of reals called real.
+    """
+    share = np.linspace(0, 1, 201)
+    own = hits * share + correct_reals * (1 - share)
+    figure, ax = plt.subplots(figsize=(7.2, 3.5))
+    ax.fill_between(share, np.maximum(share, 1 - share), own, where=own > np.maximum(share, 1 - share),
+                    color=plots.NEUTRAL, alpha=0.2, linewidth=0)  # fmt: skip
+    ax.plot(share, 1 - share, color=plots.REAL, linestyle=":")
+    ax.plot(share, share, color=plots.FAKE, linestyle="--")
+    ax.plot(share, own, color="black")
+    ax.annotate("always “real”", (0.03, 0.97), (0.04, 0.62), color=plots.REAL, fontweight="bold", ha="left")
+    ax.annotate("always “fake”", (0.9, 0.9), (0.96, 0.62), color=plots.FAKE, fontweight="bold", ha="right")
+    ax.annotate("the detector", (0.5, (hits + correct_reals) / 2), (0, 8), textcoords="offset points", ha="center",
+                fontweight="bold")  # fmt: skip
+    for value, text in ((0.5, "a coin's\nworld"), (0.8, "Mini-FF++")):
+        ax.axvline(value, color=plots.NEUTRAL, linewidth=0.8)
+        ax.annotate(text, (value, 0.02), (4, 0), textcoords="offset points", color=plots.NEUTRAL, fontsize=9)
+    ax.set(xlabel="share of fakes among all clips", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+    ax.xaxis.set_major_formatter("{x:.0%}")
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.set_title("Where fakes are rare, looking at nothing wins")
+    return plots.finish(figure)
+
+
+def reliability(
+    labels: Sequence[int], scores: Sequence[float], fakes: float | None = None, bins: int = 5
+) -> pd.DataFrame:
+    """Of the crops in each range of scores, the share that is fake.
+
+    Args:
+        labels: 0 or 1, both present.
+        scores: P(fake).
+        fakes: the share of fakes in the world that is asked about; None is the share among `labels`. The classes are
+            weighted to it; within a class nothing changes.
+        bins: ranges of equal width between 0 and 1.
+
+    Returns:
+        A row a range that holds scores: `low`, `high`, `crops`, `said` (mean score) and `fake` (share of fakes).
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    fakes = float(labels.mean()) if fakes is None else fakes
+    weights = np.where(labels == 1, fakes / labels.mean(), (1 - fakes) / (1 - labels.mean()))
+    edges = np.linspace(0, 1, bins + 1)
+    which = np.clip(np.digitize(scores, edges[1:-1]), 0, bins - 1)
+    rows = []
+    for index in range(bins):
+        own = which == index
+        if own.any():
+            said = np.average(scores[own], weights=weights[own])
+            share = np.average(labels[own], weights=weights[own])
+            rows.append((edges[index], edges[index + 1], int(own.sum()), said, share))
+    return pd.DataFrame(rows, columns=["low", "high", "crops", "said", "fake"])
+
+
+def reliability_figure(labels: Sequence[int], scores: Sequence[float], worlds: Mapping[str, float | None]) -> Figure:
+    """Reliability diagrams of the same scores in worlds with other shares of fakes."""
+    figure, ax = plt.subplots(figsize=(6.6, 3.8))
+    ax.plot([0, 1], [0, 1], color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+    ax.annotate("keeps its word", (0.52, 0.53), rotation=32, color=plots.NEUTRAL, fontsize=9)
+    greys = np.linspace(0.0, 0.55, len(worlds))
+    for (name, fakes), grey, marker in zip(worlds.items(), greys, "osD^", strict=False):
+        table = reliability(labels, scores, fakes)
+        ax.plot(table["said"], table["fake"], marker=marker, color=str(grey), markersize=6)
+        ax.annotate(f"  {name}", (table["said"].iloc[-1], table["fake"].iloc[-1]), va="center", color=str(grey),
+                    fontweight="bold", annotation_clip=False)  # fmt: skip
+    ax.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="what the detector says: P(fake)", ylabel="share that is fake")
+    ax.set_title("The same scores mean something else where fakes are rare")
+    return plots.finish(figure)
+
+
+def interval_rows(rows: Sequence[tuple[str, float, float, float]], title: str, unit: str = "AUC") -> Figure:
+    """Values with their intervals, one below the other.
+
+    Args:
+        rows: (name, value, low, high), from top to bottom.
+        title: the figure's one message.
+        unit: what the x axis measures.
+    """
+    figure, ax = plt.subplots(figsize=(7.4, 0.5 * len(rows) + 1.0))
+    for y, (_, value, low, high) in enumerate(rows):
+        ax.hlines(y, low, high, color=plots.NEUTRAL, linewidth=5, alpha=0.5)
+        ax.plot(value, y, "o", color="black", markersize=8, markeredgecolor="white")
+        ax.annotate(f"{low:.2f} to {high:.2f}", (1.015, y), va="center", xycoords=("axes fraction", "data"))
+    lowest = min(row[2] for row in rows)
+    if lowest < 0.55:
+        ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+        ax.annotate("a coin ", (0.5, len(rows) - 0.6), color=plots.NEUTRAL, fontsize=9, ha="right")
+    ax.set(
+        yticks=range(len(rows)), yticklabels=[row[0] for row in rows], ylim=(len(rows) - 0.5, -0.5),
+        xlim=(min(0.48, lowest - 0.05) if lowest < 0.6 else np.floor(lowest * 10 - 0.3) / 10, 1.0),
+        xlabel=f"{unit}, with its 95 % interval",
+    )  # fmt: skip
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % interval for a share (1927), which is sensible even at 0 of 4."""
+    z = 1.959964
+    middle, spread = count + z**2 / 2, z * np.sqrt(count * (of - count) / of + z**2 / 4)
+    return float((middle - spread) / (of + z**2)), float((middle + spread) / (of + z**2))
+
+
+def pairs_of_people(clip_ids: Sequence[str]) -> list[str]:
+    """For every clip the two people who swapped faces, from the names: "000_003", "003_000", "000" and "003" are one.
+
+    A name that belongs to no pair (a real clip without fakes) stands for itself.
+    """
+    pairs = {tuple(sorted(name.split("_"))) for name in clip_ids if name.count("_") == 1}
+    of_person = {person: "_".join(pair) for pair in sorted(pairs) for person in pair}
+    return [of_person.get(name.split("_")[0], name) for name in clip_ids]
