@@ -108,7 +108,7 @@ def test_training_goes_on_in_a_process_of_its_own(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(subprocess, "Popen", lambda command, **options: started.append((command, options)))
     lesson_00.train_meanwhile()
-    (command, options), = started
+    ((command, options),) = started
     assert command[0] == sys.executable and "ensure('scores'" in command[-1]
     assert options["env"]["TORCHFAKES_HOME"] == str(tmp_path) and options["start_new_session"]
 

@@ -10,7 +10,7 @@
 #   one person through a clip, cut a face so that training and prediction see the same, and choose what detection may
 #   cost.
 # - **You need** NumPy and a first idea of a convolution. Lesson 01 helps, but is not needed.
-# - **Time:** about 30 min to read, 60 s to run on two CPU cores.
+# - **Time:** about 30 min to read, 25 s to run on two CPU cores.
 #
 # Our bootcamp team wrote a loop: for each video, for each frame, find the face, save it. It ran for three hours and
 # died in a film in which somebody looked away. They wrapped it in `try`, started again, and never learnt that in some
@@ -419,7 +419,7 @@ for name, (x, y) in zip(names, points, strict=True):
 print(f"the head is tilted by {np.degrees(np.arctan2(dy, dx)):.1f} degrees")
 
 # %%
-lesson_02.frames_figure(frames, found, [with_face[0], with_face[-1]], "Box and five landmarks", landmarks=True)
+lesson_02.frames_figure(frames, found, with_face[:1], "Box and landmarks", landmarks=True)
 
 # %% [markdown]
 # **What we saw.** At 1.0 the chin is at the edge, at 2.0 much of the picture is wall and uniform. `margin` is counted
@@ -498,11 +498,12 @@ for lines in (720, 480, 240, 120):
     print(f"faces from {20 * 720 // lines:>3} px, overlap with the box at 720: {iou(box, reference):.2f}")
 
 # %% [markdown]
-# **What we saw.** Detection is not free: with the library's defaults and full frames it can take longer than the
-# training. Both knobs turn the same screw, the number of windows: a third of the lines is as good as three times the
-# smallest face. The box moves by a few pixels, and the face is still found. `extract` therefore looks at 240 lines,
-# for faces from 15 % of the frame's shorter side. The knob has a price: what is smaller than the smallest face does
-# not exist. For a crowd, or a surveillance camera, 15 % would be wrong.
+# **What we saw.** Detection is not free: with the library's smallest face and full frames, hours go by before the
+# training begins. The windows fall to a quarter with each step; the time falls too, but less, since the frame has to
+# be shrunk and R-Net and O-Net have to be asked whatever P-Net costs. Both knobs turn the same screw: a third of the
+# lines is about as good as three times the smallest face. The box moves by a few pixels, and the face is still found.
+# So `extract` looks at 240 lines, for faces from 15 % of the frame's shorter side. The knob has a price: what is
+# smaller than the smallest face does not exist. For a crowd, or a surveillance camera, 15 % would be wrong.
 
 # %% [markdown]
 # ## 8 · How do you do a whole folder?
@@ -586,7 +587,7 @@ shutil.rmtree(folder)
 # - *"The biggest box is the person."* Until the person is missed for one frame; then the biggest box is somebody
 #   else, and nothing warns you.
 # - *"The surest box is the best face."* A probability says how much like a face it looks, not whose it is.
-# - *"Detection is free."* It can cost more than training; smallest face and resolution decide.
+# - *"Detection is free."* On a real data set it costs hours; smallest face and resolution decide how many.
 # - *"A frame without a face is an error."* It is a fact. An error is to make up a face for it, or a score.
 
 # %% [markdown]

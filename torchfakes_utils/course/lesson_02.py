@@ -159,7 +159,7 @@ def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:
     levels = [level(image, scale)[0].permute(1, 2, 0).numpy().astype(np.uint8) for scale in sizes]
     gap = 14
     width = sum(picture.shape[1] for picture in levels) + gap * (len(levels) - 1)
-    figure, ax = plt.subplots(figsize=(7.6, 7.6 * (levels[0].shape[0] + 45) / width))
+    figure, ax = plt.subplots(figsize=(7.2, 7.2 * (levels[0].shape[0] + 45) / width))
     left = 0
     for number, (picture, scale) in enumerate(zip(levels, sizes, strict=True)):
         high, wide = picture.shape[:2]

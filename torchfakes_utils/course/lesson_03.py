@@ -71,7 +71,8 @@ def edges_figure(faces: dict[str, np.ndarray], row: int) -> Figure:
     axes[0, 2].set_title("right + left - twice the middle", fontweight="normal", fontsize=10)
     axes[-1, 1].set_xlabel("pixel")
     axes[-1, 2].set_xlabel("pixel")
-    figure.suptitle("Blur takes the sudden changes and leaves the slow ones", x=0.01, ha="left", fontweight="bold", fontsize=11)
+    title = "Blur takes the sudden changes and leaves the slow ones"
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
     return plots.finish(figure)
 
 
@@ -118,7 +119,7 @@ def either_side(faces: pd.DataFrame, threshold: float, count: int = 3) -> Figure
 
 
 def neighbours(faces: pd.DataFrame, threshold: float, count: int) -> list:
-    """The `count` crops below a threshold that are nearest to it, one a clip, then those above; None where none is left."""
+    """The `count` crops just below a threshold, one a clip, then those just above; None where there are no more."""
     below = faces[faces["sharpness"] < threshold].sort_values("sharpness", ascending=False)
     above = faces[faces["sharpness"] >= threshold].sort_values("sharpness")
     sides = [list(side.drop_duplicates(CLIP_KEY).head(count).itertuples()) for side in (below, above)]
@@ -172,7 +173,7 @@ def cut_again(row: pd.Series, clips: pd.DataFrame, data: Path | str, compression
     key = (clips["clip_id"] == row["clip_id"]) & (clips["method"] == row["method"])
     found = clips[key & (clips["compression"] == compression)]
     if found.empty:
-        raise InputError(f"{row['method']}/{row['clip_id']}: no clip in {compression}; download that compression as well")
+        raise InputError(f"{row['method']}/{row['clip_id']}: not there in {compression}; download that as well")
     _, frames = read_frames(Path(data) / found["path"].iloc[0], [row["frame"]])
     return square_crop(frames[0], row[["x1", "y1", "x2", "y2"]].to_numpy(float), scale=1.0, size=size)[0]
 
@@ -197,12 +198,13 @@ def codec_figure(both: pd.DataFrame, threshold: float = THRESHOLD) -> Figure:
             linewidths=0,
         )  # fmt: skip
         ax.text(
-            0.03, 0.95 - 0.08 * label, f"{plots.MARKERS[label].replace('o', '●').replace('X', '✖')} {plots.NAMES[label]}",
-            color=plots.label_colour(label), transform=ax.transAxes, fontweight="bold",
+            0.03, 0.95 - 0.07 * label, f"{'●✖'[label]} {plots.NAMES[label]}", color=plots.label_colour(label),
+            transform=ax.transAxes, fontweight="bold",
         )  # fmt: skip
     ax.axhline(threshold, color=plots.NEUTRAL, linestyle="--", linewidth=1)
     ax.axvline(threshold, color=plots.NEUTRAL, linestyle="--", linewidth=1)
-    ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal", xlabel="sharpness in c23", ylabel="sharpness in c40")
+    ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
+    ax.set(xlabel="sharpness in c23", ylabel="sharpness in c40")
     ax.set_xticks(TICKS, TICKS)
     ax.set_yticks(TICKS, TICKS)
     ax.minorticks_off()

@@ -55,8 +55,11 @@ def best_threshold(labels: Sequence[int], scores: Sequence[float], desk: Desk) -
     The ends count as well: 0 calls everything fake, and a threshold above the highest score calls nothing fake.
     """
     found = np.unique(np.concatenate([[0.0], np.asarray(scores, float), [1.0]]))
-    middles = np.append((found[:-1] + found[1:]) / 2, np.nextafter(found[-1], 2))
-    widths = np.append(np.diff(found), 0.0)
+    below, above = found[:-1], found[1:]
+    middles = (below + above) / 2
+    middles = np.where(middles > below, middles, above)  # neighbouring floats have nothing between them
+    middles = np.concatenate([[0.0], middles, [np.nextafter(1.0, 2.0)]])
+    widths = np.concatenate([[0.0], above - below, [0.0]])
     costs = np.array([cost(labels, scores, threshold, desk) for threshold in middles])
     cheapest = np.flatnonzero(np.isclose(costs, costs.min()))
     return float(middles[cheapest[np.argmax(widths[cheapest])]])

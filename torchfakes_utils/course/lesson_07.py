@@ -280,7 +280,9 @@ def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], ti
             ax.annotate(
                 f"  {label}", (values[right, 2], y[right]), va="center", color=colour, fontweight="bold", fontsize=9
             )
-        ax.set(yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(max(len(rows), 1) - 0.5, -0.5))
+        ax.set(
+            yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(max(len(rows), 1) - 0.5, -0.5)
+        )
         ax.set_title(name, fontsize=10, fontweight="normal")
         ax.set_xlabel("share of heat ÷ share of area")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
