@@ -105,7 +105,7 @@ print("same shape:", by_hand.shape == by_library.shape, "  largest difference:",
 answers = [cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_64F) for picture in (sharp, blurred)]
 shown = [np.clip(128 + 3 * answer, 0, 255).astype(np.uint8) for answer in answers]  # grey is zero
 names = ["sharp", "its Laplacian", "blurred", "its Laplacian"]
-plots.images([sharp, shown[0], blurred, shown[1]], names, title="Grey means no answer", inches=2)
+plots.images([sharp, shown[0], blurred, shown[1]], names, title="Grey means no answer", inches=1.7)
 
 # %% [markdown]
 # **What we saw.** Four lines of slicing and OpenCV agree to the last digit, border included. In the sharp face every

@@ -52,7 +52,7 @@ def edges_figure(faces: dict[str, np.ndarray], row: int) -> Figure:
     import cv2
 
     figure, axes = plt.subplots(
-        len(faces), 3, figsize=(9.4, 1.95 * len(faces) + 0.3), width_ratios=(1.1, 2, 2), squeeze=False
+        len(faces), 3, figsize=(8.4, 1.75 * len(faces) + 0.3), width_ratios=(1.1, 2, 2), squeeze=False
     )
     for ax, (name, face) in zip(axes, faces.items(), strict=True):
         picture = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
