@@ -39,8 +39,9 @@ $(STAMP): pyproject.toml constraints.txt
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course
 	@$(BIN)/torchfakes course $(NAMES)
 
+# PASSIVE: two tests at once share the cores; torch's threads, waiting for each other in a busy loop, would starve both.
 test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab

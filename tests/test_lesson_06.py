@@ -33,6 +33,13 @@ def test_a_cost_weights_each_error_by_how_often_it_can_occur():
     assert lesson_06.cost([0, 1], [0.2, 0.8], 0.5, desk) == 0
 
 
+def test_what_was_counted_may_be_worse_than_it_looks():
+    desk = lesson_06.NEWSROOM
+    assert lesson_06.cost([0] * 4 + [1] * 4, [0.1] * 4 + [0.9] * 4, 0.5, desk) == 0
+    worst = lesson_06.pessimistic_cost([0] * 4 + [1] * 4, [0.1] * 4 + [0.9] * 4, 0.5, desk)
+    assert worst == pytest.approx(lesson_06.points(0.4899, 0.4899, desk), rel=1e-3)
+
+
 def test_the_two_desks_want_different_thresholds():
     newsroom, bank = (lesson_06.best_threshold(LABELS, SCORES, desk) for desk in lesson_06.DESKS.values())
     assert newsroom == pytest.approx(0.65) and bank == pytest.approx(0.35)
@@ -85,7 +92,7 @@ def test_figures_draw():
         lesson_06.dots(clips, "t", 0.5),
         lesson_06.pair_table([0, 1], [0.1, 0.9], "t"),
         lesson_06.accuracies(0.9, 0.8),
-        lesson_06.reliability_figure(LABELS, SCORES, {"here": None, "there": 0.1}),
+        lesson_06.reliability_figure(LABELS, SCORES, [0.5, 0.001]),
         lesson_06.interval_rows([("a", 0.9, 0.8, 1.0), ("b", 0.6, 0.3, 0.7)], "t"),
         lesson_06.interval_rows([("a", 0.95, 0.9, 1.0)], "t"),
     ]

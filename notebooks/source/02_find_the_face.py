@@ -348,9 +348,11 @@ frames, found = watch("leaves", clips["compression"].min())
 print("faces a frame:", "".join(str(len(faces)) for faces in found))
 print("followed:     ", "".join("." if k is None else "x" for k in follow(found)))
 some = np.linspace(0, len(frames) - 1, 4).astype(int)
-lesson_02.frames_figure(frames, found, some, "Frames without a face are part of life")
+lesson_02.frames_figure(frames, found, some, "Frames without a face are part of life", landmarks=True)
 
 # %% [markdown]
+# (The dots are O-Net's landmarks: eyes, nose, corners of the mouth. We come to them in section 6.)
+#
 # **Break it.** This is what ended the team's run after three hours. facenet-pytorch's own shortcut, one call that
 # detects *and* chooses *and* cuts, takes a batch of frames. Give it one in which some frames have no face:
 
@@ -417,9 +419,6 @@ for name, (x, y) in zip(names, points, strict=True):
     print(f"{name:<20} x {x:5.1f}   y {y:5.1f}")
 (dx, dy) = points[1] - points[0]
 print(f"the head is tilted by {np.degrees(np.arctan2(dy, dx)):.1f} degrees")
-
-# %%
-lesson_02.frames_figure(frames, found, with_face[:1], "Box and landmarks", landmarks=True)
 
 # %% [markdown]
 # **What we saw.** At 1.0 the chin is at the edge, at 2.0 much of the picture is wall and uniform. `margin` is counted

@@ -333,11 +333,12 @@ for kind in plots.NAMES:
 # one is not. Then look at the regions that *nobody named*. A claim that picks two of them is only half true where
 # others are as hot.
 #
-# Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
+# Five cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
 # they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
 # from each region into its neighbours. The test clips are few, of fewer people: the intervals know about clips, not
-# about people. And the control is one draw of random weights; another draw may love the borders, or stay dark
-# (exercise 3).
+# about people. The control is one draw of random weights; another draw may love the borders, or stay dark (exercise
+# 3). And the trained network is one training: while this lesson was written, the detector was trained twice by the
+# same recipe, and some of these verdicts changed from one to the other. No interval in the table knows about that.
 #
 # **Break it.** Take 2 frames of each real clip instead of 6, and see which verdicts stay. And if the finding is about
 # the network, another reasonable layer or method should not overturn it either:

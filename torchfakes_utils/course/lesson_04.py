@@ -11,12 +11,16 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from scipy import stats
+from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.dataset import Preprocessing, read_crop
+from torchfakes_utils.dataset import Preprocessing, limit_frames, read_crop
 
 BATCH = 32
 
@@ -36,10 +40,26 @@ def edges(crops: torch.Tensor, size: int = 96) -> torch.Tensor:
 
     A thumbnail has lost what a forger leaves behind; edges show it better than anything else that is as small.
     """
-    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
-    start = (crops.shape[-1] - size) // 2 - 1  # one pixel more on each side, which the kernel eats
-    middle = crops[:, :, start : start + size + 2, start : start + size + 2]
-    return (functional.conv2d(middle.float().mean(1, keepdim=True), kernel) / 128).clamp(-1, 1)
+    start = (crops.shape[-1] - size) // 2 - 1  # one pixel more on each side, which the neighbours are taken from
+    cut = slice(start, start + size + 2)
+    # A few at a time: as floating-point numbers, all crops at once would fill half a gigabyte.
+    return torch.cat([_laplacian(some[:, :, cut, cut]) / 128 for some in crops.split(64)]).clamp(-1, 1)
+
+
+def _laplacian(crops: torch.Tensor) -> torch.Tensor:
+    grey = crops.float().mean(1, keepdim=True)
+    beside = grey[:, :, :-2, 1:-1] + grey[:, :, 2:, 1:-1] + grey[:, :, 1:-1, :-2] + grey[:, :, 1:-1, 2:]
+    return beside - 4 * grey[:, :, 1:-1, 1:-1]
+
+
+def regions(crops: torch.Tensor, grid: int = 6) -> np.ndarray:
+    """Sharpness of each of `grid` x `grid` parts of a crop: logarithm of the Laplacian's variance, (N, grid * grid)."""
+    parts = []
+    for some in crops.split(64):
+        answer = _laplacian(some)
+        mean = functional.adaptive_avg_pool2d(answer, grid)
+        parts.append(functional.adaptive_avg_pool2d(answer**2, grid) - mean**2)
+    return torch.log1p(torch.cat(parts).clamp(min=0)).flatten(1).numpy()
 
 
 def small_network(channels: int) -> nn.Sequential:
@@ -114,3 +134,117 @@ def _marks(model: nn.Module, images: torch.Tensor, truth: torch.Tensor, held_out
         "balanced_accuracy": float(balanced_accuracy_score(facts, logits > 0)),
         "auc": float(roc_auc_score(facts, logits)),
     }
+
+
+def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Student's interval of the mean of some runs: how far it may move if as many runs are drawn again.
+
+    Runs on one data set share its people, so for *other* people the truth is wider.
+    """
+    values = np.asarray(values, float)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def table(runs: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean, interval and number of runs, for each value of `split`, in the order of their first appearance."""
+    rows = {}
+    for name, values in runs.groupby("split", sort=False)[column]:
+        low, high = interval(values)
+        rows[name] = {column: f"{values.mean():.2f}", "95 % interval": f"{low:.2f} to {high:.2f}", "runs": len(values)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def amounts(
+    features: np.ndarray,
+    faces: pd.DataFrame,
+    groups: np.ndarray,
+    plans: Sequence[tuple[int, int]],
+    held_out: int = 4,
+    repeats: int = 20,
+) -> pd.DataFrame:
+    """AUC of a linear model on unseen people, after training on some frames of some groups of people.
+
+    Args:
+        features: (N, D), a row a crop.
+        faces: rows of faces.csv, as many.
+        groups: (N,) what has to stay together.
+        plans: (groups to train on, frames a clip).
+        held_out: groups kept for the test, other ones in each repeat.
+        repeats: how often all is done again with other groups.
+
+    Returns:
+        A row a repeat and plan: `repeat, groups, frames, clips, crops, auc`.
+    """
+    names, labels, rows = np.unique(groups), faces["label"].to_numpy(), []
+    numbered = faces.reset_index(drop=True).assign(row=np.arange(len(faces)))
+    for repeat in range(repeats):
+        order = np.random.default_rng(repeat).permutation(names)
+        test = np.isin(groups, order[:held_out])
+        for wanted, frames in plans:
+            pool = numbered[np.isin(groups, order[held_out : held_out + wanted])]
+            chosen = limit_frames(pool, frames)
+            index = chosen["row"].to_numpy()
+            model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=30, class_weight="balanced"))
+            model.fit(features[index], labels[index])
+            auc = roc_auc_score(labels[test], model.decision_function(features[test]))
+            clips = chosen.drop_duplicates(["method", "clip_id"])
+            rows.append((repeat, wanted, frames, len(clips), len(chosen), float(auc)))
+    return pd.DataFrame(rows, columns=["repeat", "groups", "frames", "clips", "crops", "auc"])
+
+
+def curves_figure(histories: dict[str, Sequence[pd.DataFrame]], title: str) -> Figure:
+    """Balanced accuracy by epoch for some ways to split: a thin line a run, a thick one for their mean."""
+    figure, ax = plt.subplots(figsize=(6.6, 3.6))
+    ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
+    for (name, runs), colour, dash in zip(histories.items(), ("black", plots.NEUTRAL), ("-", "--"), strict=False):
+        mean = np.mean([run["balanced_accuracy"] for run in runs], axis=0)
+        epochs = runs[0]["epoch"].to_numpy()
+        for run in runs:
+            ax.plot(epochs, run["balanced_accuracy"], color=colour, linewidth=0.8, alpha=0.4, linestyle=dash)
+        ax.plot(epochs, mean, color=colour, linewidth=3, linestyle=dash)
+        end = (epochs[-1], mean[-1])
+        ax.annotate(f" {name}", end, va="center", color=colour, fontweight="bold", annotation_clip=False)
+    ax.annotate("a coin", (epochs[0], 0.5), (2, -4), textcoords="offset points", va="top", color=plots.NEUTRAL)
+    ax.set(xlabel="epoch", ylabel="balanced accuracy, held out", ylim=(0.15, 1.03), xticks=epochs, title=title)
+    return plots.finish(figure)
+
+
+def dots_figure(panels: dict[str, pd.DataFrame], column: str, title: str, xlabel: str) -> Figure:
+    """Every run as a dot, their mean as a bar: a row a split, a panel for each entry; the coin's 0.5 is dotted."""
+    splits = next(iter(panels.values()))["split"].unique()
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(1.6 + 3.7 * len(panels), 0.8 + 0.62 * len(splits)), sharey=True, squeeze=False
+    )
+    for ax, (name, runs) in zip(axes[0], panels.items(), strict=True):
+        ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
+        for row, split in enumerate(splits):
+            values = runs.loc[runs["split"] == split, column]
+            ax.plot(values, [row] * len(values), "o", color=plots.NEUTRAL, alpha=0.6, markersize=6, linestyle="none")
+            ax.plot([values.mean()] * 2, [row - 0.28, row + 0.28], color="black", linewidth=3)
+            ax.text(values.mean(), row - 0.32, f"{values.mean():.2f}", ha="center", va="bottom", fontsize=9)
+        ax.set(xlim=(-0.02, 1.04), ylim=(len(splits) - 0.5, -0.75), yticks=range(len(splits)), xlabel=xlabel)
+        ax.set_yticklabels(splits)
+        ax.set_title(name, fontweight="normal", fontsize=10)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame, title: str) -> Figure:
+    """Two ways to get more crops, from two tables of `amounts`: their means, and the middle 80 % of the repeats."""
+    figure, ax = plt.subplots(figsize=(6.8, 3.7))
+    for name, key, runs, colour, marker in (
+        ("more clips", "groups", more_clips, "black", "o"),
+        ("more frames", "frames", more_frames, plots.NEUTRAL, "s"),
+    ):
+        plans = runs.groupby(key)
+        crops, auc = plans["crops"].mean(), plans["auc"]
+        ax.fill_between(crops, auc.quantile(0.1), auc.quantile(0.9), color=colour, alpha=0.12, linewidth=0)
+        ax.plot(crops, auc.mean(), color=colour, marker=marker)
+        end = (crops.iloc[-1], auc.mean().iloc[-1])
+        ax.annotate(f" {name}", end, va="center", color=colour, fontweight="bold", annotation_clip=False)
+    ticks = sorted(more_clips["crops"].unique())
+    ax.set(xscale="log", xlabel="training crops", ylabel="AUC on unseen people", title=title)
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
+    return plots.finish(figure)

@@ -1,11 +1,12 @@
 """What lesson 06 needs beside the package: what errors cost, the same scores in another world, and its figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from torchfakes_utils.course import plots
@@ -45,7 +46,18 @@ def error_rates(labels: Sequence[int], scores: Sequence[float], threshold: float
 
 def cost(labels: Sequence[int], scores: Sequence[float], threshold: float, desk: Desk, clips: int = 100) -> float:
     """What the errors at a threshold cost a desk on so many clips, on average."""
-    alarms, misses = error_rates(labels, scores, threshold)
+    return points(*error_rates(labels, scores, threshold), desk, clips)
+
+
+def pessimistic_cost(labels: Sequence[int], scores: Sequence[float], threshold: float, desk: Desk) -> float:
+    """The cost on 100 clips if both error rates stood at the upper ends of their 95 % intervals."""
+    rates = error_rates(labels, scores, threshold)
+    sizes = [int((np.asarray(labels) == label).sum()) for label in (0, 1)]
+    return points(*(wilson(round(rate * size), size)[1] for rate, size in zip(rates, sizes, strict=True)), desk)
+
+
+def points(alarms: float, misses: float, desk: Desk, clips: int = 100) -> float:
+    """What two error rates cost a desk on so many clips, on average."""
     return clips * ((1 - desk.fakes) * alarms * desk.alarm + desk.fakes * misses * desk.miss)
 
 
@@ -90,8 +102,15 @@ def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, de
         for column in (0, 1):
             count, right_call = int(((labels == row) & (called_fake == column)).sum()), row == column
             middle.add_patch(
-                plt.Rectangle((column, row), 1, 1, facecolor=plots.COLOURS[row], alpha=0.28 if right_call else 0.08,
-                              hatch="" if right_call else "//", edgecolor="white")  # fmt: skip
+                plt.Rectangle(
+                    (column, row),
+                    1,
+                    1,
+                    facecolor=plots.COLOURS[row],
+                    alpha=0.28 if right_call else 0.08,
+                    hatch="" if right_call else "//",
+                    edgecolor="white",
+                )  # fmt: skip
             )
             word = ("left alone", "false alarms", "missed", "found")[2 * row + column]
             middle.text(column + 0.5, row + 0.42, count, ha="center", va="center", fontsize=17, fontweight="bold")
@@ -106,12 +125,15 @@ def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, de
     costs = np.array([cost(labels, scores, each, desk) for each in grid])
     now = cost(labels, scores, threshold, desk)
     right.plot(grid, costs, color=plots.NEUTRAL, drawstyle="steps-post")
-    right.plot(threshold, now, "o", color="black", markersize=8)
     best = best_threshold(labels, scores, desk)
-    lowest = cost(labels, scores, best, desk)
-    right.plot(min(best, 1.0), lowest, "v", color=plots.NEUTRAL, markersize=9)
-    right.set(xlim=(0, 1), ylim=(0, costs.max() * 1.12), xlabel="threshold")
-    right.set_title(f"Points lost on 100 clips: {now:,.0f} (least: {lowest:,.0f} ▾)", fontsize=10)
+    lowest, top = cost(labels, scores, best, desk), costs.max() * 1.15
+    right.axvline(best, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+    right.annotate(
+        " cheapest ", (best, top), va="top", ha="left" if best < 0.6 else "right", color=plots.NEUTRAL, fontsize=9
+    )
+    right.plot(threshold, now, "o", color="black", markersize=9, markeredgecolor="white", clip_on=False, zorder=3)
+    right.set(xlim=(0, 1), ylim=(0, top), xlabel="threshold")
+    right.set_title(f"Points lost on 100 clips: {now:,.0f} (least {lowest:,.0f})", fontsize=10)
     figure.suptitle(
         f"The {desk.name}: {desk.fakes:.0%} fakes, a miss costs {desk.miss:,g}, a false alarm {desk.alarm:,g}",
         x=0.01, ha="left", fontsize=11, fontweight="bold",
@@ -159,17 +181,18 @@ def pair_table(labels: Sequence[int], scores: Sequence[float], title: str) -> Fi
     reals, fakes = (np.sort(scores[labels == label])[::-1] for label in (0, 1))  # the most fake-looking first
     right = (fakes[:, None] > reals[None, :]) + 0.5 * (fakes[:, None] == reals[None, :])  # (fakes, reals)
     figure, ax = plt.subplots(figsize=(6.4, 4.2))
-    ax.imshow(1 - right, origin="lower", extent=(0, len(reals), 0, len(fakes)), aspect="auto", cmap="Greys", vmin=0,
-              vmax=2.2)  # fmt: skip
+    greys = LinearSegmentedColormap.from_list("pairs", ["#E6E6E6", "#6A6A6A"])
+    ax.imshow(
+        1 - right, origin="lower", extent=(0, len(reals), 0, len(fakes)), aspect="auto", cmap=greys, vmin=0, vmax=1
+    )
     for x in range(1, len(reals)):
         ax.axvline(x, color="white", linewidth=0.8)
     for y in range(1, len(fakes)):
         ax.axhline(y, color="white", linewidth=0.5)
     found = right.sum(axis=0)  # for each real clip, the fakes that look more fake than it
     ax.step(np.arange(len(reals) + 1), np.append(found, found[-1]), where="post", color=plots.FAKE, linewidth=2.5)
-    ax.text(len(reals) * 0.55, len(fakes) * 0.3, "right order", ha="center", fontweight="bold")
-    if right.mean() < 1:
-        ax.text(0.1, len(fakes) * 0.97, "wrong order", va="top", fontweight="bold")
+    note = "light: right order\ndark: wrong order\nline between: ROC curve"
+    ax.text(len(reals) * 0.55, len(fakes) * 0.3, note, ha="center", fontweight="bold", linespacing=1.6)
     ax.set(
         xlabel=f"{len(reals)} real clips, the most fake-looking first", xticks=[0, len(reals)],
         ylabel=f"{len(fakes)} fakes, the most fake-looking first", yticks=[0, len(fakes)],
@@ -195,11 +218,10 @@ def accuracies(hits: float, correct_reals: float) -> Figure:
     ax.plot(share, own, color="black")
     ax.annotate("always “real”", (0.03, 0.97), (0.04, 0.62), color=plots.REAL, fontweight="bold", ha="left")
     ax.annotate("always “fake”", (0.9, 0.9), (0.96, 0.62), color=plots.FAKE, fontweight="bold", ha="right")
-    ax.annotate("the detector", (0.5, (hits + correct_reals) / 2), (0, 8), textcoords="offset points", ha="center",
+    ax.annotate("a detector", (0.5, (hits + correct_reals) / 2), (0, 8), textcoords="offset points", ha="center",
                 fontweight="bold")  # fmt: skip
-    for value, text in ((0.5, "a coin's\nworld"), (0.8, "Mini-FF++")):
-        ax.axvline(value, color=plots.NEUTRAL, linewidth=0.8)
-        ax.annotate(text, (value, 0.02), (4, 0), textcoords="offset points", color=plots.NEUTRAL, fontsize=9)
+    ax.axvline(0.8, color=plots.NEUTRAL, linewidth=0.8)
+    ax.annotate("Mini-FF++", (0.8, 0.02), (4, 0), textcoords="offset points", color=plots.NEUTRAL, fontsize=9)
     ax.set(xlabel="share of fakes among all clips", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.yaxis.set_major_formatter("{x:.0%}")
@@ -223,8 +245,7 @@ def reliability(
         A row a range that holds scores: `low`, `high`, `crops`, `said` (mean score) and `fake` (share of fakes).
     """
     labels, scores = np.asarray(labels), np.asarray(scores, float)
-    fakes = float(labels.mean()) if fakes is None else fakes
-    weights = np.where(labels == 1, fakes / labels.mean(), (1 - fakes) / (1 - labels.mean()))
+    weights = class_weights(labels, float(labels.mean()) if fakes is None else fakes)
     edges = np.linspace(0, 1, bins + 1)
     which = np.clip(np.digitize(scores, edges[1:-1]), 0, bins - 1)
     rows = []
@@ -237,20 +258,51 @@ def reliability(
     return pd.DataFrame(rows, columns=["low", "high", "crops", "said", "fake"])
 
 
-def reliability_figure(labels: Sequence[int], scores: Sequence[float], worlds: Mapping[str, float | None]) -> Figure:
-    """Reliability diagrams of the same scores in worlds with other shares of fakes."""
-    figure, ax = plt.subplots(figsize=(6.6, 3.8))
-    ax.plot([0, 1], [0, 1], color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    ax.annotate("keeps its word", (0.52, 0.53), rotation=32, color=plots.NEUTRAL, fontsize=9)
-    greys = np.linspace(0.0, 0.55, len(worlds))
-    for (name, fakes), grey, marker in zip(worlds.items(), greys, "osD^", strict=False):
-        table = reliability(labels, scores, fakes)
-        ax.plot(table["said"], table["fake"], marker=marker, color=str(grey), markersize=6)
-        ax.annotate(f"  {name}", (table["said"].iloc[-1], table["fake"].iloc[-1]), va="center", color=str(grey),
-                    fontweight="bold", annotation_clip=False)  # fmt: skip
-    ax.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="what the detector says: P(fake)", ylabel="share that is fake")
-    ax.set_title("The same scores mean something else where fakes are rare")
+def reliability_figure(
+    labels: Sequence[int], scores: Sequence[float], worlds: Sequence[float], high: float = 0.8
+) -> Figure:
+    """Two looks at the same scores: do they keep their word here, and what is a high one worth elsewhere?
+
+    Args:
+        labels: 0 or 1, both present.
+        scores: P(fake).
+        worlds: shares of fakes, a bar each.
+        high: from here on a score is called high; there has to be one.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.7), width_ratios=[1.15, 1])
+    table = reliability(labels, scores)
+    left.plot([0, 1], [0, 1], color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+    left.annotate("dotted: keeps its word", (0.98, 0.04), ha="right", color=plots.NEUTRAL, fontsize=9)
+    left.plot(table["said"], table["fake"], "o-", color="black", markersize=6)
+    for row in table.itertuples():
+        left.annotate(f"{row.crops} crops", (row.said, row.fake), (0, 7), textcoords="offset points", ha="center",
+                      fontsize=8, color=plots.NEUTRAL, annotation_clip=False)  # fmt: skip
+    left.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="what the detector says: P(fake)", ylabel="share that is fake")
+    left.set_yticks(np.linspace(0, 1, 6))
+    left.set_title(f"Here, where {labels.mean():.0%} are fake", fontsize=10)
+    shares = [
+        (weights * labels)[scores >= high].sum() / weights[scores >= high].sum()
+        for weights in (class_weights(labels, world) for world in worlds)
+    ]
+    x = np.arange(len(worlds))
+    right.bar(x, shares, color=plots.FAKE, hatch="///", edgecolor="white")
+    right.bar(x, 1 - np.asarray(shares), bottom=shares, color=plots.REAL, edgecolor="white")
+    for index, share in enumerate(shares):
+        text = f"{share:.0%}" if share > 0.005 else f"{share:.1%}"
+        right.annotate(text, (index, 1.02), ha="center", color=plots.FAKE, fontweight="bold")
+    right.set(xticks=x, xticklabels=[f"{world:.0%}" if world >= 0.01 else f"{world:.1%}" for world in worlds],
+              yticks=[], ylim=(0, 1.08), xlabel="share of fakes among all crops")  # fmt: skip
+    right.spines["left"].set_visible(False)
+    right.set_title(f"Of scores from {high:g} up, the share that is fake", fontsize=10)
+    figure.suptitle("The same score means something else where fakes are rare", x=0.01, ha="left", fontsize=11,
+                    fontweight="bold")  # fmt: skip
     return plots.finish(figure)
+
+
+def class_weights(labels: np.ndarray, fakes: float) -> np.ndarray:
+    """A weight a label, such that fakes make up the share `fakes`; they sum to the number of labels."""
+    return np.where(labels == 1, fakes / labels.mean(), (1 - fakes) / (1 - labels.mean()))
 
 
 def interval_rows(rows: Sequence[tuple[str, float, float, float]], title: str, unit: str = "AUC") -> Figure:
@@ -264,17 +316,20 @@ def interval_rows(rows: Sequence[tuple[str, float, float, float]], title: str, u
     figure, ax = plt.subplots(figsize=(7.4, 0.5 * len(rows) + 1.0))
     for y, (_, value, low, high) in enumerate(rows):
         ax.hlines(y, low, high, color=plots.NEUTRAL, linewidth=5, alpha=0.5)
-        ax.plot(value, y, "o", color="black", markersize=8, markeredgecolor="white")
+        ax.plot(value, y, "o", color="black", markersize=8, markeredgecolor="white", clip_on=False, zorder=3)
         ax.annotate(f"{low:.2f} to {high:.2f}", (1.015, y), va="center", xycoords=("axes fraction", "data"))
     lowest = min(row[2] for row in rows)
-    if lowest < 0.55:
+    step = 0.05 if lowest > 0.75 else 0.1
+    left = min(np.floor(lowest / step - 0.2) * step, 1 - 2 * step)
+    if left <= 0.5:
         ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-        ax.annotate("a coin ", (0.5, len(rows) - 0.6), color=plots.NEUTRAL, fontsize=9, ha="right")
+        ax.annotate(" a coin", (0.5, -0.42), color=plots.NEUTRAL, fontsize=9)
     ax.set(
         yticks=range(len(rows)), yticklabels=[row[0] for row in rows], ylim=(len(rows) - 0.5, -0.5),
-        xlim=(min(0.48, lowest - 0.05) if lowest < 0.6 else np.floor(lowest * 10 - 0.3) / 10, 1.0),
-        xlabel=f"{unit}, with its 95 % interval",
+        xlim=(left, 1.0), xlabel=f"{unit}, with its 95 % interval",
     )  # fmt: skip
+    ax.xaxis.set_major_locator(plt.MultipleLocator(step))
+    ax.xaxis.set_major_formatter("{x:.2f}")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.set_title(title)
