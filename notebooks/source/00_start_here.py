@@ -291,10 +291,10 @@ plots.images(overlays, titles, 5, "What spoke for the model's answer", list(ten[
 
 # %% [markdown]
 # **What we saw.** Where it glows, it looks like a reason. Look for pictures that puzzle you: a light beside the face,
-# the same glow on a right answer and on a wrong one, or a face that stays dark. (Dark says: at this layer, nothing
-# spoke for the answer. It was given all the same.) Before you believe any of them, know this: a network that has
-# *never been trained* gives glowing pictures too, and lesson 07 puts the two side by side. A heat map is a question,
-# not an answer.
+# or the same glow on a right answer and on a wrong one. (Some trainings leave a face dark all over. It says that
+# nothing at this layer spoke for the answer, which was given all the same.) Before you believe any of them, know
+# this: a network that has *never been trained* gives glowing pictures too, and lesson 07 puts the two side by side. A
+# heat map is a question, not an answer.
 
 # %% [markdown]
 # ## Exercises

@@ -447,11 +447,10 @@ levels = levels.groupby(keys).mean()
 levels.assign(ratio=levels["inside"] / levels["outside"]).round(1)
 
 # %% [markdown]
-# **What we saw.** c40 needs a fraction of the bytes of c23. Inside the mask, the difference stays about as large;
-# outside it grows to a multiple, since two encodings of the same quiet wall now disagree everywhere. So a forgery
-# that stood out clearly in c23 is one disturbance among many in c40, and the two re-enactments hardly rise above the
-# rest. The field knows this: an Xception trained on FF++ c23 has a frame AUC of 0.96 there and of 0.83 on c40
-# (DeepfakeBench).
+# **What we saw.** c40 needs a fraction of the bytes of c23. Inside the mask the difference changes little; outside it
+# grows to a multiple, since two encodings of the same quiet wall now disagree everywhere. So a forgery that stood out
+# clearly in c23 is one disturbance among many in c40, and the two re-enactments stand out least. The field knows
+# this: an Xception trained on FF++ c23 has a frame AUC of 0.96 there and of 0.83 on c40 (DeepfakeBench).
 #
 # c40 is not "c23, smaller": it is a different problem. Never train on one and report the other without saying so, and
 # never let both copies of one clip fall on two sides of a split.
