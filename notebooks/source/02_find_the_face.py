@@ -201,29 +201,54 @@ print(f"\nsurest box kept: {scores[careful].max():.5f} with sorting, {scores[car
 # P-Net looked at tens of thousands of windows; it had to be small. What it lets through is few enough to be looked at
 # more closely: R-Net sees each candidate at 24×24 px, O-Net what is left at 48×48.
 #
-# > **Predict first.** R-Net has fifteen times as many numbers as P-Net, O-Net nearly sixty times as many. Which stage
-# > takes the most time?
+# > **Predict first.** R-Net has fifteen times as many numbers as P-Net, O-Net nearly sixty times as many. Suppose we
+# > threw the first two away and asked O-Net about every window. How long would one photograph take: as long, a
+# > minute, an hour?
 
 # %% tags=["nbval-check-output"]
-for name, network in (("P-Net", mtcnn.pnet), ("R-Net", mtcnn.rnet), ("O-Net", mtcnn.onet)):
+networks = {"P-Net": mtcnn.pnet, "R-Net": mtcnn.rnet, "O-Net": mtcnn.onet}
+for name, network in networks.items():
     print(f"{name}: {sum(p.numel() for p in network.parameters()):>7,} numbers")
 
 # %%
-from time import perf_counter
-
-start = perf_counter()
-lesson_02.look_everywhere(mtcnn.pnet, photo, min_face=20)
-middle = perf_counter()
-stages = lesson_02.cascade(mtcnn, photo, looks)
-end = perf_counter()
-print(f"windows    {sum(look.probability.size for look in looks):>6,}")
+every_window = sum(look.probability.size for look in looks)
+print(f"windows    {every_window:>6,}")
 for stage in stages:
     print(f"{stage.name:<10} {len(stage.boxes):>6,}")
-print(f"\nP-Net on the pyramid {middle - start:.2f} s, all that follows {end - middle:.2f} s")
 
-boxes, probabilities = mtcnn.detect(photo)
-off = np.abs(stages[-1].boxes - boxes.astype(float)).max()
-print(f"the library's own detect: {len(boxes)} face, at most {off:.2f} px from ours")
+found_boxes, probabilities = mtcnn.detect(photo)
+off = np.abs(stages[-1].boxes - found_boxes.astype(float)).max()
+print(f"\nthe library's own detect: {len(found_boxes)} face, at most {off:.2f} px from ours")
+
+# %%
+from time import process_time
+
+
+@torch.no_grad()
+def seconds(task) -> float:
+    """Seconds of one processor core, the best of three runs: other programs hardly spoil that."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    taken = []
+    for _ in range(3):
+        start = process_time()
+        task()
+        taken.append(process_time() - start)
+    torch.set_num_threads(threads)
+    return min(taken)
+
+
+for_r_net = lesson_02.normalise(lesson_02.patches(photo, stages[1].boxes, 24))
+for_o_net = lesson_02.normalise(lesson_02.patches(photo, stages[2].boxes, 48))
+tasks = {
+    "P-Net": (every_window, lambda: lesson_02.look_everywhere(mtcnn.pnet, photo, min_face=20)),
+    "R-Net": (len(for_r_net), lambda: mtcnn.rnet(for_r_net)),
+    "O-Net": (len(for_o_net), lambda: mtcnn.onet(for_o_net)),
+}
+for name, (asked, task) in tasks.items():
+    each = seconds(task) / asked
+    print(f"{name}: asked {asked:>6,} times, {each * 1e6:>6.1f} µs each;", end=" ")
+    print(f"all windows would take {each * every_window:5.2f} s")
 
 # %% [markdown]
 # What did R-Net refuse? Here are the candidates as it sees them, enlarged: above those of which P-Net was surest and
@@ -236,7 +261,7 @@ with torch.no_grad():
     opinion = mtcnn.rnet(lesson_02.normalise(seen))[1][:, 1].numpy()
 
 refused = [k for k in np.argsort(-candidates.scores) if opinion[k] < 0.7][:5]
-kept = [k for k in np.argsort(-opinion)][:5]
+kept = np.argsort(-opinion)[:5]
 chosen = [*refused, *kept]
 pictures = [seen[k].permute(1, 2, 0).numpy().astype(np.uint8) for k in chosen]
 words = [f"P {candidates.scores[k]:.2f}, R {opinion[k]:.2f}" for k in chosen]
@@ -269,10 +294,11 @@ wide_open = lesson_02.cascade(mtcnn, photo, looks, (0.3, 0.1, 0.05))
 lesson_02.melting_figure(photo, wide_open[2:], "All gates open: hair, badges and folds are faces")
 
 # %% [markdown]
-# **What we saw.** P-Net does most of the work in most of the time, small as it is, because it is asked about every
-# window. The cascade is a bargain: the cheap network refuses almost everything, so that the expensive one is asked
-# about a handful. The first gate may stand wide open, as long as the last one is strict; with all three open, hair,
-# badges and folds become faces.
+# **What we saw.** P-Net answers for about a microsecond a window, since neighbouring windows share their work; O-Net
+# needs a thousand times as long. Asked about every window it would take about a minute for one photograph. So the
+# cheap network looks everywhere and refuses almost everything, and the expensive one is asked about a handful: that
+# bargain is the cascade. The first gate may stand wide open, as long as the last one is strict; with all three open,
+# hair, badges and folds become faces.
 
 # %% [markdown]
 # ## 5 · Which face is the person?
@@ -438,22 +464,7 @@ print(f"the head is tilted by {np.degrees(np.arctan2(dy, dx)):.1f} degrees")
 # > saved if you look for faces from 160 px instead of 20?
 
 # %%
-from time import process_time
-
 import cv2
-
-
-def seconds(task) -> float:
-    """Seconds of one processor core, the best of three runs: other programs hardly spoil that."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    taken = []
-    for _ in range(3):
-        start = process_time()
-        task()
-        taken.append(process_time() - start)
-    torch.set_num_threads(threads)
-    return min(taken)
 
 
 def windows(lines: int, min_face: int) -> int:
