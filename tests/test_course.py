@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,26 @@ def builders(home, monkeypatch):
 
     monkeypatch.setattr(state, "_BUILDERS", {step: builder(step) for step in state.STEPS})
     return calls
+
+
+def test_a_script_without_a_guard_is_told_so_instead_of_waiting_for_itself(tmp_path):
+    """The worker processes of a build run the script again before they start to work."""
+    (tmp_path / "script.py").write_text(
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "from torchfakes_utils import course\n"
+        "from torchfakes_utils.course import state\n"
+        "def build(step, where, progress):\n"
+        "    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:\n"
+        "        return list(pool.map(abs, [-1]))\n"
+        "state._ensure = build\n"
+        "print(course.ensure('mini'))\n"
+    )
+    environment = os.environ | {"TORCHFAKES_HOME": str(tmp_path)}
+    script = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "put course.ensure(...) and what follows under: if __name__ == '__main__':" in done.stderr
 
 
 def test_ensure_builds_what_is_missing_once(builders, home, capsys):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from torchfakes_utils.dataset import (
     FaceCrops,
+    PairedSampler,
     Preprocessing,
     balanced_sampler,
     check_faces,
@@ -219,3 +220,73 @@ def test_read_extraction(tmp_path):
         path.write_text(wrong)
         with pytest.raises(InputError, match=r"extraction\.json"):
             read_extraction(tmp_path)
+
+
+def moments(rows):
+    """Rows (method, label, target, frame) as a table of faces, as far as a sampler looks at it."""
+    table = pd.DataFrame(rows, columns=["method", "label", "target_id", "frame"])
+    return table.assign(compression="c23")
+
+
+def pairs_of(faces, count, seed=0):
+    drawn = list(PairedSampler(faces, 2 * count, torch.Generator().manual_seed(seed)))
+    return [(faces.iloc[real], faces.iloc[fake]) for real, fake in zip(drawn[::2], drawn[1::2], strict=True)]
+
+
+FULL = [
+    (method, int(method != "youtube"), person, frame)
+    for method in METHODS
+    for person in ("000", "001", "002")
+    for frame in (0, 10)
+]
+
+
+def test_a_pair_is_a_real_crop_and_a_fake_of_the_same_person_and_frame():
+    pairs = pairs_of(moments(FULL), 600)
+    assert all((real.label, fake.label) == (0, 1) for real, fake in pairs)
+    assert all((real.target_id, real.frame) == (fake.target_id, fake.frame) for real, fake in pairs)
+    # Six standard errors of a share of one half.
+    assert sum(fake.method == "Deepfakes" for _, fake in pairs) / 600 == pytest.approx(0.5, abs=0.13)
+
+
+def test_a_crop_without_its_counterpart_is_drawn_all_the_same():
+    lonely = [("youtube", 0, "008", 0), ("Deepfakes", 1, "009", 0), ("FaceSwap", 1, "009", 10)]
+    pairs = pairs_of(moments(FULL + lonely), 200)
+    assert {real.target_id for real, _ in pairs} == {"000", "001", "002", "008"}
+    found = {(fake.method, fake.frame) for _, fake in pairs if fake.target_id == "009"}
+    assert found == {("Deepfakes", 0), ("FaceSwap", 10)}
+    assert all((real.label, fake.label) == (0, 1) for real, fake in pairs)
+
+
+def test_two_compressions_are_not_mixed_in_a_pair():
+    faces = pd.concat([moments(FULL), moments(FULL).assign(compression="c40")], ignore_index=True)
+    assert all(real.compression == fake.compression for real, fake in pairs_of(faces, 100))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(METHODS), st.sampled_from(["000", "001"]), st.integers(0, 2)), min_size=1, max_size=20
+    ),
+    st.integers(1, 50),
+)
+def test_whatever_there_is_half_of_a_pass_is_real_and_a_seed_repeats_it(rows, count):
+    rows = [(method, int(method != "youtube"), person, frame) for method, person, frame in rows]
+    faces = moments([*rows, ("youtube", 0, "007", 0), ("FaceSwap", 1, "003", 0)])
+    sampler = PairedSampler(faces, count, torch.Generator().manual_seed(3))
+    drawn = list(sampler)
+    assert len(drawn) == len(sampler) == count
+    assert faces["label"].to_numpy()[drawn].tolist() == [place % 2 for place in range(count)]
+    assert drawn == list(PairedSampler(faces, count, torch.Generator().manual_seed(3)))
+
+
+def test_every_real_crop_comes_before_one_comes_again():
+    """Pairs that begin with a real crop go through all of them; nothing is drawn twice while others wait."""
+    faces = moments(FULL)
+    drawn = list(PairedSampler(faces, 4 * 6, torch.Generator().manual_seed(1)))
+    assert sorted(drawn[::4]) == sorted(np.flatnonzero(faces["label"] == 0))
+
+
+def test_one_class_cannot_be_paired():
+    with pytest.raises(InputError, match="only one class"):
+        PairedSampler(moments(FULL).query("label == 1"), 4)

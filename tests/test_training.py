@@ -195,7 +195,8 @@ def test_how_crops_were_cut_is_stored_with_the_detector(tmp_path):
     [
         {"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0}, {"learning_rate": float("nan")}, {"dropout": 1.0},
         {"weight_decay": -1}, {"patience": 0}, {"crops_per_epoch": 1}, {"augmentation": "mixup"},
-        {"val_frames_per_clip": 0}, {"seed": -1}, {"mixed_precision": "int4"}, {"num_workers": -1},
+        {"val_frames_per_clip": 0}, {"sampling": "random"}, {"seed": -1}, {"mixed_precision": "int4"},
+        {"num_workers": -1},
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work(wrong):

@@ -232,7 +232,7 @@ def build_parser() -> argparse.ArgumentParser:
     command = _command(commands, "train", _train, "fine-tune the detector; the same command again goes on or finishes")
     _faces(command)
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder, such as runs/mini")
-    _option(command, "--epochs", 4, "passes at most", int)
+    _option(command, "--epochs", 5, "passes at most", int)
     _option(command, "--batch-size", 16, "crops a step", int)
     _option(
         command, "--learning-rate", None,
@@ -241,11 +241,12 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--weight-decay", 1e-2, "of AdamW", float)
     _option(command, "--dropout", 0.1, "before the last layer", float)
     _option(command, "--patience", 5, "epochs without a better validation AUC before it stops", int)
-    _option(command, "--crops-per-epoch", None, "crops in a pass (default: twice the real ones)", int)
+    _option(command, "--sampling", "paired", "paired (real and fake of the same frame) or balanced")
+    _option(command, "--crops-per-epoch", None, "crops in a pass (default: as many as real ones)", int)
     _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
     _option(command, "--augmentation", "none", "none or first-project")
     _option(command, "--image-size", 160, "edge of the network's input, pixels", int)
-    _option(command, "--val-frames-per-clip", 8, "validation crops of a clip", int)
+    _option(command, "--val-frames-per-clip", 4, "validation crops of a clip", int)
     _option(command, "--pretrained", "vggface2", "weights to start from: vggface2, casia-webface or none")
     _option(command, "--weights", None, "a file with InceptionResnetV1's weights, instead of downloading them")
     _option(command, "--mixed-precision", "auto", "on CUDA: auto or off")

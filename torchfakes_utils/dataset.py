@@ -5,15 +5,16 @@ A crop is normalised in one place, `Preprocessing`, whether it is trained on, ev
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from PIL import Image, UnidentifiedImageError
-from torch.utils.data import Dataset, WeightedRandomSampler
+from torch.utils.data import Dataset, Sampler, WeightedRandomSampler
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
@@ -22,6 +23,8 @@ from torchfakes_utils.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.video import spread
 
 AUGMENTATIONS = ("none", "first-project")
+
+_REAL = "real"  # the reals, whatever their source, are one group
 
 # Raised whenever `Preprocessing.apply` gives other numbers for the same crop, so that a detector trained on the old
 # ones is refused instead of quietly being wrong.
@@ -222,9 +225,73 @@ def balanced_sampler(
     labels, methods = faces["label"].to_numpy(), faces["method"]
     if len(np.unique(labels)) < 2:
         raise InputError("only one class among the training crops; both real and fake ones are needed")
-    # A crop's weight is its group's share over the group's size; the reals, whatever their source, are one group.
-    groups = methods.where(labels == 1, "real")
+    # A crop's weight is its group's share over the group's size.
+    groups = methods.where(labels == 1, _REAL)
     sizes = groups.map(groups.value_counts()).to_numpy()
     n_methods = groups[labels == 1].nunique()
     weights = np.where(labels == 1, 0.5 / n_methods, 0.5) / sizes
     return WeightedRandomSampler(torch.from_numpy(weights), num_samples, replacement=True, generator=generator)
+
+
+class PairedSampler(Sampler[int]):
+    """Draw crops as pairs: a real one, then a fake one of the same person in the same frame, wherever there is one.
+
+    What the two do not share is what the forger did, so a batch of pairs says nothing about people, light or pose that
+    could be mistaken for the answer. Half of the crops are real; every manipulation has the same share of the others.
+    Pairs begin with a real crop and with a fake one in turn, so that crops without a counterpart are drawn, too.
+    """
+
+    def __init__(self, faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> None:
+        """Note which crops belong together.
+
+        Args:
+            faces: rows of `faces.csv`; index i drawn is the i-th row.
+            num_samples: crops in a pass.
+            generator: makes the draw repeatable.
+
+        Raises:
+            InputError: one class only.
+        """
+        if faces["label"].nunique() < 2:
+            raise InputError("only one class among the training crops; both real and fake ones are needed")
+        self._num_samples, self._generator = num_samples, generator
+        self._moments = list(faces[["target_id", "compression", "frame"]].itertuples(index=False, name=None))
+        groups = faces["method"].where(faces["label"] == 1, _REAL).to_numpy()
+        self._rows = {name: np.flatnonzero(groups == name) for name in np.unique(groups)}
+        self._methods = [name for name in self._rows if name != _REAL]
+        self._there: dict[tuple, list[int]] = {}
+        for row, (group, moment) in enumerate(zip(groups, self._moments, strict=True)):
+            self._there.setdefault((group, *moment), []).append(row)
+
+    def __len__(self) -> int:
+        return self._num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        decks = {name: self._shuffled(rows) for name, rows in self._rows.items()}
+        for drawn in range(0, self._num_samples, 2):
+            pair = self._from_real(decks) if drawn % 4 == 0 else self._from_fake(decks)
+            yield from pair[: self._num_samples - drawn]
+
+    def _from_real(self, decks: dict[str, Iterator[int]]) -> tuple[int, int]:
+        real = next(decks[_REAL])
+        partners = [rows for name in self._methods if (rows := self._there.get((name, *self._moments[real])))]
+        return real, self._one_of(self._one_of(partners)) if partners else next(decks[self._one_of(self._methods)])
+
+    def _from_fake(self, decks: dict[str, Iterator[int]]) -> tuple[int, int]:
+        fake = next(decks[self._one_of(self._methods)])
+        partners = self._there.get((_REAL, *self._moments[fake]))
+        return self._one_of(partners) if partners else next(decks[_REAL]), fake
+
+    def _one_of(self, things: Sequence) -> Any:
+        return things[int(torch.randint(len(things), (1,), generator=self._generator))]
+
+    def _shuffled(self, rows: np.ndarray) -> Iterator[int]:
+        """All rows in a random order, then all again in another one, without end."""
+        while True:
+            yield from rows[torch.randperm(len(rows), generator=self._generator).numpy()].tolist()
+
+
+SAMPLERS: dict[str, Callable[[pd.DataFrame, int, torch.Generator | None], Sampler[int]]] = {
+    "paired": PairedSampler,
+    "balanced": balanced_sampler,
+}

@@ -113,7 +113,7 @@ class FaceSwap:
         """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         face = borrow_face(source, target)
         # A texture drawn without filtering looks crisper than a lens would show it.
-        crisp = cv2.addWeighted(face, 1.6, cv2.GaussianBlur(face, (0, 0), 1.2), -0.6, 0)
+        crisp = cv2.addWeighted(face, 2.2, cv2.GaussianBlur(face, (0, 0), 1.2), -1.2, 0)
         self._layer = Layer(crisp, face_mask(target.landmarks, grow=0.95))
         self._rng = rng
 
@@ -133,9 +133,9 @@ class Face2Face:
     def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
         """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         mask = face_mask(target.landmarks, grow=0.98)
-        smooth = cv2.bilateralFilter(target.image, 11, 50, 5)
+        smooth = cv2.bilateralFilter(target.image, 13, 60, 6)
         # The original estimates the light by spherical harmonics and re-renders with it; the estimate is never exact.
-        light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.14, 0.24, 2)])
+        light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.18, 0.28, 2)])
         self._layer = Layer(render.light_up(smooth, light), feather(mask, 2))
 
     def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:

@@ -215,12 +215,14 @@ def frame_map(pose: np.ndarray, jaw: np.ndarray, brows: np.ndarray, mouth: float
 
     Expression and head motion are one map, so that the picture is interpolated once and stays as sharp as it was.
     """
-    still = grid() - mouth * jaw - brow * brows
     matrix = pose_matrix(pose)
-    inverse = cv2.invertAffineTransform(matrix)
+    inverse = cv2.invertAffineTransform(matrix).astype(np.float32)
     # Only the smooth expression field is resampled; the affine part is exact, also outside the canonical picture.
-    bent = cv2.warpAffine(still - grid(), matrix, (CANON, CANON))
-    return (grid() @ inverse[:, :2].T + inverse[:, 2] + bent).astype(np.float32)
+    mapping = cv2.warpAffine(cv2.addWeighted(jaw, -mouth, brows, -brow, 0), matrix, (CANON, CANON))
+    along = np.arange(CANON, dtype=np.float32)
+    mapping += (np.outer(along, inverse[:, 0]) + inverse[:, 2])[None]  # what a step to the right adds
+    mapping += np.outer(along, inverse[:, 1])[:, None]  # what a step down adds
+    return mapping
 
 
 def pose_matrix(pose: np.ndarray) -> np.ndarray:
@@ -260,7 +262,7 @@ class Grain:
         """Draw the sheets: (sheets, CANON + spare, CANON + spare, 3) of standard normal noise."""
         self._rng = rng
         self._spare = spare
-        self._sheets = rng.standard_normal((sheets, CANON + spare, CANON + spare, 3)).astype(np.float32)
+        self._sheets = rng.standard_normal((sheets, CANON + spare, CANON + spare, 3), dtype=np.float32)
 
     def add(self, frame: np.ndarray, strength: float) -> np.ndarray:
         """Add noise of standard deviation `strength` (grey levels) to a (CANON, CANON, 3) uint8 frame."""

@@ -28,9 +28,9 @@ from tqdm import tqdm
 from torchfakes_utils import __version__
 from torchfakes_utils.dataset import (
     AUGMENTATIONS,
+    SAMPLERS,
     FaceCrops,
     Preprocessing,
-    balanced_sampler,
     check_faces,
     limit_frames,
     load_faces,
@@ -67,8 +67,10 @@ class TrainingConfig:
         dropout: before the last linear layer. facenet-pytorch's 0.6 suits millions of pictures and many epochs.
         patience: epochs without a better validation AUC before stopping. One-cycle runs are at their best at their
             end, when the rate has fallen: a small patience stops them on the way.
-        crops_per_epoch: crops drawn in a pass; None is twice the real training crops, so that a pass shows every real
-            crop once on average.
+        sampling: "paired" draws a real crop and a fake one of the same person and frame, one after the other;
+            "balanced" draws each class and manipulation independently.
+        crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
+            are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
         min_sharpness: training crops blurrier than this are left out (variance of the Laplacian); 0 keeps all.
             Validation crops are never filtered.
         augmentation: "none" or "first-project".
@@ -83,17 +85,18 @@ class TrainingConfig:
         num_workers: processes that read crops; None is 0 on the CPU (the network needs all of it), 4 beside a GPU.
     """
 
-    epochs: int = 4
+    epochs: int = 5
     batch_size: int = 16
     learning_rate: float | None = None
     weight_decay: float = 1e-2
     dropout: float = 0.1
     patience: int = 5
+    sampling: str = "paired"
     crops_per_epoch: int | None = None
     min_sharpness: float = THRESHOLD
     augmentation: str = "none"
     image_size: int = 160
-    val_frames_per_clip: int | None = 8
+    val_frames_per_clip: int | None = 4
     pretrained: str | None = "vggface2"
     weights: str | None = None
     seed: int = 0
@@ -114,6 +117,7 @@ class TrainingConfig:
             "weight_decay": 0 <= self.weight_decay < math.inf,
             "dropout": 0 <= self.dropout < 1,
             "patience": self.patience >= 1,
+            "sampling": self.sampling in SAMPLERS,
             "crops_per_epoch": self.crops_per_epoch is None or self.crops_per_epoch >= 2,
             "augmentation": self.augmentation in AUGMENTATIONS,
             "val_frames_per_clip": self.val_frames_per_clip is None or self.val_frames_per_clip >= 1,
@@ -222,7 +226,7 @@ class Trainer:
         )
         if config.val_frames_per_clip is not None:
             self.val_faces = limit_frames(self.val_faces, config.val_frames_per_clip)
-        self.crops = config.crops_per_epoch or 2 * int((self.train_faces["label"] == 0).sum())
+        self.crops = config.crops_per_epoch or max(2, int((self.train_faces["label"] == 0).sum()))
         self.batch_size = min(config.batch_size, self.crops)
 
         state = _read_state(out)
@@ -232,7 +236,7 @@ class Trainer:
         self.detector.to(device, memory_format=torch.channels_last)
         self.loss = nn.BCEWithLogitsLoss()
         rate = config.learning_rate or (1e-3 if self.detector.config.pretrained is None else 3e-4)
-        self.optimizer = AdamW(_parameter_groups(self.detector, config.weight_decay), lr=rate)
+        self.optimizer = AdamW(_parameter_groups(self.detector, config.weight_decay), lr=rate, fused=True)
         steps = config.epochs * (self.crops // self.batch_size)
         self.scheduler = OneCycleLR(self.optimizer, max_lr=rate, total_steps=steps)
         self.autocast_dtype = _autocast_dtype(device, config.mixed_precision)
@@ -257,7 +261,7 @@ class Trainer:
         return DataLoader(
             FaceCrops(self.train_faces, training_transform(self.config.image_size, self.config.augmentation)),
             batch_size=self.batch_size,
-            sampler=balanced_sampler(self.train_faces, self.crops, generator),
+            sampler=SAMPLERS[self.config.sampling](self.train_faces, self.crops, generator),
             drop_last=True,  # a last batch of one crop would stop batch norm
             generator=generator,
             **self._loading,

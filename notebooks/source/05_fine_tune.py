@@ -579,7 +579,7 @@ def one_cycle(step: int, total: int, top: float = 1e-3) -> float:
     return stop + (start - stop) * (1 + np.cos(np.pi * way)) / 2
 
 
-total = 210
+total = 140
 optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1e-3)
 scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-3, total_steps=total)
 by_torch, momentum = [], []
@@ -605,8 +605,8 @@ plots.finish(figure)
 # **What we saw.** Few people know the right half: while the rate is high, `OneCycleLR` also takes momentum down. And
 # since the end is the best part, a short patience in early stopping cuts off just what the schedule was made for.
 #
-# Now a real run, with the package's `Trainer`: small crops, a few dozen steps, the real balanced sampler. Watch the
-# curve draw itself.
+# Now a real run, with the package's `Trainer`: small crops, a few dozen steps, the real pairs of lesson 04.
+# Watch the curve draw itself.
 #
 # > **Predict first.** Thirty-two steps, about half a minute. Which moves first: the training loss, or the verdict on
 # > people it has never seen?

@@ -102,8 +102,9 @@ def learn(
         generator = torch.Generator().manual_seed(seed)
         images = images.contiguous(memory_format=torch.channels_last)
         model = small_network(images.shape[1]).to(memory_format=torch.channels_last)
-        truth, train = torch.from_numpy(np.asarray(labels, np.float32)), torch.from_numpy(np.asarray(train))
-        held_out = torch.from_numpy(np.asarray(held_out))
+        # Copied: a column of a pandas table is read-only, which torch warns of.
+        truth, train = torch.tensor(np.asarray(labels, np.float32)), torch.tensor(np.asarray(train))
+        held_out = torch.tensor(np.asarray(held_out))
         # Both classes come equally often, whatever their number: a pass is a draw with replacement.
         fake = truth[train]
         weights = torch.where(fake == 1, 0.5 / fake.sum(), 0.5 / (1 - fake).sum())
@@ -147,10 +148,13 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
 
 
 def table(runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Mean, interval and number of runs, for each value of `split`, in the order of their first appearance."""
+    """Mean, interval and number of runs, for each value of `split`, in the order of their first appearance.
+
+    The column is a score between 0 and 1, and so are the ends of its interval, which Student's formula does not know.
+    """
     rows = {}
     for name, values in runs.groupby("split", sort=False)[column]:
-        low, high = interval(values)
+        low, high = np.clip(interval(values), 0, 1)
         rows[name] = {column: f"{values.mean():.2f}", "95 % interval": f"{low:.2f} to {high:.2f}", "runs": len(values)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -242,7 +246,10 @@ def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame, title: s
         ax.fill_between(crops, auc.quantile(0.1), auc.quantile(0.9), color=colour, alpha=0.12, linewidth=0)
         ax.plot(crops, auc.mean(), color=colour, marker=marker)
         end = (crops.iloc[-1], auc.mean().iloc[-1])
-        ax.annotate(f" {name}", end, va="center", color=colour, fontweight="bold", annotation_clip=False)
+        ax.annotate(
+            name, end, (8, 0), textcoords="offset points", va="center", color=colour, fontweight="bold",
+            annotation_clip=False,
+        )  # fmt: skip
     ticks = sorted(more_clips["crops"].unique())
     ax.set(xscale="log", xlabel="training crops", ylabel="AUC on unseen people", title=title)
     ax.set_xticks(ticks, ticks)

@@ -27,7 +27,7 @@ MINI: dict[str, Any] = {}
 # A dozen frames of a two-second clip show all it has; neighbouring frames are almost the same picture.
 EXTRACTION: dict[str, Any] = {"frames": 12}
 # From random weights: the same lesson for everybody, with a network connection or without.
-TRAINING: dict[str, Any] = {"pretrained": None, "epochs": 6, "crops_per_epoch": 560, "val_frames_per_clip": 4}
+TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448}
 
 # What the learner is told when the step has to be done, and which steps have to be done before it.
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -111,7 +111,14 @@ def ensure(step: str, progress: bool = True) -> Path:
     """
     if step not in STEPS:
         raise InputError(f"{step!r} is no input of the course; there are {', '.join(STEPS)}")
+    from multiprocessing import current_process
+
     from filelock import FileLock
+
+    # A worker first runs the script that started it; it would wait for ever here, for the lock that its parent holds.
+    # multiprocessing itself looks at this attribute to notice the same mistake.
+    if getattr(current_process(), "_inheriting", False):
+        raise InputError("in a script, put course.ensure(...) and what follows under: if __name__ == '__main__':")
 
     where = paths()
     lock = FileLock(where.home / "data" / ".lock")
