@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[course,dev]' --constraint constraints.txt
 	@touch $@
 
-course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course
+course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course (NAMES="00 03" for some)
 	@$(BIN)/torchfakes course $(NAMES)
 
 # PASSIVE: two tests at once share the cores; torch's threads, waiting for each other in a busy loop, would starve both.
@@ -47,14 +47,14 @@ test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of t
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
-notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAMES="03_blur" for some, FORCE=1 for all again)
+notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAMES=03 for some, FORCE=1 for all again)
 	@$(BIN)/python -m torchfakes_utils.course.build $(NAMES) $(if $(FORCE),--force)
 
 lint: $(STAMP)  ## check the code's style
 	@$(BIN)/ruff check --quiet .
 
-clean:  ## remove what was generated: data, runs, pages, environment
-	rm -rf build data runs $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+clean:  ## remove what can be made again: Mini-FF++ and what was trained on it, pages, environment
+	rm -rf build data/mini runs/mini $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of versions for Python 3.11 to 3.13 on every platform. uv resolves for all of them at once; pip cannot.

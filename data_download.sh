@@ -8,8 +8,8 @@ Usage: ./data_download.sh mini [FOLDER]     make Mini-FF++ in FOLDER (default: d
        ./data_download.sh ffpp              how to ask for FaceForensics++, and where to put it
        ./data_download.sh --help
 
-Mini-FF++ needs no account and no download: it is rendered on this computer in about a minute from two public-domain
-portraits, and takes less than 60 MB.
+Mini-FF++ needs no account and no download: it is rendered on this computer in a minute or two from two
+public-domain portraits, and takes less than 60 MB.
 
 Exit status: 0 done; 1 the data could not be made; 2 wrong usage, or TorchFakes is not installed (run `make setup`).
 END
@@ -37,10 +37,13 @@ FaceForensics++ is not ours to pass on: each user accepts its terms of use in pe
 
 1. Read about the data set and its terms, and fill in the form: https://github.com/ondyari/FaceForensics
    (section "Access"). Its authors answer by mail with a link to their download script.
-2. Run that script as they describe it. Compression c23 is what most papers train on (about 10 GB; c40 about 2 GB):
+2. Run that script as they describe it. Always say -c: without it you get the raw films, half a terabyte. Compression
+   c23 is what most papers train on (about 10 GB for all; c40 about 2 GB). -n takes the first so many: give the same
+   number for originals and fakes, so that they are of the same people. The masks are for lesson 07 only:
 
-       python download-FaceForensics.py data/ffpp -d original -c c23 -t videos
-       python download-FaceForensics.py data/ffpp -d Deepfakes -c c23 -t videos -n 100    # -n: only the first 100
+       python download-FaceForensics.py data/ffpp -d original -c c23 -t videos -n 100
+       python download-FaceForensics.py data/ffpp -d Deepfakes -c c23 -t videos -n 100
+       python download-FaceForensics.py data/ffpp -d Deepfakes -c c23 -t masks -n 100
 
    It waits for a key press to accept the terms: start it in a terminal, not in a notebook. Where a server does not
    answer, try another one: --server EU, EU2 or CA.
@@ -70,6 +73,7 @@ case "${1:-}" in
     ;;
   *)
     usage >&2
+    [ $# -eq 0 ] || fail "there is no '$1' to get; it is mini or ffpp"
     exit 2
     ;;
 esac

@@ -115,6 +115,11 @@ def test_another_data_set_keeps_its_folder_to_itself(home, monkeypatch):
     assert where.data == own and not where.faces.is_relative_to(own) and where.run.parent == home / "runs"
     assert state._settings("faces", where) == {}
     assert course.ensure("mini") == own
+    # Jupyter starts a kernel in the notebook's folder; a relative path counts from the checkout all the same.
+    (home / "notebooks").mkdir(exist_ok=True)
+    monkeypatch.chdir(home / "notebooks")
+    monkeypatch.setenv("TORCHFAKES_DATA", "own/mini")
+    assert course.paths() == where
     monkeypatch.setenv("TORCHFAKES_DATA", str(own / "absent"))
     with pytest.raises(InputError, match="TORCHFAKES_DATA"):
         course.paths()
@@ -140,6 +145,18 @@ def builders(home, monkeypatch):
 
     monkeypatch.setattr(state, "_BUILDERS", {step: builder(step) for step in state.STEPS})
     return calls
+
+
+def test_a_page_links_to_the_next_page_and_to_files_that_are_on_the_web():
+    cell = nbformat.v4.new_markdown_cell("[next](05_fine_tune.ipynb#top) [card](../docs/data_card.md) [web](https://x.org)")
+    page = runner._page(nbformat.v4.new_notebook(cells=[cell]), "title")
+    assert 'href="05_fine_tune.html#top"' in page and 'href="https://x.org"' in page
+    assert f'href="{colab.REPOSITORY}/blob/main/docs/data_card.md"' in page and ".ipynb" not in page
+
+
+def test_metrics_are_told_with_their_intervals():
+    metrics = {"split": "test", "clip": {"auc": 0.9, "auc_interval": [0.8, 1.0], "accuracy": 0.7}}
+    assert runner._metric_lines(metrics)[1] == "test split, by clip: auc 0.900 (0.800 to 1.000), accuracy 0.700"
 
 
 def test_a_script_without_a_guard_is_told_so_instead_of_waiting_for_itself(tmp_path):

@@ -244,11 +244,11 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--sampling", "paired", "paired (real and fake of the same frame) or balanced")
     _option(command, "--crops-per-epoch", None, "crops in a pass (default: as many as real ones)", int)
     _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
-    _option(command, "--augmentation", "none", "none or first-project")
+    _option(command, "--augmentation", "none", "none, or first-project: mirrored, turned and re-coloured at random")
     _option(command, "--image-size", 160, "edge of the network's input, pixels", int)
     _option(command, "--val-frames-per-clip", 4, "validation crops of a clip", int)
     _option(command, "--pretrained", "vggface2", "weights to start from: vggface2, casia-webface or none")
-    _option(command, "--weights", None, "a file with InceptionResnetV1's weights, instead of downloading them")
+    command.add_argument("--weights", metavar="FILE", help="InceptionResnetV1's weights, instead of downloading them")
     _option(command, "--mixed-precision", "auto", "on CUDA: auto or off")
     _option(command, "--num-workers", None, "processes that read crops (default: 0 on the CPU, 4 beside a GPU)", int)
     _option(command, "--seed", 0, "of everything random", int)
@@ -277,7 +277,7 @@ def build_parser() -> argparse.ArgumentParser:
     _device(command)
 
     command = _command(commands, "course", _course, "run every notebook and write a page for each")
-    command.add_argument("names", nargs="*", metavar="NAME", help="only these, such as 03_blur (default: all)")
+    command.add_argument("names", nargs="*", metavar="NAME", help="only these, such as 03 (default: all)")
     _option(command, "--notebooks", Path("notebooks"), "the notebooks' folder", Path)
     _option(command, "--out", Path("build/course"), "where pages and report.json go", Path)
     return parser

@@ -10,7 +10,7 @@
 #   a coin on one axis, compute what an alarm is worth when fakes are rare, and draw a first heat map and say what it
 #   does not prove.
 # - **You need** Python as far as loops and functions. No GPU, no data set, no statistics.
-# - **Time:** about 15 min to read and play, 20 s to run on two CPU cores. The very first time a few minutes more:
+# - **Time:** about 15 min to read and play, 20 s to run on two CPU cores. The very first time some ten minutes more:
 #   practice films are made, and a detector is trained, on your computer.
 #
 # Run a cell with **Shift + Enter**, one after the other. Start with the next two now: the second has work to do, and

@@ -156,7 +156,7 @@ for n in (4, 5):
 # %% [markdown]
 # ## 3 · What stands in for it here?
 #
-# Waiting for access should not keep anybody from learning. **Mini-FF++** is made on your computer, in about a minute,
+# Waiting for access should not keep anybody from learning. **Mini-FF++** is made on your computer, in a minute or two,
 # in the layout of the original. Every lesson runs on it; every lesson runs on the real FF++ too (section 8).
 #
 # > **Predict first.** It has 32 people who forge each other in pairs, four methods, two compressions. How many videos

@@ -307,7 +307,8 @@ lesson_02.melting_figure(photo, wide_open[2:], "All gates open: hair, badges and
 # rules come to mind: the face of which the detector is **surest**, the **biggest** one, or the one that is
 # **followed** through the clip.
 #
-# > **Predict first.** The bystander is smaller and stands still at the edge. Which rule fails, and where?
+# > **Predict first.** The bystander is smaller and stands still at the edge. For four frames we shall hold a hand
+# > before the other face. Which rules fail, and where?
 
 # %%
 from torchfakes_utils import faceforensics
@@ -327,7 +328,7 @@ def watch(trait: str, compression: str):
 
 
 frames, found = watch("second_face", clips["compression"].max())
-lesson_02.frames_figure(frames, found, [0, 11, 16, 30], "Two people, and not always two faces")
+lesson_02.frames_figure(frames, found, [0, 11, 16, 30], "Two people in one film")
 
 
 # %%
@@ -340,6 +341,16 @@ def surest(faces):
     return 0 if len(faces) else None  # `detect` gives the surest first
 
 
+# A hand before the big face, in four frames; then the detector looks again.
+hidden = frames.copy()
+for n in range(20, 24):
+    x1, y1, x2, y2 = found[n].boxes[biggest(found[n])].clip(0).astype(int)
+    hidden[n, y1:y2, x1:x2] = (150, 110, 90)
+found = detector.detect(hidden)
+lesson_02.frames_figure(hidden, found, [18, 20, 22, 26], "For four frames, only the bystander has a face")
+
+
+# %%
 def places(chosen):
     """Where the chosen face's middle is, across the frame."""
     return [None if k is None else float(found[n].boxes[k, [0, 2]].mean()) for n, k in enumerate(chosen)]
@@ -359,12 +370,12 @@ for name, x in where.items():
 lesson_02.choices_figure(where, "Two rules end up with the bystander; following does not")
 
 # %% [markdown]
-# **What we saw.** "The surest" is wrong most of the time: the bystander's small, clean face convinces the detector
-# more than the bent, compressed one that the film is about. "The biggest" is right, until the big face is missed for
-# a frame; then, without a word, the bystander is the biggest, and ends up in the data set under another person's
-# number and label. `follow` links each face to the nearest one seen before, keeps the track that is largest and
-# surest over the *whole* clip, and in the frames in which that face is lost it gives **no face** instead of a wrong
-# one.
+# **What we saw.** "The surest" jumps to and fro: the bystander's small, clean face often convinces the detector more
+# than the bent, compressed one that the film is about. "The biggest" is right, until the big face is missed for a few
+# frames; then, without a word, the bystander is the biggest, and ends up in the data set under another person's number
+# and label. (Here we hid it. A turned head, a flash or heavy compression do the same.) `follow` links each face to the
+# nearest one seen before, keeps the track that is largest and surest over the *whole* clip, and in the frames in which
+# that face is lost it gives **no face** instead of a wrong one.
 #
 # No face is a better answer than a wrong one. The next clip shows the same from the other side: for a while there is
 # nobody.

@@ -301,9 +301,10 @@ print(f"crops that c40 made “sharper”: {(both['c40'] > both['c23']).mean():.
 lesson_03.codec_figure(both)
 
 # %% [markdown]
-# **What we saw.** Heavy compression takes about half of the number from a typical crop. And yet the share below 30
-# barely moves, because many blurred crops go the *other* way: the codec turns smooth slopes into staircases, block by
-# block, and every stair is an edge. Sharper only for the Laplacian. A threshold belongs to a crop size *and* a codec.
+# **What we saw.** Heavy compression takes about half of the number from a typical crop. So more crops should fall
+# below 30. Fewer do: many blurred crops go the *other* way, because the codec turns smooth slopes into staircases,
+# block by block, and every stair is an edge. Sharper only for the Laplacian. A threshold belongs to a crop size *and*
+# a codec.
 
 # %% [markdown]
 # ## 7 · How can a filter tell the label?

@@ -10,7 +10,7 @@
 #   predict the loss before training, overfit a batch on purpose, freeze layers without the usual accident, and
 #   estimate how much fits on a graphics card.
 # - **You need** lesson 04 (splits, balanced batches), and to have met a gradient before. No GPU.
-# - **Time:** about 35 min to read, 90 s to run on two CPU cores.
+# - **Time:** about 35 min to read, 100 s to run on two CPU cores.
 #
 # The bootcamp team trained for eighty epochs. The training loss fell, the validation accuracy rose, everybody went
 # home happy. Then every test image came out *Real*. None of the four checks in this lesson takes longer than the
@@ -450,8 +450,7 @@ pd.DataFrame(exams).set_index("asked in")
 # %% [markdown]
 # **What we saw.** Same weights, same faces, another verdict. If your model is good in validation *during* training
 # and answers everything alike when it is loaded elsewhere, ask first: is it in `eval()`? Did its running averages
-# have time to settle (hundreds of steps, a falling rate)? Are the inputs normalised as they were in training? Lesson
-# 08 turns this into a list.
+# have time to settle (hundreds of steps, a falling rate)? Are the inputs normalised as they were in training?
 
 # %% [markdown]
 # ## 5 · Where do the first weights come from?

@@ -10,7 +10,7 @@
 #   resolution hides, test a map against a network that knows nothing, measure attention by face region with intervals
 #   by clip, and compare a map with the place that was really edited.
 # - **You need** lessons 05 and 06; or, what a convolution's channels are, and why intervals are taken by clip.
-# - **Time:** about 25 min to read, 50 s to run on two CPU cores.
+# - **Time:** about 25 min to read, 60 s to run on two CPU cores.
 
 # %%
 import sys

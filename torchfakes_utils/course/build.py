@@ -49,7 +49,7 @@ def build(notebooks: Path | str = "notebooks", names: list[str] | None = None, f
 
     Args:
         notebooks: the folder of the notebooks; the twins are in source/ below it.
-        names: some only, such as "03_blur" or "03"; all when empty.
+        names: some only, such as "03_sharp_enough" or "03"; all when empty.
         force: make those too whose twin has not changed.
 
     Returns:
@@ -277,7 +277,7 @@ def smaller(png: bytes) -> tuple[str, bytes]:
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m torchfakes_utils.course.build", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", help="some only, such as 03_blur or 03; all by default")
+    parser.add_argument("names", nargs="*", help="some only, such as 03; all by default")
     parser.add_argument("--force", action="store_true", help="also those whose twin has not changed")
     parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="their folder (default: notebooks)")
     options = parser.parse_args(argv)

@@ -32,7 +32,7 @@ def badge(notebook: str) -> str:
     """The Markdown of the badge that opens a lesson on Colab.
 
     Args:
-        notebook: the notebook's name without its suffix, such as "03_blur".
+        notebook: the notebook's name without its suffix, such as "03_sharp_enough".
     """
     address = f"https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/{notebook}.ipynb"
     return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({address})"

@@ -5,6 +5,7 @@
 
 import html
 import json
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbconvert import HTMLExporter
 
-from torchfakes_utils.course import build, state
+from torchfakes_utils.course import build, colab, state
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import atomic_write
 
@@ -44,7 +45,7 @@ def run(
     Args:
         notebooks: their folder; the files in it are read, never changed.
         out: where the pages go.
-        only: some only, such as "03_blur" or "03"; all when empty.
+        only: some only, such as "03_sharp_enough" or "03"; all when empty.
         progress: show progress bars while inputs are prepared.
 
     Returns:
@@ -122,7 +123,8 @@ def _title(lesson: nbformat.NotebookNode, name: str) -> str:
 
 def _page(lesson: nbformat.NotebookNode, title: str) -> str:
     body, _ = HTMLExporter(template_name="lab").from_notebook_node(lesson, {"metadata": {"name": title}})
-    return body
+    body = re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body)  # the next lesson is a page beside this one
+    return body.replace('href="../', f'href="{colab.REPOSITORY}/blob/main/')
 
 
 def _index(outcomes: dict[str, Outcome], report: dict) -> str:
@@ -144,8 +146,13 @@ th, td {{ text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd 
 <table><thead><tr><th>Lesson</th><th>Time</th><th>Cells run</th><th>Outcome</th></tr></thead><tbody>
 {rows}
 </tbody></table>
-<p>Inputs: {inputs or "none needed"}. Altogether {report["seconds"]:.0f} s.</p>
-{metrics}
+<p>Made first, for all lessons: {inputs or "nothing needed"}. Altogether {report["seconds"]:.0f} s.</p>
+<h2>The course's detector on people it has never seen</h2>
+{metrics or "<p>Not measured in this run.</p>"}
+<p>AUC is the share of pairs, a real one and a fake one, that it puts in the right order; a coin gets 0.5. EER is the
+error rate where false alarms and misses are equally common. Intervals are 95 %, by clip. See lesson 06.</p>
+<h2>Go on</h2>
+<p>These pages are for reading. To run and change the lessons: <code>make lab</code>, and begin with 00.</p>
 </body></html>
 """
 
@@ -161,7 +168,12 @@ def _metric_lines(metrics: dict | None) -> list[str]:
     lines = []
     for unit in ("frame", "clip"):
         values = metrics.get(unit, {})
-        numbers = [f"{name.replace('_', ' ')} {values[name]:.3f}" for name in METRICS if values.get(name) is not None]
+        numbers = []
+        for name in METRICS:
+            if values.get(name) is not None:
+                low, high = values.get(f"{name}_interval") or (None, None)
+                numbers.append(f"{name.replace('_', ' ')} {values[name]:.3f}")
+                numbers[-1] += f" ({low:.3f} to {high:.3f})" if low is not None else ""
         lines.append(f"{metrics.get('split', 'test')} split, by {unit}: " + ", ".join(numbers))
     return lines
 

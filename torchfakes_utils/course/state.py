@@ -1,7 +1,8 @@
 """The inputs of the lessons: where they live, and one call that builds whatever is missing.
 
 A lesson says `course.ensure("faces")` and goes on; it never matters which lessons were opened before. Everything is
-made by the pipeline's own functions, with the settings below, and is what the commands in the README make too.
+made by the pipeline's own functions, with the settings below: fewer frames and fewer crops than the commands take by
+default, so that nobody waits for long.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ MINI: dict[str, Any] = {}
 # A dozen frames of a two-second clip show all it has; neighbouring frames are almost the same picture.
 EXTRACTION: dict[str, Any] = {"frames": 12}
 # From random weights: the same lesson for everybody, with a network connection or without.
-TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448}
+TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448, "image_size": 160}
 
 # What the learner is told when the step has to be done, and which steps have to be done before it.
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -79,9 +80,10 @@ def paths() -> Paths:
     own = os.environ.get("TORCHFAKES_DATA")
     if not own:
         return Paths(home, home / "data" / "mini", home / "data" / "mini" / "faces", home / "runs" / "mini")
-    data = Path(own).expanduser().resolve()
+    # From home, not from the working directory: a notebook's kernel starts in the notebook's folder.
+    data = (home / Path(own).expanduser()).resolve()
     if not data.is_dir():
-        raise InputError(f"{own}: TORCHFAKES_DATA names no folder; unset it to work on Mini-FF++")
+        raise InputError(f"{data}: TORCHFAKES_DATA names no folder; unset it to work on Mini-FF++")
     # Crops and runs stay out of a data set that may be shared or read-only. Its full path is part of the name:
     # two data sets in folders of one name must not meet.
     name = f"{data.name}-{hashlib.sha256(str(data).encode()).hexdigest()[:6]}"
