@@ -28,7 +28,7 @@ MINI: dict[str, Any] = {}
 # A dozen frames of a two-second clip show all it has; neighbouring frames are almost the same picture.
 EXTRACTION: dict[str, Any] = {"frames": 12}
 # From random weights: the same lesson for everybody, with a network connection or without.
-TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448, "image_size": 160}
+TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448}
 
 # What the learner is told when the step has to be done, and which steps have to be done before it.
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
