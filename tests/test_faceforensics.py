@@ -20,7 +20,7 @@ from torchfakes_utils.faceforensics import (
     with_reals,
     write_clips,
 )
-from torchfakes_utils.tables import CLIP_COLUMNS, CLIP_KEY, read_table
+from torchfakes_utils.tables import CLIP_COLUMNS, CLIP_KEY, INDEX_COLUMNS, read_table
 
 
 def touch(root: Path, *paths: str) -> Path:
@@ -55,7 +55,7 @@ def test_index_of_a_whole_folder(tmp_path: Path) -> None:
     ]
     masks = [f"manipulated_sequences/{method}/masks/videos/000_003.mp4" for method in methods]
     clips = index(touch(tmp_path, *reals, *fakes, *masks))
-    assert clips.columns.tolist() == CLIP_COLUMNS
+    assert clips.columns.tolist() == INDEX_COLUMNS
     assert len(clips) == 6 + 30
     assert not clips.duplicated(CLIP_KEY).any()
     assert set(clips["path"]) == {*reals, *fakes}
@@ -98,6 +98,7 @@ def test_actors_and_deepfakedetection(tmp_path: Path) -> None:
     assert clips["target_id"].tolist() == ["01", "01"]
     assert clips["source_id"].tolist() == ["", "02"]
     assert clips["clip_id"].tolist()[1] == "01_02__walking_outside_cafe_disgusted__YVGY8LOK"
+    assert clips["original_id"].tolist() == ["", clips["clip_id"][0]]
     # No official split, so none is needed; all of it is a test on something unseen.
     table = read_table(write_clips(tmp_path), CLIP_COLUMNS)
     assert table["split"].tolist() == ["test", "test"]

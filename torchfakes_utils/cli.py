@@ -110,7 +110,7 @@ def _extract(args: argparse.Namespace, output: Output) -> int:
         args.root,
         args.out,
         _config(faces.ExtractionConfig, args),
-        args.workers or os.cpu_count() or 1,
+        faces.Workers(args.workers, args.scheduler),
         True,
         args.overwrite,
     )
@@ -219,13 +219,19 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--crop-scale", 1.3, "edge of the crop over that of the face", float)
     _option(command, "--size", 160, "edge of a stored crop, pixels", int)
     _option(command, "--min-face", 0.15, "smallest face looked for, as a share of the frame's shorter side", float)
-    _option(command, "--detect-lines", 240, "frames are scaled down to so many lines to find faces", int)
+    _option(command, "--face-pixels", 36, "frames are scaled down to show the smallest face so large", int)
     _option(command, "--min-probability", 0.9, "certainty from which on something is a face", float)
-    _option(command, "--image-format", "png", "of the crops: png or jpg")
+    _option(command, "--image-format", "png", "of the crops: png, jpg or webp")
+    _option(command, "--quality", 95, "of jpg and webp, 1 to 100", int)
+    command.add_argument(
+        "--no-reuse", dest="reuse", action="store_false",
+        help="find every fake's face anew, instead of taking the place of its original's",
+    )  # fmt: skip
     _option(command, "--compression", None, "raw, c23 or c40 (default: c23 where there are several)")
     command.add_argument("--methods", nargs="+", metavar="NAME", help="only these manipulations (default: all)")
     _option(command, "--batch", 16, "frames looked at together", int)
-    _option(command, "--workers", None, "processes (default: one a core)", _positive)
+    _option(command, "--workers", 1, "processes; several bring something from hundreds of clips on", _positive)
+    command.add_argument("--scheduler", metavar="ADDRESS", help="work on this dask scheduler's workers instead")
     command.add_argument("--overwrite", action="store_true", help="replace crops that were cut in another way")
     _device(command)
 

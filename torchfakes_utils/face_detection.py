@@ -1,4 +1,4 @@
-"""Find the faces in frames (MTCNN), follow one of them through a clip, cut a square round it.
+"""Find the faces in frames (MTCNN), and cut a square round one of them.
 
 The detector is the cascade of Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks" (2016), in facenet-pytorch's implementation. Training and prediction cut their crops by the
@@ -22,11 +22,13 @@ class ExtractionConfig:
     crop_scale: float = 1.3  # edge of the square over the longer edge of the face box: the field's habit since FF++
     size: int = 160  # px, edge of a stored crop: what InceptionResnetV1 was made for
     min_face: float = 0.15  # smallest face looked for, as a share of the frame's shorter side; smaller is slower
-    detect_lines: int = 240  # px: detection sees frames of this shorter side; 3 to 5 times faster, same faces
+    face_pixels: int = 36  # px: frames are scaled down to show the smallest face so large; time goes with the square
     min_probability: float = 0.9  # MTCNN is sure of real faces; below this it mostly sees faces in curtains
     compression: str | None = None  # None: the only one there is, or c23, on which most results are published
     methods: tuple[str, ...] | None = None  # None: all there are
-    image_format: str = "png"  # lossless; JPEG would add traces of its own to the ones that are looked for
+    image_format: str = "png"  # lossless; JPEG and WebP add traces of their own to the ones that are looked for
+    quality: int = 95  # of jpg and webp, 1 to 100
+    reuse: bool = True  # the face found in a real clip serves its fakes, where the frames correspond
     device: str = "auto"
     batch: int = 16  # frames detected at once; 32 is no faster on a CPU
 
@@ -41,14 +43,20 @@ class ExtractionConfig:
             "crop_scale must be from 1 to 4": 1 <= self.crop_scale <= 4,
             "size must be from 32 to 1024": 32 <= self.size <= 1024,
             "min_face must be over 0 and at most 1": 0 < self.min_face <= 1,
-            "detect_lines must be at least 60": self.detect_lines >= 60,
+            "face_pixels must be from 20 to 1000": 20 <= self.face_pixels <= 1000,
             "min_probability must be from 0 to 1": 0 <= self.min_probability <= 1,
-            "image_format must be png or jpg": self.image_format in ("png", "jpg"),
+            "image_format must be png, jpg or webp": self.image_format in ("png", "jpg", "webp"),
+            "quality must be from 1 to 100": 1 <= self.quality <= 100,
             "batch must be at least 1": self.batch >= 1,
         }
         for rule, holds in checks.items():
             if not holds:
                 raise InputError(f"{rule}; got {getattr(self, rule.split()[0])}")
+
+    @property
+    def detect_lines(self) -> float:
+        """Shorter side, in pixels, of the frames that the face detector is shown (of smaller frames, their own)."""
+        return self.face_pixels / self.min_face
 
 
 DEFAULTS = ExtractionConfig()
@@ -82,7 +90,7 @@ class FaceDetector:
 
         Args:
             device: "auto" (a CUDA device if there is one), "cpu", "cuda" or "cuda:1".
-            config: of which `detect_lines`, `min_face`, `min_probability` and `batch` count here.
+            config: of which `face_pixels`, `min_face` and `batch` count here.
 
         Raises:
             InputError: there is no such device.
@@ -96,26 +104,33 @@ class FaceDetector:
         # Half the time on a CPU: pooling is most of the work, and goes faster with a pixel's channels side by side.
         self._mtcnn.to(memory_format=torch.channels_last)
 
-    def detect(self, frames: np.ndarray) -> list[Detections]:
+    def detect(self, frames: Sequence[np.ndarray] | np.ndarray) -> list[Detections]:
         """Find the faces in frames of one size.
 
         Args:
-            frames: (N, H, W, 3) uint8, RGB.
+            frames: N of (H, W, 3) uint8, RGB; a list, or one array (N, H, W, 3).
 
         Returns:
-            N results. A frame without a face gives an empty one.
+            N results, with every face of which the last of the three networks is sure by 0.7 or more; which of them
+            to believe is for `tracking.follow` to say. A frame without a face gives an empty one.
         """
-        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
-            raise ValueError(f"frames (N, H, W, 3) of uint8 are needed, not {frames.shape} of {frames.dtype}")
-        shorter = min(frames.shape[1:3])
+        if not len(frames):
+            return []
+        shape = frames[0].shape
+        if len(shape) != 3 or shape[2] != 3 or any(f.shape != shape or f.dtype != np.uint8 for f in frames):
+            raise ValueError(f"frames (N, H, W, 3) of uint8 are needed, not {len(frames)} of {shape} {frames[0].dtype}")
+        shorter = min(shape[:2])
         scale = min(1.0, self.config.detect_lines / shorter)
         # In pixels of what MTCNN is shown, not of the full frame.
         self._mtcnn.min_face_size = self.config.min_face * shorter * scale
-        small = frames if scale == 1 else _resize_all(frames, scale)
-        batches = (small[start : start + self.config.batch] for start in range(0, len(small), self.config.batch))
+        size = (round(shape[1] * scale), round(shape[0] * scale))
         # Width and height are rounded separately when scaled.
-        back = np.array([frames.shape[2] / small.shape[2], frames.shape[1] / small.shape[1]], np.float32)
-        return [self._result(*found, back) for batch in batches for found in self._run(batch)]
+        back = np.array([shape[1] / size[0], shape[0] / size[1]], np.float32)
+        results = []
+        for start in range(0, len(frames), self.config.batch):
+            batch = np.stack([_resize(frame, size) for frame in frames[start : start + self.config.batch]])
+            results += [self._result(*found, back) for found in self._run(batch)]
+        return results
 
     def _run(self, batch: np.ndarray) -> Iterable[tuple]:
         """Boxes, probabilities and landmarks of each frame, as MTCNN gives them (None where it finds nothing)."""
@@ -136,33 +151,8 @@ class FaceDetector:
         # They come as arrays of objects.
         probabilities = np.asarray(probabilities, np.float32)
         order = np.argsort(-probabilities, kind="stable")
-        order = order[probabilities[order] >= self.config.min_probability]
         boxes = np.asarray(boxes, np.float32)[order] * np.tile(back, 2)
         return Detections(boxes, probabilities[order], np.asarray(landmarks, np.float32)[order] * back)
-
-
-def follow(detections: Sequence[Detections]) -> list[int | None]:
-    """Choose one face and follow it through a clip.
-
-    The largest face of each frame by itself would jump from one person to the other. So all faces are linked into
-    tracks, each to the nearest face seen before, and the track that is largest and surest over the whole clip wins.
-
-    Args:
-        detections: of a clip's frames, in order.
-
-    Returns:
-        For each frame the index of the followed face among its detections, or None where that face is lost.
-    """
-    tracks: list[dict[int, int]] = []  # frame -> index of the face in it
-    for frame, found in enumerate(detections):
-        last = [detections[max(track)].boxes[track[max(track)]] for track in tracks]
-        free = set(range(len(found)))
-        for track, face in _links(last, found.boxes):
-            tracks[track][frame] = face
-            free.remove(face)
-        tracks += [{frame: face} for face in sorted(free)]
-    best = max(tracks, key=lambda track: _weight(track, detections), default={})
-    return [best.get(frame) for frame in range(len(detections))]
 
 
 def square_crop(
@@ -185,13 +175,21 @@ def square_crop(
     x1, y1, x2, y2 = (float(value) for value in box)
     edge = max(1, round(scale * max(x2 - x1, y2 - y1)))
     left, top = round((x1 + x2 - edge) / 2), round((y1 + y2 - edge) / 2)
-    rows = np.clip(np.arange(top, top + edge), 0, frame.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + edge), 0, frame.shape[1] - 1)
-    crop = frame[rows[0] : rows[-1] + 1][rows - rows[0]][:, columns]
+    crop = _cut_out(frame, left, top, edge)
     if edge != size:
         # AREA averages over all pixels; sampling single ones would leave a pattern that no camera makes.
         crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if edge > size else cv2.INTER_CUBIC)
     return np.ascontiguousarray(crop), (float(left), float(top), float(left + edge), float(top + edge))
+
+
+def _cut_out(frame: np.ndarray, left: int, top: int, edge: int) -> np.ndarray:
+    """A square of a frame, with the outermost pixels repeated where it reaches over the edge."""
+    height, width = frame.shape[:2]
+    if left >= 0 and top >= 0 and left + edge <= width and top + edge <= height:
+        return frame[top : top + edge, left : left + edge]  # a view: nothing is copied
+    rows = np.clip(np.arange(top, top + edge), 0, height - 1)
+    columns = np.clip(np.arange(left, left + edge), 0, width - 1)
+    return frame[rows[0] : rows[-1] + 1][rows - rows[0]][:, columns]
 
 
 def _torch_device(name: str) -> "torch.device":  # noqa: F821
@@ -205,44 +203,6 @@ def _torch_device(name: str) -> "torch.device":  # noqa: F821
         raise InputError(f"device {name!r} cannot be used here; choose auto, cpu or cuda") from error
 
 
-def _resize_all(frames: np.ndarray, scale: float) -> np.ndarray:
-    size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
-    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
-
-
-def _links(last: list[np.ndarray], boxes: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of (track, box) that show the same face, each track and each box at most once, the nearest first.
-
-    Nearness is the distance of the centres over the mean edge: frames are far apart in time, so that a moving head
-    may not overlap with itself any more, but it does not change places with its neighbour.
-    """
-    if not last or not len(boxes):
-        return []
-    centre_a, edge_a = _centre_and_edge(np.stack(last))
-    centre_b, edge_b = _centre_and_edge(boxes)
-    edges = (edge_a[:, None] + edge_b[None]) / 2
-    distance = np.linalg.norm(centre_a[:, None] - centre_b[None], axis=2) / edges
-    ratio = np.maximum(edge_a[:, None] / edge_b[None], edge_b[None] / edge_a[:, None])
-    distance[(distance > 0.8) | (ratio > 2)] = np.inf
-    links = []
-    while np.isfinite(nearest := distance.min()):
-        track, box = np.argwhere(distance == nearest)[0]
-        links.append((int(track), int(box)))
-        distance[track], distance[:, box] = np.inf, np.inf
-    return links
-
-
-def _centre_and_edge(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
-    return (boxes[:, :2] + boxes[:, 2:]) / 2, sides.max(axis=1)
-
-
-def _weight(track: dict[int, int], detections: Sequence[Detections]) -> float:
-    """Sum over a track of probability times area."""
-    return sum(
-        float(
-            detections[frame].probabilities[face]
-            * np.prod(detections[frame].boxes[face, 2:] - detections[frame].boxes[face, :2])
-        )
-        for frame, face in track.items()
-    )
+def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    same = size == (frame.shape[1], frame.shape[0])
+    return frame if same else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)

@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.tables import CLIP_COLUMNS, write_table
+from torchfakes_utils.tables import INDEX_COLUMNS, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ _REAL_NAMES = {
     "actors": re.compile(rf"(?P<target>{_NUMBER})__.+"),
 }
 _FAKE_NAME = re.compile(rf"(?P<target>{_NUMBER})_(?P<source>{_NUMBER})")
-_ACTOR_FAKE_NAME = re.compile(rf"(?P<target>{_NUMBER})_(?P<source>{_NUMBER})__.+__[^_]+")
+_ACTOR_FAKE_NAME = re.compile(rf"(?P<target>{_NUMBER})_(?P<source>{_NUMBER})(?P<scene>__.+)__[^_]+")
 
 _LAYOUT = (
     "FaceForensics++ keeps its videos in original_sequences/youtube/<compression>/videos/*.mp4 and "
@@ -67,7 +67,7 @@ def index(
         compressions: which of `COMPRESSIONS`; without it, all there are.
 
     Returns:
-        The columns `CLIP_COLUMNS`, sorted (real first, then by method, compression, name), `split` empty as yet.
+        The columns `INDEX_COLUMNS`, sorted (real first, then by method, compression, name), `split` empty as yet.
         Real videos have their folder ("youtube" or "actors") as method and no `source_id`.
 
     Raises:
@@ -92,7 +92,7 @@ def index(
     if not rows:
         raise InputError(_nothing_found(root, methods, compressions))
     order = ["label", "method", "compression", "clip_id"]
-    return pd.DataFrame(rows, columns=CLIP_COLUMNS).sort_values(order, ignore_index=True)
+    return pd.DataFrame(rows, columns=INDEX_COLUMNS).sort_values(order, ignore_index=True)
 
 
 def with_reals(methods: Sequence[str]) -> list[str]:
@@ -175,7 +175,7 @@ def write_clips(
     clips, out = assign_splits(clips, splits), Path(out) if out else root / "clips.csv"
     if out.parent.resolve() != root.resolve():
         clips["path"] = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
-    return write_table(clips, out, CLIP_COLUMNS)
+    return write_table(clips, out, INDEX_COLUMNS)
 
 
 def mask_path(clip: Mapping[str, object]) -> str | None:
@@ -219,6 +219,7 @@ def _row(path: Path, method: str, compression: str) -> dict[str, object] | None:
         "target_id": match["target"],
         "source_id": "" if real else match["source"],
         "split": "",
+        "original_id": "" if real else match["target"] + (match.groupdict().get("scene") or ""),
     }
 
 

@@ -16,7 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torchfakes_utils.detector import Detector, load, torch_device
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import decision_threshold
-from torchfakes_utils.face_detection import Detections, ExtractionConfig, FaceDetector, follow, square_crop
+from torchfakes_utils.face_detection import Detections, ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.tracking import follow
 from torchfakes_utils.video import probe, read_frames, spread
 
 FAKE, REAL, CANNOT_TELL = "fake", "real", "cannot tell"
@@ -27,7 +28,7 @@ FRAMES = 16
 # Faces are first looked for as in training. Where there is none, once more for small ones: a phone's photo shows people
 # from farther away than the clips of FaceForensics++ do.
 _CLOSE_UP = ExtractionConfig()
-_FAR_AWAY = dataclasses.replace(_CLOSE_UP, min_face=0.05, detect_lines=720)
+_FAR_AWAY = dataclasses.replace(_CLOSE_UP, min_face=0.05)
 
 # Pillow knows many more, but "opens" MPEG videos that it cannot decode, and hands PostScript to an interpreter that a
 # stranger's file should not reach. Whatever is not of these goes to FFmpeg, which also reads photos such as AVIF.

@@ -15,7 +15,13 @@ import pandas as pd
 from torchfakes_utils.errors import InputError
 
 CLIP_COLUMNS = ["clip_id", "path", "label", "method", "compression", "target_id", "source_id", "split"]
+# What the indexers write: also the clip_id of the real clip, in the same compression, whose frames a fake shows ("" for
+# real clips and where it is not known). Tables without it are welcome; their fakes just share nothing.
+INDEX_COLUMNS = [*CLIP_COLUMNS, "original_id"]
 FACE_COLUMNS = [*CLIP_COLUMNS, "frame", "x1", "y1", "x2", "y2", "landmarks", "probability", "sharpness"]
+# What `faces` writes beside them: where the box comes from ("detected", "interpolated" in a gap, or "reused" from the
+# original), and how the crop is stored (edge in px, file format, quality or "lossless").
+EXTRACTED_COLUMNS = [*FACE_COLUMNS, "found", "crop_size", "crop_format", "crop_quality"]
 SCORE_COLUMNS = [
     "clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake",
 ]  # fmt: skip
@@ -26,7 +32,10 @@ FAILURE_COLUMNS = ["clip_id", "path", "label", "method", "compression", "split",
 CLIP_KEY = ["method", "compression", "clip_id"]
 
 # Identifiers look like numbers ("000"); read as numbers they would lose their zeros.
-TEXT_COLUMNS = ["clip_id", "path", "method", "compression", "target_id", "source_id", "split", "landmarks", "reason"]
+TEXT_COLUMNS = [
+    "clip_id", "path", "method", "compression", "target_id", "source_id", "split", "landmarks", "reason", "original_id",
+    "found", "crop_format", "crop_quality",
+]  # fmt: skip
 
 
 def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:

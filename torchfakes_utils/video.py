@@ -4,7 +4,7 @@ A video is decoded once, from its start, in one pass: between two key frames the
 FaceForensics++ clips are so short (10 to 30 s) that they hold only a few key frames.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -39,7 +39,7 @@ def probe(path: Path | str) -> VideoInfo:
     Raises:
         InputError: the file is absent, is no video, or no frame of it decodes.
     """
-    total, fps = _header(path)
+    total, fps = length(path)
     _, first = next(_decode(path), (0, None))
     if first is None:
         raise InputError(
@@ -91,29 +91,51 @@ def read_frames(
         raise ValueError("give indices or count, not both")
     wanted = None if indices is None else sorted({int(index) for index in indices})
     if count is not None:
-        wanted = spread(count, _header(path)[0]).tolist()
-    if wanted is not None and (not wanted or wanted[0] < 0):
-        raise ValueError(f"frame indices count from 0, and at least one is needed; got {wanted[:3]}")
-    found, frames, last = [], [], None
-    for last in _decode(path):
+        wanted = spread(count, length(path)[0]).tolist()
+    found, frames = zip(*frames_at(path, wanted, stand_in=count is not None), strict=True)
+    return np.asarray(found), np.stack(frames)
+
+
+def frames_at(
+    path: Path | str, wanted: Sequence[int] | None, threads: int = 0, stand_in: bool = False
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
+
+    Args:
+        path: the video file.
+        wanted: increasing indices without repetition, counted from 0; None for all frames.
+        threads: that decode; 0 for as many as there are cores, 1 where several videos are read at once.
+        stand_in: give the last frame that decodes, where not one of the wanted ones does.
+
+    Yields:
+        Index and (H, W, 3) uint8 RGB, of one size throughout; at least one.
+
+    Raises:
+        InputError: the file is absent, is no video, or none of the wanted frames decodes.
+    """
+    if wanted is not None and (not len(wanted) or wanted[0] < 0):
+        raise ValueError(f"frame indices count from 0, and at least one is needed; got {list(wanted[:3])}")
+    ahead, last, first = iter(()) if wanted is None else iter(wanted), None, None
+    target = next(ahead, None)
+    for last in _decode(path, "SLICE" if threads == 1 else "AUTO", threads=threads):
         index, frame = last
-        # In a sorted list without repetition the next wanted frame is known by how many were found.
-        while wanted is not None and len(found) < len(wanted) and wanted[len(found)] < index:
-            del wanted[len(found)]  # the decoder dropped that frame as damaged
-        if wanted is None or (len(found) < len(wanted) and wanted[len(found)] == index):
-            found.append(index)
-            frames.append(_to_rgb(frame, like=frames[0] if frames else None))
-        if wanted is not None and len(found) == len(wanted):
+        while wanted is not None and target is not None and target < index:
+            target = next(ahead, None)  # the decoder dropped that frame as damaged
+        if wanted is None or target == index:
+            array = _to_rgb(frame, like=first)
+            first = array if first is None else first
+            yield index, array
+            target = next(ahead, None)
+        if wanted is not None and target is None:
             break
     if last is None:
         raise InputError(
             f"{path}: no frame of this video can be decoded; it may be truncated: download or copy it again"
         )
-    if not found and count is None:
+    if first is None and not stand_in:
         raise InputError(f"{path}: the wanted frames are not in this video; it ends with frame {last[0]}")
-    if not found:
-        found, frames = [last[0]], [_to_rgb(last[1])]
-    return np.asarray(found), np.stack(frames)
+    if first is None:
+        yield last[0], _to_rgb(last[1])
 
 
 def write_video(
@@ -192,8 +214,14 @@ def _open(path: Path | str) -> av.container.InputContainer:
     return container
 
 
-def _header(path: Path | str) -> tuple[int, float]:
-    """How many frames (by the file's header; counted without decoding where it does not say), and how many a second."""
+def length(path: Path | str) -> tuple[int, float]:
+    """How many frames a video has, and how many a second; decodes nothing.
+
+    The number is the header's, or counted where the header does not say; a damaged file may hold fewer that decode.
+
+    Raises:
+        InputError: the file is absent, is no video, or holds no frames.
+    """
     with _open(path) as container:
         stream = container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate
@@ -216,18 +244,21 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> 
         yield packet
 
 
-def _decode(path: Path | str, threads: str = "AUTO", start: int = 0) -> Iterator[tuple[int, av.VideoFrame]]:
+def _decode(
+    path: Path | str, kind: str = "AUTO", start: int = 0, threads: int = 0
+) -> Iterator[tuple[int, av.VideoFrame]]:
     """Index (from `start`) and frame, in the order of display, for all that decodes undamaged."""
     with _open(path) as container:
         stream = container.streams.video[0]
-        stream.thread_type = threads
+        stream.thread_type = kind
+        stream.codec_context.thread_count = threads
         index, packets = 0, 0
         for packet in _packets(container, stream):
             packets += bool(packet.size)
             try:
                 frames = packet.decode()
             except av.FFmpegError:  # one damaged packet; those after it may be sound
-                if threads == "AUTO":
+                if kind == "AUTO":
                     break
                 continue
             for frame in frames:
@@ -235,7 +266,7 @@ def _decode(path: Path | str, threads: str = "AUTO", start: int = 0) -> Iterator
                 if index >= start and not frame.is_corrupt:
                     yield index, frame
                 index += 1
-    if threads == "AUTO" and index < packets:
+    if kind == "AUTO" and index < packets:
         # Threads that decode ahead lose, with a damaged packet and sometimes without a word, the sound frames that
         # were under way beside it: all there is, in a short file. What is missing comes without such threads.
         yield from _decode(path, "SLICE", start=index)

@@ -237,7 +237,7 @@ def _faces(where: Paths, progress: bool) -> None:
     from torchfakes_utils import faces
 
     config = faces.ExtractionConfig(**_settings("faces", where))
-    faces.extract(where.data, where.faces, config, workers=os.cpu_count() or 1, progress=progress)
+    faces.extract(where.data, where.faces, config, progress=progress, overwrite=True)
 
 
 def _run(where: Paths, progress: bool) -> None:
