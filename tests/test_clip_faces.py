@@ -1,5 +1,6 @@
 """A fake takes the place of its original's face where their frames correspond; whatever is stopped resumes."""
 
+import dataclasses
 import json
 import os
 import random
@@ -20,7 +21,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faceforensics import write_clips
 from torchfakes_utils.faces import ExtractionConfig, extract
 from torchfakes_utils.tables import EXTRACTED_COLUMNS, FACE_COLUMNS, FAILURE_COLUMNS, read_table
-from torchfakes_utils.tracking import DETECTED, REUSED
+from torchfakes_utils.tracking import DETECTED, REUSED, Track
 from torchfakes_utils.video import read_frames, write_video
 
 QUICK = ExtractionConfig(frames=3, size=64)
@@ -108,6 +109,26 @@ def test_what_does_not_correspond_is_found_afresh(pair: Path, portraits: list[np
     real, fake = extracted(pair)
     assert set(fake["found"]) == {DETECTED}
     assert len(real) == len(fake) == 3
+
+
+def test_face_that_shows_in_the_fake_only_is_not_lost(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the detector misses the original's face (here: at the end, so that no gap is filled), the fake's counts."""
+    find = clip_faces._find
+
+    def miss(path: Path, *rest: object) -> object:
+        reference, frames = find(path, *rest)
+        kept = {name: value[:2] for name, value in vars(reference.track).items()}
+        return dataclasses.replace(reference, track=Track(**kept)), frames
+
+    whole = extracted(pair)[1]
+    shutil.rmtree(pair / "faces")
+    monkeypatch.setattr(clip_faces, "_find", miss)
+    real, fake = extracted(pair)
+    assert len(real) == 2
+    assert fake["found"].tolist() == [REUSED, REUSED, DETECTED]
+    assert fake["frame"].tolist() == whole["frame"].tolist()
+    edges = ["x1", "y1", "x2", "y2"]
+    assert np.allclose(fake.loc[2, edges].astype(float), whole.loc[2, edges].astype(float), atol=12)
 
 
 def test_fakes_of_an_original_that_cannot_be_used(pair: Path) -> None:
@@ -321,6 +342,7 @@ def test_scheduler_that_does_not_answer(pair: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_several_workers_without_dask(pair: Path, monkeypatch: pytest.MonkeyPatch, tiny_ffpp: Path) -> None:
+    write_clips(tiny_ffpp)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'torchfakes\[cluster\]'"):
         extract(tiny_ffpp, pair / "faces", QUICK, workers=2, progress=False)

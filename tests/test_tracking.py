@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchfakes_utils.face_detection import Detections
-from torchfakes_utils.tracking import DETECTED, INTERPOLATED, Track, aligned, difference, follow, look, track_face
+from torchfakes_utils.tracking import (
+    DETECTED,
+    INTERPOLATED,
+    Track,
+    aligned,
+    difference,
+    face_near,
+    follow,
+    look,
+    track_face,
+)
 
 
 def at(*centres: tuple[float, float], edge: float = 40, probability: float = 0.99) -> Detections:
@@ -146,6 +156,16 @@ def test_track_survives_json_exactly(portraits: list[np.ndarray]) -> None:
         assert value.dtype == getattr(again, name).dtype
     empty = tracked(film(portraits[0], [10]), [NOBODY])
     assert len(Track.from_json(json.loads(json.dumps(empty.to_json())))) == 0
+
+
+def test_face_near_a_track(portraits: list[np.ndarray]) -> None:
+    track = tracked(film(portraits[0], [10, 20]), [boxed(10), boxed(20)], indices=[5, 15])
+    stranger, here = boxed(200), boxed(24)
+    both = Detections(*(np.concatenate(parts) for parts in zip(vars_of(stranger), vars_of(here), strict=True)))
+    assert face_near(track, 20, both) == 1
+    assert face_near(track, 0, both) == 1
+    assert face_near(track, 10, stranger) is None
+    assert face_near(track, 10, NOBODY) is None
 
 
 # --- sharing

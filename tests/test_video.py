@@ -11,8 +11,9 @@ from conftest import moving
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torchfakes_utils import video
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.video import VideoInfo, probe, read_frames, spread, write_video
+from torchfakes_utils.video import VideoInfo, frames_at, probe, read_frames, spread, write_video
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,40 @@ def test_spread_refuses_nonsense(count: int, total: int) -> None:
 
 def test_probe(clip: Path) -> None:
     assert probe(clip) == VideoInfo(frames=30, fps=25.0, width=192, height=160)
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("wanted", [[0], [29], [7, 8, 21], [3, 9, 15, 21, 27]])
+def test_frames_that_are_left_out_change_nothing(clip: Path, wanted: list[int], threads: int) -> None:
+    """Of a long video only what is needed is decoded; the pixels are those of decoding all of it."""
+    decoded = list(video._decode_few(clip, wanted, threads))
+    assert [index for index, _ in decoded] == wanted
+    every = read_frames(clip)[1]
+    for index, array in frames_at(clip, wanted, threads):
+        assert np.array_equal(array, every[index])
+
+
+def test_what_no_frame_is_built_on_is_not_decoded(clip: Path) -> None:
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "SLICE", 1
+        stream.codec_context.skip_frame = "NONREF"
+        kept = sum(len(packet.decode()) for packet in container.demux(stream))
+    assert kept < 25  # of 30: else there would be nothing to save
+
+
+def test_streams_that_are_not_regular_are_counted(clip: Path, tmp_path: Path) -> None:
+    short = [0, 10, 20]
+    bare = tmp_path / "bare.h264"  # no container, so no times
+    with av.open(str(clip)) as source, av.open(str(bare), "w", format="h264") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    with pytest.raises(video._IrregularError):
+        list(video._decode_few(bare, short, 1))
+    assert [index for index, _ in frames_at(bare, short)] == short
 
 
 def test_what_is_written_is_read(tmp_path: Path, portraits: list[np.ndarray]) -> None:

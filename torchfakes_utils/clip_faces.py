@@ -19,7 +19,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.face_detection import ExtractionConfig, FaceDetector, square_crop
 from torchfakes_utils.sharpness import variance_of_laplacian
 from torchfakes_utils.tables import atomic_write
-from torchfakes_utils.tracking import INTERPOLATED, REUSED, Track, aligned, look, track_face
+from torchfakes_utils.tracking import DETECTED, INTERPOLATED, REUSED, Track, aligned, face_near, look, track_face
 from torchfakes_utils.video import frames_at, length, spread
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _extract_clip(
     shutil.rmtree(job.out / _crop_folder(clip), ignore_errors=True)  # of an earlier version of this clip
     found = None
     try:
-        crops = None if reference is None else _cut_as_in(reference, path, job)
+        crops = None if reference is None else _cut_as_in(reference, path, job, detector)
         if crops is None:
             found, frames = _find(path, job, detector)
             part["track"] = found.track.to_json() | {"looked_at": found.indices.tolist(), "length": found.length}
@@ -180,32 +180,55 @@ def _cut(
     return (_crop(by_index[int(index)], found.track, at, config) for at, index in enumerate(found.track.frames))
 
 
-def _cut_as_in(reference: _Reference, path: Path, job: Job) -> list[tuple[np.ndarray, dict]] | None:
+def _cut_as_in(
+    reference: _Reference, path: Path, job: Job, detector: FaceDetector
+) -> list[tuple[np.ndarray, dict]] | None:
     """The crops of a fake where its original's face is; None where the two do not correspond."""
     frames_in_all, _ = length(path)
     shortest, longest = (limit * reference.length for limit in _LENGTHS)
-    if not (shortest <= frames_in_all <= longest and len(reference.track)):
+    wanted = [int(index) for index in reference.indices if index < frames_in_all]
+    if not (shortest <= frames_in_all <= longest and len(reference.track) and wanted):
         return None
-    place = {int(index): at for at, index in enumerate(reference.track.frames)}
-    track = replace(
-        reference.track,
-        found=np.where(reference.track.found == INTERPOLATED, INTERPOLATED, REUSED).astype(object),
-    )
+    track = reference.track
+    track = replace(track, found=np.where(track.found == INTERPOLATED, INTERPOLATED, REUSED).astype(object))
+    place = {int(index): at for at, index in enumerate(track.frames)}
+    known = [index for index in wanted if index in place]
+    checked = {known[at] for at in spread(_COMPARED, len(known))}
     looks = dict(zip(reference.indices.tolist(), reference.looks, strict=True))
-    wanted = [index for index in place if index < frames_in_all]
-    if not wanted:
-        return None
-    checked = {wanted[at] for at in spread(_COMPARED, len(wanted))}
-    crops, compared = [], []
+    crops, compared, unknown = {}, [], {}
     for index, frame in frames_at(path, wanted, job.decoders):
         if frame.shape[:2] != reference.size:
             return None
+        if index not in place:
+            unknown[index] = frame
+            continue
         at = place[index]
         if index in checked:
-            box = track.boxes[at] * (looks[index].shape[0] / reference.size[0])
-            compared.append((looks[index], look(frame), box))
-        crops.append(_crop(frame, track, at, job.config))
-    return crops if compared and aligned(*zip(*compared, strict=True)) else None
+            compared.append((looks[index], look(frame), track.boxes[at] * (looks[index].shape[0] / frame.shape[0])))
+        crops[index] = _crop(frame, track, at, job.config)
+    if not compared or not aligned(*zip(*compared, strict=True)):
+        return None
+    crops |= _cut_unknown(unknown, track, job.config, detector)
+    return [crops[index] for index in sorted(crops)]
+
+
+def _cut_unknown(
+    frames: dict[int, np.ndarray], track: Track, config: ExtractionConfig, detector: FaceDetector
+) -> dict[int, tuple[np.ndarray, dict]]:
+    """Crops of a fake's frames in which the original shows no face: the forged one may be found all the same."""
+    crops = {}
+    for (index, frame), found in zip(frames.items(), detector.detect(list(frames.values())), strict=True):
+        face = face_near(track, index, found)
+        if face is not None:
+            single = Track(
+                np.array([index]),
+                found.boxes[[face]],
+                found.landmarks[[face]],
+                found.probabilities[[face]],
+                np.array([DETECTED], object),
+            )
+            crops[index] = _crop(frame, single, 0, config)
+    return crops
 
 
 def _recall(original: Clip, job: Job) -> _Reference | None:

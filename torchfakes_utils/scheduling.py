@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # More threads wait for Python's lock, which the detector's many small steps need.
 _MOST_THREADS = 4
+# dask looks at every worker's stack a hundred times a second, for a dashboard that is not shown here.
+_QUIET = {"distributed.worker.profile.enabled": False}
 # How long a scheduler may take to answer, seconds.
 _PATIENCE = 10
 # Groups that wait in a scheduler for each worker: enough that none is idle, few enough to list and cancel.
@@ -156,6 +158,7 @@ def _result(future: object) -> list[Part]:
 @contextlib.contextmanager
 def _client(workers: Workers, groups: int) -> Iterator[object]:
     try:
+        import dask.config
         from distributed import Client, LocalCluster
     except ModuleNotFoundError as error:
         raise InputError(
@@ -177,6 +180,7 @@ def _client(workers: Workers, groups: int) -> Iterator[object]:
         return
     processes = min(workers.processes, groups)
     with (
+        dask.config.set(_QUIET),
         LocalCluster(
             n_workers=processes,
             threads_per_worker=threads_of_one_process(processes),

@@ -164,6 +164,20 @@ def track_face(
     )
 
 
+def face_near(track: Track, frame: int, found: Detections) -> int | None:
+    """Which of the faces found in a frame continues a track that has none there; None if none of them does.
+
+    Args:
+        track: of the original, say, of the film that the frame is of; not empty.
+        frame: the frame's index.
+        found: the faces in it.
+    """
+    after = int(np.searchsorted(track.frames, frame))
+    beside = [track.boxes[at] for at in (after - 1, after) if 0 <= at < len(track)]
+    links = [link for box in beside for link in _links([box], found.boxes)]
+    return links[0][1] if links else None
+
+
 def aligned(original: Sequence[np.ndarray], fake: Sequence[np.ndarray], boxes: np.ndarray) -> bool:
     """Whether a fake's frames show what the original's frames show, so that the face is in the same place.
 

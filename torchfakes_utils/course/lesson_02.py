@@ -5,6 +5,7 @@ the same order and with the same rules, so that a lesson can show what each of t
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
+from facenet_pytorch import MTCNN
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +22,9 @@ from torch.nn.functional import interpolate
 from torchvision.ops import nms
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.face_detection import Detections
+from torchfakes_utils.face_detection import Detections, ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.tracking import follow
+from torchfakes_utils.video import length, read_frames, spread
 
 FACTOR = 0.709  # about 1/√2: each level of the pyramid has half the pixels of the one before
 WINDOW, STRIDE = 12, 2  # px: what P-Net sees at once, and how far one of its answers lies from the next
@@ -151,6 +155,91 @@ def example(root: Path | str, clips: pd.DataFrame, trait: str) -> str:
     record = Path(root) / "mini.json"
     people = json.loads(record.read_text())["people"] if record.is_file() else []
     return next((person["id"] for person in people if person[trait]), clips["target_id"].iloc[0])
+
+
+def one_set(root: Path | str, clips: pd.DataFrame, frames: int, lines: int = 720) -> list[np.ndarray]:
+    """Some frames of a real clip and of all its fakes, brought to so many lines: (frames, lines, ·, 3) uint8 each."""
+    compression = clips["compression"].min()
+    some = clips[clips["compression"] == compression]
+    original = some.loc[some["label"] == 1, "original_id"].value_counts().sort_index(kind="stable").idxmax()
+    real = some[(some["label"] == 0) & (some["clip_id"] == original)]
+    paths = [*real["path"], *some.loc[some["original_id"] == original, "path"]]
+    shortest = min(length(Path(root) / path)[0] for path in paths)
+    films = [read_frames(Path(root) / path, spread(frames, shortest))[1] for path in paths]
+    return [np.stack([_to_lines(frame, lines) for frame in film]) for film in films]
+
+
+def _to_lines(frame: np.ndarray, lines: int) -> np.ndarray:
+    width = round(frame.shape[1] * lines / frame.shape[0])
+    return cv2.resize(frame, (width, lines), interpolation=cv2.INTER_CUBIC)
+
+
+def speed_ups(films: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Ways to find the face in every frame of a film and of its fakes, each with one idea more than the one before.
+
+    Args:
+        films: the real one first, then its fakes; (N, H, W, 3) uint8 each, of the same frames.
+
+    Returns:
+        A row a way: `seconds`, `overlap` (median intersection over union of its squares with the first way's) and
+        `lost` (faces that the first way finds and this one does not).
+    """
+    lines = films[0].shape[1]
+    full = ExtractionConfig(face_pixels=round(0.15 * lines), batch=1)
+    loop = MTCNN(keep_all=True)
+    plain, small, batched = (
+        FaceDetector("cpu", full),
+        FaceDetector("cpu", ExtractionConfig(batch=1)),
+        FaceDetector("cpu"),
+    )
+    ways = {
+        "the usual loop": lambda: [[_biggest(loop.detect(frame)[0]) for frame in film] for film in films],
+        "+ no small faces": lambda: [_followed(plain.detect(film)) for film in films],
+        "+ 240 lines": lambda: [_followed(small.detect(film)) for film in films],
+        "+ 16 frames at once": lambda: [_followed(batched.detect(film)) for film in films],
+        "+ one detection for all": lambda: [_followed(batched.detect(films[0]))] * len(films),
+    }
+    rows, reference = [], None
+    for name, way in ways.items():
+        start = time.perf_counter()
+        found = [box for film in way() for box in film]
+        taken = time.perf_counter() - start
+        reference = found if reference is None else reference
+        pairs = [(a, b) for a, b in zip(reference, found, strict=True) if a is not None]
+        overlaps = [_overlap(_square(a), _square(b)) for a, b in pairs if b is not None]
+        rows.append((name, taken, float(np.median(overlaps)), sum(b is None for _, b in pairs)))
+    return pd.DataFrame(rows, columns=["way", "seconds", "overlap", "lost"]).set_index("way")
+
+
+def _biggest(boxes: np.ndarray | None) -> np.ndarray | None:
+    return None if boxes is None else max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1])).astype(float)
+
+
+def _followed(found: Sequence[Detections]) -> list[np.ndarray | None]:
+    return [None if at is None else found[n].boxes[at] for n, at in enumerate(follow(found))]
+
+
+def _square(box: np.ndarray) -> tuple[float, float, float, float]:
+    return square_crop(np.zeros((2, 2, 3), np.uint8), box, size=2)[1]
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    sides = [max(0.0, min(a[k + 2], b[k + 2]) - max(a[k], b[k])) for k in (0, 1)]
+    area = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return sides[0] * sides[1] / (sum(area) - sides[0] * sides[1])
+
+
+def speed_figure(ladder: pd.DataFrame, title: str) -> Figure:
+    """Times of `speed_ups` as bars, the slowest on top, each with how many times as fast as the first it is."""
+    figure, ax = plt.subplots(figsize=(7.2, 0.42 * len(ladder) + 0.9))
+    seconds = ladder["seconds"].to_numpy()
+    ax.barh(range(len(ladder)), seconds, color=plots.NEUTRAL, height=0.7)
+    for row, taken in enumerate(seconds):
+        ax.annotate(f" {taken:.2f} s: {seconds[0] / taken:.1f} times", (taken, row), va="center", fontsize=9)
+    ax.set(yticks=range(len(ladder)), yticklabels=ladder.index, ylim=(len(ladder) - 0.4, -0.6))
+    ax.set(xlim=(0, seconds.max() * 1.3), xlabel="seconds for one film and its fakes")
+    ax.set_title(title)
+    return plots.finish(figure)
 
 
 def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:

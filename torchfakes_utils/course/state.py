@@ -30,6 +30,9 @@ EXTRACTION: dict[str, Any] = {"frames": 12}
 # From random weights: the same lesson for everybody, with a network connection or without.
 TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448}
 
+# Raised when a step makes something else out of the same settings; what an earlier version made is then made anew.
+VERSIONS = {"clips": 2, "faces": 2}
+
 # What the learner is told when the step has to be done, and which steps have to be done before it.
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mini": ("Making the practice clips, Mini-FF++", ()),
@@ -218,7 +221,9 @@ def _settings(step: str, where: Paths) -> dict[str, Any]:
 
 def _fingerprint(step: str, where: Paths) -> str:
     """The settings that a step and those before it are built with, as text."""
-    return json.dumps({name: _settings(name, where) for name in closure({step})}, sort_keys=True) + "\n"
+    steps = closure({step})
+    versions = {name: VERSIONS[name] for name in steps if name in VERSIONS}
+    return json.dumps({name: _settings(name, where) for name in steps} | {"versions": versions}, sort_keys=True) + "\n"
 
 
 def _mini(where: Paths, progress: bool) -> None:
@@ -237,7 +242,7 @@ def _faces(where: Paths, progress: bool) -> None:
     from torchfakes_utils import faces
 
     config = faces.ExtractionConfig(**_settings("faces", where))
-    faces.extract(where.data, where.faces, config, progress=progress, overwrite=True)
+    faces.extract(where.data, where.faces, config, progress=progress)
 
 
 def _run(where: Paths, progress: bool) -> None:
