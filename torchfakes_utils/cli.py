@@ -90,17 +90,42 @@ def _mini(args: argparse.Namespace, output: Output) -> int:
 
 
 def _clips(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils import faceforensics, tables
+    from torchfakes_utils import splits, tables
 
-    path = faceforensics.write_clips(args.root, args.out, args.methods, args.compressions)
+    path = _write_clips(args)
     clips = tables.read_table(path, tables.CLIP_COLUMNS)
     fake = int(clips["label"].sum())
     counts = {name: clips[name].value_counts().sort_index().to_dict() for name in ("method", "compression", "split")}
-    output.record({"path": str(path), "clips": len(clips), "real": len(clips) - fake, "fake": fake, **counts})
+    try:
+        films = splits.read_films(args.root)
+    except InputError:
+        films = {}  # whether a film is on two sides is then not known
+    leaks = splits.leaks(clips, films).astype(object)
+    leaks = leaks.where(leaks.notna(), None).to_dict("index")
+    summary = {"path": str(path), "clips": len(clips), "real": len(clips) - fake, "fake": fake, **counts}
+    output.record(summary | {"leaks": leaks})
     output.line(f"{len(clips)} clips ({len(clips) - fake} real, {fake} fake) are listed in {path}")
     for name, values in counts.items():
         output.line(f"  by {name}: " + ", ".join(f"{value or '(none)'} {count}" for value, count in values.items()))
+    for split, row in leaks.items():
+        if row["clips"]:
+            known = [name for name in row if name != "clips" and row[name] is not None]
+            shares = [f"the {name.removesuffix('_in_train')} of {row[name]:.1%}" for name in known]
+            output.line(f"  {split} clips that training knows: {', '.join(shares)}")
     return DONE
+
+
+def _write_clips(args: argparse.Namespace) -> Path:
+    from torchfakes_utils import faceforensics, layouts
+
+    if args.from_csv is not None:
+        return layouts.write_from_csv(args.from_csv, args.out or args.root / "clips.csv")
+    layout = layouts.recognise(args.root) if args.layout == "auto" else args.layout
+    if layout == "faceforensics":
+        return faceforensics.write_clips(args.root, args.out, args.methods, args.compressions, args.split)
+    if args.methods or args.compressions:
+        raise InputError(f"--methods and --compressions are for FaceForensics++; {args.root} has the layout {layout}")
+    return layouts.write_clips(args.root, args.out, layout, args.split)
 
 
 def _extract(args: argparse.Namespace, output: Output) -> int:
@@ -206,8 +231,11 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--seed", 0, "another one gives other people", int)
     _option(command, "--workers", None, "processes (default: one a core)", _positive)
 
-    command = _command(commands, "clips", _clips, "list a FaceForensics++ folder in clips.csv")
+    command = _command(commands, "clips", _clips, "list a data set's videos in clips.csv, and split them")
     command.add_argument("root", type=Path, metavar="FOLDER", help="the data set; a partial download will do")
+    _option(command, "--split", "official", "official, or strict: nobody, and no YouTube video, on two sides")
+    _option(command, "--layout", "auto", "whose folders they are: auto, faceforensics, celeb-df or dfdc")
+    _option(command, "--from-csv", None, "take the videos from a table of yours: path, label and more", Path)
     _option(command, "--out", None, "the table (default: clips.csv in FOLDER)", Path)
     command.add_argument("--methods", nargs="+", metavar="NAME", help="only these manipulations (default: all)")
     command.add_argument("--compressions", nargs="+", metavar="NAME", help="of raw, c23, c40 (default: all)")

@@ -13,7 +13,6 @@ put into 033). The DeepFakeDetection part (actors; "DFD") adds the scene: `01__w
 `01_02__walking_outside__YVGY8LOK` is a fake of it.
 """
 
-import json
 import logging
 import os
 import re
@@ -23,6 +22,16 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.splits import (
+    ACTOR_METHODS,
+    RULES,
+    SPLITS,
+    Splits,
+    assign_splits,
+    assign_strictly,
+    read_films,
+    read_splits,
+)
 from torchfakes_utils.tables import INDEX_COLUMNS, write_table
 
 logger = logging.getLogger(__name__)
@@ -30,16 +39,8 @@ logger = logging.getLogger(__name__)
 FAKE_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter", "DeepFakeDetection")
 REAL_METHODS = ("youtube", "actors")
 COMPRESSIONS = ("raw", "c23", "c40")
-SPLITS = ("train", "val", "test")
-
-# The DFD recordings have no official split. They show other people in other places, made by another method, which
-# makes them what the field uses them for: a test of how a detector does on what it was not trained on.
-ACTOR_METHODS = ("actors", "DeepFakeDetection")
-
 # The masks of FaceShifter were never published.
 UNMASKED_METHODS = ("FaceShifter",)
-
-Splits = dict[str, list[tuple[str, str]]]
 
 _NUMBER = r"[0-9]+"
 _REAL_NAMES = {
@@ -53,7 +54,6 @@ _LAYOUT = (
     "FaceForensics++ keeps its videos in original_sequences/youtube/<compression>/videos/*.mp4 and "
     "manipulated_sequences/<method>/<compression>/videos/*.mp4"
 )
-_SPLITS_SOURCE = "dataset/splits at https://github.com/ondyari/FaceForensics"
 
 
 def index(
@@ -106,51 +106,12 @@ def with_reals(methods: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*reals, *methods]))  # each once, in this order
 
 
-def read_splits(folder: Path | str) -> Splits:
-    """Read `train.json`, `val.json` and `test.json` in the form in which they are published: lists of pairs of ids.
-
-    Raises:
-        InputError: a file is absent or of another form, or an id is in two splits (the same person would be seen
-            in training and in the test).
-    """
-    folder = Path(folder)
-    splits = {split: _read_pairs(folder / f"{split}.json") for split in SPLITS}
-    _split_by_id(splits, str(folder))
-    return splits
-
-
-def assign_splits(clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, str]]]) -> pd.DataFrame:
-    """Give each clip the split of its people: a fake shows two of them, and both have to be on one side.
-
-    Splitting by the target alone would put the source of most test fakes into the training set.
-
-    Args:
-        clips: a table with `CLIP_COLUMNS`.
-        splits: pairs of ids by split, as `read_splits` gives them.
-
-    Returns:
-        A copy with `split` set. It is "" where an id is in no split, or where a fake's two ids are in different
-        ones (their number is logged); actors and DeepFakeDetection, which have no official split, are all "test".
-
-    Raises:
-        InputError: an id is in two splits.
-    """
-    split_by_id = _split_by_id(splits, "splits")
-    target = clips["target_id"].map(lambda name: split_by_id.get(name, "")).astype(str)
-    source = clips["source_id"].map(lambda name: split_by_id.get(name, "")).astype(str)
-    source = source.where(clips["source_id"] != "", target)  # a real clip shows one person only
-    assigned = target.where(target == source, "")
-    assigned = assigned.mask(clips["method"].isin(ACTOR_METHODS), "test")
-    if without := int((assigned == "").sum()):
-        logger.warning("%d of %d clips are in no split (an id unknown, or a pair across splits)", without, len(clips))
-    return clips.assign(split=assigned)
-
-
 def write_clips(
     root: Path | str,
     out: Path | str | None = None,
     methods: Sequence[str] | None = None,
     compressions: Sequence[str] | None = None,
+    rule: str = "official",
 ) -> Path:
     """Index a folder, assign the splits of its `splits/` folder, and write `clips.csv`.
 
@@ -159,20 +120,24 @@ def write_clips(
         out: the table to write, by default `root/clips.csv`; its paths are relative to its own folder.
         methods: see `index`.
         compressions: see `index`.
+        rule: "official" or "strict"; see `splits`.
 
     Returns:
         The path of the table.
 
     Raises:
-        InputError: as `index` and `read_splits` do, or where the table cannot be written.
+        InputError: as `index`, `splits.read_splits` and `splits.read_films` do, or where the table cannot be written.
     """
+    _check_names("split", [rule], RULES, "choose from")
     root = Path(root)
     clips = index(root, methods, compressions)
-    if set(clips["method"]) <= set(ACTOR_METHODS):  # nothing that an official split would apply to
-        splits: Splits = {split: [] for split in SPLITS}
-    else:
+    splits: Splits = {split: [] for split in SPLITS}
+    films: dict[str, str] = {}
+    if not set(clips["method"]) <= set(ACTOR_METHODS):  # else there is nothing that an official split would apply to
         splits = read_splits(root / "splits")
-    clips, out = assign_splits(clips, splits), Path(out) if out else root / "clips.csv"
+        films = read_films(root) if rule == "strict" else {}
+    clips = assign_strictly(clips, splits, films) if rule == "strict" else assign_splits(clips, splits)
+    out = Path(out) if out else root / "clips.csv"
     if out.parent.resolve() != root.resolve():
         clips["path"] = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
     return write_table(clips, out, INDEX_COLUMNS)
@@ -193,10 +158,12 @@ def mask_path(clip: Mapping[str, object]) -> str | None:
     return str(PurePosixPath(_folder(str(clip["method"])), "masks", "videos", f"{clip['clip_id']}.mp4"))
 
 
-def _check_names(kind: str, given: Sequence[str] | None, known: Sequence[str]) -> None:
+def _check_names(
+    kind: str, given: Sequence[str] | None, known: Sequence[str], which: str = "FaceForensics++ has"
+) -> None:
     for name in given or ():
         if name not in known:
-            raise InputError(f"unknown {kind} {name!r}; FaceForensics++ has {', '.join(known)}")
+            raise InputError(f"unknown {kind} {name!r}; {which} {', '.join(known)}")
 
 
 def _folder(method: str) -> PurePosixPath:
@@ -232,29 +199,3 @@ def _nothing_found(root: Path, methods: Sequence[str] | None, compressions: Sequ
     shown = ", ".join(inside[:5]) + (" …" if len(inside) > 5 else "") if inside else "nothing"
     only = f" for {', '.join(asked)}" if asked else ""
     return f"{root}: no videos found{only}; the folder holds {shown}. {_LAYOUT}"
-
-
-def _read_pairs(path: Path) -> list[tuple[str, str]]:
-    try:
-        pairs = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such split file; the official ones are in {_SPLITS_SOURCE}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); the official files are in {_SPLITS_SOURCE}") from error
-    if not isinstance(pairs, list):
-        raise InputError(f"{path}: a list of pairs of ids is expected, such as {_SPLITS_SOURCE}")
-    for pair in pairs:
-        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) and name for name in pair)):
-            raise InputError(f'{path}: {json.dumps(pair)} is not a pair of ids such as ["000", "003"]')
-    return [(first, second) for first, second in pairs]
-
-
-def _split_by_id(splits: Mapping[str, Sequence[tuple[str, str]]], where: str) -> dict[str, str]:
-    by_id: dict[str, str] = {}
-    for split, pairs in splits.items():
-        for name in (name for pair in pairs for name in pair):
-            if by_id.setdefault(name, split) != split:
-                raise InputError(f"{where}: id {name} is in both {by_id[name]} and {split}; it may be in only one")
-    return by_id

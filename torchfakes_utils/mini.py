@@ -125,6 +125,8 @@ def build(out: Path | str, config: MiniConfig | None = None, workers: int | None
         del person  # the bar counts; the files are the result
     for name, pairs in splits(people).items():
         _write_json(out / "splits" / f"{name}.json", pairs)
+    # As in FaceForensics++, from id to film and the cut from it; here nobody is filmed twice.
+    _write_json(out / "splits" / "conversion_dict.json", {person.id: f"mini-{person.id} 0" for person in people})
     _write_json(out / "mini.json", _manifest(config) | {"people": [asdict(person) for person in people]})
     return out
 

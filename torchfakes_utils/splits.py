@@ -1,0 +1,287 @@
+"""Who is in training and who in the test: the official split, a strict one, and what any split leaks.
+
+A forgery shows two people, and FaceForensics++ has some people twice: its 1000 sequences come from 977 YouTube videos.
+The *official* split keeps the pairs of a forgery together, and most papers report on it. Seven videos straddle it. The
+*strict* split joins ids by pair and by video, and moves whole groups.
+
+The DeepFakeDetection part ("DFD": actors, filmed on purpose) has no official split. Officially, here, all of it is a
+test on something unseen; strictly it is split by actor, and what shows two actors of different sides is left out.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from torchfakes_utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "val", "test")
+RULES = ("official", "strict")
+
+# The DFD recordings show other people in other places, made by another method, which makes them what the field uses
+# them for: a test of how a detector does on what it was not trained on.
+ACTOR_METHODS = ("actors", "DeepFakeDetection")
+
+Splits = dict[str, list[tuple[str, str]]]
+Films = dict[str, str]
+
+_SOURCE = "https://github.com/ondyari/FaceForensics"
+_SPLITS_SOURCE = f"dataset/splits at {_SOURCE}"
+
+# Draws over which the splits by chance in `compare` are averaged.
+_DRAWS = 20
+# The shares of FaceForensics++'s 720, 140 and 140 sequences.
+_SHARES = (0.72, 0.86)
+
+
+def read_splits(folder: Path | str) -> Splits:
+    """Read `train.json`, `val.json` and `test.json` in the form in which they are published: lists of pairs of ids.
+
+    Raises:
+        InputError: a file is absent or of another form, or an id is in two splits (the same person would be seen
+            in training and in the test).
+    """
+    folder = Path(folder)
+    splits = {split: _read_pairs(folder / f"{split}.json") for split in SPLITS}
+    _split_by_id(splits, str(folder))
+    return splits
+
+
+def read_films(root: Path | str) -> Films:
+    """Read which YouTube video each sequence comes from: id to video.
+
+    Args:
+        root: the data set's folder; the file is `splits/conversion_dict.json` or `conversion_dict.json` in it.
+
+    Raises:
+        InputError: there is no such file, or it has another form than the published one.
+    """
+    places = [Path(root) / "splits" / "conversion_dict.json", Path(root) / "conversion_dict.json"]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise InputError(
+            f"{places[0]}: no such file, and the strict split needs it; `./data_download.sh splits {root}` gets it"
+        )
+    try:
+        films = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); the official file is dataset/ at {_SOURCE}") from error
+    if not isinstance(films, dict) or not all(isinstance(film, str) and film.split() for film in films.values()):
+        raise InputError(f'{path}: ids and videos are expected, such as {{"000": "--b1Ua-kWJE 0"}}, as at {_SOURCE}')
+    # After the video's address comes the number of the cut from it.
+    return {name: film.split()[0] for name, film in films.items()}
+
+
+def assign_splits(clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, str]]]) -> pd.DataFrame:
+    """The official split: a fake shows two people, and both have to be on one side.
+
+    Splitting by the target alone would put the source of most test fakes into the training set.
+
+    Args:
+        clips: a table with `CLIP_COLUMNS`.
+        splits: pairs of ids by split, as `read_splits` gives them.
+
+    Returns:
+        A copy with `split` set. It is "" where an id is in no split, or where a fake's two ids are in different
+        ones (their number is logged); actors and DeepFakeDetection, which have no official split, are all "test".
+
+    Raises:
+        InputError: an id is in two splits.
+    """
+    split_of = _split_by_id(splits, "splits")
+    actors = clips["method"].isin(ACTOR_METHODS)
+    assigned = _by_people(clips, split_of).mask(actors, "test")
+    return _said(clips.assign(split=assigned))
+
+
+def assign_strictly(
+    clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, str]]], films: Mapping[str, str]
+) -> pd.DataFrame:
+    """The strict split: no target, source or YouTube video is on two sides.
+
+    Ids are joined by the published pairs, by the fakes in the table and by shared videos into groups. A group whose
+    ids are officially on several sides goes to the first of these in the order train, val, test. So the strict test
+    set is a part of the official one: whoever trained on the official training set has not seen it.
+
+    Actors (DFD) forge each other so much that all of them would be one group. They are dealt out by their numbers
+    instead (of seven in a row five train, one val, one test), and fakes across sides are left out.
+
+    Args:
+        clips: see `assign_splits`.
+        splits: see `assign_splits`.
+        films: id to YouTube video, as `read_films` gives it.
+
+    Returns:
+        A copy with `split` set; "" where it has to be left out (their number is logged).
+
+    Raises:
+        InputError: an id is in two splits.
+    """
+    official = _split_by_id(splits, "splits")
+    actors = clips["method"].isin(ACTOR_METHODS)
+    fakes = clips[~actors & (clips["source_id"] != "")]
+    links = [pair for pairs in splits.values() for pair in pairs]
+    links += list(zip(fakes["target_id"], fakes["source_id"], strict=True))
+    links += [(name, f"film {film}") for name, film in films.items()]
+    split_of = {}
+    for group in components(links):
+        sides = {official[name] for name in group if name in official}
+        split_of |= dict.fromkeys(group, next((split for split in SPLITS if split in sides), ""))
+    # Of people who are in no pair and no film nothing is known but the official split.
+    assigned = _by_people(clips, official | split_of)
+    by_actor = _by_people(clips, {name: _actor_split(name) for name in _people(clips[actors])})
+    return _said(clips.assign(split=assigned.mask(actors, by_actor)))
+
+
+def deal(names: Sequence[str]) -> dict[str, str]:
+    """Deal names out to train, val and test, 72/14/14, by a digest of each name: the same for any set of names."""
+    import hashlib
+
+    chance = {name: int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 16**8 for name in names}
+    return {name: SPLITS[int(np.searchsorted(_SHARES, value, side="right"))] for name, value in chance.items()}
+
+
+def components(links: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """The groups of names that are linked, directly or through others; sorted, as are the names in each."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    names = sorted({name for link in links for name in link})
+    place = {name: index for index, name in enumerate(names)}
+    ends = np.array([[place[one], place[other]] for one, other in links], int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
+    groups: dict[int, list[str]] = {}
+    for name, number in zip(names, connected_components(graph, directed=False)[1] if names else [], strict=True):
+        groups.setdefault(int(number), []).append(name)
+    return list(groups.values())
+
+
+def leaks(clips: pd.DataFrame, films: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """What the training set knows of the people in the other sets.
+
+    Args:
+        clips: a table with `CLIP_COLUMNS`, splits assigned.
+        films: id to YouTube video; None where it is not known.
+
+    Returns:
+        A row for "val" and "test": `clips` (their number), and the shares from 0 to 1 of those whose target, whose
+        source (of fakes) and whose YouTube video (of the target or the source) also shows in training. The share is
+        NaN where there is nothing to count.
+    """
+    names, films = _named(clips), films or {}
+    train = names[clips["split"] == "train"]
+    known = set(train["target"]) | set(train["source"]) - {""}
+    seen = _films(known, films)
+    rows = {}
+    for split in SPLITS[1:]:
+        these = names[clips["split"] == split]
+        fakes = these[these["source"] != ""]
+        shown = [_films({row.target, row.source}, films) for row in these.itertuples()]
+        filmed = [shot for shot in shown if shot]
+        rows[split] = {
+            "clips": len(these),
+            "target_in_train": _share(these["target"].isin(known)),
+            "source_in_train": _share(fakes["source"].isin(known)),
+            "film_in_train": _share([bool(shot & seen) for shot in filmed]),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def compare(
+    clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, str]]], films: Mapping[str, str]
+) -> pd.DataFrame:
+    """What each way to split leaks: the `leaks` of the test set, a row a way.
+
+    Two ways by chance, as one finds them in code (means of twenty draws): clips at random, and targets at random
+    ("I split by person"); then the official split and the strict one.
+
+    Args:
+        clips: of FaceForensics++ without DFD; their `split` does not matter.
+        splits: see `assign_splits`.
+        films: see `assign_strictly`.
+    """
+    every = pd.Series(np.arange(len(clips)).astype(str), index=clips.index)
+    ways = {"clips at random": every, "targets at random": clips["target_id"]}
+    rows = {}
+    for name, cards in ways.items():
+        draws = [leaks(clips.assign(split=cards.map(_dealt(cards, seed))), films).loc["test"] for seed in range(_DRAWS)]
+        rows[name] = pd.concat(draws, axis=1).mean(axis=1)
+    rows["official"] = leaks(assign_splits(clips, splits), films).loc["test"]
+    rows["strict"] = leaks(assign_strictly(clips, splits, films), films).loc["test"]
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _dealt(cards: pd.Series, seed: int) -> dict[str, str]:
+    order = np.random.default_rng(seed).permutation(sorted(set(cards)))
+    first, second = (round(share * len(order)) for share in _SHARES)
+    sides = [*["train"] * first, *["val"] * (second - first), *["test"] * (len(order) - second)]
+    return dict(zip(order, sides, strict=True))
+
+
+def _people(clips: pd.DataFrame) -> set[str]:
+    return (set(clips["target_id"]) | set(clips["source_id"])) - {""}
+
+
+def _by_people(clips: pd.DataFrame, split_of: Mapping[str, str]) -> pd.Series:
+    """The split of a clip's people; "" where they are in none, or in two different ones."""
+    target = clips["target_id"].map(lambda name: split_of.get(name, "")).astype(str)
+    source = clips["source_id"].map(lambda name: split_of.get(name, "")).astype(str)
+    source = source.where(clips["source_id"] != "", target)  # a real clip shows one person only
+    return target.where(target == source, "")
+
+
+def _actor_split(name: str) -> str:
+    """By an actor's number: the same whichever part of DFD has been downloaded."""
+    return {5: "val", 6: "test"}.get(int(name) % 7, "train")
+
+
+def _said(clips: pd.DataFrame) -> pd.DataFrame:
+    if without := int((clips["split"] == "").sum()):
+        logger.warning("%d of %d clips are in no split (an id unknown, or a pair across splits)", without, len(clips))
+    return clips
+
+
+def _named(clips: pd.DataFrame) -> pd.DataFrame:
+    """Targets and sources under names that tell actor 01 from sequence 01."""
+    family = np.where(clips["method"].isin(ACTOR_METHODS), "actor ", "")
+    target = family + clips["target_id"].astype(object)
+    return pd.DataFrame({"target": target, "source": (family + clips["source_id"]).where(clips["source_id"] != "", "")})
+
+
+def _films(people: set[str], films: Mapping[str, str]) -> set[str]:
+    return {films[name] for name in people if name in films}
+
+
+def _share(hits: Sequence[bool]) -> float:
+    return float(np.mean(hits)) if len(hits) else float("nan")
+
+
+def _read_pairs(path: Path) -> list[tuple[str, str]]:
+    try:
+        pairs = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such split file; the official ones are in {_SPLITS_SOURCE}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); the official files are in {_SPLITS_SOURCE}") from error
+    if not isinstance(pairs, list):
+        raise InputError(f"{path}: a list of pairs of ids is expected, such as {_SPLITS_SOURCE}")
+    for pair in pairs:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) and name for name in pair)):
+            raise InputError(f'{path}: {json.dumps(pair)} is not a pair of ids such as ["000", "003"]')
+    return [(first, second) for first, second in pairs]
+
+
+def _split_by_id(splits: Mapping[str, Sequence[tuple[str, str]]], where: str) -> dict[str, str]:
+    by_id: dict[str, str] = {}
+    for split, pairs in splits.items():
+        for name in (name for pair in pairs for name in pair):
+            if by_id.setdefault(name, split) != split:
+                raise InputError(f"{where}: id {name} is in both {by_id[name]} and {split}; it may be in only one")
+    return by_id
