@@ -122,6 +122,13 @@ def test_no_crop_of_the_wall(portraits: list[np.ndarray]) -> None:
     frames = film(portraits[0], [10, 10, 10])
     frames[1][:] = 120
     assert tracked(frames, [boxed(10), NOBODY, boxed(10)]).frames.tolist() == [0, 2]
+    shaded = np.clip(
+        120 + np.linspace(-6, 6, frames[0].shape[0])[:, None, None] + np.zeros_like(frames[0], float), 0, 255
+    )
+    assert tracked([frames[0], shaded.astype(np.uint8), frames[2]], [boxed(10), NOBODY, boxed(10)]).frames.tolist() == [
+        0,
+        2,
+    ]
     noise = np.random.default_rng(0).integers(0, 256, frames[0].shape).astype(np.uint8)
     assert tracked([frames[0], noise, frames[2]], [boxed(10), NOBODY, boxed(10)]).frames.tolist() == [0, 2]
 

@@ -23,16 +23,18 @@ DETECTED, INTERPOLATED, REUSED = "detected", "interpolated", "reused"
 LOOK_LINES = 120
 
 # A gap is filled if it is no longer than this (in frames looked at), …
-_LONGEST_GAP = 3
-# … if the place looks like the face beside the gap (correlation of grey pictures; see docs/benchmarks/extraction.md), …
-_LEAST_LIKENESS = 0.55
+_LONGEST_GAP = 4
+# … if the place looks like the face beside the gap (on Mini-FF++, c23 and c40, true faces in gaps of up to a third of a
+# second have 0.66 and more, in gaps of two thirds most have; the wall behind somebody who left has 0.26 at most), …
+_LEAST_LIKENESS = 0.5
 # … and lies in the picture, but for this share of its area.
 _MOST_OUTSIDE = 0.1
 
 # The surroundings of the face by which a fake is compared with its original, as multiples of the face's longer edge:
 # outside what a forger touches, inside what moves with the head.
 _RING = (1.4, 2.6)
-# Mean difference of grey levels there that compression and noise may make; a shifted or other clip makes more.
+# Mean difference of grey levels there that compression and noise may make: on Mini-FF++ up to 1.6 at c23 and 4.9 at
+# c40; fakes that lag behind by four frames have 7 to 22, another film has 32 and more.
 _MOST_DIFFERENT = 6.0
 
 
@@ -232,18 +234,23 @@ def _inside(box: np.ndarray, size: tuple[int, int]) -> bool:
 
 
 def _likeness(picture: np.ndarray, box: np.ndarray, beside: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Correlation of a place with the faces beside it, the better of the two; 1 is equal, 0 unrelated."""
+    """How much a place is like the faces beside it, the better of the two; 1 is equal, 0 unrelated.
+
+    The covariance over the larger of the two variances: correlation alone would stretch the faint shades of a bare
+    wall until they look like those of a face.
+    """
     patch = _patch(picture, box)
-    return max(float((patch * _patch(*other)).mean()) for other in beside)
+    others = [_patch(*other) for other in beside]
+    return max(float((patch * other).mean() / max(patch.var(), other.var(), 1.0)) for other in others)
 
 
 def _patch(picture: np.ndarray, box: np.ndarray, edge: int = 24) -> np.ndarray:
-    """A box as a grey square (edge, edge) of mean 0 and spread 1; the same for faces near and far, bright and dark."""
+    """A box as a grey square (edge, edge) of mean 0; the same for faces near and far, bright and dark."""
     x1, y1, x2, y2 = (float(value) for value in box)
     steps = (np.arange(edge, dtype=np.float32) + 0.5) / edge
     columns, rows = np.meshgrid(x1 + steps * (x2 - x1) - 0.5, y1 + steps * (y2 - y1) - 0.5)
     patch = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    return (patch - patch.mean()) / max(float(patch.std()), 1.0)
+    return patch - patch.mean()
 
 
 def _ring(shape: tuple[int, ...], box: np.ndarray) -> np.ndarray:

@@ -215,6 +215,60 @@ def _first(work: Path) -> str:
     return read_table(work / "clips.csv", CLIP_COLUMNS)["path"].iloc[0]
 
 
+# --- at scale
+
+
+def at_scale(root: Path, work: Path, sizes: Sequence[int], workers: Sequence[int]) -> list[dict]:
+    """Clips a second and memory of the whole command for growing sets: copies of the clips of `root / clips.csv`."""
+    results = []
+    for size in sizes:
+        for count in workers if size == max(sizes) else workers[:1]:
+            folder = work / f"scale{size}"
+            _multiply(root, folder, size)
+            shutil.rmtree(folder / "faces", ignore_errors=True)
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                seconds, own, workers_peak = pool.submit(_extract_all, folder, count).result()
+            results.append(
+                {
+                    "clips": size,
+                    "workers": count,
+                    "seconds": round(seconds, 1),
+                    "peak_mib": round(max(own, workers_peak)),
+                }
+            )
+            print(results[-1], flush=True)
+    return results
+
+
+def _multiply(root: Path, folder: Path, size: int) -> None:
+    """A data set of `size` clips: the same videos again and again, under other names (links, so they take no room)."""
+    clips = read_table(root / "clips.csv", CLIP_COLUMNS).to_dict("records")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    rows = []
+    for number in range(size):
+        copy, clip = divmod(number, len(clips))
+        clip = clips[clip]
+        name = f"{copy}_{clip['method']}_{clip['clip_id']}"
+        os.link((root / clip["path"]).resolve(), folder / f"{name}.mp4")
+        original = f"{copy}_{clip['original_id']}" if clip["original_id"] else ""
+        rows.append(clip | {"path": f"{name}.mp4", "clip_id": f"{copy}_{clip['clip_id']}", "original_id": original})
+    write_table(pd.DataFrame(rows), folder / "clips.csv")
+
+
+def _extract_all(folder: Path, workers: int) -> tuple[float, float, float]:
+    import facenet_pytorch  # noqa: F401
+
+    start = time.perf_counter()
+    extract(folder, folder / "faces", ExtractionConfig(), workers, progress=False)
+    seconds = time.perf_counter() - start
+    unit = 1 if sys.platform == "darwin" else 1024
+    peaks = (
+        resource.getrusage(who).ru_maxrss * unit / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return seconds, *peaks
+
+
 # --- showing
 
 
@@ -228,8 +282,8 @@ def _line(row: dict, first: dict) -> str:
     )
 
 
-def report(results: dict[str, list[dict]], arguments: argparse.Namespace) -> str:
-    """The table as Markdown."""
+def report(results: dict[str, list[dict]], scale: list[dict], arguments: argparse.Namespace) -> str:
+    """The tables as Markdown."""
     lines = [
         "# Face extraction: the usual loop and ours",
         "",
@@ -250,6 +304,18 @@ def report(results: dict[str, list[dict]], arguments: argparse.Namespace) -> str
                 f"| {row['name']} | {speed:.3f} | {faces:.1f} | {times:.1f} | {row['lost']} | {row['more']} "
                 f"| {row['median_iou']:.3f} | {row['p5_iou']:.3f} | {row['peak_mib']:.0f} |"
             )
+    if scale:
+        lines += [
+            "",
+            "## At scale",
+            "",
+            "The same clips again and again, c23; memory is that of the largest process.",
+            "",
+        ]
+        lines += ["| clips | workers | seconds | clips/s | peak MiB |", "|---|---|---|---|---|"]
+        for row in scale:
+            speed = row["clips"] / row["seconds"]
+            lines.append(f"| {row['clips']} | {row['workers']} | {row['seconds']} | {speed:.2f} | {row['peak_mib']} |")
     return "\n".join(lines) + "\n"
 
 
@@ -297,6 +363,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", type=int, default=6, help="real clips, each with its fakes")
     parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--compressions", nargs="+", default=["c23", "c40"])
+    parser.add_argument("--scale", nargs="*", type=int, default=[], help="also whole sets of so many clips")
     parser.add_argument("--work", type=Path, default=Path("build/benchmark"), help="for data and crops")
     parser.add_argument("--out", type=Path, help="folder for extraction.md, extraction.svg and extraction.json")
     arguments = parser.parse_args(argv)
@@ -309,10 +376,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         results[name] = compare(root.resolve(), (arguments.work / compression).resolve(), compression, arguments)
     speeds = [rows[0]["seconds"] / rows[-1]["seconds"] for rows in results.values()]
     print(f"\nours is {statistics.mean(speeds):.1f} times as fast as the usual loop")
+    first = (arguments.work / arguments.compressions[0]).resolve()
+    scale = at_scale(first, arguments.work.resolve(), arguments.scale, [1, 2])
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "extraction.md").write_text(report(results, arguments), encoding="utf-8")
-        (arguments.out / "extraction.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        (arguments.out / "extraction.md").write_text(report(results, scale, arguments), encoding="utf-8")
+        (arguments.out / "extraction.json").write_text(
+            json.dumps(results | {"scale": scale}, indent=1) + "\n", encoding="utf-8"
+        )
         plot(results, arguments.out / "extraction.svg")
 
 
