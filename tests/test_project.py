@@ -20,8 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # The order in which data flows: a module imports earlier ones only. `<name>_something` is a part of `<name>`.
 ORDER = [
-    "errors", "tables", "splits", "faceforensics", "layouts", "video", "mini", "sharpness", "faces", "dataset",
-    "metrics", "detector", "training", "evaluation", "explanation", "inference", "cli", "__main__",
+    "errors", "tables", "splits", "faceforensics", "layouts", "video", "verification", "mini", "sharpness", "faces",
+    "dataset", "metrics", "detector", "training", "evaluation", "explanation", "inference", "cli", "__main__",
 ]  # fmt: skip
 # A module whose parts stand in files of their own: each part just before its whole.
 PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces", "tracking": "faces",

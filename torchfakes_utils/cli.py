@@ -128,6 +128,20 @@ def _write_clips(args: argparse.Namespace) -> Path:
     return layouts.write_clips(args.root, args.out, layout, args.split)
 
 
+def _verify(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import verification
+
+    wanted = verification.Wanted(args.methods, args.compressions, args.num_videos, args.complete, args.masks)
+    found = verification.verify(args.root, wanted, args.workers, True, args.delete_damaged)
+    output.record(dataclasses.asdict(found))
+    output.line(f"{found.files} files, {found.bytes / 1e9:.2f} GB; their checksums are in {args.root / 'manifest.csv'}")
+    for path, reason in found.damaged:
+        _say(f"{path}: {reason}" + ("; deleted" if args.delete_damaged else ""))
+    for line in found.missing:
+        _say(f"missing: {line}")
+    return DONE if found.whole else SOME_UNUSABLE
+
+
 def _extract(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils import faces, tables
 
@@ -239,6 +253,16 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--out", None, "the table (default: clips.csv in FOLDER)", Path)
     command.add_argument("--methods", nargs="+", metavar="NAME", help="only these manipulations (default: all)")
     command.add_argument("--compressions", nargs="+", metavar="NAME", help="of raw, c23, c40 (default: all)")
+
+    command = _command(commands, "verify", _verify, "open every video of a FaceForensics++ folder, and count them")
+    command.add_argument("root", type=Path, metavar="FOLDER", help="the data set; its manifest.csv is written there")
+    command.add_argument("--methods", nargs="+", metavar="NAME", help="only these, youtube among them (default: all)")
+    command.add_argument("--compressions", nargs="+", metavar="NAME", help="of raw, c23, c40 (default: all)")
+    _option(command, "--num-videos", None, "how many videos each part should have", _positive)
+    command.add_argument("--complete", action="store_true", help="each part should have all its videos")
+    command.add_argument("--masks", action="store_true", help="each part that has masks should have as many of them")
+    command.add_argument("--delete-damaged", action="store_true", help="delete what cannot be opened")
+    _option(command, "--workers", 4, "files read at once", _positive)
 
     command = _command(commands, "extract", _extract, "cut the faces out of the clips")
     command.add_argument("root", type=Path, metavar="FOLDER", help="the data set, with its clips.csv")

@@ -165,6 +165,41 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
     return detector, None
 
 
+def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Path, str]:
+    """Get published weights into torch's cache, where `build_detector` finds them, unless they are there.
+
+    Their publishers name no checksum. So the file has to hold every tensor of the network, and the SHA-256 of the first
+    copy is kept beside it: a copy that changes later is refused.
+
+    Args:
+        name: "vggface2" or "casia-webface".
+        sha256: what it has to be, if you know it from a source that you trust.
+
+    Returns:
+        The file and its SHA-256.
+
+    Raises:
+        InputError: there are no such weights, they cannot be had, or their SHA-256 is another.
+    """
+    if name not in PRETRAINED_URLS:
+        raise InputError(f"there are no weights {name!r}; there are {', '.join(PRETRAINED_URLS)}")
+    detector = Detector(DetectorConfig(pretrained=None))
+    try:
+        _fill_published(detector, PRETRAINED_URLS[name])
+    except _UnusableError as error:
+        raise InputError(f"{_TITLES[name]} weights cannot be had ({error}); try again later") from error
+    path = next(path for path in _cached(PRETRAINED_URLS[name]) if path.is_file())
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    record = path.with_name(f"{path.name}.sha256")
+    expected = (sha256 or "").lower() or (record.read_text().split()[0] if record.is_file() else digest)
+    if digest != expected:
+        raise InputError(f"{path}: its SHA-256 is {digest} and should be {expected}; delete it and fetch it again")
+    with atomic_write(record) as temporary:
+        temporary.write_text(f"{digest}  {path.name}\n")
+    return path, digest
+
+
 def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = None) -> Path:
     """Write `model.safetensors` and `detector.json` into `folder`, each whole or not at all; return the folder.
 
@@ -310,22 +345,25 @@ def _fill_published(detector: Detector, url: str) -> None:
         _UnusableError: not to be had.
         InputError: the cache cannot be written to.
     """
-    name = url.rsplit("/", 1)[-1]
-    hub = Path(torch.hub.get_dir())
-    # facenet-pytorch itself keeps them one folder up; whoever has used it need not download them again.
-    for folder in (hub / "checkpoints", hub.parent / "checkpoints"):
-        if (folder / name).is_file():
+    for path in _cached(url):
+        if path.is_file():
             try:
-                return _fill(detector, folder / name)
+                return _fill(detector, path)
             except _UnusableError:
                 continue  # a damaged copy: the download replaces it
     blocks = _download(url)
     first = next(blocks, b"")  # nothing is written before the server has answered
-    with atomic_write(hub / "checkpoints" / name) as temporary:
+    with atomic_write(_cached(url)[0]) as temporary:
         with temporary.open("wb") as file:
             file.write(first)
             file.writelines(blocks)
         _fill(detector, temporary)  # what cannot be used must not get into the cache
+
+
+def _cached(url: str) -> list[Path]:
+    """Where weights may lie: torch's cache, and one folder up, where facenet-pytorch itself keeps them."""
+    name, hub = url.rsplit("/", 1)[-1], Path(torch.hub.get_dir())
+    return [hub / "checkpoints" / name, hub.parent / "checkpoints" / name]
 
 
 def _download(url: str) -> Iterator[bytes]:
