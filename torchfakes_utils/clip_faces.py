@@ -19,7 +19,17 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.face_detection import ExtractionConfig, FaceDetector, square_crop
 from torchfakes_utils.sharpness import variance_of_laplacian
 from torchfakes_utils.tables import atomic_write
-from torchfakes_utils.tracking import DETECTED, INTERPOLATED, REUSED, Track, aligned, face_near, look, track_face
+from torchfakes_utils.tracking import (
+    DETECTED,
+    INTERPOLATED,
+    REUSED,
+    Track,
+    aligned,
+    face_near,
+    follow,
+    look,
+    track_face,
+)
 from torchfakes_utils.video import frames_at, length, spread
 
 logger = logging.getLogger(__name__)
@@ -30,6 +40,9 @@ Part = dict[str, object]
 # A fake may be this much shorter or longer than its original and still share its frames. FaceSwap and NeuralTextures
 # end with the shorter of their two films: their frame counts in the paper's appendix are a fifth below the originals'.
 _LENGTHS = (0.5, 1.1)
+
+# Where no face is found, a second look takes so many times the lines: before a frame is given up it may cost more.
+_FINER = 4.0
 
 # Frames of a fake that are compared with its original's, spread over the clip.
 _COMPARED = 8
@@ -168,7 +181,11 @@ def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, lis
     wanted = spread(job.config.frames, frames_in_all)
     indices, frames = zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True)
     indices, looks, size = np.asarray(indices), [look(frame) for frame in frames], frames[0].shape[:2]
-    track = track_face(indices, detector.detect(frames), looks, size, job.config.min_probability)
+    detections = detector.detect(frames)
+    lost = [at for at, face in enumerate(follow(detections, job.config.min_probability)) if face is None]
+    for at, found in zip(lost, detector.detect([frames[at] for at in lost], finer=_FINER), strict=True):
+        detections[at] = found
+    track = track_face(indices, detections, looks, size, job.config.min_probability)
     return _Reference(indices, looks, track, size, frames_in_all), list(frames)
 
 
@@ -217,7 +234,7 @@ def _cut_unknown(
 ) -> dict[int, tuple[np.ndarray, dict]]:
     """Crops of a fake's frames in which the original shows no face: the forged one may be found all the same."""
     crops = {}
-    for (index, frame), found in zip(frames.items(), detector.detect(list(frames.values())), strict=True):
+    for (index, frame), found in zip(frames.items(), detector.detect(list(frames.values()), _FINER), strict=True):
         face = face_near(track, index, found)
         if face is not None:
             single = Track(

@@ -9,7 +9,7 @@
 # - **You will be able to** ask for FaceForensics++ and fetch the part you need, read its file names, index any part
 #   of it, split it by people, and count what a wrong split gives away.
 # - **You need** Python with pandas and a little NumPy. No access to anything, no GPU.
-# - **Time:** about 25 min to read, 10 s to run on two CPU cores.
+# - **Time:** about 30 min to read, 10 s to run on two CPU cores.
 #
 # A bootcamp team with a laptop and a GTX 1070 trained a detector. It reached 96 % validation accuracy. Then they
 # opened the test set and read: *Real, Real, Real*. We follow that team through the whole course, and hand them in
@@ -102,15 +102,20 @@ print(f"files in all: {3 * (real + fake):,}")
 # | `-n` | the first *n* videos | takes pairs apart when odd (see below) |
 # | `--server` | `EU`, `EU2`, `CA` | one of them often refuses, or answers 404: try the next, then another day |
 #
-# It can be stopped and started again: files that are there are skipped. It does not fetch the split files; take
-# `train.json`, `val.json` and `test.json` from `dataset/splits` in the repository and put them into
-# `data/ffpp/splits/`.
+# It can be stopped and started again: files that are there are skipped. It does not fetch the split files, it ends at
+# the first error, and when a server falls silent it waits for ever. So let it be driven:
+#
+#     ./data_download.sh ffpp --script download-FaceForensics.py --num-videos 100 --masks
+#
+# This runs the script for originals and the four classic methods in c23, goes to the next server where one refuses or
+# stalls, checks the room on your disk first, fetches the split files, opens every video at the end and names what is
+# damaged. Start the same command again after a break. `--dry-run` in place of `--script …` shows what it would do.
 #
 # **What the key press means.** Before it downloads anything the script shows the address of the terms and waits for a
 # key. In a notebook no key ever reaches it, and the cell hangs. The "solution" that forums pass round is to delete
 # the line that waits. But that key is your signature: by it *you* confirm that you have agreed. Press it yourself, in
-# a terminal, after reading. (Another "solution" turns the check of certificates off. Do not do that either: try
-# another server.)
+# a terminal, after reading. (`data_download.sh` asks *you*, once, and only then passes the key on. Another "solution"
+# turns the check of certificates off. Do not do that either: try another server.)
 #
 # > **Predict first.** You ask for `-n 5` of `original` and `-n 5` of `Deepfakes`. Do you get a fake of each real
 # > clip, and the real clip of each fake?
@@ -349,8 +354,11 @@ figure.legend(handles=lesson_01.split_key()[::2], loc="outside right")
 plots.finish(figure)
 
 # %% [markdown]
-# A *strict* split joins pairs **and** shared videos into islands, and deals out whole islands. Papers compare on the
-# official one, so report that; know that it leaks a little; and if your result hangs on it, repeat it strictly.
+# A *strict* split joins pairs **and** shared videos into islands, and keeps islands whole. An island that straddles
+# goes to the first of its sides in the order train, val, test: so the strict test set is a part of the official one,
+# and nobody who trained on the official training set has seen it. `torchfakes clips data/ffpp --split strict` does
+# this. Papers compare on the official one, so report that; know that it leaks a little; and if your result hangs on
+# it, repeat it strictly.
 
 # %% [markdown]
 # ## 6 · What would a random split leak?
@@ -410,6 +418,29 @@ lesson_01.leak_figure(shares)
 # Note that none of the three changes a line of the network: it is the same detector, the same accuracy formula,
 # another question. How much the leak is worth in accuracy is the subject of lesson 04.
 #
+# The package counts the same things for any table, films included. Let us give it what FF++ has: 360, 70 and 70 pairs,
+# and 23 people who appear under a second number.
+#
+# > **Predict first.** Twenty-three of a thousand have a double, somewhere. What share of the official test clips shows
+# > a film that training knows: none, a few in a hundred, or a tenth?
+
+# %% tags=["nbval-check-output"]
+from torchfakes_utils import splits
+from torchfakes_utils.tables import CLIP_COLUMNS
+
+couples = list(zip(numbers[::2], numbers[1::2], strict=True))
+official_pairs = {"train": couples[:360], "val": couples[360:430], "test": couples[430:]}
+doubles = np.random.default_rng(2).choice(numbers, (23, 2), replace=False)
+films = {number: f"film {number}" for number in numbers} | {b: f"film {a}" for a, b in doubles.tolist()}
+everything = tables["FF++"].assign(clip_id="", path="", compression="c23", split="").reindex(columns=CLIP_COLUMNS)
+print(splits.compare(everything, official_pairs, films).map("{:.3g}".format).to_string())
+
+# %% [markdown]
+# **What we saw.** The official split is clean by pairs and leaks a few films; the strict one leaks nothing and has a
+# smaller test. (Which doubles straddle was chance here. In the real lists seven do, and they touch 2.6 % of the test
+# clips: [docs/data_tables.md](../docs/data_tables.md).) `torchfakes clips` prints these shares for every split that it
+# writes. Read them before you train.
+#
 # This was the team's first mistake. Their validation clips showed people whom the network knew by heart, so 96 % said
 # nothing about strangers.
 
@@ -458,7 +489,8 @@ levels.assign(ratio=levels["inside"] / levels["outside"]).round(1)
 # %% [markdown]
 # ## 8 · How do you run all this on the real FaceForensics++?
 #
-# Any part will do: two methods, one compression, a hundred videos. What counts is the layout:
+# Any part will do: two methods, one compression, a hundred videos. `data_download.sh` makes this layout; what you got
+# in another way has to be put into it:
 #
 #     data/ffpp/
 #       splits/{train,val,test}.json                      <- from the authors' repository
@@ -482,7 +514,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from torchfakes_utils.tables import CLIP_COLUMNS, read_table
+from torchfakes_utils.tables import read_table
 
 folder = Path(tempfile.mkdtemp())
 shutil.copytree(root / "splits", folder / "splits")
@@ -511,6 +543,11 @@ shutil.rmtree(folder)
 # %% [markdown]
 # **What we saw.** A part of the data set is a data set, and the splits hold for it too. A wrong folder ends in one
 # line that says what was expected and what was found.
+#
+# Other data sets become the same table. `torchfakes clips` knows the layouts of Celeb-DF v2 and DFDC by their folders;
+# for everything else write a table of your own, with a path and a label in each row, and `--from-csv mine.csv`
+# ([docs/data_tables.md](../docs/data_tables.md)). If you know who is seen, say so in `target_id` and `source_id`: then
+# nobody ends up on two sides.
 
 # %% [markdown]
 # ## Exercises
@@ -543,7 +580,8 @@ shutil.rmtree(folder)
 # - FF++: 1000 real sequences, five families of fakes, three compressions; you ask for it, you accept the terms
 #   yourself.
 # - `target_source`: the film that was changed, then the person who lent the face or the expression.
-# - Fakes are edges of a graph. Split whole islands; `assign_splits` does, a random shuffle leaks everything.
+# - Fakes are edges of a graph. Split whole islands; `assign_splits` does, a random shuffle leaks everything, and
+#   `--split strict` also keeps films together.
 # - `faceforensics.index` turns any part of the folder into a table, `label` 1 for fake.
 # - What Mini-FF++ shows holds for Mini-FF++.
 #
