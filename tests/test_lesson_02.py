@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -10,8 +11,10 @@ import skimage
 import torch
 from matplotlib.figure import Figure
 
+from torchfakes_utils import faceforensics
 from torchfakes_utils.course import lesson_02
 from torchfakes_utils.face_detection import Detections
+from torchfakes_utils.video import read_frames
 
 matplotlib.use("Agg")
 
@@ -98,3 +101,34 @@ def test_figures_are_drawn(mtcnn, photo, looks):
     ]
     assert all(isinstance(figure, Figure) for figure in figures)
     assert len(figures[2].axes) == 4
+
+
+@pytest.fixture(scope="module")
+def films(tiny_ffpp):
+    clips = faceforensics.index(tiny_ffpp)
+    return lesson_02.one_set(tiny_ffpp, clips, frames=2, lines=240)
+
+
+def test_one_set_is_a_film_and_its_fakes_at_the_same_frames(films, tiny_ffpp):
+    assert [film.shape for film in films] == [(2, 240, 240, 3)] * 3
+    real = read_frames(tiny_ffpp / "original_sequences/youtube/c23/videos/000.mp4", [2, 6])[1]
+    small = [cv2.resize(frame, real[0].shape[1::-1], interpolation=cv2.INTER_AREA) for frame in films[0]]
+    assert np.abs(np.stack(small).astype(int) - real).mean() < 2
+    assert 0 < np.abs(films[0].astype(int) - films[1]).mean() < 40
+
+
+def test_each_speed_up_finds_the_same_faces(films):
+    ladder = lesson_02.speed_ups(films)
+    assert ladder.index.tolist()[0] == "the usual loop"
+    assert len(ladder) == 5
+    assert ladder["lost"].tolist() == [0] * 5
+    assert ladder["overlap"].iloc[0] == 1
+    assert (ladder["overlap"] > 0.7).all()
+    figure = lesson_02.speed_figure(ladder, "title")
+    assert len(figure.axes[0].patches) == 5
+
+
+def test_overlap_by_hand():
+    assert lesson_02._overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
+    assert lesson_02._overlap((0, 0, 1, 1), (5, 5, 6, 6)) == 0
+    assert lesson_02._biggest(None) is None

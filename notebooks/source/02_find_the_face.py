@@ -10,7 +10,7 @@
 #   one person through a clip, cut a face so that training and prediction see the same, say what a crop may give away,
 #   and choose what detection may cost.
 # - **You need** NumPy and a first idea of a convolution. Lesson 01 helps, but is not needed.
-# - **Time:** about 30 min to read, 25 s to run on two CPU cores.
+# - **Time:** about 35 min to read, 35 s to run on two CPU cores.
 #
 # Our bootcamp team wrote a loop: for each video, for each frame, find the face, save it. It ran for three hours and
 # died in a film in which somebody looked away. They wrapped it in `try`, started again, and never learnt that in some

@@ -284,7 +284,7 @@ table.round(3)
 
 # %% [markdown]
 # **What we saw.** At 30 all five rows are nearly alike, for Mini-FF++'s blur was put on originals and fakes alike. At
-# 150 the filter takes about three Deepfakes for each FaceSwap: it removes the fakes that are soft *because they are
+# 150 the filter takes two to three Deepfakes for each FaceSwap: it removes the fakes that are soft *because they are
 # fakes*, the very trace you want the network to learn. What is left is a data set in which forgers work more cleanly
 # than they do.
 #

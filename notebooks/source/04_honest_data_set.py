@@ -77,10 +77,10 @@ pictures = [plots.face(file) for file in shown["file"]]
 plots.images(pictures, titles.tolist(), 5, title, labels=shown["label"].tolist(), inches=1.9)
 
 # %% [markdown]
-# **What we saw.** Nearly every held-out crop has a twin in training: the same person at almost the same moment. It
-# need not be the same clip, for a fake has the frames of its original. (So the twin's label is often the other one:
-# keep that in mind for section 4.) Such a validation set does not ask "can you tell a fake?" It asks "do you
-# remember?"
+# **What we saw.** Nearly every held-out crop has a twin in training: the same person at almost the same moment. It is
+# hardly ever of the same clip. A fake has the frames of its original, cut at the same place, so the very same moment
+# in another forgery is nearer than the next moment of the same clip. (So the twin's label is often the other one: keep
+# that in mind for section 4.) Such a validation set does not ask "can you tell a fake?" It asks "do you remember?"
 
 # %% [markdown]
 # ## 2 · How can 99 % be worthless?

@@ -673,9 +673,9 @@ history.set_index("epoch")[list(names)].rename(columns=names).round(3)
 
 # %% [markdown]
 # **What we saw.** Hold the first row against the last. The accuracy may start at the dotted line, which costs
-# nothing; balanced accuracy and AUC start near a coin, and they are right. Then validation AUC climbs: what the
-# network learns carries over to people it has never met. The training loss falls on below the validation loss; that
-# gap is the part that it knows by heart.
+# nothing; balanced accuracy and AUC start near a coin, and they are right. Then validation AUC climbs, though not in
+# every epoch: what the network learns carries over to people it has never met. Where the training loss lies below the
+# validation loss, the gap is the part that it knows by heart.
 #
 # What these curves cannot say: the epoch was chosen on this very validation split, so its numbers are a little too
 # kind. It holds few clips, of two portraits. And Mini-FF++ is no sample of the world's deepfakes. Lesson 06 takes it

@@ -266,11 +266,15 @@ at_desk(decided["newsroom"], "newsroom")
 at_desk(decided["bank"], "bank")
 
 # %% [markdown]
-# **What we saw.** One detector, one set of clips, two right answers. The newsroom's threshold is the higher one, and
-# nothing makes 0.5 special. "Is it good?" has no answer before somebody says what an error costs. Note how jagged the
-# cost is: it jumps when the threshold passes one of the few real clips. We take the middle of the widest gap, and do
-# not believe its second decimal. The cheapest of many thresholds always looks cheaper on the clips that it was chosen
-# on; the larger of the printed numbers is the one to tell a customer.
+# **What we saw.** One detector, one set of clips, two bills. The newsroom's rises to the left, where witnesses are
+# called liars; the bank's rises to the right, where fakes pass. Nothing makes 0.5 special, and "is it good?" has no
+# answer before somebody says what an error costs. Where some real clip scores above some fake, the newsroom's
+# cheapest threshold is the higher one. Where none does, as in the run that is printed here, both get the same: the
+# middle of the widest gap. (Slide it out of the gap, and see who complains first.)
+#
+# Note how jagged the cost is: it jumps when the threshold passes one of the few clips. Do not believe the second
+# decimal. The cheapest of many thresholds always looks cheaper on the clips that it was chosen on. A cost of 0 is no
+# promise; the larger of the printed numbers is the one to tell a customer.
 
 # %% [markdown]
 # ## 6 · How sure are we?
@@ -318,7 +322,9 @@ lesson_06.interval_rows(rows, "The same AUC: how sure you are depends on what yo
 # "at least".) And every one of our people is made from one of two portraits; no bootstrap can know about portraits
 # that it has never seen.
 #
-# The package does this for the numbers that we report, by clip:
+# The package does this for the numbers that we report, by clip. Mind an interval of no width, if you see one: where
+# every fake scores above every real clip, drawing the same clips again can show nothing else. It says that these clips
+# were separated. It does not say that the next ones will be.
 
 # %%
 from torchfakes_utils.metrics import bootstrap_interval

@@ -284,12 +284,16 @@ def _line(row: dict, first: dict) -> str:
 
 def report(results: dict[str, list[dict]], scale: list[dict], arguments: argparse.Namespace) -> str:
     """The tables as Markdown."""
+    said = [word for word in sys.argv[1:] if word not in ("--out", str(arguments.out))]
+    command = " ".join(["python tests/benchmarks/extraction.py", *said])
     lines = [
         "# Face extraction: the usual loop and ours",
         "",
-        f"Measured by `python tests/benchmarks/extraction.py {' '.join(sys.argv[1:])}`".rstrip() + " on",
+        f"Measured by `{command}` on",
         f"{machine()}: {arguments.sets} sets of a real clip and its fakes, {arguments.frames} frames each.",
         "What the rows mean is at the head of that file. IoU is between the crops' squares of the same frame.",
+        "",
+        "![Times the usual loop, row by row](extraction.svg)",
     ]
     for name, rows in results.items():
         lines += ["", f"## {name}", ""]
