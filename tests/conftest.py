@@ -18,6 +18,7 @@ TINY_PAIRS = {"train": [("000", "001")], "val": [("002", "003")], "test": [("004
 TINY_METHODS = ("Deepfakes", "FaceSwap")
 TINY_FRAMES = 8
 TINY_SIZE = 192
+TINY_MASK = (slice(40, 136), slice(40, 144))  # rows and columns in which the fakes of the first frame are forged
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +59,7 @@ def tiny_ffpp(tmp_path_factory: pytest.TempPathFactory, portraits: list[np.ndarr
     for name, image in people.items():
         write_video(root / f"original_sequences/youtube/c23/videos/{name}.mp4", moving(image), preset="ultrafast")
     mask = np.zeros((TINY_SIZE, TINY_SIZE), np.uint8)
-    mask[40:136, 40:144] = 255
+    mask[TINY_MASK] = 255
     for first, second in (pair for pairs in TINY_PAIRS.values() for pair in pairs):
         for target, source in ((first, second), (second, first)):
             # Not a swap, but a fake that a network can learn at once: the colours of the source, and blur.

@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from conftest import TINY_MASK
 from matplotlib.figure import Figure
 
 from torchfakes_utils import explanation
@@ -117,7 +118,7 @@ def test_the_mask_is_cut_as_the_crop_was(tiny_ffpp, tiny_faces):
     fake = faces[faces["label"] == 1].iloc[0]
     mask = lesson_07.crop_mask(fake, tiny_ffpp, 64)
     frame = np.zeros((192, 192), bool)
-    frame[64:128, 64:128] = True  # what conftest draws, before it drifts two pixels a frame
+    frame[TINY_MASK] = True  # before it drifts two pixels a frame
     frame = np.roll(frame, 2 * fake["frame"], axis=1)
     x1, y1, x2, y2 = (int(fake[name]) for name in ("x1", "y1", "x2", "y2"))
     assert mask.shape == (64, 64) and mask.dtype == bool
