@@ -575,7 +575,7 @@ ladder.assign(times=whole.round(1), overlap=ladder["overlap"].round(2)).round({"
 # loop finds and this row does not.
 #
 # This is detection alone. With decoding, cutting and writing, at 1280×720 and with 32 frames a film, the whole of
-# `torchfakes extract` came out some twenty times as fast as the usual loop, on two cores:
+# `torchfakes extract` came out 17 times as fast as the usual loop, on two cores:
 # [docs/benchmarks/extraction.md](../docs/benchmarks/extraction.md) has the table, and the command to measure it on
 # *your* films.
 
