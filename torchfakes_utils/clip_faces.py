@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 Clip = dict[str, object]
 Part = dict[str, object]
 
-# A fake may be this much shorter or longer than its original and still share its frames. FaceSwap and NeuralTextures
-# end with the shorter of their two films: their frame counts in the paper's appendix are a fifth below the originals'.
+# A fake may be this much shorter or longer than its original and still share its frames: a method that takes a frame of
+# the source for each of the target's ends with the shorter of the two films.
 _LENGTHS = (0.5, 1.1)
 
 # Where no face is found, a second look takes so many times the lines: before a frame is given up it may cost more.
