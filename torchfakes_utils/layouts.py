@@ -110,8 +110,8 @@ def from_csv(csv: Path | str) -> pd.DataFrame:
         _refuse(csv, ~given["split"].isin([*SPLITS, ""]), f"split is none of {', '.join(SPLITS)}")
     clips = _completed(given)
     _refuse(csv, clips.duplicated(["method", "compression", "clip_id"]), "method, compression and clip_id are taken")
-    if absent := sum(not (csv.parent / path).is_file() for path in clips["path"]):
-        logger.warning("%s: %d of %d videos are not there", csv, absent, len(clips))
+    if absent := [path for path in clips["path"] if not (csv.parent / path).is_file()]:
+        logger.warning("%s: %d of %d videos are not there, such as %s", csv, len(absent), len(clips), absent[0])
     return clips if "split" in given else clips.assign(split=_grouped(clips))
 
 
