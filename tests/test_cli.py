@@ -108,18 +108,18 @@ def test_wrong_usage_is_one_line_and_status_2(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("command", "kind", "elsewhere"),
+    ("command", "usual"),
     [
-        (["mini", "x"], MiniConfig, ()),
-        (["extract", "x", "--out", "y"], ExtractionConfig, ()),
-        (["train", "x", "--out", "y"], TrainingConfig, ()),
+        (["mini", "x"], MiniConfig()),
+        (["extract", "x", "--out", "y"], ExtractionConfig()),
+        # The command tells the local tracker; a call from a program tells nobody unless it asks for it.
+        (["train", "x", "--out", "y"], TrainingConfig(tracker="auto")),
     ],
 )
-def test_the_defaults_shown_are_those_of_the_stages(command, kind, elsewhere):
+def test_the_defaults_shown_are_those_of_the_stages(command, usual):
     args = cli.build_parser().parse_args(command)
-    missing = [field.name for field in dataclasses.fields(kind) if not hasattr(args, field.name)]
-    assert missing == list(elsewhere)
-    assert cli._config(kind, args) == kind()
+    assert [field.name for field in dataclasses.fields(usual) if not hasattr(args, field.name)] == []
+    assert cli._config(type(usual), args) == usual
     assert cli.build_parser().parse_args(["predict", "x", "y"]).frames == FRAMES
 
 
@@ -260,7 +260,7 @@ def test_train_prints_epochs_as_they_end_and_then_the_best(monkeypatch, capsys, 
         print("epoch 1/2")
         for row in rows:
             on_epoch(row)
-        assert config == TrainingConfig(epochs=2, learning_rate=0.01, pretrained=None)
+        assert config == TrainingConfig(epochs=2, learning_rate=0.01, pretrained=None, tracker="auto")
         return training.TrainingResult(rows[1], pd.DataFrame(rows), out)
 
     monkeypatch.setattr(training, "train", train)

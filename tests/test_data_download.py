@@ -422,9 +422,9 @@ def test_dry_run_touches_nothing(ff: tuple, tmp_path: Path) -> None:
 def test_weights(checkout: Path, server: Server, tmp_path: Path) -> None:
     """The real code of the package, with another address: a broken body leaves nothing, a good one is kept."""
     code = (
-        "import sys; from torchfakes_utils import detector; "
-        f"detector.PRETRAINED_URLS['vggface2'] = '{server.url}/w.pt'; "
-        "print(*detector.fetch_weights('vggface2', *sys.argv[1:]))"
+        "import sys; from torchfakes_utils import pretrained; "
+        f"pretrained.PRETRAINED_URLS['vggface2'] = '{server.url}/w.pt'; "
+        "print(*pretrained.fetch_weights('vggface2', *sys.argv[1:]))"
     )
 
     def fetch(*arguments: str) -> subprocess.CompletedProcess:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,10 @@ from torchfakes_utils.dataset import (
     Preprocessing,
     balanced_sampler,
     check_faces,
-    evaluation_transform,
     limit_frames,
     load_faces,
     read_crop,
     read_extraction,
-    training_transform,
 )
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import CLIP_KEY, FACE_COLUMNS
@@ -149,8 +148,14 @@ def test_preprocessing_is_the_same_for_one_crop_and_for_many():
     together = preprocessing.apply(crops)
     assert together.shape == (3, 3, 96, 96)
     assert torch.equal(together, torch.stack([preprocessing.apply(crop) for crop in crops]))
-    assert torch.equal(together, torch.stack([evaluation_transform(96)(crop) for crop in crops]))
-    assert torch.equal(together, torch.stack([training_transform(96)(crop) for crop in crops]))
+    assert torch.equal(together, preprocessing.normalise(preprocessing.resize(crops)))
+
+
+def test_preprocessing_by_channel_survives_json():
+    preprocessing = Preprocessing(size=8, mean=(0.0, 10.0, 20.0), std=(1.0, 2.0, 4.0))
+    crop = torch.full((3, 8, 8), 40, dtype=torch.uint8)
+    assert preprocessing.apply(crop)[:, 0, 0].tolist() == [40.0, 15.0, 5.0]
+    assert Preprocessing(**json.loads(json.dumps(asdict(preprocessing)))) == preprocessing
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(3, 8, 8), torch.zeros(8, 8, 3, dtype=torch.uint8)])
@@ -159,22 +164,9 @@ def test_preprocessing_refuses_what_it_would_normalise_twice_or_turn_round(wrong
         Preprocessing().apply(wrong)
 
 
-def test_the_first_projects_augmentation_changes_crops_and_follows_the_seed():
-    crop = torch.randint(0, 256, (3, 96, 96), dtype=torch.uint8)
-    transform = training_transform(80, "first-project")
-    torch.manual_seed(1)
-    first, second = transform(crop), transform(crop)
-    torch.manual_seed(1)
-    again = transform(crop)
-    assert first.shape == (3, 80, 80) and first.dtype == torch.float32 and first.abs().max() <= 1
-    assert not torch.equal(first, second) and torch.equal(first, again)
-    with pytest.raises(InputError, match="choose one of none, first-project"):
-        training_transform(80, "mixup")
-
-
 def test_face_crops(faces_csv):
     faces = load_faces(faces_csv, "val")
-    crops = FaceCrops(faces, evaluation_transform(80))
+    crops = FaceCrops(faces, Preprocessing(size=80).apply)
     images, labels = zip(*(crops[i] for i in range(len(crops))), strict=True)
     assert len(crops) == len(faces) and images[0].shape == (3, 80, 80)
     assert torch.stack(labels).dtype == torch.float32

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from torchfakes_utils import detector as module
+from torchfakes_utils import pretrained as module
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.detector import (
     Detector,
     DetectorConfig,
-    build_detector,
     check_preprocessing,
     load,
     save,
     torch_device,
 )
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.pretrained import build_detector
 
 SMALL = DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))
 WEIGHTS = "faces.pt"
@@ -216,7 +216,7 @@ def test_check_preprocessing(detector):
 
 
 def test_sizes_that_the_network_cannot_take():
-    Detector(replace(SMALL, preprocessing=Preprocessing(size=module.MIN_IMAGE_SIZE))).eval()(torch.zeros(1, 3, 75, 75))
+    Detector(replace(SMALL, preprocessing=Preprocessing(size=75))).eval()(torch.zeros(1, 3, 75, 75))
     with pytest.raises(InputError, match="at least 75 px"):
         Detector(replace(SMALL, preprocessing=Preprocessing(size=74)))
 

@@ -11,7 +11,7 @@ from torchfakes_utils import explanation
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.detector import Detector, DetectorConfig, save
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.explanation import DEFAULT_LAYER, choose, explain, grad_cam, layers, overlay
+from torchfakes_utils.explanation import choose, explain, grad_cam, overlay, usual_layer
 from torchfakes_utils.tables import FACE_COLUMNS, read_table, write_table
 
 SIZE = 80
@@ -40,7 +40,7 @@ def maps(detector, images):
 def by_hand(detector, images, layer, sign=1):
     """Grad-CAM as the paper has it, by a hook: mean gradient of a channel times its activation, summed, rectified."""
     kept = []
-    handle = layers(detector)[layer].register_forward_hook(lambda module, inputs, output: kept.append(output))
+    handle = detector.feature_layers[layer].register_forward_hook(lambda module, inputs, output: kept.append(output))
     logits = detector(images.clone().requires_grad_())
     handle.remove()
     (gradient,) = torch.autograd.grad(sign * logits.sum(), kept[0])
@@ -54,8 +54,8 @@ def by_hand(detector, images, layer, sign=1):
 def test_the_library_agrees_with_grad_cam_by_hand(detector, images, maps):
     # Up to how maps are enlarged: OpenCV here, torch there.
     assert (maps.max(axis=(1, 2)) > 0.9).all()
-    assert maps == pytest.approx(by_hand(detector, images, DEFAULT_LAYER, sign=-1), abs=2e-2)
-    assert grad_cam(detector, images) == pytest.approx(by_hand(detector, images, DEFAULT_LAYER), abs=2e-2)
+    assert maps == pytest.approx(by_hand(detector, images, usual_layer(detector), sign=-1), abs=2e-2)
+    assert grad_cam(detector, images) == pytest.approx(by_hand(detector, images, usual_layer(detector)), abs=2e-2)
 
 
 def test_maps_have_the_shape_and_range_promised(maps):
@@ -92,11 +92,11 @@ def test_explaining_leaves_no_gradients_and_no_other_mode(detector, images):
         detector.eval()
     assert all(parameter.requires_grad and parameter.grad is None for parameter in detector.parameters())
     assert not images.requires_grad
-    assert not layers(detector)[DEFAULT_LAYER]._forward_hooks
+    assert not detector.feature_layers[usual_layer(detector)]._forward_hooks
 
 
 def test_shallow_and_deep_layers_give_maps(detector, images):
-    for name in list(layers(detector))[::3]:
+    for name in list(detector.feature_layers)[::3]:
         assert grad_cam(detector, images[:1], name, method="layer-cam").shape == (1, SIZE, SIZE)
 
 
@@ -170,3 +170,10 @@ def test_explain_refuses_what_it_cannot_do(tmp_path, change, message, monkeypatc
     table = write_table(faces, tmp_path / "faces.csv", FACE_COLUMNS)
     with pytest.raises(InputError, match=message):
         explain(tmp_path, table, **change)
+
+
+def test_other_architectures_have_a_usual_layer_too(tmp_path):
+    small = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64))).eval()
+    assert usual_layer(small) in small.feature_layers
+    crops = torch.rand((2, 3, 64, 64), generator=torch.Generator().manual_seed(3)) * 2 - 1
+    assert grad_cam(small, crops).shape == (2, 64, 64)

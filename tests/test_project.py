@@ -21,11 +21,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # The order in which data flows: a module imports earlier ones only. `<name>_something` is a part of `<name>`.
 ORDER = [
     "errors", "tables", "splits", "faceforensics", "layouts", "video", "verification", "mini", "sharpness", "faces",
-    "dataset", "metrics", "detector", "training", "evaluation", "explanation", "inference", "cli", "__main__",
+    "dataset", "metrics", "augmentation", "architectures", "detector", "training", "evaluation", "explanation",
+    "inference", "cli", "__main__",
 ]  # fmt: skip
 # A module whose parts stand in files of their own: each part just before its whole.
 PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces", "tracking": "faces",
-         "clip_faces": "faces", "scheduling": "faces"}  # fmt: skip
+         "clip_faces": "faces", "scheduling": "faces", "pretrained": "training", "crops": "training",
+         "distributed": "training", "interruption": "training", "optimisation": "training", "run_folder": "training",
+         "trackers": "training", "training_config": "training", "batches": "training"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.
 DISTRIBUTIONS = {
@@ -126,7 +129,7 @@ def third_party(source: str) -> set[str]:
 def test_every_import_is_declared():
     extras = tuple(PROJECT["optional-dependencies"])
     for path in MODULES:
-        assert third_party(path.read_text()) <= declared("app", "export", "cluster"), path.name
+        assert third_party(path.read_text()) <= declared("app", "export", "cluster", "timm", "trackers"), path.name
     for path in (PACKAGE / "course").glob("*.py"):
         assert third_party(path.read_text()) <= declared("course"), path.name
     local = {canonicalize_name(path.stem) for path in (ROOT / "tests").rglob("*.py")} | {"tests"}

@@ -287,30 +287,13 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--overwrite", action="store_true", help="replace crops that were cut in another way")
     _device(command)
 
-    command = _command(commands, "train", _train, "fine-tune the detector; the same command again goes on or finishes")
+    command = _command(commands, "train", _train, "fine-tune a detector; the same command again goes on or finishes")
     _faces(command)
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder, such as runs/mini")
-    _option(command, "--epochs", 5, "passes at most", int)
-    _option(command, "--batch-size", 16, "crops a step", int)
-    _option(
-        command, "--learning-rate", None,
-        "peak of the one-cycle schedule (default: 3e-4 from pretrained weights, 1e-3 else)", float, "--lr",
-    )  # fmt: skip
-    _option(command, "--weight-decay", 1e-2, "of AdamW", float)
-    _option(command, "--dropout", 0.1, "before the last layer", float)
-    _option(command, "--patience", 5, "epochs without a better validation AUC before it stops", int)
-    _option(command, "--sampling", "paired", "paired (real and fake of the same frame) or balanced")
-    _option(command, "--crops-per-epoch", None, "crops in a pass (default: as many as real ones)", int)
-    _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
-    _option(command, "--augmentation", "none", "none, or first-project: mirrored, turned and re-coloured at random")
-    _option(command, "--image-size", 160, "edge of the network's input, pixels", int)
-    _option(command, "--val-frames-per-clip", 4, "validation crops of a clip", int)
-    _option(command, "--pretrained", "vggface2", "weights to start from: vggface2, casia-webface or none")
-    command.add_argument("--weights", metavar="FILE", help="InceptionResnetV1's weights, instead of downloading them")
-    _option(command, "--mixed-precision", "auto", "on CUDA: auto or off")
-    _option(command, "--num-workers", None, "processes that read crops (default: 0 on the CPU, 4 beside a GPU)", int)
-    _option(command, "--seed", 0, "of everything random", int)
-    _device(command)
+    _network_options(command)
+    _optimisation_options(command)
+    _data_options(command)
+    _machine_options(command)
 
     command = _command(commands, "evaluate", _evaluate, "measure a run: by frame, by clip, by manipulation")
     _run_folder(command)
@@ -325,7 +308,7 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--out", None, "where pictures and maps go (default: RUN/explanations)", Path)
     _option(command, "--split", "test", "which rows of faces.csv")
     _option(command, "--limit", 24, "crops at most", _positive)
-    _option(command, "--layer", "repeat_2", "of the network; deeper is coarser")
+    _option(command, "--layer", None, "of the network; deeper is coarser (default: repeat_2 of InceptionResnetV1)")
     _device(command)
 
     command = _command(commands, "predict", _predict, "judge photos and videos")
@@ -339,6 +322,54 @@ def build_parser() -> argparse.ArgumentParser:
     _option(command, "--notebooks", Path("notebooks"), "the notebooks' folder", Path)
     _option(command, "--out", Path("build/course"), "where pages and report.json go", Path)
     return parser
+
+
+def _network_options(command: argparse.ArgumentParser) -> None:
+    _option(command, "--architecture", "InceptionResnetV1", "or Meso4, MesoInception4, timm:NAME")
+    _option(
+        command, "--pretrained", "default",
+        "weights to start from: vggface2, casia-webface, timm or none; default is the usual ones of the architecture",
+    )  # fmt: skip
+    command.add_argument("--weights", metavar="FILE", help="the architecture's weights, instead of downloading them")
+    _option(command, "--tune", "all", "what may change: all, head, norms, or a stage's name, for it and those after it")
+    _option(command, "--dropout", None, "before the last layer (default: the architecture's usual)", float)
+    _option(command, "--image-size", None, "edge of the network's input, pixels (default: the architecture's)", int)
+
+
+def _optimisation_options(command: argparse.ArgumentParser) -> None:
+    _option(command, "--epochs", 5, "passes at most", int)
+    _option(command, "--batch-size", 16, "crops on the device at once, of all processes together", int)
+    _option(command, "--accumulate", 1, "batches whose gradients make one step", int)
+    _option(
+        command, "--learning-rate", None,
+        "peak of the schedule (default: 3e-4 from pretrained weights, 1e-3 else)", float, "--lr",
+    )  # fmt: skip
+    _option(command, "--head-learning-rate", None, "of the classifier (default: the same)", float)
+    _option(command, "--weight-decay", 1e-2, "of AdamW", float)
+    _option(command, "--schedule", "one-cycle", "of the learning rate: one-cycle, plateau or constant")
+    _option(command, "--clip-norm", None, "shorten gradients that are longer than this", float)
+    _option(command, "--average", 0.0, "moving average of the weights: share of the old one a step keeps", float)
+    _option(command, "--patience", 5, "epochs without a better validation AUC before it stops", int)
+    _option(command, "--seed", 0, "of everything random", int)
+
+
+def _data_options(command: argparse.ArgumentParser) -> None:
+    _option(command, "--sampling", "paired", "paired (real and fake of the same frame) or balanced")
+    _option(command, "--crops-per-epoch", None, "crops in a pass (default: as many as real ones)", int)
+    _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
+    _option(command, "--augmentation", "none", "none, mirror, first-project or modern")
+    _option(command, "--val-frames-per-clip", 4, "validation crops of a clip", int)
+    _option(command, "--cache", "auto", "auto keeps all crops decoded in a file beside them; off reads them each time")
+
+
+def _machine_options(command: argparse.ArgumentParser) -> None:
+    _option(command, "--mixed-precision", "auto", "auto, off, bf16 or fp16")
+    command.add_argument("--compile", action="store_true", help="let torch.compile translate the network first")
+    _option(command, "--checkpoint-minutes", 10.0, "at most so much is lost when a run is killed", float)
+    _option(command, "--tracker", "auto", "auto (trackio, where installed), none, trackio, wandb or tensorboard")
+    _option(command, "--log-every", 10, "steps between rows of steps.csv", int)
+    _option(command, "--processes", None, "refuse to start with fewer processes than these (torchrun)", int)
+    _device(command)
 
 
 class _Parser(argparse.ArgumentParser):

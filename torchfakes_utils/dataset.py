@@ -15,14 +15,11 @@ import pandas as pd
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset, Sampler, WeightedRandomSampler
-from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.video import spread
-
-AUGMENTATIONS = ("none", "first-project")
 
 _REAL = "real"  # the reals, whatever their source, are one group
 
@@ -39,7 +36,8 @@ class Preprocessing:
 
     Attributes:
         size: edge of the network's input, pixels. 160 is what InceptionResnetV1's pretrained weights were made for.
-        mean, std: (x - mean) / std takes 0…255 to about -1…1, as facenet-pytorch normalises for the same weights.
+        mean, std: (x - mean) / std takes 0…255 to the range that the weights expect; one number, or one for each of
+            red, green and blue. These take it to about -1…1, as facenet-pytorch normalises for its weights.
         crop_scale: edge of the square crop over the longer edge of the face box; 1.3 is the field's habit
             (Rössler et al., ICCV 2019, section 4), which keeps the chin and hairline where blending leaves its seams.
         crop_size: edge at which crops are cut before they are brought to `size`, pixels. A crop that is resized once
@@ -47,10 +45,16 @@ class Preprocessing:
     """
 
     size: int = 160
-    mean: float = 127.5
-    std: float = 128.0
+    mean: float | tuple[float, float, float] = 127.5
+    std: float | tuple[float, float, float] = 128.0
     crop_scale: float = 1.3
     crop_size: int = 160
+
+    def __post_init__(self) -> None:
+        """JSON knows lists only."""
+        for name in ("mean", "std"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
 
     def apply(self, images: torch.Tensor) -> torch.Tensor:
         """Bring crops to the network's size and range.
@@ -59,52 +63,32 @@ class Preprocessing:
             images: (..., 3, H, W) uint8, RGB.
 
         Returns:
-            (..., 3, size, size) float32 between -0.996 and 0.996, on the same device.
+            (..., 3, size, size) float32 on the same device; between -0.996 and 0.996 as `mean` and `std` are here.
         """
+        return self.normalise(self.resize(images))
+
+    def resize(self, images: torch.Tensor) -> torch.Tensor:
+        """The first half of `apply`: (..., 3, H, W) uint8 to (..., 3, size, size) uint8."""
         if images.dtype != torch.uint8 or images.shape[-3:-2] != (3,):
             raise ValueError(f"crops are (..., 3, H, W) uint8, not {tuple(images.shape)} {images.dtype}")
         # Resized while still uint8: 8 bits are what a stored picture would have kept.
-        images = functional.resize(images, [self.size, self.size], antialias=True)
-        return (images.to(torch.float32) - self.mean) / self.std
+        return functional.resize(images, [self.size, self.size], antialias=True)
 
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """The second half of `apply`: (..., 3, size, size) uint8 to float32."""
+        mean, std = (self._by_channel(value, images.device) for value in (self.mean, self.std))
+        return (images.to(torch.float32) - mean) / std
 
-def training_transform(size: int = 160, augmentation: str = "none") -> Transform:
-    """The way of a crop into a training batch: (3, H, W) uint8 to (3, size, size) float32.
-
-    Args:
-        size: edge of the network's input, pixels.
-        augmentation: "none" changes nothing but the size. "first-project" is what the first TorchFakes project used:
-            mirroring, rotation and colour jitter. Its report names these but not their strengths, so ±10 degrees and
-            the jitter below are ours.
-
-    Raises:
-        InputError: an augmentation that does not exist.
-    """
-    preprocessing = Preprocessing(size=size)
-    if augmentation == "none":
-        return preprocessing.apply
-    if augmentation == "first-project":
-        return v2.Compose(
-            [
-                v2.RandomHorizontalFlip(),
-                v2.RandomRotation(10, interpolation=InterpolationMode.BILINEAR),
-                v2.ColorJitter(brightness=0.1, contrast=0.1, saturation=0.1, hue=0.02),
-                preprocessing.apply,
-            ]
-        )
-    raise InputError(f"no augmentation {augmentation!r}; choose one of {', '.join(AUGMENTATIONS)}")
-
-
-def evaluation_transform(size: int = 160) -> Transform:
-    """The way of a crop into validation and test: size and range, nothing random."""
-    return Preprocessing(size=size).apply
+    @staticmethod
+    def _by_channel(value: float | tuple[float, float, float], device: torch.device) -> torch.Tensor:
+        return torch.tensor(value, dtype=torch.float32, device=device).reshape(-1, 1, 1)
 
 
 class FaceCrops(Dataset):
     """The crops of a table from `load_faces`: item i is (image (3, S, S) float32, label float32: 1 fake, 0 real)."""
 
     def __init__(self, faces: pd.DataFrame, transform: Transform) -> None:
-        """`transform` takes (3, H, W) uint8, as `training_transform` and `evaluation_transform` do."""
+        """`transform` takes (3, H, W) uint8, as `Preprocessing.apply` does."""
         self.files = faces["file"].tolist()
         self.labels = torch.tensor(faces["label"].to_numpy(), dtype=torch.float32)
         self.transform = transform

@@ -30,16 +30,16 @@ EXPLANATION_COLUMNS = [*SCORE_COLUMNS, "overlay"]
 _BATCH = 16
 
 
-def layers(detector: Detector) -> dict[str, torch.nn.Module]:
-    """The layers that a heat map can be made of, from fine and shallow to coarse and deep, by name."""
-    names = ("conv2d_4b", "repeat_1", "mixed_6a", "repeat_2", "mixed_7a", "repeat_3", "block8")
-    return {name: getattr(detector.backbone, name) for name in names}
+def usual_layer(detector: Detector) -> str:
+    """The layer that heat maps are made of unless another is asked for: `DEFAULT_LAYER`, or the last but one."""
+    names = list(detector.feature_layers)
+    return DEFAULT_LAYER if DEFAULT_LAYER in names else names[max(0, len(names) - 2)]
 
 
 def grad_cam(
     detector: Detector,
     images: torch.Tensor,
-    layer: str = DEFAULT_LAYER,
+    layer: str | None = None,
     target: str = "fake",
     method: str = "grad-cam",
     batch: int = _BATCH,
@@ -51,7 +51,7 @@ def grad_cam(
     Args:
         detector: the network.
         images: (N, 3, S, S) float32, normalised by the detector's own preprocessing.
-        layer: a name from `layers`.
+        layer: a name from `Detector.feature_layers`; None is `usual_layer`.
         target: "fake" for what raises P(fake), "real" for what lowers it.
         method: "grad-cam" weighs whole channels; "layer-cam" weighs every position, which is sharper on shallow layers.
         batch: crops at a time.
@@ -63,7 +63,7 @@ def grad_cam(
     Raises:
         InputError: an unknown layer, target or method.
     """
-    choices = layers(detector)
+    choices, layer = detector.feature_layers, layer or usual_layer(detector)
     for what, value, known in (("layer", layer, choices), ("target", target, TARGETS), ("method", method, METHODS)):
         if value not in known:
             raise InputError(f"no {what} {value!r}; choose one of {', '.join(known)}")
@@ -117,7 +117,7 @@ def explain(
     out: Path | str | None = None,
     split: str = "test",
     limit: int = 24,
-    layer: str = DEFAULT_LAYER,
+    layer: str | None = None,
     device: str = "auto",
     progress: bool = False,
 ) -> Path:
@@ -129,7 +129,7 @@ def explain(
         out: the folder to write to; `explanations` in the run's folder when not given.
         split: which rows of the table.
         limit: how many crops at most.
-        layer: a name from `layers`.
+        layer: a name from `Detector.feature_layers`; None is `usual_layer`.
         device: "auto", "cpu", "cuda", …
         progress: show a bar on a terminal.
 

@@ -1,18 +1,15 @@
 """Train a detector: a run folder with the configuration, the history, the best detector, and where to go on from.
 
-Every epoch draws its random numbers from (seed, epoch) alone. A run that was interrupted therefore goes on, from the
-last finished epoch, exactly as it would have gone: on the CPU the same weights come out, bit for bit.
+Every step draws its random numbers from (seed, step) alone. A run that was stopped, wherever it was, therefore goes on
+exactly as it would have gone: on the CPU the same weights come out, bit for bit.
 """
 
 import contextlib
-import hashlib
-import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,113 +18,43 @@ import pandas as pd
 import torch
 from torch import nn
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from torchfakes_utils import __version__
-from torchfakes_utils.dataset import (
-    AUGMENTATIONS,
-    SAMPLERS,
-    FaceCrops,
-    Preprocessing,
-    check_faces,
-    limit_frames,
-    load_faces,
-    read_extraction,
-    training_transform,
-)
-from torchfakes_utils.detector import CONFIG_FILE, Detector, DetectorConfig, build_detector, save, torch_device
+from torchfakes_utils.architectures import architecture
+from torchfakes_utils.augmentation import augment
+from torchfakes_utils.batches import Batch, TrainingData, seed_of
+from torchfakes_utils.crops import read_ahead
+from torchfakes_utils.dataset import Preprocessing, check_faces, load_faces, read_crop, read_extraction
+from torchfakes_utils.detector import CONFIG_FILE, Detector, DetectorConfig, save, torch_device
+from torchfakes_utils.distributed import World, gather, join, mean, parallel, synchronise_batch_norm
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.interruption import Interruption
 from torchfakes_utils.metrics import binary_metrics, by_clip
-from torchfakes_utils.sharpness import THRESHOLD, filter_blurred
-from torchfakes_utils.tables import atomic_write, write_table
+from torchfakes_utils.optimisation import (
+    WeightAverage,
+    autocast_dtype,
+    gradient_norms,
+    match_layouts,
+    parameter_groups,
+    schedule,
+)
+from torchfakes_utils.pretrained import build_detector
+from torchfakes_utils.run_folder import claim, describe, origin, read_state, write_state
+from torchfakes_utils.tables import write_table
+from torchfakes_utils.trackers import NONE, RunInfo, StepTable, SystemMetrics, open_tracker
+from torchfakes_utils.training_config import FREE_FIELDS, TrainingConfig
 
 logger = logging.getLogger(__name__)
 
 HISTORY_COLUMNS = [
-    "epoch", "seconds", "train_loss", "learning_rate", "train_real", "train_fake", "val_loss", "val_accuracy",
-    "val_balanced_accuracy", "val_auc", "val_auc_clip", "always_fake_accuracy", "predicted_fake_rate",
+    "epoch", "seconds", "train_loss", "learning_rate", "train_real", "train_fake", "skipped", "val_loss",
+    "val_accuracy", "val_balanced_accuracy", "val_auc", "val_auc_clip", "always_fake_accuracy", "predicted_fake_rate",
 ]  # fmt: skip
 
-# Where and how fast a run is computed, as opposed to what: these may differ when a run is taken up again.
-_MACHINE_SETTINGS = ("device", "num_workers", "mixed_precision")
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How to train.
-
-    Attributes:
-        epochs: passes; the one-cycle schedule is stretched over them, so more epochs is another run, not a longer one.
-        batch_size: 16 fits a GPU of 8 GB at 160 px.
-        learning_rate: the peak of the one-cycle schedule. None is 1e-3, AdamW's usual rate, from random weights, and
-            3e-4 from pretrained ones, which a high rate would wash away.
-        weight_decay: of the weights of convolutions and linear layers; biases and batch norms are left alone.
-        dropout: before the last linear layer. facenet-pytorch's 0.6 suits millions of pictures and many epochs.
-        patience: epochs without a better validation AUC before stopping. One-cycle runs are at their best at their
-            end, when the rate has fallen: a small patience stops them on the way.
-        sampling: "paired" draws a real crop and a fake one of the same person and frame, one after the other;
-            "balanced" draws each class and manipulation independently.
-        crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
-            are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
-        min_sharpness: training crops blurrier than this are left out (variance of the Laplacian); 0 keeps all.
-            Validation crops are never filtered.
-        augmentation: "none" or "first-project".
-        image_size: edge of the network's input, pixels. Time goes with its square.
-        val_frames_per_clip: crops of a validation clip that are looked at; None is all. Neighbouring frames say much
-            the same, and on a CPU a validation pass is mostly waiting.
-        pretrained: "vggface2", "casia-webface", or None for random weights.
-        weights: a file with InceptionResnetV1's weights, instead of downloading.
-        seed: of everything random.
-        device: "auto" takes a CUDA GPU where there is one.
-        mixed_precision: "auto" uses bfloat16 (float16 on older ones) on CUDA GPUs; "off" never.
-        num_workers: processes that read crops; None is 0 on the CPU (the network needs all of it), 4 beside a GPU.
-    """
-
-    epochs: int = 5
-    batch_size: int = 16
-    learning_rate: float | None = None
-    weight_decay: float = 1e-2
-    dropout: float = 0.1
-    patience: int = 5
-    sampling: str = "paired"
-    crops_per_epoch: int | None = None
-    min_sharpness: float = THRESHOLD
-    augmentation: str = "none"
-    image_size: int = 160
-    val_frames_per_clip: int | None = 4
-    pretrained: str | None = "vggface2"
-    weights: str | None = None
-    seed: int = 0
-    device: str = "auto"
-    mixed_precision: str = "auto"
-    num_workers: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work, by the name that the user knows it by.
-
-        Raises:
-            InputError: a value out of range.
-        """
-        rules = {
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 2,  # batch norm has nothing to average over one
-            "learning_rate": self.learning_rate is None or 0 < self.learning_rate < math.inf,
-            "weight_decay": 0 <= self.weight_decay < math.inf,
-            "dropout": 0 <= self.dropout < 1,
-            "patience": self.patience >= 1,
-            "sampling": self.sampling in SAMPLERS,
-            "crops_per_epoch": self.crops_per_epoch is None or self.crops_per_epoch >= 2,
-            "augmentation": self.augmentation in AUGMENTATIONS,
-            "val_frames_per_clip": self.val_frames_per_clip is None or self.val_frames_per_clip >= 1,
-            "seed": self.seed >= 0,
-            "mixed_precision": self.mixed_precision in ("auto", "off"),
-            "num_workers": self.num_workers is None or self.num_workers >= 0,
-        }
-        for name, good in rules.items():
-            if not good:
-                raise InputError(f"training cannot use {name.replace('_', ' ')} {getattr(self, name)!r}")
+# Steps between two looks at the losses on a GPU, which has to finish all it was given before it can show one.
+_LOOK_EVERY = 20
+# Example crops and their scores that a tracker gets after every epoch: the worst mistakes.
+_PICTURES = 8
 
 
 @dataclass(frozen=True)
@@ -156,156 +83,209 @@ def train(
 ) -> TrainingResult:
     """Train on split "train", choose the epoch on split "val"; the same call again finishes an interrupted run.
 
+    Under `torchrun` every process makes this call, and the first one alone writes and speaks.
+
     Args:
         faces_csv: the table of crops; `extraction.json` beside it, if there, says how they were cut.
-        out: the run folder: `config.json`, `history.csv`, `best/`, `last.pt`.
+        out: the run folder: `config.json`, `history.csv`, `steps.csv`, `best/`, `last.safetensors`.
         config: how to train.
         on_epoch: called with each new row of the history.
         progress: print a line an epoch, and show a bar on a terminal.
 
     Raises:
         InputError: crops or classes lack, `out` holds another run or cannot be written to, `weights` cannot be used,
-            or the loss is no longer a number.
+            a batch does not fit into the GPU's memory, or the loss is no longer a number.
+        KeyboardInterrupt: Ctrl-C; the step in hand was finished and kept.
     """
-    say = print if progress else lambda line: None
-    faces_csv, out, device = Path(faces_csv), Path(out), torch_device(config.device)
-    faces, preprocessing = _load(faces_csv, config)
-    _claim(out, config, faces_csv)
-    run = Trainer(faces, preprocessing, config, device, out)
-    say(run.describe_data())
-    if run.history:
-        say(f"{out}: going on after epoch {len(run.history)} of {config.epochs}")
-
-    while not run.finished:
-        started, epoch = time.perf_counter(), len(run.history) + 1
-        with _random_numbers(config.seed, epoch, device):
-            row = {"epoch": epoch} | run.train_epoch(run.batches(epoch), show_bar=progress) | run.validate()
-        row["seconds"] = time.perf_counter() - started
-        run.keep(row)
-        say(describe_epoch(row, config.epochs))
-        if on_epoch is not None:
-            on_epoch(row)
-
-    best = run.best
-    say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
-    return TrainingResult(best, pd.DataFrame(run.history, columns=HISTORY_COLUMNS), out, run.note)
+    faces_csv, out = Path(faces_csv), Path(out)
+    with join(torch_device(config.device)) as world:
+        if config.processes not in (None, world.size):
+            raise InputError(f"{world.size} of {config.processes} processes are there; start them with torchrun")
+        say = print if progress and world.first else lambda line: None
+        faces, preprocessing = load_crops(faces_csv, config)
+        record = describe(config, faces_csv)
+        if world.first:
+            claim(out, record, FREE_FIELDS)
+        gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
+        run = Trainer(faces, preprocessing, config, world, out, record | origin())
+        for line in run.describe():
+            say(line)
+        # Processes that work together cannot stop between the same two steps: there, a signal ends them at once.
+        with run.watched(), Interruption(world.size == 1) as interruption:
+            while not run.finished:
+                row = run.epoch(interruption, show_bar=progress and world.first)
+                say(describe_epoch(row, config.epochs))
+                if on_epoch is not None and world.first:
+                    on_epoch(row)
+                interruption.follow()
+        best = run.best
+        say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
+        return TrainingResult(best, pd.DataFrame(run.history, columns=HISTORY_COLUMNS), out, run.note)
 
 
 def describe_epoch(row: dict[str, Any], epochs: int) -> str:
     """A row of the history as a line, with what gives away a network that answers every crop alike."""
+    skipped = f" ({row['skipped']} unreadable)" if row["skipped"] else ""
     return (
         f"epoch {row['epoch']}/{epochs} ({row['seconds']:.0f} s): loss {row['train_loss']:.3f} on "
-        f"{row['train_real']} real + {row['train_fake']} fake; validation loss {row['val_loss']:.3f}, "
+        f"{row['train_real']} real + {row['train_fake']} fake{skipped}; validation loss {row['val_loss']:.3f}, "
         f"AUC {row['val_auc']:.3f} (by clip {row['val_auc_clip']:.3f}), accuracy {row['val_accuracy']:.3f} "
         f"(always “fake”: {row['always_fake_accuracy']:.3f}), balanced {row['val_balanced_accuracy']:.3f}, "
         f"called fake: {row['predicted_fake_rate']:.0%}"
     )
 
 
+@dataclass
+class Progress:
+    """How far a run has come; what is here is kept with the weights.
+
+    Attributes:
+        step: updates of the weights so far.
+        batch: batches of the epoch in hand that are done.
+        losses: of those batches.
+        fakes, seen, skipped: crops of those batches.
+        rate: the learning rate of the last step.
+        seconds: spent on the epoch in hand.
+    """
+
+    step: int = 0
+    batch: int = 0
+    losses: list[float] = field(default_factory=list)
+    fakes: int = 0
+    seen: int = 0
+    skipped: int = 0
+    rate: float = 0.0
+    seconds: float = 0.0
+
+    def next_epoch(self) -> None:
+        """Count anew what is counted by epoch."""
+        self.batch, self.losses, self.fakes, self.seen, self.skipped, self.seconds = 0, [], 0, 0, 0, 0.0
+
+
 class Trainer:
     """What changes while training: detector, optimiser, schedule, history; and the files that they are kept in."""
 
     def __init__(
-        self, faces: pd.DataFrame, preprocessing: Preprocessing, config: TrainingConfig, device: torch.device, out: Path
+        self,
+        faces: pd.DataFrame,
+        preprocessing: Preprocessing,
+        config: TrainingConfig,
+        world: World | None = None,
+        out: Path | None = None,
+        record: dict[str, Any] | None = None,
     ) -> None:
-        """A new run, or the one in `out` as it was after its last finished epoch.
+        """A new run, or the one in `out` as it was when it was last kept.
 
         Args:
-            faces: crops of the splits "train" and "val", from `load_faces`.
+            faces: the crops of a table, from `load_faces`; those of the splits "train" and "val" are used.
             preprocessing: how they become the network's input.
             config: how to train.
-            device: where.
-            out: the run folder.
+            world: the processes that work together; None for this one alone.
+            out: the run folder; None keeps nothing.
+            record: what the run is, for those who read its checkpoints.
 
         Raises:
             InputError: weights cannot be used, or the files of the run are damaged.
         """
-        self.config, self.device, self.out = config, device, out
-        self.train_faces, self.val_faces = (
-            faces[faces["split"] == split].reset_index(drop=True) for split in ("train", "val")
-        )
-        if config.val_frames_per_clip is not None:
-            self.val_faces = limit_frames(self.val_faces, config.val_frames_per_clip)
-        self.crops = config.crops_per_epoch or max(2, int((self.train_faces["label"] == 0).sum()))
-        self.batch_size = min(config.batch_size, self.crops)
-
-        state = _read_state(out)
-        with _random_numbers(config.seed, 0, device):
-            self.detector, self.note = _initial_detector(config, preprocessing, state)
-        # Channels last is how both cuDNN's mixed-precision kernels and oneDNN want their pictures.
-        self.detector.to(device, memory_format=torch.channels_last)
-        self.loss = nn.BCEWithLogitsLoss()
-        rate = config.learning_rate or (1e-3 if self.detector.config.pretrained is None else 3e-4)
-        self.optimizer = AdamW(_parameter_groups(self.detector, config.weight_decay), lr=rate, fused=True)
-        steps = config.epochs * (self.crops // self.batch_size)
-        self.scheduler = OneCycleLR(self.optimizer, max_lr=rate, total_steps=steps)
-        self.autocast_dtype = _autocast_dtype(device, config.mixed_precision)
-        # float16 alone needs its small gradients lifted into range; switched off, the scaler passes everything through.
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast_dtype is torch.float16)
-        self.history: list[dict[str, Any]] = []
-        self.best: dict[str, Any] | None = None
+        self.world = world or World(1, 0, torch_device(config.device))
+        self.config, self.out, self.device = config, out, self.world.device
+        self.record = record or asdict(config)
+        self.data = TrainingData(faces, preprocessing, config, self.world)
+        state = None if out is None else read_state(out)
+        self._build_detector(preprocessing, state)
+        self._build_optimizer()
+        self.average = WeightAverage(self.detector, config.average) if config.average else None
+        self.progress, self.history, self.best = Progress(), [], None
+        self._tracker, self._table, self._system = open_tracker(NONE, RunInfo(Path(), {}, False)), None, None
+        self._losses: list[tuple[Batch, torch.Tensor]] = []  # not looked at yet
+        self._started = self._kept_at = time.perf_counter()
+        self._logged = (self._started, 0)  # when, and how many crops of this process had been seen
         if state is not None:
             self._restore(state)
-        elif self.note is not None:
+        elif self.note is not None and self.world.first:
             logger.warning(self.note)
 
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are done, or too many have passed since the best one."""
-        done, best = len(self.history), self.best["epoch"] if self.best else 0
-        return done >= self.config.epochs or done - best >= self.config.patience
+    # --- the loop
 
-    def batches(self, epoch: int) -> DataLoader:
-        """The crops of an epoch, half real and half fake, in an order that depends on seed and epoch alone."""
-        generator = torch.Generator().manual_seed(_seed(self.config.seed, epoch))
-        return DataLoader(
-            FaceCrops(self.train_faces, training_transform(self.config.image_size, self.config.augmentation)),
-            batch_size=self.batch_size,
-            sampler=SAMPLERS[self.config.sampling](self.train_faces, self.crops, generator),
-            drop_last=True,  # a last batch of one crop would stop batch norm
-            generator=generator,
-            **self._loading,
-        )
+    def epoch(self, interruption: Interruption | None = None, show_bar: bool = False) -> dict[str, Any]:
+        """Train on what is left of the epoch in hand, validate, keep; return the new row of the history."""
+        self._started = time.perf_counter()
+        with _own_random_numbers(self.device):
+            row = {"epoch": len(self.history) + 1} | self.train_epoch(interruption, show_bar)
+            with self._averaged():
+                row |= self.validate()
+                row["seconds"] = self._seconds()
+                self._keep_if_best(row)
+        self._finish_epoch(row)
+        return row
 
-    def train_epoch(self, batches: DataLoader, show_bar: bool = False) -> dict[str, Any]:
+    def train_epoch(self, interruption: Interruption | None = None, show_bar: bool = False) -> dict[str, Any]:
         """One pass over the crops: forward, loss, backward, step."""
         self.detector.train()
-        losses, fakes, seen = [], 0, 0
-        for images, labels in tqdm(batches, unit="batch", leave=False, disable=None if show_bar else True):
-            fakes, seen = fakes + int(labels.sum()), seen + len(labels)
-            images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)  # (B, 3, S, S)
-            labels = labels.to(self.device, non_blocking=True)  # (B,)
-
+        for batch in self._shown(read_ahead(self.batches()), show_bar):
+            images, labels = self.ready(batch)  # (B, 3, S, S), (B,)
             with self._autocast():
-                logits = self.detector(images)  # (B,)
+                logits = self.network(images)  # (B,)
             loss = self.loss(logits.float(), labels)
 
-            self.optimizer.zero_grad()
-            self.scaler.scale(loss).backward()
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            rate = self.scheduler.get_last_lr()[0]
-            self.scheduler.step()
-            losses.append(loss.detach())  # read once an epoch: reading makes a GPU wait
+            self.scaler.scale(loss / self.config.accumulate).backward()
+            self._note(batch, loss.detach())
+            if self.progress.batch % self.config.accumulate == 0:
+                self.step()
+                self._keep_if_due(interruption)
+        return self._summary()
 
-        train_loss = torch.stack(losses).mean().item()
-        if not math.isfinite(train_loss):
-            raise InputError(f"the loss is no longer a number; train in a new folder with a rate below {rate:.1g}")
-        return {"train_loss": train_loss, "learning_rate": rate, "train_real": seen - fakes, "train_fake": fakes}
+    def step(self) -> None:
+        """Change the weights by the gradients that have come together."""
+        log = self._table is not None and (self.progress.step + 1) % self.config.log_every == 0
+        if log or self.config.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+        norms = gradient_norms(self.detector) if log else {}
+        if self.config.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.detector.parameters(), self.config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+
+        self.progress.rate = self.optimizer.param_groups[0]["lr"]
+        if self.config.schedule != "plateau":
+            self.scheduler.step()
+        if self.average is not None:
+            self.average.update(self.detector)
+        self.progress.step += 1
+        if log:
+            self._log(norms)
+
+    def batches(self) -> Iterator[Batch]:
+        """What is left of the epoch in hand."""
+        return self.data.batches(len(self.history) + 1, self.progress.batch)
+
+    def ready(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch on the device, augmented and normalised, (B, 3, S, S) float32, and its labels (B,).
+
+        What is random in the network, dropout, is seeded for this batch.
+        """
+        torch.manual_seed(seed_of(self.config.seed, 2, batch.number, self.world.rank))
+        images = augment(batch.images.to(self.device, non_blocking=True), batch.drawn)
+        images = self.detector.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
+        return images, batch.labels.to(self.device, non_blocking=True)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, Any]:
         """Metrics on crops of people who are not in the training split."""
         self.detector.eval()
-        crops = FaceCrops(self.val_faces, self.detector.preprocessing.apply)
-        logits = []
-        for images, _ in DataLoader(crops, batch_size=4 * self.batch_size, **self._loading):
-            images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        found = []
+        for rows, images in self.data.validation(4 * self.data.batch_size):
+            images = self.detector.preprocessing.normalise(images.to(self.device, non_blocking=True))
             with self._autocast():
-                logits.append(self.detector(images).cpu().double())
-        scores = self.val_faces.assign(probability_fake=torch.cat(logits).sigmoid().numpy())
-        clips = by_clip(scores)
-        frame = binary_metrics(scores["label"], scores["probability_fake"])
+                logits = self.detector(images.contiguous(memory_format=torch.channels_last))  # (B,)
+            found.append((rows, logits.double().cpu().numpy()))
+        rows, logits = (np.concatenate(parts) for parts in zip(*sum(gather(self.world, found), []), strict=True))
+        order = np.argsort(rows)
+        scores = self.data.val_faces.iloc[rows[order]]
+        self.val_scores = scores.assign(probability_fake=torch.from_numpy(logits[order]).sigmoid().numpy())
+        clips = by_clip(self.val_scores)
+        frame = binary_metrics(self.val_scores["label"], self.val_scores["probability_fake"])
         return {
             "val_loss": frame["loss"],
             "val_accuracy": frame["accuracy"],
@@ -316,119 +296,258 @@ class Trainer:
             "predicted_fake_rate": frame["predicted_fake_rate"],
         }
 
-    def keep(self, row: dict[str, Any]) -> None:
-        """Put a finished epoch on disk; it counts from the moment `last.pt` is replaced, which comes last."""
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or too many have passed since the best one."""
+        done, best = len(self.history), self.best["epoch"] if self.best else 0
+        return done >= self.config.epochs or done - best >= self.config.patience
+
+    # --- what is built once
+
+    def _build_detector(self, preprocessing: Preprocessing, state: dict[str, Any] | None) -> None:
+        config = self.config
+        with _own_random_numbers(self.device):
+            torch.manual_seed(seed_of(config.seed, 3))
+            detector, self.note = _initial_detector(config, preprocessing, state)
+        self.detector = synchronise_batch_norm(detector, self.world)
+        self.detector.tune(config.tune)
+        # Channels last is how both cuDNN's mixed-precision kernels and oneDNN want their pictures.
+        self.detector.to(self.device, memory_format=torch.channels_last)
+        network = torch.compile(self.detector) if config.compile else self.detector
+        self.network = parallel(network, self.world)
+        self.loss = nn.BCEWithLogitsLoss()
+
+    def _build_optimizer(self) -> None:
+        config = self.config
+        rate = config.learning_rate or (1e-3 if self.detector.config.pretrained is None else 3e-4)
+        groups = parameter_groups(self.detector, rate, config.head_learning_rate or rate, config.weight_decay)
+        self.optimizer = AdamW(groups, fused=True)
+        steps = config.epochs * self.data.batches_per_epoch // config.accumulate
+        self.scheduler = schedule(config.schedule, self.optimizer, steps)
+        self._autocast_dtype = autocast_dtype(self.device, config.mixed_precision)
+        # float16 alone needs its small gradients lifted into range; switched off, the scaler passes everything through.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self._autocast_dtype is torch.float16)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self._autocast_dtype, enabled=self._autocast_dtype is not None)
+
+    # --- what is said
+
+    def describe(self) -> list[str]:
+        """The data, the network and how it is computed, a line each."""
+        data, counts = self.data, self.detector.parameter_counts()
+        total, tuned = (sum(values) for values in zip(*counts.values(), strict=True))
+        tuned_stages = ", ".join(name for name, (_, here) in counts.items() if here)
+        changed = "all trained" if tuned == total else f"{tuned:,} of them trained ({tuned_stages})"
+        precision = {None: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}[self._autocast_dtype]
+        together = f", {self.world.size} processes" if self.world.size > 1 else ""
+        lines = [
+            f"crops train: {_counts(data.train_faces)}; val: {_counts(data.val_faces)}; {data.crops} drawn an epoch, "
+            "half of them real",
+            f"{self.detector.config.architecture}, {total:,} parameters, {changed}; "
+            f"{self.detector.preprocessing.size} px, {precision} on {self.device}{together}",
+        ]
+        if self.progress.step:
+            lines.append(f"{self.out}: going on after step {self.progress.step}, in epoch {len(self.history) + 1}")
+        return lines
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Inside, the run tells its table of steps and its tracker how it goes."""
+        if not self.world.first or self.out is None:
+            yield
+            return
+        self._system = SystemMetrics(self.device)
+        norms = [f"grad_norm_{name}" for name, (_, tuned) in self.detector.parameter_counts().items() if tuned]
+        columns = ["loss", "learning_rate", "images_per_second", *self._system.read(), *norms]
+        self._table = StepTable(self.out / "steps.csv", columns, self.progress.step)
+        self._tracker = open_tracker(self.config.tracker, RunInfo(self.out, self.record, bool(self.progress.step)))
+        try:
+            yield
+        finally:
+            self._tracker.finish()
+
+    def _shown(self, batches: Iterator[Batch], show_bar: bool) -> Iterator[Batch]:
+        total, done = self.data.batches_per_epoch, self.progress.batch
+        return tqdm(batches, unit="batch", total=total, initial=done, leave=False, disable=None if show_bar else True)
+
+    def _note(self, batch: Batch, loss: torch.Tensor) -> None:
+        """Count a batch that has been through the network; stop where its loss is not a number."""
+        done = self.progress
+        done.batch, done.seen, done.skipped = done.batch + 1, done.seen + len(batch.rows), done.skipped + batch.skipped
+        done.fakes += int(batch.labels.sum())
+        self._losses.append((batch, mean(self.world, loss)))
+        if self.device.type == "cpu" or len(self._losses) >= _LOOK_EVERY:
+            self._look()
+
+    def _look(self) -> None:
+        """Read the losses that have come together, for which a GPU has to finish what it was given."""
+        losses = torch.stack([loss for _, loss in self._losses]).tolist() if self._losses else []
+        for (batch, _), loss in zip(self._losses, losses, strict=True):
+            if not math.isfinite(loss):
+                paths = self.data.train_faces["path"].iloc[batch.rows].tolist()
+                raise InputError(
+                    f"the loss of batch {batch.number + 1} is {loss} (its crops: {', '.join(paths[:3])}, …; learning "
+                    f"rate {self.progress.rate:.1g}); what was kept before is whole. Train in a new folder with a "
+                    "lower --learning-rate, or with --mixed-precision off"
+                )
+        self.progress.losses += losses
+        self._losses = []
+
+    def _log(self, norms: dict[str, float]) -> None:
+        self._look()
+        now = time.perf_counter()
+        seen = self.progress.seen * self.world.size + len(self.history) * self.data.crops
+        row = {
+            "loss": self.progress.losses[-1],
+            "learning_rate": self.progress.rate,
+            "images_per_second": round(max(0, seen - self._logged[1]) / (now - self._logged[0]), 1),
+        }
+        self._logged = (now, seen)
+        system = self._system.read()
+        place = {"step": self.progress.step, "epoch": len(self.history) + 1}
+        self._table.write(place | row | system | {f"grad_norm_{name}": value for name, value in norms.items()})
+        told = {f"train/{name}": value for name, value in row.items()}
+        told |= {f"system/{name}": value for name, value in system.items()}
+        told |= {f"gradient norm/{name}": value for name, value in norms.items()}
+        self._tracker.scalars(told, self.progress.step)
+
+    def _summary(self) -> dict[str, Any]:
+        """What the history says of the training half of an epoch, of all processes together."""
+        self._look()
+        done = self.progress
+        counts = gather(self.world, (done.seen, done.fakes, done.skipped))
+        seen, fakes, skipped = (sum(column) for column in zip(*counts, strict=True))
+        return {
+            "train_loss": sum(done.losses) / len(done.losses),
+            "learning_rate": done.rate,
+            "train_real": seen - fakes,
+            "train_fake": fakes,
+            "skipped": skipped,
+        }
+
+    def _seconds(self) -> float:
+        return self.progress.seconds + time.perf_counter() - self._started
+
+    # --- what is kept
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Inside, the detector has the average of its weights, where there is one."""
+        if self.average is None:
+            yield
+            return
+        self.average.swap(self.detector)
+        try:
+            yield
+        finally:
+            self.average.swap(self.detector)
+
+    def _keep_if_best(self, row: dict[str, Any]) -> None:
+        if self.best is not None and _rank(row) <= _rank(self.best):
+            return
+        self.best = row
+        if self.out is not None and self.world.first:
+            save(self.detector, self.out / "best", {"epoch": row["epoch"], "validation": row, "run": self.record})
+
+    def _finish_epoch(self, row: dict[str, Any]) -> None:
+        """Put a finished epoch on disk; it counts from the moment the state is replaced, which comes last."""
         self.history.append(row)
-        if self.best is None or _rank(row) > _rank(self.best):
-            self.best = row
-            save(self.detector, self.out / "best", {"epoch": row["epoch"], "validation": row})
+        self.progress.next_epoch()
+        if self.config.schedule == "plateau":
+            self.scheduler.step(row["val_auc"])
+        if self.out is None or not self.world.first:
+            return
         write_table(pd.DataFrame(self.history), self.out / "history.csv", HISTORY_COLUMNS)
+        self.keep()
+        told = {name.replace("val_", "val/"): value for name, value in row.items() if isinstance(value, (int, float))}
+        told |= {f"confusion/{name}": count for name, count in _confusion(self.val_scores).items()}
+        self._tracker.scalars(told, self.progress.step)
+        self._tracker.pictures("worst mistakes", *_worst(self.val_scores), self.progress.step)
+
+    def _keep_if_due(self, interruption: Interruption | None) -> None:
+        """Keep the run in the middle of an epoch: when it is to stop, or has not been kept for long."""
+        asked = interruption is not None and interruption.asked
+        due = time.perf_counter() - self._kept_at >= 60 * self.config.checkpoint_minutes
+        if (asked or due) and self.out is not None and self.world.first:
+            self._look()
+            self.progress.seconds, self._started = self._seconds(), time.perf_counter()
+            self.keep()
+        if asked:
+            interruption.follow()
+
+    def keep(self) -> None:
+        """Put on disk where the run is."""
         state = {
             "detector_config": asdict(self.detector.config),
             "note": self.note,
             "history": self.history,
-            "best_epoch": self.best["epoch"],
+            "best_epoch": self.best["epoch"] if self.best else None,
+            "progress": asdict(self.progress),
             "detector": self.detector.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "average": None if self.average is None else vars(self.average),
         }
-        with atomic_write(self.out / "last.pt") as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
-
-    def describe_data(self) -> str:
-        """How many crops of each class there are, in a line."""
-        parts = [f"{name}: {_counts(faces)}" for name, faces in (("train", self.train_faces), ("val", self.val_faces))]
-        return f"crops {'; '.join(parts)}; {self.crops} drawn an epoch, half of them real; on {self.device}"
+        write_state(self.out, state)
+        self._kept_at = time.perf_counter()
 
     def _restore(self, state: dict[str, Any]) -> None:
-        if not (self.out / "best" / CONFIG_FILE).is_file():
-            raise InputError(f"{self.out}: its best/ is gone; delete the folder and train again")
-        self.history = state["history"]
-        self.best = next(row for row in self.history if row["epoch"] == state["best_epoch"])
+        self.history, self.progress = state["history"], Progress(**state["progress"])
+        if state["best_epoch"] is not None:
+            if not (self.out / "best" / CONFIG_FILE).is_file():
+                raise InputError(f"{self.out}: its best/ is gone; delete the folder and train again")
+            self.best = next(row for row in self.history if row["epoch"] == state["best_epoch"])
         self.optimizer.load_state_dict(state["optimizer"])
+        match_layouts(self.optimizer)
         self.scheduler.load_state_dict(state["scheduler"])
         if state["scaler"] and self.scaler.is_enabled():  # empty where the run began on another device
             self.scaler.load_state_dict(state["scaler"])
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None)
-
-    @property
-    def _loading(self) -> dict[str, Any]:
-        cuda = self.device.type == "cuda"
-        automatic = min(4, os.cpu_count() or 1) if cuda else 0
-        workers = automatic if self.config.num_workers is None else self.config.num_workers
-        return {"num_workers": workers, "pin_memory": cuda}
+        if self.average is not None:
+            self.average.restore(state["average"])
 
 
-def _load(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, Preprocessing]:
-    """The crops, blurred training crops left out, and how they become the network's input."""
+def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, Preprocessing]:
+    """The crops of a table, and how they become the network's input.
+
+    Raises:
+        InputError: crops or classes lack, or the crops are smaller than the network's input.
+    """
     faces = load_faces(faces_csv)
     check_faces(faces, faces_csv.parent, splits=("train", "val"))
-    faces = filter_blurred(faces, config.min_sharpness)
-    if faces.loc[faces["split"] == "train", "label"].nunique() < 2:
-        raise InputError(f"a class has no training crop sharper than {config.min_sharpness:g}; lower that threshold")
     usual, extraction = Preprocessing(), read_extraction(faces_csv.parent)
+    wanted, stored = architecture(config.architecture).input, extraction.get("size")
+    size = config.image_size or min(wanted.size, stored or wanted.size)
     preprocessing = Preprocessing(
-        size=config.image_size,
+        size=size,
+        mean=wanted.mean,
+        std=wanted.std,
         crop_scale=extraction.get("crop_scale", usual.crop_scale),
-        crop_size=extraction.get("size", usual.crop_size),
+        crop_size=stored or usual.crop_size,
     )
-    if "size" in extraction and preprocessing.crop_size < preprocessing.size:
+    if stored is not None and stored < size:
         raise InputError(
-            f"{faces_csv}: these crops are {preprocessing.crop_size} px, and enlarging them to {preprocessing.size} px "
-            "adds nothing; choose a smaller image size, or extract larger crops"
+            f"{faces_csv}: these crops are {stored} px, and enlarging them to {size} px adds nothing; choose a smaller "
+            "image size, or extract larger crops"
         )
     return faces, preprocessing
-
-
-def _claim(out: Path, config: TrainingConfig, faces_csv: Path) -> None:
-    """Write `config.json`; where `out` already holds a run, first make sure that it is this one."""
-    record = asdict(config)
-    if config.weights is not None:
-        record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
-    record["faces_sha256"] = hashlib.sha256(faces_csv.read_bytes()).hexdigest()
-    path = out / "config.json"
-    if (out / "last.pt").exists():  # before its first epoch is on disk, a run is nothing that could be lost
-        try:
-            there = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{out}: holds a run whose config.json cannot be read; choose another folder") from error
-        other = [name for name in record if name not in _MACHINE_SETTINGS and there.get(name) != record[name]]
-        if other:
-            named = ", ".join(
-                "another faces.csv" if name == "faces_sha256" else f"{name} {there.get(name)!r} (now {record[name]!r})"
-                for name in other
-            )
-            raise InputError(f"{out}: holds a run with {named}; choose another folder, or delete this one")
-    record["versions"] = {"torchfakes": __version__, "torch": torch.__version__}
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def _read_state(out: Path) -> dict[str, Any] | None:
-    """Where a run was interrupted, or None for a new one."""
-    path = out / "last.pt"
-    if not path.exists():
-        return None
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken pickle fails wherever its bytes lead
-        raise InputError(f"{path}: damaged, so the run cannot go on; delete {out} and train again") from error
 
 
 def _initial_detector(
     config: TrainingConfig, preprocessing: Preprocessing, state: dict[str, Any] | None
 ) -> tuple[Detector, str | None]:
     """The detector to go on from, and the note that belongs to it; only a new run may need to download weights."""
-    if state is None:
-        asked = DetectorConfig(pretrained=config.pretrained, dropout=config.dropout, preprocessing=preprocessing)
-        return build_detector(asked, config.weights)
-    told = state["detector_config"]
-    detector = Detector(DetectorConfig(**told | {"preprocessing": Preprocessing(**told["preprocessing"])}))
-    detector.load_state_dict(state["detector"])
-    return detector, state["note"]
+    if state is not None:
+        told = state["detector_config"]
+        detector = Detector(DetectorConfig(**told | {"preprocessing": Preprocessing(**told["preprocessing"])}))
+        detector.load_state_dict(state["detector"])
+        return detector, state["note"]
+    pretrained = config.pretrained
+    if pretrained == "default":
+        pretrained = next(iter(architecture(config.architecture).pretrained), None)
+    asked = DetectorConfig(config.architecture, pretrained, config.dropout, preprocessing)
+    return build_detector(asked, config.weights)
 
 
 def _counts(faces: pd.DataFrame) -> str:
@@ -437,20 +556,20 @@ def _counts(faces: pd.DataFrame) -> str:
     return f"{(faces['label'] == 0).sum()} real, {(faces['label'] == 1).sum()} fake ({by_method})"
 
 
-def _parameter_groups(detector: Detector, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay pulls weights to zero; a bias or a batch norm's scale at zero would only switch its channel off."""
-    parameters = list(detector.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+def _confusion(scores: pd.DataFrame) -> dict[str, int]:
+    return binary_metrics(scores["label"], scores["probability_fake"])["confusion"]
+
+
+def _worst(scores: pd.DataFrame) -> tuple[list[np.ndarray], list[str]]:
+    """The crops that the detector is most wrong about, (H, W, 3) uint8, and what it says of them."""
+    wrong = (scores["label"] - scores["probability_fake"]).abs()
+    rows = scores.loc[wrong.sort_values(ascending=False).index[:_PICTURES]]
+    truth = rows["label"].map({0: "real", 1: "fake"})
+    captions = [
+        f"{true} ({method}), P(fake) {score:.2f}"
+        for true, method, score in zip(truth, rows["method"], rows["probability_fake"], strict=True)
     ]
-
-
-def _autocast_dtype(device: torch.device, mixed_precision: str) -> torch.dtype | None:
-    """None is float32. A GPU that merely emulates bfloat16 (before Ampere) is faster in float16."""
-    if device.type != "cuda" or mixed_precision == "off":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return [read_crop(file).permute(1, 2, 0).numpy() for file in rows["file"]], captions
 
 
 def _rank(row: dict[str, Any]) -> tuple[float, float]:
@@ -458,14 +577,8 @@ def _rank(row: dict[str, Any]) -> tuple[float, float]:
     return row["val_auc_clip"], row["val_auc"]
 
 
-def _seed(seed: int, epoch: int) -> int:
-    """A seed for one epoch of one run; neighbouring seeds and epochs share nothing."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-
-
 @contextlib.contextmanager
-def _random_numbers(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Inside, torch draws the random numbers of this epoch; outside, its generators are as they were."""
+def _own_random_numbers(device: torch.device) -> Iterator[None]:
+    """Outside, torch's generators are as they were."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(_seed(seed, epoch))
         yield

@@ -363,8 +363,8 @@ plots.images(pictures, list(group[order]), columns=6, title="A pair differs only
 # %% [markdown]
 # ## 7 · What does the network really get?
 #
-# Between the PNG and the network lie a few lines that nobody looks at. `dataset.training_transform` is all there is:
-# resize, then (x − 127.5) / 128.
+# Between the PNG and the network lie a few lines that nobody looks at. `dataset.Preprocessing` is all there is: resize,
+# then (x − 127.5) / 128. It is stored with the weights, since they mean nothing without it.
 #
 # > **Predict first.** OpenCV reads pictures as BGR, everything else here is RGB. If you feed BGR to a network trained
 # > on RGB, will there be an error message? Will the score collapse, or hardly move?
@@ -372,19 +372,20 @@ plots.images(pictures, list(group[order]), columns=6, title="A pair differs only
 # %%
 sharpest = training["sharpness"].where(training["label"] == 0).idxmax()
 picture = dataset.read_crop(training["file"][sharpest])  # (3, 160, 160) uint8, RGB
-ready = dataset.training_transform(size=160)(picture)
+ready = dataset.Preprocessing().apply(picture)
 by_hand = (picture.float() - 127.5) / 128
 for name, pixels in {"stored": picture, "ready": ready}.items():
     print(f"{name}: {pixels.dtype}, {pixels.min():.2f} to {pixels.max():.2f}")
 print("the same by hand:", torch.equal(ready, by_hand))
 
 # %%
-augment = dataset.training_transform(size=160, augmentation="first-project")
-torch.manual_seed(0)
-views = [ready, *(augment(picture) for _ in range(4)), ready.flip(0)]
-back = [(128 * view + 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy() for view in views]
+from torchfakes_utils.augmentation import AUGMENTATIONS, augment, draw
+
+four = draw(AUGMENTATIONS["first-project"], 4, torch.Generator().manual_seed(0))  # what happens to each of four crops
+augmented = augment(picture.expand(4, -1, -1, -1), four)  # (4, 3, 160, 160) uint8
+views = [picture, *augmented, picture.flip(0)]
 names = ["plain (default)", *["augmented"] * 4, "BGR by mistake"]
-plots.images(back, names, title="One crop: plain, augmented, and wrong")
+plots.images([view.permute(1, 2, 0).numpy() for view in views], names, title="One crop: plain, augmented, and wrong")
 
 # %% [markdown]
 # The first project mirrored, rotated and changed colours at random; here it is an option

@@ -244,7 +244,7 @@ print({name: (len(group), group[0].scale) for name, group in groups.items()}, "(
 # > layer do: vanish, stay, or explode?
 
 # %%
-from torchfakes_utils.dataset import FaceCrops, Preprocessing, training_transform
+from torchfakes_utils.dataset import FaceCrops, Preprocessing
 from torchfakes_utils.sharpness import filter_blurred
 
 SIZE = 96  # px; small, so that everything in this lesson takes seconds
@@ -252,7 +252,7 @@ faces = filter_blurred(course.faces_table())
 learn = faces[faces["split"] == "train"].reset_index(drop=True)
 one_a_clip = learn.drop_duplicates(["method", "clip_id"])
 batch = one_a_clip.groupby("label").sample(8, random_state=0)  # 8 real, 8 fake, 16 clips
-images, labels = (torch.stack(part) for part in zip(*FaceCrops(batch, training_transform(SIZE)), strict=True))
+images, labels = (torch.stack(part) for part in zip(*FaceCrops(batch, Preprocessing(size=SIZE).apply), strict=True))
 print(f"images {tuple(images.shape)}, from {images.min():.2f} to {images.max():.2f}")
 print(f"labels {labels.int().tolist()}")
 
@@ -459,9 +459,9 @@ pd.DataFrame(exams).set_index("asked in")
 # people; Cao et al., FG 2018) and CASIA-WebFace. Such a network tells people apart, and for that it had to learn
 # skin, eyes, light and pose. We keep all that, throw away the last layer, which names people, and train on.
 #
-# `build_detector` does this, and it is honest about it: the weights are 107 MB on GitHub's servers, and where they
-# cannot be had it says so in one line, goes on from random weights, and *writes that down*. Here is what you see
-# either way; we stage both so that you need no network.
+# `pretrained.build_detector` does this, and it is honest about it: the weights are 107 MB on GitHub's servers, and
+# where they cannot be had it says so in one line, goes on from random weights, and *writes that down*. Here is what
+# you see either way; we stage both so that you need no network.
 #
 # > **Predict first.** The download fails, the program goes on, training looks normal. A month later, how would you
 # > know which weights your model started from?
@@ -472,14 +472,13 @@ import textwrap
 from pathlib import Path
 from unittest import mock
 
-from torchfakes_utils import detector as detector_module
-from torchfakes_utils.detector import build_detector
+from torchfakes_utils import pretrained
 
 with tempfile.TemporaryDirectory() as folder:
-    nowhere = mock.patch.dict(detector_module.PRETRAINED_URLS, vggface2="http://127.0.0.1:9/vggface2.pt")
+    nowhere = mock.patch.dict(pretrained.PRETRAINED_URLS, vggface2="http://127.0.0.1:9/vggface2.pt")
     empty_cache = mock.patch("torch.hub.get_dir", return_value=f"{folder}/hub")
     with nowhere, empty_cache:
-        without, note = build_detector(DetectorConfig(pretrained="vggface2"))
+        without, note = pretrained.build_detector(DetectorConfig(pretrained="vggface2"))
     print("asked for: vggface2")
     print(textwrap.fill(f"you see:   {note}", 96, subsequent_indent=" " * 11))
     print("on record:", without.config.pretrained)
@@ -492,7 +491,7 @@ with tempfile.TemporaryDirectory() as folder:
     torch.manual_seed(1)
     people = InceptionResnetV1(classify=True, num_classes=8631).state_dict()
     torch.save(people, file)
-    with_weights, note = build_detector(DetectorConfig(), weights=file)
+    with_weights, note = pretrained.build_detector(DetectorConfig(), weights=file)
 print("on record:", with_weights.config.pretrained, "| note:", note)
 own = with_weights.backbone.state_dict()
 fitting = [name for name in own if own[name].shape == people[name].shape]
@@ -519,28 +518,38 @@ print("the course's detector started from:", trained.config.pretrained or "rando
 # > training mode, without any optimiser. Has the frozen part changed?
 
 # %% tags=["nbval-check-output"]
-def freeze(detector: Detector, but: tuple[str, ...]) -> int:
-    """Freeze all stages but those named; returns how many parameters are left to train."""
-    for name, stage in detector.backbone.named_children():
-        stage.requires_grad_(name in but)
-    return sum(p.numel() for p in detector.parameters() if p.requires_grad)
+def changed_by_looking(detector: Detector) -> list[str]:
+    """What is different after one forward pass in training mode: no loss, no step."""
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    detector.train()(images)
+    return [name for name, value in detector.state_dict().items() if not torch.equal(value, before[name])]
 
 
-print(f"nothing frozen:              {sum(count.values()):>10,} parameters to train")
-print(f"last stages open:            {freeze(fresh(), ('block8', 'last_linear', 'last_bn', 'logits')):>10,}")
-frozen = fresh()
-print(f"only the last layer open:    {freeze(frozen, ('logits',)):>10,}")
-
-before = {name: value.clone() for name, value in frozen.state_dict().items()}
-frozen.train()(images)  # a forward pass; no loss, no step
-changed = [name for name, value in frozen.state_dict().items() if not torch.equal(value, before[name])]
-print(f"changed by one forward pass: {len(changed)} tensors, such as {changed[0].removeprefix('backbone.')}")
+naive = fresh()
+naive.requires_grad_(False)
+naive.backbone.logits.requires_grad_(True)
+changed = changed_by_looking(naive)
+print(f"requires_grad_(False): {len(changed)} tensors changed, such as {changed[0].removeprefix('backbone.')}")
 
 # %% [markdown]
 # **What we saw.** Frozen is not frozen. `requires_grad_(False)` stops the optimiser, not batch normalisation, whose
 # running averages follow every batch that passes in training mode. After some hundred steps the "protected" features
 # are normalised for other pictures. To freeze in earnest, put the frozen stages into `eval()` as well, each time
-# after `detector.train()`.
+# after `detector.train()`. `Detector.tune` does both, and says what is left to train:
+
+# %% tags=["nbval-check-output"]
+properly = fresh()
+for what in ("all", "repeat_3", "norms", "head"):
+    properly.tune(what)
+    tuned = sum(here for _, here in properly.parameter_counts().values())
+    touched = [name for name in changed_by_looking(properly) if "running" in name]
+    print(f"tune({what!r}):{'':{10 - len(what)}}{tuned:>11,} parameters; averages that still move: {len(touched)}")
+
+# %% [markdown]
+# `"repeat_3"` means *this stage and those after it*; `"norms"` leaves every convolution as it is and learns only the
+# scales and shifts of the normalisation layers and the classifier, some hundredth of the parameters. Surprisingly
+# much can be learned with those alone (Frankle et al., ICLR 2021). On the command line it is `--tune`; and
+# `--head-learning-rate` gives the new, random classifier a rate of its own.
 
 # %% [markdown]
 # ## 6 · What happens in one step of the loop?
@@ -553,13 +562,16 @@ import inspect
 
 from torchfakes_utils.training import Trainer, TrainingConfig
 
-source = inspect.getsource(Trainer.train_epoch)
-heart = source[source.index("            images = images.to(") : source.index("            losses.append(")]
-print(textwrap.dedent(heart).rstrip())
+print(textwrap.dedent(inspect.getsource(Trainer.train_epoch)).rstrip())
+print(textwrap.dedent(inspect.getsource(Trainer.step)).rstrip())
 
 # %% [markdown]
-# Three things are new. `channels_last` and `autocast` are for speed on a GPU (half precision where it is safe;
-# `scaler` keeps float16's small gradients from becoming zero; on a CPU both do nothing). And there is a `scheduler`.
+# Around the four lines stand a few things that real runs need. `ready` moves the batch, augments and normalises it (on
+# the device, all crops at once). `autocast` computes in half precision where the hardware is faster in it, and
+# `scaler` keeps float16's small gradients from becoming zero; elsewhere both do nothing. `accumulate` adds up the
+# gradients of several batches where a large one does not fit, `clip_norm` shortens gradients that are too long, and
+# `average` keeps a moving average of the weights. `_keep_if_due` writes the run to disk, so that pressing Ctrl-C costs
+# nothing. And there is a `scheduler`.
 #
 # It drives the learning rate through *one cycle* (Smith & Topin, 2019): up, so that wild random weights are not
 # thrown about; high, to get somewhere; down to almost nothing, so that it can settle. It ends with the smallest steps
@@ -616,17 +628,17 @@ from itertools import islice
 
 from IPython.display import display
 
-config = TrainingConfig(epochs=8, crops_per_epoch=64, image_size=SIZE, pretrained=None, val_frames_per_clip=1)
-trainer = Trainer(faces, Preprocessing(size=SIZE), config, torch.device("cpu"), Path("not-written"))
+config = TrainingConfig(
+    epochs=8, crops_per_epoch=64, image_size=SIZE, pretrained=None, val_frames_per_clip=1, device="cpu"
+)
+trainer = Trainer(faces, Preprocessing(size=SIZE), config)
 rates = [one_cycle(4 * epoch + 3, 4 * config.epochs) for epoch in range(config.epochs)]
-losses, rows, copies = [], [], []
-drawing = display(lesson_05.learning_curve(losses, rows, config.epochs, rates), display_id=True)
-for epoch in range(1, config.epochs + 1):
-    torch.manual_seed(epoch)
-    losses.append(trainer.train_epoch(trainer.batches(epoch))["train_loss"])
-    rows.append(trainer.validate())
-    copies.append(copy.deepcopy(trainer.detector) if epoch in (3, 5, 7) else None)
-    drawing.update(lesson_05.learning_curve(losses, rows, config.epochs, rates))
+rows, copies = [], []
+drawing = display(lesson_05.learning_curve([], rows, config.epochs, rates), display_id=True)
+for _ in range(config.epochs):
+    rows.append(trainer.epoch())  # train on 64 crops, then look at the validation clips
+    copies.append(copy.deepcopy(trainer.detector) if len(rows) in (3, 5, 7) else None)
+    drawing.update(lesson_05.learning_curve([row["train_loss"] for row in rows], rows, config.epochs, rates))
 
 # %%
 report = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="epoch"))
@@ -634,7 +646,8 @@ one_answer = report["predicted_fake_rate"].isin([0.0, 1.0])
 print(f"epochs in which every single face got the same answer: {one_answer.sum()} of {len(rows)}")
 for epoch, earlier in enumerate(copies, 1):
     if earlier is not None:
-        trainer.detector = recount(earlier, islice(trainer.batches(epoch), 2))
+        again_seen = (trainer.ready(batch) for batch in islice(trainer.data.batches(epoch), 2))
+        trainer.detector = recount(earlier, again_seen)
         again = trainer.validate()["predicted_fake_rate"]
         print(f"epoch {epoch}: called fake {rows[epoch - 1]['predicted_fake_rate']:.2f}, recounted {again:.2f}")
 report[["val_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predicted_fake_rate"]].round(2)
@@ -799,7 +812,7 @@ print(f"5,000 crops would want {5000 * kept / 2**30:,.0f} GiB")
 # - **"80 % after the first epoch is a good start."** Not where four of five are fake. Look at how often it says
 #   "fake".
 # - **"`eval()` is a detail."** The same weights got all sixteen faces right and gave them all one answer.
-# - **"Frozen layers do not change."** Their weights do not. Batch norm's averages do.
+# - **"Frozen layers do not change."** Their weights do not. Batch norm's averages do, unless you see to it.
 # - **"Out of memory? Smaller batch."** First ask what is kept. Then make the batch smaller.
 #
 # ## Recap
@@ -829,4 +842,5 @@ print(f"5,000 crops would want {5000 * kept / 2**30:,.0f} GiB")
 # - Q. Cao, L. Shen, W. Xie, O. Parkhi, A. Zisserman: VGGFace2. FG 2018.
 # - I. Loshchilov, F. Hutter: Decoupled Weight Decay Regularization. ICLR 2019 (AdamW).
 # - L. Smith, N. Topin: Super-Convergence. Proc. SPIE 11006, 2019 (one cycle).
+# - J. Frankle, D. Schwab, A. Morcos: Training BatchNorm and Only BatchNorm. ICLR 2021.
 # - The network and its weights: [facenet-pytorch](https://github.com/timesler/facenet-pytorch), by T. Esler.

@@ -81,7 +81,7 @@ surest = n + int(model.probability(crops)[n:].argmax())  # the fake of which it 
 image = model.preprocessing.apply(crops[[surest]])  # (1, 3, S, S)
 
 kept = {}
-layer = explanation.layers(model)["repeat_2"]
+layer = model.feature_layers["repeat_2"]
 forward = layer.register_forward_hook(lambda layer, inputs, output: kept.update(activation=output))
 backward = layer.register_full_backward_hook(lambda layer, into, out: kept.update(gradient=out[0]))
 model(image).sum().backward()  # there, past the first hook, and back, past the second
@@ -134,7 +134,7 @@ print("the same to three digits:", np.allclose(library, by_hand, atol=1e-3))
 
 # %% tags=["nbval-check-output"]
 sizes = {}
-for name, layer in explanation.layers(model).items():
+for name, layer in model.feature_layers.items():
     sizes[name] = []
     keep = sizes[name].append
     hook = layer.register_forward_hook(lambda layer, inputs, output, keep=keep: keep(output.shape[1:]))
@@ -211,7 +211,8 @@ plots.images(pictures, names, 5, "The same frame, real and forged; where it was 
 # > rows below, and say which row is the trained network's.
 
 # %%
-from torchfakes_utils.detector import DetectorConfig, build_detector
+from torchfakes_utils.detector import DetectorConfig
+from torchfakes_utils.pretrained import build_detector
 
 torch.manual_seed(0)
 untrained, _ = build_detector(DetectorConfig(pretrained=None, preprocessing=model.preprocessing))

@@ -123,7 +123,7 @@ def outline(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def heat_maps(
-    detector: Detector, faces: pd.DataFrame, targets: Sequence[str], layer: str = explanation.DEFAULT_LAYER, **options
+    detector: Detector, faces: pd.DataFrame, targets: Sequence[str], layer: str | None = None, **options
 ) -> list[np.ndarray]:
     """Grad-CAM of every crop, each for a target of its own ("fake" or "real"), brought to the crop's size.
 
@@ -131,7 +131,7 @@ def heat_maps(
         detector: any.
         faces: rows of faces.csv with the column `file`.
         targets: one a row.
-        layer: a name from `explanation.layers`.
+        layer: a name from `Detector.feature_layers`.
         **options: for `explanation.grad_cam`.
 
     Returns:
@@ -290,7 +290,7 @@ def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], ti
 
 
 def look(
-    detector: Detector, faces: pd.DataFrame, face: int = 0, layer: str = explanation.DEFAULT_LAYER, target: str = "fake"
+    detector: Detector, faces: pd.DataFrame, face: int = 0, layer: str | None = None, target: str = "fake"
 ) -> Figure:
     """One face: the crop, the heat map as the layer has it, and laid over the crop."""
     row = faces.iloc[[face]]

@@ -31,7 +31,7 @@ EXTRACTION: dict[str, Any] = {"frames": 12}
 TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448}
 
 # Raised when a step makes something else out of the same settings; what an earlier version made is then made anew.
-VERSIONS = {"clips": 2, "faces": 2}
+VERSIONS = {"clips": 2, "faces": 2, "run": 2}
 
 # What the learner is told when the step has to be done, and which steps have to be done before it.
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -1,0 +1,336 @@
+"""Random changes of training crops: batches at a time, on whatever device the batch is on.
+
+`draw` decides what happens to each crop, `augment` does it. The two are apart so that a picture of what augmentation
+does can be made at any strength, and so that several processes can draw the same numbers and each do its own part.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch.nn import functional as F
+
+from torchfakes_utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far crops are changed; zeros change nothing.
+
+    Attributes:
+        flip: share of crops that are mirrored.
+        rotation: largest turn to either side, degrees.
+        shift: largest move, as a share of the edge, in each direction.
+        zoom: largest change of scale, as a share.
+        brightness, contrast, saturation: largest change, as a share.
+        hue: largest turn of the colour circle to either side, as a share of a full turn.
+        rescale: largest factor by which a crop is scaled down and up again.
+        blur: largest standard deviation of a Gaussian blur, pixels.
+        noise: largest standard deviation of added noise, in steps of 0…255.
+        jpeg: lowest quality of a JPEG compression, 1 to 100; 0 for none.
+        cutout: largest edge of a grey square, as a share of the crop's.
+        share: how many crops each of rescale, blur, noise, jpeg and cutout happens to.
+    """
+
+    flip: float = 0.0
+    rotation: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    rescale: float = 1.0
+    blur: float = 0.0
+    noise: float = 0.0
+    jpeg: int = 0
+    cutout: float = 0.0
+    share: float = 0.3
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": Augmentation(),
+    "mirror": Augmentation(flip=0.5),
+    # The first TorchFakes project's report names mirroring, rotation and colour jitter, but not their strengths, so
+    # these numbers are ours.
+    "first-project": Augmentation(flip=0.5, rotation=10, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.02),
+    # What happens to a film between the camera and the viewer, beside a little of everything else.
+    "modern": Augmentation(
+        flip=0.5, rotation=5, shift=0.04, zoom=0.06, brightness=0.15, contrast=0.15, saturation=0.15, hue=0.02,
+        rescale=2.0, blur=1.0, noise=5.0, jpeg=50, cutout=0.3,
+    ),
+}  # fmt: skip
+
+# The colour of a cut-out square: the middle of the range, which normalisation takes to zero.
+_GREY = 127.0
+
+Draw = dict[str, torch.Tensor]
+
+
+def augmentation(name: str) -> Augmentation:
+    """Look a recipe up by name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in AUGMENTATIONS:
+        raise InputError(f"no augmentation {name!r}; choose one of {', '.join(AUGMENTATIONS)}")
+    return AUGMENTATIONS[name]
+
+
+def draw(recipe: Augmentation, count: int, generator: torch.Generator | None = None) -> Draw:
+    """Decide what happens to each of `count` crops.
+
+    Args:
+        recipe: how far crops may be changed.
+        count: crops.
+        generator: of the CPU; makes the draw repeatable.
+
+    Returns:
+        By name of the change, a value for each crop, (count,) or (count, 2), on the CPU.
+    """
+
+    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
+        return low + (high - low) * torch.rand(count, *shape, generator=generator)
+
+    def sometimes(values: torch.Tensor, otherwise: float) -> torch.Tensor:
+        return torch.where(uniform(0, 1) < recipe.share, values, torch.tensor(float(otherwise)))
+
+    return {
+        "flip": uniform(0, 1) < recipe.flip,
+        "rotation": uniform(-recipe.rotation, recipe.rotation),
+        "shift": uniform(-recipe.shift, recipe.shift, 2),
+        "zoom": uniform(1 - recipe.zoom, 1 + recipe.zoom),
+        "brightness": uniform(1 - recipe.brightness, 1 + recipe.brightness),
+        "contrast": uniform(1 - recipe.contrast, 1 + recipe.contrast),
+        "saturation": uniform(1 - recipe.saturation, 1 + recipe.saturation),
+        "hue": uniform(-recipe.hue, recipe.hue),
+        "rescale": sometimes(uniform(1, recipe.rescale), 1),
+        "blur": sometimes(uniform(0, recipe.blur), 0),
+        "noise": sometimes(uniform(0, recipe.noise), 0),
+        "noise_seed": torch.randint(2**31, (count,), generator=generator),
+        "jpeg": sometimes(uniform(recipe.jpeg or 100, 100).round(), 0) if recipe.jpeg else torch.zeros(count),
+        "cutout": sometimes(uniform(0, recipe.cutout), 0),
+        "cutout_at": uniform(0, 1, 2),
+    }
+
+
+def part(drawn: Draw, rows: slice) -> Draw:
+    """What was drawn for some of the crops."""
+    return {name: values[rows] for name, values in drawn.items()}
+
+
+def augment(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
+    """Change crops as `draw` decided, in the order in which it happens to a film: scene, light, lens, codec.
+
+    Args:
+        images: (B, 3, H, W) uint8, RGB.
+        drawn: for B crops.
+
+    Returns:
+        (B, 3, H, W) uint8 on the same device; the very same crops where nothing was drawn.
+    """
+    flipped = drawn["flip"]
+    if flipped.any():
+        images = torch.where(flipped.to(images.device)[:, None, None, None], images.flip(-1), images)
+    for name, change in _CHANGES.items():
+        rows = _changed(name, drawn).nonzero()[:, 0]
+        if len(rows):
+            images = _replaced(images, rows, lambda some, rows=rows, change=change: change(some, part(drawn, rows)))
+    return images
+
+
+def _changed(name: str, drawn: Draw) -> torch.Tensor:
+    """Which crops something has to be done to, (B,)."""
+    if name == "geometry":
+        return (drawn["rotation"] != 0) | (drawn["shift"] != 0).any(1) | (drawn["zoom"] != 1)
+    if name == "colour":
+        factors = (drawn[factor] != 1 for factor in ("brightness", "contrast", "saturation"))
+        return torch.stack([*factors, drawn["hue"] != 0]).any(0)
+    return drawn[name] > (1 if name == "rescale" else 0)
+
+
+def _replaced(images: torch.Tensor, rows: torch.Tensor, change: Callable) -> torch.Tensor:
+    """The batch with some rows changed; the change sees and gives float32 in 0…255."""
+    rows = rows.to(images.device)
+    some = change(images[rows].float())
+    return images.index_copy(0, rows, some.round().clamp(0, 255).to(torch.uint8))
+
+
+def _column(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """(B,) as (B, 1, 1, 1) beside `like`."""
+    return values.to(like.device, torch.float32)[:, None, None, None]
+
+
+def _geometry(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
+    """Turned, moved and scaled about the middle; what comes in from outside is the mirror image of what is inside."""
+    angle, zoom = torch.deg2rad(drawn["rotation"]), drawn["zoom"]
+    cos, sin, (x, y) = angle.cos() / zoom, angle.sin() / zoom, (2 * drawn["shift"]).unbind(1)
+    # (B, 2, 3): from each place of the result to where it is taken from, in units of half an edge.
+    matrices = torch.stack([torch.stack([cos, -sin, x], 1), torch.stack([sin, cos, y], 1)], 1)
+    grid = F.affine_grid(matrices.to(images.device), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _colour(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
+    """Brightness, contrast about the mean grey, saturation about each pixel's grey, hue about the grey axis."""
+    images = images * _column(drawn["brightness"], images)
+    middle = _grey(images).mean((2, 3), keepdim=True)
+    images = (images - middle) * _column(drawn["contrast"], images) + middle
+    grey = _grey(images)
+    images = (images - grey) * _column(drawn["saturation"], images) + grey
+    return torch.einsum("bij,bjhw->bihw", _hue_matrices(drawn["hue"]).to(images.device), images)
+
+
+def _grey(images: torch.Tensor) -> torch.Tensor:
+    """Luma by ITU-R BT.601, (B, 1, H, W)."""
+    return torch.einsum("c,bchw->bhw", images.new_tensor([0.299, 0.587, 0.114]), images)[:, None]
+
+
+def _hue_matrices(turns: torch.Tensor) -> torch.Tensor:
+    """Rotations of RGB about the grey axis by shares of a full turn (Rodrigues' formula), (B, 3, 3)."""
+    angle = (2 * math.pi * turns.double())[:, None, None]
+    k = 1 / math.sqrt(3)
+    cross = torch.tensor([[0, -k, k], [k, 0, -k], [-k, k, 0]], dtype=torch.float64)
+    return (torch.eye(3) + angle.sin() * cross + (1 - angle.cos()) * cross @ cross).float()
+
+
+def _rescale(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
+    """Scaled down and up again, each by its own factor: what a small picture shown large has lost."""
+    edges = images.shape[-2:]
+
+    def there_and_back(image: torch.Tensor, factor: float) -> torch.Tensor:
+        small = [max(1, round(edge / factor)) for edge in edges]
+        image = F.interpolate(image[None], small, mode="bilinear", antialias=True)
+        return F.interpolate(image, edges, mode="bilinear")[0]
+
+    return torch.stack([there_and_back(*one) for one in zip(images, drawn["rescale"].tolist(), strict=True)])
+
+
+def _blur(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
+    """A Gaussian, each crop with its own, first along the rows and then along the columns."""
+    batch, channels, height, width = images.shape
+    sigma = drawn["blur"].to(images.device, torch.float32)
+    reach = min(max(1, math.ceil(3 * float(sigma.max()))), height - 1, width - 1)
+    at = torch.arange(-reach, reach + 1, device=images.device)
+    exponents = -(at**2) / (2 * sigma[:, None] ** 2)  # (B, K)
+    # Each is cut off at three of its own deviations, so that it does not matter which crops share the batch.
+    kernels = exponents.masked_fill(at.abs() > (3 * sigma[:, None]).ceil(), -math.inf).softmax(dim=1)
+    kernels = kernels.repeat_interleave(channels, 0)[:, None, None]  # (B·3, 1, 1, K)
+    flat = images.reshape(1, batch * channels, height, width)
+    flat = F.conv2d(F.pad(flat, (reach, reach, 0, 0), mode="reflect"), kernels, groups=batch * channels)
+    kernels = kernels.transpose(-1, -2)
+    flat = F.conv2d(F.pad(flat, (0, 0, reach, reach), mode="reflect"), kernels, groups=batch * channels)
+    return flat.reshape(images.shape)
+
+
+def _noise(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
+    """Gaussian noise, drawn on the CPU from each crop's own seed: the same on every device."""
+    noise = [torch.randn(images.shape[1:], generator=_generator(int(seed))) for seed in drawn["noise_seed"]]
+    return images + torch.stack(noise).to(images.device) * _column(drawn["noise"], images)
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _cutout(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
+    """A grey square somewhere inside (DeVries and Taylor, Improved Regularization … with Cutout, 2017)."""
+    height, width = images.shape[-2:]
+    edge = (drawn["cutout"] * min(height, width)).round()
+    top, left = ((drawn["cutout_at"] * (torch.tensor([height, width]) - edge[:, None])).floor()).unbind(1)
+    rows, columns = torch.arange(height)[None], torch.arange(width)[None]
+    inside_rows = (rows >= top[:, None]) & (rows < (top + edge)[:, None])
+    inside_columns = (columns >= left[:, None]) & (columns < (left + edge)[:, None])
+    inside = (inside_rows[:, :, None] & inside_columns[:, None])[:, None].to(images.device)
+    return torch.where(inside, torch.full_like(images, _GREY), images)
+
+
+# --- JPEG
+
+# ITU-T T.81, annex K, tables K.1 (luminance) and K.2 (chrominance).
+_LUMINANCE = """16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62
+                18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101
+                72 92 95 98 112 100 103 99"""
+_CHROMINANCE = """17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99 99 99 99 47 66 99 99 99 99 99 99
+                  99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99"""
+# JFIF's RGB to luma and two colour differences (ITU-T T.871).
+_YCBCR = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+
+
+def jpeg(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+    """Crops as they come back from a JPEG file, without writing one: only rounding loses anything, and it is done here.
+
+    Colour at half resolution (4:2:0), the standard's tables scaled by `quality` as libjpeg scales them.
+
+    Args:
+        images: (B, 3, H, W) float32 in 0…255, RGB.
+        quality: (B,) from 1 to 100.
+
+    Returns:
+        (B, 3, H, W) float32 in 0…255, whole numbers.
+    """
+    height, width = images.shape[-2:]
+    padded = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate")
+    planes = torch.einsum("ij,bjhw->bihw", images.new_tensor(_YCBCR), padded).round()
+    planes[:, :1] -= 128
+    luma, colour = _tables(quality.to(images.device))
+    light = _quantised(planes[:, :1], luma)
+    small = _quantised(_halved(planes[:, 1:]), colour)
+    planes = torch.cat([light + 128, F.interpolate(small, scale_factor=2, mode="bilinear")], 1)[..., :height, :width]
+    inverse = torch.linalg.inv(torch.tensor(_YCBCR, dtype=torch.float64)).to(images)
+    return torch.einsum("ij,bjhw->bihw", inverse, planes).round().clamp(0, 255)
+
+
+def _halved(planes: torch.Tensor) -> torch.Tensor:
+    """Means of 2×2, rounded as libjpeg rounds them: halves down and up in turn, so that they do not add up."""
+    turns = torch.tensor([0.25, 0.5], device=planes.device).repeat(planes.shape[-1] // 4)
+    return (F.avg_pool2d(planes, 2) + turns).floor()
+
+
+def _tables(quality: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two tables of divisors for each quality, (B, 1, 8, 1, 8), by libjpeg's rule."""
+    quality = quality.double()
+    scale = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)[:, None]
+
+    def scaled(table: str) -> torch.Tensor:
+        base = torch.tensor([float(word) for word in table.split()], dtype=torch.float64, device=quality.device)
+        return ((base * scale + 50) / 100).floor().clamp(1, 255).float().reshape(-1, 1, 8, 1, 8)
+
+    return scaled(_LUMINANCE), scaled(_CHROMINANCE)
+
+
+def _quantised(planes: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+    """Cosine transform of 8×8 blocks, division and rounding, and back: (B, C, H, W) to (B, C, H, W), whole numbers."""
+    batch, channels, height, width = planes.shape
+    cosines = _cosines().to(planes)
+    # (B, C·H/8, 8, W/8, 8): block row, row in the block, block column, column in the block.
+    blocks = planes.reshape(batch, channels * height // 8, 8, width // 8, 8)
+    frequencies = torch.einsum("ui,vj,bricj->brucv", cosines, cosines, blocks)
+    quotients = frequencies / table
+    # Halves, common in flat areas, go away from zero as in libjpeg; a little more than a half, for float32 misses them.
+    frequencies = quotients.sign() * (quotients.abs() + 0.5001).floor() * table
+    blocks = torch.einsum("ui,vj,brucv->bricj", cosines, cosines, frequencies)
+    return blocks.reshape(planes.shape).round().clamp(-128, 127)
+
+
+@cache
+def _cosines() -> torch.Tensor:
+    """The orthonormal discrete cosine transform of eight numbers, (8, 8): row u is frequency u."""
+    u, i = torch.arange(8, dtype=torch.float64)[:, None], torch.arange(8, dtype=torch.float64)[None]
+    rows = torch.cos((2 * i + 1) * u * math.pi / 16) / 2
+    rows[0] /= math.sqrt(2)
+    return rows.float()
+
+
+_CHANGES: dict[str, Callable[[torch.Tensor, Draw], torch.Tensor]] = {
+    "geometry": _geometry,
+    "colour": _colour,
+    "rescale": _rescale,
+    "blur": _blur,
+    "noise": _noise,
+    "jpeg": lambda images, drawn: jpeg(images, drawn["jpeg"]),
+    "cutout": _cutout,
+}
