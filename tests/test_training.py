@@ -373,6 +373,37 @@ def test_a_loss_that_is_no_number(faces_csv, tmp_path, monkeypatch):
     assert_same_run(tmp_path / "well", tmp_path / "sick")
 
 
+@pytest.mark.parametrize(
+    ("room", "message"),
+    [
+        (2, r"a batch of 4 crops of 80 px does not fit .*; 2 crops do: --batch-size 2 --accumulate 2, in a new folder"),
+        (1, "does not fit .*; take a smaller batch"),
+    ],
+)
+def test_memory_that_runs_out(faces_csv, tmp_path, monkeypatch, room, message):
+    """A device with room for so many crops: which batch fits is found by trying, and what was kept is whole."""
+    config = TrainingConfig(**TINY | {"checkpoint_minutes": 0.0})
+    real, calls = module.Detector.forward, []
+
+    def forward(detector, images):
+        calls.append(len(images))
+        if detector.training and len(images) > room and len(calls) > 1:  # the first step still has the room
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(detector, images)
+
+    monkeypatch.setattr(module.Detector, "forward", forward)
+    with pytest.raises(InputError, match=message) as told:
+        train(faces_csv, tmp_path / "run", config, progress=False)
+    assert "\n" not in str(told.value)
+    assert calls == [4, 4, 2]
+    monkeypatch.undo()
+    torch.set_num_threads(1)
+    assert read_state(tmp_path / "run")["progress"]["step"] == 1
+    train(faces_csv, tmp_path / "run", config, progress=False)
+    train(faces_csv, tmp_path / "alone", config, progress=False)
+    assert_same_run(tmp_path / "alone", tmp_path / "run")
+
+
 def test_a_full_disk_leaves_the_previous_checkpoint(faces_csv, tmp_path, monkeypatch):
     config, real, written = TrainingConfig(**TINY | {"checkpoint_minutes": 0.0}), safetensors.torch.save_file, []
 

@@ -354,7 +354,7 @@ def _optimisation_options(command: argparse.ArgumentParser) -> None:
 
 
 def _data_options(command: argparse.ArgumentParser) -> None:
-    _option(command, "--sampling", "paired", "paired (real and fake of the same frame) or balanced")
+    _option(command, "--sampling", "paired", "paired (real and fake of the same frame), balanced or uniform")
     _option(command, "--crops-per-epoch", None, "crops in a pass (default: as many as real ones)", int)
     _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
     _option(command, "--augmentation", "none", "none, mirror, first-project or modern")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image, UnidentifiedImageError
-from torch.utils.data import Dataset, Sampler, WeightedRandomSampler
+from torch.utils.data import Dataset, RandomSampler, Sampler, WeightedRandomSampler
 from torchvision.transforms.v2 import functional
 
 from torchfakes_utils.errors import InputError
@@ -275,7 +275,19 @@ class PairedSampler(Sampler[int]):
             yield from rows[torch.randperm(len(rows), generator=self._generator).numpy()].tolist()
 
 
+def uniform_sampler(faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> Sampler[int]:
+    """Draw crops as the table has them: every one before any comes a second time, the classes as unequal as they are.
+
+    Args:
+        faces: rows of `faces.csv`; index i drawn is the i-th row.
+        num_samples: crops in a pass.
+        generator: makes the draw repeatable.
+    """
+    return RandomSampler(range(len(faces)), num_samples=num_samples, generator=generator)
+
+
 SAMPLERS: dict[str, Callable[[pd.DataFrame, int, torch.Generator | None], Sampler[int]]] = {
     "paired": PairedSampler,
     "balanced": balanced_sampler,
+    "uniform": uniform_sampler,
 }

@@ -29,6 +29,7 @@ from torchfakes_utils.detector import CONFIG_FILE, Detector, DetectorConfig, sav
 from torchfakes_utils.distributed import World, gather, join, mean, parallel, synchronise_batch_norm
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.interruption import Interruption
+from torchfakes_utils.memory import largest_that_fits
 from torchfakes_utils.metrics import binary_metrics, by_clip
 from torchfakes_utils.optimisation import (
     WeightAverage,
@@ -208,16 +209,24 @@ class Trainer:
     # --- the loop
 
     def epoch(self, interruption: Interruption | None = None, show_bar: bool = False) -> dict[str, Any]:
-        """Train on what is left of the epoch in hand, validate, keep; return the new row of the history."""
-        self._started = time.perf_counter()
-        with _own_random_numbers(self.device):
-            row = {"epoch": len(self.history) + 1} | self.train_epoch(interruption, show_bar)
-            with self._averaged():
-                row |= self.validate()
-                row["seconds"] = self._seconds()
-                self._keep_if_best(row)
-        self._finish_epoch(row)
-        return row
+        """Train on what is left of the epoch in hand, validate, keep; return the new row of the history.
+
+        Raises:
+            InputError: a batch does not fit into the GPU's memory; which one does is said.
+        """
+        try:
+            self._started = time.perf_counter()
+            with _own_random_numbers(self.device):
+                row = {"epoch": len(self.history) + 1} | self.train_epoch(interruption, show_bar)
+                with self._averaged():
+                    row |= self.validate()
+                    row["seconds"] = self._seconds()
+                    self._keep_if_best(row)
+            self._finish_epoch(row)
+            return row
+        except torch.OutOfMemoryError:
+            pass  # as long as the exception lives, so does all that the batch had on the device
+        raise InputError(self._what_fits())
 
     def train_epoch(self, interruption: Interruption | None = None, show_bar: bool = False) -> dict[str, Any]:
         """One pass over the crops: forward, loss, backward, step."""
@@ -342,8 +351,8 @@ class Trainer:
         precision = {None: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}[self._autocast_dtype]
         together = f", {self.world.size} processes" if self.world.size > 1 else ""
         lines = [
-            f"crops train: {_counts(data.train_faces)}; val: {_counts(data.val_faces)}; {data.crops} drawn an epoch, "
-            "half of them real",
+            f"crops train: {_counts(data.train_faces)}; val: {_counts(data.val_faces)}; {data.crops} drawn an epoch"
+            + ("" if self.config.sampling == "uniform" else ", half of them real"),
             f"{self.detector.config.architecture}, {total:,} parameters, {changed}; "
             f"{self.detector.preprocessing.size} px, {precision} on {self.device}{together}",
         ]
@@ -428,6 +437,33 @@ class Trainer:
 
     def _seconds(self) -> float:
         return self.progress.seconds + time.perf_counter() - self._started
+
+    def _what_fits(self) -> str:
+        """After the memory has run out: with which batch it would not, found by trying."""
+        self._losses, size = [], self.config.batch_size
+        self.optimizer.zero_grad()
+        lost = f"a batch of {size} crops of {self.detector.preprocessing.size} px does not fit into the memory of "
+        lost += str(self.device)
+        # Several processes would wait for each other's gradients.
+        fitting = largest_that_fits(self._try_step, self.data.batch_size) if self.world.size == 1 else None
+        if fitting is None:
+            return f"{lost}; take a smaller batch, a smaller --image-size, or --device cpu, in a new folder"
+        times = -(-size // fitting) * self.config.accumulate
+        return (
+            f"{lost}; {fitting} crops do: --batch-size {fitting} --accumulate {times}, in a new folder, makes steps of "
+            f"as many crops"
+        )
+
+    def _try_step(self, size: int) -> None:
+        """Take the memory of a step with so many crops. It spoils the weights: for a run that cannot go on."""
+        self.detector.train()
+        edge = self.detector.preprocessing.size
+        images = torch.zeros(size, 3, edge, edge, device=self.device).contiguous(memory_format=torch.channels_last)
+        with self._autocast():
+            logits = self.network(images)
+        self.scaler.scale(self.loss(logits.float(), torch.zeros(size, device=self.device))).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
 
     # --- what is kept
 

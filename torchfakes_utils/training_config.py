@@ -42,7 +42,8 @@ class TrainingConfig:
         patience: epochs without a better validation AUC before stopping. One-cycle runs are at their best at their
             end, when the rate has fallen: a small patience stops them on the way.
         sampling: "paired" draws a real crop and a fake one of the same person and frame, one after the other;
-            "balanced" draws each class and manipulation independently.
+            "balanced" draws each class and manipulation independently; "uniform" takes the crops as they come, which
+            on FF++ rewards a network for always saying "fake".
         crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
             are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
         min_sharpness: training crops blurrier than this are left out (variance of the Laplacian); 0 keeps all.

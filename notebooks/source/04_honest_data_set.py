@@ -348,17 +348,21 @@ pd.DataFrame({name: drawn.value_counts() for name, drawn in counts.items()}).loc
 # are *not* resampled; there the metric takes care of balance.
 #
 # The course's own training goes one step further. `PairedSampler` draws each real crop together with a fake of the
-# same person in the same frame, wherever there is one:
+# same person in the same frame, wherever there is one. Compare the ways to draw (`--sampling` on the command line):
 
 # %%
-drawn = list(dataset.PairedSampler(training, 12, torch.Generator().manual_seed(6)))
-order = [*drawn[::2], *drawn[1::2]]  # the real ones, then their fakes
-pictures = [plots.face(training["file"][row]) for row in order]
-plots.images(pictures, list(group[order]), columns=6, title="A pair differs only in what the forger did")
+from torchfakes_utils.course import widgets
+
+ways = ["paired", "balanced", "uniform"]
+widgets.explore(lambda sampling, seed: lesson_04.batch(training, sampling, seed), sampling=ways, seed=(0, 9, 1, 6))
+
+# %%
+lesson_04.batch(training, "uniform", seed=6)
 
 # %% [markdown]
-# **What we saw.** Within a pair, person, pose and light are the same. A network that goes by any of them is wrong as
-# often as right, in every batch. That is the split's idea again, this time inside training.
+# **What we saw.** Above, pairs: within a pair, person, pose and light are the same. A network that goes by any of them
+# is wrong as often as right, in every batch. That is the split's idea again, this time inside training. Below, what a
+# plain shuffle draws: mostly fakes, of anybody.
 
 # %% [markdown]
 # ## 7 · What does the network really get?
@@ -379,22 +383,41 @@ for name, pixels in {"stored": picture, "ready": ready}.items():
 print("the same by hand:", torch.equal(ready, by_hand))
 
 # %%
-from torchfakes_utils.augmentation import AUGMENTATIONS, augment, draw
-
-four = draw(AUGMENTATIONS["first-project"], 4, torch.Generator().manual_seed(0))  # what happens to each of four crops
-augmented = augment(picture.expand(4, -1, -1, -1), four)  # (4, 3, 160, 160) uint8
-views = [picture, *augmented, picture.flip(0)]
-names = ["plain (default)", *["augmented"] * 4, "BGR by mistake"]
-plots.images([view.permute(1, 2, 0).numpy() for view in views], names, title="One crop: plain, augmented, and wrong")
+views = [picture, picture.flip(0)]
+pictures = [view.permute(1, 2, 0).numpy() for view in views]
+plots.images(pictures, ["RGB, as stored", "BGR by mistake"], title="One crop, read right and wrong")
 
 # %% [markdown]
-# The first project mirrored, rotated and changed colours at random; here it is an option
-# (`augmentation="first-project"`; its report does not give the strengths, so they are ours). Look at the corners:
-# rotation leaves black triangles, on training crops only. And a change of colour may hide just the colour difference
-# at a seam that gives a fake away. Try before you trust; the default changes nothing.
+# The right-hand crop is what a forgotten `[:, :, ::-1]` does. Keep it in mind for a moment.
 #
-# The last crop is what a forgotten `[:, :, ::-1]` does. What does the course's trained detector make of it, and of
-# two other slips?
+# What training sees may also be changed on purpose. *Augmentation* mirrors, turns, blurs or compresses crops at
+# random, so that the network cannot rely on what such a change destroys. Try it; above each picture stands its
+# sharpness (lesson 03).
+#
+# > **Predict first.** Which of these changes might hide just the thing that gives a fake away?
+
+# %%
+changes = ["first-project", "modern", *lesson_04.CHANGES]
+widgets.explore(
+    lambda change, strength, seed: lesson_04.preview(picture, change, strength, seed),
+    change=changes, strength=(0.0, 1.0, 0.1, 1.0), seed=(0, 9, 1),
+)  # fmt: skip
+
+# %%
+lesson_04.preview(picture, "modern", strength=1.0)
+
+# %% [markdown]
+# **What we saw.** The first project mirrored, turned and changed colours at random; that is `--augmentation
+# first-project` (its report does not give the strengths, so they are ours). `modern` does what happens to a film
+# between the camera and the viewer: scaled, blurred, compressed, partly covered. It is all done on the device, a batch
+# at a time, after `draw` has decided what happens to each crop. (What is turned in from outside is the mirror image of
+# what is inside: no black corners, which would be a mark that test crops lack.)
+#
+# A change of colour may hide the colour difference at a seam, and blur hides texture. Whether augmentation helps is a
+# question for validation, not for taste; the default changes nothing. And never augment one class only: lesson 08 shows
+# what becomes of that.
+#
+# Back to the wrong crop. What does the course's trained detector make of BGR, and of two other slips?
 
 # %%
 test = dataset.limit_frames(faces[faces["split"] == "test"], 2)

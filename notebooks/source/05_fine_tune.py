@@ -550,6 +550,23 @@ for what in ("all", "repeat_3", "norms", "head"):
 # scales and shifts of the normalisation layers and the classifier, some hundredth of the parameters. Surprisingly
 # much can be learned with those alone (Frankle et al., ICLR 2021). On the command line it is `--tune`; and
 # `--head-learning-rate` gives the new, random classifier a rate of its own.
+#
+# ### A ladder of detectors
+#
+# InceptionResnetV1 is one rung. The package has smaller ones, written from their papers, and above it every network
+# that timm knows. All are used alike: one logit, stages that can be frozen, and the size and range of their input
+# stored with the weights.
+
+# %% tags=["nbval-check-output"]
+for name in ("Meso4", "MesoInception4", "InceptionResnetV1"):
+    rung = Detector(DetectorConfig(name, pretrained=None))
+    counts = {stage: count for stage, (count, _) in rung.parameter_counts().items()}
+    print(f"{name:18s}{sum(counts.values()):>12,} parameters in {len(counts)} stages: {', '.join(counts)}")
+
+# %% [markdown]
+# `torchfakes train … --architecture Meso4` learns within a minute on a laptop (lesson 08 trains three dozen of them).
+# `--architecture timm:efficientnet_b4` is what DeepfakeBench compares with; `--architecture
+# timm:vit_base_patch16_clip_224 --tune norms` takes CLIP's picture tower and changes nothing but its norms.
 
 # %% [markdown]
 # ## 6 · What happens in one step of the loop?
@@ -690,7 +707,33 @@ history.set_index("epoch")[list(names)].rename(columns=names).round(3)
 # every epoch: what the network learns carries over to people it has never met. Where the training loss lies below the
 # validation loss, the gap is the part that it knows by heart.
 #
-# What these curves cannot say: the epoch was chosen on this very validation split, so its numbers are a little too
+# The first project also looked at its gradients, to see that none vanish. Ours are in `steps.csv`, one column for each
+# stage, every ten steps:
+#
+# > **Predict first.** From section 2 you know what shortcuts are for. Will the first stage's line lie far below the
+# > last one's?
+
+# %%
+steps = pd.read_csv(course.ensure("run") / "steps.csv")
+lesson_05.gradient_figure(steps)
+
+# %%
+norms = steps.filter(like="grad_norm_").median()
+print(f"median gradient norm: stem {norms['grad_norm_stem']:.2g}, head {norms['grad_norm_head']:.2g}")
+print(f"smallest of any stage at any step: {steps.filter(like='grad_norm_').min(axis=None):.1g}")
+
+# %% [markdown]
+# **What we saw.** No line sinks to nothing: the error arrives in every stage, all the way to the stem. That is what
+# “no vanishing gradients” means, and it is *all* that it means. A network that learns the wrong thing has healthy
+# gradients, too (lesson 08 has seven of them).
+#
+# These tables are always written. A *tracker* draws them while you wait, and keeps runs side by side: `--tracker
+# trackio` (local, no account; look with `trackio show`), `--tracker wandb` (Weights & Biases, which the first project
+# used; without a key it stays on your disk) or `--tracker tensorboard`. They get losses, AUC, learning rate, gradient
+# norms, what the machine does, the confusion matrix and the worst mistakes as pictures. In a notebook of your own, the
+# curve draws itself: `train(faces_csv, run, config, on_epoch=LivePlot(run))`, from `torchfakes_utils.course.live`.
+#
+# What the curves cannot say: the epoch was chosen on this very validation split, so its numbers are a little too
 # kind. It holds few clips, of two portraits. And Mini-FF++ is no sample of the world's deepfakes. Lesson 06 takes it
 # from here.
 

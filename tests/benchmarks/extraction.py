@@ -13,11 +13,9 @@ A *set* is a real clip and all fakes of it. A face is *lost* where the loop has 
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from common import alone, command, machine, peak_mib
 
 from torchfakes_utils import faceforensics, mini, scheduling
 from torchfakes_utils.faces import ExtractionConfig, extract, square_crop
@@ -161,8 +160,7 @@ def variants(lines: float) -> dict[str, Callable[[Plan], pd.DataFrame]]:
 def measure(name: str, way: Callable[[Plan], pd.DataFrame], plan: Plan) -> tuple[Row, pd.DataFrame]:
     """One row, in a process of its own: nothing is warm, and the peak of memory is its own."""
     shutil.rmtree(plan.work, ignore_errors=True)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        seconds, peak, faces = pool.submit(_timed, way, plan).result()
+    seconds, peak, faces = alone(_timed, way, plan)
     clips = len(read_table(plan.root / "clips.csv", CLIP_COLUMNS))
     return Row(name, round(seconds, 2), clips, len(faces), round(peak, 0)), faces
 
@@ -173,8 +171,7 @@ def _timed(way: Callable[[Plan], pd.DataFrame], plan: Plan) -> tuple[float, floa
     start = time.perf_counter()
     faces = way(plan)
     seconds = time.perf_counter() - start
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB here
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, faces
+    return seconds, peak_mib(), faces
 
 
 def agreement(loop: pd.DataFrame, faces: pd.DataFrame) -> dict[str, float]:
@@ -226,8 +223,7 @@ def at_scale(root: Path, work: Path, sizes: Sequence[int], workers: Sequence[int
             folder = work / f"scale{size}"
             _multiply(root, folder, size)
             shutil.rmtree(folder / "faces", ignore_errors=True)
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                seconds, own, workers_peak = pool.submit(_extract_all, folder, count).result()
+            seconds, own, workers_peak = alone(_extract_all, folder, count)
             results.append(
                 {
                     "clips": size,
@@ -261,11 +257,7 @@ def _extract_all(folder: Path, workers: int) -> tuple[float, float, float]:
     start = time.perf_counter()
     extract(folder, folder / "faces", ExtractionConfig(), workers, progress=False)
     seconds = time.perf_counter() - start
-    unit = 1 if sys.platform == "darwin" else 1024
-    peaks = (
-        resource.getrusage(who).ru_maxrss * unit / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return seconds, *peaks
+    return seconds, peak_mib(), peak_mib(resource.RUSAGE_CHILDREN)
 
 
 # --- showing
@@ -283,12 +275,10 @@ def _line(row: dict, first: dict) -> str:
 
 def report(results: dict[str, list[dict]], scale: list[dict], arguments: argparse.Namespace) -> str:
     """The tables as Markdown."""
-    said = [word for word in sys.argv[1:] if word not in ("--out", str(arguments.out))]
-    command = " ".join(["python tests/benchmarks/extraction.py", *said])
     lines = [
         "# Face extraction: the usual loop and ours",
         "",
-        f"Measured by `{command}` on",
+        f"Measured by `{command('extraction.py', arguments.out)}` on",
         f"{machine()}: {arguments.sets} sets of a real clip and its fakes, {arguments.frames} frames each.",
         "What the rows mean is at the head of that file. IoU is between the crops' squares of the same frame.",
         "",
@@ -320,22 +310,6 @@ def report(results: dict[str, list[dict]], scale: list[dict], arguments: argpars
             speed = row["clips"] / row["seconds"]
             lines.append(f"| {row['clips']} | {row['workers']} | {row['seconds']} | {speed:.2f} | {row['peak_mib']} |")
     return "\n".join(lines) + "\n"
-
-
-def machine() -> str:
-    """What the figures were measured on."""
-    import torch
-
-    name = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").is_file():
-        models = [
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ]
-        name = models[0] if models else name
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{os.cpu_count()} cores ({name}), {gpu}, torch {torch.__version__}"
 
 
 def plot(results: dict[str, list[dict]], path: Path) -> None:

@@ -143,6 +143,7 @@ def needed(notebook: NotebookNode) -> list[str]:
     asked = set(re.findall(r"""\bensure\(\s*["'](\w+)["']""", code)) & set(state.STEPS)
     asked |= {"faces"} if "course.faces_table(" in code else set()
     asked |= {"run"} if "course.detector(" in code else set()
+    asked |= {"lab"} if "course.broken_detector(" in code else set()
     return state.closure(asked)
 
 

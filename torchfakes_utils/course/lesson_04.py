@@ -5,6 +5,7 @@ It is no detector, and nothing outside lesson 04 uses it.
 """
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,26 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional
 
+from torchfakes_utils.augmentation import AUGMENTATIONS, Augmentation, augment, draw
 from torchfakes_utils.course import plots
-from torchfakes_utils.dataset import Preprocessing, limit_frames, read_crop
+from torchfakes_utils.dataset import SAMPLERS, Preprocessing, limit_frames, read_crop
+from torchfakes_utils.sharpness import variance_of_laplacian
 
 BATCH = 32
+
+# Each change alone, as strong as the preview goes.
+CHANGES: dict[str, Augmentation] = {
+    "mirror": Augmentation(flip=1.0),
+    "rotation": Augmentation(rotation=30),
+    "shift and zoom": Augmentation(shift=0.15, zoom=0.3),
+    "light": Augmentation(brightness=0.6, contrast=0.6),
+    "colour": Augmentation(saturation=1.0, hue=0.15),
+    "down and up again": Augmentation(rescale=6.0, share=1.0),
+    "blur": Augmentation(blur=4.0, share=1.0),
+    "noise": Augmentation(noise=30.0, share=1.0),
+    "JPEG": Augmentation(jpeg=5, share=1.0),
+    "cutout": Augmentation(cutout=0.6, share=1.0),
+}
 
 
 def read_crops(faces: pd.DataFrame) -> torch.Tensor:
@@ -255,3 +272,53 @@ def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame, title: s
     ax.set_xticks(ticks, ticks)
     ax.minorticks_off()
     return plots.finish(figure)
+
+
+def weaker(recipe: Augmentation, strength: float) -> Augmentation:
+    """A recipe whose changes go only so far, from 0 (not at all) to 1; how many crops each happens to stays."""
+    nothing = Augmentation()
+    ranges = {
+        field.name: getattr(nothing, field.name)
+        + strength * (getattr(recipe, field.name) - getattr(nothing, field.name))
+        for field in fields(recipe)
+        if field.name not in ("share", "jpeg")
+    }
+    return replace(recipe, **ranges, jpeg=round(100 - strength * (100 - recipe.jpeg)) if recipe.jpeg else 0)
+
+
+def preview(crop: torch.Tensor, change: str, strength: float, seed: int = 0, count: int = 4) -> Figure:
+    """A crop, and what augmentation makes of it.
+
+    Args:
+        crop: (3, H, W) uint8.
+        change: a name from `CHANGES` or from `AUGMENTATIONS`.
+        strength: 0 to 1, as in `weaker`.
+        seed: of the draw.
+        count: draws.
+    """
+    recipe = weaker(CHANGES.get(change) or AUGMENTATIONS[change], strength)
+    drawn = draw(recipe, count, torch.Generator().manual_seed(seed))
+    views = [crop, *augment(crop.expand(count, -1, -1, -1), drawn)]
+    pictures = [view.permute(1, 2, 0).numpy() for view in views]
+    names = ["as stored", *[f"draw {number}" for number in range(1, count + 1)]]
+    titles = [
+        f"{name}, sharpness {variance_of_laplacian(picture):.0f}" for name, picture in zip(names, pictures, strict=True)
+    ]
+    return plots.images(pictures, titles, title=f"{change}, up to {strength:.0%} of its range", inches=1.75)
+
+
+def batch(faces: pd.DataFrame, sampling: str, seed: int = 0, count: int = 12) -> Figure:
+    """The first crops of an epoch, two by two: above what is drawn first, below what comes after it.
+
+    Args:
+        faces: training rows with the column `file`.
+        sampling: a name from `SAMPLERS`.
+        seed: of the draw.
+        count: crops, an even number.
+    """
+    drawn = list(SAMPLERS[sampling](faces, count, torch.Generator().manual_seed(seed)))
+    rows = faces.iloc[[*drawn[::2], *drawn[1::2]]]
+    titles = rows["method"].where(rows["label"] == 1, "real") + " of " + rows["target_id"]
+    title = f"{sampling}: {int((rows['label'] == 0).sum())} real and {int((rows['label'] == 1).sum())} fake"
+    pictures = [plots.face(file) for file in rows["file"]]
+    return plots.images(pictures, titles.tolist(), count // 2, title, rows["label"].tolist(), inches=1.5)

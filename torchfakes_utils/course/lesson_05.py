@@ -174,6 +174,32 @@ def history_figure(history: pd.DataFrame) -> Figure:
     return plots.finish(figure)
 
 
+def gradient_figure(steps: pd.DataFrame) -> Figure:
+    """The gradient norm of each stage over a run, from its steps.csv: does the first stage hear anything?
+
+    Args:
+        steps: with `step` and a column `grad_norm_<stage>` for each stage, from the input to the head.
+    """
+    stages = [name for name in steps if name.startswith("grad_norm_")]
+    figure, ax = plt.subplots(figsize=(8.2, 3.4))
+    # From dark to light with depth; a stage's name stands at the end of its line.
+    shades = plt.colormaps["viridis"](np.linspace(0, 0.85, len(stages)))
+    for stage, shade in zip(stages, shades, strict=True):
+        ax.plot(steps["step"], np.log10(steps[stage]), color=shade, linewidth=1.4, marker=".", markersize=4)
+    low, high = np.log10(steps[stages].to_numpy()).min(), np.log10(steps[stages].to_numpy()).max()
+    limits = (low - 0.15, high + 0.15)
+    ends = {stage.removeprefix("grad_norm_"): float(np.log10(steps[stage].iloc[-1])) for stage in stages}
+    name_ends(ax, float(steps["step"].iloc[-1]), ends, shades, limits)
+    ticks = np.arange(np.floor(limits[0]), np.ceil(limits[1]) + 1)
+    ax.set(
+        xlabel="step", ylabel="gradient norm", ylim=limits, xlim=(0, steps["step"].iloc[-1] * 1.18),
+        yticks=ticks, yticklabels=[f"$10^{{{tick:.0f}}}$" for tick in ticks],
+    )  # fmt: skip
+    ax.set_ylim(limits)
+    ax.set_title("How loud the error is in each stage (dark: the first)")
+    return plots.finish(figure)
+
+
 def name_ends(
     ax: Axes, x: float, ends: Mapping[str, float], colours: Sequence[str], limits: tuple[float, float]
 ) -> None:

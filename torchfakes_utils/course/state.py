@@ -20,6 +20,7 @@ from torchfakes_utils.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from torchfakes_utils.course.lab import Patient
     from torchfakes_utils.detector import Detector
 
 # What the course sets differently from the pipeline's defaults when it works on Mini-FF++. Change it here only:
@@ -40,6 +41,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "faces": ("Cutting out the faces", ("clips",)),
     "run": ("Training the detector", ("faces",)),
     "scores": ("Scoring the test faces", ("run",)),
+    "lab": ("Training the teams of lesson 08", ("faces",)),
 }
 
 # In a stamp: the learner made this with settings of their own, and it is used as it is.
@@ -71,6 +73,11 @@ class Paths:
     def faces_csv(self) -> Path:
         """The table of face crops."""
         return self.faces / "faces.csv"
+
+    @property
+    def lab(self) -> Path:
+        """The folder of lesson 08's detectors."""
+        return self.run.with_name(f"{self.run.name}-lab")
 
 
 def paths() -> Paths:
@@ -104,12 +111,12 @@ def ensure(step: str, progress: bool = True) -> Path:
     """Make sure that an input of the lessons is there, building it and what it needs first; at once if it is.
 
     Args:
-        step: "mini" (the data set), "clips" (clips.csv), "faces" (faces.csv and crops), "run" (a trained detector) or
-            "scores" (scores.csv and metrics.json of the test split).
+        step: "mini" (the data set), "clips" (clips.csv), "faces" (faces.csv and crops), "run" (a trained detector),
+            "scores" (scores.csv and metrics.json of the test split) or "lab" (the detectors of lesson 08).
         progress: show progress bars.
 
     Returns:
-        The data set's folder, clips.csv, faces.csv, the run folder, or scores.csv.
+        The data set's folder, clips.csv, faces.csv, the run folder, scores.csv, or the lab's scores.csv.
 
     Raises:
         InputError: no such step, or what it needs cannot be built.
@@ -160,6 +167,22 @@ def detector() -> "Detector":
     return load(ensure("run") / "best").eval()
 
 
+def broken_detector(number: int, seed: int = 0) -> "Patient":
+    """One of lesson 08's detectors, sick or well: you are not told which. They are trained first if need be.
+
+    Args:
+        number: from 1 to 8.
+        seed: from which it was trained, 0, 1 or 2.
+
+    Raises:
+        InputError: there is no such number or seed.
+    """
+    from torchfakes_utils.course import lab
+
+    scores = ensure("lab")
+    return lab.patient(number, seed, paths().faces_csv, scores.parent)
+
+
 def closure(steps: set[str]) -> list[str]:
     """`steps` and all they need, in the order in which they are built."""
     wanted, waiting = set(), list(steps)
@@ -181,7 +204,7 @@ def _ensure(step: str, where: Paths, progress: bool) -> Path:
         if stamp.read_text() in (settings, _THEIRS):
             return result
         # Built here, with settings that no longer hold. The two other steps just write their tables anew.
-        if step in ("mini", "faces", "run"):
+        if step in ("mini", "faces", "run", "lab"):
             shutil.rmtree(folder)
     print(f"{STEPS[step][0]} (once) …", flush=True)
     try:
@@ -211,6 +234,7 @@ def _places(step: str, where: Paths) -> tuple[Path, Path]:
         "faces": (where.faces_csv, where.faces),
         "run": (where.run, where.run),
         "scores": (where.run / "scores.csv", where.run),
+        "lab": (where.lab / "scores.csv", where.lab),
     }[step]
 
 
@@ -223,7 +247,12 @@ def _fingerprint(step: str, where: Paths) -> str:
     """The settings that a step and those before it are built with, as text."""
     steps = closure({step})
     versions = {name: VERSIONS[name] for name in steps if name in VERSIONS}
-    return json.dumps({name: _settings(name, where) for name in steps} | {"versions": versions}, sort_keys=True) + "\n"
+    settings = {name: _settings(name, where) for name in steps}
+    if step == "lab":
+        from torchfakes_utils.course import lab
+
+        settings["lab"] = lab.settings()
+    return json.dumps(settings | {"versions": versions}, sort_keys=True) + "\n"
 
 
 def _mini(where: Paths, progress: bool) -> None:
@@ -257,12 +286,19 @@ def _scores(where: Paths, progress: bool) -> None:
     evaluation.evaluate(where.run, where.faces_csv)
 
 
+def _lab(where: Paths, progress: bool) -> None:
+    from torchfakes_utils.course import lab
+
+    lab.build(where.faces_csv, where.lab, progress=progress)
+
+
 _BUILDERS: dict[str, Callable[[Paths, bool], None]] = {
     "mini": _mini,
     "clips": _clips,
     "faces": _faces,
     "run": _run,
     "scores": _scores,
+    "lab": _lab,
 }
 
 

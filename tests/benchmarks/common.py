@@ -1,0 +1,41 @@
+"""What the benchmarks share: a process of its own for each figure, its peak of memory, the machine's name."""
+
+import os
+import platform
+import resource
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+
+def alone(work: Callable[..., Any], *words: Any) -> Any:
+    """What `work(*words)` gives in a process of its own: nothing is warm, and the peak of memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *words).result()
+
+
+def peak_mib(who: int = resource.RUSAGE_SELF) -> float:
+    """The most memory that this process, or the largest of its children, has had."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB here
+    return resource.getrusage(who).ru_maxrss * unit / 2**20
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.split(":")[1].strip() for line in lines if "model name" in line), name)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{os.cpu_count()} cores ({name}), {gpu}, torch {torch.__version__}"
+
+
+def command(script: str, out: Path | None) -> str:
+    """The command that this is, as it goes into a report: without the folder that the report goes to."""
+    said = [word for word in sys.argv[1:] if word not in ("--out", str(out))]
+    return " ".join([f"python tests/benchmarks/{script}", *(repr(word) if " " in word else word for word in said)])
