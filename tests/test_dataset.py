@@ -19,6 +19,7 @@ from torchfakes_utils.dataset import (
     load_faces,
     read_crop,
     read_extraction,
+    uniform_sampler,
 )
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import CLIP_KEY, FACE_COLUMNS
@@ -282,3 +283,13 @@ def test_every_real_crop_comes_before_one_comes_again():
 def test_one_class_cannot_be_paired():
     with pytest.raises(InputError, match="only one class"):
         PairedSampler(moments(FULL).query("label == 1"), 4)
+
+
+@pytest.mark.parametrize("count", [5, 84, 200])
+def test_uniform_draws_every_crop_before_any_comes_again(faces_csv, count):
+    faces = load_faces(faces_csv)  # 84 of them
+    drawn = list(uniform_sampler(faces, count, torch.Generator().manual_seed(1)))
+    times = np.bincount(drawn, minlength=len(faces))
+    assert len(drawn) == count and times.max() - times.min() <= 1
+    assert drawn == list(uniform_sampler(faces, count, torch.Generator().manual_seed(1)))
+    assert drawn != list(uniform_sampler(faces, count, torch.Generator().manual_seed(2)))

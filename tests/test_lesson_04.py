@@ -8,8 +8,10 @@ import torch
 from PIL import Image
 from scipy import stats
 from sklearn.linear_model import RidgeClassifier
+from test_dataset import make_faces
 
 from torchfakes_utils.course import lesson_04
+from torchfakes_utils.dataset import load_faces
 
 matplotlib.use("Agg")
 
@@ -190,3 +192,38 @@ def test_amounts_figure_has_a_point_a_plan_at_its_number_of_crops(people):
     assert [list(line.get_xdata()) for line in ax.lines] == [[2, 4, 16], [2, 8]]
     assert [text.get_text() for text in ax.texts] == ["more clips", "more frames"]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2", "4", "16"]
+
+
+# --- previews
+
+
+@pytest.mark.parametrize("name", [*lesson_04.CHANGES, *lesson_04.AUGMENTATIONS])
+def test_nothing_is_changed_at_no_strength_and_something_at_full(name):
+    crop = torch.arange(3 * 64 * 64).reshape(3, 64, 64).remainder(251).to(torch.uint8)
+    recipe = lesson_04.CHANGES.get(name) or lesson_04.AUGMENTATIONS[name]
+    views = {
+        strength: lesson_04.augment(
+            crop.expand(8, -1, -1, -1),
+            lesson_04.draw(lesson_04.weaker(recipe, strength), 8, torch.Generator().manual_seed(0)),
+        )
+        for strength in (0.0, 1.0)
+    }
+    assert (views[0.0] == crop).all() or name in ("mirror", "first-project", "modern")  # half a mirror still mirrors
+    assert (views[1.0] == crop).all() == (name == "none")
+    assert lesson_04.weaker(recipe, 1.0) == recipe
+
+
+def test_half_the_strength_is_half_the_range():
+    half = lesson_04.weaker(lesson_04.AUGMENTATIONS["modern"], 0.5)
+    assert half.rotation == 2.5 and half.rescale == 1.5 and half.jpeg == 75 and half.share == 0.3
+
+
+def test_previews_draw(tmp_path):
+    crop = torch.full((3, 64, 64), 90, dtype=torch.uint8)
+    assert lesson_04.preview(crop, "noise", 0.5)._suptitle.get_text() == "noise, up to 50% of its range"
+    faces = load_faces(make_faces(tmp_path, {"train": 3}))
+    figure = lesson_04.batch(faces, "paired", count=6)
+    assert figure._suptitle.get_text() == "paired: 3 real and 3 fake"
+    titles = [ax.get_title() for ax in figure.axes]
+    people = [title.split(" of ")[1] for title in titles]
+    assert people[:3] == people[3:]  # one above the other

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from torchfakes_utils.course import lesson_05
+from torchfakes_utils.course.live import LivePlot
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.detector import Detector, DetectorConfig
+from torchfakes_utils.training import HISTORY_COLUMNS
 
 matplotlib.use("Agg")
 
@@ -88,3 +90,35 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
     heights = sorted(text.xy[1] for text in figure.axes[0].texts if text.get_text() in ("a", "b", "c"))
     assert np.diff(heights).min() > 0.1
     assert heights[0] > 0 and heights[-1] <= 2
+
+
+def test_gradients_by_stage():
+    steps = pd.DataFrame({"step": [10, 20], "loss": [1, 1], "grad_norm_stem": [0.1, 1.0], "grad_norm_head": [10.0, 1]})
+    ax = lesson_05.gradient_figure(steps).axes[0]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[-1.0, 0.0], [1.0, 0.0]]
+    assert {text.get_text() for text in ax.texts} == {"stem", "head"}
+
+
+def test_a_live_plot_is_shown_once_and_then_updated(tmp_path, monkeypatch):
+    import IPython.display
+
+    calls = []
+
+    class Handle:
+        def update(self, figure):
+            calls.append(("update", len(figure.axes[0].lines[0].get_xdata())))
+
+    def display(figure, display_id):
+        calls.append(("display", len(figure.axes[0].lines[0].get_xdata())))
+        return Handle()
+
+    monkeypatch.setattr(IPython.display, "display", display)
+    row = dict.fromkeys(HISTORY_COLUMNS, 0.6)
+    plot = LivePlot()
+    for epoch in (1, 2, 3):
+        plot(row | {"epoch": epoch})
+    assert calls == [("display", 1), ("update", 2), ("update", 3)]
+    pd.DataFrame([row | {"epoch": 1}]).to_csv(tmp_path / "history.csv", index=False)
+    goes_on = LivePlot(tmp_path)
+    goes_on(row | {"epoch": 2})
+    assert calls[-1] == ("display", 2) and LivePlot(tmp_path / "new").rows == []

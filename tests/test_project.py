@@ -28,7 +28,8 @@ ORDER = [
 PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces", "tracking": "faces",
          "clip_faces": "faces", "scheduling": "faces", "pretrained": "training", "crops": "training",
          "distributed": "training", "interruption": "training", "optimisation": "training", "run_folder": "training",
-         "trackers": "training", "memory": "training", "training_config": "training", "batches": "training"}  # fmt: skip
+         "trackers": "training", "memory": "training", "training_config": "training",
+         "batches": "training"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.
 DISTRIBUTIONS = {

@@ -496,7 +496,8 @@ class Trainer:
             return
         write_table(pd.DataFrame(self.history), self.out / "history.csv", HISTORY_COLUMNS)
         self.keep()
-        told = {name.replace("val_", "val/"): value for name, value in row.items() if isinstance(value, (int, float))}
+        told = {name if name.startswith("val_") else f"epoch_{name}": value for name, value in row.items()}
+        told = {name.replace("_", "/", 1): value for name, value in told.items()}
         told |= {f"confusion/{name}": count for name, count in _confusion(self.val_scores).items()}
         self._tracker.scalars(told, self.progress.step)
         self._tracker.pictures("worst mistakes", *_worst(self.val_scores), self.progress.step)

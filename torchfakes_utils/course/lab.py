@@ -5,8 +5,9 @@ Every candidate for the first project's failure is one `Way`, run with the same 
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -243,20 +244,38 @@ class _Task:
 def build(faces_csv: Path, out: Path, seeds: Sequence[int] = SEEDS, workers: int = 2, progress: bool = True) -> Path:
     """Let every team train and test; detectors and `scores.csv` go to `out`. What is there already is kept.
 
+    Args:
+        faces_csv: the table of crops.
+        out: the lab's folder.
+        seeds: each team trains once from each.
+        workers: processes; 1 works in this one.
+        progress: show a bar on a terminal.
+
     Returns:
         `out / scores.csv`, `SCORE_COLUMNS`: a row for each crop that a team scored in validation and at test.
     """
     faces, preprocessing = _crops(faces_csv)
     open_store(faces, preprocessing)  # decoded once, before several processes ask for it
     trained = [name for name in CANDIDATES if name not in _TRAINED_AS]
-    tasks = [_Task(name, seed, faces_csv, out) for seed in seeds for name in trained]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        done = pool.map(_train, tasks)
-        list(tqdm(done, "teams", len(tasks), leave=False, disable=None if progress else True))
-        tasks = [replace(task, candidate=name) for task in tasks[:: len(trained)] for name in CANDIDATES]
-        tables = list(pool.map(_score, tasks))
+    training, scoring = (
+        [_Task(name, seed, faces_csv, out) for seed in seeds for name in names] for names in (trained, CANDIDATES)
+    )
+    with _pool(workers) as spread_out:
+        done = spread_out(_train, training)
+        list(tqdm(done, "teams", len(training), leave=False, disable=None if progress else True))
+        tables = list(spread_out(_score, scoring))
     write_table(pd.concat(tables, ignore_index=True), out / SCORES_FILE, SCORE_COLUMNS)
     return out / SCORES_FILE
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map`, over so many processes."""
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool.map
 
 
 def _crops(faces_csv: Path) -> tuple[pd.DataFrame, Preprocessing]:
@@ -273,21 +292,32 @@ def _folder(out: Path, candidate: str, seed: int) -> Path:
     return out / f"{_TRAINED_AS.get(candidate, candidate).replace(' ', '-')}-{seed}"
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Inside, torch leaves the other cores to the other teams."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _train(task: _Task) -> None:
     folder = _folder(task.out, task.candidate, task.seed)
     if (folder / "detector.json").is_file():
         return
-    torch.set_num_threads(1)  # the other cores have teams of their own
     faces, preprocessing = _crops(task.faces_csv)
     way = CANDIDATES[task.candidate]
-    detector = train_team(way, rows_of(way, faces, task.seed), preprocessing, task.seed)
+    with _one_thread():
+        detector = train_team(way, rows_of(way, faces, task.seed), preprocessing, task.seed)
     save(detector, folder, {"candidate": task.candidate, "seed": task.seed})
 
 
 def _score(task: _Task) -> pd.DataFrame:
-    torch.set_num_threads(1)
     patient = Patient(task.candidate, task.seed, task.faces_csv, task.out)
-    tables = [getattr(patient, stage).assign(stage=stage) for stage in STAGES[1:]]
+    with _one_thread():
+        tables = [getattr(patient, stage).assign(stage=stage) for stage in STAGES[1:]]
     return pd.concat(tables).assign(candidate=task.candidate, seed=task.seed)[SCORE_COLUMNS]
 
 

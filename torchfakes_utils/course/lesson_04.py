@@ -283,7 +283,9 @@ def weaker(recipe: Augmentation, strength: float) -> Augmentation:
         for field in fields(recipe)
         if field.name not in ("share", "jpeg")
     }
-    return replace(recipe, **ranges, jpeg=round(100 - strength * (100 - recipe.jpeg)) if recipe.jpeg else 0)
+    return replace(
+        recipe, **ranges, jpeg=round(100 - strength * (100 - recipe.jpeg)) if recipe.jpeg and strength else 0
+    )
 
 
 def preview(crop: torch.Tensor, change: str, strength: float, seed: int = 0, count: int = 4) -> Figure:
