@@ -184,7 +184,7 @@ def test_what_the_dependencies_need_is_pinned_too():
 
 def test_one_list_of_dependencies():
     text = (ROOT / "environment.yml").read_text()
-    assert "--editable .[cluster,course,dev]" in text and "--constraint constraints.txt" in text
+    assert "--editable .[cluster,course,dev,timm,trackers]" in text and "--constraint constraints.txt" in text
     assert not [name for name in declared("course", "dev") if f"- {name}" in text]
 
 

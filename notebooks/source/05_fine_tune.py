@@ -724,8 +724,8 @@ print(f"smallest of any stage at any step: {steps.filter(like='grad_norm_').min(
 
 # %% [markdown]
 # **What we saw.** No line sinks to nothing: the error arrives in every stage, all the way to the stem. That is what
-# “no vanishing gradients” means, and it is *all* that it means. A network that learns the wrong thing has healthy
-# gradients, too (lesson 08 has seven of them).
+# “no vanishing gradients” means, and it is *all* that it means: that something is learned, not what. (Lesson 08 has
+# seven networks that learned without trouble.)
 #
 # These tables are always written. A *tracker* draws them while you wait, and keeps runs side by side: `--tracker
 # trackio` (local, no account; look with `trackio show`), `--tracker wandb` (Weights & Biases, which the first project

@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import json
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,6 @@ def measure(faces_csv: Path, run: Path, name: str, seed: int) -> dict[str, Any]:
     """Train, or take up again; validation AUC of the chosen epoch."""
     crops = int((load_faces(faces_csv)["split"] == "train").sum())
     config = TrainingConfig(**PLAIN | {"crops_per_epoch": crops, "seed": seed} | RECIPES[name])
-    started = time.perf_counter()
     result = train(faces_csv, run, config)
     batches = crops // config.batch_size
     return {
@@ -122,7 +120,6 @@ def measure(faces_csv: Path, run: Path, name: str, seed: int) -> dict[str, Any]:
         "val_auc": result.best["val_auc"],
         "epoch": int(result.best["epoch"]),
         "train_loss": float(result.history["train_loss"].iloc[-1]),
-        "seconds": round(float(result.history["seconds"].sum()) or time.perf_counter() - started),
     }
 
 
@@ -164,8 +161,8 @@ def report(rows: pd.DataFrame, args: argparse.Namespace) -> str:
         f"InceptionResnetV1 from random weights, {EPOCHS} epochs' worth of passes. What is done is at the head of that "
         "file.",
         "",
-        "| recipe | seeds | passes | validation AUC | test AUC | pairs in the right order | seconds a run |",
-        "|---|---|---|---|---|---|---|",
+        "| recipe | seeds | passes | validation AUC | test AUC | pairs in the right order |",
+        "|---|---|---|---|---|---|",
     ]
     for name, part in rows.groupby("recipe", sort=False):
         test = pairs = "-"
@@ -174,8 +171,7 @@ def report(rows: pd.DataFrame, args: argparse.Namespace) -> str:
             test = f"{spread_of(part['test_auc'])}, interval {low:.3f} to {high:.3f}"
             pairs = f"{part['test_pairs_right'].mean():.1%}"
         lines.append(
-            f"| {name} | {len(part)} | {part['passes'].iloc[0]:,} | {spread_of(part['val_auc'])} | {test} | {pairs} | "
-            f"{part['seconds'].mean():.0f} |"
+            f"| {name} | {len(part)} | {part['passes'].iloc[0]:,} | {spread_of(part['val_auc'])} | {test} | {pairs} |"
         )
     return "\n".join(lines) + "\n"
 
