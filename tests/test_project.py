@@ -28,7 +28,7 @@ ORDER = [
 PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces", "tracking": "faces",
          "clip_faces": "faces", "scheduling": "faces", "pretrained": "training", "crops": "training",
          "distributed": "training", "interruption": "training", "optimisation": "training", "run_folder": "training",
-         "trackers": "training", "memory": "training", "training_config": "training",
+         "trackers": "training", "journal": "training", "memory": "training", "training_config": "training",
          "batches": "training"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.

@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_dataset import make_faces
 
+from torchfakes_utils import journal
 from torchfakes_utils import trackers as module
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.trackers import RunInfo, StepTable, SystemMetrics, open_tracker
@@ -126,3 +128,15 @@ def test_what_training_takes_from_the_machine():
     sum(number * number for number in range(300_000))
     values = metrics.read()
     assert values["memory_mib"] > 50 and values["cpu_percent"] >= 0 and "gpu_memory_mib" not in values
+
+
+def test_images_a_second_of_a_run_that_goes_on(tmp_path, monkeypatch):
+    """What was seen before does not count as seen in no time."""
+    clock = iter([100.0, 102.0, 106.0])
+    monkeypatch.setattr(journal.time, "perf_counter", lambda: next(clock))
+    run = RunInfo(tmp_path, {}, True)
+    book = journal.Journal(run, "none", torch.device("cpu"), ["head"], after=0, seen=1000)
+    for step, seen in ((1, 1032), (2, 1064)):
+        book.step({"step": step, "epoch": 3}, {"loss": 0.5, "learning_rate": 0.1}, seen, {"head": 2.0})
+    rows = pd.read_csv(tmp_path / "steps.csv")
+    assert rows["images_per_second"].tolist() == [16.0, 8.0] and rows["grad_norm_head"].tolist() == [2.0, 2.0]

@@ -24,11 +24,12 @@ from torchfakes_utils.architectures import architecture
 from torchfakes_utils.augmentation import augment
 from torchfakes_utils.batches import Batch, TrainingData, seed_of
 from torchfakes_utils.crops import read_ahead
-from torchfakes_utils.dataset import Preprocessing, check_faces, load_faces, read_crop, read_extraction
+from torchfakes_utils.dataset import Preprocessing, check_faces, load_faces, read_extraction
 from torchfakes_utils.detector import CONFIG_FILE, Detector, DetectorConfig, save, torch_device
 from torchfakes_utils.distributed import World, gather, join, mean, parallel, synchronise_batch_norm
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.interruption import Interruption
+from torchfakes_utils.journal import Journal
 from torchfakes_utils.memory import largest_that_fits
 from torchfakes_utils.metrics import binary_metrics, by_clip
 from torchfakes_utils.optimisation import (
@@ -42,7 +43,7 @@ from torchfakes_utils.optimisation import (
 from torchfakes_utils.pretrained import build_detector
 from torchfakes_utils.run_folder import claim, describe, origin, read_state, write_state
 from torchfakes_utils.tables import write_table
-from torchfakes_utils.trackers import NONE, RunInfo, StepTable, SystemMetrics, open_tracker
+from torchfakes_utils.trackers import RunInfo
 from torchfakes_utils.training_config import FREE_FIELDS, TrainingConfig
 
 logger = logging.getLogger(__name__)
@@ -54,8 +55,6 @@ HISTORY_COLUMNS = [
 
 # Steps between two looks at the losses on a GPU, which has to finish all it was given before it can show one.
 _LOOK_EVERY = 20
-# Example crops and their scores that a tracker gets after every epoch: the worst mistakes.
-_PICTURES = 8
 
 
 @dataclass(frozen=True)
@@ -197,10 +196,9 @@ class Trainer:
         self._build_optimizer()
         self.average = WeightAverage(self.detector, config.average) if config.average else None
         self.progress, self.history, self.best = Progress(), [], None
-        self._tracker, self._table, self._system = open_tracker(NONE, RunInfo(Path(), {}, False)), None, None
+        self._journal: Journal | None = None
         self._losses: list[tuple[Batch, torch.Tensor]] = []  # not looked at yet
         self._started = self._kept_at = time.perf_counter()
-        self._logged = (self._started, 0)  # when, and how many crops of this process had been seen
         if state is not None:
             self._restore(state)
         elif self.note is not None and self.world.first:
@@ -246,7 +244,7 @@ class Trainer:
 
     def step(self) -> None:
         """Change the weights by the gradients that have come together."""
-        log = self._table is not None and (self.progress.step + 1) % self.config.log_every == 0
+        log = self._journal is not None and (self.progress.step + 1) % self.config.log_every == 0
         if log or self.config.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
         norms = gradient_norms(self.detector) if log else {}
@@ -366,15 +364,13 @@ class Trainer:
         if not self.world.first or self.out is None:
             yield
             return
-        self._system = SystemMetrics(self.device)
-        norms = [f"grad_norm_{name}" for name, (_, tuned) in self.detector.parameter_counts().items() if tuned]
-        columns = ["loss", "learning_rate", "images_per_second", *self._system.read(), *norms]
-        self._table = StepTable(self.out / "steps.csv", columns, self.progress.step)
-        self._tracker = open_tracker(self.config.tracker, RunInfo(self.out, self.record, bool(self.progress.step)))
+        stages = [name for name, (_, tuned) in self.detector.parameter_counts().items() if tuned]
+        run = RunInfo(self.out, self.record, bool(self.progress.step))
+        self._journal = Journal(run, self.config.tracker, self.device, stages, self.progress.step, self._seen)
         try:
             yield
         finally:
-            self._tracker.finish()
+            self._journal.finish()
 
     def _shown(self, batches: Iterator[Batch], show_bar: bool) -> Iterator[Batch]:
         total, done = self.data.batches_per_epoch, self.progress.batch
@@ -405,21 +401,16 @@ class Trainer:
 
     def _log(self, norms: dict[str, float]) -> None:
         self._look()
-        now = time.perf_counter()
-        seen = self.progress.seen * self.world.size + len(self.history) * self.data.crops
-        row = {
-            "loss": self.progress.losses[-1],
-            "learning_rate": self.progress.rate,
-            "images_per_second": round(max(0, seen - self._logged[1]) / (now - self._logged[0]), 1),
-        }
-        self._logged = (now, seen)
-        system = self._system.read()
         place = {"step": self.progress.step, "epoch": len(self.history) + 1}
-        self._table.write(place | row | system | {f"grad_norm_{name}": value for name, value in norms.items()})
-        told = {f"train/{name}": value for name, value in row.items()}
-        told |= {f"system/{name}": value for name, value in system.items()}
-        told |= {f"gradient norm/{name}": value for name, value in norms.items()}
-        self._tracker.scalars(told, self.progress.step)
+        values = {"loss": self.progress.losses[-1], "learning_rate": self.progress.rate}
+        self._journal.step(place, values, self._seen, norms)
+
+    @property
+    def _seen(self) -> int:
+        """Crops that all processes have seen in the whole run."""
+        data = self.data
+        earlier = len(self.history) * data.batches_per_epoch * data.batch_size
+        return earlier + self.progress.seen * self.world.size
 
     def _summary(self) -> dict[str, Any]:
         """What the history says of the training half of an epoch, of all processes together."""
@@ -496,11 +487,8 @@ class Trainer:
             return
         write_table(pd.DataFrame(self.history), self.out / "history.csv", HISTORY_COLUMNS)
         self.keep()
-        told = {name if name.startswith("val_") else f"epoch_{name}": value for name, value in row.items()}
-        told = {name.replace("_", "/", 1): value for name, value in told.items()}
-        told |= {f"confusion/{name}": count for name, count in _confusion(self.val_scores).items()}
-        self._tracker.scalars(told, self.progress.step)
-        self._tracker.pictures("worst mistakes", *_worst(self.val_scores), self.progress.step)
+        if self._journal is not None:
+            self._journal.epoch(row, self.val_scores, self.progress.step)
 
     def _keep_if_due(self, interruption: Interruption | None) -> None:
         """Keep the run in the middle of an epoch: when it is to stop, or has not been kept for long."""
@@ -591,22 +579,6 @@ def _counts(faces: pd.DataFrame) -> str:
     fakes = faces.loc[faces["label"] == 1, "method"].value_counts(sort=False).items()
     by_method = ", ".join(f"{name} {count}" for name, count in fakes)
     return f"{(faces['label'] == 0).sum()} real, {(faces['label'] == 1).sum()} fake ({by_method})"
-
-
-def _confusion(scores: pd.DataFrame) -> dict[str, int]:
-    return binary_metrics(scores["label"], scores["probability_fake"])["confusion"]
-
-
-def _worst(scores: pd.DataFrame) -> tuple[list[np.ndarray], list[str]]:
-    """The crops that the detector is most wrong about, (H, W, 3) uint8, and what it says of them."""
-    wrong = (scores["label"] - scores["probability_fake"]).abs()
-    rows = scores.loc[wrong.sort_values(ascending=False).index[:_PICTURES]]
-    truth = rows["label"].map({0: "real", 1: "fake"})
-    captions = [
-        f"{true} ({method}), P(fake) {score:.2f}"
-        for true, method, score in zip(truth, rows["method"], rows["probability_fake"], strict=True)
-    ]
-    return [read_crop(file).permute(1, 2, 0).numpy() for file in rows["file"]], captions
 
 
 def _rank(row: dict[str, Any]) -> tuple[float, float]:
