@@ -63,6 +63,7 @@ def join(device: torch.device) -> Iterator[World]:
         if int(here) != announced:
             raise InputError(f"{int(here)} processes answer, and {announced} were announced; start them with torchrun")
         yield World(announced, distributed.get_rank(), device)
+        distributed.barrier()  # a process that leaves while another still talks to it takes that one down
     finally:
         if mine:
             distributed.destroy_process_group()
@@ -107,6 +108,22 @@ def synchronise_batch_norm(network: nn.Module, world: World) -> nn.Module:
     return network
 
 
+class _Sum(torch.autograd.Function):
+    """Over all processes. Each one's loss depends on the whole sum, so that gradients are added up as well."""
+
+    @staticmethod
+    def forward(context: Any, value: torch.Tensor) -> torch.Tensor:
+        total = value.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
+        total = gradient.contiguous().clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
 class _SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """What torch's SyncBatchNorm does on GPUs, in plain operations, for processes on CPUs."""
 
@@ -124,14 +141,12 @@ class _SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
         """(B, C) or (B, C, H, W) to the same."""
         if not self.training:
             return super().forward(images)
-        from torch.distributed.nn.functional import all_reduce
-
         places = [axis for axis in range(images.ndim) if axis != 1]
         shape = [1, -1] + [1] * (images.ndim - 2)
         count = images.numel() / self.num_features * torch.distributed.get_world_size()
-        mean = all_reduce(images.float().sum(places)) / count
+        mean = _Sum.apply(images.float().sum(places)) / count
         centred = images - mean.reshape(shape)
-        variance = all_reduce((centred * centred).sum(places)) / count
+        variance = _Sum.apply((centred * centred).sum(places)) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
