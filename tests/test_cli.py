@@ -270,7 +270,7 @@ def test_train_prints_epochs_as_they_end_and_then_the_best(monkeypatch, capsys, 
     assert shown[:2] == rows
     assert shown[2]["best"] == rows[1]
     assert cli.main(arguments) == 0
-    assert "best of 2 epochs: 2" in capsys.readouterr().out
+    assert "the detector of epoch 2 is in" in capsys.readouterr().out
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(monkeypatch):

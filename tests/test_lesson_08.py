@@ -99,10 +99,11 @@ def test_figures_draw(ward):
     ("given", "told"),
     [
         (dict.fromkeys(RIGHT), ["Not attempted yet"]),
-        (RIGHT, ["8 of 8 are right", "All eight"]),
+        (RIGHT, ["Right: 8 of 8", "All eight"]),
         (RIGHT | {3: "imbalance", 6: "labels"}, ["6 of 8", "Detector 3 is not", "below 0.5", "always-fake line"]),
         (dict.fromkeys(RIGHT) | {4: "mode"}, ["0 of 8", "unremarkable"]),
-        ({1: "range", 2: "range"}, ["1 of 8", "twice"]),
+        ({1: "range", 2: "range"}, ["1 of 8", "more than once", "without an answer: 6"]),
+        ({1: " Range"}, ["Right: 1 of 8", "without an answer: 7"]),
         (RIGHT | {2: "blurr"}, ["'blurr' is no diagnosis"]),
     ],
 )

@@ -35,8 +35,11 @@ def test_what_the_lesson_says_of_the_real_lab_holds(capsys):
         assert seen.loc[guilty, "test"]["called fake"] < 0.35 and seen.loc[guilty, "validation"]["accuracy"] > 0.75
     for innocent in ("unfiltered", "blurred", "augmented", "frames", "mode"):
         assert seen.loc[innocent, "test"]["called fake"] > 0.5
-    for other in ("range", "augmented reals", "imbalance"):  # say "fake"
+    for other in ("range", "augmented reals", "unbalanced", "imbalance"):  # say "fake"
         assert seen.loc[other, "test"]["called fake"] > 0.85
+    assert seen.loc["unbalanced", "test"]["AUC"] > seen.loc["imbalance", "test"]["AUC"]
+    assert seen.loc["augmented", "test"]["balanced"] > healthy["balanced"] - 0.02
+    assert seen.loc["augmented", "validation"]["accuracy"] < seen.loc["healthy", "validation"]["accuracy"]
     assert seen.loc["blurred fakes", "validation"]["accuracy"] > 0.9 and seen.loc["labels", "test"]["AUC"] < 0.3
     assert seen.loc["frames apart", "validation"]["accuracy"] > 0.95
     assert abs(seen.loc["frames apart", "test"]["AUC"] - 0.5) < 0.15

@@ -467,7 +467,9 @@ def test_a_failed_start_does_not_bar_the_folder(faces_csv, tmp_path):
         ([0.9, 0.9, 0.9], [0.7, 0.8, 0.8], 2, 3),  # equal by clip: decided by crop, and the earlier of equals
     ],
 )
-def test_the_epoch_is_chosen_and_training_stops_early(faces_csv, tmp_path, monkeypatch, clip, frame, best, epochs):
+def test_the_epoch_is_chosen_and_training_stops_early(
+    faces_csv, tmp_path, monkeypatch, capsys, clip, frame, best, epochs
+):
     """`train` as it is, with the network's work and its large files left out."""
     rest = dict.fromkeys([*HISTORY_COLUMNS], 0.5) | {"skipped": 0}
     validations = iter(rest | {"val_auc_clip": c, "val_auc": f} for c, f in zip(clip, frame or clip, strict=True))
@@ -479,13 +481,25 @@ def test_the_epoch_is_chosen_and_training_stops_early(faces_csv, tmp_path, monke
         probability_fake=0.5), raising=False)  # fmt: skip
     monkeypatch.setattr(module, "save", lambda detector, folder, extra: saved.append(extra["epoch"]))
     config = TrainingConfig(**TINY | {"epochs": len(clip), "patience": 2})
-    result = train(faces_csv, tmp_path, config, progress=False)
+    result = train(faces_csv, tmp_path, config, progress=True)
+    assert ("stopped early: no better validation AUC for 2 epochs" in capsys.readouterr().out) == (epochs < len(clip))
     assert saved[-1] == result.best["epoch"] == best and len(result.history) == epochs
+
+
+def test_one_cycle_runs_are_not_stopped_on_the_way():
+    assert TrainingConfig().stops_after == float("inf")
+    assert TrainingConfig(schedule="plateau").stops_after == 5 and TrainingConfig(patience=2).stops_after == 2
+
+
+def test_unknown_choices_are_told_with_those_there_are():
+    with pytest.raises(InputError, match="tracker 'paper'; choose one of auto, none, trackio, wandb, tensorboard"):
+        TrainingConfig(tracker="paper")
 
 
 def test_progress_prints_class_balance_and_the_trivial_baseline(whole, faces_csv, capsys):
     train(faces_csv, whole[0].run, TrainingConfig(**TINY), progress=True)
     printed = capsys.readouterr().out
+    assert "this run is finished; another one needs another folder" in printed and "stopped early" not in printed
     assert "train: 6 real, 12 fake (Deepfakes 6, FaceSwap 6)" in printed and "best: epoch" in printed
     line = describe_epoch(whole[1][0], 2)
     assert "always “fake”: 0.667" in line and "called fake:" in line and "\n" not in line

@@ -170,12 +170,7 @@ def _train(args: argparse.Namespace, output: Output) -> int:
     args.pretrained = None if args.pretrained == "none" else args.pretrained
     result = training.train(args.faces, args.out, _config(training.TrainingConfig, args), on_epoch=output.record)
     output.record({"best": result.best, "run": str(result.run), "note": result.note})
-    best = result.best
-    output.line(
-        f"best of {len(result.history)} epochs: {best['epoch']}, with a validation AUC of "
-        f"{_number(best['val_auc_clip'])} by clip, {_number(best['val_auc'])} by frame; "
-        f"the detector is in {result.run / 'best'}"
-    )
+    output.line(f"the detector of epoch {result.best['epoch']} is in {result.run / 'best'}")
     return DONE
 
 
@@ -325,7 +320,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _network_options(command: argparse.ArgumentParser) -> None:
-    _option(command, "--architecture", "InceptionResnetV1", "or Meso4, MesoInception4, timm:NAME")
+    _option(command, "--architecture", "InceptionResnetV1", "InceptionResnetV1, Meso4, MesoInception4 or timm:NAME")
     _option(
         command, "--pretrained", "default",
         "weights to start from: vggface2, casia-webface, timm or none; default is the usual ones of the architecture",
@@ -349,7 +344,10 @@ def _optimisation_options(command: argparse.ArgumentParser) -> None:
     _option(command, "--schedule", "one-cycle", "of the learning rate: one-cycle, plateau or constant")
     _option(command, "--clip-norm", None, "shorten gradients that are longer than this", float)
     _option(command, "--average", 0.0, "moving average of the weights: share of the old one a step keeps", float)
-    _option(command, "--patience", 5, "epochs without a better validation AUC before it stops", int)
+    _option(
+        command, "--patience", None,
+        "epochs without a better validation AUC before it stops (default: never under one-cycle, else 5)", int,
+    )  # fmt: skip
     _option(command, "--seed", 0, "of everything random", int)
 
 

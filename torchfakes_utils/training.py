@@ -119,6 +119,9 @@ def train(
                     on_epoch(row)
                 interruption.follow()
         best = run.best
+        if len(run.history) < config.epochs:
+            waited = len(run.history) - best["epoch"]
+            say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
         say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
         return TrainingResult(best, pd.DataFrame(run.history, columns=HISTORY_COLUMNS), out, run.note)
 
@@ -307,7 +310,7 @@ class Trainer:
     def finished(self) -> bool:
         """Whether all epochs are done, or too many have passed since the best one."""
         done, best = len(self.history), self.best["epoch"] if self.best else 0
-        return done >= self.config.epochs or done - best >= self.config.patience
+        return done >= self.config.epochs or done - best >= self.config.stops_after
 
     # --- what is built once
 
@@ -354,7 +357,9 @@ class Trainer:
             f"{self.detector.config.architecture}, {total:,} parameters, {changed}; "
             f"{self.detector.preprocessing.size} px, {precision} on {self.device}{together}",
         ]
-        if self.progress.step:
+        if self.finished:
+            lines.append(f"{self.out}: this run is finished; another one needs another folder")
+        elif self.progress.step:
             lines.append(f"{self.out}: going on after step {self.progress.step}, in epoch {len(self.history) + 1}")
         return lines
 

@@ -39,8 +39,8 @@ class TrainingConfig:
         average: the share of the old average that each step keeps, of an exponential moving average of the weights,
             which is then what is validated and kept; 0 is none.
         dropout: before the last linear layer; None is the architecture's usual.
-        patience: epochs without a better validation AUC before stopping. One-cycle runs are at their best at their
-            end, when the rate has fallen: a small patience stops them on the way.
+        patience: epochs without a better validation AUC before stopping. None is 5, but not for one-cycle runs, which
+            are at their best at their end, when the rate has fallen: they are never stopped on the way.
         sampling: "paired" draws a real crop and a fake one of the same person and frame, one after the other;
             "balanced" draws each class and manipulation independently; "uniform" takes the crops as they come, which
             on FF++ rewards a network for always saying "fake".
@@ -78,7 +78,7 @@ class TrainingConfig:
     clip_norm: float | None = None
     average: float = 0.0
     dropout: float | None = None
-    patience: int = 5
+    patience: int | None = None
     sampling: str = "paired"
     crops_per_epoch: int | None = None
     min_sharpness: float = THRESHOLD
@@ -116,7 +116,7 @@ class TrainingConfig:
             "clip_norm": positive(self.clip_norm),
             "average": 0 <= self.average < 1,
             "dropout": self.dropout is None or 0 <= self.dropout < 1,
-            "patience": self.patience >= 1,
+            "patience": self.patience is None or self.patience >= 1,
             "sampling": self.sampling in SAMPLERS,
             "crops_per_epoch": self.crops_per_epoch is None or self.crops_per_epoch >= 2,
             "augmentation": self.augmentation in AUGMENTATIONS,
@@ -130,6 +130,18 @@ class TrainingConfig:
             "log_every": self.log_every >= 1,
             "processes": self.processes is None or self.processes >= 1,
         }
+        choices = {
+            "schedule": SCHEDULES, "sampling": SAMPLERS, "augmentation": AUGMENTATIONS, "mixed_precision": PRECISIONS,
+            "cache": CACHES, "tracker": TRACKERS,
+        }  # fmt: skip
         for name, good in rules.items():
             if not good:
-                raise InputError(f"training cannot use {name.replace('_', ' ')} {getattr(self, name)!r}")
+                hint = f"; choose one of {', '.join(choices[name])}" if name in choices else ""
+                raise InputError(f"training cannot use {name.replace('_', ' ')} {getattr(self, name)!r}{hint}")
+
+    @property
+    def stops_after(self) -> float:
+        """Epochs without a better validation AUC after which a run ends."""
+        if self.patience is not None:
+            return self.patience
+        return math.inf if self.schedule == "one-cycle" else 5

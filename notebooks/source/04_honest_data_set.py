@@ -79,8 +79,9 @@ plots.images(pictures, titles.tolist(), 5, title, labels=shown["label"].tolist()
 # %% [markdown]
 # **What we saw.** Nearly every held-out crop has a twin in training: the same person at almost the same moment. It is
 # hardly ever of the same clip. A fake has the frames of its original, cut at the same place, so the very same moment
-# in another forgery is nearer than the next moment of the same clip. (So the twin's label is often the other one: keep
-# that in mind for section 4.) Such a validation set does not ask "can you tell a fake?" It asks "do you remember?"
+# in another forgery is nearer than the next moment of the same clip. (So the twin's label is often the other one:
+# keep that in mind for section 4.) Such a validation set does not ask "can you tell a fake?" It asks "do you
+# remember?"
 
 # %% [markdown]
 # ## 2 · How can 99 % be worthless?
@@ -360,15 +361,15 @@ widgets.explore(lambda sampling, seed: lesson_04.batch(training, sampling, seed)
 lesson_04.batch(training, "uniform", seed=6)
 
 # %% [markdown]
-# **What we saw.** Above, pairs: within a pair, person, pose and light are the same. A network that goes by any of them
-# is wrong as often as right, in every batch. That is the split's idea again, this time inside training. Below, what a
-# plain shuffle draws: mostly fakes, of anybody.
+# **What we saw.** Above, pairs: within a pair, person, pose and light are the same. A network that goes by any of
+# them is wrong as often as right, in every batch. That is the split's idea again, this time inside training. Below,
+# what a plain shuffle draws: mostly fakes, of anybody.
 
 # %% [markdown]
 # ## 7 · What does the network really get?
 #
-# Between the PNG and the network lie a few lines that nobody looks at. `dataset.Preprocessing` is all there is: resize,
-# then (x − 127.5) / 128. It is stored with the weights, since they mean nothing without it.
+# Between the PNG and the network lie a few lines that nobody looks at. `dataset.Preprocessing` is all there is:
+# resize, then (x − 127.5) / 128. It is stored with the weights, since they mean nothing without it.
 #
 # > **Predict first.** OpenCV reads pictures as BGR, everything else here is RGB. If you feed BGR to a network trained
 # > on RGB, will there be an error message? Will the score collapse, or hardly move?
@@ -409,13 +410,13 @@ lesson_04.preview(picture, "modern", strength=1.0)
 # %% [markdown]
 # **What we saw.** The first project mirrored, turned and changed colours at random; that is `--augmentation
 # first-project` (its report does not give the strengths, so they are ours). `modern` does what happens to a film
-# between the camera and the viewer: scaled, blurred, compressed, partly covered. It is all done on the device, a batch
-# at a time, after `draw` has decided what happens to each crop. (What is turned in from outside is the mirror image of
-# what is inside: no black corners, which would be a mark that test crops lack.)
+# between the camera and the viewer: scaled, blurred, compressed, partly covered. It is all done on the device, a
+# batch at a time (`torchfakes_utils.augmentation`). (What is turned in from outside is the mirror image of what is
+# inside: no black corners, which would be a mark that test crops lack.)
 #
 # A change of colour may hide the colour difference at a seam, and blur hides texture. Whether augmentation helps is a
-# question for validation, not for taste; the default changes nothing. And never augment one class only: lesson 08 shows
-# what becomes of that.
+# question for validation, not for taste; the default changes nothing. And never augment one class only: lesson 08
+# shows what becomes of that.
 #
 # Back to the wrong crop. What does the course's trained detector make of BGR, and of two other slips?
 
@@ -443,11 +444,11 @@ pd.DataFrame(rows).T.round(2)
 
 # %% [markdown]
 # **What we saw.** Not one error message. Every slip gives probabilities between 0 and 1, and they look like any
-# others. BGR just makes a worse detector, and nobody is told. A wrong input range can push nearly *all* crops to one
-# side: read the last column, and remember that four fifths of these crops are fake. Then the detector says one word
-# for ever. Which word is a matter of luck, and "Real, Real, Real" may start in a line like this. That is why this
-# package keeps the preprocessing in one class, stores it with the weights and uses it in training, evaluation and
-# prediction alike.
+# others. BGR takes most of what the detector could do, and nobody is told. A wrong input range can push nearly *all*
+# crops to one side: read the last column, and remember that four fifths of these crops are fake. Then the detector
+# says one word for ever. Which word is a matter of luck, and "Real, Real, Real" may start in a line like this. That
+# is why this package keeps the preprocessing in one class, stores it with the weights and uses it in training,
+# evaluation and prediction alike.
 
 # %% [markdown]
 # ## 8 · Which one is fake?

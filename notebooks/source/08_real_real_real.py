@@ -3,15 +3,15 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/08_real_real_real.ipynb)
 #
-# **In this lesson you examine eight detectors. All eight passed their validation. Seven are sick, and you find out of
-# what before you are told.**
+# **In this lesson you examine eight detectors whose teams were content with their validation accuracy. Seven are
+# sick, and you find out of what before you are told.**
 #
 # - **You will be able to** examine a detector that disappoints, from its scores back to its inputs; tell seven common
 #   mistakes apart by what each leaves behind; say which of them make a detector answer “real” to everybody; and write
 #   an alarm that would have rung in time.
 # - **You need** lesson 05 (the training loop, batch normalisation) and lesson 06 (AUC, balanced accuracy). No GPU.
-# - **Time:** about 45 min to read and to examine, half a minute to run on two CPU cores, once the detectors are trained
-#   (some minutes more, the first time).
+# - **Time:** about 45 min to read and to examine, half a minute to run on two CPU cores, once the detectors are
+#   trained (some minutes more, the first time).
 #
 # This is where the story of the course began. A bootcamp team reached 96 % in validation, opened the test set, and
 # read: *Real. Real. Real.* They looked at their crops, found blurred ones among them, and concluded that blur was to
@@ -66,9 +66,9 @@ print(f"always “fake” would score {always:.2f} on the test crops")
 pd.DataFrame(rows).T.rename_axis("detector").round(2)
 
 # %% [markdown]
-# **What we saw.** The highest validation accuracies do not belong to the best detectors. Some test accuracies collapse,
-# and one would wish they all did: others stay near 0.80, and 0.80 is what a detector gets that says “fake” without
-# looking. Accuracy alone names no illness. It does not even tell who is ill.
+# **What we saw.** The highest validation accuracies do not belong to the best detectors. Some test accuracies
+# collapse, and one would wish they all did: others stay near 0.80, and 0.80 is what a detector gets that says “fake”
+# without looking. Accuracy alone names no illness. It does not even tell who is ill.
 
 # %% [markdown]
 # ## 2 · What do the scores look like?
@@ -98,16 +98,16 @@ widgets.explore(lambda detector: lesson_08.histograms(patients[detector]), detec
 lesson_08.histograms(patients[3])
 
 # %% [markdown]
-# **What we saw.** Three kinds of sick test sets. In the first, both classes have moved to one side: the detector gives
-# everybody the same answer, whatever its accuracy says. In the second, they lie on top of each other: it knows nothing
-# about these people. In the third, above, they are still apart, but the wrong way round. To be that wrong one has to
-# know the answer.
+# **What we saw.** Three kinds of sick test sets. In the first, both classes have moved to one side: the detector
+# gives everybody the same answer, whatever its accuracy says. In the second, they lie on top of each other: it knows
+# nothing about these people. In the third, above, they are still apart, but the wrong way round. To be that wrong one
+# has to know the answer.
 
 # %% [markdown]
 # ## 3 · Is it the same picture?
 #
-# The most useful test in this lesson takes four lines. Take a *training* file. Send it through everything that training
-# does to it, and then through everything that the test program does to it. Subtract.
+# The most useful test in this lesson takes four lines. Take a *training* file. Send it through everything that
+# training does to it, and then through everything that the test program does to it. Subtract.
 #
 # > **Predict first.** What should the difference be, for a healthy detector? And what if only one class differs?
 
@@ -124,8 +124,8 @@ pd.DataFrame(rows).T.rename_axis("detector")
 
 # %% [markdown]
 # For most of them the difference is nought, as it should be. One differs in both classes, and its numbers do not even
-# have the same range. Two differ in *one class only*. Whatever was done to that class alone is the easiest way to tell
-# it from the other, and a network takes the easiest way. How sharp is what reaches the network (lesson 03)?
+# have the same range. Two differ in *one class only*. Whatever was done to that class alone is the easiest way to
+# tell it from the other, and a network takes the easiest way. How sharp is what reaches the network (lesson 03)?
 
 # %%
 rows = {
@@ -146,9 +146,11 @@ lesson_08.through_the_stages(patients[5], label=1)
 lesson_08.through_the_stages(patients[8], label=0)
 
 # %% [markdown]
-# **What we saw.** One team's fakes are softer in training than at test; another's reals are rougher. You would hardly
-# notice either by eye, at the size of a thumbnail. (Detector 2 stands out too: its reals and fakes differ in training
-# *and* at test by the same amounts. Its pictures are unchanged. Who is in them?)
+# **What we saw.** One team's fakes are softer in training than at test: look at the edges of the glasses. Another's
+# reals are rougher, by a grain that you would hardly notice by eye and that a Laplacian notices at once. (Detector
+# 1's numbers fall in both classes: half the range is a quarter of the variance, and nothing was blurred. Detector 2's
+# reals and fakes differ from each other, but the same in training and at test: its pictures are unchanged. Who is in
+# them?)
 
 # %% [markdown]
 # ## 4 · Does batch normalisation remember the right pictures?
@@ -163,10 +165,15 @@ drift = {number: lesson_08.drift(patient) for number, patient in patients.items(
 pd.DataFrame(drift).T.rename_axis("detector").round(2)
 
 # %% [markdown]
-# A healthy detector meets what it expects, in every block. Where the *first* block is surprised, the input is another;
-# where the first is calm and the later ones are surprised, the picture is the same and what the network looks for in
-# it is missing, or is everywhere. And the diary has a second failure: nobody reads it. In training mode the averages
-# are ignored, and each batch is normalised by itself. Then an answer depends on who else is asked:
+# A healthy detector meets about what it expects, in every block. Detector 1's *first* block is surprised most: its
+# input is another one. With 5 and 8 the first block is calm and the surprise grows with depth: the pictures are
+# nearly the same, and what the network learned to look for in them is not there. Detector 6 is surprised without any
+# change of its pictures. There the diary itself is probably at fault: where the weights are from early in training,
+# the averages have not caught up with them (lesson 05). So drift says that something is off, and where it begins; it
+# does not name it.
+#
+# And the diary has a second failure: nobody reads it. In training mode the averages are ignored, and each batch is
+# normalised by itself. Then an answer depends on who else is asked:
 
 # %%
 import numpy as np
@@ -213,7 +220,7 @@ pd.DataFrame(rows).T.rename_axis("detector").round(2)
 # %% [markdown]
 # ## 6 · Your diagnosis
 #
-# Here is everything that was measured, on one page. Each line of section 2 to 5 is a column.
+# Here are the most telling measurements of sections 1 to 5 on one page.
 
 # %%
 chart = lesson_08.chart(patients)
@@ -245,8 +252,8 @@ lesson_08.check_diagnosis(diagnosis)
 # `diagnosis = {1: "range", 2: "split", 3: "labels", 4: "healthy", 5: "blur", 6: "imbalance", 7: "mode", 8:
 # "augmentation"}`
 #
-# 1: its lowest input is 0. 2: it knows its validation clips. 3: its AUC is far below a half. 4: nothing stands out. 5:
-# its training *fakes* differ from the files, and they are softer. 6: four fifths of its batches are fake, and its
+# 1: its lowest input is 0. 2: it knows its validation clips. 3: its AUC is far below a half. 4: nothing stands out.
+# 5: its training *fakes* differ from the files, and they are softer. 6: four fifths of its batches are fake, and its
 # accuracy is the always-fake line. 7: its answers depend on company. 8: its training *reals* differ, and are rougher.
 #
 # </details>
@@ -273,28 +280,34 @@ lesson_08.answers(scores)
 # %% [markdown]
 # **What we saw**, on Mini-FF++ and with this small network: mean over three seeds, lowest and highest in brackets.
 #
-# - **Blur alone is acquitted.** With blurred crops kept in training it gets a little worse; with *every* training crop
-#   blurred it gets a lot worse, and its validation says so. It does not turn to “real”. What the team saw needs more.
+# - **Blur alone is acquitted.** With blurred crops kept in training it gets a little worse; with *every* training
+#   crop blurred it gets a lot worse, and its validation says so. It does not turn to “real”. What the team saw needs
+#   more.
 # - **Blur in one class convicts.** If the fakes are softer in training *and* in validation, validation is nearly
 #   perfect, and at test every sharp fake is “real”. A blur filter would help against that, if it removed the soft
 #   fakes. So the team's explanation may hold in this form: not “the data was blurry” but “the *fakes* were
 #   blurrier”. Lesson 03 shows how to ask that of a data set.
-# - **`ImageFolder` convicts as well.** The labels are the other way round, validation cannot notice, and on a test set
-#   that is mostly fake the screen reads *Real, Real, Real*. Its AUC is the give-away: about one minus the healthy one.
-# - **Imbalance alone says the opposite:** “fake”, always, at least in so short a training. Validation shows the
-#   always-fake line, 0.80 here, 0.79 on the team's data. Together with `ImageFolder`'s labels, the answer that was
-#   “fake” for nearly everybody becomes “real” for nearly everybody.
-# - **Augmentation in training only** moves the accuracies about and does not change who is called what. Noise on *one*
-#   class does: it is a label leak, as blur is.
-# - **Range and crop** push towards “fake” here. Nothing says that they must: which way a detector falls when it is fed
-#   what it does not know is luck. A forgotten `eval()` does little to this network.
-# - **A frame-level split** flatters a little where everybody is there both ways, and entirely where nobody is. At test
-#   such a detector throws a coin. That is not “real, real, real” either.
+# - **`ImageFolder` convicts as well.** The labels are the other way round, validation cannot notice, and on a test
+#   set that is mostly fake the screen reads *Real, Real, Real*. Its AUC is the give-away: about one minus the healthy
+#   one.
+# - **Imbalance says the opposite:** “fake”, to everybody, and its accuracy is the always-fake line, 0.80 here and 0.79
+#   on the team's data. The last epoch has begun to put crops in order (its AUC), but at a threshold of 0.5 nobody sees
+#   it; and whoever chooses by accuracy may keep an epoch that has not even begun. With `ImageFolder`'s labels on top,
+#   “fake” for everybody becomes “real” for everybody, or nearly.
+# - **Augmentation in training only** is no illness, and it surprises: its validation accuracy is lower than the
+#   healthy one's, and at test it calls fewer reals fake, with a balanced accuracy at least as good. The accuracies
+#   hide that.
+# - **Noise on *one* class** is a label leak, as blur is; here it makes nearly everybody “fake”.
+# - **The wrong range** makes nearly everybody “fake”, and a **closer crop** many of the reals. Nothing says that it
+#   must be “fake”: which way a detector falls when it is fed what it does not know is luck. A forgotten `eval()` does
+#   little to this network.
+# - **A frame-level split** flatters a little where everybody is there both ways, and entirely where nobody is. At
+#   test such a detector throws a coin. That is not “real, real, real” either.
 #
-# What we cannot know is which of them the team had. Their 96 % is far above their always-fake line of 79 %, so
-# imbalance and labels alone do not explain it; softer fakes or swapped labels could, and a frame-level split may have
-# added to the 96. **One look at the AUC and at the share called fake would have told labels from blur**, and neither
-# needs the training to be repeated.
+# What we cannot know is which of them the team had. Imbalance with swapped labels would have left them near their
+# always-fake line of 79 %, far below their 96 %. Swapped labels on a network that did learn, or softer fakes, could
+# explain both numbers, and a frame-level split may have added to the 96. **One look at the AUC and at the share
+# called fake would have told labels from blur**, and neither needs the training to be repeated.
 
 # %% [markdown]
 # ## 8 · Who can be cured without training again?
@@ -320,8 +333,8 @@ pd.DataFrame(rows).T.rename_axis("detector").round(2)
 
 # %% [markdown]
 # **What we saw.** Wrong inputs and wrong labels can be mended after the fact, and the detector is as good as it ever
-# was. The other four learned something else than forgeries: a blur, a noise, a face, a frequency. No program
-# around them helps. They have to be trained as one should, and then they are detector 4.
+# was. The other four learned something else than forgeries: a blur, a noise, who somebody is, how common fakes are.
+# No program around them helps. They have to be trained as one should, and then they are detector 4.
 
 # %% [markdown]
 # ## 9 · What would have rung?
@@ -359,7 +372,8 @@ lesson_08.check_alarm(alarm, strangers)
 #     )
 # ```
 #
-# Only the first line needs a labelled test set. All others could have rung on the first day, before any training.
+# Only the first line needs a labelled test set. The third needs the trained network, and all others could have rung
+# on the first day, before any training.
 #
 # </details>
 
@@ -370,15 +384,16 @@ lesson_08.check_alarm(alarm, strangers)
 #
 # ## Open challenge
 #
-# Make a ninth detector whose validation accuracy is above 0.9 and whose test accuracy is below 0.5, with a mistake that
-# is *none* of the fourteen and that no column of the chart gives away (`lab.CANDIDATES` shows how the others are
-# made). Then add the column that does. You got somewhere if somebody else needs more than ten minutes to find it.
+# Make a ninth detector whose validation accuracy is above 0.9 and whose test accuracy is below 0.5, with a mistake
+# that is in *none* of the rows of section 7 and that no column of the chart gives away (`lab.CANDIDATES` shows how
+# the others are made). Then add the column that does. You got somewhere if somebody else needs more than ten minutes
+# to find it.
 
 # %% [markdown]
 # ## Misconceptions
 #
-# - **"The data was blurry."** Perhaps. Blur in both classes made a weaker detector that knew it. Blur in one class made
-#   a perfect one that was blind. Measure by class.
+# - **"The data was blurry."** Perhaps. Blur in both classes made a weaker detector that knew it. Blur in one class
+#   made a perfect one that was blind. Measure by class.
 # - **"Validation was good, so the model is fine and the test set is odd."** Five of the seven mistakes are made
 #   before validation, or in it, and validation shares them.
 # - **"It says “real” to everything, so it is biased towards real."** Or its labels are swapped and your test set is
@@ -398,8 +413,8 @@ lesson_08.check_alarm(alarm, strangers)
 #
 # ## Next
 #
-# Lesson 09 gives the healthy detector to strangers: a page on which anybody can have a photo judged, and what you owe
-# them.
+# Lesson 09 (in preparation) gives a detector to strangers: a page on which anybody can have a photo judged, and what
+# you owe them.
 #
 # ## Sources
 #
@@ -408,5 +423,6 @@ lesson_08.check_alarm(alarm, strangers)
 # - R. Geirhos et al.: Shortcut Learning in Deep Neural Networks. Nature Machine Intelligence 2, 2020.
 # - S. Ioffe, C. Szegedy: Batch Normalization. ICML 2015.
 # - D. Sculley et al.: Hidden Technical Debt in Machine Learning Systems. NeurIPS 2015.
-# - S. Kapoor, A. Narayanan: Leakage and the Reproducibility Crisis in Machine-Learning-Based Science. Patterns 4, 2023.
+# - S. Kapoor, A. Narayanan: Leakage and the Reproducibility Crisis in Machine-Learning-Based Science. Patterns 4,
+#   2023.
 # - A. Rössler et al.: FaceForensics++. ICCV 2019.

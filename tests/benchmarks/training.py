@@ -40,6 +40,13 @@ BATCH, SIZE = 16, 160
 CUDA = torch.cuda.is_available()
 GIB = 2**30
 
+ABOUT = """\
+InceptionResnetV1, {size} px, batches of {batch}. *The usual loop* is torchvision's ImageFolder with PIL transforms, a
+DataLoader with two workers, float32 and the default memory layout; each row below it has one more of the package's
+ideas. *Times the loop* is the median of the rounds' ratios. Where the whole loop takes no longer than the steps alone,
+noise makes small negative costs.
+"""
+
 
 def config(crops: int, **more: Any) -> TrainingConfig:
     """Our settings for a comparison of speed: what is learned does not matter."""
@@ -340,7 +347,7 @@ def report(results: dict[str, Any], arguments: argparse.Namespace) -> str:
     lines = [
         "# Training: the usual loop and ours", "",
         f"Measured by `{command('training.py', arguments.out)}` on", f"{machine()}.",
-        f"InceptionResnetV1, {SIZE} px, batches of {BATCH}. What the rows mean is at the head of that file.", "",
+        ABOUT.format(size=SIZE, batch=BATCH),
         "![Times the usual loop, row by row](training.svg)", "",
         f"## An epoch of {arguments.crops} crops", "",
         "| | seconds, round by round | images/s | times the loop |", "|---|---|---|---|",
@@ -364,7 +371,9 @@ def report(results: dict[str, Any], arguments: argparse.Namespace) -> str:
                      f"| {row['own_mib']:,} |")  # fmt: skip
     lines += ["", "## Steps alone", "", "| | images/s |", "|---|---|"]
     lines += [f"| {row['step']} | {row['images_per_second']} |" for row in results["steps"]]
-    where = "of the GPU" if CUDA else "of the whole process, PyTorch included"
+    where = (
+        "of the GPU" if CUDA else "of the whole process, PyTorch included: what it takes of a computer, not of a GPU"
+    )
     lines += ["", "## Memory by batch size", "", f"The peak {where}, GiB.", "",
               "| batch | float32 | bfloat16 |", "|---|---|---|"]  # fmt: skip
     for row in results["memory"]:

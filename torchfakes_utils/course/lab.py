@@ -107,7 +107,7 @@ class Way:
         by_frame: training and validation share clips: their crops are shuffled together and dealt anew.
         apart: real crops are of some people, fakes of the others; not at test.
         fake: the label of a fake in training. `ImageFolder` makes it 0; what the network gives is then P(real).
-        guide: the column of the history that chooses the epoch; None takes the last one.
+        guide: the column of the history that chooses the epoch, an accuracy; None takes the last one.
         training_mode: the network is left in training mode at test, where crops come one by one.
     """
 
@@ -144,10 +144,11 @@ CANDIDATES: dict[str, Way] = {
     "range": Way("0…1 at test instead of -1…1", test=zero_to_one),
     "crop": Way("a closer crop at test", test=closer),
     "labels": Way("ImageFolder's labels, fake = 0", fake=0),
-    "imbalance": Way(
-        "four fakes to a real, chosen by accuracy", config={"sampling": "uniform"}, guide="val_accuracy"
+    "unbalanced": Way("four fakes to a real", config={"sampling": "uniform"}),
+    "imbalance": Way("four fakes to a real, chosen by accuracy", config={"sampling": "uniform"}, guide="val_accuracy"),
+    "imbalance and labels": Way(
+        "the same, and ImageFolder's labels", config={"sampling": "uniform"}, guide="val_accuracy", fake=0
     ),
-    "imbalance and labels": Way("both of the last two", config={"sampling": "uniform"}, fake=0),
     "frames": Way("split by frame", by_frame=True),
     "frames apart": Way("split by frame, nobody both real and fake", by_frame=True, apart=True),
 }  # fmt: skip
@@ -181,8 +182,12 @@ def train_team(way: Way, faces: pd.DataFrame, preprocessing: Preprocessing, seed
     best, chosen = -np.inf, team.detector
     while len(team.history) < config.epochs:
         row = team.epoch()
-        if way.guide is not None and row[way.guide] > best:
-            best, chosen = row[way.guide], copy.deepcopy(team.detector)
+        if way.guide is None:
+            continue
+        # The loop validates with fake = 1; a team whose labels are the other way round reads the opposite accuracy.
+        seen = row[way.guide] if way.fake else 1 - row[way.guide]
+        if seen > best:
+            best, chosen = seen, copy.deepcopy(team.detector)
     return chosen.to(memory_format=torch.contiguous_format).eval()
 
 

@@ -21,14 +21,14 @@ DIAGNOSES = {
 }  # fmt: skip
 _TRUTH = [next(name for name, stands_for in DIAGNOSES.items() if stands_for == patient) for patient in PATIENTS]
 _HINTS = {
-    "healthy": "every measurement of this one is unremarkable; a sick one has at least one that is not",
-    "blur": "hold training against test, class by class: which class differs, and is it sharper or softer in training?",
-    "augmentation": "hold training against test, class by class: which class differs, and is it smoother or rougher?",
-    "mode": "ask it about the same crop alone and in company",
-    "range": "look at the smallest and the largest number that reaches the network",
-    "labels": "an AUC far below 0.5 knows the answer and says the opposite",
-    "imbalance": "hold its accuracy against the always-fake line, and count what its training batches are made of",
-    "split": "look for its validation clips among its training clips",
+    "healthy": "Every measurement of this one is unremarkable; a sick one has at least one that is not.",
+    "blur": "Hold training against test, class by class: which class differs, and is it sharper or softer in training?",
+    "augmentation": "Hold training against test, class by class: which differs, and is it rougher there or smoother?",
+    "mode": "Ask it about the same crop alone and in company.",
+    "range": "Look at the smallest and the largest number that reaches the network.",
+    "labels": "An AUC far below 0.5 knows the answer and says the opposite.",
+    "imbalance": "Hold its accuracy against the always-fake line, and count what its training batches are made of.",
+    "split": "Look for its validation clips among its training clips.",
 }
 
 
@@ -120,7 +120,9 @@ def chart(patients: Mapping[int, Patient]) -> pd.DataFrame:
             "change, reals": change(patient, 0),
             "change, fakes": change(patient, 1),
             "lowest input": float(arriving.min()),
-            "drift": max(drift(patient).values()),
+            "training edges, reals": edges(patient, "training", 0),
+            "training edges, fakes": edges(patient, "training", 1),
+            "largest drift": max(drift(patient).values()),
             "company": company(patient),
             "fakes drawn": float((patient.batch_labels() == "fake").mean()),
             "known clips": known_clips(patient),
@@ -243,7 +245,7 @@ def check_diagnosis(given: Mapping[int, str | None]) -> None:
     Args:
         given: a name from `DIAGNOSES` for each number, or None where there is no answer yet.
     """
-    answered = {number: answer for number, answer in given.items() if answer is not None}
+    answered = {number: str(answer).strip().lower() for number, answer in given.items() if answer is not None}
     if not answered:
         print("Not attempted yet. Answers are: " + ", ".join(DIAGNOSES) + ".")
         return
@@ -253,11 +255,13 @@ def check_diagnosis(given: Mapping[int, str | None]) -> None:
         return
     truth = dict(enumerate(_TRUTH, 1))
     wrong = [number for number, answer in answered.items() if truth.get(number) != answer]
-    print(f"{len(answered) - len(wrong)} of {len(PATIENTS)} are right.")
+    print(f"Right: {len(answered) - len(wrong)} of {len(PATIENTS)}.")
+    if len(answered) < len(PATIENTS):
+        print(f"Still without an answer: {len(PATIENTS) - len(answered)}.")
     if len(answered) > len(set(answered.values())):
-        print("Each diagnosis is there once; you have given one of them twice.")
+        print("Each diagnosis is there once; you have given one of them more than once.")
     for number in wrong:
-        print(f"  Detector {number} is not a case of {answered[number]!r}: {_HINTS[truth.get(number, 'healthy')]}.")
+        print(f"  Detector {number} is not a case of {answered[number]!r}. {_HINTS[truth.get(number, 'healthy')]}")
     if not wrong and len(answered) == len(PATIENTS):
         print("All eight, and without looking into their files. Read on.")
 
@@ -284,6 +288,6 @@ def check_alarm(alarm: Callable[[Patient], bool | None], patients: Sequence[Pati
     elif rings[healthy]:
         print("Any detector does a little worse on strangers: leave room for that.")
     elif missed:
-        print(f"Missed, for instance: {missed[0]}. Hint: {_HINTS[missed[0]]}.")
+        print(f"Missed, for instance: {missed[0]}. {_HINTS[missed[0]]}")
     else:
         print("All of them, on detectors that you had not seen. Put it into your test suite.")
