@@ -723,9 +723,9 @@ print(f"median gradient norm: stem {norms['grad_norm_stem']:.2g}, head {norms['g
 print(f"smallest of any stage at any step: {steps.filter(like='grad_norm_').min(axis=None):.1g}")
 
 # %% [markdown]
-# **What we saw.** No line sinks to nothing: the error arrives in every stage, all the way to the first, the stem. That
-# is what “no vanishing gradients” means, and it is *all* that it means: something can be learned. What is learned,
-# lesson 08 asks.
+# **What we saw.** No line sinks to nothing: the error arrives in every stage, all the way to the first, the stem, which
+# is even the loudest in our run. That is what “no vanishing gradients” means, and it is *all* that it means:
+# something can be learned. What is learned, lesson 08 asks.
 #
 # These tables are always written. A *tracker* draws them while you wait, and keeps runs side by side: `--tracker
 # trackio` (local, no account; look with `trackio show`), `--tracker wandb` (Weights & Biases, which the first project

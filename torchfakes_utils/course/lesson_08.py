@@ -200,11 +200,12 @@ def through_the_stages(patient: Patient, label: int) -> Figure:
     training, test = (patient.inputs(stage, row)[0].permute(1, 2, 0).numpy() for stage in ("training", "test"))
     # One scale for both, the one that training means: -1 is black, 1 is white.
     shown = [np.uint8(np.clip(127.5 * (1 + values), 0, 255)) for values in (training, test)]
-    difference = np.uint8(np.clip(255 * np.abs(training - test).mean(2) / 0.3, 0, 255))
+    difference = np.abs(training - test).mean(2)
+    difference = np.uint8(255 * difference / max(difference.max(), 1e-6))  # stretched: even a faint grain is to be seen
     titles = [f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in zip(
         ("training", "test"), (training, test), strict=True)]  # fmt: skip
     title = f"Detector {patient.number}, the same {plots.NAMES[label]} file"
-    size = f"difference {np.abs(training - test).mean():.3f}"
+    size = f"difference, stretched: {np.abs(training - test).mean():.3f}"
     return plots.images([*shown, difference], [*titles, size], title=title, inches=1.9)
 
 
