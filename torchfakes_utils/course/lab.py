@@ -22,11 +22,11 @@ from tqdm import tqdm
 from torchfakes_utils.augmentation import AUGMENTATIONS, Augmentation, augment, draw
 from torchfakes_utils.batches import Batch
 from torchfakes_utils.crops import CropStore, open_store
-from torchfakes_utils.dataset import SAMPLERS, Preprocessing, limit_frames, load_faces, read_extraction
+from torchfakes_utils.dataset import SAMPLERS, Preprocessing, limit_frames
 from torchfakes_utils.detector import Detector, load, save
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import CLIP_KEY, write_table
-from torchfakes_utils.training import Trainer, TrainingConfig
+from torchfakes_utils.training import Trainer, TrainingConfig, load_crops
 
 # Small enough that all teams together take a few minutes. In float32 and in one thread, so that it matters little
 # which processor they work on.
@@ -284,13 +284,10 @@ def _pool(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
 
 
 def _crops(faces_csv: Path) -> tuple[pd.DataFrame, Preprocessing]:
-    extraction = read_extraction(faces_csv.parent)
+    """The table, and how its crops are prepared: as for InceptionResnetV1, so that there is a range to forget."""
+    faces, preprocessing = load_crops(faces_csv, TrainingConfig(**TRAINING))
     usual = Preprocessing()
-    return load_faces(faces_csv), Preprocessing(
-        size=TRAINING["image_size"],
-        crop_scale=extraction.get("crop_scale", usual.crop_scale),
-        crop_size=extraction.get("size", usual.crop_size),
-    )
+    return faces, replace(preprocessing, mean=usual.mean, std=usual.std)
 
 
 def _folder(out: Path, candidate: str, seed: int) -> Path:

@@ -180,7 +180,8 @@ def screen(patient: Patient, count: int = 5) -> Figure:
 
 def histograms(patient: Patient) -> Figure:
     """What a detector says of real and fake crops, in its team's validation and at test."""
-    figure, axes = plt.subplots(1, 2, figsize=(8.6, 2.7), sharey=True)
+    # Apart, so that a name at the edge of one panel does not run into the other's.
+    figure, axes = plt.subplots(1, 2, figsize=(8.6, 2.7), sharey=True, gridspec_kw={"wspace": 0.2})
     for ax, stage in zip(axes, ("validation", "test"), strict=True):
         scores = getattr(patient, stage)
         plots.histogram(ax, scores["probability_fake"], scores["label"], np.linspace(0, 1, 21), threshold=0.5)
