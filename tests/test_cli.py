@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 from skimage import data
 
-from torchfakes_utils import __version__, cli, evaluation, inference, training
+from torchfakes_utils import __version__, cli, evaluation, inference, report, training
 from torchfakes_utils import faces as extraction
+from torchfakes_utils.bootstrap import METRICS
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.face_detection import ExtractionConfig
 from torchfakes_utils.inference import FRAMES, Prediction
@@ -168,16 +169,18 @@ def test_debug_shows_where_it_went_wrong(monkeypatch):
 
 
 def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
-    part = {"n_real": 1, "n_fake": 2, "auc": None, "accuracy": 0.5, "balanced_accuracy": None, "eer": None, "loss": 0.7}
+    part = dict.fromkeys(METRICS) | {"n_real": 1, "n_fake": 2, "accuracy": 0.5, "loss": 0.7}
     part |= {"always_fake_accuracy": 2 / 3, "reasons": {"auc": "only fake ones"}}
     clip = part | {"auc": 0.75, "auc_interval": [0.5, 0.9], "reasons": {}}
-    summary = {
+    summary = dict.fromkeys(["seeds", "comparison", "cross_data", "robustness"]) | {
         "split": "test",
         "frame": part,
         "clip": clip,
         "methods": {"FaceSwap": {"auc": 1.0, "recall": 1, "clips": 2}},
+        "abstention": {"judged": 2, "clips": 3, "balanced_accuracy": 0.5},
     }
-    answer(monkeypatch, evaluation, "evaluate", summary)
+    answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, 0))
+    answer(monkeypatch, report, "write", summary)
     assert cli.main(["evaluate", "run", "faces.csv", "--json"]) == 0
     shown = capsys.readouterr()
     assert objects(shown.out) == [summary]
@@ -187,7 +190,11 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
     assert "noise" not in shown
     assert "0.750  [0.500, 0.900]" in shown
     assert "-  (only fake ones)" in shown
-    assert "FaceSwap: AUC by clip 1.000" in shown
+    assert "FaceSwap: AUC by clip 1.000" in shown and "answers 2 of 3 clips" in shown
+    assert "run/report.html" in shown
+    answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, 4))
+    assert cli.main(["evaluate", "run", "faces.csv"]) == 1
+    assert "4 crops could not be read" in capsys.readouterr().err
 
 
 def test_warnings_of_a_stage_are_one_line_and_logging_is_left_alone(monkeypatch, capsys):
@@ -308,16 +315,24 @@ def test_the_pipeline_from_end_to_end(tmp_path, capsys):
     epoch, last = command(*train)
     assert epoch["epoch"] == last["best"]["epoch"] == 1
     (summary,) = command("evaluate", results, faces / "faces.csv")
-    assert list(summary) == ["split", "frame", "clip", "methods"]
+    assert {"split", "frame", "clip", "methods"} <= set(summary)
+    assert json.loads((results / "report.json").read_text()) == summary
     assert summary["clip"]["n"] == summary["clip"]["n_real"] + summary["clip"]["n_fake"]
     assert set(summary["methods"]) == {"Deepfakes"}
-    (explained,) = command("explain", results, faces / "faces.csv", "--limit", 2)
+    (explained,) = command("explain", results, faces / "faces.csv", "--limit", 2, "--no-checks")
     assert (Path(explained["path"]) / "maps.npz").is_file()
-    assert explained["crops"] == 2
+    assert explained["pictures"] == 2 and {row["map"] for row in explained["masks"]} >= {"trained", "centre prior"}
+    assert json.loads((results / "report.json").read_text())["interpretation"]["regions"] == explained["regions"]
+    (again,) = command("evaluate", results, faces / "faces.csv", "--perturb", "jpeg", "--perturb-frames", 1,
+                       "--replicates", 20, "--against", results, "--scores", results / "scores.csv")  # fmt: skip
+    assert list(again["robustness"]["perturbations"]) == ["jpeg"]
+    assert again["comparison"]["metrics"]["auc"]["difference"] == 0 and again["interpretation"]
     clip = next(mini.glob("original_sequences/youtube/c23/videos/*.mp4"))
     Image.fromarray(data.astronaut()).save(tmp_path / "photo.jpg")
     (tmp_path / "text.mp4").write_text("no video")
     files = [clip, tmp_path / "photo.jpg", tmp_path / "text.mp4"]
     verdicts = command("predict", results, *files, "--frames", 4, status=1)
     assert [value["path"] for value in verdicts] == [str(path) for path in files]
-    assert [value["verdict"] == "cannot tell" for value in verdicts] == [False, False, True]
+    assert [value["verdict"] == "cannot tell" for value in verdicts][::2] == [False, True]
+    # Another person in other light: judged, or told in which way it is unlike the crops of training.
+    assert verdicts[1]["verdict"] in ("real", "fake") or "unlike those" in verdicts[1]["reason"]

@@ -289,7 +289,8 @@ def cluster() -> object:
         told = folder / "scheduler.json"
         dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told))
         deadline = time.monotonic() + 60
-        while not told.is_file() and time.monotonic() < deadline:
+        # It is there before it is filled.
+        while not (told.is_file() and told.read_text().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.1)
         address = json.loads(told.read_text())["address"]
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")

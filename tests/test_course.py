@@ -432,7 +432,7 @@ def test_runner_prepares_inputs_and_prints_the_metrics(lessons, builders, home, 
     )
     (home / "runs" / "mini").mkdir(parents=True)
     metrics = {"split": "test", "frame": {"auc": 0.91, "eer": None}, "clip": {"auc": 0.95}}
-    (home / "runs" / "mini" / "metrics.json").write_text(json.dumps(metrics))
+    (home / "runs" / "mini" / "report.json").write_text(json.dumps(metrics))
     assert runner.run(lessons, home / "out") == 0
     assert builders == ["mini", "clips", "faces", "run", "scores"]
     assert list(json.loads((home / "out" / "report.json").read_text())["inputs"]) == builders

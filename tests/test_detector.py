@@ -14,17 +14,20 @@ import torch
 
 from torchfakes_utils import pretrained as module
 from torchfakes_utils.dataset import Preprocessing
+from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import (
     Detector,
     DetectorConfig,
     check_preprocessing,
     load,
     save,
+    store_decision,
     torch_device,
 )
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.pretrained import build_detector
 
+DECISION = Decision(0.4, 1.5, {"face": (50.0, None)}, ("a note",))
 SMALL = DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))
 WEIGHTS = "faces.pt"
 
@@ -37,7 +40,8 @@ def detector():
 
 @pytest.fixture(scope="module")
 def saved_once(detector, tmp_path_factory):
-    return save(detector, tmp_path_factory.mktemp("run") / "best", {"epoch": 3, "threshold": 0.4})
+    detector.decision = DECISION
+    return save(detector, tmp_path_factory.mktemp("run") / "best", {"epoch": 3})
 
 
 @pytest.fixture
@@ -126,7 +130,8 @@ def test_what_is_saved_is_loaded(detector, saved):
     state = torch.get_rng_state()
     loaded = load(saved)
     assert torch.equal(torch.get_rng_state(), state)  # reading a file is not a throw of dice
-    assert loaded.config == SMALL and loaded.extra == {"epoch": 3, "threshold": 0.4} and not loaded.training
+    assert loaded.config == SMALL and loaded.extra == {"epoch": 3} and not loaded.training
+    assert loaded.decision == DECISION
     crops = torch.randint(0, 256, (2, 3, 80, 80), dtype=torch.uint8)
     assert torch.equal(loaded.probability(crops), detector.probability(crops))
     assert load(saved.parent).config == SMALL  # a run folder holds its detector in best/
@@ -334,3 +339,31 @@ def test_a_file_that_holds_no_weights_of_this_network(tmp_path):
 def test_a_pickle_in_a_file_of_weights_is_not_run(tmp_path, capsys):
     test_a_file_that_holds_no_weights_of_this_network(tmp_path)
     assert "code has run" not in capsys.readouterr().out
+
+
+def test_probability_is_calibrated_and_logits_are_not(saved):
+    loaded = load(saved)
+    crops = torch.randint(0, 256, (2, 3, 80, 80), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = loaded(loaded.preprocessing.apply(crops))
+    assert torch.allclose(loaded.probability(crops), (logits / 1.5).sigmoid())
+
+
+def test_a_decision_can_be_stored_later_and_leaves_the_weights(saved, tmp_path):
+    folder = Path(shutil.copytree(saved, tmp_path / "run"))
+    before = (folder / "model.safetensors").read_bytes()
+    store_decision(folder, Decision(0.7))
+    assert load(folder).decision == Decision(0.7) and load(folder).extra == {"epoch": 3}
+    assert (folder / "model.safetensors").read_bytes() == before
+    with pytest.raises(InputError, match="train again"):
+        store_decision(tmp_path / "nowhere", Decision())
+
+
+@pytest.mark.parametrize("wrong", [{"threshold": 3}, {"temperature": "hot"}, [0.5], {"fog": 1}])
+def test_a_decision_that_makes_no_sense_is_refused_in_a_line(saved, tmp_path, wrong):
+    folder = Path(shutil.copytree(saved, tmp_path / "run"))
+    description = json.loads((folder / "detector.json").read_text())
+    (folder / "detector.json").write_text(json.dumps(description | {"decision": wrong}))
+    with pytest.raises(InputError, match="its decision cannot be read") as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)

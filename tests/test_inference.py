@@ -11,6 +11,7 @@ from skimage import data
 
 from torchfakes_utils import inference
 from torchfakes_utils.dataset import Preprocessing
+from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import Detector, DetectorConfig, save
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.face_detection import Detections, FaceDetector, square_crop
@@ -28,7 +29,7 @@ class BrightnessDetector(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.extra = {}
+        self.decision = Decision()
 
     def probability(self, images):
         assert images.dtype == torch.uint8
@@ -184,9 +185,35 @@ def test_the_threshold_stored_with_the_weights_decides(tmp_path):
     path = photo(tmp_path / "a.png")
     verdicts = []
     for threshold in (0.0, 1.0):
-        detector.extra = {"threshold": threshold}
+        detector.decision = Decision(threshold)
         verdicts.append(Predictor(detector, "cpu").predict(path).verdict)
     assert verdicts == ["fake", "real"]
+
+
+def test_a_face_unlike_those_of_training_gets_no_verdict_and_one_line_why(tmp_path):
+    detector = BrightnessDetector()
+    detector.decision = Decision(ranges={"brightness": (60.0, 200.0)})
+    dark = photo(tmp_path / "dark.png", (ASTRONAUT * 0.2).astype(np.uint8))
+    prediction = Predictor(detector, "cpu").predict(dark)
+    assert prediction.verdict == "cannot tell" and prediction.probability_fake is None
+    assert "too dark (brightness" in prediction.reason and "\n" not in prediction.reason
+    assert [face.cannot_tell.startswith("too dark") for face in prediction.faces] == [True]
+    usual = Predictor(detector, "cpu").predict(photo(tmp_path / "usual.png"))
+    assert usual.verdict != "cannot tell" and usual.faces[0].cannot_tell == ""
+
+
+def test_frames_unlike_those_of_training_are_left_out_of_the_mean(with_rectangles, tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", [scene((20, 84 if i < 5 else 96)) for i in range(10)], crf=5)
+    scores = [face.probability_fake for face in with_rectangles.predict(clip, frames=10).faces]
+    between = 255 * (np.mean(scores[:5]) + np.mean(scores[5:])) / 2
+    with_rectangles.detector.decision = Decision(ranges={"brightness": (between, None), "face": (20.0, None)})
+    prediction = with_rectangles.predict(clip, frames=10)
+    assert prediction.probability_fake == pytest.approx(np.mean(scores[5:]), abs=1e-6)
+    assert [bool(face.cannot_tell) for face in prediction.faces] == [True] * 5 + [False] * 5
+    assert "on average over 5 frames" in prediction.reason and "(5 crops unlike" in prediction.reason
+    with_rectangles.detector.decision = Decision(ranges={"face": (1000.0, None)})
+    nothing = with_rectangles.predict(clip, frames=10)
+    assert nothing.verdict == "cannot tell" and "too small (face 39" in nothing.reason
 
 
 def one_face_a_frame(*presence):
@@ -250,7 +277,7 @@ def test_a_prediction_is_json_as_promised(predictor, tmp_path):
     value = json.loads(json.dumps(predictor.predict(path).to_json(), allow_nan=False))
     assert list(value) == ["path", "verdict", "probability_fake", "reason", "faces"]
     assert value["path"] == str(path)
-    assert set(value["faces"][0]) == {"frame", "time", "box", "probability", "probability_fake", "face"}
+    assert set(value["faces"][0]) == {"frame", "time", "box", "probability", "probability_fake", "face", "cannot_tell"}
     assert len(value["faces"][0]["box"]) == 4
 
 
@@ -278,7 +305,8 @@ def test_a_photo_as_large_as_a_bomb_is_refused(tmp_path, monkeypatch):
 def test_from_run_loads_the_best_detector(tmp_path):
     torch.manual_seed(0)
     detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
-    save(detector, tmp_path / "run" / "best", {"threshold": 0.1})
+    detector.decision = Decision(0.1, temperature=2.0)
+    save(detector, tmp_path / "run" / "best")
     path = photo(tmp_path / "a.png")
     predictor = Predictor.from_run(tmp_path / "run", "cpu")
     prediction = predictor.predict(path)

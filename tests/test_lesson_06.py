@@ -15,6 +15,13 @@ matplotlib.use("Agg")
 
 LABELS = [0, 0, 0, 0, 1, 1, 1, 1]
 SCORES = [0.1, 0.2, 0.3, 0.6, 0.4, 0.7, 0.8, 0.9]
+STRENGTH = {"strength": 2.0, "auc": 0.8, "auc_interval": [0.7, 0.9], "coverage": 0.5}
+ROBUSTNESS = {"plain": STRENGTH | {"auc_interval": None},
+              "perturbations": {"jpeg": {"name": "JPEG", "unit": "quality", "strengths": [STRENGTH] * 5}}}  # fmt: skip
+MATRIX = pd.DataFrame([
+    {"trained_on": one, "tested_on": two, "auc": 0.9 if one == two else 0.6, "low": 0.5, "high": 1.0}
+    for one in ("A", "B") for two in ("A", "B")
+])  # fmt: skip
 scored = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2, max_size=30).filter(
     lambda rows: 0 < sum(label for label, _ in rows) < len(rows)
 )
@@ -54,18 +61,6 @@ def test_no_threshold_is_cheaper_than_the_best(rows, fakes, miss, alarm):
         assert least <= lesson_06.cost(labels, scores, threshold, desk) + 1e-9
 
 
-def test_reliability_counts_and_reweights():
-    labels, scores = [0, 1, 1, 1, 1], [0.05, 0.95, 0.95, 0.95, 1.0]
-    table = lesson_06.reliability(labels, scores)
-    assert table["crops"].tolist() == [1, 4]
-    assert table["fake"].tolist() == [0, 1]
-    mixed = lesson_06.reliability([0, 1, 1, 1], [0.9] * 4)
-    assert mixed["fake"].iloc[0] == pytest.approx(0.75), "as it is"
-    for share in (0.5, 0.01):
-        world = lesson_06.reliability([0, 1, 1, 1], [0.9] * 4, fakes=share)
-        assert world["fake"].iloc[0] == pytest.approx(share), "equal scores know no more than the share"
-
-
 def test_wilson():
     low, high = lesson_06.wilson(0, 4)
     assert low == pytest.approx(0, abs=1e-9) and high == pytest.approx(0.4899, abs=1e-4)
@@ -93,7 +88,50 @@ def test_figures_draw():
         lesson_06.pair_table([0, 1], [0.1, 0.9], "t"),
         lesson_06.accuracies(0.9, 0.8),
         lesson_06.reliability_figure(LABELS, SCORES, [0.5, 0.001]),
+        lesson_06.two_curves(LABELS, SCORES, 0.01),
+        lesson_06.risk_figure([0.5, 1.0], [0.0, 0.2], (0.9, 0.1), "t"),
+        lesson_06.robustness_figure(ROBUSTNESS, "t"),
+        lesson_06.matrix_figure(MATRIX, "t"),
         lesson_06.interval_rows([("a", 0.9, 0.8, 1.0), ("b", 0.6, 0.3, 0.7)], "t"),
         lesson_06.interval_rows([("a", 0.95, 0.9, 1.0)], "t"),
     ]
     assert all(isinstance(figure, Figure) for figure in drawn)
+
+
+def test_precision_falls_with_the_share_of_fakes_and_the_roc_curve_does_not():
+    def texts(share):
+        left, right = lesson_06.two_curves(LABELS, SCORES, share).axes
+        return [text.get_text() for text in left.texts], float(right.texts[-1].get_text().split()[-1])
+
+    assert texts(0.8)[0] == texts(0.001)[0]
+    assert texts(0.8)[1] > texts(0.1)[1] > texts(0.001)[1]
+
+
+def ece(labels, scores, weights=None, signed=False):
+    which = np.minimum((scores * 10).astype(int), 9)
+    gaps = [((which == b).mean(), scores[which == b].mean() - labels[which == b].mean()) for b in set(which)]
+    if signed:
+        return abs(sum(share * gap for share, gap in gaps))
+    return sum((1 / len(gaps) if weights == "alike" else share) * abs(gap) for share, gap in gaps)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(lambda labels, scores: None, "Not attempted"), (ece, "Right."),
+     (lambda labels, scores: ece(labels, scores, "alike"), "counts alike"),
+     (lambda labels, scores: ece(labels, scores, signed=True), "cancel out"),
+     (lambda labels, scores: np.abs(labels - scores).mean(), "its own label"), (lambda labels, scores: 0.9, "Not yet")],
+    ids=["none", "right", "alike", "signed", "single", "other"],
+)  # fmt: skip
+def test_the_exercise_on_calibration_tells_wrong_answers_apart(capsys, answer, said):
+    lesson_06.check_ece(answer)
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [(None, "Not attempted"), (2.0, "between 0 and 1"), (0.65, "A good choice"), (0.0, "false alarms cost most")],
+)
+def test_the_exercise_on_thresholds(capsys, threshold, said):
+    lesson_06.check_threshold(threshold, LABELS, SCORES, lesson_06.NEWSROOM)
+    assert said in capsys.readouterr().out

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.metrics import INTERVAL_METRICS, binary_metrics, bootstrap_interval, by_clip, eer
+from torchfakes_utils.metrics import AGGREGATIONS, binary_metrics, by_clip, eer, tpr_at_fpr
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -28,10 +28,6 @@ def both_classes(rows):
     return labels, scores
 
 
-def clip_table(labels, scores):
-    return pd.DataFrame({"label": labels, "probability_fake": scores})
-
-
 def test_a_case_worked_out_by_hand():
     # Reals .1 .4 .6, fakes .35 .8: of the six pairs the fake is higher in .35>.1, .8>.1, .8>.4, .8>.6: 4/6.
     result = binary_metrics([0, 0, 0, 1, 1], [0.1, 0.4, 0.6, 0.35, 0.8])
@@ -44,7 +40,12 @@ def test_a_case_worked_out_by_hand():
     assert result["loss"] == pytest.approx(-np.log([0.9, 0.6, 0.4, 0.35, 0.8]).mean())
     # Missed fakes stay at 1/2 from one false fake of three to two of three: the curve meets the diagonal at 1/2.
     assert result["eer"] == pytest.approx(1 / 2)
-    assert (result["n"], result["n_real"], result["n_fake"], result["reasons"]) == (5, 3, 2, {})
+    assert (result["n"], result["n_real"], result["n_fake"]) == (5, 3, 2)
+    assert result["brier"] == pytest.approx((0.1**2 + 0.4**2 + 0.6**2 + 0.65**2 + 0.2**2) / 5)
+    assert (result["fpr"], result["fnr"]) == (pytest.approx(1 / 3), 0.5)
+    # Fakes come first and fourth of the five, from the highest score down: precision 1/1 and 2/4.
+    assert result["average_precision"] == pytest.approx((1 + 2 / 4) / 2)
+    assert set(result["reasons"]) == {"tpr_at_fpr_1pct", "tpr_at_fpr_5pct"}
 
 
 def test_the_first_projects_balance_makes_always_fake_look_good():
@@ -62,7 +63,7 @@ def test_a_score_at_the_threshold_is_called_fake():
 @pytest.mark.parametrize(("label", "word"), [(0, "real"), (1, "fake")])
 def test_one_class_gives_null_with_a_reason_never_a_half(label, word):
     result = binary_metrics([label] * 3, [0.2, 0.5, 0.9])
-    for name in ("auc", "eer", "balanced_accuracy"):
+    for name in ("auc", "average_precision", "eer", "balanced_accuracy", "tpr_at_fpr_1pct"):
         assert result[name] is None
         assert word in result["reasons"][name]
     assert result["loss"] is not None
@@ -102,6 +103,34 @@ def test_agrees_with_scikit_learn_and_is_json(rows):
     assert result["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, called))
     confusion = sklearn_metrics.confusion_matrix(labels, called, labels=[0, 1]).ravel().tolist()
     assert list(result["confusion"].values()) == confusion
+    assert result["average_precision"] == pytest.approx(sklearn_metrics.average_precision_score(labels, scores))
+    assert result["brier"] == pytest.approx(sklearn_metrics.brier_score_loss(labels, scores))
+    assert result["loss"] == pytest.approx(sklearn_metrics.log_loss(labels, scores, labels=[0, 1]))
+
+
+def test_fakes_found_at_few_false_alarms():
+    # Twenty reals: 5 % of them is one. Above the highest real but one lie three of four fakes, above the highest two.
+    reals = np.linspace(0.05, 0.6, 19).tolist() + [0.9]
+    labels, scores = [0] * 20 + [1] * 4, [*reals, 0.95, 0.92, 0.7, 0.3]
+    assert tpr_at_fpr(labels, scores, 0.05) == 0.75
+    assert tpr_at_fpr(labels, scores, 0.1) == 0.75
+    assert tpr_at_fpr(labels, scores, 0.04) is None, "less than one of twenty cannot be told from none"
+    measured = binary_metrics(labels, scores)
+    assert measured["tpr_at_fpr_5pct"] == 0.75
+    assert measured["tpr_at_fpr_1pct"] is None
+    assert "it takes 100" in measured["reasons"]["tpr_at_fpr_1pct"]
+
+
+@quick
+@given(pairs, st.floats(0.01, 0.99))
+def test_fakes_found_at_a_rate_is_a_point_of_scikit_learns_curve(rows, level):
+    labels, scores = both_classes(rows)
+    found = tpr_at_fpr(labels, scores, level)
+    if level * (labels == 0).sum() < 1 - 1e-9:
+        assert found is None
+        return
+    fpr, tpr, _ = sklearn_metrics.roc_curve(labels, scores)
+    assert found == pytest.approx(tpr[fpr <= level + 1e-12].max())
 
 
 @quick
@@ -169,58 +198,28 @@ def test_by_clip_of_nothing_is_an_empty_table():
     assert by_clip(scores_table().iloc[:0]).empty
 
 
+def test_ways_to_score_a_clip():
+    table = pd.DataFrame({"clip_id": "a", "method": "m", "compression": "c", "label": 1,
+                          "probability_fake": [0.1, 0.2, 0.2, 0.3, 0.9, 0.8, 0.5, 0.4]})  # fmt: skip
+    scores = {how: by_clip(table, how)["probability_fake"].item() for how in AGGREGATIONS}
+    p = table["probability_fake"]
+    assert scores["mean"] == pytest.approx(3.4 / 8)
+    assert scores["median"] == pytest.approx(0.35)
+    assert scores["top quarter"] == pytest.approx((0.9 + 0.8) / 2)
+    assert scores["mean logit"] == pytest.approx(1 / (1 + np.exp(-np.mean(np.log(p / (1 - p))))))
+    with pytest.raises(InputError, match="mean, median, top quarter, mean logit"):
+        by_clip(table, "max")
+
+
 @quick
-@given(pairs, st.sampled_from(INTERVAL_METRICS))
-def test_one_replicate_is_the_metric_of_a_resampled_data_set(rows, metric):
-    """The weighted shortcut against the plain way: repeat the rows, then ask for the metric."""
-    labels, scores = both_classes(rows)
-    assume(min(labels.sum(), (1 - labels).sum()) >= 2)
-    replicate = bootstrap_interval(clip_table(labels, scores), metric, replicates=1, seed=5)
-    # The draw, repeated here: from the most fake-looking clip down, fakes first.
-    order = np.argsort(-scores, kind="stable")
-    labels, scores = labels[order], scores[order]
-    generator, times = np.random.default_rng(5), np.zeros(len(labels), int)
-    for label in (1, 0):
-        count = (labels == label).sum()
-        times[labels == label] = generator.multinomial(count, np.full(count, 1 / count))
-    plain = binary_metrics(np.repeat(labels, times), np.repeat(scores, times))[metric]
-    assert replicate == pytest.approx((plain, plain))
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from(list(AGGREGATIONS)))
+def test_a_clip_scores_between_its_frames_and_frames_have_no_order(values, how):
+    table = pd.DataFrame({"clip_id": "a", "method": "m", "compression": "c", "label": 1, "probability_fake": values})
+    score = by_clip(table, how)["probability_fake"].item()
+    assert min(values) - 1e-9 <= score <= max(values) + 1e-9
+    assert by_clip(table.iloc[::-1], how)["probability_fake"].item() == pytest.approx(score)
 
 
-@pytest.mark.parametrize("metric", INTERVAL_METRICS)
-def test_an_interval_holds_the_metric_and_narrows_with_more_clips(metric):
-    generator = np.random.default_rng(0)
-
-    def interval(per_class):
-        labels = np.repeat([0, 1], per_class)
-        scores = np.clip(generator.normal(0.4 + 0.2 * labels, 0.15), 0, 1)
-        low, high = bootstrap_interval(clip_table(labels, scores), metric)
-        assert 0 <= low <= binary_metrics(labels, scores)[metric] <= high <= 1
-        return high - low
-
-    assert interval(400) < interval(20)
-
-
-def test_an_interval_is_the_same_for_the_same_seed_whatever_the_memory(monkeypatch):
-    labels, scores = np.repeat([0, 1], 30), np.random.default_rng(1).random(60)
-    table = clip_table(labels, scores)
-    first = bootstrap_interval(table, seed=2)
-    assert bootstrap_interval(table, seed=2) == first
-    assert bootstrap_interval(table, seed=3) != first
-    monkeypatch.setattr("torchfakes_utils.metrics._BOOTSTRAP_CELLS", 60)
-    low, high = bootstrap_interval(table, seed=2)
-    assert (low, high) == pytest.approx(first, abs=0.02)
-
-
-def test_perfect_scores_have_an_interval_of_no_width():
-    assert bootstrap_interval(clip_table([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])) == (1.0, 1.0)
-
-
-@pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1], [0, 1, 1], []])
-def test_no_interval_where_nothing_can_vary(labels):
-    assert bootstrap_interval(clip_table(labels, np.linspace(0, 1, len(labels)))) is None
-
-
-def test_an_unknown_interval_is_refused():
-    with pytest.raises(InputError, match="auc"):
-        bootstrap_interval(clip_table([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]), "f1")
+def test_a_score_that_is_no_number_is_said_and_not_left_out():
+    with pytest.raises(InputError, match="1 of 5 scores are not numbers"):
+        by_clip(scores_table(probability_fake=[0.2, np.nan, 0.9, 0.7, 0.1]))

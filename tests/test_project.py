@@ -21,15 +21,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # The order in which data flows: a module imports earlier ones only. `<name>_something` is a part of `<name>`.
 ORDER = [
     "errors", "tables", "splits", "faceforensics", "layouts", "video", "verification", "mini", "sharpness", "faces",
-    "dataset", "metrics", "augmentation", "architectures", "detector", "training", "evaluation", "explanation",
-    "inference", "cli", "__main__",
+    "dataset", "metrics", "uncertainty", "calibration", "decision", "augmentation", "architectures", "detector",
+    "training", "evaluation", "explanation", "report", "inference", "cli", "__main__",
 ]  # fmt: skip
 # A module whose parts stand in files of their own: each part just before its whole.
 PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces", "tracking": "faces",
          "clip_faces": "faces", "scheduling": "faces", "pretrained": "training", "crops": "training",
          "distributed": "training", "interruption": "training", "optimisation": "training", "run_folder": "training",
          "trackers": "training", "journal": "training", "memory": "training", "training_config": "training",
-         "batches": "training"}  # fmt: skip
+         "batches": "training", "bootstrap": "metrics", "scoring": "evaluation", "robustness": "evaluation",
+         "cross_manipulation": "evaluation", "heat_maps": "explanation", "regions": "explanation",
+         "mask_agreement": "explanation", "sanity_checks": "explanation", "report_figures": "report",
+         "report_page": "report", "model_card": "report"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.
 DISTRIBUTIONS = {

@@ -478,7 +478,7 @@ def test_the_epoch_is_chosen_and_training_stops_early(
     monkeypatch.setattr(module.Trainer, "validate", lambda run: next(validations) | {"epoch": len(run.history) + 1})
     monkeypatch.setattr(module.Trainer, "keep", lambda run: None)
     monkeypatch.setattr(module.Trainer, "val_scores", load_crops(faces_csv, TrainingConfig(**TINY))[0].assign(
-        probability_fake=0.5), raising=False)  # fmt: skip
+        probability_fake=0.5, logit=0.0), raising=False)  # fmt: skip
     monkeypatch.setattr(module, "save", lambda detector, folder, extra: saved.append(extra["epoch"]))
     config = TrainingConfig(**TINY | {"epochs": len(clip), "patience": 2})
     result = train(faces_csv, tmp_path, config, progress=True)

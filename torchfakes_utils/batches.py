@@ -11,6 +11,7 @@ import torch
 from torchfakes_utils.augmentation import Draw, augmentation, draw, part
 from torchfakes_utils.crops import CropStore, open_store
 from torchfakes_utils.dataset import SAMPLERS, Preprocessing, limit_frames
+from torchfakes_utils.decision import face_edges, light
 from torchfakes_utils.distributed import World, gather
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.sharpness import filter_blurred
@@ -75,13 +76,14 @@ class TrainingData:
         self._augmentation = augmentation(config.augmentation)
         if config.batch_size % world.size:
             raise InputError(f"a batch of {config.batch_size} cannot be shared by {world.size} processes evenly")
+        self._crop_scale = preprocessing.crop_scale
         self._store = _open_together(faces, preprocessing, config, world)
         self.left_out = len(self._store.unreadable)
         if self.left_out and world.first:
             logger.warning("%d crops are left out: %s", self.left_out, self._reasons(list(self._store.unreadable)))
 
         readable = ~np.isin(self._store.rows(faces), list(self._store.unreadable))
-        chosen = filter_blurred(faces[readable], config.min_sharpness)
+        chosen = filter_blurred(_only(faces[readable], config.methods), config.min_sharpness)
         self.train_faces = chosen[chosen["split"] == "train"].reset_index(drop=True)
         self.val_faces = chosen[chosen["split"] == "val"].reset_index(drop=True)
         if config.val_frames_per_clip is not None:
@@ -91,8 +93,12 @@ class TrainingData:
                 raise InputError(f"a class has no {name} crop that can be read and is sharp enough; it takes both")
         self._train_rows, self._val_rows = map(self._store.rows, (self.train_faces, self.val_faces))
         self._labels = self.train_faces["label"].to_numpy(np.float32)
+        reals = int((self._labels == 0).sum())
+        if config.random_labels:
+            generator = np.random.default_rng(seed_of(config.seed, 4))
+            self._labels = generator.integers(0, 2, len(self._labels)).astype(np.float32)
 
-        self.crops = config.crops_per_epoch or max(2, int((self._labels == 0).sum()))
+        self.crops = config.crops_per_epoch or max(2, reals)
         self.batch_size = min(config.batch_size, self.crops // world.size * world.size)
         self.batches_per_epoch = self.crops // self.batch_size // config.accumulate * config.accumulate
         if not self.batches_per_epoch:
@@ -121,6 +127,24 @@ class TrainingData:
             if good.any():
                 yield rows[good], images
 
+    def qualities(self, most: int = 2000) -> pd.DataFrame:
+        """What the training crops look like: a row for each of at most so many, columns of `decision.QUALITIES`."""
+        some = np.unique(np.linspace(0, len(self.train_faces) - 1, most).round().astype(int))
+        lights = []
+        for rows in np.array_split(some, -(-len(some) // 256)):
+            images, good = self._store.read(self._train_rows[rows])
+            known = np.full((2, len(rows)), np.nan)
+            known[:, good] = light(images.numpy())
+            lights.append(known)
+        brightness, contrast = np.hstack(lights)
+        faces = self.train_faces.iloc[some]
+        return pd.DataFrame({
+            "face": face_edges(faces, self._crop_scale),
+            "sharpness": pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy(),
+            "brightness": brightness,
+            "contrast": contrast,
+        })  # fmt: skip
+
     def _read(self, rows: np.ndarray, number: int, drawn: Draw) -> Batch:
         """This process's share of a batch."""
         share = self._world.share(len(rows))
@@ -140,6 +164,17 @@ class TrainingData:
     def _reasons(self, rows: list[int]) -> str:
         named = "; ".join(self._store.unreadable[row] for row in rows[:_NAMED])
         return named + (f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
+
+
+def _only(faces: pd.DataFrame, methods: tuple[str, ...] | None) -> pd.DataFrame:
+    """The reals, and the fakes of some manipulations."""
+    if methods is None:
+        return faces
+    there = sorted(faces.loc[faces["label"] == 1, "method"].unique())
+    for name in methods:
+        if name not in there:
+            raise InputError(f"no fakes of the method {name!r} in the table; there are {', '.join(there) or 'none'}")
+    return faces[(faces["label"] == 0) | faces["method"].isin(methods)]
 
 
 def _open_together(

@@ -175,24 +175,75 @@ def _train(args: argparse.Namespace, output: Output) -> int:
 
 
 def _evaluate(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils import evaluation
+    from torchfakes_utils import evaluation, report, robustness, scoring
 
-    summary = evaluation.evaluate(args.run_folder, args.faces, args.split, args.batch, args.device, progress=True)
-    output.record(summary)
-    for line in _summary_lines(summary):
+    config = evaluation.EvaluationConfig(
+        split=args.split,
+        scoring=scoring.Scoring(args.batch, args.device, args.frames, progress=True),
+        replicates=args.replicates,
+        scores=args.scores,
+        seeds=tuple(args.seeds or ()),
+        against=tuple(args.against or ()),
+        cross=tuple(args.cross or ()),
+        perturb=args.perturb is not None,
+        robustness=robustness.RobustnessConfig(
+            tuple(args.perturb) if args.perturb else None, args.perturb_frames, args.replicates
+        ),
+    )
+    found = evaluation.evaluate(args.run_folder, args.faces, config)
+    whole = report.write(args.run_folder, found, args.device)
+    output.record(whole)
+    for line in _summary_lines(whole):
         output.line(line)
+    output.line(f"the report is {args.run_folder / report.PAGE_FILE}")
+    if not found.unreadable:
+        return DONE
+    _say(f"{found.unreadable} crops could not be read; the rest is measured")
+    return SOME_UNUSABLE
+
+
+def _matrix(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import cross_manipulation, scoring, training_config
+
+    args.pretrained = None if args.pretrained == "none" else args.pretrained
+    found = cross_manipulation.matrix(
+        args.faces,
+        args.out,
+        _config(training_config.TrainingConfig, args),
+        args.split,
+        scoring.Scoring(device=args.device, frames=args.frames, progress=True),
+    )
+    output.record(found)
+    for line in cross_manipulation.lines(found):
+        output.line(line)
+    output.line(f"the table is {args.out / 'matrix.csv'}")
     return DONE
 
 
 def _explain_command(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils import explanation, tables
+    from torchfakes_utils import explanation, report, tables
 
-    out = explanation.explain(
-        args.run_folder, args.faces, args.out, args.split, args.limit, args.layer, args.device, progress=True
+    config = explanation.ExplanationConfig(
+        split=args.split,
+        limit=args.limit,
+        frames=args.frames,
+        layer=args.layer,
+        method=args.method,
+        data=args.data,
+        random_labels=args.random_labels,
+        checks=not args.no_checks,
+        device=args.device,
+        progress=True,
     )
+    out = explanation.explain(args.run_folder, args.faces, args.out, config)
     crops = len(tables.read_table(out / "explanations.csv", explanation.EXPLANATION_COLUMNS))
-    output.record({"path": str(out), "crops": crops})
-    output.line(f"{crops} overlays and their maps are in {out}")
+    summary = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
+    output.record(summary | {"path": str(out), "pictures": crops})
+    output.line(f"{crops} overlays and their maps, and the tables of {summary['crops']} crops, are in {out}")
+    for line in _attention_lines(summary):
+        output.line(line)
+    if args.out is None and report.refresh(args.run_folder):
+        output.line(f"{args.run_folder / report.PAGE_FILE} shows them now")
     return DONE
 
 
@@ -290,20 +341,54 @@ def build_parser() -> argparse.ArgumentParser:
     _data_options(command)
     _machine_options(command)
 
-    command = _command(commands, "evaluate", _evaluate, "measure a run: by frame, by clip, by manipulation")
+    command = _command(commands, "evaluate", _evaluate, "measure a run, and write report.html, report.json, model card")
     _run_folder(command)
     _faces(command)
     _option(command, "--split", "test", "which rows of faces.csv")
+    _option(command, "--frames", None, "crops of a clip at most (default: all)", _positive)
+    _option(command, "--replicates", 1000, "of the bootstrap behind the intervals", _positive)
+    command.add_argument(
+        "--scores", type=Path, metavar="FILE", help="a scores.csv of this run, instead of scoring again"
+    )
+    command.add_argument(
+        "--seeds", type=Path, nargs="+", metavar="RUN", help="runs of the same recipe: their mean, too"
+    )
+    command.add_argument("--against", type=Path, nargs="+", metavar="RUN", help="a run, or several, to compare with")
+    command.add_argument("--cross", type=Path, nargs="+", metavar="FACES.CSV", help="measure on other data sets, too")
+    command.add_argument(
+        "--perturb", nargs="*", metavar="NAME",
+        help="measure robustness against all of, or some of, jpeg, h264, rescale, blur, noise, brightness, shift",
+    )  # fmt: skip
+    _option(command, "--perturb-frames", 4, "crops of a clip for that", _positive)
     _option(command, "--batch", 64, "crops at a time", _positive)
     _device(command)
 
-    command = _command(commands, "explain", _explain_command, "show what in a face the detector looks at (Grad-CAM)")
+    command = _command(commands, "matrix", _matrix, "train on each manipulation alone, and test each on all of them")
+    _faces(command)
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the runs and matrix.csv")
+    _option(command, "--split", "test", "which rows of faces.csv are tested on")
+    _option(command, "--frames", None, "crops of a clip at most that are tested on (default: all)", _positive)
+    _network_options(command)
+    _optimisation_options(command)
+    _data_options(command)
+    _machine_options(command)
+
+    command = _command(commands, "explain", _explain_command, "show and measure what in a face the detector looks at")
     _run_folder(command)
     _faces(command)
-    _option(command, "--out", None, "where pictures and maps go (default: RUN/explanations)", Path)
+    _option(command, "--out", None, "where pictures and tables go (default: RUN/explanations)", Path)
     _option(command, "--split", "test", "which rows of faces.csv")
-    _option(command, "--limit", 24, "crops at most", _positive)
+    _option(command, "--limit", 24, "pictures at most, one a clip", _positive)
+    _option(command, "--frames", None, "crops of a clip at most that are measured (default: all)", _positive)
     _option(command, "--layer", None, "of the network; deeper is coarser (default: repeat_2 of InceptionResnetV1)")
+    _option(command, "--method", "grad-cam", "grad-cam, grad-cam++ or layer-cam")
+    command.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="the data set, for its masks (default: above FACES)"
+    )
+    command.add_argument(
+        "--random-labels", type=Path, metavar="RUN", help="a run of train --random-labels, as a control"
+    )
+    command.add_argument("--no-checks", action="store_true", help="leave out sanity checks and the other layers")
     _device(command)
 
     command = _command(commands, "predict", _predict, "judge photos and videos")
@@ -352,7 +437,11 @@ def _optimisation_options(command: argparse.ArgumentParser) -> None:
 
 
 def _data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--methods", nargs="+", metavar="NAME", help="train on these manipulations only (default: all)"
+    )
     _option(command, "--sampling", "paired", "paired (real and fake of the same frame), balanced or uniform")
+    command.add_argument("--random-labels", action="store_true", help="a control: labels thrown by a coin")
     _option(command, "--crops-per-epoch", None, "crops in a pass (default: as many as real ones)", int)
     _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
     _option(command, "--augmentation", "none", "none, mirror, first-project or modern")
@@ -429,7 +518,10 @@ def _config(kind: type, args: argparse.Namespace) -> Any:
 
 def _summary_lines(summary: dict[str, Any]) -> list[str]:
     """The metrics of a split for people."""
-    names = ("auc", "balanced_accuracy", "accuracy", "always_fake_accuracy", "eer", "loss")
+    names = (
+        "auc", "average_precision", "balanced_accuracy", "accuracy", "always_fake_accuracy", "fpr", "fnr", "eer",
+        "tpr_at_fpr_1pct", "tpr_at_fpr_5pct", "loss", "brier",
+    )  # fmt: skip
     lines = [f"split {summary['split']}"]
     for level in ("frame", "clip"):
         part = summary[level]
@@ -442,6 +534,33 @@ def _summary_lines(summary: dict[str, Any]) -> list[str]:
     for name, part in summary["methods"].items():
         figures = f"AUC by clip {_number(part['auc'])}, called fake {part['recall']:.0%} of {part['clips']} clips"
         lines.append(f"  {name}: {figures}")
+    answered = summary["abstention"]
+    lines.append(f"  answers {answered['judged']} of {answered['clips']} clips, balanced accuracy of these "
+                 f"{_number(answered['balanced_accuracy'])}")  # fmt: skip
+    for one in (summary["robustness"] or {"perturbations": {}})["perturbations"].values():
+        curve = ", ".join(f"{row['strength']:g}: {_number(row['auc'])}" for row in one["strengths"])
+        lines.append(f"  AUC by clip, {one['name']} ({one['unit']}): {curve}")
+    for name, one in (summary["cross_data"] or {}).items():
+        lines.append(f"  on {name}: AUC by clip {_number(one['clip']['auc'])}")
+    for name, part in (("seeds", "mean"), ("comparison", "difference")):
+        if summary[name]:
+            row = summary[name]["metrics"]["auc"]
+            ends = "" if row["interval"] is None else "  [{:.3f}, {:.3f}]".format(*row["interval"])
+            lines.append(f"  {name}: {part} of the AUC by clip {_number(row[part])}{ends}")
+    return lines
+
+
+def _attention_lines(summary: dict[str, Any]) -> list[str]:
+    """Attention by region and agreement with the masks, for people."""
+    lines = ["share of heat over share of area, by region (95 % interval)"]
+    for row in summary["regions"]:
+        if row["low"] is not None:
+            interval = f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            lines.append(f"  {row['network']:<15}{row['kind']:<5}{row['region']:<9}{interval}  {row['verdict']}")
+    for row in summary["masks"]:
+        if row["method"] == "all" and row["low"] is not None:
+            interval = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            lines.append(f"  {row['map']:<15}{row['measure']:<15}{interval}")
     return lines
 
 

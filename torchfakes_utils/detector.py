@@ -17,6 +17,7 @@ from torch import nn
 
 from torchfakes_utils.architectures import HEAD, TIMM, architecture
 from torchfakes_utils.dataset import PREPROCESSING_VERSION, Preprocessing
+from torchfakes_utils.decision import Decision
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import atomic_write
 
@@ -56,7 +57,9 @@ class Detector(nn.Module):
     Attributes:
         config: a `DetectorConfig`.
         backbone: the network, its classifier replaced by one output.
+        decision: how logits become answers: temperature, threshold, and which crops get none.
         extra: what `save` was given beside the weights, such as the epoch and its metrics.
+        sha256: of the weights, where they were loaded from a file; "" otherwise.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -73,7 +76,9 @@ class Detector(nn.Module):
                 f"image size {size}: {config.architecture} needs at least {self._kind.min_size} px"
             )  # fmt: skip
         self.config = config
+        self.decision = Decision()
         self.extra: dict[str, Any] = {}
+        self.sha256 = ""
         dropout = self._kind.dropout if config.dropout is None else config.dropout
         self.backbone = self._kind.build(size, dropout)
         self._frozen: list[nn.Module] = []
@@ -166,7 +171,8 @@ class Detector(nn.Module):
         was_training = self.training
         self.eval()
         try:
-            return self(self.preprocessing.apply(images.to(self.device))).float().sigmoid()
+            logits = self(self.preprocessing.apply(images.to(self.device))).float()
+            return (logits / self.decision.temperature).sigmoid()
         finally:
             self.train(was_training)
 
@@ -193,7 +199,7 @@ def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = 
     Args:
         detector: on any device.
         folder: made if need be.
-        extra: anything that JSON can hold and that belongs to these weights, such as a threshold.
+        extra: anything that JSON can hold and that belongs to these weights, such as the epoch.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -207,6 +213,7 @@ def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = 
         "preprocessing_version": PREPROCESSING_VERSION,
         "sha256": hashlib.sha256(weights).hexdigest(),
         "config": asdict(detector.config),
+        "decision": detector.decision.to_json(),
         "extra": extra or {},
     }
     # Both are written before either takes its place: a full disk leaves the detector that was there, whole.
@@ -216,15 +223,29 @@ def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = 
     return folder
 
 
+def store_decision(folder: Path | str, decision: Decision) -> None:
+    """Put a decision beside weights that are there.
+
+    Raises:
+        InputError: no detector in `folder`, or it cannot be written to.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        description = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a detector's description ({error}); train again") from error
+    with atomic_write(path) as temporary:
+        text = json.dumps(description | {"decision": decision.to_json()}, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
 def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
     """Read what `save` wrote, in evaluation mode; of a run folder, its best detector.
 
     Raises:
         InputError: files are gone, were changed, or belong to another version of the preprocessing.
     """
-    folder = Path(folder)
-    if not (folder / CONFIG_FILE).is_file() and (folder / "best" / CONFIG_FILE).is_file():
-        folder = folder / "best"
+    folder = best_folder(folder)
     try:
         description = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         weights = (folder / WEIGHTS_FILE).read_bytes()
@@ -244,8 +265,18 @@ def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
         detector.load_state_dict(safetensors.torch.load(weights), assign=True)
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: not the weights of {config.architecture}; train again") from error
-    detector.extra = description.get("extra", {})
+    try:
+        detector.decision = Decision.from_json(description.get("decision"))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{folder / CONFIG_FILE}: its decision cannot be read ({error}); train again") from error
+    detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)
+
+
+def best_folder(run: Path | str) -> Path:
+    """Where in a run's folder its best detector is: in `best`, unless the folder is a detector's own."""
+    run = Path(run)
+    return run / "best" if not (run / CONFIG_FILE).is_file() and (run / "best" / CONFIG_FILE).is_file() else run
 
 
 def check_preprocessing(detector: Detector, extraction: dict[str, Any]) -> None:

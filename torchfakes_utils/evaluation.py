@@ -1,159 +1,409 @@
-"""From a trained detector to numbers that can be believed: `scores.csv`, and metrics by frame, by clip and by method.
+"""From a trained detector to numbers that can be believed: `scores.csv`, and what it says by frame, clip and method.
 
-Everything here is about crops that the detector never saw and that nothing was filtered from. The number to quote is
-the one by clip: the frames of a clip are near copies, and a thousand of them are not a thousand measurements.
+The headline is about crops that the detector never saw and that nothing was filtered from. The number to quote is the
+one by clip: the frames of a clip are near copies, and a thousand of them are not a thousand measurements.
 """
 
-import json
-import os
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch.utils.data import DataLoader
-from tqdm import tqdm
+from sklearn import metrics as sklearn_metrics
 
-from torchfakes_utils.dataset import FaceCrops, load_faces, read_extraction
-from torchfakes_utils.detector import Detector, check_preprocessing, load, torch_device
+from torchfakes_utils.calibration import reliability, risk_coverage
+from torchfakes_utils.dataset import limit_frames, load_faces, read_extraction
+from torchfakes_utils.decision import Decision, decide
+from torchfakes_utils.detector import Detector, best_folder, check_preprocessing, load, store_decision
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.metrics import binary_metrics, bootstrap_interval, by_clip
-from torchfakes_utils.tables import SCORE_COLUMNS, atomic_write, write_table
+from torchfakes_utils.metrics import AGGREGATIONS, by_clip
+from torchfakes_utils.robustness import RobustnessConfig, robustness
+from torchfakes_utils.scoring import Scoring, fingerprint, score
+from torchfakes_utils.tables import (
+    CLIP_KEY,
+    FAILURE_COLUMNS,
+    SCORED_COLUMNS,
+    read_table,
+    write_table,
+)
+from torchfakes_utils.uncertainty import REPLICATES, compare, over_runs, with_intervals
 
-# The metrics that are reported with an interval.
-_WITH_INTERVAL = ("auc", "balanced_accuracy")
+logger = logging.getLogger(__name__)
+
+# Points of a curve that are kept for machines to draw.
+_POINTS = 200
+# Of the ways to score a clip these metrics are compared: the threshold belongs to the mean alone.
+_COMPARED = ("auc", "average_precision", "eer", "loss", "brier")
 
 
-def evaluate(
-    run: Path | str,
-    faces_csv: Path | str,
-    split: str = "test",
-    batch: int = 64,
-    device: str = "auto",
-    progress: bool = False,
-) -> dict:
-    """Score a split with a run's best detector; write `scores.csv` and `metrics.json` into the run's folder.
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """What is measured.
+
+    Attributes:
+        split: which rows of faces.csv.
+        scoring: how crops are scored.
+        replicates: of the bootstrap behind the intervals.
+        scores: a scores.csv of this detector and these crops, instead of scoring them.
+        seeds: further runs of the same recipe: the mean over all of them, and how far they lie apart.
+        against: a run, or several of one recipe, that this one is compared with on the same clips.
+        cross: further tables of crops, of other data sets, that the detector is measured on.
+        perturb: measure how the detector bears what happens to films.
+        robustness: how that is measured.
+    """
+
+    split: str = "test"
+    scoring: Scoring = Scoring()
+    replicates: int = REPLICATES
+    scores: Path | None = None
+    seeds: tuple[Path, ...] = ()
+    against: tuple[Path, ...] = ()
+    cross: tuple[Path, ...] = ()
+    perturb: bool = False
+    robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        summary: everything that JSON can hold; see `evaluate`.
+        scores: a row a crop, `SCORED_COLUMNS`.
+        faces: the rows of faces.csv that were scored, with the column `file`.
+        unreadable: crops that could not be read.
+    """
+
+    summary: dict[str, Any]
+    scores: pd.DataFrame
+    faces: pd.DataFrame
+    unreadable: int
+
+
+def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = EvaluationConfig()) -> Evaluation:  # noqa: B008
+    """Score a split with a run's best detector, write `scores.csv` into the run's folder, and measure.
+
+    A detector without a threshold of its own gets one first, from the table's validation split; it is stored with the
+    weights and used by everything later.
 
     Args:
         run: a folder that `torchfakes train` wrote.
-        faces_csv: the table of crops, cut as those that the detector was trained on.
-        split: which rows of it; none of them is left out, however blurred.
-        batch: crops at a time.
-        device: "auto", "cpu", "cuda", …
-        progress: show a bar on a terminal.
+        faces_csv: the table of crops, cut as those that the detector was trained on; none of them is left out, however
+            blurred.
+        config: what is measured.
 
     Returns:
-        What `metrics.json` holds, from `summarise`.
+        Whose `summary` holds what `summarise` gives, and further "decision" (how answers are made), "abstention" (what
+        is gained where it answers "cannot tell"), "seeds", "comparison", "cross_data", "robustness" (each None where it
+        was not asked for), and "data" (what was scored).
 
     Raises:
-        InputError: no detector in `run`, no such split, crops gone or cut in another way, or a read-only folder.
+        InputError: no detector in `run`, no such split, crops gone or cut in another way, scores of something else, or
+            a read-only folder.
     """
     run, faces_csv = Path(run), Path(faces_csv)
     detector = load(run)
-    faces = load_faces(faces_csv, split)
-    check_preprocessing(detector, read_extraction(faces_csv.parent))
-    scores = score(detector, faces, batch, device, progress)
-    summary = summarise(scores, split, decision_threshold(detector))
-    write_table(scores, run / "scores.csv", SCORE_COLUMNS)
-    with atomic_write(run / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    return summary
+    faces = _faces(faces_csv, config.split, config.scoring, detector)
+    _settle_decision(run, detector, faces_csv, config.scoring)
+    if config.scores is None:
+        scores = score(detector, faces, config.scoring)
+        write_table(scores, run / "scores.csv", SCORED_COLUMNS)
+    else:
+        scores = _given_scores(config.scores, faces, detector)
+    summary = summarise(scores, config.split, detector.decision, config.replicates)
+    summary["decision"] = detector.decision.to_json()
+    summary["abstention"] = abstention(scores, detector.decision.threshold, _faceless(faces_csv, config.split))
+    summary |= _beside_others(by_clip(scores), detector, faces, config)
+    summary["cross_data"] = {
+        _unique_name(table, config.cross): _elsewhere(detector, table, config) for table in config.cross
+    } or None
+    summary["robustness"] = None
+    if config.perturb:
+        summary["robustness"] = robustness(detector, faces, config.robustness, config.scoring, run / "robustness.json")
+    summary["data"] = describe_data(faces_csv, faces, len(faces) - len(scores))
+    return Evaluation(summary, scores, faces, len(faces) - len(scores))
 
 
-def score(
-    detector: Detector, faces: pd.DataFrame, batch: int = 64, device: str = "auto", progress: bool = False
-) -> pd.DataFrame:
-    """The detector's opinion of every crop.
-
-    Args:
-        detector: left on `device`, in the mode (training or not) that it came in.
-        faces: from `load_faces`.
-        batch: crops at a time; the scores do not depend on it.
-        device: "auto", "cpu", "cuda", …
-        progress: show a bar on a terminal.
-
-    Returns:
-        A row a crop in the order of `faces`, with `SCORE_COLUMNS`.
-
-    Raises:
-        InputError: a crop cannot be read.
-    """
-    target = torch_device(device)
-    was_training = detector.training
-    detector.to(target).eval()
-    # A GPU is done with a batch before one core has decoded the next.
-    workers = min(4, os.cpu_count() or 1) if target.type == "cuda" else 0
-    loader = DataLoader(FaceCrops(faces, detector.preprocessing.apply), batch_size=batch, num_workers=workers)
-    logits = []
-    try:
-        with torch.inference_mode():
-            for images, _ in tqdm(loader, desc="score", unit="batch", disable=None if progress else True):
-                logits.append(detector(images.to(target)).cpu().double())  # Apple's GPUs have no float64
-    finally:
-        detector.train(was_training)
-    logit = torch.cat(logits) if logits else torch.empty(0, dtype=torch.float64)
-    # In float64, where a confident logit does not turn into exactly 0 or 1 and its loss into infinity.
-    scored = faces.assign(logit=logit.numpy(), probability_fake=torch.sigmoid(logit).numpy())
-    return scored[SCORE_COLUMNS].reset_index(drop=True)
-
-
-def summarise(scores: pd.DataFrame, split: str = "test", threshold: float = 0.5, replicates: int = 1000) -> dict:
-    """The metrics of one split: by frame, by clip, and for each manipulation.
+def summarise(
+    scores: pd.DataFrame,
+    split: str = "test",
+    decision: Decision = Decision(),  # noqa: B008  (frozen)
+    replicates: int = REPLICATES,
+) -> dict[str, Any]:
+    """The metrics of one split: by frame, by clip, and for each manipulation and compression.
 
     Args:
         scores: `scores.csv`, one split or several.
         split: the one to summarise.
-        threshold: a score this high or higher is called fake.
+        decision: whose threshold and temperature the scores were made with.
         replicates: of the bootstrap behind the intervals.
 
     Returns:
-        {"split", "frame", "clip", "methods"}, ready for JSON. `frame` and `clip` are `binary_metrics`; `clip` also has
-        `auc_interval` and `balanced_accuracy_interval`, [low, high] at 95 %. `methods` holds, for each manipulation,
-        its clips against *all* real clips: `auc`, `auc_interval`, `recall` (share of its clips called fake), `clips`,
-        `frames`. What cannot be computed is None, and `reasons` beside it says why.
+        Ready for JSON:
+
+        - "split"; "frame" and "clip": `uncertainty.with_intervals`;
+        - "methods": for each manipulation, its clips against *all* real clips: the same metrics, and `recall` (share
+          of its clips called fake), `clips`, `frames`;
+        - "compressions": for each, its own clips: the same metrics;
+        - "aggregations": for each way to score a clip, the metrics that need no threshold;
+        - "calibration": by "frame" and "clip" the expected calibration error, `ece` as the split is and `ece_balanced`
+          where half were fake, and the `bins` of the former; `ece_uncalibrated` is that at temperature 1;
+        - "curves": of the clips "roc" and "precision_recall".
+
+        What cannot be computed is None, and `reasons` beside it says why.
 
     Raises:
-        InputError: no scores of that split.
+        InputError: no scores of that split, or scores that are not probabilities.
     """
     scores = scores[scores["split"] == split]
     if scores.empty:
         raise InputError(f"no scores of the split {split!r}; run `torchfakes evaluate` with --split {split}")
-    clips = by_clip(scores)
-    by_frame = binary_metrics(scores["label"], scores["probability_fake"], threshold)
-    whole = binary_metrics(clips["label"], clips["probability_fake"], threshold)
-    for name in _WITH_INTERVAL:
-        whole |= _interval(clips, name, threshold, replicates, whole["reasons"])
-    fakes, reals = clips[clips["label"] == 1], clips[clips["label"] == 0]
-    methods = {
-        name: _method_summary(rows, reals, threshold, replicates) for name, rows in fakes.groupby("method", sort=True)
-    }
-    return {"split": split, "frame": by_frame, "clip": whole, "methods": methods}
-
-
-def decision_threshold(detector: Detector) -> float:
-    """The score from which this detector calls a crop fake: 0.5, unless another was stored with the weights."""
-    return float(detector.extra.get("threshold", 0.5))
-
-
-def _method_summary(rows: pd.DataFrame, reals: pd.DataFrame, threshold: float, replicates: int) -> dict:
-    """One manipulation's clips against all real ones."""
-    both = pd.concat([rows, reals], ignore_index=True)
-    measured = binary_metrics(both["label"], both["probability_fake"], threshold)
-    reasons = {name: reason for name, reason in measured["reasons"].items() if name == "auc"}
+    clips, threshold = by_clip(scores), decision.threshold
+    reals = clips[clips["label"] == 0]
+    fakes = clips[clips["label"] == 1].groupby("method", sort=True)
     return {
-        "auc": measured["auc"],
-        **_interval(both, "auc", threshold, replicates, reasons),
-        "recall": float(np.mean(rows["probability_fake"] >= threshold)),
-        "clips": len(rows),
-        "frames": int(rows["frames"].sum()),
-        "reasons": reasons,
+        "split": split,
+        "frame": with_intervals(scores, threshold, replicates),
+        "clip": with_intervals(clips, threshold, replicates),
+        "methods": {name: _method(rows, reals, threshold, replicates) for name, rows in fakes},
+        "compressions": {
+            str(name): with_intervals(rows, threshold, replicates) for name, rows in clips.groupby("compression")
+        },
+        "aggregations": _aggregations(scores, replicates),
+        "calibration": _calibration(scores, clips),
+        "curves": _curves(clips),
     }
 
 
-def _interval(clips: pd.DataFrame, metric: str, threshold: float, replicates: int, reasons: dict) -> dict:
-    """{"<metric>_interval": [low, high] or None}; says in `reasons` why there is none."""
-    name = f"{metric}_interval"
-    interval = bootstrap_interval(clips, metric, replicates, threshold=threshold)
-    if interval is None:
-        reasons[name] = reasons.get(metric, "a class has fewer than two clips to draw from")
-    return {name: None if interval is None else list(interval)}
+def _method(rows: pd.DataFrame, reals: pd.DataFrame, threshold: float, replicates: int) -> dict[str, Any]:
+    """One manipulation's clips against all real ones."""
+    measured = with_intervals(pd.concat([rows, reals], ignore_index=True), threshold, replicates)
+    recall = float(np.mean(rows["probability_fake"] >= threshold))
+    return measured | {"recall": recall, "clips": len(rows), "frames": int(rows["frames"].sum())}
+
+
+def _aggregations(scores: pd.DataFrame, replicates: int) -> dict[str, dict]:
+    """Each way to score a clip, and how its AUC differs from the mean's on the same clips."""
+    tables = {how: by_clip(scores, how) for how in AGGREGATIONS}
+    result = {}
+    for how, clips in tables.items():
+        measured = with_intervals(clips, 0.5, replicates)
+        result[how] = {name: measured[name] for name in _COMPARED}
+        result[how] |= {f"{name}_interval": measured[f"{name}_interval"] for name in _COMPARED}
+        beside = compare(clips, tables["mean"], replicates=replicates)["auc"]
+        result[how] |= {"auc_minus_mean": beside["difference"], "auc_minus_mean_interval": beside["interval"]}
+    return result
+
+
+def _calibration(scores: pd.DataFrame, clips: pd.DataFrame) -> dict[str, dict]:
+    result = {}
+    for level, table in (("frame", scores), ("clip", clips)):
+        labels, said = table["label"], table["probability_fake"]
+        both = labels.nunique() == 2
+        as_it_is = reliability(labels, said)
+        result[level] = {
+            "ece": as_it_is.ece,
+            "ece_balanced": reliability(labels, said, 0.5).ece if both else None,
+            "bins": as_it_is.rows(),
+        }
+        if not both:
+            result[level]["reasons"] = {"ece_balanced": "it takes both classes"}
+    plain = 1 / (1 + np.exp(-scores["logit"].to_numpy(np.float64)))
+    result["frame"]["ece_uncalibrated"] = reliability(scores["label"], plain).ece
+    result["frame"]["ece_balanced_uncalibrated"] = (
+        reliability(scores["label"], plain, 0.5).ece if scores["label"].nunique() == 2 else None
+    )
+    return result
+
+
+def _curves(clips: pd.DataFrame) -> dict[str, dict | None]:
+    """The points of the clips' curves, at most so many."""
+    if clips["label"].nunique() < 2:
+        return {"roc": None, "precision_recall": None}
+    fpr, tpr, _ = sklearn_metrics.roc_curve(clips["label"], clips["probability_fake"])
+    precision, recall, _ = sklearn_metrics.precision_recall_curve(clips["label"], clips["probability_fake"])
+    return {
+        "roc": {"fpr": _thinned(fpr), "tpr": _thinned(tpr)},
+        "precision_recall": {"recall": _thinned(recall), "precision": _thinned(precision)},
+    }
+
+
+def _thinned(values: np.ndarray) -> list[float]:
+    rows = np.unique(np.linspace(0, len(values) - 1, _POINTS).round().astype(int))
+    return [round(float(value), 6) for value in values[rows]]
+
+
+def abstention(scores: pd.DataFrame, threshold: float, faceless: int = 0) -> dict[str, Any]:
+    """What is gained, and given up, where the detector answers "cannot tell".
+
+    A clip is judged by its crops that look like those of training; where there is none, it is not judged.
+
+    Args:
+        scores: `SCORED_COLUMNS`.
+        threshold: a score this high or higher is called fake.
+        faceless: clips in which no face was found, so that they have no scores.
+
+    Returns:
+        "clips" and "judged" (how many), "coverage" (their share, clips without a face counted), "no_face", "crops" and
+        "crops_judged", "reasons" {reason: crops}, "accuracy" and "balanced_accuracy" of the judged clips (None where
+        they cannot be computed), and "risk_coverage" {"coverage", "risk"}: the share of wrong answers were only the
+        surest ones given.
+    """
+    answered = scores[scores["cannot_tell"] == ""]
+    judged, whole = by_clip(answered), by_clip(scores)
+    reasons = (
+        scores.loc[scores["cannot_tell"] != "", "cannot_tell"].str.split(" (", n=1, regex=False).str[0].value_counts()
+    )
+    counted = len(whole) + faceless
+    right = (judged["probability_fake"] >= threshold) == (judged["label"] == 1)
+    coverage, risk = risk_coverage(whole["label"], whole["probability_fake"], threshold)
+    by_class = right.groupby(judged["label"]).mean()
+    return {
+        "clips": counted,
+        "judged": len(judged),
+        "coverage": len(judged) / counted,
+        "no_face": faceless,
+        "crops": len(scores),
+        "crops_judged": len(answered),
+        "reasons": {str(name): int(count) for name, count in reasons.items()},
+        "accuracy": float(right.mean()) if len(judged) else None,
+        "balanced_accuracy": float(by_class.mean()) if len(by_class) == 2 else None,
+        "risk_coverage": {"coverage": _thinned(coverage), "risk": _thinned(risk)},
+    }
+
+
+def describe_data(faces_csv: Path, faces: pd.DataFrame, unreadable: int = 0) -> dict[str, Any]:
+    """What was scored: the table's fingerprint, and what is in it."""
+    clips = faces.drop_duplicates(CLIP_KEY)
+    return {
+        "table": faces_csv.name,
+        "name": _data_name(faces_csv),
+        "sha256": hashlib.sha256(faces_csv.read_bytes()).hexdigest(),
+        "crops": len(faces),
+        "unreadable": unreadable,
+        "clips": len(clips),
+        "real_clips": int((clips["label"] == 0).sum()),
+        "fake_clips": {str(name): int(count) for name, count in
+                       clips.loc[clips["label"] == 1, "method"].value_counts().sort_index().items()},
+        "compressions": sorted(map(str, faces["compression"].unique())),
+        "people": int(clips.loc[clips["target_id"] != "", "target_id"].nunique()),
+        "extraction": {name: value for name, value in read_extraction(faces_csv.parent).items()
+                       if name in ("frames", "crop_scale", "size", "min_face", "min_probability")},
+    }  # fmt: skip
+
+
+# --- what the parts of an evaluation need
+
+
+def _faces(faces_csv: Path, split: str, scoring: Scoring, detector: Detector) -> pd.DataFrame:
+    faces = load_faces(faces_csv, split)
+    check_preprocessing(detector, read_extraction(faces_csv.parent))
+    return faces if scoring.frames is None else limit_frames(faces, scoring.frames)
+
+
+def _settle_decision(run: Path, detector: Detector, faces_csv: Path, scoring: Scoring) -> None:
+    """Give a detector that has none a threshold and a temperature, from validation."""
+    if detector.decision != Decision():
+        return
+    try:
+        validation = _faces(faces_csv, "val", scoring, detector)
+    except InputError:
+        logger.warning("%s has no threshold of its own, and the table no validation split: it is 0.5", run)
+        return
+    detector.decision = decide(score(detector, validation, scoring))
+    store_decision(best_folder(run), detector.decision)
+    logger.warning(
+        "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
+        run, detector.decision.threshold, detector.decision.temperature,
+    )  # fmt: skip
+
+
+def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.DataFrame:
+    """Scores that were made before, if they are of these crops and of this detector."""
+    scores = read_table(path, SCORED_COLUMNS)
+    scores = scores[scores["split"].isin(faces["split"].unique())].reset_index(drop=True)
+    other = sorted(set(scores["detector"]) - {fingerprint(detector)})
+    if other:
+        raise InputError(f"{path}: scores of another detector ({other[0]}, not {fingerprint(detector)}); score again")
+    keys = [*CLIP_KEY, "frame", "path", "label"]
+    matched = scores.merge(faces[keys], on=keys, how="inner", validate="one_to_one")
+    if len(scores) != len(faces) or len(matched) != len(faces):
+        raise InputError(
+            f"{path}: scores of other crops ({len(scores)}, of which {len(matched)} are among the {len(faces)} of this "
+            "table and split); score again"
+        )
+    logits = pd.to_numeric(scores["logit"], errors="coerce")
+    if not np.isfinite(logits).all():
+        raise InputError(f"{path}: {int((~np.isfinite(logits)).sum())} scores are not numbers; score again")
+    return scores.assign(logit=logits, probability_fake=detector.decision.probability(logits))
+
+
+def _faceless(faces_csv: Path, split: str) -> int:
+    """Clips of a split in which no face was found, as far as the extraction has told."""
+    path = faces_csv.parent / "failures.csv"
+    if not path.is_file():
+        return 0
+    failures = read_table(path, FAILURE_COLUMNS)
+    return int((failures["split"] == split).sum())
+
+
+def _beside_others(
+    clips: pd.DataFrame, detector: Detector, faces: pd.DataFrame, config: EvaluationConfig
+) -> dict[str, Any]:
+    """The recipe over its seeds, and against another one."""
+    ours = [(clips, detector.decision.threshold), *_other_runs(config.seeds, faces, config.scoring)]
+    theirs = _other_runs(config.against, faces, config.scoring)
+    result: dict[str, Any] = {"seeds": None, "comparison": None}
+    if len(ours) > 1:
+        tables, thresholds = zip(*ours, strict=True)
+        result["seeds"] = {"runs": len(ours), "metrics": over_runs(tables, thresholds, config.replicates)}
+    if theirs:
+        first, second = _mean_clips(ours), _mean_clips(theirs)
+        metrics = compare(first[0], second[0], (first[1], second[1]), config.replicates)
+        result["comparison"] = {"runs": [len(ours), len(theirs)], "metrics": metrics}
+    return result
+
+
+def _other_runs(runs: Sequence[Path], faces: pd.DataFrame, scoring: Scoring) -> list[tuple[pd.DataFrame, float]]:
+    """The clips' scores by other runs, and their thresholds."""
+    found = []
+    for run in runs:
+        detector = load(run)
+        found.append((by_clip(score(detector, faces, scoring)), detector.decision.threshold))
+    return found
+
+
+def _mean_clips(runs: Sequence[tuple[pd.DataFrame, float]]) -> tuple[pd.DataFrame, float]:
+    """Several runs as one: the means of their scores and of their thresholds."""
+    clips = [table.sort_values(CLIP_KEY).reset_index(drop=True) for table, _ in runs]
+    mean = np.mean([table["probability_fake"].to_numpy(float) for table in clips], axis=0)
+    return clips[0].assign(probability_fake=mean), float(np.mean([threshold for _, threshold in runs]))
+
+
+def _elsewhere(detector: Detector, faces_csv: Path, config: EvaluationConfig) -> dict[str, Any]:
+    """The detector on another data set, at the threshold that it has."""
+    faces = _faces(Path(faces_csv), config.split, config.scoring, detector)
+    scores = score(detector, faces, config.scoring)
+    summary = summarise(scores, config.split, detector.decision, config.replicates)
+    kept = {name: summary[name] for name in ("frame", "clip", "methods")}
+    return kept | {
+        "abstention": abstention(scores, detector.decision.threshold, _faceless(Path(faces_csv), config.split)),
+        "data": describe_data(Path(faces_csv), faces, len(faces) - len(scores)),
+    }
+
+
+def _data_name(faces_csv: Path) -> str:
+    """What a data set is called: the folder that its table of faces lies in, or the one above a folder "faces"."""
+    folder = Path(faces_csv).resolve().parent
+    return folder.parent.name if folder.name == "faces" else folder.name
+
+
+def _unique_name(table: Path, tables: Sequence[Path]) -> str:
+    """A data set's name in the report, with the folder above where two are alike."""
+    names = [_data_name(each) for each in tables]
+    own = _data_name(table)
+    return own if names.count(own) == 1 else "/".join(Path(table).resolve().parent.parts[-3:])

@@ -1,169 +1,144 @@
-"""Where in a face the detector's answer comes from: Grad-CAM heat maps, and pictures of them.
+"""Where a detector looks, measured: pictures, attention by region, agreement with the masks, and sanity checks.
 
-A heat map says which pixels moved the answer, not that the answer is right, and not that the fake is there.
-Source: Selvaraju et al., Grad-CAM, ICCV 2017; LayerCAM: Jiang et al., IEEE Transactions on Image Processing 2021.
+Everything is measured beside networks that know nothing, for a map that looks plausible is no evidence: the same
+architecture with random weights, a centre prior, random maps, and, where one was trained, a network whose labels were
+thrown by a coin.
 """
 
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
 from tqdm import tqdm
 
-from torchfakes_utils.dataset import load_faces, read_crop, read_extraction
+from torchfakes_utils import heat_maps
+from torchfakes_utils.dataset import limit_frames, load_faces, read_crop, read_extraction
 from torchfakes_utils.detector import Detector, check_preprocessing, load, torch_device
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation import score
+from torchfakes_utils.heat_maps import NAMES, check_choice, grad_cam, overlay
+from torchfakes_utils.mask_agreement import agreement, agreement_table, baselines, crop_masks, find_data
+from torchfakes_utils.regions import clip_names, region_shares, region_table
+from torchfakes_utils.sanity_checks import Question, beside, cascade, road, stability, untrained
+from torchfakes_utils.scoring import Scoring, fingerprint, score
 from torchfakes_utils.tables import CLIP_KEY, SCORE_COLUMNS, atomic_write, write_table
 from torchfakes_utils.video import spread
 
-# 8×8 positions of a 160 px crop: fine enough to tell an eye from a mouth, deep enough to know what they are. The last
-# block, Grad-CAM's usual choice, sees 3×3.
-DEFAULT_LAYER = "repeat_2"
-METHODS = ("grad-cam", "layer-cam")
-TARGETS = {"fake": 1, "real": 0}
+logger = logging.getLogger(__name__)
+
 EXPLANATION_COLUMNS = [*SCORE_COLUMNS, "overlay"]
 
-_BATCH = 16
+TRAINED, UNTRAINED, RANDOM_LABELS = "trained", "random weights", "random labels"
+
+# Crops whose maps are held in memory together.
+_TOGETHER = 256
+# Pixels at which maps and masks are compared.
+_SIZE = 160
+# Crops that the sanity checks are made on, one a clip.
+_CHECKED = 48
 
 
-def usual_layer(detector: Detector) -> str:
-    """The layer that heat maps are made of unless another is asked for: `DEFAULT_LAYER`, or the last but one."""
-    names = list(detector.feature_layers)
-    return DEFAULT_LAYER if DEFAULT_LAYER in names else names[max(0, len(names) - 2)]
+@dataclass(frozen=True)
+class ExplanationConfig:
+    """What is explained, and how.
 
-
-def grad_cam(
-    detector: Detector,
-    images: torch.Tensor,
-    layer: str | None = None,
-    target: str = "fake",
-    method: str = "grad-cam",
-    batch: int = _BATCH,
-) -> np.ndarray:
-    """What speaks for an answer, as a map over each crop.
-
-    A frozen detector will do. Neither its parameters, their gradients nor its mode are changed.
-
-    Args:
-        detector: the network.
-        images: (N, 3, S, S) float32, normalised by the detector's own preprocessing.
-        layer: a name from `Detector.feature_layers`; None is `usual_layer`.
-        target: "fake" for what raises P(fake), "real" for what lowers it.
-        method: "grad-cam" weighs whole channels; "layer-cam" weighs every position, which is sharper on shallow layers.
-        batch: crops at a time.
-
-    Returns:
-        (N, S, S) float32 in [0, 1]. Each map is stretched to its own maximum: compare places within a map, never the
-        heat of two maps. A map of zeros says that nothing at that layer speaks for the target.
-
-    Raises:
-        InputError: an unknown layer, target or method.
+    Attributes:
+        split: which rows of faces.csv.
+        limit: pictures that are drawn, one a clip.
+        frames: crops of a clip that are measured, spread evenly over it; None is all.
+        layer: a name from `Detector.feature_layers`; None is the usual one.
+        method: one of `heat_maps.METHODS`.
+        data: the data set's folder, for the masks; None looks for it above the table.
+        controls: networks with random weights that are measured beside.
+        random_labels: a run that was trained on labels thrown by a coin, measured beside.
+        checks: make the sanity checks, and measure every layer and method.
+        device: "auto", "cpu", "cuda", …
+        progress: show bars on a terminal.
     """
-    choices, layer = detector.feature_layers, layer or usual_layer(detector)
-    for what, value, known in (("layer", layer, choices), ("target", target, TARGETS), ("method", method, METHODS)):
-        if value not in known:
-            raise InputError(f"no {what} {value!r}; choose one of {', '.join(known)}")
-    # Here and not above: this import alone takes seconds.
-    from pytorch_grad_cam import GradCAM, LayerCAM
-    from pytorch_grad_cam.utils.model_targets import BinaryClassifierOutputTarget
 
-    was_training = detector.training
-    trainable = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-    maps = [np.empty((0, *images.shape[-2:]), np.float32)]
-    try:
-        # Only the gradient at the layer is wanted: freezing the rest saves time, and leaves no gradients behind.
-        for parameter in trainable:
-            parameter.requires_grad_(False)
-        cam_class = GradCAM if method == "grad-cam" else LayerCAM
-        with torch.enable_grad(), cam_class(detector, [choices[layer]]) as cam:  # puts the detector into eval mode
-            for chunk in images.split(batch) if len(images) else ():
-                # With every parameter frozen, the input is what autograd has to start from.
-                chunk = chunk.detach().clone().to(detector.device).requires_grad_()
-                targets = [BinaryClassifierOutputTarget(TARGETS[target])] * len(chunk)
-                maps.append(cam(input_tensor=chunk, targets=targets))
-    finally:
-        for parameter in trainable:
-            parameter.requires_grad_(True)
-        detector.train(was_training)
-    return np.clip(np.concatenate(maps).astype(np.float32), 0, 1)
+    split: str = "test"
+    limit: int = 24
+    frames: int | None = None
+    layer: str | None = None
+    method: str = "grad-cam"
+    data: Path | None = None
+    controls: int = 3
+    random_labels: Path | None = None
+    checks: bool = True
+    device: str = "auto"
+    progress: bool = False
 
 
-def overlay(image: np.ndarray, heat: np.ndarray, alpha: float = 0.45) -> np.ndarray:
-    """Lay a heat map over a photo: dark where nothing mattered, glowing where much did.
+@dataclass
+class _Measured:
+    """What is kept of the maps of many crops: (N, 7) shares of heat and of area, and N rows of mask agreement."""
 
-    The colours (inferno) rise evenly in lightness, so they read the same in grey and for the colour-blind.
+    heat: list[np.ndarray] = field(default_factory=list)
+    area: list[np.ndarray] = field(default_factory=list)
+    agreement: list[pd.DataFrame] = field(default_factory=list)
 
-    Args:
-        image: (H, W, 3) uint8, RGB.
-        heat: (h, w) in [0, 1]; brought to the photo's size.
-        alpha: how much of the result is heat map, 0 to 1.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-    """
-    heat = cv2.resize(np.asarray(heat, np.float32), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    levels = np.rint(np.clip(heat, 0, 1) * 255).astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    return np.rint((1 - alpha) * image + alpha * colours.astype(np.float32)).astype(np.uint8)
+    def add(self, maps: list[np.ndarray], faces: pd.DataFrame, masks: list[np.ndarray | None]) -> None:
+        heat, area = region_shares(maps, faces)
+        self.heat.append(heat)
+        self.area.append(area)
+        self.agreement.append(agreement(maps, masks))
 
 
-def explain(
-    run: Path | str,
-    faces_csv: Path | str,
-    out: Path | str | None = None,
-    split: str = "test",
-    limit: int = 24,
-    layer: str | None = None,
-    device: str = "auto",
-    progress: bool = False,
-) -> Path:
-    """Explain some crops of a split: one a clip, as many real ones as of each manipulation.
+def explain(run: Path | str, faces_csv: Path | str, out: Path | str | None = None,
+            config: ExplanationConfig = ExplanationConfig()) -> Path:  # fmt: skip  # noqa: B008
+    """Draw some crops of a split, and measure all of them.
 
     Args:
         run: a folder that `torchfakes train` wrote.
         faces_csv: the table of crops.
         out: the folder to write to; `explanations` in the run's folder when not given.
-        split: which rows of the table.
-        limit: how many crops at most.
-        layer: a name from `Detector.feature_layers`; None is `usual_layer`.
-        device: "auto", "cpu", "cuda", …
-        progress: show a bar on a terminal.
+        config: what is explained.
 
     Returns:
-        `out`, which holds `overlays/*.png` (the crop beside its overlay), `maps.npz` (`maps` (N, S, S) float32, `path`
-        (N,)) and `explanations.csv` (the scores of these crops, and the overlay of each).
+        `out`, which holds:
+
+        - `overlays/*.png` (a crop beside its overlay), `maps.npz` (`maps` (N, S, S) float32, `path` (N,)) and
+          `explanations.csv` (the scores of these crops, and the overlay of each): as many real crops as of each
+          manipulation, one a clip, each with what spoke for "fake";
+        - `regions.csv`: attention by face region, with the column `network`; real crops are asked what spoke for
+          "real", fakes what spoke for "fake", networks that know nothing what spoke for their own answer;
+        - `masks.csv`: agreement with the masks of the manipulation, where there are any;
+        - `layers.csv`: attention by region for every layer and method, one crop a clip;
+        - `explanation.json`: all of these and the sanity checks, for the report.
 
     Raises:
-        InputError: no detector in `run`, no such split, crops gone or cut in another way, or a read-only folder.
+        InputError: no detector in `run`, no such split, layer or method, crops gone or cut in another way, or a
+            read-only folder.
     """
-    if limit < 1:
-        raise InputError(f"at least one crop has to be explained, not {limit}")
+    if config.limit < 1:
+        raise InputError(f"at least one crop has to be explained, not {config.limit}")
     run, faces_csv = Path(run), Path(faces_csv)
     out = run / "explanations" if out is None else Path(out)
-    detector = load(run, torch_device(device))
-    faces = choose(load_faces(faces_csv, split), limit)
+    detector = load(run, torch_device(config.device))
+    faces = load_faces(faces_csv, config.split)
     check_preprocessing(detector, read_extraction(faces_csv.parent))
-    scores = score(detector, faces, _BATCH, device)
-    maps, overlays = [], []
-    starts = range(0, len(faces), _BATCH)
-    for start in tqdm(starts, desc="explain", unit="batch", disable=None if progress else True):
-        rows = faces.iloc[start : start + _BATCH]
-        crops = [read_crop(file) for file in rows["file"]]
-        images = torch.stack([detector.preprocessing.apply(crop) for crop in crops])
-        heats = grad_cam(detector, images, layer)
-        for row, crop, heat in zip(rows.itertuples(), crops, heats, strict=True):
-            name = f"overlays/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
-            photo = crop.permute(1, 2, 0).numpy()
-            _write_png(np.hstack([photo, overlay(photo, heat)]), out / name)
-            overlays.append(name)
-        maps.append(heats)
-    with atomic_write(out / "maps.npz") as temporary:
-        np.savez_compressed(temporary, maps=np.concatenate(maps), path=faces["path"].to_numpy(str))
-    write_table(scores.assign(overlay=overlays), out / "explanations.csv", EXPLANATION_COLUMNS)
+    layer = check_choice(detector, config.layer, config.method)
+    _draw(detector, choose(faces, config.limit), out, config)
+    measured = faces if config.frames is None else limit_frames(faces, config.frames)
+    data = config.data or find_data(faces_csv)
+    summary = {
+        "split": config.split,
+        "layer": layer,
+        "method": config.method,
+        "detector": fingerprint(detector),
+        "crops": len(measured),
+        **_attention(detector, measured, data, out, config),
+        **(_checks(detector, faces, config) if config.checks else {"sanity": None}),
+        "layers": _layers(detector, faces, out, config) if config.checks else None,
+    }
+    with atomic_write(out / "explanation.json") as temporary:
+        temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return out
 
 
@@ -178,6 +153,141 @@ def choose(faces: pd.DataFrame, limit: int) -> pd.DataFrame:
     return chosen.drop(columns=["_round", "_group"]).sort_values(["label", *CLIP_KEY]).reset_index(drop=True)
 
 
-def _write_png(image: np.ndarray, path: Path) -> None:
-    with atomic_write(path) as temporary:
-        Image.fromarray(image).save(temporary)
+def _draw(detector: Detector, faces: pd.DataFrame, out: Path, config: ExplanationConfig) -> None:
+    """Crops beside their overlays, and the maps themselves, as the network's input sees them."""
+    scores = score(detector, faces, Scoring(device=config.device))
+    crops = [read_crop(file) for file in faces["file"]]
+    images = torch.stack([detector.preprocessing.apply(crop) for crop in crops])
+    maps, overlays = grad_cam(detector, images, config.layer, "fake", config.method), []
+    for row, crop, heat in zip(faces.itertuples(), crops, maps, strict=True):
+        name = f"overlays/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
+        photo = crop.permute(1, 2, 0).numpy()
+        with atomic_write(out / name) as temporary:
+            Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary)
+        overlays.append(name)
+    with atomic_write(out / "maps.npz") as temporary:
+        np.savez_compressed(temporary, maps=maps, path=faces["path"].to_numpy(str))
+    write_table(scores.assign(overlay=overlays), out / "explanations.csv", EXPLANATION_COLUMNS)
+
+
+def _attention(
+    detector: Detector, faces: pd.DataFrame, data: Path | None, out: Path, config: ExplanationConfig
+) -> dict[str, Any]:
+    """Regions and masks, over all crops, for the detector and those that know nothing."""
+    faces = faces.sort_values([*CLIP_KEY, "frame"]).reset_index(drop=True)
+    networks = {TRAINED: [detector], UNTRAINED: [untrained(detector, seed) for seed in range(config.controls)]}
+    if config.random_labels is not None:
+        networks[RANDOM_LABELS] = [load(config.random_labels, detector.device)]
+    networks = {name: members for name, members in networks.items() if members}
+    found = {name: [_Measured() for _ in members] for name, members in networks.items()}
+    problems: dict[str, int] = {}
+    known: dict[str, list[pd.DataFrame]] = {}
+    for part in _parts(faces, config.progress):
+        masks = [None] * len(part)
+        if data is not None:
+            read = crop_masks(part, data, _SIZE)
+            masks = read.masks
+            problems |= {reason: problems.get(reason, 0) + count for reason, count in read.problems.items()}
+        images = torch.stack([detector.preprocessing.apply(read_crop(file)) for file in part["file"]])
+        for name, members in networks.items():
+            for network, measured in zip(members, found[name], strict=True):
+                targets = [NAMES[label] for label in part["label"]] if name == TRAINED else "own"
+                maps = grad_cam(network, images, config.layer, targets, config.method)
+                measured.add([heat_maps.fitted(heat, (_SIZE, _SIZE)) for heat in maps], _at_size(part), masks)
+        for name, rows in baselines(masks, seed=len(known.get("centre prior", []))).items():
+            known.setdefault(name, []).append(rows)
+    if data is None:
+        problems["the data set's folder is not known; give it with --data"] = (
+            faces[faces["label"] == 1].groupby(CLIP_KEY).ngroups
+        )
+    for reason, count in problems.items():
+        logger.warning("%d fakes without a mask: %s", count, reason)
+    regions = pd.concat([_regions_of(name, members, faces) for name, members in found.items()], ignore_index=True)
+    masks_table = _masks_of(found, known, faces)
+    write_table(regions, out / "regions.csv")
+    write_table(masks_table, out / "masks.csv")
+    return {"regions": _rows(regions), "masks": _rows(masks_table), "mask_problems": problems}
+
+
+def _parts(faces: pd.DataFrame, progress: bool) -> Iterator[pd.DataFrame]:
+    starts = range(0, len(faces), _TOGETHER)
+    for start in tqdm(starts, desc="measure", unit="part", leave=False, disable=None if progress else True):
+        yield faces.iloc[start : start + _TOGETHER]
+
+
+def _at_size(faces: pd.DataFrame) -> pd.DataFrame:
+    """The rows with their landmarks in a crop of `_SIZE` pixels."""
+    stored = (
+        pd.to_numeric(faces["crop_size"], errors="coerce") if "crop_size" in faces else pd.Series(_SIZE, faces.index)
+    )
+    if (stored == _SIZE).all():
+        return faces
+    scaled = [
+        " ".join(f"{float(word) * _SIZE / size:.3f}" for word in text.split())
+        for text, size in zip(faces["landmarks"], stored.fillna(_SIZE), strict=True)
+    ]
+    return faces.assign(landmarks=scaled)
+
+
+def _regions_of(name: str, members: list[_Measured], faces: pd.DataFrame) -> pd.DataFrame:
+    """The table of one kind of network; several of them are taken together, clip by clip."""
+    heat, area = (np.concatenate([np.concatenate(getattr(one, what)) for one in members]) for what in ("heat", "area"))
+    table = region_table(heat, area, pd.concat([faces] * len(members), ignore_index=True))
+    return table.assign(network=name)
+
+
+def _masks_of(
+    found: dict[str, list[_Measured]], known: dict[str, list[pd.DataFrame]], faces: pd.DataFrame
+) -> pd.DataFrame:
+    tables = []
+    for name, members in found.items():
+        rows = pd.concat([part for one in members for part in one.agreement], ignore_index=True)
+        tables.append(agreement_table({name: rows}, pd.concat([faces] * len(members), ignore_index=True)))
+    tables.append(agreement_table({name: pd.concat(parts, ignore_index=True) for name, parts in known.items()}, faces))
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def _question(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> tuple[pd.DataFrame, Question]:
+    """One crop a clip, at most so many, each asked about its own label."""
+    some = choose(faces, _CHECKED)
+    images = torch.stack([detector.preprocessing.apply(read_crop(file)) for file in some["file"]])
+    targets = [NAMES[label] for label in some["label"]]
+    return some, Question(images, targets, clip_names(some), config.layer, config.method)
+
+
+def _checks(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> dict[str, Any]:
+    _, question = _question(detector, faces, config)
+    shuffled = None
+    if config.random_labels is not None:
+        other = load(config.random_labels, detector.device)
+        shuffled = _rows(beside(detector, other, question, "labels thrown by a coin"))
+    return {
+        "sanity": {
+            "crops": len(question.images),
+            "cascade": _rows(cascade(detector, question)),
+            "random_labels": shuffled,
+            "stability": _rows(stability(detector, question)),
+            "road": _rows(road(detector, question)),
+        }
+    }
+
+
+def _layers(detector: Detector, faces: pd.DataFrame, out: Path, config: ExplanationConfig) -> list[dict[str, Any]]:
+    """Attention by region at every depth and by every method."""
+    some, question = _question(detector, faces, config)
+    tables = []
+    for layer in detector.feature_layers:
+        for method in heat_maps.METHODS:
+            maps = grad_cam(detector, question.images, layer, question.targets, method)
+            maps = [heat_maps.fitted(heat, (_SIZE, _SIZE)) for heat in maps]
+            table = region_table(*region_shares(maps, _at_size(some)), some)
+            tables.append(table.assign(layer=layer, method=method))
+    table = pd.concat(tables, ignore_index=True)
+    write_table(table, out / "layers.csv")
+    return _rows(table)
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table as JSON has it: what is not known is null."""
+    plain = table.astype(object).where(table.notna(), None)
+    return json.loads(plain.to_json(orient="records", double_precision=6))

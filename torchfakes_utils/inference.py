@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from torchfakes_utils.decision import light
 from torchfakes_utils.detector import Detector, load, torch_device
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation import decision_threshold
 from torchfakes_utils.face_detection import Detections, ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.sharpness import variance_of_laplacian
 from torchfakes_utils.tracking import follow
 from torchfakes_utils.video import probe, read_frames, spread
 
@@ -50,6 +51,7 @@ class FaceVerdict:
         probability: the face detector's certainty that this is a face.
         probability_fake: P(fake) in [0, 1].
         face: which person, counted from 0; the same number in every frame.
+        cannot_tell: why this crop lies outside of what the detector was trained on; "" where it does not.
     """
 
     frame: int
@@ -58,6 +60,7 @@ class FaceVerdict:
     probability: float
     probability_fake: float
     face: int = 0
+    cannot_tell: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Predictor:
         """Put `detector` on `device` ("auto", "cpu", "cuda", …) and load the face detector beside it."""
         self.device = torch_device(device)
         self.detector = detector.to(self.device).eval()
-        self.threshold = decision_threshold(detector)
+        self.threshold = detector.decision.threshold
         self.face_detectors = [FaceDetector(str(self.device), config) for config in (_CLOSE_UP, _FAR_AWAY)]
 
     @classmethod
@@ -111,8 +114,9 @@ class Predictor:
     def predict(self, path: Path | str, frames: int = FRAMES) -> Prediction:
         """Judge a photo or a video, told apart by their content.
 
-        Every person is judged who shows in a fair share of the frames. The file is as fake as its most fake-looking
-        face: one swapped face among three real ones makes a fake.
+        Every person is judged who shows in a fair share of the frames, by those crops that look like crops of training
+        (size, sharpness, light); whoever has none is not judged. The file is as fake as its most fake-looking face: one
+        swapped face among three real ones makes a fake.
 
         Args:
             path: a photo (EXIF orientation honoured; transparent, grey, CMYK and 16-bit ones too), an animation or
@@ -120,7 +124,8 @@ class Predictor:
             frames: how many frames of a video are looked at, evenly spread.
 
         Returns:
-            The verdict; "cannot tell", with the reason, where nothing can be read or no face is found.
+            The verdict; "cannot tell", with the reason, where nothing can be read, no face is found, or none is like
+            those that the detector was trained on.
         """
         try:
             indices, pictures, fps = read_any(path, frames)
@@ -133,15 +138,23 @@ class Predictor:
             reason = f"no face found {where}; one is needed that is upright, turned to the camera and not too small"
             return Prediction(str(path), CANNOT_TELL, None, reason)
         faces = self._judge(people, detections, indices, pictures, fps)
-        means = [np.mean([face.probability_fake for face in faces if face.face == who]) for who in range(len(people))]
-        worst = int(np.argmax(means))
-        mean = float(means[worst])
+        usable = [face for face in faces if not face.cannot_tell]
+        if not usable:
+            return Prediction(str(path), CANNOT_TELL, None, _unlike_training(faces), faces)
+        means = {
+            who: float(np.mean([face.probability_fake for face in usable if face.face == who]))
+            for who in sorted({face.face for face in usable})
+        }
+        worst = max(means, key=means.get)
+        mean = means[worst]
         verdict = FAKE if mean >= self.threshold else REAL
-        looked_at = sum(face.face == worst for face in faces)
+        looked_at = sum(face.face == worst for face in usable)
         reason = f"P(fake) is {mean:.2f}" + (f" on average over {looked_at} frames" if looked_at > 1 else "")
         if len(people) > 1:
             reason += f", for face {worst + 1} of {len(people)}, the most fake-looking one"
-        reason += f"; from {self.threshold:g} on it is called fake"
+        reason += f"; from {self.threshold:.2f} on it is called fake"
+        left_out = len(faces) - len(usable)
+        reason += f" ({left_out} crops unlike those of training are left out)" if left_out else ""
         return Prediction(str(path), verdict, mean, reason, faces)
 
     def _find(self, pictures: np.ndarray) -> tuple[list[list[int | None]], list[Detections]]:
@@ -173,6 +186,8 @@ class Predictor:
         images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         with torch.inference_mode():
             chunks = [self.detector.probability(chunk.to(self.device)).cpu() for chunk in images.split(64)]
+        boxes = [detections[at].boxes[index] for _, at, index in seen]
+        outside = [self._outside(crop, box) for crop, box in zip(crops, boxes, strict=True)]
         return [
             FaceVerdict(
                 frame=int(indices[at]),
@@ -181,9 +196,29 @@ class Predictor:
                 probability=float(detections[at].probabilities[index]),
                 probability_fake=float(fake),
                 face=who,
+                cannot_tell=why,
             )
-            for (who, at, index), fake in zip(seen, torch.cat(chunks), strict=True)
+            for (who, at, index), fake, why in zip(seen, torch.cat(chunks), outside, strict=True)
         ]
+
+    def _outside(self, crop: np.ndarray, box: np.ndarray) -> str:
+        """Why a crop (H, W, 3) is unlike those of training, or ""."""
+        brightness, contrast = light(crop.transpose(2, 0, 1)[None])
+        qualities = {
+            "face": float(max(box[2] - box[0], box[3] - box[1])),
+            "sharpness": variance_of_laplacian(crop),
+            "brightness": float(brightness[0]),
+            "contrast": float(contrast[0]),
+        }
+        return self.detector.decision.outside(qualities)
+
+
+def _unlike_training(faces: list[FaceVerdict]) -> str:
+    """One line about faces none of which is like those of training: the most frequent reason, by its first example."""
+    kinds = [face.cannot_tell.partition(" (")[0] for face in faces]
+    kind = max(dict.fromkeys(kinds), key=kinds.count)
+    example = faces[kinds.index(kind)].cannot_tell
+    return f"a face was found, but it is {example}: unlike those that the detector was trained on"
 
 
 def follow_all(detections: list[Detections]) -> list[list[int | None]]:

@@ -22,7 +22,8 @@ from torchfakes_utils.tables import atomic_write
 
 CONFIG_NAME, STATE_NAME = "config.json", "last.safetensors"
 
-_LEFT_OVER = re.compile(r"\.(config|last|history|model|detector)\.\w+\.(json|safetensors|csv)")
+# Ours, and that of the library that writes tensors.
+_LEFT_OVER = re.compile(r"\.(config|last|history|model|detector)\.\w+\.(json|safetensors|csv)|\.tmp\w{6}")
 
 _TENSOR, _ITEMS = "__tensor__", "__items__"
 
@@ -63,6 +64,7 @@ def describe(config: Any, faces_csv: Path) -> dict[str, Any]:
     record = asdict(config)
     if config.weights is not None:
         record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
+    record = json.loads(json.dumps(record))  # as it will be read again: with lists for tuples
     return record | {"faces_sha256": hashlib.sha256(faces_csv.read_bytes()).hexdigest()}
 
 

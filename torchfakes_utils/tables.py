@@ -25,6 +25,9 @@ EXTRACTED_COLUMNS = [*FACE_COLUMNS, "found", "crop_size", "crop_format", "crop_q
 SCORE_COLUMNS = [
     "clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake",
 ]  # fmt: skip
+# What scoring writes beside them: why a crop gets no answer ("" for those that do), and whose scores they are (the
+# first digits of the SHA-256 of the weights).
+SCORED_COLUMNS = [*SCORE_COLUMNS, "cannot_tell", "detector"]
 FAILURE_COLUMNS = ["clip_id", "path", "label", "method", "compression", "split", "reason"]
 
 # A clip's file name is shared by the four fakes of one pair and by every compression: only the three together
@@ -34,7 +37,7 @@ CLIP_KEY = ["method", "compression", "clip_id"]
 # Identifiers look like numbers ("000"); read as numbers they would lose their zeros.
 TEXT_COLUMNS = [
     "clip_id", "path", "method", "compression", "target_id", "source_id", "split", "landmarks", "reason", "original_id",
-    "found", "crop_format", "crop_quality",
+    "found", "crop_format", "crop_quality", "cannot_tell", "detector",
 ]  # fmt: skip
 
 

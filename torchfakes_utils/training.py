@@ -25,6 +25,7 @@ from torchfakes_utils.augmentation import augment
 from torchfakes_utils.batches import Batch, TrainingData, seed_of
 from torchfakes_utils.crops import read_ahead
 from torchfakes_utils.dataset import Preprocessing, check_faces, load_faces, read_extraction
+from torchfakes_utils.decision import decide
 from torchfakes_utils.detector import CONFIG_FILE, Detector, DetectorConfig, save, torch_device
 from torchfakes_utils.distributed import World, gather, join, mean, parallel, synchronise_batch_norm
 from torchfakes_utils.errors import InputError
@@ -293,7 +294,8 @@ class Trainer:
         rows, logits = (np.concatenate(parts) for parts in zip(*sum(gather(self.world, found), []), strict=True))
         order = np.argsort(rows)
         scores = self.data.val_faces.iloc[rows[order]]
-        self.val_scores = scores.assign(probability_fake=torch.from_numpy(logits[order]).sigmoid().numpy())
+        logits = logits[order]
+        self.val_scores = scores.assign(logit=logits, probability_fake=torch.from_numpy(logits).sigmoid().numpy())
         clips = by_clip(self.val_scores)
         frame = binary_metrics(self.val_scores["label"], self.val_scores["probability_fake"])
         return {
@@ -480,6 +482,7 @@ class Trainer:
             return
         self.best = row
         if self.out is not None and self.world.first:
+            self.detector.decision = decide(self.val_scores, self.data.qualities())
             save(self.detector, self.out / "best", {"epoch": row["epoch"], "validation": row, "run": self.record})
 
     def _finish_epoch(self, row: dict[str, Any]) -> None:

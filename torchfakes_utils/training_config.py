@@ -46,6 +46,7 @@ class TrainingConfig:
             on FF++ rewards a network for always saying "fake".
         crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
             are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
+        methods: only these manipulations are trained and validated on, beside the reals; None is all of the table.
         min_sharpness: training crops blurrier than this are left out (variance of the Laplacian); 0 keeps all.
             Validation crops are never filtered.
         augmentation: "none", "mirror", "first-project" or "modern".
@@ -53,6 +54,8 @@ class TrainingConfig:
             they are smaller. Time goes with its square.
         val_frames_per_clip: crops of a validation clip that are looked at; None is all. Neighbouring frames say much
             the same, and on a CPU a validation pass is mostly waiting.
+        random_labels: train on labels thrown by a coin, one a crop: the network that cannot have learned anything, as a
+            control (Adebayo et al., NeurIPS 2018). Validation keeps the true ones.
         seed: of everything random.
         device: "auto" takes a CUDA GPU where there is one.
         mixed_precision: "auto" takes bf16 or fp16 where the hardware is faster in it; or "off", "bf16", "fp16".
@@ -81,10 +84,12 @@ class TrainingConfig:
     patience: int | None = None
     sampling: str = "paired"
     crops_per_epoch: int | None = None
+    methods: tuple[str, ...] | None = None
     min_sharpness: float = THRESHOLD
     augmentation: str = "none"
     image_size: int | None = None
     val_frames_per_clip: int | None = 4
+    random_labels: bool = False
     seed: int = 0
     device: str = "auto"
     mixed_precision: str = "auto"

@@ -34,7 +34,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from torchfakes_utils import dataset, metrics, sharpness
+from torchfakes_utils import dataset, metrics, sharpness, uncertainty
 from torchfakes_utils.course import lesson_03, widgets
 from torchfakes_utils.tables import CLIP_COLUMNS, read_table
 
@@ -330,7 +330,7 @@ def auc_of_softness(sigma: float, split: str) -> dict:
     ]  # fmt: skip
     by_clip = metrics.by_clip(crops.assign(probability_fake=30 / (30 + np.array(value))))
     auc = metrics.binary_metrics(by_clip["label"], by_clip["probability_fake"])["auc"]
-    low, high = metrics.bootstrap_interval(by_clip)
+    low, high = uncertainty.bootstrap_interval(by_clip)
     interval = f"{low:.2f} to {high:.2f}"
     return {"split": split, "blur on fakes, px": sigma, "AUC": round(auc, 2), "95 % interval": interval}
 

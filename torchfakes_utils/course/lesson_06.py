@@ -1,14 +1,17 @@
-"""What lesson 06 needs beside the package: what errors cost, the same scores in another world, and its figures."""
+"""What lesson 06 needs beside the package: what errors cost, the same scores in another world, figures, exercises."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from sklearn.metrics import average_precision_score, precision_recall_curve
 
+from torchfakes_utils.calibration import class_weights, reliability
 from torchfakes_utils.course import plots
 
 ROWS = ("real", "fake")
@@ -229,35 +232,6 @@ def accuracies(hits: float, correct_reals: float) -> Figure:
     return plots.finish(figure)
 
 
-def reliability(
-    labels: Sequence[int], scores: Sequence[float], fakes: float | None = None, bins: int = 5
-) -> pd.DataFrame:
-    """Of the crops in each range of scores, the share that is fake.
-
-    Args:
-        labels: 0 or 1, both present.
-        scores: P(fake).
-        fakes: the share of fakes in the world that is asked about; None is the share among `labels`. The classes are
-            weighted to it; within a class nothing changes.
-        bins: ranges of equal width between 0 and 1.
-
-    Returns:
-        A row a range that holds scores: `low`, `high`, `crops`, `said` (mean score) and `fake` (share of fakes).
-    """
-    labels, scores = np.asarray(labels), np.asarray(scores, float)
-    weights = class_weights(labels, float(labels.mean()) if fakes is None else fakes)
-    edges = np.linspace(0, 1, bins + 1)
-    which = np.clip(np.digitize(scores, edges[1:-1]), 0, bins - 1)
-    rows = []
-    for index in range(bins):
-        own = which == index
-        if own.any():
-            said = np.average(scores[own], weights=weights[own])
-            share = np.average(labels[own], weights=weights[own])
-            rows.append((edges[index], edges[index + 1], int(own.sum()), said, share))
-    return pd.DataFrame(rows, columns=["low", "high", "crops", "said", "fake"])
-
-
 def reliability_figure(
     labels: Sequence[int], scores: Sequence[float], worlds: Sequence[float], high: float = 0.8
 ) -> Figure:
@@ -271,12 +245,12 @@ def reliability_figure(
     """
     labels, scores = np.asarray(labels), np.asarray(scores, float)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.7), width_ratios=[1.15, 1])
-    table = reliability(labels, scores)
+    table = pd.DataFrame(reliability(labels, scores, bins=5).rows())
     left.plot([0, 1], [0, 1], color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     left.annotate("dotted: keeps its word", (0.98, 0.04), ha="right", color=plots.NEUTRAL, fontsize=9)
     left.plot(table["said"], table["fake"], "o-", color="black", markersize=6)
     for row in table.itertuples():
-        left.annotate(f"{row.crops} crops", (row.said, row.fake), (0, 7), textcoords="offset points", ha="center",
+        left.annotate(f"{row[3]} crops", (row.said, row.fake), (0, 7), textcoords="offset points", ha="center",
                       fontsize=8, color=plots.NEUTRAL, annotation_clip=False)  # fmt: skip
     left.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="what the detector says: P(fake)", ylabel="share that is fake")
     left.set_yticks(np.linspace(0, 1, 6))
@@ -298,11 +272,6 @@ def reliability_figure(
     figure.suptitle("The same score means something else where fakes are rare", x=0.01, ha="left", fontsize=11,
                     fontweight="bold")  # fmt: skip
     return plots.finish(figure)
-
-
-def class_weights(labels: np.ndarray, fakes: float) -> np.ndarray:
-    """A weight a label, such that fakes make up the share `fakes`; they sum to the number of labels."""
-    return np.where(labels == 1, fakes / labels.mean(), (1 - fakes) / (1 - labels.mean()))
 
 
 def interval_rows(rows: Sequence[tuple[str, float, float, float]], title: str, unit: str = "AUC") -> Figure:
@@ -336,6 +305,123 @@ def interval_rows(rows: Sequence[tuple[str, float, float, float]], title: str, u
     return plots.finish(figure)
 
 
+def two_curves(labels: Sequence[int], scores: Sequence[float], fakes: float) -> Figure:
+    """ROC and precision–recall of the same scores in a world with another share of fakes.
+
+    Args:
+        labels: 0 or 1, both present.
+        scores: P(fake).
+        fakes: share of fakes in that world; the classes are weighted to it.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    weights = class_weights(labels, fakes)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.9))
+    plots.roc(left, labels, scores, colour="black")
+    left.set_title("ROC: the same in every world", fontsize=10)
+    precision, recall, _ = precision_recall_curve(labels, scores, sample_weight=weights)
+    average = average_precision_score(labels, scores, sample_weight=weights)
+    right.plot(recall[:-1], precision[:-1], color="black")
+    right.axhline(fakes, color=plots.NEUTRAL, linestyle=":", linewidth=1)
+    right.annotate("calling everything fake", (0.02, fakes), va="bottom", color=plots.NEUTRAL, fontsize=9)
+    right.annotate(f"average precision {average:.2f}", (0.97, 0.05), ha="right", fontweight="bold")
+    right.set(
+        xlabel="fakes found (recall)", ylabel="of those called fake, fake (precision)", xlim=(0, 1), ylim=(0, 1.02)
+    )
+    right.set_title(f"Precision–recall, where {share_text(fakes)} are fake", fontsize=10)
+    figure.suptitle("Where fakes are rare, the ROC curve hides what it costs to find them", x=0.01, ha="left",
+                    fontsize=11, fontweight="bold")  # fmt: skip
+    return plots.finish(figure)
+
+
+def share_text(share: float) -> str:
+    """A share in per cent, with a decimal where it needs one."""
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
+
+
+def risk_figure(coverage: Sequence[float], risk: Sequence[float], point: tuple[float, float], title: str) -> Figure:
+    """Risk against coverage, and where a rule that looks at the crop lies.
+
+    Args:
+        coverage, risk: from `calibration.risk_coverage`.
+        point: coverage and risk of the rule.
+        title: the figure's one message.
+    """
+    figure, ax = plt.subplots(figsize=(6.4, 3.4))
+    ax.plot(coverage, risk, color="black")
+    ax.annotate("only the surest scores", (coverage[len(coverage) // 2], max(risk) * 0.04), ha="center", va="bottom",
+                fontweight="bold")  # fmt: skip
+    ax.plot(*point, "D", color=plots.FAKE, markersize=9, markeredgecolor="white", clip_on=False)
+    ax.annotate("silent on crops \nunlike training’s ", point, (-8, -4), textcoords="offset points", ha="right",
+                va="top", color=plots.FAKE, fontweight="bold", fontsize=9)  # fmt: skip
+    top = max(0.02, *risk, point[1])
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.15 * top), xlabel="coverage: share of crops that get an answer",
+           ylabel="risk: share of these wrong")  # fmt: skip
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.xaxis.set_major_formatter("{x:.0%}")
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
+def robustness_figure(found: Mapping[str, Any], title: str) -> Figure:
+    """AUC against the strength of each change, with intervals, and the share of crops that still get an answer.
+
+    Args:
+        found: the report's "robustness".
+        title: the figure's one message.
+    """
+    every = list(found["perturbations"].values())
+    figure, axes = plt.subplots(2, 4, figsize=(10.0, 5.0), sharey=True)
+    for ax, one in zip(axes.flat, every, strict=False):
+        rows = [found["plain"], *one["strengths"]]
+        x = np.arange(len(rows))
+        low, high = np.array([row["auc_interval"] or (np.nan, np.nan) for row in rows], float).T
+        ax.fill_between(x, low, high, color=plots.NEUTRAL, alpha=0.25, linewidth=0)
+        ax.plot(x, [row["auc"] for row in rows], "o-", color="black", markersize=4)
+        ax.plot(x, [row["coverage"] for row in rows], "--", color=plots.FAKE, linewidth=1.5)
+        ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
+        ax.set(ylim=(0, 1.03), xlabel=one["unit"])
+        ax.set_xticks(x, ["as is", *(f"{row['strength']:g}" for row in one["strengths"])], fontsize=8)
+        ax.set_title(one["name"], fontsize=10)
+    last = axes.flat[-1]
+    last.axis("off")
+    last.text(0.05, 0.75, "●─  AUC by clip", fontweight="bold", transform=last.transAxes)
+    last.text(0.05, 0.55, "┄┄  share of crops\n      that get an answer", color=plots.FAKE, fontweight="bold", va="top",
+              transform=last.transAxes)  # fmt: skip
+    for ax in axes[:, 0]:
+        ax.set_ylabel("AUC, share")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def matrix_figure(table: pd.DataFrame, title: str) -> Figure:
+    """Who was trained on what, tested on what: AUC by clip in every cell.
+
+    Args:
+        table: matrix.csv.
+        title: the figure's one message.
+    """
+    names = list(dict.fromkeys(table["trained_on"]))
+    cells = table.set_index(["trained_on", "tested_on"])
+    values = np.array([[float(cells.loc[(row, column), "auc"]) for column in names] for row in names])
+    figure, ax = plt.subplots(figsize=(6.6, 4.2))
+    greys = LinearSegmentedColormap.from_list("matrix", ["#FFFFFF", "#6A6A6A"])
+    ax.imshow(values, cmap=greys, vmin=0.5, vmax=1)
+    for y, row in enumerate(names):
+        for x, column in enumerate(names):
+            low, high = (float(cells.loc[(row, column), end]) for end in ("low", "high"))
+            dark = values[y, x] > 0.85
+            ax.text(x, y - 0.08, f"{values[y, x]:.2f}", ha="center", va="center", fontsize=13, fontweight="bold",
+                    color="white" if dark else "black")  # fmt: skip
+            ax.text(x, y + 0.24, f"{low:.2f} to {high:.2f}", ha="center", va="center", fontsize=8,
+                    color="white" if dark else "black")  # fmt: skip
+    ax.set(xticks=range(len(names)), yticks=range(len(names)), xticklabels=names, yticklabels=names,
+           xlabel="tested on", ylabel="trained on")  # fmt: skip
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
 def wilson(count: int, of: int) -> tuple[float, float]:
     """Wilson's 95 % interval for a share (1927), which is sensible even at 0 of 4."""
     z = 1.959964
@@ -351,3 +437,69 @@ def pairs_of_people(clip_ids: Sequence[str]) -> list[str]:
     pairs = {tuple(sorted(name.split("_"))) for name in clip_ids if name.count("_") == 1}
     of_person = {person: "_".join(pair) for pair in sorted(pairs) for person in pair}
     return [of_person.get(name.split("_")[0], name) for name in clip_ids]
+
+
+# --- exercises
+
+
+def check_ece(ece: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
+    """Try a learner's expected calibration error (ten ranges of equal width) on scores whose answer is known.
+
+    Args:
+        ece: gets labels (N,) and P(fake) (N,).
+    """
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, 0, 1])
+    scores = np.array([0.05, 0.05, 0.05, 0.05, 0.35, 0.38, 0.95, 0.95, 0.95, 0.92])
+    found = ece(labels.copy(), scores.copy())
+    if found is None:
+        print("Not attempted yet: your function returns nothing.")
+        return
+    bins = reliability(labels, scores)
+    gaps = bins.said - bins.fake
+    wrong = {
+        float(np.abs(gaps).mean()): "Each range counts alike in yours. Weight it by the scores that it holds.",
+        abs(float((bins.weight * gaps).sum())): "Your gaps cancel out: too high here, too low there. Take their size.",
+        float(np.abs(scores - labels).mean()): "That compares each score with its own label. Compare ranges: what they "
+        "say on average, and what share is fake.",
+        float(bins.ece): "Right. It is zero for a detector that always says the share of fakes - and knows nothing.",
+    }  # fmt: skip
+    for value, text in wrong.items():
+        if np.isclose(float(found), value):
+            print(text)
+            return
+    print(
+        f"Not yet: {float(found):.3f}. Mean distance between said and so over ten ranges, each by its share of scores."
+    )
+
+
+def check_threshold(threshold: float | None, labels: Sequence[int], scores: Sequence[float], desk: Desk) -> None:
+    """Say what a learner's threshold costs a desk, beside the cheapest one and beside looking at nothing.
+
+    Args:
+        threshold: theirs.
+        labels: of the validation clips.
+        scores: P(fake) of each.
+        desk: whose costs.
+    """
+    if threshold is None:
+        print("Not attempted yet: put a number in place of None.")
+        return
+    if not 0 <= threshold <= 1:
+        print(f"{threshold}: a threshold lies between 0 and 1.")
+        return
+    own, least = cost(labels, scores, threshold, desk), cost(labels, scores, best_threshold(labels, scores, desk), desk)
+    blind = min(points(1, 0, desk), points(0, 1, desk))
+    print(f"{desk.name}: {own:,.0f} points lost on 100 clips at {threshold:g}; the cheapest threshold loses "
+          f"{least:,.0f}, looking at nothing {blind:,.0f}.")  # fmt: skip
+    alarms, misses = error_rates(labels, scores, threshold)
+    if own > blind:
+        dearer = (
+            "false alarms" if (1 - desk.fakes) * alarms * desk.alarm > desk.fakes * misses * desk.miss else "misses"
+        )
+        print(
+            f"They would do better without a detector. Your {dearer} cost most: which way should the threshold go?"
+        )
+    elif own > least + 0.05 * (blind - least):
+        print("Better than nothing. Is the dearer of the two errors the one that you let through?")
+    else:
+        print("A good choice - on these clips. Now defend it to somebody who asks how many clips that were.")

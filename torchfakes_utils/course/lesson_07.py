@@ -1,11 +1,6 @@
-"""What lesson 07 needs beside the package: regions of a face, the mask of a fake as its crop sees it, shares of heat.
+"""What lesson 07 needs beside the package: pairs to look at, drawn regions and masks, its figures and exercises."""
 
-The regions come from the five landmarks alone. They are bands and boxes in the face's own coordinates, not anatomy:
-good enough to ask whether heat lies on the mouth, not good enough to tell lips from teeth.
-"""
-
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -14,16 +9,11 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from torchfakes_utils import explanation
 from torchfakes_utils.course import plots
-from torchfakes_utils.dataset import read_crop
 from torchfakes_utils.detector import Detector
-from torchfakes_utils.face_detection import square_crop
-from torchfakes_utils.faceforensics import mask_path
-from torchfakes_utils.tables import CLIP_KEY
-from torchfakes_utils.video import read_frames, spread
-
-REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")
+from torchfakes_utils.heat_maps import of_faces, overlay
+from torchfakes_utils.regions import REGIONS
+from torchfakes_utils.video import spread
 
 
 def varied_pairs(faces: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -49,42 +39,6 @@ def varied_pairs(faces: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     return faces.set_index("file", drop=False).loc[files].reset_index(drop=True)
 
 
-def landmarks_of(text: str) -> np.ndarray:
-    """The column `landmarks` of faces.csv as (5, 2): left eye, right eye, nose, mouth corners; x, y in pixels."""
-    return np.array(text.split(), np.float64).reshape(5, 2)
-
-
-def face_regions(landmarks: np.ndarray, size: int = 160) -> np.ndarray:
-    """Which region of the face each pixel of a crop belongs to.
-
-    Coordinates are the face's own, so that the regions turn and stretch with it: `across` is 0 on the midline and 0.5
-    at an eye, `along` is 0 at the eyes and 1 at the mouth.
-
-    Args:
-        landmarks: (5, 2), x and y in pixels of the crop.
-        size: edge of the crop.
-
-    Returns:
-        (size, size) int64: an index into `REGIONS`; every pixel has exactly one.
-    """
-    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
-    # Its columns are the face's two axes in pixels; the inverse takes pixels to the face's coordinates.
-    to_face = np.linalg.inv(np.stack([landmarks[1] - landmarks[0], mouth - eyes], axis=1))
-    y, x = np.mgrid[:size, :size]
-    across, along = np.moveaxis((np.stack([x, y], axis=-1) - eyes) @ to_face.T, -1, 0)
-    across = np.abs(across)
-    face = (across / 0.95) ** 2 + ((along - 0.6) / 1.3) ** 2 <= 1  # brow to chin, ear to ear
-    inside = [  # the first that holds is taken
-        ("forehead", along < -0.35),
-        ("eyes", along < 0.3),
-        ("nose", (along < 0.78) & (across < 0.3)),
-        ("chin", along >= 1.3),
-        ("mouth", (along >= 0.78) & (across < 0.65)),
-    ]
-    names = [REGIONS.index("outside"), *(REGIONS.index(name) for name, _ in inside)]
-    return np.select([~face, *(where for _, where in inside)], names, REGIONS.index("cheeks"))
-
-
 def paint_regions(photo: np.ndarray, regions: np.ndarray) -> np.ndarray:
     """A photo (S, S, 3) uint8 with the borders of its regions (S, S) drawn in white, what is outside darkened."""
     painted = np.where((regions == REGIONS.index("outside"))[..., None], photo // 2, photo)
@@ -95,159 +49,12 @@ def paint_regions(photo: np.ndarray, regions: np.ndarray) -> np.ndarray:
     return painted
 
 
-def crop_mask(row: Mapping[str, object], data: Path | str, size: int = 160) -> np.ndarray | None:
-    """Where a fake was edited, in the coordinates of its crop.
-
-    Args:
-        row: of faces.csv.
-        data: the data set's folder.
-        size: edge of the crop.
-
-    Returns:
-        (size, size) bool, or None where the data set has no mask: for real clips, and where none was downloaded.
-    """
-    name = mask_path(row)
-    if name is None or not (Path(data) / name).is_file():
-        return None
-    _, frames = read_frames(Path(data) / name, indices=[int(row["frame"])])
-    # The mask video has the film's frame: the crop's own square, cut again with nothing added, fits it.
-    return square_crop(frames[0], [row["x1"], row["y1"], row["x2"], row["y2"]], 1.0, size)[0][..., 0] > 127
-
-
 def outline(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """A photo (S, S, 3) uint8 with the border of a mask (S, S) bool drawn in the colour of fakes, the rest darkened."""
     edge = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
     drawn = np.where(mask[..., None], photo, photo // 2)
     drawn[edge] = np.round(255 * np.array(to_rgb(plots.FAKE)))
     return drawn
-
-
-def heat_maps(
-    detector: Detector, faces: pd.DataFrame, targets: Sequence[str], layer: str | None = None, **options
-) -> list[np.ndarray]:
-    """Grad-CAM of every crop, each for a target of its own ("fake" or "real"), brought to the crop's size.
-
-    Args:
-        detector: any.
-        faces: rows of faces.csv with the column `file`.
-        targets: one a row.
-        layer: a name from `Detector.feature_layers`.
-        **options: for `explanation.grad_cam`.
-
-    Returns:
-        (H, W) float32 in [0, 1], one a row, in the rows' order.
-    """
-    import torch
-
-    crops = [read_crop(file) for file in faces["file"]]
-    targets, maps = np.asarray(targets), [np.empty(0)] * len(crops)
-    for target in np.unique(targets):
-        chosen = np.flatnonzero(targets == target)
-        images = torch.stack([detector.preprocessing.apply(crops[i]) for i in chosen])
-        found = explanation.grad_cam(detector, images, layer, str(target), **options)
-        for i, heat in zip(chosen, found, strict=True):
-            maps[i] = cv2.resize(heat, crops[i].shape[:0:-1], interpolation=cv2.INTER_LINEAR)
-    return maps
-
-
-def shares(heat: np.ndarray, parts: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """How much of a map's heat, and of its area, falls on each part.
-
-    Args:
-        heat: (S, S), not negative.
-        parts: (S, S) int, the part of each pixel, 0 to count - 1.
-        count: of parts.
-
-    Returns:
-        Two arrays (count,) that each sum to 1; the heat's is NaN where the map is all zeros.
-    """
-    area = np.bincount(parts.ravel(), minlength=count) / parts.size
-    total = float(heat.sum())
-    warm = np.bincount(parts.ravel(), heat.ravel(), minlength=count)
-    return warm / total if total > 0 else np.full(count, np.nan), area
-
-
-def times_its_area(
-    heat: np.ndarray, area: np.ndarray, clips: Sequence[object], replicates: int = 2000, seed: int = 0
-) -> np.ndarray:
-    """Share of heat over share of area, with a 95 % interval from drawing clips, not frames, again and again.
-
-    Args:
-        heat: (N, K) shares of heat of N crops on K parts; rows of NaN (maps of zeros) are left out.
-        area: (N, K) shares of area.
-        clips: (N,) which clip each crop is of.
-        replicates: of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        (K, 3): the ratio (1 = no more and no less than its area), and the interval's low and high end. NaN where no
-        map is left.
-    """
-    kept = ~np.isnan(heat).any(axis=1)
-    codes = pd.factorize(np.asarray(clips, object)[kept])[0]
-    if not len(codes):
-        return np.full((heat.shape[1], 3), np.nan)
-    by_clip = [pd.DataFrame(values[kept]).groupby(codes).mean().to_numpy() for values in (heat, area)]
-    draws = np.random.default_rng(seed).integers(0, len(by_clip[0]), (replicates, len(by_clip[0])))
-    with np.errstate(invalid="ignore", divide="ignore"):  # a part that no crop has: 0 / 0
-        ratio = by_clip[0].mean(axis=0) / by_clip[1].mean(axis=0)
-        drawn = by_clip[0][draws].mean(axis=1) / by_clip[1][draws].mean(axis=1)  # (replicates, K)
-    return np.column_stack([ratio, *np.quantile(drawn, [0.025, 0.975], axis=0)])
-
-
-def region_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> np.ndarray:
-    """Share of heat over share of area for each of `REGIONS`, over some crops.
-
-    Args:
-        maps: (S, S) of each crop, as `heat_maps` gives them.
-        faces: their rows of faces.csv.
-
-    Returns:
-        (7, 3): ratio, and the low and high end of its interval by clip; see `times_its_area`.
-    """
-    pairs = [
-        shares(heat, face_regions(landmarks_of(text), len(heat)), len(REGIONS))
-        for heat, text in zip(maps, faces["landmarks"], strict=True)
-    ]
-    return times_its_area(*(np.array(part) for part in zip(*pairs, strict=True)), clip_names(faces))
-
-
-def mask_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame, data: Path | str) -> pd.DataFrame:
-    """How much of the heat on fakes lies where they were edited, against how much of the crop that is.
-
-    Args:
-        maps: (S, S) of each crop.
-        faces: their rows of faces.csv; crops without a mask are left out.
-        data: the data set's folder.
-
-    Returns:
-        A row a method (the index): `area`, the mask's mean share of the crop; `ratio`, share of heat over share of
-        area; `low` and `high`, its interval by clip.
-    """
-    found = []
-    for heat, (_, row) in zip(maps, faces.iterrows(), strict=True):
-        mask = crop_mask(row, data, len(heat))
-        if mask is not None and mask.any():
-            found.append((row["method"], *(part[1] for part in shares(heat, mask.astype(np.int64), 2)), row.name))
-    table = pd.DataFrame(found, columns=["method", "heat", "area", "row"])
-    rows = {}
-    for method, part in table.groupby("method"):
-        clips = clip_names(faces.loc[part["row"]])
-        ratio = times_its_area(part[["heat"]].to_numpy(), part[["area"]].to_numpy(), clips)[0]
-        rows[method] = dict(zip(("area", "ratio", "low", "high"), (part["area"].mean(), *ratio), strict=True))
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["area", "ratio", "low", "high"])
-
-
-def clip_names(faces: pd.DataFrame) -> np.ndarray:
-    """Which clip each row is of, as one text: the file name alone is shared by four fakes."""
-    return faces[CLIP_KEY].agg("/".join, axis=1).to_numpy()
-
-
-def verdict(low: float, high: float) -> str:
-    """What an interval round a ratio to chance allows one to say."""
-    if np.isnan(low):
-        return "no heat"
-    return "more than chance" if low > 1 else "less than chance" if high < 1 else "cannot tell"
 
 
 Series = tuple[str, str, str, np.ndarray]
@@ -290,13 +97,131 @@ def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], ti
 
 
 def look(
-    detector: Detector, faces: pd.DataFrame, face: int = 0, layer: str | None = None, target: str = "fake"
+    detector: Detector,
+    faces: pd.DataFrame,
+    face: int = 0,
+    layer: str | None = None,
+    method: str = "grad-cam",
+    target: str = "fake",
 ) -> Figure:
     """One face: the crop, the heat map as the layer has it, and laid over the crop."""
     row = faces.iloc[[face]]
     photo = plots.face(row["file"].item())
-    heat = heat_maps(detector, row, [target], layer)[0]
+    heat = of_faces(detector, row, target, layer, method)[0]
     grid = cv2.applyColorMap(np.rint(255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     name = "real" if row["label"].item() == 0 else f"fake, {row['method'].item()}"
-    titles = [name, f"{layer}: speaks for “{target}”", "laid over the crop"]
-    return plots.images([photo, grid, explanation.overlay(photo, heat)], titles, inches=2.3)
+    titles = [name, f"{method} at {layer}: “{target}”", "laid over the crop"]
+    return plots.images([photo, grid, overlay(photo, heat)], titles, inches=2.3)
+
+
+def agreement_figure(table: pd.DataFrame, measures: Sequence[str], title: str) -> Figure:
+    """Agreement of maps with the masks, measure by measure.
+
+    Args:
+        table: rows of `mask_agreement.agreement_table` of one method (or "all"); `map`, `measure`, `value`, `low`,
+            `high`.
+        measures: a panel each.
+        title: the figure's one message.
+    """
+    maps = list(dict.fromkeys(table["map"]))
+    figure, axes = plt.subplots(1, len(measures), figsize=(9.4, 0.5 * len(maps) + 1.3), sharey=True, squeeze=False)
+    for ax, measure in zip(axes[0], measures, strict=True):
+        own = table[table["measure"] == measure].set_index("map")
+        for y, name in enumerate(maps):
+            value, low, high = own.loc[name, ["value", "low", "high"]].astype(float)
+            colour = "black" if name == "trained" else plots.NEUTRAL
+            ax.hlines(y, low, high, color=colour, linewidth=2)
+            ax.plot(value, y, "X" if name == "trained" else "D", color=colour, markersize=8, markeredgecolor="white")
+        ax.set(yticks=range(len(maps)), yticklabels=maps, ylim=(len(maps) - 0.5, -0.5), xlim=(0, 1))
+        ax.set_title(measure, fontsize=10, fontweight="normal")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def cascade_figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """How alike maps stay when weights are replaced by random ones, a curve a method.
+
+    Args:
+        tables: by the method's name, from `sanity_checks.cascade`.
+        title: the figure's one message.
+    """
+    figure, ax = plt.subplots(figsize=(8.0, 3.9))
+    for index, (name, table) in enumerate(tables.items()):
+        x = np.arange(len(table))
+        colour = ("black", plots.NEUTRAL, plots.FAKE)[index % 3]
+        if index == 0:
+            ax.fill_between(x, table["low"].astype(float), table["high"].astype(float), color=plots.NEUTRAL, alpha=0.2,
+                            linewidth=0)  # fmt: skip
+        ax.plot(x, table["rank_correlation"].astype(float), marker="os^"[index % 3], color=colour)
+        ax.annotate(f"  {name}", (x[-1], table["rank_correlation"].iloc[-1]), va="center", color=colour,
+                    fontweight="bold", annotation_clip=False)  # fmt: skip
+    ax.axhline(0, color=plots.NEUTRAL, linestyle=":", linewidth=1)
+    ax.set_xticks(x, [text.removesuffix(" to head") for text in table["changed"]], rotation=20, ha="right")
+    ax.set(ylabel="rank correlation with\nthe trained network's map", ylim=(-0.4, 1.05),
+           xlabel="random weights from the answer down to here")  # fmt: skip
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
+# --- exercises
+
+
+def check_weights(weights: Callable[[np.ndarray], np.ndarray | None]) -> None:
+    """Try a learner's weights of Grad-CAM on gradients whose answer is known.
+
+    Args:
+        weights: gets (C, H, W), gives (C,).
+    """
+    gradient = np.random.default_rng(0).normal(size=(5, 4, 6))
+    found = weights(gradient.copy())
+    if found is None:
+        print("Not attempted yet: your function returns nothing.")
+        return
+    found = np.asarray(found, float)
+    if found.shape != (5,):
+        print(f"One number a channel is wanted, (5,), and yours is {found.shape}: over which axes did you average?")
+    elif np.allclose(found, gradient.mean(axis=(1, 2))):
+        print("Right. Two lines of code, and three years of papers follow from them.")
+    elif np.allclose(found, gradient.sum(axis=(1, 2))):
+        print(
+            "That is the sum. Stretched to its maximum the map is the same; but compare two layers of different size."
+        )
+    elif np.allclose(found, np.maximum(gradient, 0).mean(axis=(1, 2))):
+        print(
+            "You cut off the negative gradients. Then nothing can speak against the target; that is a guided variant."
+        )
+    elif np.allclose(found, np.abs(gradient).mean(axis=(1, 2))):
+        print("With absolute values a channel that speaks against the target counts as one that speaks for it.")
+    else:
+        print("Not yet. The mean of the gradient over all places, channel by channel.")
+
+
+def check_pointing(pointing: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
+    """Try a learner's pointing game on maps whose answer is known.
+
+    Args:
+        pointing: gets a map (H, W) and a mask (H, W) bool; gives 1 where the hottest place lies inside, else 0, and NaN
+            for a dark map.
+    """
+    mask = np.zeros((6, 8), bool)
+    mask[1:3, 5:7] = True
+    inside, outside = np.zeros((6, 8)), np.zeros((6, 8))
+    inside[2, 6], inside[4:, :4] = 1, 0.9  # hottest inside, most of the heat outside
+    outside[2, 5:7], outside[5, 0] = 0.9, 1
+    found = [pointing(heat, mask) for heat in (inside, outside, np.zeros((6, 8)))]
+    if all(value is None for value in found):
+        print("Not attempted yet: your function returns nothing.")
+        return
+    first, second, dark = (np.nan if value is None else float(value) for value in found)
+    if (first, second) == (1, 0) and np.isnan(dark):
+        print("Right, and a dark map is no miss: it did not point at all.")
+    elif (first, second) == (1, 0):
+        print(
+            "The pointing is right. But a dark map points nowhere: argmax of zeros is the upper left corner. Give NaN."
+        )
+    elif (first, second) == (0, 1):
+        print("Turned round: row and column, or inside and outside?")
+    elif 0 < first < 1:
+        print("That is the share of heat inside, which is another measure. Here only the hottest place counts.")
+    else:
+        print("Not yet. Where is the map at its maximum, and is the mask true there?")

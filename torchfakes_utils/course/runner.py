@@ -18,7 +18,7 @@ from torchfakes_utils.course import build, colab, state
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import atomic_write
 
-# What a reader should see at the end, by frame and by clip; the rest is in metrics.json.
+# What a reader should see at the end, by frame and by clip; the rest is in report.json.
 METRICS = ("auc", "balanced_accuracy", "accuracy", "eer", "always_fake_accuracy")
 
 
@@ -158,8 +158,11 @@ error rate where false alarms and misses are equally common. Intervals are 95 %,
 
 
 def _metrics() -> dict | None:
-    path = state.paths().run / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    path = state.paths().run / "report.json"
+    if not path.is_file():
+        return None
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return {name: report[name] for name in ("split", "frame", "clip", "methods") if name in report}
 
 
 def _metric_lines(metrics: dict | None) -> list[str]:

@@ -31,8 +31,15 @@ EXTRACTION: dict[str, Any] = {"frames": 12}
 # From random weights: the same lesson for everybody, with a network connection or without.
 TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448}
 
+# Smaller still, for what is trained only to be compared: four detectors of one manipulation each, and one that is
+# trained on labels thrown by a coin.
+MATRIX: dict[str, Any] = {"pretrained": None, "epochs": 3, "crops_per_epoch": 320, "image_size": 112}
+CONTROL: dict[str, Any] = {"pretrained": None, "epochs": 3, "crops_per_epoch": 448, "random_labels": True}
+# Crops of a clip: 36 passes over them for robustness, and what each of the four is tested on.
+PERTURBED_FRAMES, MATRIX_FRAMES = 2, 4
+
 # Raised when a step makes something else out of the same settings; what an earlier version made is then made anew.
-VERSIONS = {"clips": 2, "faces": 2, "run": 2}
+VERSIONS = {"clips": 2, "faces": 2, "run": 3, "scores": 2}
 
 # What the learner is told when the step has to be done, and which steps have to be done before it.
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -41,6 +48,9 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "faces": ("Cutting out the faces", ("clips",)),
     "run": ("Training the detector", ("faces",)),
     "scores": ("Scoring the test faces", ("run",)),
+    "robustness": ("Changing the test faces, and scoring them again", ("scores",)),
+    "matrix": ("Training on each manipulation alone", ("faces",)),
+    "control": ("Training on labels thrown by a coin", ("faces",)),
     "lab": ("Training the teams of lesson 08", ("faces",)),
 }
 
@@ -79,6 +89,16 @@ class Paths:
         """The folder of lesson 08's detectors."""
         return self.run.with_name(f"{self.run.name}-lab")
 
+    @property
+    def matrix(self) -> Path:
+        """The folder of the detectors that know one manipulation each."""
+        return self.run.with_name(f"{self.run.name}-matrix")
+
+    @property
+    def control(self) -> Path:
+        """The run folder of the detector that cannot have learned anything."""
+        return self.run.with_name(f"{self.run.name}-control")
+
 
 def paths() -> Paths:
     """Where data and runs live; asked anew each time, so that a change of directory or environment counts.
@@ -112,11 +132,14 @@ def ensure(step: str, progress: bool = True) -> Path:
 
     Args:
         step: "mini" (the data set), "clips" (clips.csv), "faces" (faces.csv and crops), "run" (a trained detector),
-            "scores" (scores.csv and metrics.json of the test split) or "lab" (the detectors of lesson 08).
+            "scores" (scores.csv and the report of the test split), "robustness" (how the detector bears what happens
+            to films), "matrix" (a detector for each manipulation, tested on all), "control" (a detector trained on
+            labels thrown by a coin) or "lab" (the detectors of lesson 08).
         progress: show progress bars.
 
     Returns:
-        The data set's folder, clips.csv, faces.csv, the run folder, scores.csv, or the lab's scores.csv.
+        The data set's folder, clips.csv, faces.csv, the run folder, scores.csv, the report, matrix.csv, the control's
+        run folder, or the lab's scores.csv.
 
     Raises:
         InputError: no such step, or what it needs cannot be built.
@@ -204,7 +227,7 @@ def _ensure(step: str, where: Paths, progress: bool) -> Path:
         if stamp.read_text() in (settings, _THEIRS):
             return result
         # Built here, with settings that no longer hold. The two other steps just write their tables anew.
-        if step in ("mini", "faces", "run", "lab"):
+        if step in ("mini", "faces", "run", "matrix", "control", "lab"):
             shutil.rmtree(folder)
     print(f"{STEPS[step][0]} (once) …", flush=True)
     try:
@@ -234,12 +257,22 @@ def _places(step: str, where: Paths) -> tuple[Path, Path]:
         "faces": (where.faces_csv, where.faces),
         "run": (where.run, where.run),
         "scores": (where.run / "scores.csv", where.run),
+        "robustness": (where.run / "report.json", where.run),
+        "matrix": (where.matrix / "matrix.csv", where.matrix),
+        "control": (where.control, where.control),
         "lab": (where.lab / "scores.csv", where.lab),
     }[step]
 
 
 def _settings(step: str, where: Paths) -> dict[str, Any]:
     """What the course sets for a step; a data set of the learner's own gets the pipeline's defaults."""
+    fixed = {
+        "robustness": {"frames": PERTURBED_FRAMES},
+        "matrix": MATRIX | {"frames": MATRIX_FRAMES},
+        "control": CONTROL,
+    }
+    if step in fixed:
+        return fixed[step]
     return {"mini": MINI, "faces": EXTRACTION, "run": TRAINING}.get(step, {}) if _is_mini(where) else {}
 
 
@@ -281,9 +314,39 @@ def _run(where: Paths, progress: bool) -> None:
 
 
 def _scores(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import evaluation
+    from torchfakes_utils import evaluation, report
 
-    evaluation.evaluate(where.run, where.faces_csv)
+    report.write(where.run, evaluation.evaluate(where.run, where.faces_csv))
+    # The new report knows nothing of robustness; measured anew, which costs nothing where it is kept.
+    (where.run / ".course-robustness.json").unlink(missing_ok=True)
+
+
+def _robustness(where: Paths, progress: bool) -> None:
+    from torchfakes_utils import evaluation, report
+    from torchfakes_utils.robustness import RobustnessConfig
+    from torchfakes_utils.scoring import Scoring
+
+    config = evaluation.EvaluationConfig(
+        scoring=Scoring(progress=progress),
+        scores=where.run / "scores.csv",
+        perturb=True,
+        robustness=RobustnessConfig(**_settings("robustness", where)),
+    )
+    report.write(where.run, evaluation.evaluate(where.run, where.faces_csv, config))
+
+
+def _matrix(where: Paths, progress: bool) -> None:
+    from torchfakes_utils import cross_manipulation, training
+    from torchfakes_utils.scoring import Scoring
+
+    scoring = Scoring(frames=MATRIX_FRAMES, progress=progress)
+    cross_manipulation.matrix(where.faces_csv, where.matrix, training.TrainingConfig(**MATRIX), scoring=scoring)
+
+
+def _control(where: Paths, progress: bool) -> None:
+    from torchfakes_utils import training
+
+    training.train(where.faces_csv, where.control, training.TrainingConfig(**CONTROL), progress=progress)
 
 
 def _lab(where: Paths, progress: bool) -> None:
@@ -298,6 +361,9 @@ _BUILDERS: dict[str, Callable[[Paths, bool], None]] = {
     "faces": _faces,
     "run": _run,
     "scores": _scores,
+    "robustness": _robustness,
+    "matrix": _matrix,
+    "control": _control,
     "lab": _lab,
 }
 
