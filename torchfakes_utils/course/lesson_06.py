@@ -496,9 +496,7 @@ def check_threshold(threshold: float | None, labels: Sequence[int], scores: Sequ
         dearer = (
             "false alarms" if (1 - desk.fakes) * alarms * desk.alarm > desk.fakes * misses * desk.miss else "misses"
         )
-        print(
-            f"They would do better without a detector. Your {dearer} cost most: which way should the threshold go?"
-        )
+        print(f"They would do better without a detector. Your {dearer} cost most: which way should the threshold go?")
     elif own > least + 0.05 * (blind - least):
         print("Better than nothing. Is the dearer of the two errors the one that you let through?")
     else:
