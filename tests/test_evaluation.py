@@ -13,9 +13,10 @@ from torchfakes_utils.dataset import Preprocessing, load_faces
 from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import Detector, DetectorConfig, load, save
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation import EvaluationConfig, abstention, evaluate, summarise
+from torchfakes_utils.evaluation import EvaluationConfig, evaluate
 from torchfakes_utils.metrics import binary_metrics
 from torchfakes_utils.scoring import Scoring, score
+from torchfakes_utils.summary import abstention, summarise
 from torchfakes_utils.tables import FACE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 
 

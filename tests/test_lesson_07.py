@@ -93,3 +93,8 @@ def at_maximum(heat, mask):
 def test_the_exercise_on_pointing_tells_wrong_answers_apart(capsys, pointing, said):
     lesson_07.check_pointing(pointing)
     assert said in capsys.readouterr().out
+
+
+def test_a_value_with_its_interval_as_text():
+    table = pd.DataFrame({"ratio": [1.234, np.nan], "low": [1.0, np.nan], "high": [2.0, np.nan]}, index=[3, 5])
+    assert lesson_07.as_text(table, "ratio").to_dict() == {3: "1.23 (1.00 to 2.00)", 5: "–"}

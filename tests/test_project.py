@@ -29,10 +29,10 @@ PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces",
          "clip_faces": "faces", "scheduling": "faces", "pretrained": "training", "crops": "training",
          "distributed": "training", "interruption": "training", "optimisation": "training", "run_folder": "training",
          "trackers": "training", "journal": "training", "memory": "training", "training_config": "training",
-         "batches": "training", "bootstrap": "metrics", "scoring": "evaluation", "robustness": "evaluation",
-         "cross_manipulation": "evaluation", "heat_maps": "explanation", "regions": "explanation",
-         "mask_agreement": "explanation", "sanity_checks": "explanation", "report_figures": "report",
-         "report_page": "report", "model_card": "report"}  # fmt: skip
+         "batches": "training", "bootstrap": "metrics", "scoring": "evaluation", "summary": "evaluation",
+         "robustness": "evaluation", "cross_manipulation": "evaluation", "heat_maps": "explanation",
+         "regions": "explanation", "mask_agreement": "explanation", "sanity_checks": "explanation",
+         "report_figures": "report", "report_page": "report", "model_card": "report", "cli_parser": "cli"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.
 DISTRIBUTIONS = {
@@ -104,10 +104,10 @@ def test_relative_imports_are_not_used():
 
 
 def test_the_command_line_imports_its_stages_late():
-    for name in ("__init__", "cli", "__main__", "errors"):
+    for name in ("__init__", "cli", "cli_parser", "__main__", "errors"):
         path = PACKAGE / f"{name}.py"
         if path.is_file():
-            assert own_modules(imports(path.read_text(), top_only=True)) <= {"errors", "cli"}
+            assert own_modules(imports(path.read_text(), top_only=True)) <= {"errors", "cli", "cli_parser"}
     probe = (
         "import sys, torchfakes_utils, torchfakes_utils.course; "
         "heavy = {'torch', 'matplotlib', 'pandas', 'gradio', 'ipywidgets', 'nbclient'} & set(sys.modules); "

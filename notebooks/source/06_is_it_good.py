@@ -432,7 +432,7 @@ print(f"best of the first 20: {max(dice[:20]):.2f}")
 # Nothing is changed afterwards, whatever comes out.
 
 # %%
-from torchfakes_utils.evaluation import summarise
+from torchfakes_utils.summary import summarise
 from torchfakes_utils.tables import SCORED_COLUMNS, read_table
 
 test = read_table(course.ensure("scores"), SCORED_COLUMNS)

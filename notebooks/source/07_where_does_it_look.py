@@ -365,6 +365,10 @@ for name, table in tables.items():
         panels[name].append((kind, colour, marker, own[["ratio", "low", "high"]].to_numpy(float)))
 lesson_07.ratio_figure(REGIONS, panels, "Favourite places: with something to learn, untrained, with nothing to learn")
 
+# %%
+texts = {name: table.set_index(["kind", "region"]).pipe(lesson_07.as_text, "ratio") for name, table in tables.items()}
+pd.DataFrame(texts)
+
 # %% [markdown]
 # Now the claim, line by line, by rules fixed before looking. An interval above 1 is *more than chance*, one below 1
 # *less*, and one that holds 1 *cannot tell*. And a region is the network's own finding only where its interval also
@@ -454,8 +458,7 @@ for name in ("random weights", "random labels"):
     measured.append(agreement_table({name: agreement(found, masks_of_four * (len(of) // len(four)))}, of))
 table = pd.concat(measured, ignore_index=True)
 whole = table[table["method"] == "all"]
-if len(whole):
-    print(whole.pivot(index="map", columns="measure", values="value").astype(float).round(2)[list(MEASURES)])
+whole.assign(text=lesson_07.as_text(whole, "value")).pivot(index="map", columns="measure", values="text")
 
 # %%
 if len(whole):

@@ -348,7 +348,7 @@ def risk_figure(coverage: Sequence[float], risk: Sequence[float], point: tuple[f
     """
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     ax.plot(coverage, risk, color="black")
-    ax.annotate("only the surest scores", (coverage[len(coverage) // 2], max(risk) * 0.04), ha="center", va="bottom",
+    ax.annotate("line: only the surest\nscores get an answer", (0.03, 0.95), xycoords="axes fraction", va="top",
                 fontweight="bold")  # fmt: skip
     ax.plot(*point, "D", color=plots.FAKE, markersize=9, markeredgecolor="white", clip_on=False)
     ax.annotate("silent on crops \nunlike training’s ", point, (-8, -4), textcoords="offset points", ha="right",
@@ -403,7 +403,7 @@ def matrix_figure(table: pd.DataFrame, title: str) -> Figure:
     names = list(dict.fromkeys(table["trained_on"]))
     cells = table.set_index(["trained_on", "tested_on"])
     values = np.array([[float(cells.loc[(row, column), "auc"]) for column in names] for row in names])
-    figure, ax = plt.subplots(figsize=(6.6, 4.2))
+    figure, ax = plt.subplots(figsize=(7.6, 4.4))
     greys = LinearSegmentedColormap.from_list("matrix", ["#FFFFFF", "#6A6A6A"])
     ax.imshow(values, cmap=greys, vmin=0.5, vmax=1)
     for y, row in enumerate(names):

@@ -114,6 +114,20 @@ def look(
     return plots.images([photo, grid, overlay(photo, heat)], titles, inches=2.3)
 
 
+def as_text(table: pd.DataFrame, value: str) -> pd.Series:
+    """A column of a table with its interval, as text; a dash where there is none.
+
+    Args:
+        table: with the column `value`, `low` and `high`.
+        value: the column's name.
+    """
+    numbers = table[[value, "low", "high"]].astype(float)
+    return pd.Series(
+        ["–" if np.isnan(row).any() else "{:.2f} ({:.2f} to {:.2f})".format(*row) for row in numbers.to_numpy()],
+        index=table.index,
+    )
+
+
 def agreement_figure(table: pd.DataFrame, measures: Sequence[str], title: str) -> Figure:
     """Agreement of maps with the masks, measure by measure.
 
