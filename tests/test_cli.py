@@ -194,7 +194,6 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
     assert "run/report.html" in shown
     answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, 4))
     assert cli.main(["evaluate", "run", "faces.csv"]) == 1
-    assert "4 crops could not be read" in capsys.readouterr().err
 
 
 def test_warnings_of_a_stage_are_one_line_and_logging_is_left_alone(monkeypatch, capsys):
@@ -324,9 +323,9 @@ def test_the_pipeline_from_end_to_end(tmp_path, capsys):
     assert explained["pictures"] == 2 and {row["map"] for row in explained["masks"]} >= {"trained", "centre prior"}
     assert json.loads((results / "report.json").read_text())["interpretation"]["regions"] == explained["regions"]
     (again,) = command("evaluate", results, faces / "faces.csv", "--perturb", "jpeg", "--perturb-frames", 1,
-                       "--replicates", 20, "--against", results, "--scores", results / "scores.csv")  # fmt: skip
+                       "--replicates", 20, "--scores", results / "scores.csv")  # fmt: skip
     assert list(again["robustness"]["perturbations"]) == ["jpeg"]
-    assert again["comparison"]["metrics"]["auc"]["difference"] == 0 and again["interpretation"]
+    assert again["interpretation"]
     clip = next(mini.glob("original_sequences/youtube/c23/videos/*.mp4"))
     Image.fromarray(data.astronaut()).save(tmp_path / "photo.jpg")
     (tmp_path / "text.mp4").write_text("no video")

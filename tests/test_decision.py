@@ -22,6 +22,8 @@ USUAL = {"face": 100, "sharpness": 200, "brightness": 120, "contrast": 50}
 def test_crops_unlike_those_of_training_get_no_answer(changed, said):
     assert Decision(ranges=RANGES).outside(USUAL | changed).startswith(said)
     assert bool(Decision(ranges=RANGES).outside(USUAL | changed)) == bool(said)
+    dark = USUAL | {"brightness": 9, "sharpness": 1}
+    assert Decision(ranges=RANGES).outside(dark).startswith("too dark"), "which is what made it soft"
     assert Decision().outside(USUAL | changed) == "", "nothing is known of what training has seen"
 
 

@@ -15,6 +15,7 @@ from torchfakes_utils.detector import Detector, DetectorConfig, load, save
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import EvaluationConfig, evaluate
 from torchfakes_utils.metrics import binary_metrics
+from torchfakes_utils.robustness import RobustnessConfig
 from torchfakes_utils.scoring import Scoring, score
 from torchfakes_utils.summary import abstention, summarise
 from torchfakes_utils.tables import FACE_COLUMNS, SCORED_COLUMNS, read_table, write_table
@@ -390,3 +391,28 @@ def test_not_a_number_is_never_summarised(faces_csv):
     scores.loc[3, "probability_fake"] = np.nan
     with pytest.raises(InputError, match="not"):
         summarise(scores, "test")
+
+
+def test_comparisons_that_would_say_nothing_are_refused_in_a_line(faces_csv, tmp_path):
+    runs = [small(tmp_path, seed, Decision(0.4, notes=("by hand",))) for seed in range(3)]
+    for seed, (run, epochs) in enumerate(zip(runs, (5, 5, 3), strict=True)):
+        (run / "config.json").write_text(json.dumps({"epochs": epochs, "seed": seed, "device": "cpu"}))
+    for config, message in (
+        (EvaluationConfig(cross=(faces_csv,)), "other data sets"),
+        (EvaluationConfig(against=(runs[0],)), "the same weights"),
+        (EvaluationConfig(seeds=(runs[1],), against=(runs[1],)), "name each run once"),
+        (EvaluationConfig(seeds=(runs[2],)), "another recipe .* differs in epochs"),
+        (EvaluationConfig(perturb=True, robustness=RobustnessConfig(("fog",))), "no perturbation 'fog'"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            evaluate(runs[0], faces_csv, config)
+        assert "\n" not in str(caught.value) and not (runs[0] / "scores.csv").exists()
+    assert evaluate(runs[0], faces_csv, EvaluationConfig(seeds=(runs[1],), replicates=20)).summary["seeds"]["runs"] == 2
+
+
+def test_a_split_of_one_class_is_measured_and_said(faces_csv, tmp_path, caplog):
+    run = small(tmp_path, decision=Decision(0.4, notes=("by hand",)))
+    table = pd.read_csv(faces_csv, dtype=str)
+    write_table(table[table["label"] == "1"], faces_csv, FACE_COLUMNS)
+    assert evaluate(run, faces_csv).summary["clip"]["auc"] is None
+    assert "only fake ones are given" in caplog.text and len(caplog.messages) == 1

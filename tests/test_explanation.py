@@ -111,6 +111,8 @@ def test_without_masks_the_rest_is_measured_and_the_lack_is_said(tiny_faces, tmp
     found = json.loads((out / "explanation.json").read_text())
     assert found["masks"] == [] and found["sanity"] is None and len(found["regions"]) == 14
     assert "give it with --data" in caplog.text
+    with pytest.raises(InputError, match="no such folder; --data"):
+        explain(run, tiny_faces / "faces.csv", None, ExplanationConfig(data=tmp_path / "gone"))
     nowhere = ExplanationConfig(limit=2, controls=0, checks=False, data=tmp_path)
     explain(run, tiny_faces / "faces.csv", None, nowhere)
     assert "4 fakes without a mask: the mask video is not there" in caplog.text

@@ -120,8 +120,10 @@ def ece(labels, scores, weights=None, signed=False):
     [(lambda labels, scores: None, "Not attempted"), (ece, "Right."),
      (lambda labels, scores: ece(labels, scores, "alike"), "counts alike"),
      (lambda labels, scores: ece(labels, scores, signed=True), "cancel out"),
-     (lambda labels, scores: np.abs(labels - scores).mean(), "its own label"), (lambda labels, scores: 0.9, "Not yet")],
-    ids=["none", "right", "alike", "signed", "single", "other"],
+     (lambda labels, scores: np.abs(labels - scores).mean(), "its own label"), (lambda labels, scores: 0.9, "Not yet"),
+     (lambda labels, scores: ece(labels[scores < 1], scores[scores < 1]) * 10 / 11, "Not yet"),
+     (lambda labels, scores: labels + "a", "Your function stopped with")],
+    ids=["none", "right", "alike", "signed", "single", "other", "without ones", "error"],
 )  # fmt: skip
 def test_the_exercise_on_calibration_tells_wrong_answers_apart(capsys, answer, said):
     lesson_06.check_ece(answer)
@@ -130,7 +132,14 @@ def test_the_exercise_on_calibration_tells_wrong_answers_apart(capsys, answer, s
 
 @pytest.mark.parametrize(
     ("threshold", "said"),
-    [(None, "Not attempted"), (2.0, "between 0 and 1"), (0.65, "A good choice"), (0.0, "false alarms cost most")],
+    [
+        (None, "Not attempted"),
+        (2.0, "between 0 and 1"),
+        (0.65, "A good choice"),
+        (0.0, "false alarms cost most"),
+        ("high", "no number"),
+        (0.95, "Most of what is lost are misses"),
+    ],
 )
 def test_the_exercise_on_thresholds(capsys, threshold, said):
     lesson_06.check_threshold(threshold, LABELS, SCORES, lesson_06.NEWSROOM)

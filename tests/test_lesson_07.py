@@ -87,8 +87,9 @@ def at_maximum(heat, mask):
     [(lambda heat, mask: None, "Not attempted"),
      (lambda heat, mask: at_maximum(heat, mask) if heat.max() > 0 else np.nan, "Right"),
      (at_maximum, "points nowhere"), (lambda heat, mask: 1 - at_maximum(heat, mask), "Turned round"),
-     (lambda heat, mask: heat[mask].sum() / max(heat.sum(), 1e-9), "share of heat"), (lambda heat, mask: 1, "Not yet")],
-    ids=["none", "right", "dark", "turned", "energy", "other"],
+     (lambda heat, mask: heat[mask].sum() / max(heat.sum(), 1e-9), "share of heat"), (lambda heat, mask: 1, "Not yet"),
+     (lambda heat, mask: mask[7, 7], "Your function stopped with IndexError")],
+    ids=["none", "right", "dark", "turned", "energy", "other", "error"],
 )  # fmt: skip
 def test_the_exercise_on_pointing_tells_wrong_answers_apart(capsys, pointing, said):
     lesson_07.check_pointing(pointing)

@@ -34,10 +34,12 @@ def small(folder, seed=0):
 def whole(tiny_ffpp, tiny_faces, tmp_path_factory):
     """A run with everything that can be measured, and its report."""
     folder = tmp_path_factory.mktemp("runs")
-    run, other = small(folder / "mine"), small(folder / "other", seed=3)
+    run, other, third = (small(folder / name, seed) for seed, name in enumerate(("mine", "other", "third")))
+    shutil.copytree(tiny_faces, folder / "elsewhere" / "faces")
     explain(run, tiny_faces / "faces.csv", None, ExplanationConfig(limit=2, controls=1, data=tiny_ffpp))
     config = EvaluationConfig(
-        replicates=50, seeds=(other,), against=(other,), cross=(tiny_faces / "faces.csv",), perturb=True,
+        replicates=50, seeds=(other,), against=(third,), cross=(folder / "elsewhere/faces/faces.csv",),
+        perturb=True,
         robustness=RobustnessConfig(frames=1, replicates=20),
     )  # fmt: skip
     return run, report.write(run, evaluate(run, tiny_faces / "faces.csv", config))
@@ -168,7 +170,7 @@ def test_everybody_can_read_the_page(whole):
             assert len(picture.get_attribute("alt")) > 20
             assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
         for table in page.locator("table").all():
-            assert table.locator("caption").inner_text() and table.locator("th[scope=col]").count()
+            assert table.locator("caption").text_content() and table.locator("th[scope=col]").count()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
         ids = page.eval_on_selector_all("[id]", "found => found.map(one => one.id)")
         assert len(ids) == len(set(ids))
@@ -177,3 +179,25 @@ def test_everybody_can_read_the_page(whole):
         browser.close()
     assert not problems and not asked
     assert written["name"] == "mine"
+
+
+def test_what_was_measured_before_stays_unless_weights_or_crops_are_others(tiny_faces, tmp_path):
+    run, table = small(tmp_path / "run"), tiny_faces / "faces.csv"
+    jpeg = RobustnessConfig(("jpeg",), frames=1, replicates=20)
+    report.write(run, evaluate(run, table, EvaluationConfig(replicates=20, perturb=True, robustness=jpeg)))
+    again = report.write(run, evaluate(run, table, EvaluationConfig(replicates=20)))
+    assert list(again["robustness"]["perturbations"]) == ["jpeg"]
+    small(tmp_path / "run", seed=9)
+    assert report.write(run, evaluate(run, table, EvaluationConfig(replicates=20)))["robustness"] is None
+
+
+def test_the_network_s_own_findings_are_beyond_those_that_know_nothing():
+    from torchfakes_utils.report_page import _own_findings
+
+    def row(network, kind, region, low, high):
+        return {"network": network, "kind": kind, "region": region, "low": low, "high": high}
+
+    rows = [row("trained", "fake", "nose", 1.5, 2.0), row("random labels", "fake", "nose", 1.4, 1.6),
+            row("trained", "fake", "chin", 1.5, 2.0), row("random labels", "fake", "chin", 0.8, 1.2),
+            row("trained", "real", "chin", 0.9, 1.2), row("random labels", "real", "chin", None, None)]  # fmt: skip
+    assert "on real faces nothing; on fake faces chin." in _own_findings(rows)

@@ -503,3 +503,15 @@ def test_progress_prints_class_balance_and_the_trivial_baseline(whole, faces_csv
     assert "train: 6 real, 12 fake (Deepfakes 6, FaceSwap 6)" in printed and "best: epoch" in printed
     line = describe_epoch(whole[1][0], 2)
     assert "always “fake”: 0.667" in line and "called fake:" in line and "\n" not in line
+
+
+def test_a_run_of_a_program_that_did_not_know_a_choice_goes_on(tmp_path):
+    """Choices are added with time; a run that was made before them is still itself, unless one of them is asked for."""
+    from torchfakes_utils.run_folder import STATE_NAME, claim
+
+    (tmp_path / "config.json").write_text(json.dumps({"seed": 0, "dropout": None}))
+    (tmp_path / STATE_NAME).write_bytes(b"there")
+    claim(tmp_path, {"seed": 0, "dropout": None, "methods": None, "random_labels": False}, ())
+    for asked in ({"seed": 0, "dropout": 0.0}, {"seed": 0, "dropout": None, "novelty": True}):
+        with pytest.raises(InputError, match="holds a run with"):
+            claim(tmp_path, asked, ())

@@ -196,10 +196,7 @@ def _evaluate(args: argparse.Namespace, output: Output) -> int:
     for line in _summary_lines(whole):
         output.line(line)
     output.line(f"the report is {args.run_folder / report.PAGE_FILE}")
-    if not found.unreadable:
-        return DONE
-    _say(f"{found.unreadable} crops could not be read; the rest is measured")
-    return SOME_UNUSABLE
+    return SOME_UNUSABLE if found.unreadable else DONE  # which ones was said when they were met
 
 
 def _matrix(args: argparse.Namespace, output: Output) -> int:
@@ -314,7 +311,10 @@ def _summary_lines(summary: dict[str, Any]) -> list[str]:
     answered = summary["abstention"]
     lines.append(f"  answers {answered['judged']} of {answered['clips']} clips, balanced accuracy of these "
                  f"{_number(answered['balanced_accuracy'])}")  # fmt: skip
-    for one in (summary["robustness"] or {"perturbations": {}})["perturbations"].values():
+    changed = summary["robustness"] or {"perturbations": {}}
+    if changed["perturbations"]:
+        lines.append(f"  {changed['frames']} crops a clip, as they are: AUC by clip {_number(changed['plain']['auc'])}")
+    for one in changed["perturbations"].values():
         curve = ", ".join(f"{row['strength']:g}: {_number(row['auc'])}" for row in one["strengths"])
         lines.append(f"  AUC by clip, {one['name']} ({one['unit']}): {curve}")
     for name, one in (summary["cross_data"] or {}).items():

@@ -17,12 +17,13 @@ from torchfakes_utils.calibration import fit_temperature, fit_threshold, probabi
 from torchfakes_utils.metrics import by_clip
 
 # What can be out of range: the quantity, its unit, what is said of too little and of too much of it (None: never said),
-# and by which factor a range is widened beyond what training has seen, for nothing breaks just there.
+# and by which factor a range is widened beyond what training has seen, for nothing breaks just there. The first that
+# holds is said: what is dark has few edges, too, and light is what would mend it.
 _LIMITS: dict[str, tuple[str, str | None, str | None, float]] = {
     "face": (" px", "too small", None, 1.25),
-    "sharpness": ("", "too blurred", "too noisy", 1.5),
     "brightness": ("", "too dark", "too bright", 1.25),
     "contrast": ("", "too little contrast", "too much contrast", 1.25),
+    "sharpness": ("", "too blurred", "too noisy", 1.5),
 }
 QUALITIES = tuple(_LIMITS)
 

@@ -5,6 +5,7 @@ one by clip: the frames of a clip are near copies, and a thousand of them are no
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from torchfakes_utils.decision import Decision, decide
 from torchfakes_utils.detector import Detector, best_folder, check_preprocessing, load, store_decision
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.metrics import by_clip
-from torchfakes_utils.robustness import RobustnessConfig, robustness
+from torchfakes_utils.robustness import RobustnessConfig, check_names, robustness
+from torchfakes_utils.run_folder import CONFIG_NAME
 from torchfakes_utils.scoring import Scoring, fingerprint, score
 from torchfakes_utils.summary import abstention, summarise
 from torchfakes_utils.tables import (
@@ -29,6 +31,7 @@ from torchfakes_utils.tables import (
     read_table,
     write_table,
 )
+from torchfakes_utils.training_config import FREE_FIELDS
 from torchfakes_utils.uncertainty import REPLICATES, compare, over_runs
 
 logger = logging.getLogger(__name__)
@@ -100,7 +103,10 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
             a read-only folder.
     """
     run, faces_csv = Path(run), Path(faces_csv)
+    if config.perturb:
+        check_names(config.robustness)
     detector = load(run)
+    _check_others(run, faces_csv, detector, config)
     faces = _faces(faces_csv, config.split, config.scoring, detector)
     _settle_decision(run, detector, faces_csv, config.scoring)
     if config.scores is None:
@@ -109,6 +115,11 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     else:
         scores = _given_scores(config.scores, faces, detector)
     summary = summarise(scores, config.split, detector.decision, config.replicates)
+    if summary["clip"]["auc"] is None:
+        why = summary["clip"]["reasons"]["auc"]
+        logger.warning(
+            "split %r of %s: %s; what cannot be measured is null in the report", config.split, faces_csv, why
+        )
     summary["decision"] = detector.decision.to_json()
     summary["abstention"] = abstention(scores, detector.decision.threshold, _faceless(faces_csv, config.split))
     summary |= _beside_others(by_clip(scores), detector, faces, config)
@@ -129,7 +140,7 @@ def describe_data(faces_csv: Path, faces: pd.DataFrame, unreadable: int = 0) -> 
         "table": faces_csv.name,
         "name": _data_name(faces_csv),
         "sha256": hashlib.sha256(faces_csv.read_bytes()).hexdigest(),
-        "crops": len(faces),
+        "crops": len(faces) - unreadable,
         "unreadable": unreadable,
         "clips": len(clips),
         "real_clips": int((clips["label"] == 0).sum()),
@@ -149,6 +160,41 @@ def _faces(faces_csv: Path, split: str, scoring: Scoring, detector: Detector) ->
     faces = load_faces(faces_csv, split)
     check_preprocessing(detector, read_extraction(faces_csv.parent))
     return faces if scoring.frames is None else limit_frames(faces, scoring.frames)
+
+
+def _check_others(run: Path, faces_csv: Path, detector: Detector, config: EvaluationConfig) -> None:
+    """Refuse comparisons that would say nothing: with oneself, or of runs of unlike recipes under one name.
+
+    Raises:
+        InputError: which run or table, and why.
+    """
+    for table in config.cross:
+        if Path(table).resolve() == faces_csv.resolve():
+            raise InputError(f"{table}: the table that is evaluated anyway; --cross takes those of other data sets")
+    known = {fingerprint(detector): run}
+    for other in (*config.seeds, *config.against):
+        weights = fingerprint(load(other))
+        if weights in known:
+            raise InputError(f"{other}: the same weights as in {known[weights]}; name each run once")
+        known[weights] = other
+    for group in ((run, *config.seeds), config.against):
+        for other in group[1:]:
+            unlike = _unlike(group[0], other)
+            if unlike:
+                raise InputError(
+                    f"{other}: another recipe than {group[0]} (it differs in {', '.join(unlike)}); runs that are taken "
+                    "together may differ in their seed only. To compare recipes use --against"
+                )
+
+
+def _unlike(run: Path, other: Path) -> list[str]:
+    """In which choices, beside the seed, two runs differ, as far as their folders tell."""
+    try:
+        one, two = (json.loads((Path(each) / CONFIG_NAME).read_text(encoding="utf-8")) for each in (run, other))
+    except (OSError, ValueError):
+        return []
+    left_out = {"seed", "versions", "git_revision", *FREE_FIELDS}
+    return sorted(name for name in {*one, *two} - left_out if one.get(name) != two.get(name))
 
 
 def _settle_decision(run: Path, detector: Detector, faces_csv: Path, scoring: Scoring) -> None:

@@ -120,6 +120,8 @@ def explain(run: Path | str, faces_csv: Path | str, out: Path | str | None = Non
         raise InputError(f"at least one crop has to be explained, not {config.limit}")
     run, faces_csv = Path(run), Path(faces_csv)
     out = run / "explanations" if out is None else Path(out)
+    if config.data is not None and not Path(config.data).is_dir():
+        raise InputError(f"{config.data}: no such folder; --data names the data set, in which the mask videos are")
     detector = load(run, torch_device(config.device))
     faces = load_faces(faces_csv, config.split)
     check_preprocessing(detector, read_extraction(faces_csv.parent))

@@ -45,7 +45,8 @@ def write(run: Path | str, evaluation: Evaluation, device: str = "auto") -> dict
         device: of the heat maps.
 
     Returns:
-        What `report.json` holds; `docs/report.schema.json` describes it.
+        What `report.json` holds; `docs/report.schema.json` describes it. What an earlier report of the same weights and
+        crops holds beyond that (seeds, a comparison, other data sets, robustness) is kept.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -62,6 +63,7 @@ def write(run: Path | str, evaluation: Evaluation, device: str = "auto") -> dict
         "detector": _describe(run, detector),
         "environment": _environment(detector),
     }
+    report |= _measured_before(run, report)
     _put(run, report, evaluation.scores)
     return report
 
@@ -97,6 +99,19 @@ def read(run: Path | str) -> dict[str, Any]:
     if report.get("format") != FORMAT:
         raise InputError(f"{path}: a report of another version; run `torchfakes evaluate` again")
     return report
+
+
+def _measured_before(run: Path, report: Mapping[str, Any]) -> dict[str, Any]:
+    """What an earlier report of the same weights and crops holds, and this one was not asked for."""
+    try:
+        before = read(run)
+    except InputError:
+        return {}
+    same = all(before.get(part, {}).get("sha256") == report[part]["sha256"] for part in ("detector", "data")) and all(
+        before.get(part) == report[part] for part in ("split", "decision")
+    )
+    kept = ("seeds", "comparison", "cross_data", "robustness") if same else ()
+    return {name: before[name] for name in kept if report[name] is None and before.get(name) is not None}
 
 
 def _put(run: Path, report: Mapping[str, Any], scores: pd.DataFrame) -> None:

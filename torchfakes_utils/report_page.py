@@ -64,9 +64,10 @@ def page(report: Mapping[str, Any], scores: pd.DataFrame, folder: Path) -> str:
 def headline(report: Mapping[str, Any]) -> list[str]:
     """What has to be said first, in sentences."""
     clip, data = report["clip"], report["data"]
+    people = "person" if data["people"] == 1 else "people"
     lines = [
-        f"{clip['n_real']} real and {clip['n_fake']} fake clips, {data['crops']} crops of {data['people']} people. By "
-        f"clip: AUC {interval(clip, 'auc')}; at the threshold of {clip['threshold']:.3f}, balanced accuracy "
+        f"{clip['n_real']} real and {clip['n_fake']} fake clips, {data['crops']} crops of {data['people']} {people}. "
+        f"By clip: AUC {interval(clip, 'auc')}; at the threshold of {clip['threshold']:.3f}, balanced accuracy "
         f"{interval(clip, 'balanced_accuracy')} and accuracy {interval(clip, 'accuracy')}, where always answering "
         f"“fake” has {number(clip['always_fake_accuracy'])}."
     ]
@@ -100,8 +101,9 @@ def _text(text: str) -> Block:
     return {"kind": "text", "text": text}
 
 
-def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Block:
-    return {"kind": "table", "caption": caption, "columns": columns, "rows": [list(row) for row in rows]}
+def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], folded: bool = False) -> Block:
+    rows = [list(row) for row in rows]
+    return {"kind": "table", "caption": caption, "columns": columns, "rows": rows, "folded": folded}
 
 
 def _figure(figure: Any, alt: str, caption: str) -> Block | None:
@@ -194,12 +196,24 @@ def _calibration(report: Mapping[str, Any]) -> list[Block | None]:
               f"and are stored with the weights. {notes}"),
         _table("Expected calibration error: mean distance between what a score says and what is so",
                ["", "without temperature", "with it"], rows),
+        _text(_temperature_helped(frame, decision["temperature"])),
         _figure(report_figures.reliability(frame["bins"], "crops"),
                 "Reliability diagram by frame: " + "; ".join(
                     f"said {row['said']:.2f}, fake {row['fake']:.2f}, {row['count']} crops" for row in frame["bins"]),
                 "Of the crops in each range of scores, the share that is fake. Above the dotted line more are fake "
                 "than the scores say: a network trained on halves meets a split with another share of fakes."),
     ]  # fmt: skip
+
+
+def _temperature_helped(frame: Mapping[str, Any], temperature: float) -> str:
+    before, after = frame["ece_balanced_uncalibrated"], frame["ece_balanced"]
+    if before is None or temperature == 1:
+        return "The temperature of 1 changes nothing." if temperature == 1 else "It takes both classes to say more."
+    word = "closer to" if after < before else "farther from"
+    return (
+        f"On this split the temperature takes the scores {word} what is so ({before:.3f} to {after:.3f}, were half of "
+        "the crops fake). It was fitted on the people of the validation split, who are others."
+    )
 
 
 def _abstention(report: Mapping[str, Any]) -> list[Block | None]:
@@ -338,19 +352,51 @@ def _interpretation(report: Mapping[str, Any]) -> list[Block | None]:
          "–" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}", f"{row['clips']}")
         for row in found["masks"]
     ]  # fmt: skip
+    measures = list(dict.fromkeys(row["measure"] for row in found["masks"]))
+    pooled = {(row["map"], row["measure"]): row for row in found["masks"] if row["method"] == "all"}
+    whole = [
+        (name, *(_with_ends(pooled[name, measure]) for measure in measures), f"{pooled[name, measures[0]]['clips']}")
+        for name in dict.fromkeys(name for name, _ in pooled)
+    ]  # fmt: skip
     blocks = [
         _text(f"{found['method']} at {found['layer']}, {found['crops']} crops. Real crops are asked what spoke for "
-              "“real”, fakes what spoke for “fake”; networks that know nothing, what spoke for their own answer. A "
-              "region counts only where the trained network is above chance and the others are not."),
+              "“real”, fakes what spoke for “fake”; networks that know nothing, what spoke for their own answer. "
+              + _own_findings(found["regions"])),
         _figure(report_figures.regions(found["regions"]), "Share of heat over share of area by face region, real and "
                 "fake, for each network; the numbers are in the table below.", "The dashed line is an even glow."),
-        _table("Attention by region", columns, regions),
+        _table("Attention by region", columns, regions, folded=True),
         _table("Agreement with the mask of the manipulation; the centre prior knows only that faces are in the middle",
-               ["method, map, measure", "value", "95 % interval", "clips"], masks),
+               ["map", *measures, "clips"], whole),
+        _table("Agreement with the mask, by manipulation", ["method, map, measure", "value", "95 % interval", "clips"],
+               masks, folded=True),
     ]  # fmt: skip
     if found["sanity"]:
         blocks += _sanity(found["sanity"])
     return blocks
+
+
+def _with_ends(row: Mapping[str, Any]) -> str:
+    if row["value"] is None:
+        return "– all maps are dark"
+    return number(row["value"], 2) + ("" if row["low"] is None else f" ({row['low']:.2f} to {row['high']:.2f})")
+
+
+def _own_findings(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The regions where the trained network is above chance and above all that know nothing, in a sentence."""
+    said = []
+    for kind in ("real", "fake"):
+        own = {row["region"]: row for row in rows if row["kind"] == kind and row["network"] == "trained"}
+        others = [row for row in rows if row["kind"] == kind and row["network"] != "trained"]
+        names = [
+            name for name, row in own.items()
+            if row["low"] is not None and row["low"] > max([1, *(other["high"] for other in others
+                                                                 if other["region"] == name and other["high"])])
+        ]  # fmt: skip
+        said.append(f"on {kind} faces {', '.join(names) or 'nothing'}")
+    return (
+        "A region is the network's own finding only where its interval lies above chance and above those of all "
+        f"networks that know nothing: {'; '.join(said)}."
+    )
 
 
 def _sanity(found: Mapping[str, Any]) -> list[Block | None]:

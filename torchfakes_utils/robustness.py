@@ -136,6 +136,18 @@ def changer(name: str, strength: float, seed: int = 0) -> Callable[[list[np.ndar
     return change
 
 
+def check_names(config: RobustnessConfig) -> tuple[str, ...]:
+    """The perturbations that are chosen.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    for name in config.perturbations or ():
+        if name not in PERTURBATIONS:
+            raise InputError(f"no perturbation {name!r}; choose of {', '.join(PERTURBATIONS)}")
+    return config.perturbations or tuple(PERTURBATIONS)
+
+
 def robustness(
     detector: Detector,
     faces: pd.DataFrame,
@@ -162,10 +174,7 @@ def robustness(
     Raises:
         InputError: no such perturbation, or no crop can be read.
     """
-    chosen = config.perturbations or tuple(PERTURBATIONS)
-    for name in chosen:
-        if name not in PERTURBATIONS:
-            raise InputError(f"no perturbation {name!r}; choose of {', '.join(PERTURBATIONS)}")
+    chosen = check_names(config)
     faces = limit_frames(faces, config.frames)
     quiet = Scoring(scoring.batch, scoring.device)
     memory = _Memory(kept, _identity(detector, faces, config))

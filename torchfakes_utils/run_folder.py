@@ -45,7 +45,7 @@ def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
             there = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{out}: holds a run whose config.json cannot be read; choose another folder") from error
-        other = [name for name in record if name not in free and there.get(name) != record[name]]
+        other = [name for name in record if name not in free and _differs(there, record, name)]
         if other:
             named = ", ".join(
                 "another faces.csv" if name == "faces_sha256" else f"{name} {there.get(name)!r} (now {record[name]!r})"
@@ -57,6 +57,11 @@ def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
             left.unlink(missing_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(record | origin(), indent=2) + "\n", encoding="utf-8")
+
+
+def _differs(there: dict[str, Any], record: dict[str, Any], name: str) -> bool:
+    """Whether a run that is there was made with another choice; one that its program did not know, it has not made."""
+    return there[name] != record[name] if name in there else record[name] not in (None, False)
 
 
 def describe(config: Any, faces_csv: Path) -> dict[str, Any]:

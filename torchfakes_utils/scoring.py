@@ -210,4 +210,5 @@ def _read(file: str, preprocessing: Preprocessing | None) -> torch.Tensor | str:
 def _say(unreadable: Sequence[str]) -> None:
     if unreadable:
         more = f"; and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
-        logger.warning("crops that are left out: %s%s", "; ".join(unreadable[:_NAMED]), more)
+        many = f"{len(unreadable)} crops are" if len(unreadable) > 1 else "a crop is"
+        logger.warning("%s left out: %s%s", many, "; ".join(unreadable[:_NAMED]), more)

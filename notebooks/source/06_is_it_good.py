@@ -176,8 +176,8 @@ for name, own in {"by clip": clips, "by crop": crops}.items():
 # %% [markdown]
 # **What we saw.** With balanced errors the accuracy stands still, and what one gets *without looking* moves. Where
 # fakes are rare, a program that prints "real" is the more accurate one, and of no use at all. So quote the two error
-# rates, and with them how many clips they were counted on: no false alarm among eight real clips is not "no false
-# alarms". (The interval by crop is narrower. Section 6 tells why you should not believe it.)
+# rates, and with them how many clips they were counted on: one false alarm among eight real clips may be one in
+# fifty, or one in two. (The interval by crop is narrower. Section 6 tells why you should not believe it.)
 #
 # The ROC curve of section 2 is drawn from the two error rates alone, so it is the same curve in every world. That is
 # its strength, and it hides something. Ask instead: *of those that were called fake, how many are?* That is
@@ -330,12 +330,11 @@ at_desk(decided["bank"], "bank")
 # **What we saw.** One detector, one set of clips, two bills. The newsroom's rises to the left, where witnesses are
 # called liars; the bank's rises to the right, where fakes pass. Nothing makes 0.5 special, and "is it good?" has no
 # answer before somebody says what an error costs. Where some real clip scores above some fake, the newsroom's
-# cheapest threshold is the higher one. Where none does, as in the run that is printed here, both get the same: the
-# middle of the widest gap. (Slide it out of the gap, and see who complains first.)
+# cheapest threshold is the higher one. (Where none did, both would get the same: the middle of the gap.)
 #
 # Note how jagged the cost is: it jumps when the threshold passes one of the few clips. Do not believe the second
-# decimal. The cheapest of many thresholds always looks cheaper on the clips that it was chosen on. A cost of 0 is no
-# promise; the larger of the printed numbers is the one to tell a customer.
+# decimal. The cheapest of many thresholds always looks cheaper on the clips that it was chosen on. Of the two printed
+# numbers the larger is the one to tell a customer.
 #
 # What if nobody has said what errors cost? Then both count alike, and one looks for the best *balanced* accuracy. But
 # the best cut through forty clips follows single clips. A smooth curve through all of them (Platt, 1999) is steadier:
@@ -486,7 +485,7 @@ for how, row in summary["aggregations"].items():
 # %%
 from_to = [f"{name} {clip[key]:.2f} (95 %: {clip[f'{key}_interval'][0]:.2f} to {clip[f'{key}_interval'][1]:.2f})"
            for name, key in (("AUC", "auc"), ("balanced accuracy", "balanced_accuracy"))]  # fmt: skip
-print(f"Mini-FF++, {clip['n_real']} real and {clip['n_fake']} fake test clips, none of a person trained on.")
+print(f"Mini-FF++ (two portraits), {clip['n_real']} real and {clip['n_fake']} fake clips of identities not trained on.")
 print(f"By clip: {from_to[0]}; at {clip['threshold']:.2f}, {from_to[1]}.")
 print(f"Always “fake” has an accuracy of {clip['always_fake_accuracy']:.0%}; ours is {clip['accuracy']:.0%}.")
 
@@ -520,6 +519,13 @@ for one in report["robustness"]["perturbations"].values():
     low, high = worst["auc_change_interval"]
     change = f"change {worst['auc_change']:+.2f} ({low:+.2f} to {high:+.2f}); answers {worst['coverage']:.0%}"
     print(f"{one['name']:20s} AUC {worst['auc']:.2f} at {worst['strength']:g} ({one['unit']}), {change}")
+
+# %%
+asked = {"jpeg": 10, "rescale": 1.5, "shift": 0.1}  # the three of the prediction
+for name, strength in asked.items():
+    one = report["robustness"]["perturbations"][name]
+    row = next(row for row in one["strengths"] if row["strength"] == strength)
+    print(f"{one['name']} {strength:g}: AUC {row['auc']:.2f}, change {row['auc_change']:+.2f}")
 
 # %% [markdown]
 # **What we saw.** Read each curve against its grey band: few clips, wide bands. (The changes of the AUC are from pairs

@@ -212,7 +212,8 @@ for k in range(min(n, 4)):  # one row a method
 plots.images(pictures, names, 5, "The same frame, real and forged; where it was edited, and where the heat is")
 
 # %% [markdown]
-# **What we saw.** Go through the rows and say for each: is the heat inside the outline, on its border, or elsewhere?
+# **What we saw.** The edit itself lies lowest in NeuralTextures, which works on the mouth; does the heat follow it? Go
+# through the rows and say for each: is the heat inside the outline, on its border, or elsewhere?
 # Most people find a story for every row. That is the trouble: *inside* confirms that the network found the forgery,
 # *border* that it found the seam, *outside* that it uses context. A picture that fits every story tests none. Two
 # tests follow.
@@ -394,8 +395,9 @@ for kind in plots.NAMES:
     print(f"on {kind}:", "above chance {}; beyond both controls {}".format(*named))
 
 # %% [markdown]
-# **What we saw.** First the random weights: their markers lie near 1. Picture by picture they seemed to look at faces;
-# over all clips they prefer nothing much. *The average sees what the eye does not.* Then the harder control, the
+# **What we saw.** First the random weights: their markers lie near 1, where they leave it a little *below* in the face.
+# Picture by picture they seemed to look at faces; over all clips, if anything, they look past them. *The average sees
+# what the eye does not.* Then the harder control, the
 # network of the coin. It learned nothing about forgeries, for there was nothing to learn, and it was trained on the
 # same faces. Where *its* markers leave 1, training on faces alone has drawn the heat there: what varies from face to
 # face lies in the middle. Most lines of the team's claim could be written about such a network as well. Last, look at

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from torchfakes_utils.calibration import class_weights, reliability
-from torchfakes_utils.course import plots
+from torchfakes_utils.course import exercises, plots
 
 ROWS = ("real", "fake")
 
@@ -442,15 +442,16 @@ def pairs_of_people(clip_ids: Sequence[str]) -> list[str]:
 # --- exercises
 
 
+@exercises.check
 def check_ece(ece: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
     """Try a learner's expected calibration error (ten ranges of equal width) on scores whose answer is known.
 
     Args:
         ece: gets labels (N,) and P(fake) (N,).
     """
-    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, 0, 1])
-    scores = np.array([0.05, 0.05, 0.05, 0.05, 0.35, 0.38, 0.95, 0.95, 0.95, 0.92])
-    found = ece(labels.copy(), scores.copy())
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0])
+    scores = np.array([0.05, 0.05, 0.05, 0.05, 0.35, 0.38, 0.95, 0.95, 0.95, 0.92, 1.0])
+    found = exercises.attempt(ece, labels.copy(), scores.copy())
     if found is None:
         print("Not attempted yet: your function returns nothing.")
         return
@@ -472,6 +473,7 @@ def check_ece(ece: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
     )
 
 
+@exercises.check
 def check_threshold(threshold: float | None, labels: Sequence[int], scores: Sequence[float], desk: Desk) -> None:
     """Say what a learner's threshold costs a desk, beside the cheapest one and beside looking at nothing.
 
@@ -484,6 +486,9 @@ def check_threshold(threshold: float | None, labels: Sequence[int], scores: Sequ
     if threshold is None:
         print("Not attempted yet: put a number in place of None.")
         return
+    if not isinstance(threshold, (int, float)):
+        print(f"{threshold!r} is no number.")
+        return
     if not 0 <= threshold <= 1:
         print(f"{threshold}: a threshold lies between 0 and 1.")
         return
@@ -492,12 +497,11 @@ def check_threshold(threshold: float | None, labels: Sequence[int], scores: Sequ
     print(f"{desk.name}: {own:,.0f} points lost on 100 clips at {threshold:g}; the cheapest threshold loses "
           f"{least:,.0f}, looking at nothing {blind:,.0f}.")  # fmt: skip
     alarms, misses = error_rates(labels, scores, threshold)
+    by_alarms = (1 - desk.fakes) * alarms * desk.alarm
+    dearer = "false alarms" if by_alarms > desk.fakes * misses * desk.miss else "misses"
     if own > blind:
-        dearer = (
-            "false alarms" if (1 - desk.fakes) * alarms * desk.alarm > desk.fakes * misses * desk.miss else "misses"
-        )
         print(f"They would do better without a detector. Your {dearer} cost most: which way should the threshold go?")
     elif own > least + 0.05 * (blind - least):
-        print("Better than nothing. Is the dearer of the two errors the one that you let through?")
+        print(f"Better than nothing. Most of what is lost are {dearer}: which way should the threshold go?")
     else:
         print("A good choice - on these clips. Now defend it to somebody who asks how many clips that were.")

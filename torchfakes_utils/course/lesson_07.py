@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from torchfakes_utils.course import plots
+from torchfakes_utils.course import exercises, plots
 from torchfakes_utils.detector import Detector
 from torchfakes_utils.heat_maps import of_faces, overlay
 from torchfakes_utils.regions import REGIONS
@@ -180,6 +180,7 @@ def cascade_figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
 # --- exercises
 
 
+@exercises.check
 def check_weights(weights: Callable[[np.ndarray], np.ndarray | None]) -> None:
     """Try a learner's weights of Grad-CAM on gradients whose answer is known.
 
@@ -187,7 +188,7 @@ def check_weights(weights: Callable[[np.ndarray], np.ndarray | None]) -> None:
         weights: gets (C, H, W), gives (C,).
     """
     gradient = np.random.default_rng(0).normal(size=(5, 4, 6))
-    found = weights(gradient.copy())
+    found = exercises.attempt(weights, gradient.copy())
     if found is None:
         print("Not attempted yet: your function returns nothing.")
         return
@@ -210,6 +211,7 @@ def check_weights(weights: Callable[[np.ndarray], np.ndarray | None]) -> None:
         print("Not yet. The mean of the gradient over all places, channel by channel.")
 
 
+@exercises.check
 def check_pointing(pointing: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
     """Try a learner's pointing game on maps whose answer is known.
 
@@ -222,7 +224,7 @@ def check_pointing(pointing: Callable[[np.ndarray, np.ndarray], float | None]) -
     inside, outside = np.zeros((6, 8)), np.zeros((6, 8))
     inside[2, 6], inside[4:, :4] = 1, 0.9  # hottest inside, most of the heat outside
     outside[2, 5:7], outside[5, 0] = 0.9, 1
-    found = [pointing(heat, mask) for heat in (inside, outside, np.zeros((6, 8)))]
+    found = [exercises.attempt(pointing, heat, mask) for heat in (inside, outside, np.zeros((6, 8)))]
     if all(value is None for value in found):
         print("Not attempted yet: your function returns nothing.")
         return

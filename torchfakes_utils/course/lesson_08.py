@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import nn
 
-from torchfakes_utils.course import plots
+from torchfakes_utils.course import exercises, plots
 from torchfakes_utils.course.lab import CANDIDATES, PATIENTS, Patient
 from torchfakes_utils.metrics import binary_metrics
 from torchfakes_utils.tables import CLIP_KEY
@@ -241,6 +241,7 @@ def answers(scores: pd.DataFrame) -> Figure:
 # --- exercises
 
 
+@exercises.check
 def check_diagnosis(given: Mapping[int, str | None]) -> None:
     """Say how many of the eight diagnoses are right, and where to look for the others.
 
@@ -268,6 +269,7 @@ def check_diagnosis(given: Mapping[int, str | None]) -> None:
         print("All eight, and without looking into their files. Read on.")
 
 
+@exercises.check
 def check_alarm(alarm: Callable[[Patient], bool | None], patients: Sequence[Patient]) -> None:
     """Try a learner's alarm on detectors of another seed: it should ring for the sick ones, and only for them.
 
@@ -275,7 +277,7 @@ def check_alarm(alarm: Callable[[Patient], bool | None], patients: Sequence[Pati
         alarm: gets a patient, says whether it is sick.
         patients: in the order of `PATIENTS`.
     """
-    rings = [alarm(patient) for patient in patients]
+    rings = [exercises.attempt(alarm, patient) for patient in patients]
     if all(ring is None for ring in rings):
         print("Not attempted yet: your function returns nothing.")
         return
