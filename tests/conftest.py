@@ -35,6 +35,24 @@ def portraits() -> list[np.ndarray]:
     return [cv2.resize(cut, (TINY_SIZE, TINY_SIZE), interpolation=cv2.INTER_AREA) for cut in cuts]
 
 
+def scored_pairs(least: int):
+    """A strategy: at least so many labels with scores; few distinct ones, so that ties, the usual trap of ranking
+    metrics, come up all the time."""
+    from hypothesis import strategies as st
+
+    score = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1))
+    return st.lists(st.tuples(st.integers(0, 1), score), min_size=least, max_size=40)
+
+
+def both_classes(rows, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and scores of pairs in which each class occurs at least so often; others are not looked at."""
+    from hypothesis import assume
+
+    labels, scores = (np.array(column) for column in zip(*rows, strict=True))
+    assume(min(labels.sum(), (1 - labels).sum()) >= least)
+    return labels, scores
+
+
 def person(portraits: list[np.ndarray], number: int) -> np.ndarray:
     """One of many different "people": a portrait, mirrored or not, lighter or darker."""
     image = portraits[number % 2]

@@ -179,7 +179,7 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
         "methods": {"FaceSwap": {"auc": 1.0, "recall": 1, "clips": 2}},
         "abstention": {"judged": 2, "clips": 3, "balanced_accuracy": 0.5},
     }
-    answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, 0))
+    answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, None, 0))
     answer(monkeypatch, report, "write", summary)
     assert cli.main(["evaluate", "run", "faces.csv", "--json"]) == 0
     shown = capsys.readouterr()
@@ -192,7 +192,7 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
     assert "-  (only fake ones)" in shown
     assert "FaceSwap: AUC by clip 1.000" in shown and "answers 2 of 3 clips" in shown
     assert "run/report.html" in shown
-    answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, 4))
+    answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, None, 4))
     assert cli.main(["evaluate", "run", "faces.csv"]) == 1
 
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from conftest import both_classes, scored_pairs
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
@@ -14,18 +15,7 @@ from torchfakes_utils.metrics import AGGREGATIONS, binary_metrics, by_clip, eer,
 
 quick = settings(max_examples=60, deadline=None)
 
-# Few distinct values, so that ties, the usual trap of ranking metrics, come up all the time.
-pairs = st.lists(
-    st.tuples(st.integers(0, 1), st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1))),
-    min_size=2,
-    max_size=40,
-)
-
-
-def both_classes(rows):
-    labels, scores = (np.array(column) for column in zip(*rows, strict=True))
-    assume(0 < labels.sum() < len(labels))
-    return labels, scores
+pairs = scored_pairs(2)
 
 
 def test_a_case_worked_out_by_hand():

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from conftest import both_classes, scored_pairs
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torchfakes_utils.bootstrap import METRICS, draws, equal_error_rate, replicate_metrics
@@ -12,17 +13,7 @@ from torchfakes_utils.metrics import binary_metrics, by_clip, eer
 from torchfakes_utils.uncertainty import bootstrap_interval, compare, intervals, over_runs, with_intervals
 
 quick = settings(max_examples=40, deadline=None)
-pairs = st.lists(
-    st.tuples(st.integers(0, 1), st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1))),
-    min_size=4,
-    max_size=40,
-)
-
-
-def both_classes(rows):
-    labels, scores = (np.array(column) for column in zip(*rows, strict=True))
-    assume(min(labels.sum(), (1 - labels).sum()) >= 2)
-    return labels, scores
+pairs = scored_pairs(4)
 
 
 def clip_table(labels, scores, first=0):
@@ -45,7 +36,7 @@ def simulated(generator, reals, fakes, distance=1.5):
 @given(pairs, st.sampled_from([0.3, 0.5]))
 def test_replicates_are_the_metrics_of_resampled_data_sets(rows, threshold):
     """The weighted shortcut against the plain way: repeat the rows, then ask for the metrics."""
-    labels, scores = both_classes(rows)
+    labels, scores = both_classes(rows, 2)
     fast = replicate_metrics(labels, scores, threshold, 3, seed=5)
     counts = np.vstack(list(draws(labels, 3, seed=5))).astype(int)
     for number, times in enumerate(counts):
@@ -84,7 +75,7 @@ def test_frames_follow_their_clips():
 @quick
 @given(pairs)
 def test_the_equal_error_rate_of_a_curve_is_that_of_the_scores(rows):
-    labels, scores = both_classes(rows)
+    labels, scores = both_classes(rows, 2)
     fast = replicate_metrics(labels, scores, 0.5, 1, seed=0)["eer"]
     times = next(iter(draws(labels, 1, seed=0)))[0].astype(int)
     assert fast[0] == pytest.approx(eer(np.repeat(labels, times), np.repeat(scores, times)))

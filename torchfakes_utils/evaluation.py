@@ -7,7 +7,7 @@ one by clip: the frames of a clip are near copies, and a thousand of them are no
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,12 +72,14 @@ class Evaluation:
         summary: everything that JSON can hold; see `evaluate`.
         scores: a row a crop, `SCORED_COLUMNS`.
         faces: the rows of faces.csv that were scored, with the column `file`.
+        detector: whose scores they are.
         unreadable: crops that could not be read.
     """
 
     summary: dict[str, Any]
     scores: pd.DataFrame
     faces: pd.DataFrame
+    detector: Detector
     unreadable: int
 
 
@@ -106,7 +108,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     if config.perturb:
         check_names(config.robustness)
     detector = load(run)
-    _check_others(run, faces_csv, detector, config)
+    others = _load_others(run, faces_csv, detector, config)
     faces = _faces(faces_csv, config.split, config.scoring, detector)
     _settle_decision(run, detector, faces_csv, config.scoring)
     if config.scores is None:
@@ -122,7 +124,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         )
     summary["decision"] = detector.decision.to_json()
     summary["abstention"] = abstention(scores, detector.decision.threshold, _faceless(faces_csv, config.split))
-    summary |= _beside_others(by_clip(scores), detector, faces, config)
+    summary |= _beside_others(by_clip(scores), detector, others, faces, config)
     summary["cross_data"] = {
         _unique_name(table, config.cross): _elsewhere(detector, table, config) for table in config.cross
     } or None
@@ -130,7 +132,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     if config.perturb:
         summary["robustness"] = robustness(detector, faces, config.robustness, config.scoring, run / "robustness.json")
     summary["data"] = describe_data(faces_csv, faces, len(faces) - len(scores))
-    return Evaluation(summary, scores, faces, len(faces) - len(scores))
+    return Evaluation(summary, scores, faces, detector, len(faces) - len(scores))
 
 
 def describe_data(faces_csv: Path, faces: pd.DataFrame, unreadable: int = 0) -> dict[str, Any]:
@@ -162,8 +164,10 @@ def _faces(faces_csv: Path, split: str, scoring: Scoring, detector: Detector) ->
     return faces if scoring.frames is None else limit_frames(faces, scoring.frames)
 
 
-def _check_others(run: Path, faces_csv: Path, detector: Detector, config: EvaluationConfig) -> None:
-    """Refuse comparisons that would say nothing: with oneself, or of runs of unlike recipes under one name.
+def _load_others(run: Path, faces_csv: Path, detector: Detector, config: EvaluationConfig) -> dict[Path, Detector]:
+    """The other runs' detectors, by their folder.
+
+    Comparisons that would say nothing are refused: with oneself, or of runs of unlike recipes under one name.
 
     Raises:
         InputError: which run or table, and why.
@@ -171,9 +175,10 @@ def _check_others(run: Path, faces_csv: Path, detector: Detector, config: Evalua
     for table in config.cross:
         if Path(table).resolve() == faces_csv.resolve():
             raise InputError(f"{table}: the table that is evaluated anyway; --cross takes those of other data sets")
+    others = {other: load(other) for other in (*config.seeds, *config.against)}
     known = {fingerprint(detector): run}
     for other in (*config.seeds, *config.against):
-        weights = fingerprint(load(other))
+        weights = fingerprint(others[other])
         if weights in known:
             raise InputError(f"{other}: the same weights as in {known[weights]}; name each run once")
         known[weights] = other
@@ -185,6 +190,7 @@ def _check_others(run: Path, faces_csv: Path, detector: Detector, config: Evalua
                     f"{other}: another recipe than {group[0]} (it differs in {', '.join(unlike)}); runs that are taken "
                     "together may differ in their seed only. To compare recipes use --against"
                 )
+    return others
 
 
 def _unlike(run: Path, other: Path) -> list[str]:
@@ -244,11 +250,19 @@ def _faceless(faces_csv: Path, split: str) -> int:
 
 
 def _beside_others(
-    clips: pd.DataFrame, detector: Detector, faces: pd.DataFrame, config: EvaluationConfig
+    clips: pd.DataFrame,
+    detector: Detector,
+    others: Mapping[Path, Detector],
+    faces: pd.DataFrame,
+    config: EvaluationConfig,
 ) -> dict[str, Any]:
     """The recipe over its seeds, and against another one."""
-    ours = [(clips, detector.decision.threshold), *_other_runs(config.seeds, faces, config.scoring)]
-    theirs = _other_runs(config.against, faces, config.scoring)
+
+    def scored(run: Path) -> tuple[pd.DataFrame, float]:
+        return by_clip(score(others[run], faces, config.scoring)), others[run].decision.threshold
+
+    ours = [(clips, detector.decision.threshold), *map(scored, config.seeds)]
+    theirs = [scored(run) for run in config.against]
     result: dict[str, Any] = {"seeds": None, "comparison": None}
     if len(ours) > 1:
         tables, thresholds = zip(*ours, strict=True)
@@ -258,15 +272,6 @@ def _beside_others(
         metrics = compare(first[0], second[0], (first[1], second[1]), config.replicates)
         result["comparison"] = {"runs": [len(ours), len(theirs)], "metrics": metrics}
     return result
-
-
-def _other_runs(runs: Sequence[Path], faces: pd.DataFrame, scoring: Scoring) -> list[tuple[pd.DataFrame, float]]:
-    """The clips' scores by other runs, and their thresholds."""
-    found = []
-    for run in runs:
-        detector = load(run)
-        found.append((by_clip(score(detector, faces, scoring)), detector.decision.threshold))
-    return found
 
 
 def _mean_clips(runs: Sequence[tuple[pd.DataFrame, float]]) -> tuple[pd.DataFrame, float]:

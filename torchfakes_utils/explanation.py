@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 from tqdm import tqdm
 
@@ -90,8 +89,12 @@ class _Measured:
         self.agreement.append(agreement(maps, masks))
 
 
-def explain(run: Path | str, faces_csv: Path | str, out: Path | str | None = None,
-            config: ExplanationConfig = ExplanationConfig()) -> Path:  # fmt: skip  # noqa: B008
+def explain(
+    run: Path | str,
+    faces_csv: Path | str,
+    out: Path | str | None = None,
+    config: ExplanationConfig = ExplanationConfig(),  # noqa: B008  (frozen)
+) -> Path:
     """Draw some crops of a split, and measure all of them.
 
     Args:
@@ -159,7 +162,7 @@ def _draw(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanatio
     """Crops beside their overlays, and the maps themselves, as the network's input sees them."""
     scores = score(detector, faces, Scoring(device=config.device))
     crops = [read_crop(file) for file in faces["file"]]
-    images = torch.stack([detector.preprocessing.apply(crop) for crop in crops])
+    images = heat_maps.inputs(detector, faces)
     maps, overlays = grad_cam(detector, images, config.layer, "fake", config.method), []
     for row, crop, heat in zip(faces.itertuples(), crops, maps, strict=True):
         name = f"overlays/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
@@ -190,7 +193,7 @@ def _attention(
             read = crop_masks(part, data, _SIZE)
             masks = read.masks
             problems |= {reason: problems.get(reason, 0) + count for reason, count in read.problems.items()}
-        images = torch.stack([detector.preprocessing.apply(read_crop(file)) for file in part["file"]])
+        images = heat_maps.inputs(detector, part)
         for name, members in networks.items():
             for network, measured in zip(members, found[name], strict=True):
                 targets = [NAMES[label] for label in part["label"]] if name == TRAINED else "own"
@@ -252,9 +255,9 @@ def _masks_of(
 def _question(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> tuple[pd.DataFrame, Question]:
     """One crop a clip, at most so many, each asked about its own label."""
     some = choose(faces, _CHECKED)
-    images = torch.stack([detector.preprocessing.apply(read_crop(file)) for file in some["file"]])
     targets = [NAMES[label] for label in some["label"]]
-    return some, Question(images, targets, clip_names(some), config.layer, config.method)
+    question = Question(heat_maps.inputs(detector, some), targets, clip_names(some), config.layer, config.method)
+    return some, question
 
 
 def _checks(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> dict[str, Any]:

@@ -113,6 +113,19 @@ def grad_cam(
     return np.clip(np.concatenate(maps).astype(np.float32), 0, 1)
 
 
+def inputs(detector: Detector, faces: pd.DataFrame) -> torch.Tensor:
+    """Crops on disk as the network's input, (N, 3, S, S) float32.
+
+    Args:
+        detector: whose preprocessing is used.
+        faces: rows of faces.csv with the column `file`.
+
+    Raises:
+        InputError: a crop cannot be read.
+    """
+    return torch.stack([detector.preprocessing.apply(read_crop(file)) for file in faces["file"]])
+
+
 def of_faces(
     detector: Detector,
     faces: pd.DataFrame,

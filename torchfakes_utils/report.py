@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from torchfakes_utils.calibration import log_odds
+from torchfakes_utils.dataset import read_crop
 from torchfakes_utils.detector import Detector, best_folder, load, torch_device
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import Evaluation
@@ -52,7 +53,7 @@ def write(run: Path | str, evaluation: Evaluation, device: str = "auto") -> dict
         InputError: the folder cannot be written to.
     """
     run = Path(run)
-    detector = load(run, torch_device(device))
+    detector = evaluation.detector.to(torch_device(device))
     report = {
         "format": FORMAT,
         "name": run.resolve().name,
@@ -142,8 +143,7 @@ def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> list[dic
     found = []
     for place, (row, file, heat) in enumerate(zip(worst.itertuples(), faces["file"], maps, strict=True), start=1):
         name = f"mistakes/{place:02d}.jpg"
-        with Image.open(file) as image:
-            photo = np.asarray(image.convert("RGB"))
+        photo = read_crop(file).permute(1, 2, 0).numpy()
         with atomic_write(run / name) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary, quality=88)
         found.append({

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from torchfakes_utils.crops import read_ahead
 from torchfakes_utils.dataset import Preprocessing, read_crop
-from torchfakes_utils.decision import face_edges, light
+from torchfakes_utils.decision import QUALITIES, face_edges, light
 from torchfakes_utils.detector import Detector, torch_device
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.sharpness import variance_of_laplacian
@@ -94,46 +94,41 @@ def score(
     bar = tqdm(total=len(faces), desc="score", unit="crop", leave=False, disable=None if scoring.progress else True)
     was_training = detector.training
     detector.to(target).eval()
-    found: list[tuple[_Part, np.ndarray, np.ndarray]] = []
+    found = []
     try:
         with torch.inference_mode(), bar:
             for part in read_ahead(parts) if target.type != "cpu" else parts:
                 images = detector.preprocessing.normalise(part.images.to(target, non_blocking=True))
                 logits = detector(images).cpu().double().numpy()  # Apple's GPUs have no float64
-                found.append((_Part(part.rows, part.images[:0], part.sharpness), logits, _light(part.images)))
+                found.append(_rows(part, logits))
                 bar.update(len(logits))
     finally:
         detector.train(was_training)
     if not found:
         raise InputError("not one crop can be read; run `torchfakes extract` again")
-    return _table(detector, faces, found)
+    return _table(detector, faces, pd.concat(found).sort_values("row"))
 
 
-def _light(images: torch.Tensor) -> np.ndarray:
-    return np.stack(light(images.numpy()))
+def _rows(part: _Part, logits: np.ndarray) -> pd.DataFrame:
+    """What is kept of a part: a row a crop, with its place in the table, its logit, and what it looks like."""
+    brightness, contrast = light(part.images.numpy())
+    known = {} if part.sharpness is None else {"sharpness": part.sharpness}
+    return pd.DataFrame({"row": part.rows, "logit": logits, "brightness": brightness, "contrast": contrast, **known})
 
 
-def _table(
-    detector: Detector, faces: pd.DataFrame, found: Sequence[tuple[_Part, np.ndarray, np.ndarray]]
-) -> pd.DataFrame:
-    rows = np.concatenate([part.rows for part, *_ in found])
-    logits = np.concatenate([logits for _, logits, _ in found])
-    brightness, contrast = np.hstack([light for *_, light in found])
-    scored = faces.iloc[rows]
-    sharpness = pd.to_numeric(scored["sharpness"], errors="coerce").to_numpy(np.float64)
-    if found[0][0].sharpness is not None:
-        sharpness = np.concatenate([part.sharpness for part, *_ in found])
-    edges = face_edges(scored, detector.preprocessing.crop_scale)
-    qualities = zip(edges, sharpness, brightness, contrast, strict=True)
-    names = ("face", "sharpness", "brightness", "contrast")
-    outside = [detector.decision.outside(dict(zip(names, values, strict=True))) for values in qualities]
-    scored = scored.assign(
-        logit=logits,
-        probability_fake=detector.decision.probability(logits),
+def _table(detector: Detector, faces: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """`SCORED_COLUMNS` of the crops that were scored, in the order of `faces`."""
+    scored = faces.iloc[found["row"]].reset_index(drop=True)
+    looks = found.reset_index(drop=True).assign(face=face_edges(scored, detector.preprocessing.crop_scale))
+    if "sharpness" not in looks:
+        looks["sharpness"] = pd.to_numeric(scored["sharpness"], errors="coerce")
+    outside = [detector.decision.outside(row) for row in looks[list(QUALITIES)].to_dict("records")]
+    return scored.assign(
+        logit=looks["logit"],
+        probability_fake=detector.decision.probability(looks["logit"]),
         cannot_tell=outside,
         detector=fingerprint(detector),
-    )
-    return scored.iloc[np.argsort(rows, kind="stable")][SCORED_COLUMNS].reset_index(drop=True)
+    )[SCORED_COLUMNS]
 
 
 def fingerprint(detector: Detector) -> str:

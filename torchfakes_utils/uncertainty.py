@@ -137,12 +137,7 @@ def compare(
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 8 (paired data).
     """
-    first, second = (clips.sort_values(CLIP_KEY).reset_index(drop=True) for clips in (first, second))
-    if len(first) != len(second) or not (first[[*CLIP_KEY, "label"]] == second[[*CLIP_KEY, "label"]]).all(axis=None):
-        raise InputError(
-            f"the two tables of scores hold other clips ({len(first)} and {len(second)}) or labels; score the same "
-            "split of the same faces.csv with both detectors"
-        )
+    first, second = _aligned([first, second])
     tables = list(zip((first, second), thresholds, strict=True))
     points = [binary_metrics(clips["label"], clips["probability_fake"], at) for clips, at in tables]
     truth, clips = first["label"].to_numpy(), None
@@ -187,9 +182,7 @@ def over_runs(
     Raises:
         InputError: the clips or their labels are not the same.
     """
-    for other in runs[1:]:
-        compare(runs[0], other, replicates=1)  # says what does not fit
-    runs = [clips.sort_values(CLIP_KEY).reset_index(drop=True) for clips in runs]
+    runs = _aligned(runs)
     truth = runs[0]["label"].to_numpy()
     tables = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(runs, thresholds, strict=True)]
     points = [binary_metrics(truth, scores, at) for scores, at in tables]
@@ -209,6 +202,23 @@ def over_runs(
                 row["interval"] = list(percentiles(np.take_along_axis(by_run, which, axis=1).mean(axis=1)))
         result[name] = row
     return result
+
+
+def _aligned(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Tables of the same clips, a row a clip, in the same order.
+
+    Raises:
+        InputError: the clips or their labels are not the same.
+    """
+    tables = [clips.sort_values(CLIP_KEY).reset_index(drop=True) for clips in tables]
+    facts = [*CLIP_KEY, "label"]
+    for other in tables[1:]:
+        if len(other) != len(tables[0]) or not (other[facts] == tables[0][facts]).all(axis=None):
+            raise InputError(
+                f"the two tables of scores hold other clips ({len(tables[0])} and {len(other)}) or labels; score the "
+                "same split of the same faces.csv with both detectors"
+            )
+    return tables
 
 
 def _clip_numbers(scores: pd.DataFrame) -> np.ndarray | None:
