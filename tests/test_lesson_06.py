@@ -101,7 +101,9 @@ def test_figures_draw():
 def test_precision_falls_with_the_share_of_fakes_and_the_roc_curve_does_not():
     def texts(share):
         left, right = lesson_06.two_curves(LABELS, SCORES, share).axes
-        return [text.get_text() for text in left.texts], float(right.texts[-1].get_text().split()[-1])
+        return [text.get_text() for text in left.texts], float(
+            (right.get_title("left") or right.get_title()).split()[-1]
+        )
 
     assert texts(0.8)[0] == texts(0.001)[0]
     assert texts(0.8)[1] > texts(0.1)[1] > texts(0.001)[1]

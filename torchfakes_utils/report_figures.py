@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-# Okabe and Ito's blue and vermilion, which differ in lightness, too.
-REAL, FAKE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
+# Okabe and Ito's blue and vermilion: told apart with every common form of colour blindness, and in grey by lightness.
+REAL, FAKE, NEUTRAL = "#0072B2", "#D55E00", "#767676"
 _COLOURS, _MARKERS, _NAMES = (REAL, FAKE), ("o", "X"), ("real", "fake")
 
 _STYLE = {
@@ -146,9 +146,13 @@ def robustness(found: Mapping[str, Any]) -> Figure:
         for ax, one in zip(axes, every, strict=False):
             _strengths(ax, one, found["plain"])
         for ax in axes[len(every) :]:
-            ax.set_visible(False)
+            ax.axis("off")
+        if len(axes) > len(every):
+            key = {"fontweight": "bold", "va": "top", "transform": axes[-1].transAxes}
+            axes[-1].text(0, 0.8, "●─  AUC by clip", **key)
+            axes[-1].text(0, 0.6, "┄┄  share of crops\n      that get an answer", color=FAKE, **key)
         for ax in axes[::columns]:
-            ax.set_ylabel("AUC by clip")
+            ax.set_ylabel("AUC, share")
         return figure
 
 

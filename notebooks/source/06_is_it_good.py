@@ -191,15 +191,15 @@ def two_curves(fakes_in_100: int = 80):
     return lesson_06.two_curves(crops["label"], crops["probability_fake"], fakes_in_100 / 100)
 
 
-widgets.explore(two_curves, fakes_in_100=(1, 80, 1, 80))
+widgets.explore(two_curves, fakes_in_100=(1, 99, 1, 80))
 
 # %%
 two_curves(1)
 
 # %% [markdown]
 # **What we saw.** The left picture does not change by a pixel. The right one collapses: where one in a hundred is
-# fake, most of what is called fake is real, at nearly every threshold. A paper that shows an ROC curve only has not
-# told you what it costs to find a fake where you work.
+# fake, the surest fakes are found cleanly, and whoever wants more of them calls more reals fake than fakes. A paper
+# that shows an ROC curve only has not told you what it costs to find a fake where you work.
 
 # %% [markdown]
 # ## 4 · Does 0.9 mean 90 %?
@@ -601,7 +601,8 @@ print(f"all crops answered: {risk[-1]:.1%} wrong; these left out: {point[1]:.1%}
 
 # %% [markdown]
 # **What we saw.** The curve falls to the left if the score knows where it is weak. The diamond is the rule that the
-# package uses, for it works where the curve cannot: a score can be very sure of nonsense. (Look back at the dashed
+# package uses. Where it lies above the line, the score would have been the better judge *of these crops*, which are much
+# like those of training. The rule is there for the others: a score can be very sure of nonsense. (Look back at the dashed
 # lines of section 8: blurred or dark crops get no answer, shifted ones do.) Silence is not free. Whoever is filmed by
 # a bad camera gets no answer more often, and "cannot tell" must never be read as "suspicious".
 

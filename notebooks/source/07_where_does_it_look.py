@@ -215,7 +215,7 @@ plots.images(pictures, names, 5, "The same frame, real and forged; where it was 
 # **What we saw.** The edit itself lies lowest in NeuralTextures, which works on the mouth; does the heat follow it? Go
 # through the rows and say for each: is the heat inside the outline, on its border, or elsewhere?
 # Most people find a story for every row. That is the trouble: *inside* confirms that the network found the forgery,
-# *border* that it found the seam, *outside* that it uses context. A picture that fits every story tests none. Two
+# *border* that it found the seam, *outside* that it uses context. A picture that fits every story tests none. Four
 # tests follow.
 
 # %% [markdown]

@@ -11,6 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
+from torchfakes_utils import report_figures
 from torchfakes_utils.calibration import class_weights, reliability
 from torchfakes_utils.course import exercises, plots
 
@@ -323,11 +324,10 @@ def two_curves(labels: Sequence[int], scores: Sequence[float], fakes: float) -> 
     right.plot(recall[:-1], precision[:-1], color="black")
     right.axhline(fakes, color=plots.NEUTRAL, linestyle=":", linewidth=1)
     right.annotate("calling everything fake", (0.02, fakes), va="bottom", color=plots.NEUTRAL, fontsize=9)
-    right.annotate(f"average precision {average:.2f}", (0.97, 0.05), ha="right", fontweight="bold")
     right.set(
         xlabel="fakes found (recall)", ylabel="of those called fake, fake (precision)", xlim=(0, 1), ylim=(0, 1.02)
     )
-    right.set_title(f"Precision–recall, where {share_text(fakes)} are fake", fontsize=10)
+    right.set_title(f"Where {share_text(fakes)} are fake: average precision {average:.2f}", fontsize=10)
     figure.suptitle("Where fakes are rare, the ROC curve hides what it costs to find them", x=0.01, ha="left",
                     fontsize=11, fontweight="bold")  # fmt: skip
     return plots.finish(figure)
@@ -363,32 +363,13 @@ def risk_figure(coverage: Sequence[float], risk: Sequence[float], point: tuple[f
 
 
 def robustness_figure(found: Mapping[str, Any], title: str) -> Figure:
-    """AUC against the strength of each change, with intervals, and the share of crops that still get an answer.
+    """The report's figure of robustness, with a title.
 
     Args:
         found: the report's "robustness".
         title: the figure's one message.
     """
-    every = list(found["perturbations"].values())
-    figure, axes = plt.subplots(2, 4, figsize=(10.0, 5.0), sharey=True)
-    for ax, one in zip(axes.flat, every, strict=False):
-        rows = [found["plain"], *one["strengths"]]
-        x = np.arange(len(rows))
-        low, high = np.array([row["auc_interval"] or (np.nan, np.nan) for row in rows], float).T
-        ax.fill_between(x, low, high, color=plots.NEUTRAL, alpha=0.25, linewidth=0)
-        ax.plot(x, [row["auc"] for row in rows], "o-", color="black", markersize=4)
-        ax.plot(x, [row["coverage"] for row in rows], "--", color=plots.FAKE, linewidth=1.5)
-        ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
-        ax.set(ylim=(0, 1.03), xlabel=one["unit"])
-        ax.set_xticks(x, ["as is", *(f"{row['strength']:g}" for row in one["strengths"])], fontsize=8)
-        ax.set_title(one["name"], fontsize=10)
-    last = axes.flat[-1]
-    last.axis("off")
-    last.text(0.05, 0.75, "●─  AUC by clip", fontweight="bold", transform=last.transAxes)
-    last.text(0.05, 0.55, "┄┄  share of crops\n      that get an answer", color=plots.FAKE, fontweight="bold", va="top",
-              transform=last.transAxes)  # fmt: skip
-    for ax in axes[:, 0]:
-        ax.set_ylabel("AUC, share")
+    figure = report_figures.robustness(found)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
@@ -405,7 +386,7 @@ def matrix_figure(table: pd.DataFrame, title: str) -> Figure:
     values = np.array([[float(cells.loc[(row, column), "auc"]) for column in names] for row in names])
     figure, ax = plt.subplots(figsize=(7.6, 4.4))
     greys = LinearSegmentedColormap.from_list("matrix", ["#FFFFFF", "#6A6A6A"])
-    ax.imshow(values, cmap=greys, vmin=0.5, vmax=1)
+    ax.imshow(values, cmap=greys, vmin=0.5, vmax=1, aspect="auto")
     for y, row in enumerate(names):
         for x, column in enumerate(names):
             low, high = (float(cells.loc[(row, column), end]) for end in ("low", "high"))

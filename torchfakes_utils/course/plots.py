@@ -14,10 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-# Okabe and Ito's blue and vermilion: told apart with every common form of colour blindness, and in grey by lightness.
-REAL = "#0072B2"
-FAKE = "#D55E00"
-NEUTRAL = "#767676"
+from torchfakes_utils import report_figures
+
+REAL, FAKE, NEUTRAL = report_figures.REAL, report_figures.FAKE, report_figures.NEUTRAL
 
 COLOURS = (REAL, FAKE)  # by label: 0 is real, 1 is fake
 NAMES = ("real", "fake")
