@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from torchfakes_utils.dataset import Preprocessing
+from torchfakes_utils.dataset import Preprocessing, load_faces
 from torchfakes_utils.detector import Detector, DetectorConfig, save
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation import EXPLANATION_COLUMNS, ExplanationConfig, choose, explain
 from torchfakes_utils.heat_maps import METHODS
 from torchfakes_utils.mask_agreement import AGREEMENT_COLUMNS, MEASURES
 from torchfakes_utils.regions import REGION_COLUMNS, REGIONS
-from torchfakes_utils.tables import FACE_COLUMNS, read_table, write_table
+from torchfakes_utils.tables import CLIP_KEY, FACE_COLUMNS, read_table, write_table
 
 SIZE = 64
 
@@ -137,3 +137,19 @@ def test_landmarks_that_are_none_are_said_in_a_line(tiny_faces, tmp_path):
     with pytest.raises(InputError, match="ten numbers are needed") as caught:
         explain(small(tmp_path / "run"), tmp_path / "faces.csv", None, ExplanationConfig(checks=False, controls=0))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("together", [1, 5, 8, 1000])
+def test_parts_are_whole_clips_and_a_lacking_mask_is_counted_once(tiny_faces, tmp_path, monkeypatch, caplog, together):
+    from torchfakes_utils import explanation
+
+    monkeypatch.setattr(explanation, "_TOGETHER", together)
+    faces = load_faces(tiny_faces / "faces.csv").sort_values([*CLIP_KEY, "frame"]).reset_index(drop=True)
+    parts = list(explanation._parts(faces, progress=False))
+    assert [row for part in parts for row in part.index] == list(faces.index)
+    names = [set(part[CLIP_KEY].agg("/".join, axis=1)) for part in parts]
+    assert sum(map(len, names)) == len(set().union(*names)) == 18
+    assert all(len(part) <= max(together, 4) for part in parts)
+    config = ExplanationConfig(limit=1, controls=0, checks=False, data=tmp_path)
+    explain(small(tmp_path / "run"), tiny_faces / "faces.csv", None, config)
+    assert caplog.text.count("4 fakes without a mask") == 1

@@ -20,6 +20,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, in the order of the pipeline")
 
+    _data_commands(commands)
+    _train_command(commands)
+    _measuring_commands(commands)
+    _using_commands(commands)
+    return parser
+
+
+def _data_commands(commands: Any) -> None:
+    """From films to crops: mini, clips, verify, extract."""
     command = _command(commands, "mini", "make Mini-FF++, a small data set in FaceForensics++'s layout")
     command.add_argument("out", type=Path, metavar="FOLDER", help="the data set's folder, such as data/mini")
     _option(command, "--identities", 32, "people in it, an even number", _positive)
@@ -70,6 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--overwrite", action="store_true", help="replace crops that were cut in another way")
     _device(command)
 
+
+def _train_command(commands: Any) -> None:
+    """From crops to a detector."""
     command = _command(commands, "train", "fine-tune a detector; the same command again goes on or finishes")
     _faces(command)
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder, such as runs/mini")
@@ -78,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     _data_options(command)
     _machine_options(command)
 
+
+def _measuring_commands(commands: Any) -> None:
+    """What a detector is worth: evaluate, matrix, explain."""
     command = _command(commands, "evaluate", "measure a run, and write report.html, report.json, model card")
     _run_folder(command)
     _faces(command)
@@ -128,6 +143,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--no-checks", action="store_true", help="leave out sanity checks and the other layers")
     _device(command)
 
+
+def _using_commands(commands: Any) -> None:
+    """What a detector is for: predict; and the course."""
     command = _command(commands, "predict", "judge photos and videos")
     _run_folder(command)
     command.add_argument("files", nargs="+", metavar="FILE", help="photos and videos")
@@ -138,7 +156,6 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="NAME", help="only these, such as 03 (default: all)")
     _option(command, "--notebooks", Path("notebooks"), "the notebooks' folder", Path)
     _option(command, "--out", Path("build/course"), "where pages and report.json go", Path)
-    return parser
 
 
 def _network_options(command: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ thrown by a coin.
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,8 +140,7 @@ def explain(
         "detector": fingerprint(detector),
         "crops": len(measured),
         **_attention(detector, measured, data, out, config),
-        **(_checks(detector, faces, config) if config.checks else {"sanity": None}),
-        "layers": _layers(detector, faces, out, config) if config.checks else None,
+        **(_checks(detector, faces, out, config) if config.checks else {"sanity": None, "layers": None}),
     }
     with atomic_write(out / "explanation.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -180,44 +180,62 @@ def _attention(
 ) -> dict[str, Any]:
     """Regions and masks, over all crops, for the detector and those that know nothing."""
     faces = faces.sort_values([*CLIP_KEY, "frame"]).reset_index(drop=True)
-    networks = {TRAINED: [detector], UNTRAINED: [untrained(detector, seed) for seed in range(config.controls)]}
-    if config.random_labels is not None:
-        networks[RANDOM_LABELS] = [load(config.random_labels, detector.device)]
-    networks = {name: members for name, members in networks.items() if members}
+    networks = _networks(detector, config)
     found = {name: [_Measured() for _ in members] for name, members in networks.items()}
-    problems: dict[str, int] = {}
     known: dict[str, list[pd.DataFrame]] = {}
-    for part in _parts(faces, config.progress):
-        masks = [None] * len(part)
-        if data is not None:
-            read = crop_masks(part, data, _SIZE)
-            masks = read.masks
-            problems |= {reason: problems.get(reason, 0) + count for reason, count in read.problems.items()}
+    problems: Counter[str] = Counter()
+    for number, part in enumerate(_parts(faces, config.progress)):
+        masks = _masks(part, data, problems)
         images = heat_maps.inputs(detector, part)
         for name, members in networks.items():
             for network, measured in zip(members, found[name], strict=True):
                 targets = [NAMES[label] for label in part["label"]] if name == TRAINED else "own"
                 maps = grad_cam(network, images, config.layer, targets, config.method)
                 measured.add([heat_maps.fitted(heat, (_SIZE, _SIZE)) for heat in maps], _at_size(part), masks)
-        for name, rows in baselines(masks, seed=len(known.get("centre prior", []))).items():
+        for name, rows in baselines(masks, seed=number).items():
             known.setdefault(name, []).append(rows)
-    if data is None:
-        problems["the data set's folder is not known; give it with --data"] = (
-            faces[faces["label"] == 1].groupby(CLIP_KEY).ngroups
-        )
     for reason, count in problems.items():
         logger.warning("%d fakes without a mask: %s", count, reason)
     regions = pd.concat([_regions_of(name, members, faces) for name, members in found.items()], ignore_index=True)
     masks_table = _masks_of(found, known, faces)
     write_table(regions, out / "regions.csv")
     write_table(masks_table, out / "masks.csv")
-    return {"regions": _rows(regions), "masks": _rows(masks_table), "mask_problems": problems}
+    return {"regions": _rows(regions), "masks": _rows(masks_table), "mask_problems": dict(problems)}
+
+
+def _networks(detector: Detector, config: ExplanationConfig) -> dict[str, list[Detector]]:
+    """The detector and those that know nothing, by what they are called."""
+    networks = {TRAINED: [detector]}
+    if config.controls:
+        networks[UNTRAINED] = [untrained(detector, seed) for seed in range(config.controls)]
+    if config.random_labels is not None:
+        networks[RANDOM_LABELS] = [load(config.random_labels, detector.device)]
+    return networks
+
+
+def _masks(part: pd.DataFrame, data: Path | None, problems: Counter[str]) -> list[np.ndarray | None]:
+    """The masks of whole clips; counts in `problems` the fakes that have none, by the reason."""
+    if data is None:
+        fakes = part[part["label"] == 1].groupby(CLIP_KEY).ngroups
+        problems.update({"the data set's folder is not known; give it with --data": fakes} if fakes else {})
+        return [None] * len(part)
+    read = crop_masks(part, data, _SIZE)
+    problems.update(read.problems)
+    return read.masks
 
 
 def _parts(faces: pd.DataFrame, progress: bool) -> Iterator[pd.DataFrame]:
-    starts = range(0, len(faces), _TOGETHER)
-    for start in tqdm(starts, desc="measure", unit="part", leave=False, disable=None if progress else True):
-        yield faces.iloc[start : start + _TOGETHER]
+    """Whole clips, together at most `_TOGETHER` crops (or one clip that is longer): each mask video is read once."""
+    sizes = faces.groupby(CLIP_KEY, sort=True).size().to_numpy()
+    ends = np.cumsum(sizes)
+    cuts = [0]
+    for size, end in zip(sizes, ends, strict=True):
+        if end - cuts[-1] > _TOGETHER and end - size > cuts[-1]:
+            cuts.append(int(end - size))
+    cuts.append(len(faces))
+    spans = list(zip(cuts[:-1], cuts[1:], strict=True))
+    for start, end in tqdm(spans, desc="measure", unit="part", leave=False, disable=None if progress else True):
+        yield faces.iloc[start:end]
 
 
 def _at_size(faces: pd.DataFrame) -> pd.DataFrame:
@@ -252,16 +270,16 @@ def _masks_of(
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def _question(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> tuple[pd.DataFrame, Question]:
-    """One crop a clip, at most so many, each asked about its own label."""
+def _question(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> Question:
+    """Some crops, each asked about its own label."""
+    targets = [NAMES[label] for label in faces["label"]]
+    return Question(heat_maps.inputs(detector, faces), targets, clip_names(faces), config.layer, config.method)
+
+
+def _checks(detector: Detector, faces: pd.DataFrame, out: Path, config: ExplanationConfig) -> dict[str, Any]:
+    """The sanity checks, and every layer and method, on one crop a clip, at most so many."""
     some = choose(faces, _CHECKED)
-    targets = [NAMES[label] for label in some["label"]]
-    question = Question(heat_maps.inputs(detector, some), targets, clip_names(some), config.layer, config.method)
-    return some, question
-
-
-def _checks(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> dict[str, Any]:
-    _, question = _question(detector, faces, config)
+    question = _question(detector, some, config)
     shuffled = None
     if config.random_labels is not None:
         other = load(config.random_labels, detector.device)
@@ -273,19 +291,19 @@ def _checks(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) 
             "random_labels": shuffled,
             "stability": _rows(stability(detector, question)),
             "road": _rows(road(detector, question)),
-        }
+        },
+        "layers": _layers(detector, some, question, out),
     }
 
 
-def _layers(detector: Detector, faces: pd.DataFrame, out: Path, config: ExplanationConfig) -> list[dict[str, Any]]:
+def _layers(detector: Detector, faces: pd.DataFrame, question: Question, out: Path) -> list[dict[str, Any]]:
     """Attention by region at every depth and by every method."""
-    some, question = _question(detector, faces, config)
     tables = []
     for layer in detector.feature_layers:
         for method in heat_maps.METHODS:
             maps = grad_cam(detector, question.images, layer, question.targets, method)
             maps = [heat_maps.fitted(heat, (_SIZE, _SIZE)) for heat in maps]
-            table = region_table(*region_shares(maps, _at_size(some)), some)
+            table = region_table(*region_shares(maps, _at_size(faces)), faces)
             tables.append(table.assign(layer=layer, method=method))
     table = pd.concat(tables, ignore_index=True)
     write_table(table, out / "layers.csv")

@@ -601,10 +601,10 @@ print(f"all crops answered: {risk[-1]:.1%} wrong; these left out: {point[1]:.1%}
 
 # %% [markdown]
 # **What we saw.** The curve falls to the left if the score knows where it is weak. The diamond is the rule that the
-# package uses. Where it lies above the line, the score would have been the better judge *of these crops*, which are much
-# like those of training. The rule is there for the others: a score can be very sure of nonsense. (Look back at the dashed
-# lines of section 8: blurred or dark crops get no answer, shifted ones do.) Silence is not free. Whoever is filmed by
-# a bad camera gets no answer more often, and "cannot tell" must never be read as "suspicious".
+# package uses. Where it lies above the line, the score would have been the better judge *of these crops*, which are
+# much like those of training. The rule is there for the others: a score can be very sure of nonsense. (Look back at
+# the dashed lines of section 8: blurred or dark crops get no answer, shifted ones do.) Silence is not free. Whoever is
+# filmed by a bad camera gets no answer more often, and "cannot tell" must never be read as "suspicious".
 
 # %% [markdown]
 # ## 10 · Who is harmed by a false alarm?
