@@ -1,5 +1,6 @@
 """Inference: photos of every kind and video to a verdict; several people; what cannot be judged says why."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,12 +11,14 @@ from PIL import Image
 from skimage import data
 
 from torchfakes_utils import inference
-from torchfakes_utils.dataset import Preprocessing
+from torchfakes_utils.dataset import Preprocessing, read_crop
 from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import Detector, DetectorConfig, save
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.face_detection import Detections, FaceDetector, square_crop
-from torchfakes_utils.inference import Predictor, follow_all, read_any, to_rgb
+from torchfakes_utils.faces import ExtractionConfig, extract
+from torchfakes_utils.inference import Predictor
+from torchfakes_utils.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.video import write_video
 
 ASTRONAUT = data.astronaut()[:256, 96:352]  # (256, 256, 3): one face
@@ -43,7 +46,7 @@ class GreenDetector:
     def __init__(self, greens):
         self.greens = greens
 
-    def detect(self, frames):
+    def detect(self, frames, finer=1.0):
         found = []
         for frame in frames:
             places = [np.argwhere(abs(frame[:, :, 1].astype(int) - green) < 8) for green in self.greens]
@@ -93,9 +96,12 @@ def test_a_photo_goes_the_way_of_the_training_crops(predictor, tmp_path):
     prediction = predictor.predict(photo(tmp_path / "a.png"))
     assert prediction.verdict in ("fake", "real")
     (face,) = prediction.faces
-    assert overlap(face.box, FACE) > 0.7
-    assert (face.frame, face.time, face.face) == (0, 0, 0)
-    assert face.probability > 0.9
+    (frame,) = face.frames
+    assert overlap(frame.box, FACE) > 0.7
+    assert (frame.frame, frame.time, face.face) == (0, 0, 0)
+    assert frame.probability > 0.9
+    assert (face.verdict, face.probability_fake) == (prediction.verdict, frame.probability_fake)
+    assert face.interval is None and prediction.kind == "photo"  # one frame tells nothing of others
     # The same crop as extraction would cut, from the same box.
     box = FaceDetector("cpu").detect(ASTRONAUT[None])[0].boxes[0]
     crop, _ = square_crop(ASTRONAUT, box, 1.3, 64)
@@ -106,6 +112,12 @@ def exif_photo(path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
     return photo(path, np.rot90(ASTRONAUT), exif=exif, quality=95)
+
+
+def heic_photo(path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(Image.fromarray(ASTRONAUT)).save(path, quality=90)
+    return path
 
 
 def transparent_photo(path):
@@ -124,19 +136,17 @@ def transparent_photo(path):
         ("palette.gif", lambda path: photo(path, Image.fromarray(ASTRONAUT).convert("P"))),
         ("sixteen.png", lambda path: photo(path, ASTRONAUT.mean(axis=2).astype(np.uint16) * 257)),
         ("named_like_a_video.mp4", lambda path: photo(path, format="WEBP")),
+        ("new.avif", lambda path: photo(path, quality=90)),
+        ("phone.heic", heic_photo),
+        ("float.tiff", lambda path: photo(path, Image.fromarray(ASTRONAUT.mean(axis=2).astype(np.float32)))),
     ],
 )
 def test_photos_of_every_kind_show_the_same_face(predictor, tmp_path, name, make):
     prediction = predictor.predict(make(tmp_path / name))
     assert prediction.verdict != "cannot tell", prediction.reason
-    assert overlap(prediction.faces[0].box, FACE) > 0.6
+    assert overlap(prediction.faces[0].frames[0].box, FACE) > 0.6
     crop, _ = square_crop(ASTRONAUT, FACE, 1.3, 64)
     assert prediction.probability_fake == pytest.approx(crop.mean() / 255, abs=0.06)
-
-
-def test_transparent_parts_are_white_not_what_lies_hidden_under_them():
-    hidden = np.zeros((2, 2, 4), np.uint8)
-    assert (to_rgb(Image.fromarray(hidden)) == 255).all()
 
 
 def test_a_far_away_face_is_found_at_the_second_look(predictor, tmp_path):
@@ -145,7 +155,7 @@ def test_a_far_away_face_is_found_at_the_second_look(predictor, tmp_path):
     wide[300:428, 500:628] = small
     prediction = predictor.predict(photo(tmp_path / "far.png", wide))
     assert prediction.verdict != "cannot tell", prediction.reason
-    assert overlap(prediction.faces[0].box, np.array(FACE) / 2 + [500, 300, 500, 300]) > 0.5
+    assert overlap(prediction.faces[0].frames[0].box, np.array(FACE) / 2 + [500, 300, 500, 300]) > 0.5
 
 
 def test_two_people_in_a_photo_are_both_judged(predictor, tmp_path):
@@ -161,16 +171,21 @@ def test_the_verdict_of_a_video_is_that_of_its_most_fake_looking_person(with_rec
     # The bright one shows in half of the frames only.
     frames = [scene((20 + i, 90), *([(150 - i, 220)] if i % 2 else [])) for i in range(20)]
     prediction = with_rectangles.predict(write_video(tmp_path / "two.mp4", frames, fps=10, crf=5), frames=20)
-    people = {who: [face for face in prediction.faces if face.face == who] for who in (0, 1)}
-    assert [len(faces) for faces in people.values()] == [20, 10]
-    means = [np.mean([face.probability_fake for face in faces]) for faces in people.values()]
+    first, second = prediction.faces
+    assert [len(face.frames) for face in prediction.faces] == [20, 10]
+    means = [np.mean([frame.probability_fake for frame in face.frames]) for face in prediction.faces]
     assert means[1] > means[0]
+    assert [face.probability_fake for face in prediction.faces] == pytest.approx(means)
     assert prediction.probability_fake == pytest.approx(means[1])
-    assert prediction.verdict == ("fake" if means[1] >= 0.5 else "real")
+    assert prediction.verdict == second.verdict == ("fake" if means[1] >= 0.5 else "real")
+    assert first.verdict == "real"
     assert "10 frames" in prediction.reason
     assert "face 2 of 2" in prediction.reason
-    assert [face.frame for face in people[1]] == list(range(1, 20, 2))
-    assert [face.time for face in people[1]] == pytest.approx(np.arange(1, 20, 2) / 10)
+    assert [frame.frame for frame in second.frames] == list(range(1, 20, 2))
+    assert [frame.time for frame in second.frames] == pytest.approx(np.arange(1, 20, 2) / 10, abs=1e-3)
+    assert prediction.interval == second.interval
+    assert second.interval[0] <= means[1] <= second.interval[1]
+    assert prediction.kind == "video"
 
 
 def test_what_shows_in_a_few_frames_only_does_not_decide(with_rectangles, tmp_path):
@@ -197,51 +212,25 @@ def test_a_face_unlike_those_of_training_gets_no_verdict_and_one_line_why(tmp_pa
     prediction = Predictor(detector, "cpu").predict(dark)
     assert prediction.verdict == "cannot tell" and prediction.probability_fake is None
     assert "too dark (brightness" in prediction.reason and "\n" not in prediction.reason
-    assert [face.cannot_tell.startswith("too dark") for face in prediction.faces] == [True]
+    (face,) = prediction.faces
+    assert face.verdict == "cannot tell" and face.reason == prediction.reason
+    assert [frame.cannot_tell.startswith("too dark") for frame in face.frames] == [True]
     usual = Predictor(detector, "cpu").predict(photo(tmp_path / "usual.png"))
-    assert usual.verdict != "cannot tell" and usual.faces[0].cannot_tell == ""
+    assert usual.verdict != "cannot tell" and usual.faces[0].frames[0].cannot_tell == ""
 
 
 def test_frames_unlike_those_of_training_are_left_out_of_the_mean(with_rectangles, tmp_path):
     clip = write_video(tmp_path / "clip.mp4", [scene((20, 84 if i < 5 else 96)) for i in range(10)], crf=5)
-    scores = [face.probability_fake for face in with_rectangles.predict(clip, frames=10).faces]
+    scores = [frame.probability_fake for frame in with_rectangles.predict(clip, frames=10).faces[0].frames]
     between = 255 * (np.mean(scores[:5]) + np.mean(scores[5:])) / 2
     with_rectangles.detector.decision = Decision(ranges={"brightness": (between, None), "face": (20.0, None)})
     prediction = with_rectangles.predict(clip, frames=10)
     assert prediction.probability_fake == pytest.approx(np.mean(scores[5:]), abs=1e-6)
-    assert [bool(face.cannot_tell) for face in prediction.faces] == [True] * 5 + [False] * 5
+    assert [bool(frame.cannot_tell) for frame in prediction.faces[0].frames] == [True] * 5 + [False] * 5
     assert "on average over 5 frames" in prediction.reason and "(5 crops unlike" in prediction.reason
     with_rectangles.detector.decision = Decision(ranges={"face": (1000.0, None)})
     nothing = with_rectangles.predict(clip, frames=10)
     assert nothing.verdict == "cannot tell" and "too small (face 39" in nothing.reason
-
-
-def one_face_a_frame(*presence):
-    """Detections of people who stand 100 px apart, each present in the frames given as 1."""
-    found = []
-    for present in zip(*presence, strict=True):
-        boxes = [[100 * who, 0, 100 * who + 50, 50] for who, here in enumerate(present) if here]
-        count = len(boxes)
-        found.append(
-            Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(count), np.zeros((count, 5, 2), np.float32))
-        )
-    return found
-
-
-def test_everyone_is_followed_and_nobody_twice():
-    detections = one_face_a_frame([1, 1, 1, 1, 1, 1], [0, 1, 1, 0, 1, 1], [0, 0, 0, 1, 0, 0])
-    tracks = follow_all(detections)
-    assert [sum(index is not None for index in track) for track in tracks] == [6, 4]  # one of six is below a quarter
-    used = [(frame, index) for track in tracks for frame, index in enumerate(track) if index is not None]
-    assert len(used) == len(set(used))
-    for track in tracks:
-        lefts = {detections[frame].boxes[index][0] for frame, index in enumerate(track) if index is not None}
-        assert len(lefts) == 1
-
-
-def test_nobody_to_follow():
-    assert follow_all(one_face_a_frame([0, 0, 0])) == []
-    assert follow_all([]) == []
 
 
 def bad_files(folder):
@@ -252,12 +241,11 @@ def bad_files(folder):
     write_video(folder / "wall.mp4", [np.full((100, 100, 3), 120, np.uint8)] * 5)
     return {
         "cut.png": "cannot be read",
-        "text.mp4": "not a video",
+        "text.mp4": "neither a photo nor a video",
         "empty.jpg": "empty",
         "wall.png": "no face found in this photo",
         "wall.mp4": "no face found in any of 5 frames",
         "absent.jpg": "no such file",
-        ".": "a folder",
     }
 
 
@@ -270,36 +258,129 @@ def test_bad_files_are_told_apart_and_stop_nothing(predictor, tmp_path):
         assert reason in prediction.reason
         assert "\n" not in prediction.reason
     assert predictions[-1].verdict != "cannot tell"
+    assert "a folder" in predictor.predict(tmp_path).reason
 
 
 def test_a_prediction_is_json_as_promised(predictor, tmp_path):
     path = photo(tmp_path / "a.png")
     value = json.loads(json.dumps(predictor.predict(path).to_json(), allow_nan=False))
-    assert list(value) == ["path", "verdict", "probability_fake", "reason", "faces"]
+    assert list(value) == ["path", "verdict", "probability_fake", "reason", "faces", "interval", "kind", "notes"]
     assert value["path"] == str(path)
-    assert set(value["faces"][0]) == {"frame", "time", "box", "probability", "probability_fake", "face", "cannot_tell"}
-    assert len(value["faces"][0]["box"]) == 4
+    (face,) = value["faces"]
+    assert set(face) == {"face", "verdict", "probability_fake", "interval", "reason", "frames"}
+    assert set(face["frames"][0]) == {"frame", "time", "box", "probability", "probability_fake", "cannot_tell"}
+    assert len(face["frames"][0]["box"]) == 4
+    json.dumps(predictor.predict(tmp_path / "no\udce9such.png").to_json(), ensure_ascii=False).encode()
 
 
-def test_an_animation_is_read_like_a_video(tmp_path):
-    frames = [Image.fromarray(np.full((10, 12, 3), 25 * i, np.uint8)) for i in range(10)]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=50)
-    indices, pictures, fps = read_any(tmp_path / "a.gif", frames=5)
-    assert indices.tolist() == [1, 3, 5, 7, 9]
-    assert pictures.shape == (5, 10, 12, 3)
-    assert pictures[:, 0, 0, 0] == pytest.approx(25 * indices, abs=3)
-    assert fps == 20
+def test_bytes_are_judged_as_the_file_is(predictor, tmp_path):
+    path = photo(tmp_path / "a.png")
+    clip = write_video(tmp_path / "a.mp4", [ASTRONAUT] * 4, fps=8)
+    for file in (path, clip):
+        by_name, by_content = predictor.predict(file), predictor.predict(file.read_bytes())
+        assert by_content.path == "these bytes"
+        assert dataclasses.replace(by_content, path=by_name.path) == by_name
+    assert "neither a photo nor" in predictor.predict(b"a few words").reason
+    assert "empty" in predictor.predict(b"").reason
 
 
-def test_pillow_knows_the_formats_by_these_names():
-    Image.init()
-    assert set(inference._PHOTO_FORMATS) <= set(Image.OPEN)
+def test_the_interval_is_of_the_mean_over_frames():
+    assert inference._interval(np.array([0.2, 0.4])) is None
+    assert inference._interval(np.full(5, 0.25)) == (0.25, 0.25)
+    scores = np.random.default_rng(1).uniform(0.3, 0.7, 400)
+    low, high = inference._interval(scores)
+    half = 1.96 * scores.std() / 20
+    assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.004)
+    few, many = (np.diff(inference._interval(scores[:count])) for count in (20, 400))
+    assert few > 2 * many
 
 
-def test_a_photo_as_large_as_a_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(InputError, match="far too large"):
-        read_any(photo(tmp_path / "a.png"))
+def test_a_folder_is_judged_file_by_file_and_links_out_of_it_are_not_followed(predictor, tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "below").mkdir(parents=True)
+    photo(folder / "b.png")
+    photo(folder / "below" / "a.png")
+    photo(tmp_path / "private.png")
+    (folder / "inside.png").symlink_to(folder / "b.png")
+    (folder / "out.png").symlink_to(tmp_path / "private.png")
+    (folder / "nowhere.png").symlink_to("nothing")
+    (folder / "loop").symlink_to(folder)
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("some words")
+    found = {prediction.path: prediction for prediction in predictor.predict_many([folder])}
+    names = {path.removeprefix(f"{folder}/"): one.verdict == "cannot tell" for path, one in found.items()}
+    assert names == {"b.png": False, "inside.png": False, "nowhere.png": True, "notes.txt": True, "out.png": True,
+                     "below/a.png": False}  # fmt: skip
+    assert "leads out of this folder" in found[str(folder / "out.png")].reason
+    assert predictor.predict(tmp_path / "folder" / "out.png").verdict != "cannot tell"  # named, so meant
+
+
+def test_files_together_are_judged_as_each_alone(predictor, tmp_path):
+    files = [photo(tmp_path / f"{shade}.png", (ASTRONAUT * (0.5 + shade / 10)).astype(np.uint8)) for shade in range(5)]
+    files.insert(2, tmp_path / "absent.png")
+    files.insert(4, write_video(tmp_path / "clip.mp4", [ASTRONAUT] * 6, fps=8))
+    together = list(predictor.predict_many(files, 4))
+    assert [one.path for one in together] == [str(file) for file in files]
+    for one, file in zip(together, files, strict=True):
+        assert one == predictor.predict(file, 4)
+
+
+def test_a_network_may_compute_instead_of_the_detector(tmp_path):
+    detector = BrightnessDetector()
+    detector.decision = Decision(threshold=0.5, temperature=2.0)
+    asked = []
+
+    def network(crops):
+        asked.append(crops)
+        return torch.full((len(crops),), 3.0)
+
+    prediction = Predictor(detector, "cpu", network=network).predict(photo(tmp_path / "a.png"))
+    assert prediction.probability_fake == pytest.approx(1 / (1 + np.exp(-1.5)))
+    assert asked[0].shape == (1, 3, 64, 64) and asked[0].dtype == torch.uint8
+
+
+def test_a_clip_of_the_training_set_gives_the_very_crops_that_extraction_stored(tiny_ffpp, tiny_faces):
+    """One preprocessing with training: the same pixels, of real clips and of fakes that were looked at themselves."""
+    detector = BrightnessDetector()  # its crops have 64 px, as tiny_faces
+    predictor = Predictor(detector, "cpu")
+    faces = read_table(tiny_faces / "faces.csv", FACE_COLUMNS)
+    clips = read_table(tiny_ffpp / "clips.csv", CLIP_COLUMNS).set_index(CLIP_KEY)["path"]
+    compared = 0
+    for key, rows in faces[faces["label"] == 0].groupby(CLIP_KEY):
+        seen = predictor.look(tiny_ffpp / clips[key], frames=4)
+        assert [frame.frame for frame in seen.prediction.faces[0].frames] == rows["frame"].tolist()
+        for row in rows.itertuples():
+            stored = read_crop(tiny_faces / row.path).permute(1, 2, 0).numpy()
+            assert np.array_equal(seen.crops[0, row.frame], stored), row.path
+            compared += 1
+    assert compared >= 20
+
+
+def test_a_fake_looked_at_for_itself_is_cut_in_extraction_as_in_prediction(tiny_ffpp, tmp_path):
+    extract(tiny_ffpp, tmp_path, ExtractionConfig(frames=2, size=64, reuse=False), progress=False)
+    faces = read_table(tmp_path / "faces.csv", FACE_COLUMNS)
+    row = faces[faces["label"] == 1].iloc[0]
+    clips = read_table(tiny_ffpp / "clips.csv", CLIP_COLUMNS).set_index(CLIP_KEY)["path"]
+    seen = Predictor(BrightnessDetector(), "cpu").look(tiny_ffpp / clips[tuple(row[CLIP_KEY])], frames=2)
+    stored = read_crop(tmp_path / row["path"]).permute(1, 2, 0).numpy()
+    assert np.array_equal(seen.crops[0, row["frame"]], stored)
+
+
+def test_a_look_keeps_pictures_crops_and_heat_maps(tmp_path):
+    torch.manual_seed(0)
+    detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
+    predictor = Predictor(detector, "cpu")
+    clip = write_video(tmp_path / "a.mp4", [np.roll(ASTRONAUT, i, axis=1) for i in range(6)], fps=8, crf=5)
+    seen = predictor.look(clip, frames=3)
+    (face,) = seen.prediction.faces
+    assert set(seen.crops) == {(0, frame.frame) for frame in face.frames}
+    assert np.abs(seen.picture(3).astype(int) - np.roll(ASTRONAUT, 3, axis=1)).mean() < 6
+    heat = predictor.heat_map(seen.crops[0, 1], "repeat_1", "layer-cam")
+    assert heat.shape == (80, 80) and heat.min() >= 0 and heat.max() <= 1
+    with pytest.raises(InputError, match="no layer"):
+        predictor.heat_map(seen.crops[0, 1], "nothing")
+    with pytest.raises(InputError, match="no such file"):
+        predictor.look(tmp_path / "absent.png")
 
 
 def test_from_run_loads_the_best_detector(tmp_path):
@@ -320,7 +401,7 @@ def test_from_run_loads_the_best_detector(tmp_path):
 
 def test_the_second_look_is_only_taken_when_needed(predictor, tmp_path, monkeypatch):
     class Never:
-        def detect(self, frames):
+        def detect(self, frames, finer=1.0):
             raise AssertionError("a face was there at first sight")
 
     monkeypatch.setattr(predictor, "face_detectors", [predictor.face_detectors[0], Never()])

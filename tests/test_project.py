@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ORDER = [
     "errors", "tables", "splits", "faceforensics", "layouts", "video", "verification", "mini", "sharpness", "faces",
     "dataset", "metrics", "uncertainty", "calibration", "decision", "augmentation", "architectures", "detector",
-    "training", "evaluation", "explanation", "report", "inference", "cli", "__main__",
+    "training", "evaluation", "explanation", "report", "hub", "inference", "export", "app", "cli", "__main__",
 ]  # fmt: skip
 # A module whose parts stand in files of their own: each part just before its whole.
 PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces", "tracking": "faces",
@@ -32,7 +32,11 @@ PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces",
          "batches": "training", "bootstrap": "metrics", "scoring": "evaluation", "summary": "evaluation",
          "robustness": "evaluation", "cross_manipulation": "evaluation", "heat_maps": "explanation",
          "regions": "explanation", "mask_agreement": "explanation", "sanity_checks": "explanation",
-         "report_figures": "report", "report_page": "report", "model_card": "report", "cli_parser": "cli"}  # fmt: skip
+         "report_figures": "report", "report_page": "report", "model_card": "report", "hub_errors": "hub",
+         "hub_files": "hub", "media": "inference",
+         "cascade": "export", "export_onnx": "export", "export_executorch": "export", "export_check": "export",
+         "export_web": "export", "web_runtime": "export", "app_limits": "app", "app_views": "app", "app_space": "app", "cli_parser": "cli",
+         "cli_predict": "cli"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.
 DISTRIBUTIONS = {
@@ -133,7 +137,7 @@ def third_party(source: str) -> set[str]:
 def test_every_import_is_declared():
     extras = tuple(PROJECT["optional-dependencies"])
     for path in MODULES:
-        assert third_party(path.read_text()) <= declared("app", "export", "cluster", "timm", "trackers"), path.name
+        assert third_party(path.read_text()) <= declared("app", "export", "phone", "cluster", "timm", "trackers"), path.name
     for path in (PACKAGE / "course").glob("*.py"):
         assert third_party(path.read_text()) <= declared("course"), path.name
     local = {canonicalize_name(path.stem) for path in (ROOT / "tests").rglob("*.py")} | {"tests"}
@@ -187,7 +191,7 @@ def test_what_the_dependencies_need_is_pinned_too():
 
 def test_one_list_of_dependencies():
     text = (ROOT / "environment.yml").read_text()
-    assert "--editable .[cluster,course,dev,timm,trackers]" in text and "--constraint constraints.txt" in text
+    assert "--editable .[app,cluster,course,dev,export,phone,timm,trackers]" in text and "--constraint constraints.txt" in text
     assert not [name for name in declared("course", "dev") if f"- {name}" in text]
 
 

@@ -18,6 +18,7 @@ from torchfakes_utils.tracking import (
     face_near,
     follow,
     look,
+    track_everyone,
     track_face,
 )
 
@@ -225,3 +226,29 @@ def test_look_keeps_the_shape_and_never_enlarges(height: int, width: int, lines:
         assert small.shape == (height, width)
     else:
         assert small.shape[1] / small.shape[0] == pytest.approx(width / height, rel=1.0 / min(small.shape) + 0.02)
+
+
+def one_face_a_frame(*presence):
+    """Detections of people who stand 100 px apart, each present in the frames given as 1."""
+    found = []
+    for present in zip(*presence, strict=True):
+        boxes = [[100 * who, 0, 100 * who + 50, 50] for who, here in enumerate(present) if here]
+        count = len(boxes)
+        found.append(
+            Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(count), np.zeros((count, 5, 2)))
+        )
+    return found
+
+
+def test_everyone_is_followed_and_nobody_twice():
+    detections = one_face_a_frame([1, 1, 1, 1, 1, 1], [0, 1, 1, 0, 1, 1], [0, 0, 0, 1, 0, 0])
+    black = [np.zeros((50, 300), np.uint8)] * 6  # nothing there looks like a face, so no gap is filled
+    tracks = track_everyone(np.arange(10, 16), detections, black, (50, 300))
+    assert [track.frames.tolist() for track in tracks] == [[10, 11, 12, 13, 14, 15], [11, 12, 14, 15]]
+    assert [set(track.boxes[:, 0]) for track in tracks] == [{0}, {100}]  # one frame of six is below a quarter
+
+
+def test_nobody_to_track():
+    nothing = one_face_a_frame([0, 0, 0])
+    assert track_everyone(np.arange(3), nothing, [np.zeros((9, 9), np.uint8)] * 3, (9, 9)) == []
+    assert track_everyone(np.arange(0), [], [], (9, 9)) == []

@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Whatever a stage or a library prints is a note, and may not get between the results.
         with _warnings_on_stderr(args.debug), contextlib.redirect_stdout(sys.stderr):
+            _fetch_run(args)
             return _COMMANDS[args.command](args, output)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command again goes on with what is not done yet", INTERRUPTED)
@@ -77,6 +78,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         return _fail(_explain(error), UNUSABLE)
+
+
+def _fetch_run(args: argparse.Namespace) -> None:
+    """Where RUN is an address on the Hub, fetch it; who writes beside a detector gets a copy to write to."""
+    if isinstance(getattr(args, "run_folder", None), str):
+        from torchfakes_utils import hub
+
+        args.run_folder = hub.resolve(args.run_folder, hub.WORK if args.writes else None)
 
 
 def _mini(args: argparse.Namespace, output: Output) -> int:
@@ -245,18 +254,93 @@ def _explain_command(args: argparse.Namespace, output: Output) -> int:
 
 
 def _predict(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils import inference
+    import time
 
-    predictor = inference.Predictor.from_run(args.run_folder, args.device)
-    unusable = 0
-    for prediction in predictor.predict_many(args.files, args.frames):
-        unusable += prediction.verdict == inference.CANNOT_TELL
-        output.record(prediction.to_json())
-        output.line(f"{prediction.path}: {prediction.verdict} ({prediction.reason})")
+    from torchfakes_utils import cli_predict, inference, media
+
+    predictor = inference.Predictor.from_run(args.run_folder, args.device, **_predictor_options(args))
+    sources = [name for pattern in args.files for name in media.matching(pattern)]
+    answers = predictor.predict_many(sources, args.frames)
+    if args.heat_maps is not None:
+        answers = cli_predict.with_heat_maps(predictor, sources, args.frames, args.heat_maps)
+    started, predictions = time.monotonic(), []
+    output.line(cli_predict.HEADER)
+    try:
+        for prediction in answers:
+            predictions.append(prediction)
+            output.record(prediction.to_json())
+            output.line(cli_predict.line(prediction))
+    finally:
+        if args.csv is not None:  # also of a run that was interrupted
+            cli_predict.write(predictions, args.csv)
+    _say(cli_predict.throughput(predictions, time.monotonic() - started))
+    unusable = sum(prediction.verdict == inference.CANNOT_TELL for prediction in predictions)
     if not unusable:
-        return DONE
-    _say(f"{unusable} of {len(args.files)} files could not be judged")
-    return UNUSABLE if unusable == len(args.files) else SOME_UNUSABLE
+        return DONE if predictions else _fail("no files there; folders are searched, hidden files are not", UNUSABLE)
+    _say(f"{unusable} of {len(predictions)} files could not be judged")
+    return UNUSABLE if unusable == len(predictions) else SOME_UNUSABLE
+
+
+def _predictor_options(args: argparse.Namespace) -> dict[str, Any]:
+    from torchfakes_utils import media
+
+    limits = media.Limits(seconds=args.max_seconds)
+    if args.max_megapixels is not None:
+        limits = dataclasses.replace(limits, pixels=args.max_megapixels * 1_000_000)
+    if args.network is None:
+        return {"limits": limits}
+    from torchfakes_utils import export
+
+    return {"limits": limits, "network": export.load_network(args.network)}
+
+
+def _push(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import hub
+
+    pushed = hub.push(args.run_folder, args.name, not args.public, args.revision, args.message)
+    output.record(dataclasses.asdict(pushed))
+    seen = "private" if pushed.private else "public"
+    output.line(f"{', '.join(pushed.files)} are at {pushed.url} ({seen})")
+    output.line(f"this detector for ever: hf://{args.name}@{pushed.commit}")
+    for note in pushed.notes:
+        _say(note)
+    return DONE
+
+
+def _pull(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import hub
+
+    cached = hub.pull(args.name, args.revision)
+    folder = cached if args.out is None else hub.copy(cached, args.out)
+    output.record({"name": args.name, "commit": cached.name, "folder": str(folder)})
+    output.line(f"{args.name} at commit {cached.name} is in {folder}")
+    return DONE
+
+
+def _app(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import app
+
+    limits = app.AppLimits(args.max_megabytes, args.max_seconds, args.max_megapixels, args.queue)
+    examples = app.usual_examples(args.examples)
+    config = app.AppConfig(args.host, args.port, args.share, args.browser, args.frames, limits, examples)
+
+    def ready(served: Any) -> None:
+        if args.share and served.shared is None:
+            _say("gradio.live gave no public address; the app can be reached here only")
+        output.record({"url": served.url, "shared": served.shared})
+        output.line(f"the app answers at {served.shared or served.url} (Ctrl-C stops it)")
+
+    app.serve_run(args.run_folder, config, args.device, ready)
+    return DONE
+
+
+def _space(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import app_space
+
+    files = app_space.build(args.run_folder, args.out, args.data)
+    output.record({"folder": str(args.out), "files": files})
+    output.line(f"a Hugging Face Space is in {args.out}; try it: cd {args.out} && python app.py")
+    return DONE
 
 
 def _course(args: argparse.Namespace, output: Output) -> int:
@@ -280,6 +364,10 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Output], int]] = {
     "matrix": _matrix,
     "explain": _explain_command,
     "predict": _predict,
+    "push": _push,
+    "pull": _pull,
+    "app": _app,
+    "space": _space,
     "course": _course,
 }
 

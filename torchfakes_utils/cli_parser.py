@@ -147,15 +147,61 @@ def _measuring_commands(commands: Any) -> None:
 def _using_commands(commands: Any) -> None:
     """What a detector is for: predict; and the course."""
     command = _command(commands, "predict", "judge photos and videos")
-    _run_folder(command)
-    command.add_argument("files", nargs="+", metavar="FILE", help="photos and videos")
+    _run_folder(command, writes=False)
+    command.add_argument("files", nargs="+", metavar="FILE", help="photos, videos, folders of them, or patterns")
     _option(command, "--frames", 16, "frames of a video that are looked at", _positive)
+    _option(command, "--csv", None, "also write the answers there, a row a file", Path)
+    _option(command, "--heat-maps", None, "folder for a picture of each face with what spoke for fake", Path)
+    _option(command, "--network", None, "an export that computes instead of PyTorch (.onnx, .pte)", Path)
+    _option(command, "--max-megapixels", None, "larger photos are refused (default: 100)", _positive)
+    _option(command, "--max-seconds", None, "longer videos are refused (default: none are)", _positive)
     _device(command)
+
+    _hub_commands(commands)
+    _app_commands(commands)
 
     command = _command(commands, "course", "run every notebook and write a page for each")
     command.add_argument("names", nargs="*", metavar="NAME", help="only these, such as 03 (default: all)")
     _option(command, "--notebooks", Path("notebooks"), "the notebooks' folder", Path)
     _option(command, "--out", Path("build/course"), "where pages and report.json go", Path)
+
+
+def _hub_commands(commands: Any) -> None:
+    """To the Hugging Face Hub and back: push, pull."""
+    name = {"metavar": "OWNER/NAME", "help": "the repository on the Hugging Face Hub"}
+    command = _command(commands, "push", "publish a run's best detector, its model card and report on the Hub")
+    _run_folder(command, writes=False)
+    command.add_argument("name", **name)
+    command.add_argument("--public", action="store_true", help="for everybody; otherwise only its owner sees it")
+    _option(command, "--revision", None, "the branch to write to (default: the main one)")
+    _option(command, "--message", None, "of the commit (default: which weights they are)")
+
+    command = _command(commands, "pull", "fetch a detector from the Hub, and check it")
+    command.add_argument("name", **name)
+    _option(command, "--revision", None, "a branch, a tag or a commit (default: the main branch)")
+    _option(command, "--out", None, "folder for a copy (default: only in the Hub's cache)", Path)
+
+
+def _app_commands(commands: Any) -> None:
+    """For people who have no terminal: app, space."""
+    command = _command(commands, "app", "serve a page on which photos and videos are judged")
+    _run_folder(command, writes=False)
+    _option(command, "--host", "127.0.0.1", "address it listens at; 0.0.0.0 is open to the network")
+    _option(command, "--port", None, "port (default: the first free one from 7860 on)", _positive)
+    command.add_argument("--share", action="store_true", help="also at a public address, through gradio.live")
+    command.add_argument("--browser", action="store_true", help="open the page")
+    _option(command, "--frames", 16, "frames of a video that are looked at", _positive)
+    _option(command, "--max-megabytes", 200, "larger files are refused", float)
+    _option(command, "--max-seconds", 300, "longer videos are refused", float)
+    _option(command, "--max-megapixels", 100, "larger photos are refused", float)
+    _option(command, "--queue", 64, "files that may wait; more are asked to come again", _positive)
+    _option(command, "--examples", None, "Mini-FF++, to show clips of (default: data/mini, where it is)", Path)
+    _device(command)
+
+    command = _command(commands, "space", "make a folder for Hugging Face Spaces: the app with its detector")
+    _run_folder(command, writes=False)
+    _option(command, "--out", Path("build/space"), "the folder", Path)
+    _option(command, "--data", None, "Mini-FF++, for the examples (default: data/mini, or a small one made now)", Path)
 
 
 def _network_options(command: argparse.ArgumentParser) -> None:
@@ -242,8 +288,16 @@ def _faces(command: argparse.ArgumentParser) -> None:
     command.add_argument("faces", type=Path, metavar="FACES.CSV", help="the table that `extract` wrote")
 
 
-def _run_folder(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run_folder", type=Path, metavar="RUN", help="the folder that `train` wrote")
+def _run_folder(command: argparse.ArgumentParser, writes: bool = True) -> None:
+    """RUN, of a command that `writes` beside the detector or does not."""
+    text = "the folder that `train` wrote, or hf://owner/name[@revision] on the Hugging Face Hub"
+    command.add_argument("run_folder", type=_run, metavar="RUN", help=text)
+    command.set_defaults(writes=writes)
+
+
+def _run(text: str) -> Path | str:
+    """A path, or an address, which stays a text: a path would lose one of its slashes."""
+    return text if text.startswith("hf://") else Path(text)
 
 
 def _device(command: argparse.ArgumentParser) -> None:

@@ -21,12 +21,13 @@ from torchfakes_utils.sharpness import variance_of_laplacian
 from torchfakes_utils.tables import atomic_write
 from torchfakes_utils.tracking import (
     DETECTED,
+    FINER,
     INTERPOLATED,
     REUSED,
     Track,
     aligned,
+    detect_twice,
     face_near,
-    follow,
     look,
     track_face,
 )
@@ -40,9 +41,6 @@ Part = dict[str, object]
 # A fake may be this much shorter or longer than its original and still share its frames: a method that takes a frame of
 # the source for each of the target's ends with the shorter of the two films.
 _LENGTHS = (0.5, 1.1)
-
-# Where no face is found, a second look takes so many times the lines: before a frame is given up it may cost more.
-_FINER = 4.0
 
 # Frames of a fake that are compared with its original's, spread over the clip.
 _COMPARED = 8
@@ -181,10 +179,7 @@ def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, lis
     wanted = spread(job.config.frames, frames_in_all)
     indices, frames = zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True)
     indices, looks, size = np.asarray(indices), [look(frame) for frame in frames], frames[0].shape[:2]
-    detections = detector.detect(frames)
-    lost = [at for at, face in enumerate(follow(detections, job.config.min_probability)) if face is None]
-    for at, found in zip(lost, detector.detect([frames[at] for at in lost], finer=_FINER), strict=True):
-        detections[at] = found
+    detections = detect_twice(detector, frames, job.config.min_probability)
     track = track_face(indices, detections, looks, size, job.config.min_probability)
     return _Reference(indices, looks, track, size, frames_in_all), list(frames)
 
@@ -234,7 +229,7 @@ def _cut_unknown(
 ) -> dict[int, tuple[np.ndarray, dict]]:
     """Crops of a fake's frames in which the original shows no face: the forged one may be found all the same."""
     crops = {}
-    for (index, frame), found in zip(frames.items(), detector.detect(list(frames.values()), _FINER), strict=True):
+    for (index, frame), found in zip(frames.items(), detector.detect(list(frames.values()), FINER), strict=True):
         face = face_near(track, index, found)
         if face is not None:
             single = Track(

@@ -15,9 +15,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from torchfakes_utils.face_detection import DEFAULTS, Detections
+from torchfakes_utils.face_detection import DEFAULTS, Detections, FaceDetector
 
 DETECTED, INTERPOLATED, REUSED = "detected", "interpolated", "reused"
+
+# Where no face is found, a second look takes so many times the lines: before a frame is given up it may cost more.
+FINER = 4.0
+
+# A face that shows in fewer frames than this share of the most constant one's is taken for a false alarm of the face
+# detector: a poster or a hand is nobody to be judged.
+_LEAST_PRESENCE = 0.25
 
 # Edge of the shorter side of the small grey pictures by which frames are compared, px.
 LOOK_LINES = 120
@@ -118,6 +125,53 @@ def follow(detections: Sequence[Detections], min_probability: float = DEFAULTS.m
     sure = [track for track in tracks if _surest(track, detections) >= min_probability]
     best = max(sure, key=lambda track: _weight(track, detections), default={})
     return [best.get(frame) for frame in range(len(detections))]
+
+
+def detect_twice(
+    detector: FaceDetector, frames: Sequence[np.ndarray], min_probability: float = DEFAULTS.min_probability
+) -> list[Detections]:
+    """The faces in a clip's frames; where the one that `follow` chooses is lost, looked for again, more closely.
+
+    Args:
+        detector: finds faces.
+        frames: (H, W, 3) uint8 RGB each, in order.
+        min_probability: see `follow`.
+    """
+    detections = detector.detect(frames)
+    lost = [at for at, face in enumerate(follow(detections, min_probability)) if face is None]
+    for at, found in zip(lost, detector.detect([frames[at] for at in lost], finer=FINER), strict=True):
+        detections[at] = found
+    return detections
+
+
+def track_everyone(
+    frames: np.ndarray,
+    detections: Sequence[Detections],
+    looks: Sequence[np.ndarray],
+    size: tuple[int, int],
+    min_probability: float = DEFAULTS.min_probability,
+) -> list[Track]:
+    """Every person in a clip, the most prominent first: `track_face`, again and again, on who is left.
+
+    The arguments are those of `track_face`. People who are found in less than a quarter as many frames as the most
+    constant one are left out.
+    """
+    left = [np.arange(len(found)) for found in detections]
+    tracks, presence = [], []
+    while True:
+        faces = [_only(found, keep) for found, keep in zip(detections, left, strict=True)]
+        chosen = follow(faces, min_probability)
+        if all(index is None for index in chosen):
+            break
+        tracks.append(track_face(frames, faces, looks, size, min_probability))
+        presence.append(sum(index is not None for index in chosen))
+        left = [keep if index is None else np.delete(keep, index) for keep, index in zip(left, chosen, strict=True)]
+    least = _LEAST_PRESENCE * max(presence, default=0)
+    return [track for track, found in zip(tracks, presence, strict=True) if found >= least]
+
+
+def _only(found: Detections, keep: np.ndarray) -> Detections:
+    return Detections(found.boxes[keep], found.probabilities[keep], found.landmarks[keep])
 
 
 def track_face(

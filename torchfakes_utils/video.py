@@ -4,6 +4,7 @@ A video is decoded once, from its start, in one pass: between two key frames the
 FaceForensics++ clips are so short (10 to 30 s) that they hold only a few key frames.
 """
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,17 @@ import numpy as np
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import atomic_write
+
+# A file, or what is in one.
+Source = Path | str | bytes
+
+# Containers of films, by FFmpeg's names. Others of its formats are scripts rather than films: a playlist of a few bytes
+# names further files and addresses to read, and a stranger's file must not reach into this machine or network.
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,h264,hevc,ivf,mjpeg,mxf,dv"
+_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+
+# Pixels of a frame: 8K UHD. A decoder holds some twenty frames at once, and a forged header asks for any size.
+_MOST_PIXELS = 7680 * 4320
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class VideoInfo:
     height: int
 
 
-def probe(path: Path | str) -> VideoInfo:
+def probe(path: Source) -> VideoInfo:
     """Length, rate and size of a video; decodes its first frame, so that a file that passes can be read.
 
     Raises:
@@ -42,9 +54,7 @@ def probe(path: Path | str) -> VideoInfo:
     total, fps = length(path)
     _, first = next(_decode(path), (0, None))
     if first is None:
-        raise InputError(
-            f"{path}: no frame of this video can be decoded; it may be truncated: download or copy it again"
-        )
+        raise _undecodable(path)
     height, width = _to_rgb(first).shape[:2]
     return VideoInfo(total, fps, width, height)
 
@@ -69,7 +79,7 @@ def spread(count: int, total: int) -> np.ndarray:
 
 
 def read_frames(
-    path: Path | str, indices: Iterable[int] | None = None, count: int | None = None
+    path: Source, indices: Iterable[int] | None = None, count: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read some frames of a video, or all of them.
 
@@ -97,7 +107,7 @@ def read_frames(
 
 
 def frames_at(
-    path: Path | str, wanted: Sequence[int] | None, threads: int = 0, stand_in: bool = False
+    path: Source, wanted: Sequence[int] | None, threads: int = 0, stand_in: bool = False
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
 
@@ -123,11 +133,9 @@ def frames_at(
             first = array if first is None else first
             yield index, array
     if last is None:
-        raise InputError(
-            f"{path}: no frame of this video can be decoded; it may be truncated: download or copy it again"
-        )
+        raise _undecodable(path)
     if first is None and not stand_in:
-        raise InputError(f"{path}: the wanted frames are not in this video; it ends with frame {last[0]}")
+        raise InputError(f"{name_of(path)}: the wanted frames are not in this video; it ends with frame {last[0]}")
     if first is None:
         yield last[0], _to_rgb(last[1])
 
@@ -189,26 +197,71 @@ def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray
     yield from rest
 
 
-def _open(path: Path | str) -> av.container.InputContainer:
+def name_of(source: Source) -> str:
+    """How a message calls a file, or what is in one."""
+    return "these bytes" if isinstance(source, bytes) else str(source)
+
+
+def _undecodable(path: Source) -> InputError:
+    return InputError(
+        f"{name_of(path)}: no frame of this video can be decoded; it may be truncated: download or copy it again"
+    )
+
+
+def _open(path: Source) -> av.container.InputContainer:
     """Open a file that holds a video stream; every way in which that can fail becomes one line."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such video file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: this file is empty; download or copy it again")
+    name = name_of(path)
+    if not isinstance(path, bytes) and not Path(path).is_file():
+        raise InputError(f"{name}: no such video file")
+    if (len(path) if isinstance(path, bytes) else Path(path).stat().st_size) == 0:
+        raise InputError(f"{name}: this file is empty; download or copy it again")
+    # Without "file:", FFmpeg takes a name such as "concat:a|b" for an order.
+    target = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path}"
     try:
-        container = av.open(str(path), metadata_errors="replace")
-    except av.FFmpegError as error:
+        container = av.open(target, metadata_errors="replace", options=_OPTIONS)
+    except (av.FFmpegError, OSError, ValueError) as error:  # a ValueError: a name with a null byte
+        why = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{path}: not a video that can be read ({error.strerror}); is it truncated, or another kind of file?"
+            f"{name}: not a video that can be read ({why}); is it truncated, or another kind of file?"
         ) from error
     if not container.streams.video:
         container.close()
-        raise InputError(f"{path}: holds no video stream; is it sound only, or a recording that never began?")
+        raise InputError(f"{name}: holds no video stream; is it sound only, or a recording that never began?")
+    context = container.streams.video[0].codec_context
+    if context is None:
+        container.close()
+        raise InputError(f"{name}: nothing here decodes this kind of video; convert it to H.264")
+    if context.width * context.height > _MOST_PIXELS:
+        container.close()
+        raise InputError(f"{name}: frames of {context.width} x {context.height} pixels; 8K is the most: scale it down")
     return container
 
 
-def length(path: Path | str) -> tuple[int, float]:
+def frame_times(path: Source) -> np.ndarray:
+    """When each frame is shown, in seconds from the first; decodes nothing.
+
+    Phones record as many frames a second as the light allows, so the n-th frame's time is not n times anything.
+
+    Returns:
+        (N,) float64, increasing: a time for each frame that a packet announces; a damaged one may not decode.
+
+    Raises:
+        InputError: the file is absent, is no video, or holds no frames.
+    """
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate
+        shown = [packet.pts for packet in _packets(container, stream) if packet.size and not packet.is_discard]
+        base = float(stream.time_base) if stream.time_base else 0.0
+    if not shown:
+        raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
+    if None in shown or base <= 0:
+        return np.arange(len(shown)) / (float(rate) if rate else 25.0)
+    ordered = np.sort(np.asarray(shown, np.float64))
+    return (ordered - ordered[0]) * base
+
+
+def length(path: Source) -> tuple[int, float]:
     """How many frames a video has, and how many a second; decodes nothing.
 
     The number is the header's, or counted where the header does not say; a damaged file may hold fewer that decode.
@@ -221,7 +274,7 @@ def length(path: Path | str) -> tuple[int, float]:
         rate = stream.average_rate or stream.guessed_rate
         total = stream.frames or sum(bool(packet.size) for packet in _packets(container, stream))
     if total < 1:
-        raise InputError(f"{path}: this video holds no frames; download or copy it again")
+        raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
     return total, float(rate) if rate else 25.0
 
 
@@ -238,14 +291,20 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> 
         yield packet
 
 
+def _prepare(stream: av.VideoStream, kind: str, threads: int) -> None:
+    stream.thread_type = kind
+    stream.codec_context.thread_count = threads
+    # A stream may change its size on the way.
+    stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
+
+
 def _decode(
-    path: Path | str, kind: str = "AUTO", start: int = 0, threads: int = 0
+    path: Source, kind: str = "AUTO", start: int = 0, threads: int = 0
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Index (from `start`) and frame, in the order of display, for all that decodes undamaged."""
     with _open(path) as container:
         stream = container.streams.video[0]
-        stream.thread_type = kind
-        stream.codec_context.thread_count = threads
+        _prepare(stream, kind, threads)
         index, packets = 0, 0
         for packet in _packets(container, stream):
             packets += bool(packet.size)
@@ -266,7 +325,7 @@ def _decode(
         yield from _decode(path, "SLICE", start=index)
 
 
-def _wanted(path: Path | str, wanted: Sequence[int] | None, threads: int) -> Iterator[tuple[int, av.VideoFrame, bool]]:
+def _wanted(path: Source, wanted: Sequence[int] | None, threads: int) -> Iterator[tuple[int, av.VideoFrame, bool]]:
     """Index and frame of all wanted frames that decode, and of others on the way, with whether it is a wanted one."""
     if wanted is None:
         yield from ((index, frame, True) for index, frame in _decode(path, threads=threads))
@@ -298,11 +357,12 @@ class _IrregularError(Exception):
 _SPARSE = 3
 
 
-def _decode_few(path: Path | str, wanted: Sequence[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def _decode_few(path: Source, wanted: Sequence[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
     """The wanted frames of a long video, without decoding what no other frame is built on.
 
-    In H.264 as FaceForensics++ has it, about every second frame is such a one (a B-frame that is no reference). Which
-    frame a packet holds is known before decoding from its time: the n-th time in order is that of the n-th frame.
+    In H.264 as FaceForensics++ has it, about every second frame is such a one (a B-frame that is no reference); and
+    where a key frame lies between two wanted ones, all before it is left out. Which frame a packet holds is known
+    before decoding from its time: the n-th time in order is that of the n-th frame.
 
     Raises:
         _IrregularError: anything unusual; the frames up to here are right.
@@ -311,32 +371,52 @@ def _decode_few(path: Path | str, wanted: Sequence[int], threads: int) -> Iterat
         stream = container.streams.video[0]
         if stream.frames < _SPARSE * len(wanted):
             raise _IrregularError
-        times = [None if packet.is_discard else packet.pts for packet in _packets(container, stream) if packet.size]
+        packets = [packet for packet in _packets(container, stream) if packet.size]
+        times = [None if packet.is_discard else packet.pts for packet in packets]
+        keys = [packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None]
+        del packets
     if None in times or len(set(times)) < len(times) or wanted[-1] >= len(times):
         raise _IrregularError
     times.sort()
     index_of = {times[index]: index for index in wanted}
-    ahead = iter(wanted)
+    starts = {time: max((key for key in keys if key <= time), default=None) for time in index_of}
     with _open(path) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "SLICE" if threads == 1 else "AUTO"
-        stream.codec_context.thread_count = threads
-        for packet in _packets(container, stream):
-            stream.codec_context.skip_frame = "DEFAULT" if packet.pts in index_of else "NONREF"
-            try:
-                frames = packet.decode()
-            except av.FFmpegError as error:
-                raise _IrregularError from error
-            for frame in frames:
-                if frame.is_corrupt:
-                    raise _IrregularError
-                if frame.pts in index_of:
-                    if index_of[frame.pts] != next(ahead):
-                        raise _IrregularError
-                    yield index_of[frame.pts], frame
-                    if index_of[frame.pts] == wanted[-1]:
-                        return
+        _prepare(stream, "SLICE" if threads == 1 else "AUTO", threads)
+        found = _towards(container, stream, list(index_of), starts)
+        for time, frame in zip(index_of, found, strict=False):
+            if frame.pts != time:
+                raise _IrregularError
+            yield index_of[time], frame
+            if index_of[time] == wanted[-1]:
+                return
     raise _IrregularError
+
+
+def _towards(
+    container: av.container.InputContainer, stream: av.VideoStream, times: Sequence[int], starts: dict[int, int | None]
+) -> Iterator[av.VideoFrame]:
+    """The frames of some times, as far as they come; from one to the next by the last key frame between them."""
+    left = list(reversed(times))
+    packets, reached = container.demux(stream), stream.start_time or 0
+    while left:
+        start = starts[left[-1]]
+        try:
+            if start is not None and start > reached:
+                container.seek(start, stream=stream)
+                packets, reached = container.demux(stream), start  # never twice, wherever a broken index leads
+            packet = next(packets)
+            reached = max(reached, packet.pts or reached)
+            stream.codec_context.skip_frame = "DEFAULT" if packet.pts in starts else "NONREF"
+            frames = packet.decode()
+        except (StopIteration, av.FFmpegError) as error:
+            raise _IrregularError from error
+        for frame in frames:
+            if frame.is_corrupt:
+                raise _IrregularError
+            if left and frame.pts in starts:
+                left.pop()
+                yield frame
 
 
 def _to_rgb(frame: av.VideoFrame, like: np.ndarray | None = None) -> np.ndarray:

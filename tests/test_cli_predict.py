@@ -1,0 +1,93 @@
+"""`torchfakes predict`: rows for people, CSV for spreadsheets, pictures on request; patterns, folders, limits."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from torchfakes_utils import cli, cli_predict
+from torchfakes_utils.dataset import Preprocessing
+from torchfakes_utils.detector import Detector, DetectorConfig, save
+from torchfakes_utils.inference import CANNOT_TELL, FAKE, FaceVerdict, Prediction
+from torchfakes_utils.video import write_video
+
+FACE = data.astronaut()[:192, 128:320]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("run")
+    save(Detector(DetectorConfig("Meso4", pretrained=None, preprocessing=Preprocessing(size=64))), folder / "best")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    out = tmp_path / "given"
+    out.mkdir()
+    Image.fromarray(FACE).save(out / "a.png")
+    Image.fromarray(FACE[:, ::-1]).save(out / "b.png")
+    write_video(out / "c.mp4", [np.roll(FACE, i, axis=1) for i in range(6)], fps=8)
+    (out / "d.mp4").write_text("no film")
+    return out
+
+
+def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
+    words = ["predict", str(run), str(folder), "--frames", "3", "--csv", str(tmp_path / "t.csv"), "--device", "cpu"]
+    assert cli.main([*words, "--heat-maps", str(tmp_path / "maps")]) == 1
+    shown = capsys.readouterr()
+    header, *rows = shown.out.splitlines()
+    assert header == cli_predict.HEADER and len(rows) == 4
+    assert rows[3].startswith("cannot tell") and "d.mp4: neither a photo nor a video" in rows[3]
+    assert "4 files (1 videos), 5 faces in" in shown.err and "1 of 4 files could not be judged" in shown.err
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert list(table.columns) == cli_predict.COLUMNS
+    assert table["path"].tolist() == [str(folder / name) for name in ("a.png", "b.png", "c.mp4", "d.mp4")]
+    assert table["verdict"].isin(["real", "fake"]).tolist() == [True, True, True, False]
+    assert table["low"].notna().tolist() == [False, False, True, False]
+    pictures = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert pictures == ["0001-a-face1.png", "0002-b-face1.png", "0003-c-face1.png"]
+    with Image.open(tmp_path / "maps" / pictures[0]) as both:
+        assert both.size == (320, 160)  # the crop, and the crop under the map
+    # The same answers with pictures as without, in JSON as in the table.
+    assert cli.main([*words, "--json"]) == 1
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["verdict"] for one in objects] == table["verdict"].tolist()
+    assert [one["probability_fake"] for one in objects[:3]] == pytest.approx(table["probability_fake"][:3].tolist())
+
+
+def test_a_table_is_kept_when_the_run_is_interrupted(run, folder, tmp_path, monkeypatch, capsys):
+    from torchfakes_utils.inference import Predictor
+
+    def two_then_stop(self, sources, frames):
+        yield from (Prediction(name, FAKE, 0.9, "P(fake) is 0.90") for name in ("a", "b"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "predict_many", two_then_stop)
+    assert cli.main(["predict", str(run), "x", "--csv", str(tmp_path / "t.csv")]) == cli.INTERRUPTED
+    assert pd.read_csv(tmp_path / "t.csv")["path"].tolist() == ["a", "b"]
+
+
+def test_patterns_limits_and_empty_folders(run, folder, tmp_path, capsys):
+    assert cli.main(["predict", str(run), f"{folder}/*.png", "--json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert cli.main(["predict", str(run), str(folder / "c.mp4"), "--max-seconds", "1", "--json"]) == 0
+    write_video(tmp_path / "long.mp4", [FACE] * 20, fps=8)
+    assert cli.main(["predict", str(run), str(tmp_path / "long.mp4"), "--max-seconds", "2"]) == 2
+    assert "2 s are the most" in capsys.readouterr().out
+    (tmp_path / "nothing").mkdir()
+    assert cli.main(["predict", str(run), str(tmp_path / "nothing")]) == 2
+    assert "no files there" in capsys.readouterr().err
+
+
+def test_a_row_says_what_matters_and_cannot_break_the_line():
+    people = [FaceVerdict(who, FAKE, 0.7, None, "", []) for who in range(2)]
+    row = cli_predict.line(Prediction("a\n\x1b[2J.png", FAKE, 0.7, "why", people, (0.61, 0.79)))
+    assert row.split() == ["fake", "0.70", "0.61", "to", "0.79", "a\\n\\x1b[2J.png", "(2", "faces)"]
+    assert cli_predict.line(Prediction("b", CANNOT_TELL, None, "two\nlines")).endswith("b: two\\nlines")
+    assert "0 files" in cli_predict.throughput([], 0.0)
