@@ -13,7 +13,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks lint clean lock
+.PHONY: help setup course test lab notebooks space lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,10 @@ lab: $(STAMP)  ## open the notebooks in JupyterLab
 
 notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAMES=03 for some, FORCE=1 for all again)
 	@$(BIN)/python -m torchfakes_utils.course.build $(NAMES) $(if $(FORCE),--force)
+
+RUN ?= runs/mini
+space: $(STAMP)  ## make a folder for Hugging Face Spaces, build/space, of a run (RUN=runs/mini)
+	@$(BIN)/torchfakes space $(RUN)
 
 lint: $(STAMP)  ## check the code's style
 	@$(BIN)/ruff check --quiet .

@@ -285,13 +285,13 @@ def test_bytes_are_judged_as_the_file_is(predictor, tmp_path):
 
 
 def test_the_interval_is_of_the_mean_over_frames():
-    assert inference._interval(np.array([0.2, 0.4])) is None
-    assert inference._interval(np.full(5, 0.25)) == (0.25, 0.25)
+    assert inference.frame_interval(np.array([0.2, 0.4])) is None
+    assert inference.frame_interval(np.full(5, 0.25)) == (0.25, 0.25)
     scores = np.random.default_rng(1).uniform(0.3, 0.7, 400)
-    low, high = inference._interval(scores)
+    low, high = inference.frame_interval(scores)
     half = 1.96 * scores.std() / 20
     assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.004)
-    few, many = (np.diff(inference._interval(scores[:count])) for count in (20, 400))
+    few, many = (np.diff(inference.frame_interval(scores[:count])) for count in (20, 400))
     assert few > 2 * many
 
 

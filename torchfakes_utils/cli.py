@@ -294,6 +294,22 @@ def _predictor_options(args: argparse.Namespace) -> dict[str, Any]:
     return {"limits": limits, "network": export.load_network(args.network)}
 
 
+def _export(args: argparse.Namespace, output: Output) -> int:
+    from torchfakes_utils import export, export_check
+
+    made = export.make(
+        args.run_folder,
+        export.ExportConfig(args.format, tuple(args.precision), args.faces, args.out, args.threads, _say),
+    )
+    output.record({"format": args.format, "path": str(made.folder)} | made.to_json())
+    for line in export_check.lines(made):
+        output.line(line)
+    output.line(f"{', '.join(one.file for one in made.files)}, the face networks and parity.md are in {made.folder}")
+    for why in made.refused.values():
+        _say(why)
+    return SOME_UNUSABLE if made.refused else DONE
+
+
 def _push(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils import hub
 
@@ -318,10 +334,10 @@ def _pull(args: argparse.Namespace, output: Output) -> int:
 
 
 def _app(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils import app
+    from torchfakes_utils import app, app_examples
 
     limits = app.AppLimits(args.max_megabytes, args.max_seconds, args.max_megapixels, args.queue)
-    examples = app.usual_examples(args.examples)
+    examples = app_examples.usual_examples(args.examples)
     config = app.AppConfig(args.host, args.port, args.share, args.browser, args.frames, limits, examples)
 
     def ready(served: Any) -> None:
@@ -364,6 +380,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Output], int]] = {
     "matrix": _matrix,
     "explain": _explain_command,
     "predict": _predict,
+    "export": _export,
     "push": _push,
     "pull": _pull,
     "app": _app,

@@ -157,6 +157,7 @@ def _using_commands(commands: Any) -> None:
     _option(command, "--max-seconds", None, "longer videos are refused (default: none are)", _positive)
     _device(command)
 
+    _export_command(commands)
     _hub_commands(commands)
     _app_commands(commands)
 
@@ -164,6 +165,19 @@ def _using_commands(commands: Any) -> None:
     command.add_argument("names", nargs="*", metavar="NAME", help="only these, such as 03 (default: all)")
     _option(command, "--notebooks", Path("notebooks"), "the notebooks' folder", Path)
     _option(command, "--out", Path("build/course"), "where pages and report.json go", Path)
+
+
+def _export_command(commands: Any) -> None:
+    """Off to other runtimes: export."""
+    command = _command(commands, "export", "write a run's best detector for other runtimes, and check it")
+    _run_folder(command)
+    _option(command, "--format", "onnx", "onnx, executorch (phones) or web (a page that judges in the browser)")
+    command.add_argument(
+        "--precision", nargs="+", default=["fp32", "int8"], metavar="NAME", help="fp32, int8 (default: both)"
+    )
+    _option(command, "--faces", None, "the faces.csv of the run (default: looked for near it)", Path)
+    _option(command, "--out", None, "the folder (default: RUN/export/FORMAT)", Path)
+    _option(command, "--threads", 1, "that compute a crop while times are taken", _positive)
 
 
 def _hub_commands(commands: Any) -> None:

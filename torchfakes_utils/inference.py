@@ -33,8 +33,8 @@ FRAMES = 16
 
 # Faces are first looked for as in training. Where there is none, once more for small ones: a phone's photo shows people
 # from farther away than the clips of FaceForensics++ do.
-_CLOSE_UP = ExtractionConfig()
-_FAR_AWAY = dataclasses.replace(_CLOSE_UP, min_face=0.05)
+CLOSE_UP = ExtractionConfig()
+FAR_AWAY = dataclasses.replace(CLOSE_UP, min_face=0.05)
 
 # Crops that the network is given at once; and for how long files wait for others to be given along with, in seconds.
 _BATCH, _PATIENCE = 32, 1.0
@@ -183,7 +183,7 @@ class Predictor:
         self.threshold = detector.decision.threshold
         self.limits = limits or Limits()
         self.network = network
-        self.face_detectors = [FaceDetector(str(self.device), config) for config in (_CLOSE_UP, _FAR_AWAY)]
+        self.face_detectors = [FaceDetector(str(self.device), config) for config in (CLOSE_UP, FAR_AWAY)]
 
     @classmethod
     def from_run(cls, run: Path | str, device: str = "auto", **options: Any) -> "Predictor":
@@ -378,7 +378,7 @@ class Predictor:
         left_out = len(frames) - len(usable)
         reason += f" ({left_out} crops unlike those of training are left out)" if left_out else ""
         verdict = FAKE if mean >= self.threshold else REAL
-        return FaceVerdict(number, verdict, mean, _interval(usable), reason, frames)
+        return FaceVerdict(number, verdict, mean, frame_interval(usable), reason, frames)
 
     def _overall(self, media: Media, faces: list[FaceVerdict]) -> Prediction:
         """The verdict on the file: that on the most fake-looking face."""
@@ -424,7 +424,7 @@ def _unlike_training(frames: Sequence[FrameVerdict]) -> str:
     return f"a face was found, but it is {example}: unlike those that the detector was trained on"
 
 
-def _interval(probabilities: np.ndarray) -> tuple[float, float] | None:
+def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:
     """95 % percentile bootstrap of the mean over frames (Efron, Annals of Statistics 1979); the same each time."""
     if len(probabilities) < _LEAST_FRAMES:
         return None

@@ -4,7 +4,11 @@ The cell cannot live in the package, since on Colab it is what fetches the packa
 with `SETUP_CELL`. Colab brings its own torch, numpy and ipywidgets: they are used as they are, nothing pins them.
 """
 
+import importlib.util
+import subprocess
 import sys
+
+from torchfakes_utils.errors import InputError
 
 REPOSITORY = "https://github.com/torchfakes/torchfakes"
 
@@ -26,6 +30,28 @@ plots.use_style()"""
 def on_colab() -> bool:
     """Whether this is a notebook on Google Colab."""
     return "google.colab" in sys.modules
+
+
+# What an extra of the package brings, by the name under which it is imported.
+_EXTRAS = {"app": ("gradio",), "export": ("onnx", "onnxruntime", "onnxscript"), "phone": ("executorch",)}
+
+
+def extra(name: str) -> None:
+    """Make sure that what only some lessons need is installed; on Colab it is fetched.
+
+    Args:
+        name: "app", "export" or "phone".
+
+    Raises:
+        InputError: it is missing; says how to install it.
+    """
+    missing = [module for module in _EXTRAS[name] if importlib.util.find_spec(module) is None]
+    if not missing:
+        return
+    if not on_colab():
+        raise InputError(f"this lesson needs {', '.join(missing)}; run: pip install 'torchfakes[{name}]'")
+    package = f"torchfakes[{name}] @ git+{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 
 def badge(notebook: str) -> str:

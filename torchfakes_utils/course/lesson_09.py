@@ -1,0 +1,290 @@
+"""What lesson 09 needs beside the package: what strangers upload, pictures of verdicts, and the exercises."""
+
+import textwrap
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image, ImageFilter
+
+from torchfakes_utils.course import exercises, plots
+from torchfakes_utils.inference import CANNOT_TELL, FAKE, REAL, Look, Prediction, Predictor
+from torchfakes_utils.tables import CLIP_KEY
+from torchfakes_utils.video import read_frames, write_video
+
+_COLOURS = {FAKE: plots.FAKE, REAL: plots.REAL, CANNOT_TELL: plots.NEUTRAL}
+_LINES = {FAKE: "--", REAL: "-", CANNOT_TELL: ":"}
+
+
+def uploads(folder: Path, clip: Path, another: Path) -> list[Path]:
+    """What strangers upload: photos of every kind, films, and things that are neither.
+
+    Args:
+        folder: where they are put.
+        clip: a video with a face.
+        another: one with another person.
+
+    Returns:
+        The files, in the order in which the lesson shows them.
+    """
+    indices, frames = read_frames(clip)
+    face = frames[len(frames) // 2]
+    second = cv2.resize(read_frames(another, [0])[1][0], face.shape[1::-1])
+    photo = Image.fromarray(face)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me a quarter clockwise"
+    Image.fromarray(np.rot90(face)).save(folder / "phone_sideways.jpg", quality=95, exif=exif)
+    alpha = np.full((*face.shape[:2], 1), 255, np.uint8)
+    alpha[-face.shape[0] // 8 :] = 0
+    Image.fromarray(np.concatenate([face, alpha], axis=2)).save(folder / "sticker.png")
+    Image.fromarray(face.mean(axis=2).astype(np.uint16) * 257).save(folder / "scan_16_bit.png")
+    photo.convert("CMYK").save(folder / "for_print.jpg", quality=95)
+    Image.fromarray(np.hstack([face, second])).save(folder / "two_people.png")
+    moving = [Image.fromarray(frame) for frame in frames[:: max(1, len(frames) // 6)]]
+    moving[0].save(folder / "animation.webp", save_all=True, append_images=moving[1:], duration=200, lossless=True)
+    write_video(folder / "named_wrongly.mp4", frames, fps=25, crf=18).rename(folder / "named_wrongly.jpg")
+    Image.fromarray(np.full((240, 240, 3), 150, np.uint8)).save(folder / "wall.png")
+    Image.fromarray((face * 0.15).astype(np.uint8)).save(folder / "night.png")
+    (folder / "letter.mp4").write_text("I called it a video, so it is one.")
+    (folder / "cut_off.jpg").write_bytes((folder / "for_print.jpg").read_bytes()[:4000])
+    (folder / "empty.mp4").touch()
+    with zipfile.ZipFile(folder / "holiday.zip", "w") as archive:
+        archive.write(folder / "sticker.png", "sticker.png")
+    names = [
+        "phone_sideways.jpg", "sticker.png", "scan_16_bit.png", "for_print.jpg", "two_people.png", "animation.webp",
+        "named_wrongly.jpg", "wall.png", "night.png", "letter.mp4", "cut_off.jpg", "empty.mp4", "holiday.zip",
+    ]  # fmt: skip
+    return [folder / name for name in names]
+
+
+def verdicts_figure(looks: Sequence[Look], titles: Sequence[str], threshold: float, title: str) -> Figure:
+    """What was looked at, each with its faces boxed, and below it its score on one axis with the threshold.
+
+    Args:
+        looks: one a panel; the frame in the middle is shown.
+        titles: above each.
+        threshold: from which on a face is called fake.
+        title: the figure's one message.
+    """
+    figure, axes = plt.subplots(
+        2, len(looks), figsize=(2.5 * len(looks), 3.9), height_ratios=[4, 1], squeeze=False
+    )
+    for ax, below, look, name in zip(*axes, looks, titles, strict=True):
+        frame = int(look.media.indices[len(look.media.indices) // 2])
+        ax.imshow(look.picture(frame))
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(name, fontsize=9, fontweight="normal")
+        for face in look.prediction.faces:
+            for one in (one for one in face.frames if one.frame == frame):
+                _box(ax, one.box, face.verdict)
+        _score(below, look.prediction, threshold)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def _box(ax: Axes, box: Sequence[float], verdict: str) -> None:
+    x1, y1, x2, y2 = box
+    style = {"edgecolor": _COLOURS[verdict], "linestyle": _LINES[verdict]}
+    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linewidth=2.5, **style))
+
+
+def _score(ax: Axes, prediction: Prediction, threshold: float) -> None:
+    """One score with its interval; nothing but the word where there is none."""
+    colour = _COLOURS[prediction.verdict]
+    ax.axvline(threshold, color="black", linewidth=1, linestyle="--")
+    if prediction.probability_fake is not None:
+        if prediction.interval is not None:
+            ax.hlines(0, *prediction.interval, color=colour, linewidth=5, alpha=0.5)
+        ax.plot(prediction.probability_fake, 0, plots.MARKERS[prediction.verdict == FAKE], color=colour, markersize=9,
+                markeredgecolor="white")  # fmt: skip
+    ax.set(xlim=(-0.03, 1.03), ylim=(-1, 1), yticks=[], xticks=[0, 1])
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel(prediction.verdict, color=colour, fontweight="bold", labelpad=-8)
+
+
+def changed(photo: np.ndarray, light: float = 1.0, blur: float = 0.0, size: float = 1.0) -> np.ndarray:
+    """A photo (H, W, 3) uint8 taken in other light, out of focus (radius in pixels), or from farther away (scale)."""
+    image = Image.fromarray(np.clip(photo * light, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur))
+    if size == 1:
+        return np.asarray(image)
+    smaller = image.resize((max(1, round(image.width * size)), max(1, round(image.height * size))), Image.LANCZOS)
+    wide = np.full_like(photo, 110)
+    top, left = (photo.shape[0] - smaller.height) // 2, (photo.shape[1] - smaller.width) // 2
+    wide[top : top + smaller.height, left : left + smaller.width] = smaller
+    return wide
+
+
+def changed_figure(predictor: Predictor, photo: np.ndarray, light: float, blur: float, size: float) -> Figure:
+    """A changed photo with its verdict."""
+    look = predictor.look(_png(changed(photo, light, blur, size)))
+    why = look.prediction.reason.partition(": ")[0] if look.prediction.verdict == CANNOT_TELL else ""
+    return verdicts_figure([look], ["\n".join(textwrap.wrap(why, 44)[:3])], predictor.threshold, "")
+
+
+def look_at(predictor: Predictor, photo: np.ndarray) -> Look:
+    """A photo (H, W, 3) uint8 that is in memory, judged."""
+    return predictor.look(_png(photo))
+
+
+def _png(photo: np.ndarray) -> bytes:
+    return cv2.imencode(".png", photo[:, :, ::-1])[1].tobytes()
+
+
+def curves_figure(looks: Sequence[Look], titles: Sequence[str], threshold: float, title: str) -> Figure:
+    """P(fake) over time, frame by frame, with the mean over frames and its interval.
+
+    Args:
+        looks: of videos.
+        titles: beside each curve.
+        threshold: from which on a face is called fake.
+        title: the figure's one message.
+    """
+    figure, axes = plt.subplots(1, len(looks), figsize=(4.4 * len(looks), 3.2), sharey=True, squeeze=False)
+    for ax, look, name in zip(axes[0], looks, titles, strict=True):
+        ax.axhline(threshold, color="black", linewidth=1, linestyle="--")
+        for face in look.prediction.faces:
+            colour = _COLOURS[face.verdict]
+            times = [one.time for one in face.frames]
+            ax.plot(times, [one.probability_fake for one in face.frames], color=colour, linewidth=1, marker=".")
+            left_out = [one for one in face.frames if one.cannot_tell]
+            ax.plot([one.time for one in left_out], [one.probability_fake for one in left_out], "x", color="black")
+            if face.interval is not None:
+                ax.axhspan(*face.interval, color=colour, alpha=0.2)
+                ax.axhline(face.probability_fake, color=colour)
+        ax.set(xlabel="seconds", ylim=(-0.03, 1.03))
+        ax.set_title(f"{name}: {look.prediction.verdict}", fontsize=10, fontweight="normal")
+    axes[0, 0].set_ylabel("P(fake)")
+    axes[0, 0].annotate("threshold", (0, threshold), va="bottom", fontsize=9)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def at_once(ask: Callable[[], object], count: int) -> np.ndarray:
+    """How long each of `count` askers waits who all ask in the same moment; seconds, in the order of the answers."""
+    ready = threading.Barrier(count)
+
+    def one(_: int) -> float:
+        ready.wait()
+        started = time.perf_counter()
+        ask()
+        return time.perf_counter() - started
+
+    with ThreadPoolExecutor(count) as pool:
+        return np.sort(list(pool.map(one, range(count))))
+
+
+def waiting_figure(seconds: Sequence[float], title: str) -> Figure:
+    """Who waits how long, when many ask at once.
+
+    Args:
+        seconds: one a visitor, increasing.
+        title: the figure's one message.
+    """
+    figure, ax = plt.subplots(figsize=(6.6, 3.0))
+    ax.barh(np.arange(1, len(seconds) + 1), seconds, color=plots.NEUTRAL)
+    late = float(np.quantile(seconds, 0.95))
+    ax.axvline(late, color="black", linestyle="--", linewidth=1)
+    ax.annotate(f" 95 % wait no longer than {late:.1f} s", (late, 1.5), ha="right", va="center")
+    ax.invert_yaxis()
+    ax.set(xlabel="seconds until the answer", ylabel="visitor", yticks=[1, len(seconds)])
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
+def by_clip_and_frame(scores: pd.DataFrame, threshold: float, interval: Callable) -> pd.DataFrame:
+    """Clip by clip: its score, the interval over its frames, and whether its verdict is right.
+
+    Args:
+        scores: rows of scores.csv.
+        threshold: from which on a clip is called fake.
+        interval: of the mean of some scores, (low, high); None where it cannot be had.
+
+    Returns:
+        Columns `kind` ("real", "fake"), `score`, `half_width`, `right`, and `clear`: the interval does not hold the
+        threshold. One row a clip that has an interval.
+    """
+    rows = []
+    for _, clip in scores[scores["cannot_tell"] == ""].groupby(CLIP_KEY):
+        fake = clip["probability_fake"].to_numpy()
+        if (ends := interval(fake)) is not None:
+            label, score = int(clip["label"].iloc[0]), float(fake.mean())
+            right, clear = (score >= threshold) == bool(label), not ends[0] <= threshold <= ends[1]
+            rows.append((plots.NAMES[label], score, (ends[1] - ends[0]) / 2, right, clear))
+    return pd.DataFrame(rows, columns=["kind", "score", "half_width", "right", "clear"])
+
+
+# --- exercises
+
+
+@exercises.check
+def check_upright(upright: Callable[[np.ndarray, int], np.ndarray | None]) -> None:
+    """Try a learner's turning of photos on the four orientations that cameras write.
+
+    Args:
+        upright: gets pixels (H, W, 3) and the EXIF orientation (1, 3, 6 or 8), gives the photo as it was taken.
+    """
+    scene = np.arange(2 * 3 * 3).reshape(2, 3, 3).astype(np.uint8)
+    stored = {1: scene, 3: np.rot90(scene, 2), 6: np.rot90(scene, 1), 8: np.rot90(scene, -1)}
+    found = {value: exercises.attempt(upright, pixels.copy(), value) for value, pixels in stored.items()}
+    if any(one is None for one in found.values()):
+        print("Not attempted yet: your function returns nothing.")
+        return
+    right = {value: np.array_equal(one, scene) for value, one in found.items()}
+    if all(right.values()):
+        print("Right. Every phone that was held sideways is upright now, and MTCNN finds its owner.")
+    elif right == {1: True, 3: True, 6: False, 8: False} and np.array_equal(found[6], np.rot90(stored[6], 1)):
+        print("The quarter turns go the other way: 6 says that the photo has to be turned clockwise to stand upright.")
+    elif all(np.array_equal(found[value], stored[value]) for value in stored):
+        print("You give the photo back as it is stored. That is what the team's app did.")
+    elif np.array_equal(found[3], stored[3][::-1]):
+        print("3 is a half turn. Upside down alone is a mirror image: left and right change places as well.")
+    elif any(np.shape(one) != scene.shape for one in found.values()):
+        print(f"A photo of {scene.shape} is wanted for every orientation; a quarter turn swaps height and width.")
+    else:
+        print("Not yet. 1: as it is; 3: half a turn; 6: a quarter clockwise; 8: a quarter anticlockwise.")
+
+
+@exercises.check
+def check_verdict(verdict: Callable[[np.ndarray, np.ndarray, float], str | None]) -> None:
+    """Try a learner's verdict on films whose answer is known.
+
+    Args:
+        verdict: gets P(fake) (people, frames), whether each crop is usable (people, frames), and the threshold; gives
+            "fake", "real" or "cannot tell".
+    """
+    everything = np.ones((2, 4), bool)
+    cases = [
+        (np.array([[0.1] * 4, [0.6] * 4]), everything, 0.4, FAKE),  # one forged face among real ones
+        (np.array([[0.1, 0.1, 0.9, 0.1]]), everything[:1], 0.5, REAL),  # one odd frame
+        (np.array([[0.9] * 4]), ~everything[:1], 0.5, CANNOT_TELL),
+        (np.array([[0.45] * 4]), everything[:1], 0.4, FAKE),  # the stored threshold, not 0.5
+        (np.array([[0.9, 0.9, 0.1, 0.1]]), np.array([[False, False, True, True]]), 0.4, REAL),
+        (np.array([[0.9] * 4, [0.1] * 4]), np.array([[False] * 4, [True] * 4]), 0.4, REAL),
+    ]
+    found = [exercises.attempt(verdict, fake.copy(), usable.copy(), threshold) for fake, usable, threshold, _ in cases]
+    if all(one is None for one in found):
+        print("Not attempted yet: your function returns nothing.")
+        return
+    right = [one == case[3] for one, case in zip(found, cases, strict=True)]
+    if all(right):
+        print("Right: the mean over usable frames, the worst person, the stored threshold, and a third answer.")
+    elif not right[0]:
+        print("One forged face among two is a forged film. Do you average over people?")
+    elif not right[1]:
+        print("One frame in four looks odd, and you call the person fake. Mean over frames, maximum over people.")
+    elif not right[2]:
+        print("No crop of this film is usable. There is a third answer.")
+    elif not right[3]:
+        print("0.45, where the threshold is 0.40. Is there a 0.5 in your code?")
+    else:
+        print("Crops that are not usable still count in yours: leave them out, and people who have no others.")
