@@ -1,5 +1,6 @@
 """The course's machinery: inputs, figures, widgets, the builder and the runner, tried on lessons made up here."""
 
+import base64
 import io
 import json
 import os
@@ -422,6 +423,16 @@ def test_runner_goes_on_after_a_failure(lessons, home, capsys):
     assert "FAILED: ValueError: on purpose" in capsys.readouterr().out
     assert (lessons / "02_after.ipynb").read_bytes() == before
     assert runner.run(lessons, out, only=["02_after"]) == 0
+
+
+def test_pictures_beside_a_notebook_are_inside_its_page(lessons, home):
+    picture = home / "docs" / "pictures" / "page.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"a picture")
+    add(lessons, "02_shows", "# %% [markdown]\n# # 02 · Shows\n#\n# ![A page](../docs/pictures/page.jpg)\n")
+    assert runner.run(lessons, home / "out") == 0
+    page = (home / "out" / "02_shows.html").read_text()
+    assert f"data:image/jpeg;base64,{base64.b64encode(b'a picture').decode()}" in page and "../docs" not in page
 
 
 def test_runner_prepares_inputs_and_prints_the_metrics(lessons, builders, home, capsys):

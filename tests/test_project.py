@@ -34,8 +34,8 @@ PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces",
          "regions": "explanation", "mask_agreement": "explanation", "sanity_checks": "explanation",
          "report_figures": "report", "report_page": "report", "model_card": "report", "hub_errors": "hub",
          "hub_files": "hub", "media": "inference",
-         "cascade": "export", "export_graph": "export", "export_onnx": "export", "export_executorch": "export", "export_check": "export",
-         "export_web": "export", "web_runtime": "export", "app_limits": "app", "app_pictures": "app",
+         "cascade": "export", "export_graph": "export", "export_onnx": "export", "export_executorch": "export",
+         "export_check": "export", "export_web": "export", "web_runtime": "export", "app_limits": "app", "app_pictures": "app",
          "app_views": "app", "app_examples": "app", "app_answers": "app", "app_page": "app", "app_space": "app",
          "cli_parser": "cli",
          "cli_predict": "cli"}  # fmt: skip
@@ -48,7 +48,7 @@ DISTRIBUTIONS = {
 # Present wherever the distribution on the right is, whose public interface they are part of.
 CARRIED = {
     "IPython": "ipykernel", "matplotlib_inline": "ipykernel", "packaging": "pytest", "traitlets": "ipywidgets",
-    "gradio_client": "gradio",
+    "gradio_client": "gradio", "torchao": "executorch",
 }  # fmt: skip
 
 

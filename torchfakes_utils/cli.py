@@ -259,6 +259,10 @@ def _predict(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils import cli_predict, inference, media
 
     predictor = inference.Predictor.from_run(args.run_folder, args.device, **_predictor_options(args))
+    if args.network is not None:
+        from torchfakes_utils import export_graph
+
+        export_graph.check_same(predictor.network.description, predictor.detector, args.network)
     sources = [name for pattern in args.files for name in media.matching(pattern)]
     answers = predictor.predict_many(sources, args.frames)
     if args.heat_maps is not None:
@@ -297,14 +301,12 @@ def _predictor_options(args: argparse.Namespace) -> dict[str, Any]:
 def _export(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils import export, export_check
 
-    made = export.make(
-        args.run_folder,
-        export.ExportConfig(args.format, tuple(args.precision), args.faces, args.out, args.threads, _say),
-    )
+    made = export.make(args.run_folder, dataclasses.replace(_config(export.ExportConfig, args), say=_say))
     output.record({"format": args.format, "path": str(made.folder)} | made.to_json())
     for line in export_check.lines(made):
         output.line(line)
-    output.line(f"{', '.join(one.file for one in made.files)}, the face networks and parity.md are in {made.folder}")
+    there = [one.file for one in made.files if (made.folder / one.file).is_file()]  # a page keeps the one that it loads
+    output.line(f"{', '.join(there)}, the face networks and parity.md are in {made.folder}")
     for why in made.refused.values():
         _say(why)
     return SOME_UNUSABLE if made.refused else DONE

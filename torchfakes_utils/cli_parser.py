@@ -173,8 +173,9 @@ def _export_command(commands: Any) -> None:
     _run_folder(command)
     _option(command, "--format", "onnx", "onnx, executorch (phones) or web (a page that judges in the browser)")
     command.add_argument(
-        "--precision", nargs="+", default=["fp32", "int8"], metavar="NAME", help="fp32, int8 (default: both)"
-    )
+        "--precision", dest="precisions", nargs="+", default=["fp32", "int8"], metavar="NAME",
+        help="fp32, int8 (default: both)",
+    )  # fmt: skip
     _option(command, "--faces", None, "the faces.csv of the run (default: looked for near it)", Path)
     _option(command, "--out", None, "the folder (default: RUN/export/FORMAT)", Path)
     _option(command, "--threads", 1, "that compute a crop while times are taken", _positive)

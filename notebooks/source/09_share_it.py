@@ -61,11 +61,15 @@ lesson_09.verdicts_figure(shown, titles, predictor.threshold, "Three uploads, th
 
 # %%
 import os
+import tempfile
+from pathlib import Path
 
 from torchfakes_utils.course import colab
 
 colab.extra("app")
+folder = Path(tempfile.mkdtemp())
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # Gradio counts its users unless told not to
+os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")  # where it puts uploads; usually somewhere in /tmp
 import gradio as gr
 
 
@@ -84,14 +88,10 @@ with gr.Blocks(title="Is it fake?") as small_app:
 # do what a test does and call it as a program would. (`handle_file` says: send the file, not its name.)
 
 # %% tags=["nbval-check-output"]
-import tempfile
-from pathlib import Path
-
 from gradio_client import Client, handle_file
 
 small_app.launch(prevent_thread_lock=True, quiet=True, inline=False)
 client = Client(small_app.local_url, verbose=False)
-folder = Path(tempfile.mkdtemp())
 (folder / "letter.mp4").write_text("I called it a video, so it is one.")
 for file in (fake_clip, folder / "letter.mp4"):
     print(client.predict(handle_file(file), api_name="/judge").partition(":")[0])
@@ -158,7 +158,7 @@ from PIL import Image, ImageOps
 exif = Image.Exif()
 exif[0x0112] = 6  # 1: as stored; 3: half a turn; 6: a quarter clockwise; 8: a quarter anticlockwise
 file = io.BytesIO()
-Image.fromarray(np.rot90(real)).save(file, "JPEG", quality=95, exif=exif)
+Image.fromarray(np.rot90(fake)).save(file, "JPEG", quality=95, exif=exif)
 
 with Image.open(file) as image:
     stored, displayed = np.asarray(image), np.asarray(ImageOps.exif_transpose(image))
@@ -274,8 +274,8 @@ from torchfakes_utils.tables import SCORED_COLUMNS
 scores = read_table(course.ensure("scores"), SCORED_COLUMNS)
 table = lesson_09.by_clip_and_frame(scores, predictor.threshold, frame_interval)
 for kind, own in table.groupby("kind"):
-    print(f"{len(own):2d} {kind} clips: the band reaches {own['half_width'].median():.3f} to either side (median); "
-          f"the clips' scores differ by {own['score'].std():.3f} (standard deviation)")  # fmt: skip
+    print(f"{len(own):2d} {kind} clips: half the band is {own['half_width'].median():.3f} wide (median), "
+          f"and the clips differ by {own['score'].std():.3f}")  # fmt: skip
 wrong = table[~table["right"]]
 print(f"{len(wrong)} verdicts are wrong; in {wrong['clear'].sum()} of them the band keeps clear of the threshold")
 
@@ -302,11 +302,11 @@ def files_in(folder):
     return sum(path.is_file() for path in Path(folder).rglob("*"))
 
 
+print(f"the small app: files kept: {files_in(folder / 'gradio')}")
 served = Served(predictor, AppConfig(frames=8))
 client = Client(served.url, verbose=False)
 for file in (fake_clip, folder / "letter.mp4"):
-    endpoint = "/judge_video"
-    answer = client.predict(handle_file(file), api_name=endpoint)
+    answer = client.predict(handle_file(file), api_name="/judge_video")
     print(f"{answer['verdict']}; files kept: {files_in(served.uploads.folder)}")
 
 # %% [markdown]
@@ -328,8 +328,9 @@ print(f"answered: {len(seconds)} of 20; files kept: {kept}; folder still there: 
 lesson_09.waiting_figure(seconds, "Twenty at once: nobody is turned away, and the last one waits for all")
 
 # %% [markdown]
-# **What we saw.** A queue is a promise: everybody is answered, and you can tell in how long. Where it is full, the
-# next visitor is asked to come again, in words. The page of the real app looks like this:
+# **What we saw.** Gradio kept the two uploads, and a copy of each. The real app kept none, of twenty as of two. And a
+# queue is a promise: everybody is answered, and you can tell in how long. Where it is full, the next visitor is asked
+# to come again, in words. The page of the real app looks like this:
 #
 # ![The app: a fake clip, its box, the verdict with its uncertainty, the curve over time](../docs/pictures/app.jpg)
 #

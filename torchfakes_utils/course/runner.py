@@ -3,6 +3,7 @@
 `torchfakes course` and `make course` end here. A notebook that fails is reported and the next one goes on.
 """
 
+import base64
 import html
 import json
 import re
@@ -63,7 +64,7 @@ def run(
     outcomes: dict[str, Outcome] = {}
     for name, lesson in lessons.items():
         outcome = outcomes[name] = _run_one(name, lesson, notebooks)
-        _write(out / outcome.page, _page(lesson, outcome.title))
+        _write(out / outcome.page, _page(lesson, outcome.title, notebooks))
         print(f"{name:<28} {outcome.seconds:7.1f} s  {outcome.errors[0] if outcome.errors else 'ok'}", flush=True)
 
     report = {
@@ -121,10 +122,16 @@ def _title(lesson: nbformat.NotebookNode, name: str) -> str:
     return name
 
 
-def _page(lesson: nbformat.NotebookNode, title: str) -> str:
+def _page(lesson: nbformat.NotebookNode, title: str, folder: Path) -> str:
     body, _ = HTMLExporter(template_name="lab").from_notebook_node(lesson, {"metadata": {"name": title}})
+    body = re.sub(r'src="(\.\./docs/pictures/[\w.]+\.jpg)"', lambda found: f'src="{_inside(folder / found[1])}"', body)
     body = re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body)  # the next lesson is a page beside this one
     return body.replace('href="../', f'href="{colab.REPOSITORY}/blob/main/')
+
+
+def _inside(picture: Path) -> str:
+    """A picture as an address: a page lies elsewhere than its notebook, and may be sent to somebody without it."""
+    return "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode()
 
 
 def _index(outcomes: dict[str, Outcome], report: dict) -> str:

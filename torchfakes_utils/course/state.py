@@ -49,6 +49,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "run": ("Training the detector", ("faces",)),
     "scores": ("Scoring the test faces", ("run",)),
     "robustness": ("Changing the test faces, and scoring them again", ("scores",)),
+    "export": ("Exporting the detector, and checking the export", ("run",)),
     "matrix": ("Training on each manipulation alone", ("faces",)),
     "control": ("Training on labels thrown by a coin", ("faces",)),
     "lab": ("Training the teams of lesson 08", ("faces",)),
@@ -133,13 +134,13 @@ def ensure(step: str, progress: bool = True) -> Path:
     Args:
         step: "mini" (the data set), "clips" (clips.csv), "faces" (faces.csv and crops), "run" (a trained detector),
             "scores" (scores.csv and the report of the test split), "robustness" (how the detector bears what happens
-            to films), "matrix" (a detector for each manipulation, tested on all), "control" (a detector trained on
-            labels thrown by a coin) or "lab" (the detectors of lesson 08).
+            to films), "export" (the detector as ONNX files, checked), "matrix" (a detector for each manipulation,
+            tested on all), "control" (a detector trained on labels thrown by a coin) or "lab" (those of lesson 08).
         progress: show progress bars.
 
     Returns:
-        The data set's folder, clips.csv, faces.csv, the run folder, scores.csv, the report, matrix.csv, the control's
-        run folder, or the lab's scores.csv.
+        The data set's folder, clips.csv, faces.csv, the run folder, scores.csv, the report, the export's folder,
+        matrix.csv, the control's run folder, or the lab's scores.csv.
 
     Raises:
         InputError: no such step, or what it needs cannot be built.
@@ -258,6 +259,7 @@ def _places(step: str, where: Paths) -> tuple[Path, Path]:
         "run": (where.run, where.run),
         "scores": (where.run / "scores.csv", where.run),
         "robustness": (where.run / "report.json", where.run),
+        "export": (where.run / "export" / "onnx", where.run / "export" / "onnx"),
         "matrix": (where.matrix / "matrix.csv", where.matrix),
         "control": (where.control, where.control),
         "lab": (where.lab / "scores.csv", where.lab),
@@ -335,6 +337,12 @@ def _robustness(where: Paths, progress: bool) -> None:
     report.write(where.run, evaluation.evaluate(where.run, where.faces_csv, config))
 
 
+def _export(where: Paths, progress: bool) -> None:
+    from torchfakes_utils import export
+
+    export.export(where.run, export.ExportConfig("onnx", faces=where.faces_csv))
+
+
 def _matrix(where: Paths, progress: bool) -> None:
     from torchfakes_utils import cross_manipulation, training
     from torchfakes_utils.scoring import Scoring
@@ -362,6 +370,7 @@ _BUILDERS: dict[str, Callable[[Paths, bool], None]] = {
     "run": _run,
     "scores": _scores,
     "robustness": _robustness,
+    "export": _export,
     "matrix": _matrix,
     "control": _control,
     "lab": _lab,

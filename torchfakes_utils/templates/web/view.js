@@ -1,0 +1,199 @@
+// What is shown of a verdict: boxes over the picture, and a card for each face. Colour never stands alone: a circle is
+// real, a cross is fake, a question mark is neither.
+
+import { CANNOT_TELL, FAKE, REAL } from "./verdict.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const KIND = { [FAKE]: "fake", [REAL]: "real", [CANNOT_TELL]: "unknown" };
+const TITLE = { [FAKE]: "Looks fake", [REAL]: "Looks real", [CANNOT_TELL]: "Cannot tell" };
+const SHAPES = {
+  real: [["circle", { cx: 8, cy: 8, r: 4.6 }]],
+  fake: [["path", { d: "M3.800 3.800l8.400 8.400m0-8.400-8.400 8.400" }]],
+  unknown: [
+    ["path", { d: "M5.400 6.200a2.700 2.700 0 1 1 4 2.400c-1 .6-1.400 1-1.400 2" }],
+    ["path", { d: "M8 13.100v.1" }],
+  ],
+};
+
+// What may help where a crop is unlike those of training.
+const ADVICE = {
+  "too small": "Give a larger photo, or come closer.",
+  "too dark": "Give a brighter photo, or more light.",
+  "too bright": "Give a darker photo, or less light.",
+  "too little contrast": "Give a photo with clearer light, not through glass or haze.",
+  "too much contrast": "Give a photo in softer light.",
+  "too blurred": "Give a sharper photo, or hold still.",
+  "too noisy": "Give a photo in better light; noise and heavy sharpening hide what is looked for.",
+};
+
+const number = (value) => value.toFixed(2);
+
+/** An element with a class and children, of HTML. */
+function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+function drawn(tag, attributes) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+function marker(kind) {
+  const svg = drawn("svg", { viewBox: "0 0 16 16", class: `marker ${kind}`, "aria-hidden": "true" });
+  svg.append(...SHAPES[kind].map(([tag, attributes]) => drawn(tag, attributes)));
+  return svg;
+}
+
+/** The verdict on the whole picture, in a sentence. */
+export function sentence({ faces, verdict }) {
+  const total = faces.length;
+  if (!total) return "No face found";
+  if (total === 1) return TITLE[verdict];
+  const count = (wanted) => faces.filter((face) => face.verdict === wanted).length;
+  const fake = count(FAKE),
+    unknown = count(CANNOT_TELL),
+    all = total === 2 ? "Both" : `All ${total}`;
+  if (fake === total) return `${all} faces look fake`;
+  if (fake) return `${fake} of ${total} faces ${fake === 1 ? "looks" : "look"} fake`;
+  if (unknown === total) return "Cannot tell";
+  return unknown ? `No face looks fake; ${unknown} of ${total} cannot be told` : `${all} faces look real`;
+}
+
+/** What a screen reader says of a verdict. */
+export function spoken(prediction, threshold) {
+  const parts = prediction.faces.map((face) => {
+    const who = prediction.faces.length > 1 ? `Face ${face.face + 1}: ` : "";
+    return `${who}${TITLE[face.verdict]}. ${explanation(face, threshold)}`;
+  });
+  const first = prediction.faces.length === 1 ? "" : `${sentence(prediction)}. `;
+  return first + (parts.length ? parts.join(" ") : withoutFace());
+}
+
+const withoutFace = () =>
+  "A face is needed that is upright, turned to the camera and not too small. Faces behind masks, in profile or cut " +
+  "off by the edge are often missed.";
+
+function explanation(face, threshold) {
+  if (face.verdict === CANNOT_TELL) {
+    const why = face.frames.at(-1).cannot_tell;
+    // Such as "too small (face 31; 70 px or more wanted)".
+    const [, kind, name, value, wanted] = /^(.*) \((\w+) (.*); (.*)\)$/.exec(why) ?? [null, why];
+    const sizes = wanted ? ` (${name === "face" ? `${value}\u00a0px` : `${name} ${value}`}; ${wanted})` : "";
+    return `The face is ${kind}${sizes}, unlike those that the network was trained on. ${ADVICE[kind] ?? ""}`.trim();
+  }
+  const usable = face.frames.filter((frame) => !frame.cannot_tell).length;
+  const over = usable > 1 ? ` on average over the last ${usable} looks` : "";
+  const from = `from ${number(threshold)} on, a face is called fake`;
+  return `P(fake) is ${number(face.probability_fake)}${over}; ${from}.`;
+}
+
+/** The scale from 0 to 1 with the threshold and the score. */
+function axis(face, threshold) {
+  const kind = KIND[face.verdict];
+  const scale = make("div", "axis");
+  scale.setAttribute("role", "img");
+  scale.setAttribute(
+    "aria-label",
+    `P(fake) ${number(face.probability_fake)} on a scale from 0 to 1; threshold ${number(threshold)}`,
+  );
+  scale.style.setProperty("--threshold", threshold);
+  scale.style.setProperty("--score", face.probability_fake);
+  const score = make("span", `score ${kind}`, make("b", "", number(face.probability_fake)), marker(kind));
+  const track = make("div", "track", make("span", "part real"), make("span", "part fake"), make("span", "tick"), score);
+  const limit = make("span", "limit", `threshold ${number(threshold)}`);
+  scale.append(track, make("div", "ends", make("span", "", "0 real"), limit, make("span", "", "fake 1")));
+  return scale;
+}
+
+function thumbnail(crop, label) {
+  const canvas = make("canvas", "crop");
+  [canvas.width, canvas.height] = [crop.width, crop.height];
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", label);
+  const image = new ImageData(crop.width, crop.height);
+  for (let i = 0, from = 0; i < image.data.length; i += 4, from += 3) {
+    image.data.set([crop.data[from], crop.data[from + 1], crop.data[from + 2], 255], i);
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+function card(face, crop, threshold, alone) {
+  const kind = KIND[face.verdict];
+  const item = make("li", `face ${kind}`);
+  const title = alone
+    ? ""
+    : make("h3", "", marker(kind), ` Face ${face.face + 1}: ${TITLE[face.verdict].toLowerCase()}`);
+  const text = make("div", "words", title, make("p", "", explanation(face, threshold)));
+  item.append(
+    make("div", "with-crop", ...(crop ? [thumbnail(crop, `Face ${face.face + 1} as the network sees it`)] : []), text),
+  );
+  if (face.probability_fake !== null) item.append(axis(face, threshold));
+  return item;
+}
+
+/**
+ * Show a verdict.
+ *
+ * @param elements headline and faces, to be filled.
+ * @param prediction of `judge`, or what stands for one.
+ * @param crops one a face; none where they are not wanted.
+ */
+export function showVerdict({ headline, faces }, prediction, crops, threshold) {
+  const kind = KIND[prediction.verdict];
+  headline.className = `headline ${kind}`;
+  headline.replaceChildren(make("h2", "", marker(kind), ` ${sentence(prediction)}`));
+  if (!prediction.faces.length) headline.append(make("p", "", withoutFace()));
+  else if (prediction.verdict === FAKE)
+    headline.append(make("p", "", "It resembles the forgeries that the network was trained on. It may be wrong."));
+  else if (prediction.verdict === REAL)
+    headline.append(
+      make("p", "", "Nothing resembles the forgeries that the network was trained on. That is no proof."),
+    );
+  for (const note of prediction.notes) headline.append(make("p", "note", `${note[0].toUpperCase()}${note.slice(1)}.`));
+  const alone = prediction.faces.length === 1;
+  faces.replaceChildren(...prediction.faces.map((face, i) => card(face, crops[i], threshold, alone)));
+}
+
+/**
+ * Draw boxes over the picture.
+ *
+ * @param elements boxes (an svg) and tags, both as large as the picture.
+ * @param faces of a prediction.
+ * @param size width and height of the picture, pixels.
+ * @param mirrored whether the picture is shown mirrored; what is written over it is not.
+ */
+export function showBoxes({ boxes, tags }, faces, { width, height }, mirrored = false) {
+  boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const shapes = [],
+    labels = [];
+  for (const face of faces) {
+    const kind = KIND[face.verdict];
+    const [left, top, right, bottom] = face.frames.at(-1).box;
+    const x1 = Math.max(0, mirrored ? width - right : left),
+      x2 = Math.min(width, mirrored ? width - left : right);
+    const y1 = Math.max(0, top),
+      y2 = Math.min(height, bottom);
+    const place = { x: x1, y: y1, width: Math.max(0, x2 - x1), height: Math.max(0, y2 - y1) };
+    shapes.push(drawn("rect", { ...place, class: "under" }), drawn("rect", { ...place, class: kind }));
+    const tag = make(
+      "span",
+      `tag ${kind}`,
+      marker(kind),
+      faces.length > 1 ? String(face.face + 1) : TITLE[face.verdict],
+    );
+    // Above the box where there is room for it, else inside.
+    const leftwards = x1 / width > 0.7;
+    tag.style.setProperty("--x", leftwards ? 1 - x2 / width : x1 / width);
+    tag.style.setProperty("--y", y1 / height);
+    tag.classList.toggle("inside", y1 / height < 0.08);
+    tag.classList.toggle("leftwards", leftwards);
+    labels.push(tag);
+  }
+  boxes.replaceChildren(...shapes);
+  tags.replaceChildren(...labels);
+}
