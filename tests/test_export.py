@@ -18,7 +18,7 @@ from torchfakes_utils.decision import QUALITIES, Decision, light
 from torchfakes_utils.detector import Detector, DetectorConfig, load, save
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export import ExportConfig, export, load_network
-from torchfakes_utils.export_check import why_refused
+from torchfakes_utils.export_parity import Checked, Parity, why_refused
 from torchfakes_utils.face_detection import square_crop
 from torchfakes_utils.sharpness import variance_of_laplacian
 
@@ -211,7 +211,7 @@ def test_what_the_description_says_of_the_crop_is_how_it_is_cut(portraits, edge,
             d = abs(place - old)
             near = ((a + 2) * d - (a + 3)) * d * d + 1
             weights[new, np.clip(old, 0, edge - 1)] += near if d <= 1 else ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    by_hand = np.einsum("yr,rcd,xc->yxd", weights, portraits[0][rows][:, columns].astype(float), weights)
+    by_hand = np.einsum("yr,rcd,xc->yxd", weights, portraits[0][rows][:, columns].astype(float), weights, optimize=True)
     assert np.abs(np.clip(np.rint(by_hand), 0, 255) - crop).max() <= 1
 
 
@@ -313,7 +313,7 @@ def test_a_float32_file_that_answers_otherwise_is_refused(run, quick, exported, 
 
 
 def parity(**changes):
-    usual = export_check.Parity(
+    usual = Parity(
         "detector.int8.onnx", "int8", 1.0, 100, 10, 0.2, 0.1, {"crop": 0.9, "clip": 0.9}, {"crop": 0.9, "clip": 0.9},
         {"crop": 0.0, "clip": 0.0}, 1.0, 1.0, 4.0, 4.0,
     )  # fmt: skip
@@ -340,7 +340,7 @@ def test_the_limits(changes, words):
 
 
 def test_figures_that_are_no_numbers_can_be_written_as_json(tmp_path):
-    checked = export_check.Checked(rejected=[parity(max_logit_difference=float("nan"))], folder=tmp_path)
+    checked = Checked(rejected=[parity(max_logit_difference=float("nan"))], folder=tmp_path)
     assert json.loads(json.dumps(checked.to_json(), allow_nan=False))["rejected"][0]["max_logit_difference"] is None
 
 

@@ -299,11 +299,11 @@ def _predictor_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _export(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils import export, export_check
+    from torchfakes_utils import export, export_parity
 
     made = export.make(args.run_folder, dataclasses.replace(_config(export.ExportConfig, args), say=_say))
     output.record({"format": args.format, "path": str(made.folder)} | made.to_json())
-    for line in export_check.lines(made):
+    for line in export_parity.lines(made):
         output.line(line)
     there = [one.file for one in made.files if (made.folder / one.file).is_file()]  # a page keeps the one that it loads
     output.line(f"{', '.join(there)}, the face networks and parity.md are in {made.folder}")

@@ -17,12 +17,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from torchfakes_utils import export_check
+from torchfakes_utils import export_check, export_parity
 from torchfakes_utils.cascade import CascadeDetector, FaceNetworks
 from torchfakes_utils.detector import CONFIG_FILE, Detector, load
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export_check import CheckData, Checked
+from torchfakes_utils.export_check import CheckData
 from torchfakes_utils.export_graph import FACE_NETWORKS, check_same, describe
+from torchfakes_utils.export_parity import Checked
 from torchfakes_utils.face_detection import DEFAULTS, ExtractionConfig
 from torchfakes_utils.run_folder import CONFIG_NAME
 from torchfakes_utils.tables import atomic_write
@@ -191,7 +192,7 @@ def _data(run: Path, detector: Detector, config: ExportConfig) -> CheckData:
     faces = config.faces or find_faces(run)
     if faces is not None:
         config.say(f"crops are those of {faces}")
-        return export_check.read_data(detector, faces, _trained_on(run))
+        return export_check.read_data(detector, faces, _trained_on(run), INT8 in config.precisions)
     if INT8 in config.precisions:
         raise InputError(
             f"{run}: int8 needs validation and test crops, and the run's table is not near it; give --faces FACES.CSV, "
@@ -248,7 +249,7 @@ def _judge(detector: Detector, paths: dict[str, Path], data: CheckData, checked:
     """
     networks = {name: (path, _open(path, checked.threads)) for name, path in paths.items() if path.is_file()}
     for parity in export_check.compare(networks, detector, data, checked.threads):
-        why = export_check.why_refused(parity)
+        why = export_parity.why_refused(parity)
         if why and parity.precision == FP32:
             raise InputError(why)
         if why:
@@ -267,7 +268,7 @@ def _write_texts(folder: Path, detector: Detector, checked: Checked, made_with: 
     texts = {
         CONFIG_FILE: json.dumps(description, indent=2, ensure_ascii=False) + "\n",
         PARITY: json.dumps(checked.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        PARITY_PAGE: export_check.page(checked, title),
+        PARITY_PAGE: export_parity.page(checked, title),
     }
     for name, text in texts.items():
         with atomic_write(folder / name) as temporary:
@@ -311,7 +312,8 @@ def _replace(out: Path, fill: Callable[[Path], Checked]) -> Checked:
     Raises:
         InputError: what `fill` raises, or there is no room or right to write.
     """
-    fresh, old = (out.with_name(f".{out.name}.{word}") for word in ("fresh", "old"))
+    place = out.absolute()  # "." has no name
+    fresh, old = (place.with_name(f".{place.name}.{word}") for word in ("fresh", "old"))
     try:
         if old.is_dir() and not out.exists():  # a run was killed just between the two steps below
             old.rename(out)

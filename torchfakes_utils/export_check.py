@@ -1,16 +1,14 @@
 """What an exported file is worth: its answers beside those of the detector that it was made from, and its speed.
 
-Both judge the same test crops. A file that answers otherwise than its name promises is refused.
+Both judge the same test crops.
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,13 +19,11 @@ from torchfakes_utils.dataset import limit_frames, load_faces, read_extraction
 from torchfakes_utils.detector import Detector, check_preprocessing
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export_graph import CALIBRATION, FACE_OUTPUTS, face_example, face_networks
+from torchfakes_utils.export_parity import MOST_DIFFERENCE, Parity
 from torchfakes_utils.metrics import binary_metrics, by_clip
 from torchfakes_utils.tables import CLIP_KEY
 from torchfakes_utils.video import spread
 
-# Refused: a float32 file of which a logit differs by more than this; an int8 file whose AUC by crop on test lies more
-# than so many points (hundredths) below the detector's.
-MOST_DIFFERENCE, MOST_POINTS = 1e-3, 0.5
 # Crops that are compared; more than these hardly change an AUC, and PyTorch takes 50 ms for each.
 _CROPS = 3000
 # Calls that are timed, of each file and of PyTorch in turn.
@@ -46,7 +42,7 @@ class CheckData:
     Attributes:
         crops: (N, 3, S, S) uint8 of the test split; noise where no table is known.
         faces: their rows of faces.csv; None for noise.
-        calibration: (M, 3, S, S) uint8 of the validation split; None where no table is known.
+        calibration: (M, 3, S, S) uint8 of the validation split; None where none are needed.
         notes: what has to be known about them, a line each.
     """
 
@@ -56,92 +52,31 @@ class CheckData:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Parity:
-    """One file beside the detector.
-
-    Attributes:
-        file: its name.
-        precision: "fp32" or "int8".
-        megabytes: its size, in millions of bytes.
-        crops, clips: that were compared; 0 clips for noise.
-        max_logit_difference, mean_logit_difference: of all crops, absolute.
-        auc: {"crop", "clip"} of the file; None where there are not both classes.
-        auc_detector: the same of the detector.
-        points: {"crop", "clip"}: the file's AUC less the detector's, in hundredths.
-        agreement: share of crops that get the same verdict, in [0, 1].
-        milliseconds: median time of one crop.
-        milliseconds_detector: the same of the detector, measured in turn with the file.
-        speedup: how many times faster the file is.
-    """
-
-    file: str
-    precision: str
-    megabytes: float
-    crops: int
-    clips: int
-    max_logit_difference: float
-    mean_logit_difference: float
-    auc: dict[str, float | None]
-    auc_detector: dict[str, float | None]
-    points: dict[str, float | None]
-    agreement: float
-    milliseconds: float
-    milliseconds_detector: float
-    speedup: float
-
-
-@dataclass
-class Checked:
-    """All files of an export.
-
-    Attributes:
-        files: those that are kept.
-        refused: {precision: why}, one line each.
-        rejected: the figures of those that are not kept.
-        notes: of the data.
-        threads: that computed one crop.
-        face_networks: {name: largest difference to PyTorch's}.
-        folder: where they are, once they are kept.
-    """
-
-    files: list[Parity] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    rejected: list[Parity] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    threads: int = 1
-    face_networks: dict[str, float] = field(default_factory=dict)
-    folder: Path | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """A dictionary that JSON can hold, without the folder; what is no number (NaN) becomes None."""
-        value = dataclasses.asdict(self)
-        del value["folder"]
-        for one in (*value["files"], *value["rejected"]):
-            one |= {name: None for name, number in one.items() if isinstance(number, float) and not np.isfinite(number)}
-        return value
-
-
-def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None) -> CheckData:
+def read_data(
+    detector: Detector, faces_csv: Path, sha256: str | None = None, calibrate: bool = True
+) -> CheckData:
     """Test crops to compare on, and validation crops to calibrate on.
 
     Args:
         detector: of which the preprocessing counts.
         faces_csv: the table; crops of the splits "val" and "test" are taken from it.
         sha256: of the table that the run was trained on, where it is known.
+        calibrate: validation crops are needed, too.
 
     Raises:
         InputError: no table, an empty split, crops that cannot be read, or ones cut in another way.
     """
     check_preprocessing(detector, read_extraction(faces_csv.parent))
-    test, validation = (load_faces(faces_csv, split) for split in ("test", "val"))
+    test, calibration = load_faces(faces_csv, "test"), None
     notes = []
     if sha256 is not None and hashlib.sha256(faces_csv.read_bytes()).hexdigest() != sha256:
         notes.append(f"{faces_csv}: not the table that this run was trained on; its test crops may be training crops")
     clips = len(test.drop_duplicates(CLIP_KEY))
     test = limit_frames(test, max(1, _CROPS // clips))
     crops, test = _read(test, detector)
-    calibration, _ = _read(validation.iloc[spread(CALIBRATION, len(validation))], detector)
+    if calibrate:
+        validation = load_faces(faces_csv, "val")
+        calibration, _ = _read(validation.iloc[spread(CALIBRATION, len(validation))], detector)
     return CheckData(crops, test, calibration, tuple(notes))
 
 
@@ -258,27 +193,6 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def why_refused(parity: Parity) -> str:
-    """Why a file may not be kept, in one line with the figures; "" for one that may."""
-    name = f"{parity.file} is refused"
-    if not np.isfinite(parity.max_logit_difference):
-        return f"{name}: it gives logits that are no numbers"
-    if parity.precision == "fp32":
-        difference = parity.max_logit_difference
-        if difference <= MOST_DIFFERENCE:
-            return ""
-        return f"{name}: a logit differs from the detector's by {difference:.2g}, and {MOST_DIFFERENCE:g} is the most"
-    points, auc, own = (value["crop"] for value in (parity.points, parity.auc, parity.auc_detector))
-    if points is None:
-        return f"{name}: its AUC cannot be measured, for the test split has not both real and fake crops"
-    if points >= -MOST_POINTS:
-        return ""
-    return (
-        f"{name}: its AUC by crop on test is {auc:.4f}, the detector's {own:.4f}: {-points:.2f} points lower, and "
-        f"{MOST_POINTS:g} is the most; export with --precision fp32"
-    )
-
-
 def compare_faces(callables: Mapping[str, Callable[[np.ndarray], Sequence[np.ndarray]]]) -> dict[str, float]:
     """Largest difference of exported face networks to PyTorch's, over all their outputs.
 
@@ -304,56 +218,3 @@ def compare_faces(callables: Mapping[str, Callable[[np.ndarray], Sequence[np.nda
     return found
 
 
-_COLUMNS = (
-    "file", "MB", "largest logit difference", "AUC by crop (detector)", "points", "AUC by clip (detector)", "points",
-    "same verdict", "ms a crop (detector)", "speed",
-)  # fmt: skip
-
-
-def rows(checked: Checked) -> list[list[str]]:
-    """The figures of every file as text, kept or not; the first row is the header."""
-    table = [list(_COLUMNS)]
-    for one in [*checked.files, *checked.rejected]:
-        name = one.file + (" (refused)" if one in checked.rejected else "")
-        row = [name, f"{one.megabytes:.1f}", f"{one.max_logit_difference:.2g}"]
-        for level in ("crop", "clip"):
-            auc, own, points = one.auc[level], one.auc_detector[level], one.points[level]
-            row += [f"{_number(auc)} ({_number(own)})", _number(points, "+.2f")]
-        row += [f"{one.agreement:.1%}", f"{one.milliseconds:.1f} ({one.milliseconds_detector:.1f})"]
-        table.append([*row, f"{one.speedup:.1f} x"])
-    return table
-
-
-def _number(value: float | None, form: str = ".4f") -> str:
-    return "-" if value is None else format(value, form)
-
-
-def lines(checked: Checked) -> list[str]:
-    """The figures for a terminal."""
-    table = rows(checked)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-
-
-def page(checked: Checked, title: str) -> str:
-    """The figures as Markdown."""
-    table = rows(checked)
-    text = [f"# {title}", ""]
-    text += ["| " + " | ".join(row) + " |" for row in (table[0], ["---"] * len(table[0]), *table[1:])]
-    one = (checked.files or checked.rejected)[0]
-    where = f"{one.crops} test crops of {one.clips} clips" if one.clips else f"{one.crops} generated crops"
-    threads = f"{checked.threads} thread{'s' * (checked.threads > 1)}"
-    text += [
-        "",
-        f"Compared on {where}, on a CPU, {threads}. Times are medians of one crop a call, file and detector (PyTorch) "
-        "taking turns, on the machine that this was written on. A point is a hundredth of AUC.",
-        "",
-    ]
-    if checked.face_networks:
-        text += [
-            "Face networks, largest difference to PyTorch: "
-            + ", ".join(f"{name} {value:.1g}" for name, value in checked.face_networks.items()) + ".",
-            "",
-        ]  # fmt: skip
-    text += [f"- {line}" for line in [*checked.notes, *checked.refused.values()]]
-    return "\n".join(text).rstrip() + "\n"
