@@ -307,6 +307,8 @@ def _export(args: argparse.Namespace, output: Output) -> int:
         output.line(line)
     there = [one.file for one in made.files if (made.folder / one.file).is_file()]  # a page keeps the one that it loads
     output.line(f"{', '.join(there)}, the face networks and parity.md are in {made.folder}")
+    if args.format == "web":
+        output.line(f"to try it: python -m http.server --directory {made.folder}, then open http://localhost:8000")
     for why in made.refused.values():
         _say(why)
     return SOME_UNUSABLE if made.refused else DONE

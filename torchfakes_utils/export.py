@@ -117,6 +117,10 @@ def make(run: Path | str, config: ExportConfig = ExportConfig()) -> Checked:  # 
     detector = load(run)
     out = config.out or run / "export" / config.format
     _check_out(out)
+    if config.format == "web":  # what is missing is missed before minutes have gone by
+        from torchfakes_utils import web_runtime
+
+        web_runtime.fetch_package()
     data = _data(run, detector, config)
     for note in data.notes:
         logger.warning("%s", note)

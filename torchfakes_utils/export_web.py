@@ -7,7 +7,6 @@ browser what `inference` does here, step by step; tests hold the two side by sid
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from torchfakes_utils.detector import Detector
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export_graph import FACE_NETWORKS
 from torchfakes_utils.export_onnx import OnnxNetwork
-from torchfakes_utils.face_detection import ExtractionConfig
+from torchfakes_utils.inference import CLOSE_UP, FAR_AWAY
 from torchfakes_utils.report_page import headline
 from torchfakes_utils.tables import atomic_write
 from torchfakes_utils.tracking import FINER
@@ -28,11 +27,6 @@ _TEMPLATES = Path(__file__).parent / "templates" / "web"
 
 # Megapixels: what phones take, and what their browsers can hold once it is decoded.
 MOST_MEGAPIXELS = 60
-
-# As `inference.Predictor` looks for faces: as in training, and once more for small ones; each time a second look, at
-# more lines, where the first finds nobody.
-_CLOSE_UP = ExtractionConfig()
-_CONFIGS = (_CLOSE_UP, replace(_CLOSE_UP, min_face=0.05))
 
 # By how much a logit in a browser may differ from ours, as a share of it (of at least 1), and still be right. Other
 # processors add in another order, and what an int8 network adds is rounded to 256 levels: a hair may become a step.
@@ -71,7 +65,7 @@ def write_web(run: Path, out: Path, detector: Detector, data: Any, precisions: t
     page = {
         "detector": {"file": model, "precision": precision, "note": _note(out, precision)},
         "looks": looks(),
-        "min_probability": _CLOSE_UP.min_probability,
+        "min_probability": CLOSE_UP.min_probability,
         "megapixels": MOST_MEGAPIXELS,
         "bytes": sum((out / name).stat().st_size for name in loaded),
         "self_test": self_test(out / model, detector.preprocessing.size, precision),
@@ -89,14 +83,14 @@ def write_web(run: Path, out: Path, detector: Detector, data: Any, precisions: t
 
 
 def looks() -> list[dict[str, float]]:
-    """How faces are looked for, one way after the other until one finds somebody.
+    """How `inference.Predictor` looks for faces, one way after the other until one finds somebody.
 
     Each has `minFace`, the smallest face as a share of the picture's shorter side, and `lines`, to which that side is
     scaled down, in pixels.
     """
     return [
         {"minFace": config.min_face, "lines": finer * config.detect_lines}
-        for config in _CONFIGS
+        for config in (CLOSE_UP, FAR_AWAY)
         for finer in (1, FINER)
     ]
 
