@@ -518,7 +518,8 @@ def served(folder: Path):
         stop()
 
 
-@pytest.fixture(scope="session")
+# Not for the session: it would leave an event loop running, in which other files' tests cannot work.
+@pytest.fixture(scope="module")
 def chromium():
     """Starts a Chromium, with more options."""
     playwright = pytest.importorskip("playwright.sync_api")
@@ -880,9 +881,14 @@ def test_the_camera_is_judged_live_and_let_go(chromium, site, film, detector):
         assert page.inner_text("#headline h2").strip() in ("Looks fake", "Looks real")
         assert page.locator("#video").evaluate("video => getComputedStyle(video).transform").startswith("matrix(-1")
         # The box lies over the face in the mirror, on the right.
-        video, box = page.locator("#video").bounding_box(), page.locator("#boxes rect:not(.under)").bounding_box()
-        middle = (box["x"] + box["width"] / 2 - video["x"]) / video["width"]
-        assert 0.55 < middle < 0.85 and box["width"] < 0.4 * video["width"]
+        # Both in one moment: boxes are drawn anew several times a second.
+        shown = "document.querySelector('#boxes rect:not(.under)')"
+        until(page, f"{shown} !== null")
+        places = f"""(() => {{ const box = {shown}?.getBoundingClientRect(); if (!box) return null;
+            const video = document.querySelector('#video').getBoundingClientRect();
+            return [(box.x + box.width / 2 - video.x) / video.width, box.width / video.width]; }})()"""
+        middle, width = next(found for _ in range(100) if (found := page.evaluate(places)))
+        assert 0.55 < middle < 0.85 and width < 0.4
         track = page.evaluate_handle("document.querySelector('#video').srcObject.getVideoTracks()[0]")
         assert track.evaluate("track => track.readyState") == "live"
         assert page.evaluate("document.activeElement.id") == "stop"
