@@ -44,7 +44,7 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     header, *rows = shown.out.splitlines()
     assert header == cli_predict.HEADER and len(rows) == 4
     assert rows[3].startswith("cannot tell") and "d.mp4: neither a photo nor a video" in rows[3]
-    assert "4 files (1 videos), 5 faces in" in shown.err and "1 of 4 files could not be judged" in shown.err
+    assert "4 files (1 videos), 5 crops in" in shown.err and "1 of 4 files could not be judged" in shown.err
     table = pd.read_csv(tmp_path / "t.csv")
     assert list(table.columns) == cli_predict.COLUMNS
     assert table["path"].tolist() == [str(folder / name) for name in ("a.png", "b.png", "c.mp4", "d.mp4")]
@@ -88,6 +88,8 @@ def test_patterns_limits_and_empty_folders(run, folder, tmp_path, capsys):
 def test_a_row_says_what_matters_and_cannot_break_the_line():
     people = [FaceVerdict(who, FAKE, 0.7, None, "", []) for who in range(2)]
     row = cli_predict.line(Prediction("a\n\x1b[2J.png", FAKE, 0.7, "why", people, (0.61, 0.79)))
-    assert row.split() == ["fake", "0.70", "0.61", "to", "0.79", "a\\n\\x1b[2J.png", "(2", "faces)"]
+    first, *below = row.splitlines()
+    assert first.split() == ["fake", "0.70", "0.61", "to", "0.79", "a\\n\\x1b[2J.png", "(2", "faces)"]
+    assert [line.split() for line in below] == [["fake", "0.70", "face", "1"], ["fake", "0.70", "face", "2"]]
     assert cli_predict.line(Prediction("b", CANNOT_TELL, None, "two\nlines")).endswith("b: two\\nlines")
     assert "0 files" in cli_predict.throughput([], 0.0)

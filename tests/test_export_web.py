@@ -652,6 +652,7 @@ def test_the_page_says_what_predict_says(chromium, site, detector, portraits):
             assert len(its["faces"]) == len(ours["faces"]), name
             for one, other in zip(its["faces"], ours["faces"], strict=True):
                 assert one["verdict"] == other["verdict"] and set(one) == set(other), name
+                assert one["face"] == other["face"] >= 1, name
                 (frame,), (reference,) = one["frames"], other["frames"]
                 np.testing.assert_allclose(frame["box"], reference["box"], atol=1, err_msg=name)
                 assert frame["probability"] == pytest.approx(reference["probability"], abs=0.01), name

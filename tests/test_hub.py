@@ -317,12 +317,19 @@ def test_a_path_needs_no_client_of_the_hub():
 @pytest.mark.parametrize(
     "name",
     ["mini", "", "a/b/c", "../x", "ada/..", "ada/../../x", "ada/x y", "ada/", "/x", "ada/a--b", "ada/x.git", "ada/é",
-     "https://huggingface.co/ada/x", "hf://ada/x", "ada/" + "x" * 200, "ada/x\n"],
+     "https://huggingface.co/ada/x", "ada/" + "x" * 200, "ada/x\n"],
 )  # fmt: skip
 def test_wrong_names_are_not_asked_for(name, bare, server):
     for call in (lambda: hub.pull(name), lambda: hub.push(bare, name), lambda: hub.resolve(f"hf://{name}")):
         assert "owner/name" in fails(call)
     assert server.requests == []
+
+
+def test_an_address_is_pulled_as_a_name_with_its_revision(monkeypatch, bare):
+    asked = []
+    monkeypatch.setattr(hub, "_fetch", lambda *words: asked.append(words) or bare)
+    hub.pull("hf://ada/x@abc"), hub.pull("hf://ada/x"), hub.pull("hf://ada/x@abc", "def")
+    assert asked == [("ada/x", "abc"), ("ada/x", None), ("ada/x", "def")]
 
 
 @pytest.mark.parametrize("revision", ["", "../../x", "a b", "/etc/passwd", "-x", "x@y"])

@@ -267,6 +267,7 @@ def test_a_prediction_is_json_as_promised(predictor, tmp_path):
     assert list(value) == ["path", "verdict", "probability_fake", "reason", "faces", "interval", "kind", "notes"]
     assert value["path"] == str(path)
     (face,) = value["faces"]
+    assert face["face"] == 1  # as in the reasons, in pictures and in the app
     assert set(face) == {"face", "verdict", "probability_fake", "interval", "reason", "frames"}
     assert set(face["frames"][0]) == {"frame", "time", "box", "probability", "probability_fake", "cannot_tell"}
     assert len(face["frames"][0]["box"]) == 4

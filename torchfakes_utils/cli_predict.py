@@ -8,7 +8,7 @@ import pandas as pd
 
 from torchfakes_utils import heat_maps
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.inference import CANNOT_TELL, Look, Prediction, Predictor
+from torchfakes_utils.inference import CANNOT_TELL, FaceVerdict, Look, Prediction, Predictor
 from torchfakes_utils.media import VIDEO, files_in, printable
 from torchfakes_utils.tables import atomic_write, write_table
 from torchfakes_utils.video import Source
@@ -19,12 +19,23 @@ COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind"
 
 
 def line(prediction: Prediction) -> str:
-    """One file as a row under `HEADER`; the reason only where there is no verdict."""
+    """One file as a row under `HEADER`, and below it its people, where there are several; why there is no verdict."""
     score = "" if prediction.probability_fake is None else f"{prediction.probability_fake:.2f}"
     interval = "" if prediction.interval is None else "{:.2f} to {:.2f}".format(*prediction.interval)
     why = f": {printable(prediction.reason)}" if prediction.verdict == CANNOT_TELL else ""
     others = f" ({len(prediction.faces)} faces)" if len(prediction.faces) > 1 else ""
-    return f"{prediction.verdict:<13}{score:<9}{interval:<15}{printable(prediction.path)}{others}{why}"
+    rows = [f"{prediction.verdict:<13}{score:<9}{interval:<15}{printable(prediction.path)}{others}{why}"]
+    if len(prediction.faces) > 1:
+        rows += [_person(face) for face in prediction.faces]
+    return "\n".join(rows)
+
+
+def _person(face: FaceVerdict) -> str:
+    """One of several people, below their file."""
+    score = "" if face.probability_fake is None else f"{face.probability_fake:.2f}"
+    interval = "" if face.interval is None else "{:.2f} to {:.2f}".format(*face.interval)
+    why = f": {printable(face.reason)}" if face.verdict == CANNOT_TELL else ""
+    return f"  {face.verdict:<11}{score:<9}{interval:<15}  face {face.face + 1}{why}"
 
 
 def throughput(predictions: Sequence[Prediction], seconds: float) -> str:
@@ -33,8 +44,8 @@ def throughput(predictions: Sequence[Prediction], seconds: float) -> str:
     crops = sum(len(face.frames) for prediction in predictions for face in prediction.faces)
     rate = len(predictions) / max(seconds, 1e-9)
     return (
-        f"{len(predictions)} files ({videos} videos), {crops} faces in {seconds:.1f} s: {rate:.1f} files, "
-        f"{crops / max(seconds, 1e-9):.0f} faces a second"
+        f"{len(predictions)} files ({videos} videos), {crops} crops in {seconds:.1f} s: {rate:.1f} files, "
+        f"{crops / max(seconds, 1e-9):.0f} crops a second"
     )
 
 

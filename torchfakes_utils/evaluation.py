@@ -294,9 +294,14 @@ def _elsewhere(detector: Detector, faces_csv: Path, config: EvaluationConfig) ->
 
 
 def _data_name(faces_csv: Path) -> str:
-    """What a data set is called: the folder that its table of faces lies in, or the one above a folder "faces"."""
+    """What a data set is called: Mini-FF++ by its name, others by their folder.
+
+    That is the folder that the table of faces lies in, or the one above a folder "faces".
+    """
     folder = Path(faces_csv).resolve().parent
-    return folder.parent.name if folder.name == "faces" else folder.name
+    name = folder.parent.name if folder.name == "faces" else folder.name
+    is_mini = any((place / "mini.json").is_file() for place in (folder, folder.parent))
+    return f"Mini-FF++ ({name})" if is_mini else name
 
 
 def _unique_name(table: Path, tables: Sequence[Path]) -> str:

@@ -104,7 +104,7 @@ def pull(name: str, revision: str | None = None, out: Path | str | None = None) 
     """Fetch a detector into the Hub's cache, from which it also comes where the Hub cannot be reached, and check it.
 
     Args:
-        name: `owner/name` of the repository.
+        name: `owner/name` of the repository, or `hf://owner/name@revision`.
         revision: a branch, a tag, or a commit (40 hexadecimal digits), the only one of them that never changes; None is
             the main branch.
         out: a folder for a copy.
@@ -115,6 +115,8 @@ def pull(name: str, revision: str | None = None, out: Path | str | None = None) 
     Raises:
         InputError: it cannot be had, or is none that can be trusted.
     """
+    if (address := _ADDRESS.fullmatch(name)) is not None:  # as it is written for a run
+        name, revision = address[1], revision or (address[2] or "")[1:] or None
     folder = _fetch(name, revision)
     try:
         with one_line(name):

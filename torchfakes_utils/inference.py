@@ -114,10 +114,12 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """A dictionary that `json.dumps` takes."""
+        """A dictionary that `json.dumps` takes; in it `face` counts from 1."""
         # A name need not be text at all: on disk it is bytes.
         path = self.path.encode("utf-8", "backslashreplace").decode()
-        return dataclasses.asdict(self) | {"path": path}
+        # People count from 1, in the reasons as in all that is shown.
+        faces = [dataclasses.asdict(face) | {"face": face.face + 1} for face in self.faces]
+        return dataclasses.asdict(self) | {"path": path, "faces": faces}
 
 
 @dataclass(frozen=True)

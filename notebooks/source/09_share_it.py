@@ -109,7 +109,7 @@ small_app.close(verbose=False)
 # network takes, ask.
 #
 # > **Predict first.** Below is one fake face in four photos: as in training, farther away, at the edge of the
-# > picture, and lying on its side. For how many will this function give about the same P(fake)?
+# > picture, and lying on its side. For how many will this function say "fake"?
 
 # %%
 import cv2
@@ -130,7 +130,8 @@ photos = {"as it is": fake, "farther away": lesson_09.changed(fake, size=0.6), "
 print(f"{'':14s}{'obvious':>9s}   with the face found and cut as in training")
 for name, photo in photos.items():
     answer = lesson_09.look_at(predictor, photo).prediction
-    ours = answer.reason.partition(";")[0] if answer.probability_fake is None else f"{answer.probability_fake:.2f}"
+    ours = answer.reason.partition(" (")[0].partition(";")[0]
+    ours = ours if answer.probability_fake is None else f"{answer.probability_fake:.2f}"
     print(f"{name:14s}{obvious(photo):9.2f}   {ours}")
 
 # %% [markdown]
@@ -234,7 +235,8 @@ lesson_09.verdicts_figure(looks, list(changes), predictor.threshold, title)
 # **What we saw.** In the dark the network does not hesitate, it turns: the forgery becomes "real" to it, surely and
 # wrongly. "Cannot tell" is the third answer of an honest detector. Mind what it does not do. It catches what
 # can be measured by a ruler: small, dark, blurred. It does not notice that a face comes from another camera, another
-# continent, or another forger. Here is the proof, the one honest photograph that this course has beside Mini-FF++:
+# continent, or another forger. Here is the proof:
+# one of the two photographs from which Mini-FF++ is made, as the photographer took it.
 
 # %%
 from skimage.data import astronaut
@@ -282,9 +284,11 @@ print(f"{len(wrong)} verdicts are wrong; in {wrong['clear'].sum()} of them the b
 # %% [markdown]
 # **What we saw.** The band answers one question only: *had we looked at other frames of this clip, would the mean
 # have been another?* It is several times narrower than what lies between one clip and the next of the same kind.
-# Frames of one clip are one face, one light, one forger; if the detector is wrong about this face, it is wrong in all
-# of them. How often that is, only *other clips* can tell: the intervals by clip of lesson 06. An app that shows the
-# band has to say which of the two it is.
+# Where it holds the threshold, it warns you, and some of the wrong verdicts were such close calls. Where it keeps
+# clear, it does not promise anything: frames of one clip are one face, one light, one forger, and may all be wrong
+# together. So from 0.62 to 0.71 you may be sure that more frames would not change the verdict, and no surer that it
+# is right. How often a verdict is wrong, only *other clips* can tell: the intervals by clip of lesson 06. An app that
+# shows the band has to say which of the two it is.
 
 # %% [markdown]
 # ## What happens to the face that was uploaded?
@@ -313,8 +317,8 @@ for file in (fake_clip, folder / "letter.mp4"):
 # And when many come at once? One upload is judged at a time, so that twenty large photos cannot fill the memory
 # together; the others wait in a queue.
 #
-# > **Predict first.** Twenty visitors press the button in the same second. One photo takes about a fifth of a second.
-# > How long does the unluckiest one wait?
+# > **Predict first.** Twenty visitors press the button in the same second, and one photo takes about a tenth of a
+# > second. How long does the unluckiest one wait? And the luckiest?
 
 # %%
 photo = folder / "photo.png"

@@ -62,8 +62,8 @@ lesson_12.layer_figure(conv, bits=3)
 # both, and a PyTorch that understands them. An **ONNX** file holds the numbers *and* the recipe: a list of
 # operations, each naming its inputs. No loops, no classes, nothing of ours.
 #
-# > **Predict first.** InceptionResnetV1 has some 130 convolutions, each followed by a batch norm and a ReLU. How many
-# > of the batch norms will be left in the file?
+# > **Predict first.** InceptionResnetV1 has some 130 convolutions, most of them followed by a batch norm and a ReLU.
+# > How many of the batch norms will be left in the file?
 
 # %%
 from collections import Counter
@@ -109,8 +109,8 @@ print("the same logits to a thousandth:", bool(apart < 1e-3))
 # %% [markdown]
 # ## How do you store a number in eight bits?
 #
-# A weight is a real number in 32 bits. Most of them are small, and the network was trained with noise all along, so
-# perhaps 256 different values will do. Put a ruler with equal steps on the range:
+# A weight is a real number in 32 bits. Most of them are small, and no answer hangs on the
+# last digit of one, so perhaps 255 different values will do. Put a ruler with equal steps on the range:
 #
 # $$q = \mathrm{round}(w / s), \qquad s = \frac{\max |w|}{127}, \qquad \hat{w} = s \cdot q$$
 #
@@ -166,8 +166,8 @@ widgets.explore(on_a_grid, layer=list(layers), bits=(2, 8, 1, 4))
 # Errors of a weight do not matter. Errors of the *verdict* do, and between the two lie a hundred layers, in which
 # errors may cancel or pile up. There is one way to find out: round all weights, and measure.
 #
-# > **Predict first.** At how many bits does the detector fall to a coin? And how much do the 24 bits between 32 and 8
-# > cost?
+# > **Predict first.** At how many bits does the detector begin to fall, with one ruler a channel, and with one a
+# > layer? And how much do the 24 bits between 32 and 8 cost?
 
 # %%
 plain = lesson_12.auc_by_clip(faces, eager)
@@ -183,12 +183,13 @@ for name, values in curves.items():
     print(f"{name:18s}", "   ".join(f"{bits} bits {value:.3f}" for bits, value in values.items()))
 
 # %%
-lesson_12.bits_figure(curves, plain, "Weights can lose most of their bits, and then nothing is left")
+lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last ones cannot")
 
 # %% [markdown]
-# **What we saw.** A cliff and not a slope. Down to some width nothing happens, for the network rounds away what it
-# does not need; then it falls. Eight bits are far from the edge *here, for these weights, in this network*. Nothing
-# in this figure says the same of another. And only the weights were rounded.
+# **What we saw.** Down to four bits the curves do not leave the line by more than two or three wrongly ordered pairs
+# would make, and 40 clips cannot tell that from nothing: four bits look *better* than eight here, which is luck.
+# Below, both fall, and the ruler a layer falls sooner and down to a coin. Eight bits are far from the edge *here, for
+# these weights, in this network*. Nothing in this figure says the same of another. And only the weights were rounded.
 
 # %% [markdown]
 # ## What about the numbers that come on the way?
@@ -204,7 +205,8 @@ lesson_12.bits_figure(curves, plain, "Weights can lose most of their bits, and t
 # $$q = \mathrm{round}(x / s) + z, \qquad s = \frac{\mathrm{high} - \mathrm{low}}{255}, \qquad \hat{x} = s \cdot (q -
 # z)$$
 #
-# > **Predict first.** A single activation in a million is ten times as large as the next. Should the range hold it?
+# > **Predict first.** One activation in a thousand is two or three times as large as all others. Should the range
+# > hold it?
 
 # %%
 validation = course.faces_table("val")
@@ -229,11 +231,12 @@ whole_range = (activation.min(), activation.max())
 lesson_12.range_figure(activation, *whole_range)
 
 # %% [markdown]
-# **What we saw.** Too wide, and the steps are coarse where nearly everything lies; too narrow, and the largest
-# values, which often are the ones that say something, are cut off. There is no formula for the best range, there is
-# only trying on validation crops. This package keeps the whole range that it saw, of validation crops *and of copies
-# with more contrast*: with people who are not in the calibration the logits were off by more than three units without
-# those copies. The reason stands in `export_graph.calibration_set`, with its numbers.
+# **What we saw.** Here the answer is to hold it. Cutting off one activation in a thousand loses more power than the
+# coarser steps of the whole range do, for the large values are the ones that carry it. That may turn round: were one
+# of them a hundred times as large, the steps would be too coarse for all others. There is no formula, there is only
+# trying on validation crops. This package keeps the whole range that it saw there, of the crops *and of copies with
+# more contrast*, because people who were not in the calibration went beyond the range of those who were. (The trials,
+# with their numbers, are written down in `export_graph.calibration_set`.)
 
 # %% [markdown]
 # ## Is the eight-bit network still the detector that you measured?
@@ -253,9 +256,10 @@ print(f"{turned.sum()} of {len(turned)} crops have another verdict")
 lesson_12.shift_figure(before, after, faces["label"], threshold, "Eight bits beside thirty-two, crop by crop")
 
 # %% [markdown]
-# **What we saw.** AUC hardly notices, because it asks for the order only. Single crops move, and those near the
-# threshold may cross it. So the order was kept, the *threshold* need not have been: whoever quantises a detector
-# whose verdicts matter fixes temperature and threshold again, on validation, with the quantised network.
+# **What we saw.** Crop by crop the two networks nearly agree, and so do their AUCs. (The export's own check goes by
+# the AUC by crop, of *all* test crops.) But AUC would not notice a shift: it asks for the order only. A verdict asks
+# on which side of the threshold a crop lies, so those near it are the ones to count, as the last line above does.
+# Where verdicts turn, temperature and threshold have to be fixed again, on validation, with the quantised network.
 #
 # **Break it.** Here is the same recipe with one mistake: calibrated on crops of grey noise instead of faces.
 
@@ -298,9 +302,9 @@ milliseconds = {name: 1000 * value for name, value in seconds.items()}
 lesson_12.bars_figure(milliseconds, "ms", "Time for one crop on this computer")
 
 # %% [markdown]
-# Most of the gain over PyTorch comes before the first bit is lost: a fixed list of operations needs no Python, and
-# neighbouring ones are done together. How much eight bits add depends on the processor; recent ones have an
-# instruction for just this.
+# Part of the gain comes before the first bit is lost: a program that knows the whole list of operations beforehand
+# does neighbouring ones together and lays the numbers out as the processor likes them. How much eight bits add
+# depends on the processor; recent ones have an instruction for just this.
 
 # %% [markdown]
 # ## Does it answer with the cable out?
@@ -323,17 +327,17 @@ lesson_12.bars_figure(milliseconds, "ms", "Time for one crop on this computer")
 #
 # On a phone, the successor of PyTorch Live is **ExecuTorch**. `torchfakes export RUN --format executorch` writes
 # `.pte` files, for XNNPACK, which both Android and iOS run. [docs/phone.md](../docs/phone.md) has the recipe for
-# both. Where the runtime is installed, you can run them here:
+# both. Where the runtime is installed, you can run them here (lines about `cpuinfo` are its own, and harmless):
 
 # %%
 import importlib.util
 
 if importlib.util.find_spec("executorch") is None:
-    print("ExecuTorch is not installed here: pip install 'torchfakes[phone]'")
+    print("ExecuTorch is not installed here: pip install '.[phone]' in the project's folder")
 else:
     from torchfakes_utils.export_executorch import PteNetwork, export_detector
 
-    with tempfile.TemporaryDirectory() as scratch, lesson_12.without_chatter():
+    with tempfile.TemporaryDirectory() as scratch:
         program = export_detector(detector, Path(scratch) / "detector.fp32.pte")
         apart = np.abs(PteNetwork(program)(crops[:8].numpy()) - eager[:8]).max()
         megabytes = program.stat().st_size / 1e6

@@ -1,11 +1,8 @@
 """What lesson 12 needs beside the package: quantising by hand, its figures, and its exercises."""
 
-import contextlib
 import copy
-import ctypes
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -76,23 +73,6 @@ def auc_by_clip(faces: pd.DataFrame, logits: np.ndarray) -> float:
     """
     clips = by_clip(faces.assign(logit=logits, probability_fake=1 / (1 + np.exp(-logits))))
     return float(binary_metrics(clips["label"], clips["probability_fake"])["auc"])
-
-
-@contextlib.contextmanager
-def without_chatter() -> Iterator[None]:
-    """Keep away what libraries in C write to the terminal, past Python."""
-    with open(os.devnull, "wb") as nowhere:
-        kept = {stream: os.dup(stream) for stream in (1, 2)}
-        for stream in kept:
-            os.dup2(nowhere.fileno(), stream)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError, TypeError, AttributeError):  # Windows names its C library otherwise
-                ctypes.CDLL(None).fflush(None)  # else what C still holds back would come after all
-            for stream, before in kept.items():
-                os.dup2(before, stream)
-                os.close(before)
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
