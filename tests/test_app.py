@@ -30,8 +30,9 @@ from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import Detector, DetectorConfig, save
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.inference import FAKE, Look, Prediction, Predictor
+from torchfakes_utils.inference import Look, Predictor
 from torchfakes_utils.media import Media
+from torchfakes_utils.verdict import FAKE, Prediction
 from torchfakes_utils.video import write_video
 
 LIMITS = ["--max-megabytes", "8", "--max-seconds", "5", "--max-megapixels", "60", "--queue", "40", "--frames", "6"]
@@ -378,15 +379,18 @@ def test_a_photo_in_the_browser(served, visit, files):
 
 
 @pytest.mark.browser
-def test_a_heat_map_by_keyboard_alone(visit, files):
+def test_a_heat_map_by_keyboard_alone(visit, files, predictor):
     page = visit()
     give(page, files.two)
     answer_of(page)
     assert "does not prove the verdict" in page.locator("[role=tabpanel]:visible").text_content()
-    page.get_by_role("radio", name="1", exact=True).first.focus()
-    page.keyboard.press("Tab")
+    deciding = predictor.predict(files.two).deciding.face + 1
+    page.wait_for_selector(f"[data-testid='{deciding}-radio-label'].selected:visible")
+    other = 3 - deciding
+    page.get_by_role("radio", name=str(deciding), exact=True).first.focus()
+    page.keyboard.press("Tab" if other > deciding else "Shift+Tab")
     page.keyboard.press("Space")
-    page.wait_for_selector("[data-testid='2-radio-label'].selected:visible")
+    page.wait_for_selector(f"[data-testid='{other}-radio-label'].selected:visible")
     button = page.get_by_role("button", name="Draw the heat map").first
     for _ in range(12):
         page.keyboard.press("Tab")
@@ -395,7 +399,7 @@ def test_a_heat_map_by_keyboard_alone(visit, files):
     page.keyboard.press("Enter")
     page.wait_for_selector(".tf-heat:visible")
     shown = page.locator(".tf-heat:visible img")
-    assert shown.count() == 2 and "face 2" in shown.nth(1).get_attribute("alt")
+    assert shown.count() == 2 and f"face {other}" in shown.nth(1).get_attribute("alt")
     assert shown.nth(1).evaluate("image => image.naturalWidth") == 80
 
 
@@ -576,6 +580,25 @@ def test_a_full_queue_and_what_nobody_foresaw_are_said_on_the_page(slow, visit, 
 
 
 @pytest.mark.browser
+def test_no_room_for_another_upload_is_said_on_the_page_and_to_programs(predictor, visit, files):
+    from gradio_client import handle_file
+
+    with app.Served(predictor, app.AppConfig(limits=AppLimits(megabytes=8, gigabytes=0.008))) as served:
+        waiting = served.uploads.folder / "somebody" / "clip.mp4"
+        waiting.parent.mkdir()
+        waiting.write_bytes(bytes(7_999_000))
+        page = visit(served.url)
+        give(page, files.photo)
+        page.get_by_text("too many uploads are waiting here now; come again in a minute").wait_for()
+        with pytest.raises(Exception, match="503"):
+            client(served.url).predict(handle_file(str(files.photo)), api_name="/judge_photo")
+        waiting.unlink()
+        give(page, files.photo)
+        assert files.photo.name in answer_of(page).text_content()
+        assert not [path for path in served.uploads.folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.browser
 def test_visitors_are_forgotten(predictor, visit, files, monkeypatch):
     before = os.environ.get("GRADIO_TEMP_DIR")
     with app.Served(predictor, app.AppConfig()) as served:
@@ -610,10 +633,10 @@ def test_the_options_are_the_app_s_own(monkeypatch, tmp_path):
     monkeypatch.setattr(app, "serve_run", lambda *words: asked.append(words[:3]))
     assert cli.main(["app", "runs/x"]) == 0
     words = ["--host", "0.0.0.0", "--port", "8000", "--share", "--browser", "--frames", "9", "--max-megabytes", "1.5",
-             "--max-seconds", "2", "--max-megapixels", "3", "--queue", "4", "--examples", "x",
+             "--max-seconds", "2", "--max-megapixels", "3", "--queue", "4", "--max-gigabytes", "5", "--examples", "x",
              "--device", "cpu"]  # fmt: skip
     assert cli.main(["app", "runs/x", *words]) == 0
-    limits = AppLimits(megabytes=1.5, seconds=2, megapixels=3, queue=4)
+    limits = AppLimits(megabytes=1.5, seconds=2, megapixels=3, queue=4, gigabytes=5)
     assert asked == [
         (Path("runs/x"), app.AppConfig(), "auto"),
         (Path("runs/x"), app.AppConfig("0.0.0.0", 8000, True, True, 9, limits, Path("x")), "cpu"),

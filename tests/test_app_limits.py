@@ -133,9 +133,9 @@ def test_closing_takes_the_folder_away(uploads):
 class Upload:
     """A request to upload, and an application that stores what it is sent, as Gradio's does; steps one by one."""
 
-    def __init__(self, uploads, path="/gradio_api/upload", status=200, method="POST"):
+    def __init__(self, uploads, path="/gradio_api/upload", status=200, method="POST", headers=()):
         self.uploads, self.status, self.answer = uploads, status, []
-        self.scope = {"type": "http", "method": method, "path": path}
+        self.scope = {"type": "http", "method": method, "path": path, "headers": headers}
         self.chunks = [
             {"type": "http.request", "body": b"pict", "more_body": True},
             {"type": "http.request", "body": b"ure"},
@@ -143,8 +143,10 @@ class Upload:
         self.go_on = [asyncio.Event() for _ in range(3)]  # to the second chunk, to storing, to answering
 
     async def application(self, scope, receive, send):
-        while (await receive()).get("more_body"):
+        while (message := await receive()).get("more_body"):
             pass
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
         await self.go_on[1].wait()
         self.stored = str(store(self.uploads))
         await self.go_on[2].wait()
@@ -258,6 +260,61 @@ def test_what_was_judged_meanwhile_goes_when_the_arriving_one_is_done(uploads):
     asyncio.run(scenario())
 
 
+def test_uploads_together_are_bounded_and_the_next_one_may_come_when_there_is_room():
+    uploads = Uploads(AppLimits(megabytes=1, gigabytes=0.001))
+
+    async def scenario():
+        waiting = store(uploads, content=b"w" * 30)
+        os.truncate(waiting, 600_000)
+        uploads.arrived([waiting])
+        on_its_way = Upload(uploads, headers=[(b"content-length", b"300000")])
+        task = asyncio.create_task(on_its_way.run())
+        await settle()
+        refused = Upload(uploads, headers=[(b"content-length", b"200000")])
+        await refused.run()
+        start, body = refused.answer
+        assert start["status"] == 503 and (b"retry-after", b"60") in start["headers"]
+        assert len(refused.chunks) == 2, "nothing was read"
+        assert "come again" in body["body"].decode()
+        for step in on_its_way.go_on:
+            step.set()
+        await task
+        with uploads.taken(sent(waiting)):
+            pass
+        later = Upload(uploads, headers=[(b"content-length", b"200000")])
+        for step in later.go_on:
+            step.set()
+        await later.run()
+        assert later.answer[0]["status"] == 200
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        uploads.close()
+
+
+def test_an_upload_that_does_not_say_how_long_it_is_ends_at_the_largest_file():
+    uploads = Uploads(AppLimits(megabytes=1, gigabytes=0.0015))
+
+    async def scenario():
+        endless = Upload(uploads)
+        endless.chunks = [{"type": "http.request", "body": bytes(100_000), "more_body": True} for _ in range(20)]
+        endless.go_on[0].set()
+        with pytest.raises(ConnectionError):
+            await endless.run()
+        assert len(endless.chunks) == 9, "ten are a megabyte; the eleventh is one too many"
+        fine = Upload(uploads)
+        for step in fine.go_on:
+            step.set()
+        await fine.run()
+        assert fine.answer[0]["status"] == 200, "and nothing stays reserved"
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        uploads.close()
+
+
 # Limits
 
 
@@ -270,3 +327,8 @@ def test_limits_are_those_of_whoever_opens_the_files():
 def test_limits_that_let_nothing_through_are_refused(wrong):
     with pytest.raises(InputError, match="above 0"):
         AppLimits(**wrong)
+
+
+def test_all_uploads_together_must_hold_one():
+    with pytest.raises(InputError, match="--max-gigabytes 0.1 for all uploads is less than --max-megabytes 200"):
+        AppLimits(gigabytes=0.1)

@@ -13,8 +13,9 @@ from torchfakes_utils import app_pictures, app_views
 from torchfakes_utils.app_limits import AppLimits
 from torchfakes_utils.app_pictures import COLOURS, Box, boxed
 from torchfakes_utils.decision import Decision
-from torchfakes_utils.inference import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Look, Prediction
+from torchfakes_utils.inference import Look
 from torchfakes_utils.media import Media
+from torchfakes_utils.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction
 
 THRESHOLD = 0.4
 DARK = "too dark (brightness 20; 63 or more wanted)"
@@ -343,6 +344,11 @@ def test_what_was_not_measured_is_said_too():
     assert "Nobody has measured this detector yet" in tags.text and "AUC" not in tags.text and "7 MB" in tags.text
 
 
+def test_what_speaks_against_the_detector_stands_at_the_top_and_beside_each_verdict():
+    assert "Caution: no better than a coin." in shown(app_views.head(Decision(caution="no better than a coin"))).text
+    assert "Caution" not in shown(app_views.head(Decision())).text
+
+
 def test_the_page_says_which_way_uploads_take():
     alone, shared = (shown(app_views.about(None, Decision(), AppLimits(), shared)).text for shared in (False, True))
     assert "to no other" in alone and "gradio.live" not in alone
@@ -350,7 +356,7 @@ def test_the_page_says_which_way_uploads_take():
 
 
 def test_the_page_fetches_nothing_from_elsewhere():
-    parts = [app_views.style(), app_views.script(AppLimits()), app_views.head(), app_views.empty("photo"),
+    parts = [app_views.style(), app_views.script(AppLimits()), app_views.head(Decision()), app_views.empty("photo"),
              app_views.about(report(), Decision(), AppLimits()),
              app_views.result(look(face(0, [0.4, 0.9])), 0.5, "x")]  # fmt: skip
     for part in parts:

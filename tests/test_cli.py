@@ -21,10 +21,11 @@ from torchfakes_utils import faces as extraction
 from torchfakes_utils.bootstrap import METRICS
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.face_detection import ExtractionConfig
-from torchfakes_utils.inference import FRAMES, Prediction
+from torchfakes_utils.inference import FRAMES
 from torchfakes_utils.mini import MiniConfig
 from torchfakes_utils.tables import FAILURE_COLUMNS, write_table
 from torchfakes_utils.training import TrainingConfig
+from torchfakes_utils.verdict import Prediction
 
 HEAVY = ("torch", "matplotlib", "gradio", "facenet_pytorch", "pytorch_grad_cam", "sklearn", "pandas", "cv2", "av")
 COMMANDS = ("mini", "clips", "extract", "train", "evaluate", "explain", "predict", "push", "pull", "course")
@@ -178,6 +179,7 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
         "clip": clip,
         "methods": {"FaceSwap": {"auc": 1.0, "recall": 1, "clips": 2}},
         "abstention": {"judged": 2, "clips": 3, "balanced_accuracy": 0.5},
+        "decision": {"caution": "no better than a coin"},
     }
     answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, None, 0))
     answer(monkeypatch, report, "write", summary)
@@ -191,6 +193,7 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
     assert "0.750  [0.500, 0.900]" in shown
     assert "-  (only fake ones)" in shown
     assert "FaceSwap: AUC by clip 1.000" in shown and "answers 2 of 3 clips" in shown
+    assert "caution: no better than a coin" in shown
     assert "run/report.html" in shown
     answer(monkeypatch, evaluation, "evaluate", evaluation.Evaluation(summary, None, None, None, 4))
     assert cli.main(["evaluate", "run", "faces.csv"]) == 1

@@ -12,7 +12,7 @@ from skimage import data
 from torchfakes_utils import cli, cli_predict
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.detector import Detector, DetectorConfig, save
-from torchfakes_utils.inference import CANNOT_TELL, FAKE, FaceVerdict, Prediction
+from torchfakes_utils.verdict import CANNOT_TELL, FAKE, FaceVerdict, Prediction
 from torchfakes_utils.video import write_video
 
 FACE = data.astronaut()[:192, 128:320]

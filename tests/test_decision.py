@@ -37,7 +37,7 @@ def test_ranges_are_what_was_seen_a_little_widened():
 
 
 def test_a_decision_survives_json():
-    decision = Decision(0.31, 1.7, RANGES, ("a note",))
+    decision = Decision(0.31, 1.7, RANGES, ("a note",), "a caution")
     assert Decision.from_json(json.loads(json.dumps(decision.to_json()))) == decision
     assert Decision.from_json(None) == Decision()
 
@@ -62,13 +62,25 @@ def test_both_numbers_come_from_validation():
     assert decision.temperature == pytest.approx(3, rel=0.15)
     at = decision.temperature * np.log(decision.threshold / (1 - decision.threshold))
     assert at == pytest.approx(1.0, abs=0.4), "a detector that leans to fake gets a higher threshold"
-    assert decision.notes == () and decision.ranges == {}
+    assert decision.notes == () and decision.ranges == {} and decision.caution == ""
 
 
 def test_validation_of_one_class_leaves_the_plain_decision_and_says_so():
     decision = decide(scores([1, 1, 1], [1.0, 2.0, 3.0]))
     assert (decision.threshold, decision.temperature) == (0.5, 1.0)
     assert len(decision.notes) == 2 and all("both classes" in note for note in decision.notes)
+    assert "not known: validation has clips of one class only" in decision.caution
+
+
+def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [8, 32])
+    coins = [decide(scores(labels, generator.normal(size=40))).caution for _ in range(40)]
+    assert sum(map(bool, coins)) >= 36, "of coins, a 95 % interval lets one in forty pass"
+    assert coins[0].startswith("on validation this detector is not known to do better than a coin: AUC by clip 0.")
+    better = [decide(scores(labels, 3 * labels + generator.normal(size=40))).caution for _ in range(10)]
+    assert better == [""] * 10
+    assert "AUC by clip 0.0" in decide(scores(labels, generator.normal(size=40) - 5 * labels)).caution, "it is reversed"
 
 
 def test_light_and_edges():

@@ -10,7 +10,6 @@ from matplotlib import cbook
 from PIL import Image
 from skimage import data
 
-from torchfakes_utils import inference
 from torchfakes_utils.dataset import Preprocessing, read_crop
 from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import Detector, DetectorConfig, save
@@ -19,6 +18,7 @@ from torchfakes_utils.face_detection import Detections, FaceDetector, square_cro
 from torchfakes_utils.faces import ExtractionConfig, extract
 from torchfakes_utils.inference import Predictor
 from torchfakes_utils.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
+from torchfakes_utils.verdict import CANNOT_TELL, frame_interval
 from torchfakes_utils.video import write_video
 
 ASTRONAUT = data.astronaut()[:256, 96:352]  # (256, 256, 3): one face
@@ -205,6 +205,15 @@ def test_the_threshold_stored_with_the_weights_decides(tmp_path):
     assert verdicts == ["fake", "real"]
 
 
+def test_what_speaks_against_a_detector_is_said_with_every_verdict(tmp_path, caplog):
+    doubtful = BrightnessDetector()
+    doubtful.decision = Decision(0.0, caution="on validation it is not known to do better than a coin")
+    predictor = Predictor(doubtful, "cpu")
+    assert caplog.messages == ["caution: on validation it is not known to do better than a coin"]
+    prediction = predictor.predict(photo(tmp_path / "a.png"))
+    assert prediction.verdict == "fake" and prediction.to_json()["notes"] == (caplog.messages[0],)
+
+
 def test_a_face_unlike_those_of_training_gets_no_verdict_and_one_line_why(tmp_path):
     detector = BrightnessDetector()
     detector.decision = Decision(ranges={"brightness": (60.0, 200.0)})
@@ -286,13 +295,13 @@ def test_bytes_are_judged_as_the_file_is(predictor, tmp_path):
 
 
 def test_the_interval_is_of_the_mean_over_frames():
-    assert inference.frame_interval(np.array([0.2, 0.4])) is None
-    assert inference.frame_interval(np.full(5, 0.25)) == (0.25, 0.25)
+    assert frame_interval(np.array([0.2, 0.4])) is None
+    assert frame_interval(np.full(5, 0.25)) == (0.25, 0.25)
     scores = np.random.default_rng(1).uniform(0.3, 0.7, 400)
-    low, high = inference.frame_interval(scores)
+    low, high = frame_interval(scores)
     half = 1.96 * scores.std() / 20
     assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.004)
-    few, many = (np.diff(inference.frame_interval(scores[:count])) for count in (20, 400))
+    few, many = (np.diff(frame_interval(scores[:count])) for count in (20, 400))
     assert few > 2 * many
 
 
@@ -406,4 +415,4 @@ def test_the_second_look_is_only_taken_when_needed(predictor, tmp_path, monkeypa
             raise AssertionError("a face was there at first sight")
 
     monkeypatch.setattr(predictor, "face_detectors", [predictor.face_detectors[0], Never()])
-    assert predictor.predict(photo(tmp_path / "a.png")).verdict != inference.CANNOT_TELL
+    assert predictor.predict(photo(tmp_path / "a.png")).verdict != CANNOT_TELL

@@ -9,7 +9,8 @@ from torchfakes_utils.course import colab, lesson_09
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.decision import Decision
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.inference import Predictor, frame_interval
+from torchfakes_utils.inference import Predictor
+from torchfakes_utils.verdict import frame_interval
 
 
 class Coin:

@@ -78,8 +78,12 @@ def test_figures_say_what_was_measured():
     assert lost[0] > lost[1]
     figure = lesson_12.range_figure(np.array([0.0, 1, 2, 3, 100]), 0, 3)
     assert "20.00% cut off" in figure.axes[0].get_title()
-    figure = lesson_12.bits_figure({"a": {8: 0.9, 4: 0.8, 2: 0.5}, "b": {8: 0.9, 4: 0.7, 2: 0.4}}, 0.91, "title")
+    row = lambda auc: lesson_12.Against(auc, auc - 0.91, auc - 0.96, auc - 0.81)  # noqa: E731
+    rows = {"a": {8: row(0.9), 4: row(0.8), 2: row(0.5)}, "b": {8: row(0.9), 4: row(0.7), 2: row(0.4)}}
+    figure = lesson_12.bits_figure(rows, 0.91, "title")
     assert [list(line.get_ydata()) for line in figure.axes[0].lines[2:]] == [[0.5, 0.8, 0.9], [0.4, 0.7, 0.9]]
+    ends = np.array([one[:, 1] for one in figure.axes[0].collections[0].get_segments()])
+    assert ends == pytest.approx(np.array([[0.45, 0.6], [0.75, 0.9], [0.85, 1.0]])), "low to high, on the plain AUC"
     figure = lesson_12.bars_figure({"slow": 20.0, "fast": 2.5}, "ms", "title")
     assert [text.get_text() for text in figure.axes[0].texts] == [" 20 ms", " 2.5 ms"]
     lesson_12.shift_figure(np.array([0.1, 0.9]), np.array([0.2, 0.8]), [0, 1], 0.4, "title")

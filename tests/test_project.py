@@ -25,7 +25,8 @@ ORDER = [
     "training", "evaluation", "explanation", "report", "hub", "inference", "export", "app", "cli", "__main__",
 ]  # fmt: skip
 # A module whose parts stand in files of their own: each part just before its whole.
-PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces", "tracking": "faces",
+PARTS = {"decoding": "video", "mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces",
+         "tracking": "faces",
          "clip_faces": "faces", "scheduling": "faces", "pretrained": "training", "crops": "training",
          "distributed": "training", "interruption": "training", "optimisation": "training", "run_folder": "training",
          "trackers": "training", "journal": "training", "memory": "training", "training_config": "training",
@@ -33,12 +34,12 @@ PARTS = {"mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces",
          "robustness": "evaluation", "cross_manipulation": "evaluation", "heat_maps": "explanation",
          "regions": "explanation", "mask_agreement": "explanation", "sanity_checks": "explanation",
          "report_figures": "report", "report_page": "report", "model_card": "report", "hub_errors": "hub",
-         "hub_files": "hub", "media": "inference",
+         "hub_files": "hub", "media": "inference", "verdict": "inference",
          "cascade": "export", "export_graph": "export", "export_onnx": "export", "export_executorch": "export",
          "export_check": "export", "export_parity": "export", "export_web": "export", "web_runtime": "export",
          "app_limits": "app", "app_pictures": "app",
          "app_views": "app", "app_examples": "app", "app_answers": "app", "app_page": "app", "app_space": "app",
-         "cli_parser": "cli",
+         "cli_parser": "cli", "cli_output": "cli",
          "cli_predict": "cli"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.
@@ -114,10 +115,11 @@ def test_relative_imports_are_not_used():
 
 
 def test_the_command_line_imports_its_stages_late():
-    for name in ("__init__", "cli", "cli_parser", "__main__", "errors"):
+    for name in ("__init__", "cli", "cli_output", "cli_parser", "__main__", "errors"):
         path = PACKAGE / f"{name}.py"
         if path.is_file():
-            assert own_modules(imports(path.read_text(), top_only=True)) <= {"errors", "cli", "cli_parser"}
+            own = own_modules(imports(path.read_text(), top_only=True))
+            assert own <= {"errors", "cli", "cli_output", "cli_parser"}
     probe = (
         "import sys, torchfakes_utils, torchfakes_utils.course; "
         "heavy = {'torch', 'matplotlib', 'pandas', 'gradio', 'ipywidgets', 'nbclient'} & set(sys.modules); "

@@ -11,7 +11,7 @@ from conftest import moving
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchfakes_utils import video
+from torchfakes_utils import decoding
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.video import VideoInfo, frames_at, probe, read_frames, spread, write_video
 
@@ -60,7 +60,7 @@ def test_probe(clip: Path) -> None:
 @pytest.mark.parametrize("wanted", [[0], [29], [7, 8, 21], [3, 9, 15, 21, 27]])
 def test_frames_that_are_left_out_change_nothing(clip: Path, wanted: list[int], threads: int) -> None:
     """Of a long video only what is needed is decoded; the pixels are those of decoding all of it."""
-    decoded = list(video._decode_few(clip, wanted, threads))
+    decoded = list(decoding.decode_few(clip, wanted, threads))
     assert [index for index, _ in decoded] == wanted
     every = read_frames(clip)[1]
     for index, array in frames_at(clip, wanted, threads):
@@ -85,8 +85,8 @@ def test_streams_that_are_not_regular_are_counted(clip: Path, tmp_path: Path) ->
             if packet.size:
                 packet.stream = stream
                 target.mux(packet)
-    with pytest.raises(video._IrregularError):
-        list(video._decode_few(bare, short, 1))
+    with pytest.raises(decoding.IrregularError):
+        list(decoding.decode_few(bare, short, 1))
     assert [index for index, _ in frames_at(bare, short)] == short
 
 

@@ -89,7 +89,7 @@ class Served:
         """
         config = config or AppConfig()
         check_address(config.host, config.port)
-        self.uploads = Uploads()
+        self.uploads = Uploads(config.limits)
         with contextlib.ExitStack() as stack:
             stack.callback(self.uploads.close)
             gradio = _gradio()

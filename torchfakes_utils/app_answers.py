@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 # Of a video, for those who call an endpoint.
 _MOST_FRAMES = 64
 
-# What the page needs of a look: the verdict as HTML, and a crop of each face that was judged, by its number from 1.
+# What the page needs of a look: the verdict as HTML, and a crop of each face that was judged, by its number from 1; the
+# one that decides comes first.
 Shown = tuple[str, dict[int, np.ndarray]]
 
 
@@ -120,7 +121,7 @@ class Answers:
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from error
         if face not in crops:
-            known = ", ".join(map(str, crops)) or "none"
+            known = ", ".join(map(str, sorted(crops))) or "none"
             raise InputError(f"{name}: there is no face {face} that was judged; those that were: {known}")
         heat = self.predictor.heat_map(crops[face], layer, method)
         return {
@@ -142,9 +143,10 @@ class Answers:
 
 
 def telling_crops(look: Look) -> dict[int, np.ndarray]:
-    """Of each face that was judged, by its number from 1, the crop that looks most fake."""
+    """Of each face that was judged, by its number from 1, the crop that looks most fake; the deciding face first."""
     crops = {}
-    for face in look.prediction.faces:
+    deciding = look.prediction.deciding
+    for face in sorted(look.prediction.faces, key=lambda face: face is not deciding):
         usable = [frame for frame in face.frames if not frame.cannot_tell]
         if usable:
             most = max(usable, key=lambda frame: frame.probability_fake)

@@ -21,6 +21,11 @@ Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[
 # An upload that nobody has had judged for so long never will be: its page was closed. Seconds.
 _FORGOTTEN = 1800
 
+# What a request holds besides its file, at most, in bytes.
+_AROUND = 10_000
+
+NO_ROOM = "too many uploads are waiting here now; come again in a minute"
+
 
 @dataclass(frozen=True)
 class AppLimits:
@@ -31,22 +36,30 @@ class AppLimits:
         seconds: the longest video.
         megapixels: the largest photo.
         queue: how many uploads may wait to be judged; the next one is asked to come again.
+        gigabytes: how much all uploads together may take up, in billions of bytes, those that arrive and those that
+            wait; the next one is asked to come again.
     """
 
     megabytes: float = 200
     seconds: float = 300
     megapixels: float = 100
     queue: int = 64
+    gigabytes: float = 4
 
     def __post_init__(self) -> None:
         """Refuse bounds that let nothing through.
 
         Raises:
-            InputError: one that is not above 0.
+            InputError: one that is not above 0, or no room for a single upload.
         """
         for name, value in vars(self).items():
             if not value > 0:
                 raise InputError(f"--{'max-' * (name != 'queue')}{name} {value:g}: give a number above 0")
+        if self.gigabytes * 1000 < self.megabytes:
+            raise InputError(
+                f"--max-gigabytes {self.gigabytes:g} for all uploads is less than --max-megabytes {self.megabytes:g} "
+                "for one"
+            )
 
     @property
     def media(self) -> Limits:
@@ -62,12 +75,14 @@ class Uploads:
     any more. Only what arrived here is ever opened: a client that names another file of this machine gets nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: AppLimits = AppLimits()) -> None:  # noqa: B008  (frozen)
         """An empty folder of its own, in the system's folder for temporary files."""
+        self.limits = limits
         self.folder = Path(tempfile.mkdtemp(prefix="torchfakes-app-")).resolve()
         self._waiting: Counter[Path] = Counter()
         self._spent: set[Path] = set()  # judged, but perhaps just arriving once more
         self._arriving = 0
+        self._announced = 0  # bytes of the uploads that are on their way
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -114,6 +129,15 @@ class Uploads:
         """Delete the folder with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _room_for(self, size: int) -> bool:
+        """Whether an upload of so many bytes may come; if so, they are counted until it is stored, or broke off."""
+        with self._lock:
+            stored = sum(_size(path) for path in self.folder.rglob("*"))
+            if stored + self._announced + size > self.limits.gigabytes * 1e9:
+                return False
+            self._announced += size
+            return True
+
     def _clear(self) -> None:
         """Delete what was judged. While something arrives, wait: it may be the same file, about to be counted."""
         self._waiting = +self._waiting
@@ -131,11 +155,17 @@ class Uploads:
         async def watched(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith("/upload"):
                 return await app(scope, receive, send)
+            size, come = _announced(scope, int(self.limits.megabytes * 1e6)), 0
+            if not self._room_for(size):
+                return await _come_again(send)
             complete, status, body = False, 0, b""
 
             async def received() -> Message:
-                nonlocal complete
+                nonlocal complete, come
                 message = await receive()
+                come += len(message.get("body", b""))
+                if come > size:  # only possible of one that did not say how long it is
+                    return {"type": "http.disconnect"}
                 if message["type"] == "http.request" and not message.get("more_body") and not complete:
                     complete = True  # from now on, and not before, it may take its place beside the others
                     with self._lock:
@@ -154,8 +184,9 @@ class Uploads:
             try:
                 return await app(scope, received, sent)
             finally:
-                if complete:
-                    with self._lock:
+                with self._lock:
+                    self._announced -= size
+                    if complete:
                         self._arriving -= 1
                         self._clear()
 
@@ -176,6 +207,28 @@ def repeated(work: Callable[[], None], every: float = 60) -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def _announced(scope: Message, most: int) -> int:
+    """How many bytes a request is going to send; where it does not say, those of the largest file, a little more."""
+    length = dict(scope.get("headers") or []).get(b"content-length", b"")
+    return int(length) if length.isdigit() else most + _AROUND
+
+
+async def _come_again(send: Send) -> None:
+    """An answer to an upload for which there is no room now."""
+    # Plain text: Gradio's page shows it as it is.
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"60")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": NO_ROOM.encode()})
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for what is none, or gone by now."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
 
 
 def _age(path: Path) -> float:

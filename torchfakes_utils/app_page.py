@@ -42,11 +42,12 @@ def build(
     import gradio as gr
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        gr.HTML(app_views.head())
+        decision = answers.predictor.detector.decision
+        gr.HTML(app_views.head(decision))
         for kind in ("photo", "video"):
             with gr.Tab(kind.capitalize()):
                 _tab(answers, kind, [one for one in examples if one.kind == kind], folder)
-        gr.HTML(app_views.about(measured, answers.predictor.detector.decision, limits, shared))
+        gr.HTML(app_views.about(measured, decision, limits, shared))
         _endpoints(answers)
     return page.queue(max_size=limits.queue)
 
@@ -81,9 +82,9 @@ def _tab(answers: Answers, kind: str, examples: Sequence[Example], folder: Path)
 
     def show(answer: Callable[[Any], Shown], asked: Any) -> tuple[Any, ...]:
         html, found = answer(asked)
-        faces = list(found) or [1]
+        faces = gr.update(choices=sorted(found) or [1], value=next(iter(found), 1))
         # The upload's field is emptied: its file is deleted, and the next one can come.
-        return None, html, found, gr.update(visible=bool(found)), gr.update(choices=faces, value=faces[0]), ""
+        return None, html, found, gr.update(visible=bool(found)), faces, ""
 
     outputs = [upload, result, crops, explanation, face, heat_map]
     shown = {"outputs": outputs, "show_progress_on": result, **_ALONE, **_INTERNAL}

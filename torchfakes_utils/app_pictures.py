@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from torchfakes_utils.inference import CANNOT_TELL, FAKE, REAL
 from torchfakes_utils.report_figures import FAKE as VERMILION
 from torchfakes_utils.report_figures import NEUTRAL
 from torchfakes_utils.report_figures import REAL as BLUE
+from torchfakes_utils.verdict import CANNOT_TELL, FAKE, REAL
 
 COLOURS = {FAKE: VERMILION, REAL: BLUE, CANNOT_TELL: NEUTRAL}
 

@@ -16,8 +16,9 @@ from torchfakes_utils.app_limits import AppLimits
 from torchfakes_utils.app_pictures import COLOURS, SMALL, Box, boxed, data_url
 from torchfakes_utils.decision import Decision
 from torchfakes_utils.heat_maps import overlay
-from torchfakes_utils.inference import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Look, Prediction
+from torchfakes_utils.inference import Look
 from torchfakes_utils.report_page import interval
+from torchfakes_utils.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -76,10 +77,8 @@ def doubt(prediction: Prediction, threshold: float) -> str:
 def shown_frame(prediction: Prediction) -> int | None:
     """The frame that says most: where the most fake-looking face looks most so; None where no face was found."""
     frames = [frame for face in prediction.faces for frame in face.frames]
-    if prediction.probability_fake is not None:
-        judged = [face for face in prediction.faces if face.probability_fake is not None]
-        worst = max(judged, key=lambda face: face.probability_fake)
-        frames = [frame for frame in worst.frames if not frame.cannot_tell]
+    if prediction.deciding is not None:
+        frames = [frame for frame in prediction.deciding.frames if not frame.cannot_tell]
     return max(frames, key=lambda frame: frame.probability_fake).frame if frames else None
 
 
@@ -238,9 +237,9 @@ def about(report: Mapping[str, Any] | None, decision: Decision, limits: AppLimit
     return _render("about", report=report, decision=decision, limits=limits, shared=shared, interval=interval)
 
 
-def head() -> str:
-    """The page's heading."""
-    return _render("head")
+def head(decision: Decision) -> str:
+    """The page's heading, with what is known against the detector."""
+    return _render("head", decision=decision)
 
 
 def empty(kind: str) -> str:

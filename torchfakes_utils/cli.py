@@ -10,13 +10,13 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from torchfakes_utils.cli_output import Output, attention_lines, explain, fail, say, summary_lines, warnings_on_stderr
 from torchfakes_utils.cli_parser import UNUSABLE, build_parser
 from torchfakes_utils.errors import InputError
 
@@ -24,25 +24,6 @@ DONE, SOME_UNUSABLE, INTERRUPTED = 0, 1, 130
 
 # Of a long list of failures only these many are named on the terminal; the table names them all.
 _NAMED_FAILURES = 10
-
-
-class Output:
-    """Where results go: lines for people or, with --json, an object a line for machines; never both."""
-
-    def __init__(self, stream: TextIO, as_json: bool) -> None:
-        self._stream, self._as_json = stream, as_json
-
-    def record(self, value: dict[str, Any]) -> None:
-        """Say it to machines."""
-        if self._as_json:
-            # Flushed, so that whoever reads along sees an epoch when it ends.
-            text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
-            print(text, file=self._stream, flush=True)
-
-    def line(self, text: str) -> None:
-        """Say it to people."""
-        if not self._as_json:
-            print(text, file=self._stream, flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Output(sys.stdout, args.json)
     try:
         # Whatever a stage or a library prints is a note, and may not get between the results.
-        with _warnings_on_stderr(args.debug), contextlib.redirect_stdout(sys.stderr):
+        with warnings_on_stderr(args.debug), contextlib.redirect_stdout(sys.stderr):
             _fetch_run(args)
             return _COMMANDS[args.command](args, output)
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command again goes on with what is not done yet", INTERRUPTED)
+        return fail("interrupted; the same command again goes on with what is not done yet", INTERRUPTED)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        return _fail(_explain(error), UNUSABLE)
+        return fail(explain(error), UNUSABLE)
 
 
 def _fetch_run(args: argparse.Namespace) -> None:
@@ -145,9 +126,9 @@ def _verify(args: argparse.Namespace, output: Output) -> int:
     output.record(dataclasses.asdict(found))
     output.line(f"{found.files} files, {found.bytes / 1e9:.2f} GB; their checksums are in {args.root / 'manifest.csv'}")
     for path, reason in found.damaged:
-        _say(f"{path}: {reason}" + ("; deleted" if args.delete_damaged else ""))
+        say(f"{path}: {reason}" + ("; deleted" if args.delete_damaged else ""))
     for line in found.missing:
-        _say(f"missing: {line}")
+        say(f"missing: {line}")
     return DONE if found.whole else SOME_UNUSABLE
 
 
@@ -168,8 +149,8 @@ def _extract(args: argparse.Namespace, output: Output) -> int:
         return DONE
     table = args.out / "failures.csv"
     for row in tables.read_table(table, tables.FAILURE_COLUMNS).head(_NAMED_FAILURES).itertuples():
-        _say(f"{row.path}: {row.reason}")
-    _say(f"{report.failures} of {report.clips} clips gave no face; {table} names each, with the reason")
+        say(f"{row.path}: {row.reason}")
+    say(f"{report.failures} of {report.clips} clips gave no face; {table} names each, with the reason")
     return SOME_UNUSABLE if report.faces else UNUSABLE
 
 
@@ -202,7 +183,7 @@ def _evaluate(args: argparse.Namespace, output: Output) -> int:
     found = evaluation.evaluate(args.run_folder, args.faces, config)
     whole = report.write(args.run_folder, found, args.device)
     output.record(whole)
-    for line in _summary_lines(whole):
+    for line in summary_lines(whole):
         output.line(line)
     output.line(f"the report is {args.run_folder / report.PAGE_FILE}")
     return SOME_UNUSABLE if found.unreadable else DONE  # which ones was said when they were met
@@ -246,7 +227,7 @@ def _explain_command(args: argparse.Namespace, output: Output) -> int:
     summary = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
     output.record(summary | {"path": str(out), "pictures": crops})
     output.line(f"{crops} overlays and their maps, and the tables of {summary['crops']} crops, are in {out}")
-    for line in _attention_lines(summary):
+    for line in attention_lines(summary):
         output.line(line)
     if args.out is None and report.refresh(args.run_folder):
         output.line(f"{args.run_folder / report.PAGE_FILE} shows them now")
@@ -277,11 +258,11 @@ def _predict(args: argparse.Namespace, output: Output) -> int:
     finally:
         if args.csv is not None:  # also of a run that was interrupted
             cli_predict.write(predictions, args.csv)
-    _say(cli_predict.throughput(predictions, time.monotonic() - started))
-    unusable = sum(prediction.verdict == inference.CANNOT_TELL for prediction in predictions)
+    say(cli_predict.throughput(predictions, time.monotonic() - started))
+    unusable = sum(prediction.verdict == cli_predict.CANNOT_TELL for prediction in predictions)
     if not unusable:
-        return DONE if predictions else _fail("no files there; folders are searched, hidden files are not", UNUSABLE)
-    _say(f"{unusable} of {len(predictions)} files could not be judged")
+        return DONE if predictions else fail("no files there; folders are searched, hidden files are not", UNUSABLE)
+    say(f"{unusable} of {len(predictions)} files could not be judged")
     return UNUSABLE if unusable == len(predictions) else SOME_UNUSABLE
 
 
@@ -301,7 +282,7 @@ def _predictor_options(args: argparse.Namespace) -> dict[str, Any]:
 def _export(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils import export, export_parity
 
-    made = export.make(args.run_folder, dataclasses.replace(_config(export.ExportConfig, args), say=_say))
+    made = export.make(args.run_folder, dataclasses.replace(_config(export.ExportConfig, args), say=say))
     output.record({"format": args.format, "path": str(made.folder)} | made.to_json())
     for line in export_parity.lines(made):
         output.line(line)
@@ -310,7 +291,7 @@ def _export(args: argparse.Namespace, output: Output) -> int:
     if args.format == "web":
         output.line(f"to try it: python -m http.server --directory {made.folder}, then open http://localhost:8000")
     for why in made.refused.values():
-        _say(why)
+        say(why)
     return SOME_UNUSABLE if made.refused else DONE
 
 
@@ -323,7 +304,7 @@ def _push(args: argparse.Namespace, output: Output) -> int:
     output.line(f"{', '.join(pushed.files)} are at {pushed.url} ({seen})")
     output.line(f"this detector for ever: hf://{args.name}@{pushed.commit}")
     for note in pushed.notes:
-        _say(note)
+        say(note)
     return DONE
 
 
@@ -340,13 +321,13 @@ def _pull(args: argparse.Namespace, output: Output) -> int:
 def _app(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils import app, app_examples
 
-    limits = app.AppLimits(args.max_megabytes, args.max_seconds, args.max_megapixels, args.queue)
+    limits = app.AppLimits(args.max_megabytes, args.max_seconds, args.max_megapixels, args.queue, args.max_gigabytes)
     examples = app_examples.usual_examples(args.examples)
     config = app.AppConfig(args.host, args.port, args.share, args.browser, args.frames, limits, examples)
 
     def ready(served: Any) -> None:
         if args.share and served.shared is None:
-            _say("gradio.live gave no public address; the app can be reached here only")
+            say("gradio.live gave no public address; the app can be reached here only")
         output.record({"url": served.url, "shared": served.shared})
         output.line(f"the app answers at {served.shared or served.url} (Ctrl-C stops it)")
 
@@ -397,104 +378,3 @@ def _config(kind: type, args: argparse.Namespace) -> Any:
     """A stage's configuration from the options that have its fields' names."""
     values = {field.name: getattr(args, field.name) for field in dataclasses.fields(kind) if hasattr(args, field.name)}
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-
-
-def _summary_lines(summary: dict[str, Any]) -> list[str]:
-    """The metrics of a split for people."""
-    names = (
-        "auc", "average_precision", "balanced_accuracy", "accuracy", "always_fake_accuracy", "fpr", "fnr", "eer",
-        "tpr_at_fpr_1pct", "tpr_at_fpr_5pct", "loss", "brier",
-    )  # fmt: skip
-    lines = [f"split {summary['split']}"]
-    for level in ("frame", "clip"):
-        part = summary[level]
-        lines.append(f"  by {level} ({part['n_real']} real, {part['n_fake']} fake)")
-        for name in names:
-            low_high = part.get(f"{name}_interval")
-            interval = f"  [{low_high[0]:.3f}, {low_high[1]:.3f}]" if low_high else ""
-            reason = f"  ({part['reasons'][name]})" if name in part["reasons"] else ""
-            lines.append(f"    {name.replace('_', ' '):<22}{_number(part[name])}{interval}{reason}")
-    for name, part in summary["methods"].items():
-        figures = f"AUC by clip {_number(part['auc'])}, called fake {part['recall']:.0%} of {part['clips']} clips"
-        lines.append(f"  {name}: {figures}")
-    answered = summary["abstention"]
-    lines.append(f"  answers {answered['judged']} of {answered['clips']} clips, balanced accuracy of these "
-                 f"{_number(answered['balanced_accuracy'])}")  # fmt: skip
-    changed = summary["robustness"] or {"perturbations": {}}
-    if changed["perturbations"]:
-        lines.append(f"  {changed['frames']} crops a clip, as they are: AUC by clip {_number(changed['plain']['auc'])}")
-    for one in changed["perturbations"].values():
-        curve = ", ".join(f"{row['strength']:g}: {_number(row['auc'])}" for row in one["strengths"])
-        lines.append(f"  AUC by clip, {one['name']} ({one['unit']}): {curve}")
-    for name, one in (summary["cross_data"] or {}).items():
-        lines.append(f"  on {name}: AUC by clip {_number(one['clip']['auc'])}")
-    for name, part in (("seeds", "mean"), ("comparison", "difference")):
-        if summary[name]:
-            row = summary[name]["metrics"]["auc"]
-            ends = "" if row["interval"] is None else "  [{:.3f}, {:.3f}]".format(*row["interval"])
-            lines.append(f"  {name}: {part} of the AUC by clip {_number(row[part])}{ends}")
-    return lines
-
-
-def _attention_lines(summary: dict[str, Any]) -> list[str]:
-    """Attention by region and agreement with the masks, for people."""
-    lines = ["share of heat over share of area, by region (95 % interval)"]
-    for row in summary["regions"]:
-        if row["low"] is not None:
-            interval = f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-            lines.append(f"  {row['network']:<15}{row['kind']:<5}{row['region']:<9}{interval}  {row['verdict']}")
-    for row in summary["masks"]:
-        if row["method"] == "all" and row["low"] is not None:
-            interval = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-            lines.append(f"  {row['map']:<15}{row['measure']:<15}{interval}")
-    return lines
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _plain(value: Any) -> Any:
-    """What JSON does not know: a number of numpy's as a plain one, a path as text."""
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-@contextlib.contextmanager
-def _warnings_on_stderr(debug: bool) -> Iterator[None]:
-    """The stages' own warnings, one line each; afterwards logging is as it was."""
-    formatter = logging.Formatter("torchfakes: %(message)s")
-    if not debug:
-        formatter.formatException = lambda _: ""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logger = logging.getLogger("torchfakes_utils")
-    propagated, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagated
-
-
-def _say(text: str) -> None:
-    print(f"torchfakes: {text}", file=sys.stderr, flush=True)
-
-
-def _fail(text: str, status: int) -> int:
-    _say(text)
-    return status
-
-
-def _explain(error: Exception) -> str:
-    """An exception in one line."""
-    text = " ".join(str(error).split())
-    if isinstance(error, InputError):
-        return text
-    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("torchfakes_utils"):
-        return f"the package {error.name!r} is not installed; try: pip install 'torchfakes[course]'"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'a file'}: {error.strerror}"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "out of memory; try a smaller batch or --device cpu"
-    return f"unexpected {type(error).__name__}: {text}; run again with --debug to see where, and report it, please"

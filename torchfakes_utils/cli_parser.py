@@ -209,6 +209,7 @@ def _app_commands(commands: Any) -> None:
     _option(command, "--max-megabytes", 200, "larger files are refused", float)
     _option(command, "--max-seconds", 300, "longer videos are refused", float)
     _option(command, "--max-megapixels", 100, "larger photos are refused", float)
+    _option(command, "--max-gigabytes", 4, "all uploads that wait, together; more are asked to come again", float)
     _option(command, "--queue", 64, "files that may wait; more are asked to come again", _positive)
     _option(command, "--examples", None, "Mini-FF++, to show clips of (default: data/mini, where it is)", Path)
     _device(command)

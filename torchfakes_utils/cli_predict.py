@@ -8,9 +8,10 @@ import pandas as pd
 
 from torchfakes_utils import heat_maps
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.inference import CANNOT_TELL, FaceVerdict, Look, Prediction, Predictor
+from torchfakes_utils.inference import Look, Predictor
 from torchfakes_utils.media import VIDEO, files_in, printable
 from torchfakes_utils.tables import atomic_write, write_table
+from torchfakes_utils.verdict import CANNOT_TELL, FaceVerdict, Prediction
 from torchfakes_utils.video import Source
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.calibration import fit_temperature, fit_threshold, probability
-from torchfakes_utils.metrics import by_clip
+from torchfakes_utils.metrics import binary_metrics, by_clip
+from torchfakes_utils.uncertainty import bootstrap_interval
 
 # What can be out of range: the quantity, its unit, what is said of too little and of too much of it (None: never said),
 # and by which factor a range is widened beyond what training has seen, for nothing breaks just there. The first that
@@ -30,6 +31,9 @@ QUALITIES = tuple(_LIMITS)
 # The share of training crops at either end that is taken for accidents.
 _TAIL = 0.005
 
+# Of the bootstrap that asks whether validation beats chance, each time that an epoch is the best so far.
+_REPLICATES = 2000
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -41,12 +45,14 @@ class Decision:
         ranges: {quality: (low, high)} of `QUALITIES`, within which an answer is given; an end may be None, and missing
             ones are not looked at.
         notes: what has to be known about how they came about, a line each.
+        caution: why no answer should be trusted; "" where validation says nothing against the detector.
     """
 
     threshold: float = 0.5
     temperature: float = 1.0
     ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    caution: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no answer can be made with; JSON knows lists only.
@@ -120,7 +126,26 @@ def decide(validation: pd.DataFrame, qualities: pd.DataFrame | None = None) -> D
     threshold, why = fit_threshold(clips["label"], clips["probability_fake"])
     if why is not None:
         notes.append(f"threshold 0.5: {why}")
-    return Decision(threshold, temperature, {} if qualities is None else seen_ranges(qualities), tuple(notes))
+    ranges = {} if qualities is None else seen_ranges(qualities)
+    return Decision(threshold, temperature, ranges, tuple(notes), _caution(clips))
+
+
+def _caution(clips: pd.DataFrame) -> str:
+    """What the validation clips, a row each, say against the detector as a whole.
+
+    The best epoch was chosen on the same clips, which flatters it: a detector of which nothing is said here may still
+    have learned nothing, but one that does not even beat chance here has not.
+    """
+    interval = bootstrap_interval(clips, "auc", _REPLICATES)
+    if interval is None:
+        return "whether this detector tells fake from real is not known: validation has clips of one class only"
+    if interval[0] > 0.5:
+        return ""
+    auc = binary_metrics(clips["label"], clips["probability_fake"])["auc"]
+    return (
+        f"on validation this detector is not known to do better than a coin: AUC by clip {auc:.2f}, 95 % interval "
+        f"{interval[0]:.2f} to {interval[1]:.2f}"
+    )
 
 
 def seen_ranges(qualities: pd.DataFrame) -> dict[str, tuple[float | None, float | None]]:

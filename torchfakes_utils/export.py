@@ -4,6 +4,7 @@ A folder of an export is whole: it is made beside its place, checked against the
 what was there before.
 """
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -122,6 +123,8 @@ def make(run: Path | str, config: ExportConfig = ExportConfig()) -> Checked:  # 
 
         web_runtime.fetch_package()
     data = _data(run, detector, config)
+    if detector.decision.caution:
+        data = dataclasses.replace(data, notes=(*data.notes, f"caution: {detector.decision.caution}"))
     for note in data.notes:
         logger.warning("%s", note)
     checked = _replace(out, lambda folder: _fill(folder, run, detector, config, data))

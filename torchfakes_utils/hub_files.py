@@ -96,6 +96,8 @@ def package(run: Path | str, name: str) -> Package:
     else:
         texts[CARD_FILE] = _bare_card(name, detector)
         notes.append("it was never evaluated, and its card says so: run `torchfakes evaluate`, then push again")
+    if detector.decision.caution:
+        notes.append(f"caution: {detector.decision.caution}")
     files: dict[str, Path | bytes] = {WEIGHTS_FILE: best / WEIGHTS_FILE}
     for file, text in texts.items():
         clean, paths = without_paths(text)

@@ -189,7 +189,8 @@ def _calibration(report: Mapping[str, Any]) -> list[Block | None]:
         ("by clip, as the split is", "–", number(calibration["clip"]["ece"])),
         ("by clip, were half of them fake", "–", number(calibration["clip"]["ece_balanced"])),
     ]
-    notes = " ".join(f"({note})" for note in decision["notes"])
+    caution = f"Caution: {decision['caution']}." if decision.get("caution") else ""
+    notes = " ".join([*(f"({note})" for note in decision["notes"]), caution])
     return [
         _text(f"Called fake from P(fake) = {decision['threshold']:.3f} on; P(fake) is sigmoid(logit / "
               f"{decision['temperature']:.2f}). Both were fixed on the validation split, both classes counting alike, "

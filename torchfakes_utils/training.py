@@ -124,6 +124,8 @@ def train(
             waited = len(run.history) - best["epoch"]
             say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
         say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
+        if caution := run.detector.decision.caution:
+            say(f"caution: {caution}")
         return TrainingResult(best, pd.DataFrame(run.history, columns=HISTORY_COLUMNS), out, run.note)
 
 

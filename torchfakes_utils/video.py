@@ -1,10 +1,8 @@
 """Frames out of a video file and back into one, by PyAV (FFmpeg inside a wheel: nothing to install system-wide).
 
-A video is decoded once, from its start, in one pass: between two key frames there is no shorter way to a frame, and
-FaceForensics++ clips are so short (10 to 30 s) that they hold only a few key frames.
+Frames are counted as they are displayed, from 0; times are in seconds from the first.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,19 +11,18 @@ from pathlib import Path
 import av
 import numpy as np
 
+from torchfakes_utils.decoding import (
+    Source,
+    decode,
+    decode_wanted,
+    name_of,
+    open_video,
+    packets_of,
+    to_rgb,
+    undecodable,
+)
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.tables import atomic_write
-
-# A file, or what is in one.
-Source = Path | str | bytes
-
-# Containers of films, by FFmpeg's names. Others of its formats are scripts rather than films: a playlist of a few bytes
-# names further files and addresses to read, and a stranger's file must not reach into this machine or network.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,h264,hevc,ivf,mjpeg,mxf,dv"
-_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-
-# Pixels of a frame: 8K UHD. A decoder holds some twenty frames at once, and a forged header asks for any size.
-_MOST_PIXELS = 7680 * 4320
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,10 @@ def probe(path: Source) -> VideoInfo:
         InputError: the file is absent, is no video, or no frame of it decodes.
     """
     total, fps = length(path)
-    _, first = next(_decode(path), (0, None))
+    _, first = next(decode(path), (0, None))
     if first is None:
-        raise _undecodable(path)
-    height, width = _to_rgb(first).shape[:2]
+        raise undecodable(path)
+    height, width = to_rgb(first).shape[:2]
     return VideoInfo(total, fps, width, height)
 
 
@@ -126,18 +123,18 @@ def frames_at(
     if wanted is not None and (not len(wanted) or wanted[0] < 0):
         raise ValueError(f"frame indices count from 0, and at least one is needed; got {list(wanted[:3])}")
     first, last = None, None
-    for index, frame, is_wanted in _wanted(path, wanted, threads):
+    for index, frame, is_wanted in decode_wanted(path, wanted, threads):
         last = index, frame
         if is_wanted:
-            array = _to_rgb(frame, like=first)
+            array = to_rgb(frame, like=first)
             first = array if first is None else first
             yield index, array
     if last is None:
-        raise _undecodable(path)
+        raise undecodable(path)
     if first is None and not stand_in:
         raise InputError(f"{name_of(path)}: the wanted frames are not in this video; it ends with frame {last[0]}")
     if first is None:
-        yield last[0], _to_rgb(last[1])
+        yield last[0], to_rgb(last[1])
 
 
 def write_video(
@@ -197,46 +194,6 @@ def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray
     yield from rest
 
 
-def name_of(source: Source) -> str:
-    """How a message calls a file, or what is in one."""
-    return "these bytes" if isinstance(source, bytes) else str(source)
-
-
-def _undecodable(path: Source) -> InputError:
-    return InputError(
-        f"{name_of(path)}: no frame of this video can be decoded; it may be truncated: download or copy it again"
-    )
-
-
-def _open(path: Source) -> av.container.InputContainer:
-    """Open a file that holds a video stream; every way in which that can fail becomes one line."""
-    name = name_of(path)
-    if not isinstance(path, bytes) and not Path(path).is_file():
-        raise InputError(f"{name}: no such video file")
-    if (len(path) if isinstance(path, bytes) else Path(path).stat().st_size) == 0:
-        raise InputError(f"{name}: this file is empty; download or copy it again")
-    # Without "file:", FFmpeg takes a name such as "concat:a|b" for an order.
-    target = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path}"
-    try:
-        container = av.open(target, metadata_errors="replace", options=_OPTIONS)
-    except (av.FFmpegError, OSError, ValueError) as error:  # a ValueError: a name with a null byte
-        why = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{name}: not a video that can be read ({why}); is it truncated, or another kind of file?"
-        ) from error
-    if not container.streams.video:
-        container.close()
-        raise InputError(f"{name}: holds no video stream; is it sound only, or a recording that never began?")
-    context = container.streams.video[0].codec_context
-    if context is None:
-        container.close()
-        raise InputError(f"{name}: nothing here decodes this kind of video; convert it to H.264")
-    if context.width * context.height > _MOST_PIXELS:
-        container.close()
-        raise InputError(f"{name}: frames of {context.width} x {context.height} pixels; 8K is the most: scale it down")
-    return container
-
-
 def frame_times(path: Source) -> np.ndarray:
     """When each frame is shown, in seconds from the first; decodes nothing.
 
@@ -248,10 +205,10 @@ def frame_times(path: Source) -> np.ndarray:
     Raises:
         InputError: the file is absent, is no video, or holds no frames.
     """
-    with _open(path) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate
-        shown = [packet.pts for packet in _packets(container, stream) if packet.size and not packet.is_discard]
+        shown = [packet.pts for packet in packets_of(container, stream) if packet.size and not packet.is_discard]
         base = float(stream.time_base) if stream.time_base else 0.0
     if not shown:
         raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
@@ -269,161 +226,10 @@ def length(path: Source) -> tuple[int, float]:
     Raises:
         InputError: the file is absent, is no video, or holds no frames.
     """
-    with _open(path) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate
-        total = stream.frames or sum(bool(packet.size) for packet in _packets(container, stream))
+        total = stream.frames or sum(bool(packet.size) for packet in packets_of(container, stream))
     if total < 1:
         raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
     return total, float(rate) if rate else 25.0
-
-
-def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
-    """The compressed packets of a stream, as far as they can be read."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:  # the file ends within a packet
-            return
-        if packet is None:
-            return
-        yield packet
-
-
-def _prepare(stream: av.VideoStream, kind: str, threads: int) -> None:
-    stream.thread_type = kind
-    stream.codec_context.thread_count = threads
-    # A stream may change its size on the way.
-    stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
-
-
-def _decode(
-    path: Source, kind: str = "AUTO", start: int = 0, threads: int = 0
-) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Index (from `start`) and frame, in the order of display, for all that decodes undamaged."""
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        _prepare(stream, kind, threads)
-        index, packets = 0, 0
-        for packet in _packets(container, stream):
-            packets += bool(packet.size)
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:  # one damaged packet; those after it may be sound
-                if kind == "AUTO":
-                    break
-                continue
-            for frame in frames:
-                # The decoder fills what a damaged frame lacks with grey or smear, which no detector should learn.
-                if index >= start and not frame.is_corrupt:
-                    yield index, frame
-                index += 1
-    if kind == "AUTO" and index < packets:
-        # Threads that decode ahead lose, with a damaged packet and sometimes without a word, the sound frames that
-        # were under way beside it: all there is, in a short file. What is missing comes without such threads.
-        yield from _decode(path, "SLICE", start=index)
-
-
-def _wanted(path: Source, wanted: Sequence[int] | None, threads: int) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """Index and frame of all wanted frames that decode, and of others on the way, with whether it is a wanted one."""
-    if wanted is None:
-        yield from ((index, frame, True) for index, frame in _decode(path, threads=threads))
-        return
-    left = list(reversed(wanted))
-    try:
-        for index, frame in _decode_few(path, wanted, threads):
-            left.pop()
-            yield index, frame, True
-    except _IrregularError:
-        pass  # whatever is left is found by counting
-    if not left:
-        return
-    for index, frame in _decode(path, "SLICE" if threads == 1 else "AUTO", threads=threads):
-        while left and left[-1] < index:
-            left.pop()  # the decoder dropped that frame as damaged
-        yield index, frame, bool(left) and left[-1] == index
-        if left and left[-1] == index:
-            left.pop()
-        if not left:
-            return
-
-
-class _IrregularError(Exception):
-    """A stream whose frames cannot be known by their times."""
-
-
-# From so many frames a wanted one on, it pays to leave others undecoded.
-_SPARSE = 3
-
-
-def _decode_few(path: Source, wanted: Sequence[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The wanted frames of a long video, without decoding what no other frame is built on.
-
-    In H.264 as FaceForensics++ has it, about every second frame is such a one (a B-frame that is no reference); and
-    where a key frame lies between two wanted ones, all before it is left out. Which frame a packet holds is known
-    before decoding from its time: the n-th time in order is that of the n-th frame.
-
-    Raises:
-        _IrregularError: anything unusual; the frames up to here are right.
-    """
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        if stream.frames < _SPARSE * len(wanted):
-            raise _IrregularError
-        packets = [packet for packet in _packets(container, stream) if packet.size]
-        times = [None if packet.is_discard else packet.pts for packet in packets]
-        keys = [packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None]
-        del packets
-    if None in times or len(set(times)) < len(times) or wanted[-1] >= len(times):
-        raise _IrregularError
-    times.sort()
-    index_of = {times[index]: index for index in wanted}
-    starts = {time: max((key for key in keys if key <= time), default=None) for time in index_of}
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        _prepare(stream, "SLICE" if threads == 1 else "AUTO", threads)
-        found = _towards(container, stream, list(index_of), starts)
-        for time, frame in zip(index_of, found, strict=False):
-            if frame.pts != time:
-                raise _IrregularError
-            yield index_of[time], frame
-            if index_of[time] == wanted[-1]:
-                return
-    raise _IrregularError
-
-
-def _towards(
-    container: av.container.InputContainer, stream: av.VideoStream, times: Sequence[int], starts: dict[int, int | None]
-) -> Iterator[av.VideoFrame]:
-    """The frames of some times, as far as they come; from one to the next by the last key frame between them."""
-    left = list(reversed(times))
-    packets, reached = container.demux(stream), stream.start_time or 0
-    while left:
-        start = starts[left[-1]]
-        try:
-            if start is not None and start > reached:
-                container.seek(start, stream=stream)
-                packets, reached = container.demux(stream), start  # never twice, wherever a broken index leads
-            packet = next(packets)
-            reached = max(reached, packet.pts or reached)
-            stream.codec_context.skip_frame = "DEFAULT" if packet.pts in starts else "NONREF"
-            frames = packet.decode()
-        except (StopIteration, av.FFmpegError) as error:
-            raise _IrregularError from error
-        for frame in frames:
-            if frame.is_corrupt:
-                raise _IrregularError
-            if left and frame.pts in starts:
-                left.pop()
-                yield frame
-
-
-def _to_rgb(frame: av.VideoFrame, like: np.ndarray | None = None) -> np.ndarray:
-    """(H, W, 3) uint8 as displayed; scaled to the size of `like` where a stream changes its size on the way."""
-    quarter_turns = round(frame.rotation / 90) % 4
-    width, height = frame.width, frame.height
-    if like is not None:
-        height, width = like.shape[:2] if quarter_turns % 2 == 0 else like.shape[1::-1]
-    array = frame.to_ndarray(format="rgb24", width=width, height=height)
-    return np.ascontiguousarray(np.rot90(array, quarter_turns))

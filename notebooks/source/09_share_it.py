@@ -270,8 +270,8 @@ lesson_09.curves_figure(both, ["a real clip", "a fake clip"], predictor.threshol
 # split of lesson 06.
 
 # %%
-from torchfakes_utils.inference import frame_interval
 from torchfakes_utils.tables import SCORED_COLUMNS
+from torchfakes_utils.verdict import frame_interval
 
 scores = read_table(course.ensure("scores"), SCORED_COLUMNS)
 table = lesson_09.by_clip_and_frame(scores, predictor.threshold, frame_interval)

@@ -178,9 +178,10 @@ for name, per_channel in (("a scale a channel", True), ("a scale a layer", False
         changed = lesson_12.quantised(folded, bits, per_channel)
         with torch.inference_mode():
             logits = torch.cat([changed(changed.preprocessing.apply(chunk)) for chunk in crops.split(16)]).numpy()
-        curves[name][bits] = lesson_12.auc_by_clip(faces, logits)
+        curves[name][bits] = lesson_12.against(faces, logits, eager)
+print(f"32 bits: AUC by clip {plain:.3f}. With fewer (difference; its 95 % interval, paired by clip):")
 for name, values in curves.items():
-    print(f"{name:18s}", "   ".join(f"{bits} bits {value:.3f}" for bits, value in values.items()))
+    print(name, *(f"  {bits} bits  {value}" for bits, value in values.items()), sep="\n")
 
 # %%
 lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last ones cannot")
@@ -250,7 +251,7 @@ logits = int8(crops.numpy())
 before, after = (detector.decision.probability(values) for values in (eager, logits))
 threshold = detector.decision.threshold
 turned = (before >= threshold) != (after >= threshold)
-print(f"AUC by clip: {plain:.3f} before, {lesson_12.auc_by_clip(faces, logits):.3f} after")
+print(f"AUC by clip: {plain:.3f} before, {lesson_12.against(faces, logits, eager)} after")
 print(f"logits differ by {np.abs(logits - eager).mean():.2f} on average, {np.abs(logits - eager).max():.2f} at most")
 print(f"{turned.sum()} of {len(turned)} crops have another verdict")
 lesson_12.shift_figure(before, after, faces["label"], threshold, "Eight bits beside thirty-two, crop by crop")
@@ -273,8 +274,8 @@ noise = np.random.default_rng(0).normal(128, 3, (32, *crops.shape[1:])).clip(0, 
 with tempfile.TemporaryDirectory() as scratch:
     broken = OnnxNetwork(quantise(folder / "detector.fp32.onnx", noise, Path(scratch) / "broken.onnx"))
     wrong = broken(crops.numpy())
-print(f"calibrated on faces: AUC by clip {lesson_12.auc_by_clip(faces, logits):.3f}")
-print(f"calibrated on noise: AUC by clip {lesson_12.auc_by_clip(faces, wrong):.3f}; "
+print(f"calibrated on faces: AUC by clip {lesson_12.against(faces, logits, eager)}")
+print(f"calibrated on noise: AUC by clip {lesson_12.against(faces, wrong, eager)}; "
       f"logits from {wrong.min():.2f} to {wrong.max():.2f}, before {eager.min():.2f} to {eager.max():.2f}")  # fmt: skip
 
 # %% [markdown]

@@ -18,8 +18,9 @@ from matplotlib.patches import Rectangle
 from PIL import Image, ImageFilter
 
 from torchfakes_utils.course import exercises, plots
-from torchfakes_utils.inference import CANNOT_TELL, FAKE, REAL, Look, Prediction, Predictor
+from torchfakes_utils.inference import Look, Predictor
 from torchfakes_utils.tables import CLIP_KEY
+from torchfakes_utils.verdict import CANNOT_TELL, FAKE, REAL, Prediction
 from torchfakes_utils.video import read_frames, write_video
 
 _COLOURS = {FAKE: plots.FAKE, REAL: plots.REAL, CANNOT_TELL: plots.NEUTRAL}

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchfakes_utils.course import exercises, plots
 from torchfakes_utils.detector import Detector
 from torchfakes_utils.metrics import binary_metrics, by_clip
+from torchfakes_utils.uncertainty import compare
 
 
 def quantise(values: np.ndarray, bits: int, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -71,8 +73,42 @@ def auc_by_clip(faces: pd.DataFrame, logits: np.ndarray) -> float:
         faces: rows of faces.csv.
         logits: one a row.
     """
-    clips = by_clip(faces.assign(logit=logits, probability_fake=1 / (1 + np.exp(-logits))))
+    clips = _clips(faces, logits)
     return float(binary_metrics(clips["label"], clips["probability_fake"])["auc"])
+
+
+class Against(NamedTuple):
+    """A changed detector beside the original, on the same clips.
+
+    Attributes:
+        auc: its AUC by clip.
+        difference: minus the original's.
+        low, high: 95 % interval of the difference, paired by clip; see `uncertainty.compare`.
+    """
+
+    auc: float
+    difference: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.auc:.3f} ({self.difference:+.3f}; {self.low:+.3f} to {self.high:+.3f})"
+
+
+def against(faces: pd.DataFrame, logits: np.ndarray, original: np.ndarray) -> Against:
+    """How far the AUC by clip of a changed detector lies from the original's.
+
+    Args:
+        faces: rows of faces.csv, both classes.
+        logits: of the changed detector, one a row.
+        original: of the original, one a row.
+    """
+    row = compare(_clips(faces, logits), _clips(faces, original))["auc"]
+    return Against(row["first"], row["difference"], *row["interval"])
+
+
+def _clips(faces: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
+    return by_clip(faces.assign(logit=logits, probability_fake=1 / (1 + np.exp(-logits))))
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
@@ -114,11 +150,11 @@ def layer_figure(weights: np.ndarray, bits: int = 3, channels: int = 24) -> Figu
     return plots.finish(figure)
 
 
-def bits_figure(rows: Mapping[str, Mapping[int, float]], plain: float, title: str) -> Figure:
+def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, title: str) -> Figure:
     """AUC by the bits of a weight, a line a way of scaling.
 
     Args:
-        rows: by name, {bits: AUC by clip}.
+        rows: by name and bits; the bars are the interval of the difference, put on `plain`.
         plain: that of the network as it is.
         title: the figure's one message.
     """
@@ -131,13 +167,16 @@ def bits_figure(rows: Mapping[str, Mapping[int, float]], plain: float, title: st
     for index, (name, values) in enumerate(rows.items()):
         colour, marker = (("black", "o"), (plots.FAKE, "s"))[index % 2]
         bits = sorted(values)
-        scores = [values[one] for one in bits]
-        ax.plot(bits, scores, marker=marker, color=colour)
+        scores = [values[one].auc for one in bits]
+        ends = [[plain + values[one].low for one in bits], [plain + values[one].high for one in bits]]
+        beside = [one + (0.06, -0.06)[index % 2] for one in bits]  # two bars on each other could not be read
+        ax.vlines(beside, *ends, color=colour, linewidth=1.2, alpha=0.6)
+        ax.plot(beside, scores, marker=marker, color=colour)
         # Between the two lowest widths the curves lie apart: there each has room for its name.
         middle = (bits[0] + bits[1]) / 2, (scores[0] + scores[1]) / 2
         ax.annotate(name, middle, xytext=((-8, 6), (10, -8))[index % 2], textcoords="offset points", color=colour,
                     fontweight="bold", ha=("right", "left")[index % 2])  # fmt: skip
-    ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(0.5, None), ylim=(0.3, 1.04))
+    ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(0.5, None), ylim=(0.2, 1.04))
     ax.set_title(title)
     return plots.finish(figure)
 

@@ -19,7 +19,9 @@ export function showHow(element, { page, detector, how }) {
 
 /** Threshold, ranges, and what the run's report says. */
 export function showAbout(element, { page, detector }) {
-  const { threshold, ranges } = detector.decision;
+  const { threshold, ranges, caution } = detector.decision;
+  element.caution.hidden = !caution;
+  element.caution.textContent = `Caution: ${caution}.`;
   const lines = [
     `Threshold: ${threshold.toFixed(2)}`,
     ...within(ranges.face, " px", "Size of a face that gets an answer"),

@@ -1,0 +1,134 @@
+"""What the command line says: lines for people, objects for machines, and errors in one line."""
+
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from torchfakes_utils.errors import InputError
+
+
+class Output:
+    """Where results go: lines for people or, with --json, an object a line for machines; never both."""
+
+    def __init__(self, stream: TextIO, as_json: bool) -> None:
+        self._stream, self._as_json = stream, as_json
+
+    def record(self, value: dict[str, Any]) -> None:
+        """Say it to machines."""
+        if self._as_json:
+            # Flushed, so that whoever reads along sees an epoch when it ends.
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
+            print(text, file=self._stream, flush=True)
+
+    def line(self, text: str) -> None:
+        """Say it to people."""
+        if not self._as_json:
+            print(text, file=self._stream, flush=True)
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The metrics of a split for people."""
+    names = (
+        "auc", "average_precision", "balanced_accuracy", "accuracy", "always_fake_accuracy", "fpr", "fnr", "eer",
+        "tpr_at_fpr_1pct", "tpr_at_fpr_5pct", "loss", "brier",
+    )  # fmt: skip
+    lines = [f"split {summary['split']}"]
+    for level in ("frame", "clip"):
+        part = summary[level]
+        lines.append(f"  by {level} ({part['n_real']} real, {part['n_fake']} fake)")
+        for name in names:
+            low_high = part.get(f"{name}_interval")
+            interval = f"  [{low_high[0]:.3f}, {low_high[1]:.3f}]" if low_high else ""
+            reason = f"  ({part['reasons'][name]})" if name in part["reasons"] else ""
+            lines.append(f"    {name.replace('_', ' '):<22}{_number(part[name])}{interval}{reason}")
+    for name, part in summary["methods"].items():
+        figures = f"AUC by clip {_number(part['auc'])}, called fake {part['recall']:.0%} of {part['clips']} clips"
+        lines.append(f"  {name}: {figures}")
+    answered = summary["abstention"]
+    lines.append(f"  answers {answered['judged']} of {answered['clips']} clips, balanced accuracy of these "
+                 f"{_number(answered['balanced_accuracy'])}")  # fmt: skip
+    changed = summary["robustness"] or {"perturbations": {}}
+    if changed["perturbations"]:
+        lines.append(f"  {changed['frames']} crops a clip, as they are: AUC by clip {_number(changed['plain']['auc'])}")
+    for one in changed["perturbations"].values():
+        curve = ", ".join(f"{row['strength']:g}: {_number(row['auc'])}" for row in one["strengths"])
+        lines.append(f"  AUC by clip, {one['name']} ({one['unit']}): {curve}")
+    for name, one in (summary["cross_data"] or {}).items():
+        lines.append(f"  on {name}: AUC by clip {_number(one['clip']['auc'])}")
+    for name, part in (("seeds", "mean"), ("comparison", "difference")):
+        if summary[name]:
+            row = summary[name]["metrics"]["auc"]
+            ends = "" if row["interval"] is None else "  [{:.3f}, {:.3f}]".format(*row["interval"])
+            lines.append(f"  {name}: {part} of the AUC by clip {_number(row[part])}{ends}")
+    if caution := summary["decision"]["caution"]:
+        lines.append(f"  caution: {caution}")
+    return lines
+
+
+def attention_lines(summary: dict[str, Any]) -> list[str]:
+    """Attention by region and agreement with the masks, for people."""
+    lines = ["share of heat over share of area, by region (95 % interval)"]
+    for row in summary["regions"]:
+        if row["low"] is not None:
+            interval = f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            lines.append(f"  {row['network']:<15}{row['kind']:<5}{row['region']:<9}{interval}  {row['verdict']}")
+    for row in summary["masks"]:
+        if row["method"] == "all" and row["low"] is not None:
+            interval = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            lines.append(f"  {row['map']:<15}{row['measure']:<15}{interval}")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: a number of numpy's as a plain one, a path as text."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+@contextlib.contextmanager
+def warnings_on_stderr(debug: bool) -> Iterator[None]:
+    """The stages' own warnings, one line each; afterwards logging is as it was."""
+    formatter = logging.Formatter("torchfakes: %(message)s")
+    if not debug:
+        formatter.formatException = lambda _: ""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("torchfakes_utils")
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
+
+
+def say(text: str) -> None:
+    """A line beside the results."""
+    print(f"torchfakes: {text}", file=sys.stderr, flush=True)
+
+
+def fail(text: str, status: int) -> int:
+    """A line, and the exit status for it."""
+    say(text)
+    return status
+
+
+def explain(error: Exception) -> str:
+    """An exception in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        return text
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("torchfakes_utils"):
+        return f"the package {error.name!r} is not installed; try: pip install 'torchfakes[course]'"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory; try a smaller batch or --device cpu"
+    return f"unexpected {type(error).__name__}: {text}; run again with --debug to see where, and report it, please"
