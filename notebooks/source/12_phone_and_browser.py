@@ -187,10 +187,11 @@ for name, values in curves.items():
 lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last ones cannot")
 
 # %% [markdown]
-# **What we saw.** Down to four bits the curves do not leave the line by more than two or three wrongly ordered pairs
-# would make, and 40 clips cannot tell that from nothing: four bits look *better* than eight here, which is luck.
-# Below, both fall, and the ruler a layer falls sooner and down to a coin. Eight bits are far from the edge *here, for
-# these weights, in this network*. Nothing in this figure says the same of another. And only the weights were rounded.
+# **What we saw.** At eight bits no real clip changes places with a fake: hence an interval without width. Down to four
+# bits every interval of the difference holds 0: the clips cannot tell it from nothing, and that four bits look *better*
+# than eight is luck. At three, the ruler a layer has fallen; of the ruler a channel, 40 clips do not know. At two, both
+# have, one of them to a coin. Eight bits are far from the edge *here, for these weights, in this network*. Nothing in
+# this figure says the same of another. And only the weights were rounded.
 
 # %% [markdown]
 # ## What about the numbers that come on the way?

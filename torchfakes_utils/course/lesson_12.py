@@ -172,11 +172,10 @@ def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, title: 
         beside = [one + (0.06, -0.06)[index % 2] for one in bits]  # two bars on each other could not be read
         ax.vlines(beside, *ends, color=colour, linewidth=1.2, alpha=0.6)
         ax.plot(beside, scores, marker=marker, color=colour)
-        # Between the two lowest widths the curves lie apart: there each has room for its name.
-        middle = (bits[0] + bits[1]) / 2, (scores[0] + scores[1]) / 2
-        ax.annotate(name, middle, xytext=((-8, 6), (10, -8))[index % 2], textcoords="offset points", color=colour,
-                    fontweight="bold", ha=("right", "left")[index % 2])  # fmt: skip
-    ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(0.5, None), ylim=(0.2, 1.04))
+        # At the lowest width the curves lie apart, and on either side of the bars there is room for a name.
+        ax.annotate(name, (beside[0], scores[0]), xytext=((-8, 4), (10, -10))[index % 2], textcoords="offset points",
+                    color=colour, fontweight="bold", ha=("right", "left")[index % 2])  # fmt: skip
+    ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(0, None), ylim=(0.2, 1.04))
     ax.set_title(title)
     return plots.finish(figure)
 
