@@ -224,6 +224,7 @@ def test_a_heat_map_by_endpoint(served, ask, files, predictor):
     assert heat.shape == expected.shape
     assert heat / 255 == pytest.approx(expected, abs=0.05)
     assert ask("heat_map", files.clip)["layer"] == "repeat_2", "the usual one, of a video too"
+    assert ask("heat_map", files.two)["face"] == predictor.predict(files.two).deciding.face + 1 and not answer["notes"]
     assert left(served) == []
 
 
@@ -231,7 +232,8 @@ def test_a_heat_map_by_endpoint(served, ask, files, predictor):
     ("name", "words", "message"),
     [
         ("photo", (7,), "no face 7"),
-        ("dark", (1,), "those that were: none"),
+        ("dark", (1,), "no face 1 that was judged; those that were: none"),
+        ("dark", (), "no face that was judged; those that were: none"),
         ("photo", (1, "magic"), "choose one of grad-cam"),
         ("photo", (1, "grad-cam", "conv9"), "no layer 'conv9'"),
         ("text", (1,), "text.mp4: neither"),
@@ -240,6 +242,13 @@ def test_a_heat_map_by_endpoint(served, ask, files, predictor):
 def test_heat_maps_that_cannot_be_made_say_why(served, ask, files, name, words, message):
     with pytest.raises(Exception, match=message):
         ask("heat_map", getattr(files, name), *words)
+    assert left(served) == []
+
+
+@pytest.mark.parametrize("frames", [0, -1, 65, "many"])
+def test_a_video_is_looked_at_in_one_frame_to_sixty_four(served, ask, files, frames):
+    with pytest.raises(Exception, match=f"frames {frames!r}: give 1 to 64"):
+        ask("judge_video", files.clip, frames)
     assert left(served) == []
 
 
@@ -589,7 +598,7 @@ def test_no_room_for_another_upload_is_said_on_the_page_and_to_programs(predicto
         waiting.write_bytes(bytes(7_999_000))
         page = visit(served.url)
         give(page, files.photo)
-        page.get_by_text("too many uploads are waiting here now; come again in a minute").wait_for()
+        page.get_by_text("too many uploads are waiting here now; come again later").wait_for()
         with pytest.raises(Exception, match="503"):
             client(served.url).predict(handle_file(str(files.photo)), api_name="/judge_photo")
         waiting.unlink()

@@ -15,7 +15,7 @@ from test_app import client, free_port, started
 from torchfakes_utils import app_examples, app_space
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.decision import Decision
-from torchfakes_utils.detector import Detector, DetectorConfig, load, save
+from torchfakes_utils.detector import Detector, DetectorConfig, load, save, store_decision
 from torchfakes_utils.errors import InputError
 
 
@@ -63,6 +63,13 @@ def test_it_starts_from_within_its_folder_and_answers(space, tmp_path, monkeypat
         assert (photo["verdict"], photo["kind"], clip["verdict"], clip["kind"]) == ("fake", "photo", "fake", "video")
         assert len(clip["faces"][0]["frames"]) == 4
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_its_readme_says_what_speaks_against_the_detector(space, tmp_path):
+    detector = Path(shutil.copytree(space / "detector", tmp_path / "detector"))
+    assert "Caution" not in app_space._readme(detector)
+    store_decision(detector, Decision(caution="it is a coin"))
+    assert "\n**Caution**: it is a coin.\n" in app_space._readme(detector)
 
 
 def test_its_face_is_what_spaces_ask_for(space, run):

@@ -12,7 +12,7 @@ from skimage import data
 from torchfakes_utils import cli, cli_predict
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.detector import Detector, DetectorConfig, save
-from torchfakes_utils.verdict import CANNOT_TELL, FAKE, FaceVerdict, Prediction
+from torchfakes_utils.verdict import CANNOT_TELL, FAKE, FaceVerdict, FrameVerdict, Prediction
 from torchfakes_utils.video import write_video
 
 FACE = data.astronaut()[:192, 128:320]
@@ -44,7 +44,7 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     header, *rows = shown.out.splitlines()
     assert header == cli_predict.HEADER and len(rows) == 4
     assert rows[3].startswith("cannot tell") and "d.mp4: neither a photo nor a video" in rows[3]
-    assert "4 files (1 videos), 5 crops in" in shown.err and "1 of 4 files could not be judged" in shown.err
+    assert "4 files (1 video), 5 crops in" in shown.err and "1 of 4 could not be judged" in shown.err
     table = pd.read_csv(tmp_path / "t.csv")
     assert list(table.columns) == cli_predict.COLUMNS
     assert table["path"].tolist() == [str(folder / name) for name in ("a.png", "b.png", "c.mp4", "d.mp4")]
@@ -85,8 +85,24 @@ def test_patterns_limits_and_empty_folders(run, folder, tmp_path, capsys):
     assert "no files there" in capsys.readouterr().err
 
 
+def test_a_table_says_what_speaks_against_the_detector(tmp_path):
+    table = cli_predict.write([Prediction("a", FAKE, 0.7, "why", notes=("one", "caution: a coin"))], tmp_path / "t.csv")
+    assert pd.read_csv(table)["notes"].tolist() == ["one; caution: a coin"]
+
+
+def test_places_that_cannot_be_written_are_found_before_the_work(run, folder, tmp_path, capsys):
+    assert cli.main(["predict", str(run), str(folder), "--csv", str(tmp_path)]) == 2
+    assert cli.main(["predict", str(run), str(folder), "--heat-maps", str(folder / "a.png")]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and [line.partition(": ")[2].partition(": ")[2] for line in shown.err.splitlines()] == [
+        "this is a folder; give --csv a file's name", "this is a file; give --heat-maps a folder"]  # fmt: skip
+
+
 def test_a_row_says_what_matters_and_cannot_break_the_line():
-    people = [FaceVerdict(who, FAKE, 0.7, None, "", []) for who in range(2)]
+    box = (10.0, 20.0, 30.0, 60.0)
+    people = [FaceVerdict(who, FAKE, 0.7, None, "", [FrameVerdict(0, 0.0, box, 1.0, 0.7)]) for who in range(2)]
+    photo = cli_predict.line(Prediction("a.png", FAKE, 0.7, "why", people, kind="photo"))
+    assert photo.splitlines()[2].endswith("face 2 (at x 20, y 40)"), "which of them is it?"
     row = cli_predict.line(Prediction("a\n\x1b[2J.png", FAKE, 0.7, "why", people, (0.61, 0.79)))
     first, *below = row.splitlines()
     assert first.split() == ["fake", "0.70", "0.61", "to", "0.79", "a\\n\\x1b[2J.png", "(2", "faces)"]

@@ -83,6 +83,10 @@ def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():
     assert "AUC by clip 0.0" in decide(scores(labels, generator.normal(size=40) - 5 * labels)).caution, "it is reversed"
 
 
+def test_reasons_not_to_trust_it_stand_one_after_the_other():
+    assert Decision().cautioned("one").cautioned("two").caution == "two; one"
+
+
 def test_light_and_edges():
     crops = np.zeros((2, 3, 8, 8), np.uint8)
     crops[1, :, :, ::4] = 200

@@ -824,14 +824,18 @@ def test_it_works_without_a_network_once_it_was_opened(chromium, site, portraits
 
 
 @pytest.mark.browser
-def test_a_newer_version_is_offered_and_then_taken_whole(chromium, site, tmp_path, detector, package, monkeypatch):
+def test_a_newer_version_is_offered_and_then_taken_whole(
+    chromium, site, tmp_path, detector, package, portraits, monkeypatch
+):
     monkeypatch.setenv("TORCHFAKES_CACHE", str(package.parent))
     folder = shutil.copytree(site, tmp_path / "site")
+    Image.fromarray(portraits[0]).save(tmp_path / "a.png")
     with opened(chromium, folder) as page:
         page.wait_for_selector("html[data-offline=yes]", timeout=60_000)
         until(page, "navigator.serviceWorker.controller !== null")
         description = json.loads((folder / "detector.json").read_text())
-        description["decision"]["threshold"] = 0.99
+        description["decision"] |= {"threshold": 0.99, "caution": "it is a coin", "notes": ["threshold 0.5: no rise"]}
+        assert page.is_hidden("#caution") and page.is_visible("#fixed")
         (folder / "detector.json").write_text(json.dumps(description))
         export_web.write_web(folder, folder, detector, None, ("fp32",))
         page.reload()
@@ -841,6 +845,11 @@ def test_a_newer_version_is_offered_and_then_taken_whole(chromium, site, tmp_pat
             page.click("#use-newer", timeout=60_000)
         page.wait_for_selector(READY, timeout=60_000)
         assert "Threshold: 0.99" in page.inner_text("#ranges")
+        assert page.inner_text("#caution") == "Caution: it is a coin." and page.is_hidden("#fixed")
+        page.set_input_files("#file", tmp_path / "a.png")
+        page.wait_for_selector("html[data-state=shown]", timeout=60_000)
+        assert "Caution: it is a coin." in page.inner_text("#headline")
+        assert "Caution: it is a coin." in page.text_content("#said")
         kept = page.evaluate("caches.keys()")
         assert len(kept) == 1, "the old copy is still there"
 

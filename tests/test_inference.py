@@ -18,7 +18,7 @@ from torchfakes_utils.face_detection import Detections, FaceDetector, square_cro
 from torchfakes_utils.faces import ExtractionConfig, extract
 from torchfakes_utils.inference import Predictor
 from torchfakes_utils.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
-from torchfakes_utils.verdict import CANNOT_TELL, frame_interval
+from torchfakes_utils.verdict import CANNOT_TELL, digits_apart, frame_interval
 from torchfakes_utils.video import write_video
 
 ASTRONAUT = data.astronaut()[:256, 96:352]  # (256, 256, 3): one face
@@ -292,6 +292,10 @@ def test_bytes_are_judged_as_the_file_is(predictor, tmp_path):
         assert dataclasses.replace(by_content, path=by_name.path) == by_name
     assert "neither a photo nor" in predictor.predict(b"a few words").reason
     assert "empty" in predictor.predict(b"").reason
+
+
+def test_a_score_beside_the_threshold_is_told_with_as_many_digits_as_it_takes():
+    assert [digits_apart(score, 0.5) for score in (0.4, 0.498, 0.5, 0.49996)] == [2, 3, 5, 5]
 
 
 def test_the_interval_is_of_the_mean_over_frames():

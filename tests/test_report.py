@@ -12,7 +12,7 @@ import torch
 from torchfakes_utils import report
 from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.decision import Decision
-from torchfakes_utils.detector import Detector, DetectorConfig, save
+from torchfakes_utils.detector import Detector, DetectorConfig, save, store_decision
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import EvaluationConfig, evaluate
 from torchfakes_utils.explanation import ExplanationConfig, explain
@@ -105,6 +105,18 @@ def test_the_worst_mistakes_are_mistakes_worst_first(whole):
     assert far == sorted(far, reverse=True)
     names = [(one["method"], one["clip_id"]) for one in written["mistakes"]]
     assert max(names.count(name) for name in names) <= 2
+
+
+def test_what_speaks_against_the_detector_comes_first(tiny_faces, tmp_path):
+    run = small(tmp_path / "run")
+    store_decision(run / "best", Decision(0.5, 1.0, {}, ("threshold 0.5: no rise",), "it is a coin"))
+    report.write(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
+    page, card = ((run / name).read_text(encoding="utf-8") for name in ("report.html", "best/README.md"))
+    assert page.index("Caution: it is a coin.") < page.index("By clip: AUC")
+    assert card.index("**Caution**: it is a coin.") < card.index("## What it is for")
+    for text in (page, card):
+        assert "Validation could not fix both of them: threshold 0.5: no rise." in text
+        assert "both classes counting alike" not in text
 
 
 def test_the_card_is_one_that_the_hub_reads(whole):

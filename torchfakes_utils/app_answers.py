@@ -65,11 +65,10 @@ class Answers:
         Only `path` is called `file` here: whatever has a path, Gradio's clients take for a file to be fetched.
 
         Raises:
-            InputError: there is no such upload.
+            InputError: there is no such upload, or it cannot be looked at in so many frames.
         """
-        frames = min(max(1, int(frames or self.frames)), _MOST_FRAMES)
-        with self.uploads.taken(upload) as (path, name):
-            answer = self.predictor.predict(path, frames).to_json()
+        with self.uploads.taken(upload) as (path, name):  # whatever else is wrong: it is taken, and then deleted
+            answer = self.predictor.predict(path, self.frames if frames is None else _checked(frames)).to_json()
         del answer["path"]
         return {"file": name, **answer}
 
@@ -117,12 +116,15 @@ class Answers:
         with self.uploads.taken(upload) as (path, name):
             layer = check_choice(self.predictor.detector, layer or None, method)
             try:
-                crops = telling_crops(self.predictor.look(path, self.frames))
+                look = self.predictor.look(path, self.frames)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from error
+        crops = telling_crops(look)
+        face = face or next(iter(crops), 0)  # the one that decides comes first
         if face not in crops:
             known = ", ".join(map(str, sorted(crops))) or "none"
-            raise InputError(f"{name}: there is no face {face} that was judged; those that were: {known}")
+            which = f"face {face}" if face else "face"
+            raise InputError(f"{name}: there is no {which} that was judged; those that were: {known}")
         heat = self.predictor.heat_map(crops[face], layer, method)
         return {
             "file": name,
@@ -131,6 +133,7 @@ class Answers:
             "layer": layer,
             "heat": app_pictures.data_url(np.rint(heat * 255).astype(np.uint8), exact=True),
             "overlay": app_pictures.data_url(overlay(crops[face], heat), exact=True),
+            "notes": list(look.prediction.notes),
         }
 
     def warm_up(self) -> None:
@@ -140,6 +143,12 @@ class Answers:
         size = self.predictor.detector.preprocessing.crop_size
         self.predictor.look(app_pictures.jpeg(skimage.data.astronaut()))
         self.predictor.heat_map(np.zeros((size, size, 3), np.uint8))
+
+
+def _checked(frames: Any) -> int:
+    if isinstance(frames, bool) or not isinstance(frames, int | float) or not 1 <= frames <= _MOST_FRAMES:
+        raise InputError(f"frames {frames!r}: give 1 to {_MOST_FRAMES}")
+    return int(frames)
 
 
 def telling_crops(look: Look) -> dict[int, np.ndarray]:

@@ -24,7 +24,7 @@ _FORGOTTEN = 1800
 # What a request holds besides its file, at most, in bytes.
 _AROUND = 10_000
 
-NO_ROOM = "too many uploads are waiting here now; come again in a minute"
+NO_ROOM = "too many uploads are waiting here now; come again later"
 
 
 @dataclass(frozen=True)

@@ -120,12 +120,12 @@ def _endpoints(answers: Answers) -> None:
         """
         return _told(answers.judge, video, frames)
 
-    def heat_map(file: FileData, face: int = 1, method: str = METHODS[0], layer: str = "") -> dict:
+    def heat_map(file: FileData, face: int = 0, method: str = METHODS[0], layer: str = "") -> dict:
         """Show what in a face spoke for "fake". The answer holds two PNG pictures as data: addresses: heat, overlay.
 
         Args:
             file: a photo or a video; of a video, the frame in which the face looks most fake is taken.
-            face: its number, from 1, the most prominent first.
+            face: its number, from 1, the most prominent first; 0 is the most fake-looking one.
             method: grad-cam, grad-cam++ or layer-cam.
             layer: of the network; empty for the usual one.
         """

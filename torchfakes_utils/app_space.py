@@ -1,5 +1,6 @@
 """The app as a folder for Hugging Face Spaces, with all it needs: program, detector, examples, list of packages."""
 
+import logging
 import platform
 import re
 import shutil
@@ -36,6 +37,8 @@ if __name__ == "__main__":
     app.serve_run(HERE / "detector", config, "auto", lambda served: print(served.url, flush=True))
 '''
 
+logger = logging.getLogger(__name__)
+
 # Git LFS, which the Hub asks for.
 _ATTRIBUTES = "".join(f"*.{kind} filter=lfs diff=lfs merge=lfs -text\n" for kind in ("safetensors", "mp4", "jpg"))
 
@@ -57,6 +60,8 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
     out = Path(out)
     _check_free(out)
     published = package(run, "TorchFakes")
+    if caution := load(run).decision.caution:
+        logger.warning("caution: %s", caution)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
@@ -131,6 +136,7 @@ def _readme(detector: Path) -> str:
         size=loaded.preprocessing.size,
         sha256=loaded.sha256,
         measured=(detector / REPORT_FILE).is_file(),
+        caution=loaded.decision.caution,
         torchfakes=__version__,
     )
 

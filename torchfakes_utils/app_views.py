@@ -18,7 +18,7 @@ from torchfakes_utils.decision import Decision
 from torchfakes_utils.heat_maps import overlay
 from torchfakes_utils.inference import Look
 from torchfakes_utils.report_page import interval
-from torchfakes_utils.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction
+from torchfakes_utils.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction, digits_apart
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -62,7 +62,9 @@ def sentence(verdict: Prediction | FaceVerdict, threshold: float) -> str:
     if verdict.interval is not None:
         low, high = verdict.interval
         over = f", 95 % interval over frames {score(low)} to {score(high)}"
-    return f"P(fake) {score(verdict.probability_fake)}{over}; called fake from {threshold:.2f} on"
+    digits = digits_apart(verdict.probability_fake, threshold)
+    value = score(verdict.probability_fake) if digits == 2 else f"{verdict.probability_fake:.{digits}f}"
+    return f"P(fake) {value}{over}; called fake from {threshold:.{digits}f} on"
 
 
 def doubt(prediction: Prediction, threshold: float) -> str:

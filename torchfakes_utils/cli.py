@@ -239,6 +239,10 @@ def _predict(args: argparse.Namespace, output: Output) -> int:
 
     from torchfakes_utils import cli_predict, inference, media
 
+    if args.csv is not None and args.csv.is_dir():
+        raise InputError(f"{args.csv}: this is a folder; give --csv a file's name")
+    if args.heat_maps is not None and args.heat_maps.is_file():
+        raise InputError(f"{args.heat_maps}: this is a file; give --heat-maps a folder")
     predictor = inference.Predictor.from_run(args.run_folder, args.device, **_predictor_options(args))
     if args.network is not None:
         from torchfakes_utils import export_graph
@@ -262,7 +266,7 @@ def _predict(args: argparse.Namespace, output: Output) -> int:
     unusable = sum(prediction.verdict == cli_predict.CANNOT_TELL for prediction in predictions)
     if not unusable:
         return DONE if predictions else fail("no files there; folders are searched, hidden files are not", UNUSABLE)
-    say(f"{unusable} of {len(predictions)} files could not be judged")
+    say(f"{unusable} of {len(predictions)} could not be judged")
     return UNUSABLE if unusable == len(predictions) else SOME_UNUSABLE
 
 

@@ -321,10 +321,7 @@ def _device(command: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.lstrip("+-").isdecimal() else 0
     if number < 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"give a whole number above 0, not {text!r}")
     return number
-
-
-_positive.__name__ = "whole number above 0"  # argparse says: invalid … value

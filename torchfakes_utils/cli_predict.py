@@ -9,14 +9,14 @@ import pandas as pd
 from torchfakes_utils import heat_maps
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference import Look, Predictor
-from torchfakes_utils.media import VIDEO, files_in, printable
+from torchfakes_utils.media import PHOTO, VIDEO, files_in, printable
 from torchfakes_utils.tables import atomic_write, write_table
 from torchfakes_utils.verdict import CANNOT_TELL, FaceVerdict, Prediction
 from torchfakes_utils.video import Source
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 
-COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind", "reason"]
+COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind", "reason", "notes"]
 
 
 def line(prediction: Prediction) -> str:
@@ -27,16 +27,20 @@ def line(prediction: Prediction) -> str:
     others = f" ({len(prediction.faces)} faces)" if len(prediction.faces) > 1 else ""
     rows = [f"{prediction.verdict:<13}{score:<9}{interval:<15}{printable(prediction.path)}{others}{why}"]
     if len(prediction.faces) > 1:
-        rows += [_person(face) for face in prediction.faces]
+        rows += [_person(face, at=prediction.kind == PHOTO) for face in prediction.faces]
     return "\n".join(rows)
 
 
-def _person(face: FaceVerdict) -> str:
-    """One of several people, below their file."""
+def _person(face: FaceVerdict, at: bool) -> str:
+    """One of several people, below their file; in a photo also the middle of their face, in pixels."""
     score = "" if face.probability_fake is None else f"{face.probability_fake:.2f}"
     interval = "" if face.interval is None else "{:.2f} to {:.2f}".format(*face.interval)
     why = f": {printable(face.reason)}" if face.verdict == CANNOT_TELL else ""
-    return f"  {face.verdict:<11}{score:<9}{interval:<15}  face {face.face + 1}{why}"
+    where = ""
+    if at:
+        left, top, right, bottom = face.frames[0].box
+        where = f" (at x {(left + right) / 2:.0f}, y {(top + bottom) / 2:.0f})"
+    return f"  {face.verdict:<11}{score:<9}{interval:<15}  face {face.face + 1}{where}{why}"
 
 
 def throughput(predictions: Sequence[Prediction], seconds: float) -> str:
@@ -45,9 +49,14 @@ def throughput(predictions: Sequence[Prediction], seconds: float) -> str:
     crops = sum(len(face.frames) for prediction in predictions for face in prediction.faces)
     rate = len(predictions) / max(seconds, 1e-9)
     return (
-        f"{len(predictions)} files ({videos} videos), {crops} crops in {seconds:.1f} s: {rate:.1f} files, "
+        f"{_count(len(predictions), 'file')} ({_count(videos, 'video')}), {_count(crops, 'crop')} in {seconds:.1f} s: "
+        f"{rate:.1f} files, "
         f"{crops / max(seconds, 1e-9):.0f} crops a second"
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
@@ -59,7 +68,7 @@ def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
     rows = [
         [
             printable(one.path), one.verdict, one.probability_fake, *(one.interval or (None, None)), len(one.faces),
-            one.kind, printable(one.reason),
+            one.kind, printable(one.reason), "; ".join(map(printable, one.notes)),
         ]
         for one in predictions
     ]  # fmt: skip

@@ -66,6 +66,10 @@ class Decision:
         object.__setattr__(self, "ranges", ranges)
         object.__setattr__(self, "notes", tuple(self.notes))
 
+    def cautioned(self, why: str) -> "Decision":
+        """The same, with one more reason not to trust an answer, said first."""
+        return dataclasses.replace(self, caution="; ".join(filter(None, (why, self.caution))))
+
     def probability(self, logits: Sequence[float] | np.ndarray) -> np.ndarray:
         """P(fake) of logits (N,), float64."""
         return probability(logits, self.temperature)

@@ -95,7 +95,7 @@ def why_refused(parity: Parity) -> str:
         return ""
     return (
         f"{name}: its AUC by crop on test is {auc:.4f}, the detector's {own:.4f}: {-points:.2f} points lower, and "
-        f"{MOST_POINTS:g} is the most; export with --precision fp32"
+        f"{MOST_POINTS:g} is the most; --precision fp32 exports the other file alone"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torchfakes_utils.report_page import headline, interval, number
+from torchfakes_utils.report_page import headline, how_fixed, interval, number
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -59,6 +59,7 @@ def card(report: Mapping[str, Any]) -> str:
         template_path=str(_TEMPLATES / "model_card.md"),
         report=report,
         headline=headline(report),
+        how_fixed=how_fixed(report["decision"]),
         interval=interval,
         number=number,
     )

@@ -65,12 +65,14 @@ def headline(report: Mapping[str, Any]) -> list[str]:
     """What has to be said first, in sentences."""
     clip, data = report["clip"], report["data"]
     people = "person" if data["people"] == 1 else "people"
-    lines = [
+    caution = report["decision"].get("caution")
+    lines = [f"Caution: {caution}."] if caution else []
+    lines.append(
         f"{clip['n_real']} real and {clip['n_fake']} fake clips, {data['crops']} crops of {data['people']} {people}. "
         f"By clip: AUC {interval(clip, 'auc')}; at the threshold of {clip['threshold']:.3f}, balanced accuracy "
         f"{interval(clip, 'balanced_accuracy')} and accuracy {interval(clip, 'accuracy')}, where always answering "
         f"“fake” has {number(clip['always_fake_accuracy'])}."
-    ]
+    )
     confusion = clip["confusion"]
     lines.append(
         f"It called {confusion['fp']} of {clip['n_real']} real clips fake, and missed {confusion['fn']} of "
@@ -82,6 +84,13 @@ def headline(report: Mapping[str, Any]) -> list[str]:
         "will be."
     )
     return lines
+
+
+def how_fixed(decision: Mapping[str, Any]) -> str:
+    """Where threshold and temperature come from, in a sentence."""
+    if decision["notes"]:
+        return f"Validation could not fix both of them: {'; '.join(decision['notes'])}."
+    return "Both were fixed on the validation split, both classes counting alike."
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -189,12 +198,9 @@ def _calibration(report: Mapping[str, Any]) -> list[Block | None]:
         ("by clip, as the split is", "–", number(calibration["clip"]["ece"])),
         ("by clip, were half of them fake", "–", number(calibration["clip"]["ece_balanced"])),
     ]
-    caution = f"Caution: {decision['caution']}." if decision.get("caution") else ""
-    notes = " ".join([*(f"({note})" for note in decision["notes"]), caution])
     return [
         _text(f"Called fake from P(fake) = {decision['threshold']:.3f} on; P(fake) is sigmoid(logit / "
-              f"{decision['temperature']:.2f}). Both were fixed on the validation split, both classes counting alike, "
-              f"and are stored with the weights. {notes}"),
+              f"{decision['temperature']:.2f}). {how_fixed(decision)} Both are stored with the weights."),
         _table("Expected calibration error: mean distance between what a score says and what is so",
                ["", "without temperature", "with it"], rows),
         _text(_temperature_helped(frame, decision["temperature"])),

@@ -485,6 +485,8 @@ class Trainer:
         self.best = row
         if self.out is not None and self.world.first:
             self.detector.decision = decide(self.val_scores, self.data.qualities())
+            if self.config.random_labels:
+                self.detector.decision = self.detector.decision.cautioned("its training labels were drawn at random")
             save(self.detector, self.out / "best", {"epoch": row["epoch"], "validation": row, "run": self.record})
 
     def _finish_epoch(self, row: dict[str, Any]) -> None:

@@ -146,6 +146,11 @@ def refused(source: Source, error: InputError) -> Prediction:
     return Prediction(name, CANNOT_TELL, None, str(error).removeprefix(f"{name}: "))
 
 
+def digits_apart(score: float, threshold: float) -> int:
+    """How many digits after the point show on which side of the threshold a score lies: two, or a few more."""
+    return next((digits for digits in (2, 3, 4) if round(score, digits) != round(threshold, digits)), 5)
+
+
 def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:
     """95 % percentile bootstrap of the mean over frames (Efron, Annals of Statistics 1979); the same each time."""
     if len(probabilities) < _LEAST_FRAMES:
@@ -181,7 +186,8 @@ def _face(number: int, frames: list[FrameVerdict], threshold: float) -> FaceVerd
         return FaceVerdict(number, CANNOT_TELL, None, None, _unlike_training(frames), frames)
     mean = float(usable.mean())
     over = f" on average over {len(usable)} frames" if len(usable) > 1 else ""
-    reason = f"P(fake) is {mean:.2f}{over}; from {threshold:.2f} on it is called fake"
+    digits = digits_apart(mean, threshold)
+    reason = f"P(fake) is {mean:.{digits}f}{over}; from {threshold:.{digits}f} on it is called fake"
     left_out = len(frames) - len(usable)
     reason += f" ({left_out} crops unlike those of training are left out)" if left_out else ""
     return FaceVerdict(number, FAKE if mean >= threshold else REAL, mean, frame_interval(usable), reason, frames)

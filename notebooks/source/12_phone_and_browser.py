@@ -179,7 +179,8 @@ for name, per_channel in (("a scale a channel", True), ("a scale a layer", False
         with torch.inference_mode():
             logits = torch.cat([changed(changed.preprocessing.apply(chunk)) for chunk in crops.split(16)]).numpy()
         curves[name][bits] = lesson_12.against(faces, logits, eager)
-print(f"32 bits: AUC by clip {plain:.3f}. With fewer (difference; its 95 % interval, paired by clip):")
+print(f"32 bits, two crops a clip: AUC by clip {plain:.3f}.")
+print("With fewer bits (difference; its 95 % interval, paired by clip):")
 for name, values in curves.items():
     print(name, *(f"  {bits} bits  {value}" for bits, value in values.items()), sep="\n")
 
@@ -189,9 +190,10 @@ lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last one
 # %% [markdown]
 # **What we saw.** At eight bits no real clip changes places with a fake: hence an interval without width. Down to four
 # bits every interval of the difference holds 0: the clips cannot tell it from nothing, and that four bits look *better*
-# than eight is luck. At three, the ruler a layer has fallen; of the ruler a channel, 40 clips do not know. At two, both
-# have, one of them to a coin. Eight bits are far from the edge *here, for these weights, in this network*. Nothing in
-# this figure says the same of another. And only the weights were rounded.
+# than eight is luck. At three bits the detector with a ruler a layer has fallen; with a ruler a channel, 40 clips
+# cannot say. At two, both have, and of neither can be said that it still beats a coin. Eight bits are far from the edge
+# *here, for these weights, in this network*. Nothing in this figure says the same of another. And only the weights were
+# rounded.
 
 # %% [markdown]
 # ## What about the numbers that come on the way?
@@ -201,14 +203,14 @@ lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last one
 # from some examples, before the first user comes. That is **calibration**, and it takes *validation* crops: the test
 # crops are for the examination.
 #
-# After a ReLU everything is positive, so a range that is symmetric round 0 would waste half its values. Instead the
+# After a ReLU nothing is negative, so a range that is symmetric round 0 would waste half its values. Instead the
 # range may lie anywhere, and a whole number, the **zero point** $z$, says where 0 is:
 #
 # $$q = \mathrm{round}(x / s) + z, \qquad s = \frac{\mathrm{high} - \mathrm{low}}{255}, \qquad \hat{x} = s \cdot (q -
 # z)$$
 #
-# > **Predict first.** One activation in a thousand is two or three times as large as all others. Should the range
-# > hold it?
+# > **Predict first.** A few activations are large: the largest is about twice as large as the one that only one in a
+# > thousand exceeds. Should the range hold them all?
 
 # %%
 validation = course.faces_table("val")
@@ -280,7 +282,7 @@ print(f"calibrated on noise: AUC by clip {lesson_12.against(faces, wrong, eager)
       f"logits from {wrong.min():.2f} to {wrong.max():.2f}, before {eager.min():.2f} to {eager.max():.2f}")  # fmt: skip
 
 # %% [markdown]
-# The file has the same size, the same speed, and no error message. *int8 is always fine* is true until nobody looks.
+# Nothing failed, and no message told. *int8 is always fine* is true only as long as nobody looks.
 
 # %% [markdown]
 # ## What was it for?

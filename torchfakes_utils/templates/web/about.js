@@ -19,7 +19,8 @@ export function showHow(element, { page, detector, how }) {
 
 /** Threshold, ranges, and what the run's report says. */
 export function showAbout(element, { page, detector }) {
-  const { threshold, ranges, caution } = detector.decision;
+  const { threshold, ranges, caution, notes } = detector.decision;
+  element.fixed.hidden = notes.length > 0;
   element.caution.hidden = !caution;
   element.caution.textContent = `Caution: ${caution}.`;
   const lines = [

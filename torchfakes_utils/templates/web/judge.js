@@ -54,7 +54,8 @@ export async function judge(image, networks, settings, path = "", notes = []) {
     };
     return faceVerdict(number, [frame], decision.threshold);
   });
-  return { prediction: overall(path, faces, notes), crops };
+  const cautions = decision.caution ? [`caution: ${decision.caution}`] : [];
+  return { prediction: overall(path, faces, [...notes, ...cautions]), crops };
 }
 
 /** The detector's logits of crops. */

@@ -43,6 +43,10 @@ export function outside(ranges, values) {
   return "";
 }
 
+/** How many digits after the point show on which side of the threshold a score lies: two, or a few more. */
+export const digitsApart = (score, threshold) =>
+  [2, 3, 4].find((digits) => score.toFixed(digits) !== threshold.toFixed(digits)) ?? 5;
+
 /**
  * The verdict on one person.
  *
@@ -58,7 +62,9 @@ export function faceVerdict(number, frames, threshold) {
   const over = usable.length > 1 ? ` on average over ${usable.length} frames` : "";
   const left = frames.length - usable.length;
   const rest = left ? ` (${left} crops unlike those of training are left out)` : "";
-  const reason = `P(fake) is ${mean.toFixed(2)}${over}; from ${threshold.toFixed(2)} on it is called fake${rest}`;
+  const digits = digitsApart(mean, threshold);
+  const score = mean.toFixed(digits);
+  const reason = `P(fake) is ${score}${over}; from ${threshold.toFixed(digits)} on it is called fake${rest}`;
   return { ...face, verdict: mean >= threshold ? FAKE : REAL, probability_fake: mean, reason };
 }
 

@@ -1,7 +1,7 @@
 // What is shown of a verdict: boxes over the picture, and a card for each face. Colour never stands alone: a circle is
 // real, a cross is fake, a question mark is neither.
 
-import { CANNOT_TELL, FAKE, REAL } from "./verdict.js";
+import { CANNOT_TELL, FAKE, REAL, digitsApart } from "./verdict.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const KIND = { [FAKE]: "fake", [REAL]: "real", [CANNOT_TELL]: "unknown" };
@@ -70,8 +70,11 @@ export function spoken(prediction, threshold) {
     return `${who}${TITLE[face.verdict]}. ${explanation(face, threshold)}`;
   });
   const first = prediction.faces.length === 1 ? "" : `${sentence(prediction)}. `;
-  return first + (parts.length ? parts.join(" ") : withoutFace());
+  const cautions = prediction.notes.filter((note) => note.startsWith("caution: ")).map(noted);
+  return [first + (parts.length ? parts.join(" ") : withoutFace()), ...cautions].join(" ");
 }
+
+const noted = (note) => `${note[0].toUpperCase()}${note.slice(1)}.`;
 
 const withoutFace = () =>
   "A face is needed that is upright, turned to the camera and not too small. Faces behind masks, in profile or cut " +
@@ -87,8 +90,9 @@ function explanation(face, threshold) {
   }
   const usable = face.frames.filter((frame) => !frame.cannot_tell).length;
   const over = usable > 1 ? ` on average over the last ${usable} looks` : "";
-  const from = `from ${number(threshold)} on, a face is called fake`;
-  return `P(fake) is ${number(face.probability_fake)}${over}; ${from}.`;
+  const digits = digitsApart(face.probability_fake, threshold);
+  const from = `from ${threshold.toFixed(digits)} on, a face is called fake`;
+  return `P(fake) is ${face.probability_fake.toFixed(digits)}${over}; ${from}.`;
 }
 
 /** The scale from 0 to 1 with the threshold and the score. */
@@ -149,12 +153,12 @@ export function showVerdict({ headline, faces }, prediction, crops, threshold) {
   headline.replaceChildren(make("h2", "", marker(kind), ` ${sentence(prediction)}`));
   if (!prediction.faces.length) headline.append(make("p", "", withoutFace()));
   else if (prediction.verdict === FAKE)
-    headline.append(make("p", "", "It resembles the forgeries that the network was trained on. It may be wrong."));
+    headline.append(make("p", "", "There is a likeness to the forgeries that the network was trained on. It may be wrong."));
   else if (prediction.verdict === REAL)
     headline.append(
       make("p", "", "Nothing resembles the forgeries that the network was trained on. That is no proof."),
     );
-  for (const note of prediction.notes) headline.append(make("p", "note", `${note[0].toUpperCase()}${note.slice(1)}.`));
+  for (const note of prediction.notes) headline.append(make("p", "note", noted(note)));
   const alone = prediction.faces.length === 1;
   faces.replaceChildren(...prediction.faces.map((face, i) => card(face, crops[i], threshold, alone)));
 }
