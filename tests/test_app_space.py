@@ -17,6 +17,7 @@ from torchfakes_utils.dataset import Preprocessing
 from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import Detector, DetectorConfig, load, save, store_decision
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.hub_files import package
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +68,9 @@ def test_it_starts_from_within_its_folder_and_answers(space, tmp_path, monkeypat
 
 def test_its_readme_says_what_speaks_against_the_detector(space, tmp_path):
     detector = Path(shutil.copytree(space / "detector", tmp_path / "detector"))
-    assert "Caution" not in app_space._readme(detector)
+    assert "Caution" not in (space / "README.md").read_text(encoding="utf-8")
     store_decision(detector, Decision(caution="it is a coin"))
-    assert "\n**Caution**: it is a coin.\n" in app_space._readme(detector)
+    assert "\n**Caution**: it is a coin.\n" in app_space._readme(package(detector, "TorchFakes"))
 
 
 def test_its_face_is_what_spaces_ask_for(space, run):

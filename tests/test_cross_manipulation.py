@@ -42,13 +42,16 @@ def test_training_on_some_manipulations_sees_no_other(tiny_faces):
         Trainer(faces, preprocessing, TrainingConfig(**{**vars(TINY), "methods": ("Fog",)}))
 
 
-def test_labels_thrown_by_a_coin_are_half_and_half_and_the_same_for_a_seed(tiny_faces, tmp_path):
+def test_labels_thrown_by_a_coin_are_half_and_half_and_the_same_for_a_seed(tiny_faces, tmp_path, capsys):
     from torchfakes_utils.detector import load
     from torchfakes_utils.training import Trainer, load_crops, train
 
     config = TrainingConfig(**{**vars(TINY), "random_labels": True})
     run = train(tiny_faces / "faces.csv", tmp_path / "run", config, progress=False).run
     assert load(run).decision.caution.startswith("its training labels were drawn at random")
+    train(tiny_faces / "faces.csv", run, config)
+    said = capsys.readouterr().out
+    assert "caution: its training labels were drawn at random" in said, "of a run that was finished before, too"
     faces, preprocessing = load_crops(tiny_faces / "faces.csv", config)
     thrown, again = (Trainer(faces, preprocessing, config).data for _ in range(2))
     true = load_faces(tiny_faces / "faces.csv", "train")["label"].to_numpy()

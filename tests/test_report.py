@@ -16,6 +16,7 @@ from torchfakes_utils.detector import Detector, DetectorConfig, save, store_deci
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import EvaluationConfig, evaluate
 from torchfakes_utils.explanation import ExplanationConfig, explain
+from torchfakes_utils.report_page import headline
 from torchfakes_utils.robustness import RobustnessConfig
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs/report.schema.json").read_text(encoding="utf-8"))
@@ -114,6 +115,7 @@ def test_what_speaks_against_the_detector_comes_first(tiny_faces, tmp_path):
     page, card = ((run / name).read_text(encoding="utf-8") for name in ("report.html", "best/README.md"))
     assert page.index("Caution: it is a coin.") < page.index("By clip: AUC")
     assert card.index("**Caution**: it is a coin.") < card.index("## What it is for")
+    assert " real and " in headline(report.read(run))[0], "the web page puts the split before it"
     for text in (page, card):
         assert "Validation could not fix both of them: threshold 0.5: no rise." in text
         assert "both classes counting alike" not in text

@@ -16,6 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.media import Limits
 
 Message = MutableMapping[str, Any]
+Application = Callable[..., Awaitable[None]]
 Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
 
 # An upload that nobody has had judged for so long never will be: its page was closed. Seconds.
@@ -129,14 +130,18 @@ class Uploads:
         """Delete the folder with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _room_for(self, size: int) -> bool:
-        """Whether an upload of so many bytes may come; if so, they are counted until it is stored, or broke off."""
+    @contextlib.contextmanager
+    def _room_for(self, size: int) -> Iterator[bool]:
+        """Whether there is room for an upload of so many bytes; if so, it is kept free until the block ends."""
         with self._lock:
             stored = sum(_size(path) for path in self.folder.rglob("*"))
-            if stored + self._announced + size > self.limits.gigabytes * 1e9:
-                return False
-            self._announced += size
-            return True
+            fits = stored + self._announced + size <= self.limits.gigabytes * 1e9
+            self._announced += size * fits
+        try:
+            yield fits
+        finally:
+            with self._lock:
+                self._announced -= size * fits
 
     def _clear(self) -> None:
         """Delete what was judged. While something arrives, wait: it may be the same file, about to be counted."""
@@ -149,48 +154,47 @@ class Uploads:
                 path.parent.rmdir()
         self._spent.clear()
 
-    def middleware(self, app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    def middleware(self, app: Application) -> Application:
         """The ASGI application `app`, watched: what is answered to an upload names the files that arrived."""
 
         async def watched(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith("/upload"):
                 return await app(scope, receive, send)
-            size, come = _announced(scope, int(self.limits.megabytes * 1e6)), 0
-            if not self._room_for(size):
-                return await _come_again(send)
-            complete, status, body = False, 0, b""
-
-            async def received() -> Message:
-                nonlocal complete, come
-                message = await receive()
-                come += len(message.get("body", b""))
-                if come > size:  # only possible of one that did not say how long it is
-                    return {"type": "http.disconnect"}
-                if message["type"] == "http.request" and not message.get("more_body") and not complete:
-                    complete = True  # from now on, and not before, it may take its place beside the others
-                    with self._lock:
-                        self._arriving += 1
-                return message
-
-            async def sent(message: Message) -> None:
-                nonlocal status, body
-                status = message.get("status", status)
-                body += message.get("body", b"")
-                last = message["type"] == "http.response.body" and not message.get("more_body")
-                if last and status == 200:  # counted before the client knows of it, and can ask for a verdict
-                    self.arrived(json.loads(body))
-                await send(message)
-
-            try:
-                return await app(scope, received, sent)
-            finally:
-                with self._lock:
-                    self._announced -= size
-                    if complete:
-                        self._arriving -= 1
-                        self._clear()
+            size = _length(scope, int(self.limits.megabytes * 1e6))
+            with self._room_for(size) as there:
+                await (self._stored(app, scope, _as_far_as(size, receive), send) if there else _come_again(send))
 
         return watched
+
+    async def _stored(self, app: Application, scope: Message, receive: Receive, send: Send) -> None:
+        """An upload that there is room for: what `app` says has arrived is counted."""
+        complete, status, body = False, 0, b""
+
+        async def received() -> Message:
+            nonlocal complete
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body") and not complete:
+                complete = True  # from now on, and not before, it may take its place beside the others
+                with self._lock:
+                    self._arriving += 1
+            return message
+
+        async def sent(message: Message) -> None:
+            nonlocal status, body
+            status = message.get("status", status)
+            body += message.get("body", b"")
+            last = message["type"] == "http.response.body" and not message.get("more_body")
+            if last and status == 200:  # counted before the client knows of it, and can ask for a verdict
+                self.arrived(json.loads(body))
+            await send(message)
+
+        try:
+            return await app(scope, received, sent)
+        finally:
+            if complete:
+                with self._lock:
+                    self._arriving -= 1
+                    self._clear()
 
 
 @contextlib.contextmanager
@@ -209,10 +213,23 @@ def repeated(work: Callable[[], None], every: float = 60) -> Iterator[None]:
         over.set()
 
 
-def _announced(scope: Message, most: int) -> int:
+def _length(scope: Message, most: int) -> int:
     """How many bytes a request is going to send; where it does not say, those of the largest file, a little more."""
     length = dict(scope.get("headers") or []).get(b"content-length", b"")
     return int(length) if length.isdigit() else most + _AROUND
+
+
+def _as_far_as(size: int, receive: Receive) -> Receive:
+    """What a client sends, as far as `size` bytes; beyond, which only happens where it did not say, it is cut off."""
+    left = size
+
+    async def received() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return received
 
 
 async def _come_again(send: Send) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from torchfakes_utils import __version__
 from torchfakes_utils.app_examples import make_examples, usual_examples
-from torchfakes_utils.detector import CONFIG_FILE, WEIGHTS_FILE, load
+from torchfakes_utils.detector import CONFIG_FILE, WEIGHTS_FILE
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.hub_files import package
+from torchfakes_utils.hub_files import Package, package
 from torchfakes_utils.report import REPORT_FILE
 
 _PACKAGE = Path(__file__).parent
@@ -60,8 +60,8 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
     out = Path(out)
     _check_free(out)
     published = package(run, "TorchFakes")
-    if caution := load(run).decision.caution:
-        logger.warning("caution: %s", caution)
+    for caution in published.detector.decision.cautions:
+        logger.warning("%s", caution)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
@@ -78,7 +78,7 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
                 _PACKAGE, made / _PACKAGE.name, ignore=shutil.ignore_patterns("course", "__pycache__", "web")
             )
             (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
-            (made / "README.md").write_text(_readme(made / "detector"), encoding="utf-8")
+            (made / "README.md").write_text(_readme(published), encoding="utf-8")
             (made / ".gitattributes").write_text(_ATTRIBUTES, encoding="utf-8")
             (made / "LICENSE").write_text(_licence(), encoding="utf-8")
             (made / "app.py").write_text(_APP, encoding="utf-8")
@@ -124,19 +124,19 @@ def _make_examples(folder: Path, data: Path | str | None, temporary: Path) -> No
     make_examples(source, folder)
 
 
-def _readme(detector: Path) -> str:
+def _readme(published: Package) -> str:
     import jinja2
 
-    loaded = load(detector)
+    detector = published.detector
     text = (_PACKAGE / "templates" / "space_readme.md").read_text(encoding="utf-8")
     return jinja2.Template(text, keep_trailing_newline=True).render(
         gradio=metadata.version("gradio"),
         python=".".join(platform.python_version_tuple()[:2]),
-        architecture=loaded.config.architecture,
-        size=loaded.preprocessing.size,
-        sha256=loaded.sha256,
-        measured=(detector / REPORT_FILE).is_file(),
-        caution=loaded.decision.caution,
+        architecture=detector.config.architecture,
+        size=detector.preprocessing.size,
+        sha256=detector.sha256,
+        measured=REPORT_FILE in published.files,
+        caution=detector.decision.caution,
         torchfakes=__version__,
     )
 

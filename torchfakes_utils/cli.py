@@ -239,10 +239,7 @@ def _predict(args: argparse.Namespace, output: Output) -> int:
 
     from torchfakes_utils import cli_predict, inference, media
 
-    if args.csv is not None and args.csv.is_dir():
-        raise InputError(f"{args.csv}: this is a folder; give --csv a file's name")
-    if args.heat_maps is not None and args.heat_maps.is_file():
-        raise InputError(f"{args.heat_maps}: this is a file; give --heat-maps a folder")
+    cli_predict.check_places(args.csv, args.heat_maps)
     predictor = inference.Predictor.from_run(args.run_folder, args.device, **_predictor_options(args))
     if args.network is not None:
         from torchfakes_utils import export_graph

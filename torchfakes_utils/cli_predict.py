@@ -7,12 +7,12 @@ import cv2
 import pandas as pd
 
 from torchfakes_utils import heat_maps
+from torchfakes_utils.decoding import Source
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference import Look, Predictor
 from torchfakes_utils.media import PHOTO, VIDEO, files_in, printable
 from torchfakes_utils.tables import atomic_write, write_table
 from torchfakes_utils.verdict import CANNOT_TELL, FaceVerdict, Prediction
-from torchfakes_utils.video import Source
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 
@@ -53,6 +53,18 @@ def throughput(predictions: Sequence[Prediction], seconds: float) -> str:
         f"{rate:.1f} files, "
         f"{crops / max(seconds, 1e-9):.0f} crops a second"
     )
+
+
+def check_places(table: Path | None, pictures: Path | None) -> None:
+    """See before the work that its results can be written where they are wanted.
+
+    Raises:
+        InputError: the table is to be where a folder is, or the pictures where a file is.
+    """
+    if table is not None and table.is_dir():
+        raise InputError(f"{table}: this is a folder; give --csv a file's name")
+    if pictures is not None and pictures.is_file():
+        raise InputError(f"{pictures}: this is a file; give --heat-maps a folder")
 
 
 def _count(number: int, thing: str) -> str:

@@ -66,6 +66,11 @@ class Decision:
         object.__setattr__(self, "ranges", ranges)
         object.__setattr__(self, "notes", tuple(self.notes))
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The caution as a note, to be put beside others; none where there is nothing to say."""
+        return (f"caution: {self.caution}",) if self.caution else ()
+
     def cautioned(self, why: str) -> "Decision":
         """The same, with one more reason not to trust an answer, said first."""
         return dataclasses.replace(self, caution="; ".join(filter(None, (why, self.caution))))

@@ -230,13 +230,34 @@ def store_decision(folder: Path | str, decision: Decision) -> None:
         InputError: no detector in `folder`, or it cannot be written to.
     """
     path = Path(folder) / CONFIG_FILE
-    try:
-        description = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a detector's description ({error}); train again") from error
+    description = _description(path)
     with atomic_write(path) as temporary:
         text = json.dumps(description | {"decision": decision.to_json()}, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def stored_decision(folder: Path | str) -> Decision:
+    """The decision beside weights, without reading these.
+
+    Raises:
+        InputError: no detector in `folder`, or a decision that is none.
+    """
+    path = Path(folder) / CONFIG_FILE
+    return _decision(_description(path), path)
+
+
+def _description(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a detector's description ({error}); train again") from error
+
+
+def _decision(description: dict[str, Any], path: Path) -> Decision:
+    try:
+        return Decision.from_json(description.get("decision"))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: its decision cannot be read ({error}); train again") from error
 
 
 def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
@@ -265,10 +286,7 @@ def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
         detector.load_state_dict(safetensors.torch.load(weights), assign=True)
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: not the weights of {config.architecture}; train again") from error
-    try:
-        detector.decision = Decision.from_json(description.get("decision"))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{folder / CONFIG_FILE}: its decision cannot be read ({error}); train again") from error
+    detector.decision = _decision(description, folder / CONFIG_FILE)
     detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)
 

@@ -123,8 +123,7 @@ def make(run: Path | str, config: ExportConfig = ExportConfig()) -> Checked:  # 
 
         web_runtime.fetch_package()
     data = _data(run, detector, config)
-    if detector.decision.caution:
-        data = dataclasses.replace(data, notes=(*data.notes, f"caution: {detector.decision.caution}"))
+    data = dataclasses.replace(data, notes=(*data.notes, *detector.decision.cautions))
     for note in data.notes:
         logger.warning("%s", note)
     checked = _replace(out, lambda folder: _fill(folder, run, detector, config, data))

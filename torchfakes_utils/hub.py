@@ -92,7 +92,7 @@ def push(
         ]
         # A report of an earlier detector would speak for this one.
         changes += [client.CommitOperationDelete(file) for file in FILES if file in there - prepared.files.keys()]
-        title = message or f"TorchFakes detector {prepared.sha256[:12]}"
+        title = message or f"TorchFakes detector {prepared.detector.sha256[:12]}"
         commit = api.create_commit(name, changes, commit_message=title, revision=revision)
     notes = list(prepared.notes)
     if info.private and not private:

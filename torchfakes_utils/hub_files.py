@@ -53,12 +53,12 @@ class Package:
 
     Attributes:
         files: of `FILES`, those that there are, by name: a file to read, or what is in it.
-        sha256: of the weights.
+        detector: what it holds.
         notes: what whoever publishes it has to know, a line each.
     """
 
     files: dict[str, Path | bytes]
-    sha256: str
+    detector: Detector
     notes: list[str]
 
 
@@ -96,15 +96,14 @@ def package(run: Path | str, name: str) -> Package:
     else:
         texts[CARD_FILE] = _bare_card(name, detector)
         notes.append("it was never evaluated, and its card says so: run `torchfakes evaluate`, then push again")
-    if detector.decision.caution:
-        notes.append(f"caution: {detector.decision.caution}")
+    notes += detector.decision.cautions
     files: dict[str, Path | bytes] = {WEIGHTS_FILE: best / WEIGHTS_FILE}
     for file, text in texts.items():
         clean, paths = without_paths(text)
         if paths:
             notes.append(f"{file}: {paths} paths of a machine are shortened to their last part")
         files[file] = clean.encode()
-    return Package(files, detector.sha256, notes)
+    return Package(files, detector, notes)
 
 
 def without_paths(text: str) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from torchfakes_utils.decoding import Source
 from torchfakes_utils.detector import Detector, load, torch_device
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.face_detection import ExtractionConfig, FaceDetector, square_crop
@@ -24,7 +25,6 @@ from torchfakes_utils.heat_maps import grad_cam
 from torchfakes_utils.media import Limits, Media, files_in, open_media
 from torchfakes_utils.tracking import Track, detect_twice, look, track_everyone
 from torchfakes_utils.verdict import Found, Prediction, judge, refused
-from torchfakes_utils.video import Source
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +92,8 @@ class Predictor:
         self.threshold = detector.decision.threshold
         self.limits = limits or Limits()
         self.network = network
-        if detector.decision.caution:
-            logger.warning("caution: %s", detector.decision.caution)
+        for caution in detector.decision.cautions:
+            logger.warning("%s", caution)
         self.face_detectors = [FaceDetector(str(self.device), config) for config in (CLOSE_UP, FAR_AWAY)]
 
     @classmethod

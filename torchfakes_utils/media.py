@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from torchfakes_utils.decoding import Source, name_of
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.video import Source, frame_times, frames_at, name_of, probe, spread
+from torchfakes_utils.video import frame_times, frames_at, probe, spread
 
 PHOTO, ANIMATION, VIDEO = "photo", "animation", "video"
 

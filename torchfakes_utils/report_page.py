@@ -56,6 +56,7 @@ def page(report: Mapping[str, Any], scores: pd.DataFrame, folder: Path) -> str:
         subtitle=f"Split “{report['split']}” of {report['data']['name']} ({report['data']['table']}), "
         f"{report['created'][:10]}, torchfakes {report['environment']['torchfakes']}",
         sections=[(part["id"], part["name"]) for part in parts],
+        caution=report["decision"].get("caution"),  # which reports of earlier versions have not
         headline=headline(report),
         parts=parts,
     )  # fmt: skip
@@ -65,14 +66,12 @@ def headline(report: Mapping[str, Any]) -> list[str]:
     """What has to be said first, in sentences."""
     clip, data = report["clip"], report["data"]
     people = "person" if data["people"] == 1 else "people"
-    caution = report["decision"].get("caution")
-    lines = [f"Caution: {caution}."] if caution else []
-    lines.append(
+    lines = [
         f"{clip['n_real']} real and {clip['n_fake']} fake clips, {data['crops']} crops of {data['people']} {people}. "
         f"By clip: AUC {interval(clip, 'auc')}; at the threshold of {clip['threshold']:.3f}, balanced accuracy "
         f"{interval(clip, 'balanced_accuracy')} and accuracy {interval(clip, 'accuracy')}, where always answering "
         f"“fake” has {number(clip['always_fake_accuracy'])}."
-    )
+    ]
     confusion = clip["confusion"]
     lines.append(
         f"It called {confusion['fp']} of {clip['n_real']} real clips fake, and missed {confusion['fn']} of "

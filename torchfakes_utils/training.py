@@ -26,7 +26,7 @@ from torchfakes_utils.batches import Batch, TrainingData, seed_of
 from torchfakes_utils.crops import read_ahead
 from torchfakes_utils.dataset import Preprocessing, check_faces, load_faces, read_extraction
 from torchfakes_utils.decision import decide
-from torchfakes_utils.detector import CONFIG_FILE, Detector, DetectorConfig, save, torch_device
+from torchfakes_utils.detector import CONFIG_FILE, Detector, DetectorConfig, save, stored_decision, torch_device
 from torchfakes_utils.distributed import World, gather, join, mean, parallel, synchronise_batch_norm
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.interruption import Interruption
@@ -124,8 +124,9 @@ def train(
             waited = len(run.history) - best["epoch"]
             say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
         say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
-        if caution := run.detector.decision.caution:
-            say(f"caution: {caution}")
+        if world.first:
+            for caution in stored_decision(out / "best").cautions:
+                say(caution)
         return TrainingResult(best, pd.DataFrame(run.history, columns=HISTORY_COLUMNS), out, run.note)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from torchfakes_utils.decision import Decision, light
+from torchfakes_utils.decoding import Source, name_of
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.media import Media
 from torchfakes_utils.sharpness import variance_of_laplacian
 from torchfakes_utils.tracking import Track
-from torchfakes_utils.video import Source, name_of
 
 FAKE, REAL, CANNOT_TELL = "fake", "real", "cannot tell"
 
@@ -126,7 +126,7 @@ def judge(found: Found, probabilities: np.ndarray, decision: Decision) -> Predic
         decision: how answers are made.
     """
     media = found.media
-    notes = (*media.notes, *([f"caution: {decision.caution}"] if decision.caution else []))
+    notes = (*media.notes, *decision.cautions)
     if not found.tracks:
         where = "in this photo" if len(media.pictures) == 1 else f"in any of {len(media.pictures)} frames"
         reason = f"no face found {where}; one is needed that is upright, turned to the camera and not too small"

@@ -70,8 +70,7 @@ export function spoken(prediction, threshold) {
     return `${who}${TITLE[face.verdict]}. ${explanation(face, threshold)}`;
   });
   const first = prediction.faces.length === 1 ? "" : `${sentence(prediction)}. `;
-  const cautions = prediction.notes.filter((note) => note.startsWith("caution: ")).map(noted);
-  return [first + (parts.length ? parts.join(" ") : withoutFace()), ...cautions].join(" ");
+  return [first + (parts.length ? parts.join(" ") : withoutFace()), ...prediction.notes.map(noted)].join(" ");
 }
 
 const noted = (note) => `${note[0].toUpperCase()}${note.slice(1)}.`;
