@@ -69,7 +69,7 @@ def test_validation_of_one_class_leaves_the_plain_decision_and_says_so():
     decision = decide(scores([1, 1, 1], [1.0, 2.0, 3.0]))
     assert (decision.threshold, decision.temperature) == (0.5, 1.0)
     assert len(decision.notes) == 2 and all("both classes" in note for note in decision.notes)
-    assert "not known: validation has clips of one class only" in decision.caution
+    assert "not known: validation has fewer than two clips of a class" in decision.caution
 
 
 def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import both_classes, scored_pairs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
@@ -134,6 +134,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(rows):
 
 @quick
 @given(pairs)
+@example([(0, 0.25)] * 4 + [(0, 0.5), (1, 0.0)])
 def test_equal_error_rate_properties(rows):
     labels, scores = both_classes(rows)
     rate = eer(labels, scores)

@@ -17,6 +17,7 @@ from test_dataset import edited, make_faces
 from torchfakes_utils import pretrained, run_folder
 from torchfakes_utils import training as module
 from torchfakes_utils.batches import TrainingData
+from torchfakes_utils.decision import Decision
 from torchfakes_utils.detector import load
 from torchfakes_utils.distributed import World
 from torchfakes_utils.errors import InputError
@@ -480,6 +481,7 @@ def test_the_epoch_is_chosen_and_training_stops_early(
     monkeypatch.setattr(module.Trainer, "val_scores", load_crops(faces_csv, TrainingConfig(**TINY))[0].assign(
         probability_fake=0.5, logit=0.0), raising=False)  # fmt: skip
     monkeypatch.setattr(module, "save", lambda detector, folder, extra: saved.append(extra["epoch"]))
+    monkeypatch.setattr(module, "stored_decision", lambda folder: Decision())  # what `save` would have written
     config = TrainingConfig(**TINY | {"epochs": len(clip), "patience": 2})
     result = train(faces_csv, tmp_path, config, progress=True)
     assert ("stopped early: no better validation AUC for 2 epochs" in capsys.readouterr().out) == (epochs < len(clip))

@@ -127,7 +127,8 @@ def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
     after = np.argmax(gap >= 0, axis=1)[:, None]
     gap_before, gap_after = (np.take_along_axis(gap, at, axis=1) for at in (after - 1, after))
     rate_before, rate_after = (np.take_along_axis(fpr, at, axis=1) for at in (after - 1, after))
-    return (rate_before + (rate_after - rate_before) * -gap_before / (gap_after - gap_before))[:, 0]
+    crossing = rate_before + (rate_after - rate_before) * -gap_before / (gap_after - gap_before)
+    return np.clip(crossing, rate_before, rate_after)[:, 0]  # between the two it lies, but for rounding
 
 
 def replicate_metrics(

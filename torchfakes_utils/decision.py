@@ -143,11 +143,11 @@ def _caution(clips: pd.DataFrame) -> str:
     """What the validation clips, a row each, say against the detector as a whole.
 
     The best epoch was chosen on the same clips, which flatters it: a detector of which nothing is said here may still
-    have learned nothing, but one that does not even beat chance here has not.
+    have learned nothing.
     """
     interval = bootstrap_interval(clips, "auc", _REPLICATES)
     if interval is None:
-        return "whether this detector tells fake from real is not known: validation has clips of one class only"
+        return "whether this detector tells fake from real is not known: validation has fewer than two clips of a class"
     if interval[0] > 0.5:
         return ""
     auc = binary_metrics(clips["label"], clips["probability_fake"])["auc"]

@@ -99,7 +99,7 @@ def against(faces: pd.DataFrame, logits: np.ndarray, original: np.ndarray) -> Ag
     """How far the AUC by clip of a changed detector lies from the original's.
 
     Args:
-        faces: rows of faces.csv, both classes.
+        faces: rows of faces.csv, two clips or more of each class.
         logits: of the changed detector, one a row.
         original: of the original, one a row.
     """
