@@ -13,10 +13,10 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks space lint clean lock
+.PHONY: help setup course test test-fast types lab notebooks space lint clean lock
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP)  ## install the course and its tests in .venv (once; again when the dependencies change)
 
@@ -44,6 +44,9 @@ test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of t
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
 
+types: $(STAMP)  ## check the type hints: strictly from io to explanation
+	@$(BIN)/mypy
+
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
@@ -54,8 +57,8 @@ RUN ?= runs/mini
 space: $(STAMP)  ## make a folder for Hugging Face Spaces, build/space, of a run (RUN=runs/mini)
 	@$(BIN)/torchfakes space $(RUN)
 
-lint: $(STAMP)  ## check the code's style
-	@$(BIN)/ruff check --quiet .
+lint: $(STAMP)  ## check the code's style and how it is set
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 
 clean:  ## remove what can be made again: Mini-FF++ and what was trained on it, pages, environment
 	rm -rf build data/mini runs/mini runs/mini-lab $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -202,7 +202,7 @@ weights() {
 import sys
 
 try:
-    from torchfakes_utils.pretrained import fetch_weights
+    from torchfakes_utils.models.pretrained import fetch_weights
     from torchfakes_utils.errors import InputError
 except ModuleNotFoundError:
     sys.exit(print("data_download.sh: TorchFakes is not installed; run `make setup` first", file=sys.stderr) or 2)

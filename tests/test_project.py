@@ -1,6 +1,7 @@
 """What holds the project together: imports run one way, every dependency is declared and pinned, the README is true."""
 
 import ast
+import graphlib
 import json
 import re
 import subprocess
@@ -18,29 +19,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "torchfakes_utils"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-# The order in which data flows: a module imports earlier ones only. `<name>_something` is a part of `<name>`.
-ORDER = [
-    "errors", "tables", "splits", "faceforensics", "layouts", "video", "verification", "mini", "sharpness", "faces",
-    "dataset", "metrics", "uncertainty", "calibration", "decision", "augmentation", "architectures", "detector",
-    "training", "evaluation", "explanation", "report", "hub", "inference", "export", "app", "cli", "__main__",
+# The order in which data flows: a room imports from those before it. What stands outside of all rooms is `errors`.
+ROOMS = [
+    "io", "datasets", "metrics", "faces", "models", "crops", "training", "evaluation", "explanation", "report", "hub",
+    "inference", "export", "app", "course", "cli",
 ]  # fmt: skip
-# A module whose parts stand in files of their own: each part just before its whole.
-PARTS = {"decoding": "video", "mini_render": "mini", "mini_fakes": "mini", "face_detection": "faces",
-         "tracking": "faces",
-         "clip_faces": "faces", "scheduling": "faces", "pretrained": "training", "crops": "training",
-         "distributed": "training", "interruption": "training", "optimisation": "training", "run_folder": "training",
-         "trackers": "training", "journal": "training", "memory": "training", "training_config": "training",
-         "batches": "training", "bootstrap": "metrics", "scoring": "evaluation", "summary": "evaluation",
-         "robustness": "evaluation", "cross_manipulation": "evaluation", "heat_maps": "explanation",
-         "regions": "explanation", "mask_agreement": "explanation", "sanity_checks": "explanation",
-         "report_figures": "report", "report_page": "report", "model_card": "report", "hub_errors": "hub",
-         "hub_files": "hub", "media": "inference", "verdict": "inference",
-         "cascade": "export", "export_graph": "export", "export_onnx": "export", "export_executorch": "export",
-         "export_check": "export", "export_parity": "export", "export_web": "export", "web_runtime": "export",
-         "app_limits": "app", "app_pictures": "app",
-         "app_views": "app", "app_examples": "app", "app_answers": "app", "app_page": "app", "app_space": "app",
-         "cli_parser": "cli", "cli_output": "cli",
-         "cli_predict": "cli"}  # fmt: skip
 
 # Import names that differ from the name of the distribution.
 DISTRIBUTIONS = {
@@ -74,38 +57,42 @@ def imports(source: str, top_only: bool = False) -> set[str]:
     return found
 
 
-def own_modules(names: set[str]) -> set[str]:
-    return {name.split(".")[1] for name in names if name.startswith("torchfakes_utils.")} - {"__version__"}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 
 
-def rank(name: str) -> float:
-    whole = PARTS.get(name, name)
-    assert whole in ORDER, f"torchfakes_utils/{name}.py has no place in the order: give it one in ORDER or PARTS"
-    return ORDER.index(whole) - (0.5 if name in PARTS else 0)
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0]
 
 
-MODULES = sorted(PACKAGE.glob("*.py"))
+def rooms_of(names: set[str]) -> set[str]:
+    return {name.split(".")[1] for name in names if name.startswith("torchfakes_utils.")} & set(ROOMS)
 
 
-@pytest.mark.parametrize("module", [path for path in MODULES if path.stem != "__init__"], ids=lambda path: path.stem)
-def test_imports_run_one_way(module):
-    allowed = {"course"} if module.stem == "cli" else set()  # `torchfakes course`, inside its function
-    for name in own_modules(imports(module.read_text())) - allowed:
-        assert name != "course", f"{module.stem} imports course/, which is only for notebooks"
-        siblings = name in PARTS and module.stem in PARTS and PARTS[name] == PARTS[module.stem]
-        assert rank(name) < rank(module.stem) or siblings, f"{module.stem} imports {name}, which comes after it"
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_run_down_only(module):
+    above = ROOMS[ROOMS.index(room(module)) + 1 :]
+    upwards = rooms_of(imports(module.read_text())) & set(above)
+    assert not upwards, f"{module.relative_to(ROOT)} imports from {', '.join(sorted(upwards))}, which come after it"
 
 
-def test_no_cycle_among_the_parts_of_a_module():
-    graph = {path.stem: own_modules(imports(path.read_text())) for path in MODULES if path.stem in PARTS}
-    for start in graph:
-        reached, waiting = set(), list(graph[start])
-        while waiting:
-            name = waiting.pop()
-            if name in graph and name not in reached:
-                reached.add(name)
-                waiting.extend(graph[name])
-        assert start not in reached, f"{start} imports itself in a roundabout way"
+def test_every_module_has_a_room():
+    outside = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py", "errors.py"}
+    assert not outside, f"{outside}: which stage are they of?"
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
+
+
+def test_no_cycle_within_a_room():
+    def name(path: Path) -> str:
+        return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+    modules = {name(path): imports(path.read_text()) for path in MODULES}
+    graph = {
+        start: {found for found in modules if any(one == found or one.startswith(f"{found}.") for one in names)}
+        - {start}
+        for start, names in modules.items()
+    }
+    sorter = graphlib.TopologicalSorter(graph)
+    sorter.prepare()  # raises CycleError, which names the way
 
 
 def test_relative_imports_are_not_used():
@@ -114,14 +101,9 @@ def test_relative_imports_are_not_used():
         assert not any(levels), f"{path.name}: import torchfakes_utils.… by its full name"
 
 
-def test_the_command_line_imports_its_stages_late():
-    for name in ("__init__", "cli", "cli_output", "cli_parser", "__main__", "errors"):
-        path = PACKAGE / f"{name}.py"
-        if path.is_file():
-            own = own_modules(imports(path.read_text(), top_only=True))
-            assert own <= {"errors", "cli", "cli_output", "cli_parser"}
+def test_the_package_and_its_command_line_load_nothing_heavy():
     probe = (
-        "import sys, torchfakes_utils, torchfakes_utils.course; "
+        "import sys, torchfakes_utils, torchfakes_utils.course, torchfakes_utils.cli.main; "
         "heavy = {'torch', 'matplotlib', 'pandas', 'gradio', 'ipywidgets', 'nbclient'} & set(sys.modules); "
         "sys.exit(', '.join(heavy) or None)"
     )
@@ -146,12 +128,9 @@ def test_every_import_is_declared():
     extras = tuple(PROJECT["optional-dependencies"])
     used = declared("app", "cluster", "export", "phone", "timm", "trackers")
     for path in MODULES:
-        assert third_party(path.read_text()) <= used, path.name
-    for path in (PACKAGE / "course").glob("*.py"):
-        assert third_party(path.read_text()) <= declared("course"), path.name
-    local = {canonicalize_name(path.stem) for path in (ROOT / "tests").rglob("*.py")} | {"tests"}
+        assert third_party(path.read_text()) <= (declared("course") if room(path) == "course" else used), path.name
     for path in (ROOT / "tests").rglob("*.py"):
-        assert third_party(path.read_text()) - local <= declared(*extras), path.name
+        assert third_party(path.read_text()) - {"helpers", "common"} <= declared(*extras), path.name
     for path in (ROOT / "notebooks" / "source").glob("*.py"):
         cells = jupytext.reads(path.read_text(), fmt="py:percent").cells
         code = "\n".join(cell.source for cell in cells if cell.cell_type == "code" and not cell.source.startswith("%"))

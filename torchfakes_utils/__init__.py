@@ -1,7 +1,7 @@
 """TorchFakes: detect deepfakes, one small module for every stage of the pipeline.
 
-The modules, in the order in which data flows: `faceforensics`, `mini`, `video`, `faces`, `sharpness`, `dataset`,
-`detector`, `training`, `evaluation`, `explanation`, `inference`, `cli`. This package imports none of them by itself,
+The rooms, in the order in which data flows: `io`, `datasets`, `metrics`, `faces`, `models`, `crops`, `training`,
+`evaluation`, `explanation`, `report`, `hub`, `inference`, `export`, `app`, `course`, `cli`. Nothing is imported here,
 so that `import torchfakes_utils` costs nothing; torch is loaded by the module that needs it.
 """
 

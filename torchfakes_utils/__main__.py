@@ -2,7 +2,7 @@
 
 import sys
 
-from torchfakes_utils.cli import main
+from torchfakes_utils.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

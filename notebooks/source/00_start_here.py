@@ -170,8 +170,8 @@ for method in ("wilson", "exact"):
 # > **Predict first.** On these ten: the model ahead, or you?
 
 # %%
-from torchfakes_utils.metrics import by_clip
-from torchfakes_utils.tables import SCORE_COLUMNS, read_table
+from torchfakes_utils.io.tables import SCORE_COLUMNS, read_table
+from torchfakes_utils.metrics.binary import by_clip
 
 lesson_00.wait(training)
 scores = read_table(course.ensure("scores"), SCORE_COLUMNS)  # a row a test crop: label, P(fake)
@@ -264,28 +264,28 @@ for one_in in (2, 10, 100, 1000, 10_000):
 # %%
 import torch
 
-from torchfakes_utils import explanation
-from torchfakes_utils.dataset import read_crop
-from torchfakes_utils.detector import load
+from torchfakes_utils.crops.table import read_crop
+from torchfakes_utils.explanation import explain
+from torchfakes_utils.models.detector import load
 
 model = load(course.ensure("run"))
 crops = [read_crop(file) for file in ten["file"]]  # (3, 160, 160) uint8 each
 images = torch.stack([model.preprocessing.apply(crop) for crop in crops])  # as the network wants them
 surest = int(ten["probability_fake"].argmax())
-heat = explanation.grad_cam(model, images[[surest]], target="fake")[0]  # (S, S), 0 to 1
+heat = explain.grad_cam(model, images[[surest]], target="fake")[0]  # (S, S), 0 to 1
 photo = plots.face(ten["file"][surest])
 title = f"Face {surest + 1} of the game: what spoke for “fake”"
-plots.images([photo, explanation.overlay(photo, heat)], title=title, inches=2.4)
+plots.images([photo, explain.overlay(photo, heat)], title=title, inches=2.4)
 
 # %% [markdown]
 # And all ten, each with what spoke for the answer that it got:
 
 # %%
-maps = {target: explanation.grad_cam(model, images, target=target) for target in plots.NAMES}
+maps = {target: explain.grad_cam(model, images, target=target) for target in plots.NAMES}
 overlays, titles = [], []
 for number, face in ten.iterrows():
     said, truth = plots.NAMES[int(face["probability_fake"] >= 0.5)], plots.NAMES[face["label"]]
-    overlays.append(explanation.overlay(plots.face(face["file"]), maps[said][number]))
+    overlays.append(explain.overlay(plots.face(face["file"]), maps[said][number]))
     titles.append(f"{number + 1}: said {said}, is {truth}")
 plots.images(overlays, titles, 5, "What spoke for the model's answer", list(ten["label"]), inches=1.75)
 

@@ -31,8 +31,8 @@ from torchfakes_utils.course import plots
 plots.use_style()
 
 # %%
-from torchfakes_utils import faceforensics
 from torchfakes_utils.course import lesson_01
+from torchfakes_utils.datasets import faceforensics
 
 root = course.ensure("mini")
 clips = faceforensics.index(root)
@@ -199,6 +199,7 @@ print(f"{'in all':<55} {len(list(root.rglob('*.mp4'))):>3}")
 # changed. The source lent the face (in the swaps) or the expression (in the re-enactments). By hand that is a few
 # lines, with DFD's longer names included:
 
+
 # %% tags=["nbval-check-output"]
 def read_name(stem: str) -> dict[str, str]:
     people, *rest = stem.split("__")  # behind two underscores, DFD names the scene
@@ -269,6 +270,7 @@ lesson_01.forgery_figure(root, clips, target, families[-1], compression)
 #
 # > **Predict first.** How many separate islands does the graph of 32 people have?
 
+
 # %% tags=["nbval-check-output"]
 def islands(edges) -> list[tuple[str, ...]]:
     """Connected components: everybody starts alone, each edge joins two groups."""
@@ -311,6 +313,7 @@ island_of = {person: members for members in groups for person in members}
 for name, split in (("official", one["split"]), ("shuffled", mixed)):
     whole = one.assign(split=split).groupby(one["target_id"].map(island_of))["split"].nunique() == 1
     print(f"{name}: {whole.sum()} of {len(whole)} islands on one side")
+
 
 # %%
 def panel(split):
@@ -368,6 +371,7 @@ plots.finish(figure)
 #
 # Count it. A fake leaks when its target *or* its source is in any training clip, real or fake:
 
+
 # %%
 def leaks(table: pd.DataFrame, split: np.ndarray) -> float:
     """The share of the test fakes that show somebody from the training clips."""
@@ -387,6 +391,7 @@ def deal(cards: pd.Series, seed: int) -> np.ndarray:
 # Mini-FF++ is small, so let us ask the question of the real one too. For *this* question no video is needed: 500
 # pairs of people, both directions, five methods are just a list of names. Chance plays a part, so we deal fifty
 # times.
+
 
 # %% tags=["nbval-check-output"]
 def name_list(couples, methods) -> pd.DataFrame:
@@ -425,8 +430,8 @@ lesson_01.leak_figure(shares)
 # > a film that training knows: none, a few in a hundred, or a tenth?
 
 # %% tags=["nbval-check-output"]
-from torchfakes_utils import splits
-from torchfakes_utils.tables import CLIP_COLUMNS
+from torchfakes_utils.datasets import splits
+from torchfakes_utils.io.tables import CLIP_COLUMNS
 
 couples = list(zip(numbers[::2], numbers[1::2], strict=True))
 official_pairs = {"train": couples[:360], "val": couples[360:430], "test": couples[430:]}
@@ -461,6 +466,7 @@ lesson_01.compression_figure(root, clips, target, shown)
 # %% [markdown]
 # By hand: how much does a pixel change between target and fake, inside the mask and outside? Outside, the forger
 # touched nothing; what differs there is grain and codec. The ratio of both is how far the forgery stands out.
+
 
 # %%
 def contrast(clip: dict) -> dict:
@@ -514,7 +520,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from torchfakes_utils.tables import read_table
+from torchfakes_utils.io.tables import read_table
 
 folder = Path(tempfile.mkdtemp())
 shutil.copytree(root / "splits", folder / "splits")

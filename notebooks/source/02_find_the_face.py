@@ -59,6 +59,7 @@ lesson_02.melting_figure(photo, stages)
 # > **Predict first.** The factor is 0.709, so that each level has half the pixels of the one before. How much work is
 # > the whole pyramid, compared with its first level: twice, five times, ten times as much?
 
+
 # %% tags=["nbval-check-output"]
 def pyramid(shorter_side: int, min_face: int, factor: float = 0.709) -> list[float]:
     """Scales at which faces from `min_face` px up to the whole picture become 12 px."""
@@ -155,6 +156,7 @@ lesson_02.boxes_figure(photo, pulled, "Four numbers a window pull boxes to the f
 #
 # Keep the surest box. Throw away every box that overlaps with it too much: it shows the same face. Repeat with what
 # is left. That is **non-maximum suppression**, and it fits into ten lines:
+
 
 # %% tags=["nbval-check-output"]
 def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
@@ -311,10 +313,10 @@ lesson_02.melting_figure(photo, wide_open[2:], "All gates open: hair, badges and
 # > before the other face. Which rules fail, and where?
 
 # %%
-from torchfakes_utils import faceforensics
-from torchfakes_utils.face_detection import FaceDetector, square_crop
-from torchfakes_utils.tracking import follow, look, track_face
-from torchfakes_utils.video import read_frames
+from torchfakes_utils.datasets import faceforensics
+from torchfakes_utils.faces.detection import FaceDetector, square_crop
+from torchfakes_utils.faces.tracking import follow, look, track_face
+from torchfakes_utils.io.video import read_frames
 
 root = course.ensure("mini")
 clips = faceforensics.index(root)
@@ -385,6 +387,7 @@ lesson_02.choices_figure(where, "Two rules end up with the bystander; following 
 # > **Predict first.** Behind the hand there is no face to be seen. And if we take the hand away again, but pretend that
 # > the detector missed the same four frames? What will `track_face` do in each case?
 
+
 # %%
 def track(pictures, detections):
     """How each frame's face was come by: "d" detected, "i" interpolated, "." none."""
@@ -436,6 +439,7 @@ print("FaceDetector:", [len(faces) for faces in detector.detect(mixed)])
 #
 # O-Net's box ends at the chin and on the forehead. But a forger's seam runs *along* the chin and the hairline. So the
 # field cuts a square whose edge is 1.3 times the longer side of the box. By hand:
+
 
 # %% tags=["nbval-check-output"]
 def square(box, scale=1.3):
@@ -641,7 +645,7 @@ faceforensics.write_clips(folder)
 print(sorted(path.name for path in folder.rglob("*.mp4")))
 
 # %%
-from torchfakes_utils import faces as extraction
+from torchfakes_utils.faces import extraction
 
 config = extraction.ExtractionConfig(frames=5)
 report = extraction.extract(folder, folder / "faces", config, progress=False)
@@ -650,7 +654,7 @@ again = extraction.extract(folder, folder / "faces", config, progress=False)
 print(f"{again.clips} clips, {again.faces} faces, {again.failures} failed, {again.seconds:.1f} s")
 
 # %%
-from torchfakes_utils.dataset import load_faces
+from torchfakes_utils.crops.table import load_faces
 
 cut = load_faces(folder / "faces" / "faces.csv")
 shown = cut.groupby("clip_id").tail(3)
@@ -661,7 +665,7 @@ plots.images([plots.face(file) for file in shown["file"]], words, columns=3, lab
 cut[["clip_id", "frame", "x1", "y1", "x2", "y2", "probability", "sharpness", "found"]].round(2)
 
 # %% tags=["nbval-check-output"]
-from torchfakes_utils.tables import FAILURE_COLUMNS, read_table
+from torchfakes_utils.io.tables import FAILURE_COLUMNS, read_table
 
 for failure in read_table(folder / "faces" / "failures.csv", FAILURE_COLUMNS).to_dict("records"):
     print(f"{failure['clip_id']}: {failure['reason']}")

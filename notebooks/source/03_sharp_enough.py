@@ -34,9 +34,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from torchfakes_utils import dataset, metrics, sharpness, uncertainty
 from torchfakes_utils.course import lesson_03, widgets
-from torchfakes_utils.tables import CLIP_COLUMNS, read_table
+from torchfakes_utils.crops import table as crop_table
+from torchfakes_utils.faces import quality
+from torchfakes_utils.io.tables import CLIP_COLUMNS, read_table
+from torchfakes_utils.metrics import binary, intervals
 
 faces = course.faces_table()
 real, fake = lesson_03.changing_clip(faces)
@@ -79,6 +81,7 @@ lesson_03.edges_figure({"sharp": sharp, "blurred": blurred}, row=60)
 #
 # > **Predict first.** Below is a small picture: dark on the left, bright on the right. Its Laplacian has two columns
 # > that are not zero. Which signs do they have?
+
 
 # %% tags=["nbval-check-output"]
 def laplacian(grey: np.ndarray) -> np.ndarray:
@@ -130,10 +133,10 @@ print("uint8:  ", cv2.Laplacian(step, -1)[0], " <- the negative half is gone, wi
 # > hardly see it. How much of the number is left: nine tenths, half, a fifth?
 
 # %%
-print(f"by hand {laplacian(grey).var():.3f}, package {sharpness.variance_of_laplacian(sharp):.3f}\n")
+print(f"by hand {laplacian(grey).var():.3f}, package {quality.variance_of_laplacian(sharp):.3f}\n")
 
 ladder = {0: sharp} | {sigma: cv2.GaussianBlur(sharp, (0, 0), sigma) for sigma in (0.5, 1, 2, 3)}
-titles = [f"blur {sigma:g} px: {sharpness.variance_of_laplacian(face):.0f}" for sigma, face in ladder.items()]
+titles = [f"blur {sigma:g} px: {quality.variance_of_laplacian(face):.0f}" for sigma, face in ladder.items()]
 plots.images(list(ladder.values()), titles, title="The number falls long before you see much")
 
 # %% [markdown]
@@ -161,7 +164,7 @@ pale = (usual // 2 + 64).astype(np.uint8)
 heavy = lesson_03.cut_again(row, clips, data, "c40")
 
 cases = {"80 px": small, "160 px": usual, "320 px": large, "noise": noisy, "half contrast": pale, "c40": heavy}
-titles = [f"{name}: {sharpness.variance_of_laplacian(face, size=len(face)):.0f}" for name, face in cases.items()]
+titles = [f"{name}: {quality.variance_of_laplacian(face, size=len(face)):.0f}" for name, face in cases.items()]
 plots.images(list(cases.values()), titles, title="One face, six “sharpnesses”")
 
 # %% [markdown]
@@ -191,7 +194,7 @@ soft = cv2.GaussianBlur(usual, (0, 0), 3)
 
 def with_noise(face: np.ndarray, level: float) -> float:
     """Sharpness of a face to which noise of that standard deviation is added."""
-    return sharpness.variance_of_laplacian(np.clip(face + level * noise, 0, 255).round().astype(np.uint8))
+    return quality.variance_of_laplacian(np.clip(face + level * noise, 0, 255).round().astype(np.uint8))
 
 
 curves = {name: [with_noise(face, s) for s in levels] for name, face in (("sharp", usual), ("blurred", soft))}
@@ -209,8 +212,8 @@ lesson_03.noise_figure(levels, curves)
 
 # %%
 for name in ("80 px", "160 px", "320 px"):
-    own = sharpness.variance_of_laplacian(cases[name], size=len(cases[name]))
-    common = sharpness.variance_of_laplacian(cases[name])
+    own = quality.variance_of_laplacian(cases[name], size=len(cases[name]))
+    common = quality.variance_of_laplacian(cases[name])
     print(f"cut at {name:>6}: at its own size {own:7.1f}   brought to 160 px {common:7.1f}")
 
 # %% [markdown]
@@ -278,8 +281,8 @@ pd.DataFrame(
 
 # %%
 training = faces[faces["split"] == "train"]
-table = sharpness.rejection_table(training, threshold=30)
-table["share below 150"] = sharpness.rejection_table(training, threshold=150)["share"]
+table = quality.rejection_table(training, threshold=30)
+table["share below 150"] = quality.rejection_table(training, threshold=150)["share"]
 table.round(3)
 
 # %% [markdown]
@@ -317,20 +320,20 @@ lesson_03.codec_figure(both)
 # > 0.5 on our crops, a coin's. Now only the fakes are blurred by one pixel. What will the AUC be?
 
 # %%
-some = dataset.limit_frames(faces, 4)
+some = crop_table.limit_frames(faces, 4)
 
 
 def auc_of_softness(sigma: float, split: str) -> dict:
     """AUC by clip of the one-line detector when the fakes of that split are blurred by `sigma` pixels."""
     crops = some[some["split"] == split]
     value = [
-        sharpness.variance_of_laplacian(cv2.GaussianBlur(plots.face(crop.file), (0, 0), sigma))
+        quality.variance_of_laplacian(cv2.GaussianBlur(plots.face(crop.file), (0, 0), sigma))
         if crop.label and sigma else crop.sharpness
         for crop in crops.itertuples()
     ]  # fmt: skip
-    by_clip = metrics.by_clip(crops.assign(probability_fake=30 / (30 + np.array(value))))
-    auc = metrics.binary_metrics(by_clip["label"], by_clip["probability_fake"])["auc"]
-    low, high = uncertainty.bootstrap_interval(by_clip)
+    by_clip = binary.by_clip(crops.assign(probability_fake=30 / (30 + np.array(value))))
+    auc = binary.binary_metrics(by_clip["label"], by_clip["probability_fake"])["auc"]
+    low, high = intervals.bootstrap_interval(by_clip)
     interval = f"{low:.2f} to {high:.2f}"
     return {"split": split, "blur on fakes, px": sigma, "AUC": round(auc, 2), "95 % interval": interval}
 
@@ -348,13 +351,13 @@ pd.DataFrame([auc_of_softness(sigma, "train") for sigma in (0, 0.5, 1, 1.5)] + [
 # %%
 kept = {
     "no filter": training,
-    "both classes at 30": sharpness.filter_blurred(training),
+    "both classes at 30": quality.filter_blurred(training),
     "only fakes at 150": training[(training["label"] == 0) | (training["sharpness"] >= 150)],
     "only fakes at 300": training[(training["label"] == 0) | (training["sharpness"] >= 300)],
 }
 rows = []
 for name, crops in kept.items():
-    result = metrics.binary_metrics(crops["label"], crops["sharpness"] / (30 + crops["sharpness"]))
+    result = binary.binary_metrics(crops["label"], crops["sharpness"] / (30 + crops["sharpness"]))
     auc = round(result["auc"], 2)
     rows.append({"filter": name, "real": result["n_real"], "fake": result["n_fake"], "AUC of “sharp = fake”": auc})
 pd.DataFrame(rows)
@@ -375,12 +378,12 @@ scores = read_table(course.ensure("scores"), ["path", "label", "probability_fake
 judged = scores.merge(faces[["path", "sharpness"]], on="path")
 exams = {
     "all test crops": judged,
-    "without the blurred": judged[judged["sharpness"] >= sharpness.THRESHOLD],
-    "the blurred alone": judged[judged["sharpness"] < sharpness.THRESHOLD],
+    "without the blurred": judged[judged["sharpness"] >= quality.THRESHOLD],
+    "the blurred alone": judged[judged["sharpness"] < quality.THRESHOLD],
 }
 rows = []
 for name, crops in exams.items():
-    result = metrics.binary_metrics(crops["label"], crops["probability_fake"])
+    result = binary.binary_metrics(crops["label"], crops["probability_fake"])
     rows.append({"exam": name} | {key: result[key] for key in ("n_real", "n_fake", "auc", "balanced_accuracy")})
 pd.DataFrame(rows).round(3)
 
@@ -396,7 +399,7 @@ pd.DataFrame(rows).round(3)
 # %% tags=["nbval-check-output"]
 before = faces["split"].value_counts()
 for name, options in {"as it comes": {}, "asked for by name": {"splits": ("train", "test")}}.items():
-    after = sharpness.filter_blurred(faces, **options)["split"].value_counts()
+    after = quality.filter_blurred(faces, **options)["split"].value_counts()
     print(f"{name:>17}: drops crops of", ", ".join(s for s in ("train", "val", "test") if after[s] < before[s]))
 
 # %% [markdown]

@@ -35,8 +35,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from torchfakes_utils import dataset
 from torchfakes_utils.course import lesson_04
+from torchfakes_utils.crops import samplers, table
+from torchfakes_utils.models.preprocessing import Preprocessing
 
 faces = course.faces_table()
 label, person = faces["label"].to_numpy(), faces["target_id"].to_numpy()
@@ -91,6 +92,7 @@ plots.images(pictures, titles.tolist(), 5, title, labels=shown["label"].tolist()
 # **what has the same name in `groups` stays together.** A frame-level split is the case in which every frame is a
 # group of its own.
 
+
 # %%
 def hold_out(groups: np.ndarray, seed: int, share: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on, and rows to hold out; a group is never on both sides."""
@@ -102,6 +104,7 @@ def hold_out(groups: np.ndarray, seed: int, share: float = 0.25) -> tuple[np.nda
 # %% [markdown]
 # And what belongs together? A fake shows two people, so whoever keeps people apart has to keep together everybody
 # whom a forgery links.
+
 
 # %%
 def who_belongs_together(targets: pd.Series, sources: pd.Series) -> np.ndarray:
@@ -121,6 +124,7 @@ print(f"{len(faces)} crops, {len(set(clip))} clips, {len(set(person))} people, {
 # The network is tiny: three convolutions on thumbnails of 64 px. It trains in a second, so that we can repeat
 # everything with other people. The score is **balanced accuracy**: the mean of the share of reals found and the share
 # of fakes found. A coin gets 0.5. Now the home-made set: half of the groups are filmed, the others are forged.
+
 
 # %%
 def home_made(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -249,7 +253,7 @@ print(faces.groupby("split")["target_id"].nunique().to_string())
 # > Will that raise the score, or lower it?
 
 # %%
-some = dataset.limit_frames(faces.assign(row=np.arange(len(faces))), per_clip=4)["row"].tolist()
+some = table.limit_frames(faces.assign(row=np.arange(len(faces))), per_clip=4)["row"].tolist()
 views = {"thumbnails: who is it?": thumbnails[some], "edges: what was done?": lesson_04.edges(crops[some])}
 panels = {}
 for view, images in views.items():
@@ -335,7 +339,7 @@ share = {"real": 1 / 2} | {method: 1 / 2 / len(methods) for method in methods}
 weights = group.map(share) / group.map(group.value_counts())
 print(weights.groupby(group).sum().to_string())
 
-sampler = dataset.balanced_sampler(training, num_samples=400, generator=torch.Generator().manual_seed(0))
+sampler = samplers.balanced_sampler(training, num_samples=400, generator=torch.Generator().manual_seed(0))
 print("\nthe package's weights are the same:", np.allclose(sampler.weights, weights))
 
 # %%
@@ -376,8 +380,8 @@ lesson_04.batch(training, "uniform", seed=6)
 
 # %%
 sharpest = training["sharpness"].where(training["label"] == 0).idxmax()
-picture = dataset.read_crop(training["file"][sharpest])  # (3, 160, 160) uint8, RGB
-ready = dataset.Preprocessing().apply(picture)
+picture = table.read_crop(training["file"][sharpest])  # (3, 160, 160) uint8, RGB
+ready = Preprocessing().apply(picture)
 by_hand = (picture.float() - 127.5) / 128
 for name, pixels in {"stored": picture, "ready": ready}.items():
     print(f"{name}: {pixels.dtype}, {pixels.min():.2f} to {pixels.max():.2f}")
@@ -411,8 +415,8 @@ lesson_04.preview(picture, "modern", strength=1.0)
 # **What we saw.** The first project mirrored, turned and changed colours at random; that is `--augmentation
 # first-project` (its report does not give the strengths, so they are ours). `modern` does what happens to a film
 # between the camera and the viewer: scaled, blurred, compressed, partly covered. It is all done on the device, a
-# batch at a time (`torchfakes_utils.augmentation`). (What is turned in from outside is the mirror image of what is
-# inside: no black corners, which would be a mark that test crops lack.)
+# batch at a time (`torchfakes_utils.crops.augmentation`). (What is turned in from outside is the mirror image of what
+# is inside: no black corners, which would be a mark that test crops lack.)
 #
 # A change of colour may hide the colour difference at a seam, and blur hides texture. Whether augmentation helps is a
 # question for validation, not for taste; the default changes nothing. And never augment one class only: lesson 08
@@ -421,17 +425,17 @@ lesson_04.preview(picture, "modern", strength=1.0)
 # Back to the wrong crop. What does the course's trained detector make of BGR, and of two other slips?
 
 # %%
-test = dataset.limit_frames(faces[faces["split"] == "test"], 2)
+test = table.limit_frames(faces[faces["split"] == "test"], 2)
 batch = lesson_04.read_crops(test)
 slips = {
-    "as trained": dataset.Preprocessing().apply(batch),
-    "BGR": dataset.Preprocessing().apply(batch.flip(1)),
+    "as trained": Preprocessing().apply(batch),
+    "BGR": Preprocessing().apply(batch.flip(1)),
     "0 to 1": batch / 255,
     "not scaled": batch.float(),
 }
 
 # %%
-from torchfakes_utils.metrics import binary_metrics
+from torchfakes_utils.metrics.binary import binary_metrics
 
 model, rows = course.detector(), {}
 for name, inputs in slips.items():

@@ -35,7 +35,7 @@ plots.use_style()
 import torch
 
 from torchfakes_utils.course import lesson_05
-from torchfakes_utils.dataset import read_crop
+from torchfakes_utils.crops.table import read_crop
 
 trained = course.detector()
 crop = read_crop(course.faces_table("val").query("label == 1 and sharpness > 30")["file"].iloc[0])
@@ -189,7 +189,7 @@ lesson_05.loss_curves(runs, "Forty plain layers never leave the start", colours)
 # %% tags=["nbval-check-output"]
 import pandas as pd
 
-from torchfakes_utils.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import Detector, DetectorConfig
 
 torch.manual_seed(0)
 network = Detector(DetectorConfig(pretrained=None)).eval()
@@ -244,8 +244,9 @@ print({name: (len(group), group[0].scale) for name, group in groups.items()}, "(
 # > layer do: vanish, stay, or explode?
 
 # %%
-from torchfakes_utils.dataset import FaceCrops, Preprocessing
-from torchfakes_utils.sharpness import filter_blurred
+from torchfakes_utils.crops.table import FaceCrops
+from torchfakes_utils.faces.quality import filter_blurred
+from torchfakes_utils.models.preprocessing import Preprocessing
 
 SIZE = 96  # px; small, so that everything in this lesson takes seconds
 faces = filter_blurred(course.faces_table())
@@ -298,6 +299,7 @@ plots.finish(figure)
 #
 # > **Predict first.** An untrained network knows nothing and says about 0.5 to everything. What is its loss?
 
+
 # %% tags=["nbval-check-output"]
 def naive(z: float, label: int) -> float:
     """As it stands in the textbook."""
@@ -344,6 +346,7 @@ print(f"{0.1:5.2f}  it has seen these pictures before, or their labels are in th
 # **Break it.** ln 2 belongs to *balanced* batches. What is the least loss of a network that always gives the same
 # answer, whatever it sees?
 
+
 # %% tags=["nbval-check-output"]
 def constant_answer(share_of_fakes: float) -> float:
     """The lowest loss without looking: always answer with the share of fakes."""
@@ -369,6 +372,7 @@ for name, p in worlds.items():
 #
 # > **Predict first.** Three networks get the same sixteen faces. One gets the right labels. One gets the labels
 # > shuffled. One gets the right labels, but its shortcuts are cut. Which of them reach zero?
+
 
 # %%
 def memorise(detector: Detector, labels: torch.Tensor, steps: int = 14) -> list[float]:
@@ -409,6 +413,7 @@ print({name: f"{losses[-1]:.3f}" for name, losses in by_heart.items()}, "final l
 # > **Predict first.** The first network now knows these sixteen faces by heart. We show it *the same sixteen faces*
 # > once more, in evaluation mode, as one does in a test. How many will it get right?
 
+
 # %%
 def exam(detector: Detector, name: str) -> dict:
     with torch.no_grad():
@@ -428,6 +433,7 @@ pd.DataFrame(exams).set_index("asked in")
 # weights. In training mode batch normalisation uses the mean and spread of the batch at hand. In evaluation mode it
 # uses *running averages* from training, a tenth of each new batch, and after fourteen steps of wild change they
 # belong to a network that no longer exists. The cure, and the proof: count them afresh, without touching a weight.
+
 
 # %%
 def recount(detector: Detector, batches) -> Detector:
@@ -472,7 +478,7 @@ import textwrap
 from pathlib import Path
 from unittest import mock
 
-from torchfakes_utils import pretrained
+from torchfakes_utils.models import pretrained
 
 with tempfile.TemporaryDirectory() as folder:
     nowhere = mock.patch.dict(pretrained.PRETRAINED_URLS, vggface2="http://127.0.0.1:9/vggface2.pt")
@@ -516,6 +522,7 @@ print("the course's detector started from:", trained.config.pretrained or "rando
 #
 # > **Predict first.** We freeze everything but the last layer with `requires_grad_(False)`, and run one batch in
 # > training mode, without any optimiser. Has the frozen part changed?
+
 
 # %% tags=["nbval-check-output"]
 def changed_by_looking(detector: Detector) -> list[str]:
@@ -577,7 +584,7 @@ for name in ("Meso4", "MesoInception4", "InceptionResnetV1"):
 # %%
 import inspect
 
-from torchfakes_utils.training import Trainer, TrainingConfig
+from torchfakes_utils.training.trainer import Trainer, TrainingConfig
 
 print(textwrap.dedent(inspect.getsource(Trainer.train_epoch)).rstrip())
 print(textwrap.dedent(inspect.getsource(Trainer.step)).rstrip())
@@ -596,6 +603,7 @@ print(textwrap.dedent(inspect.getsource(Trainer.step)).rstrip())
 #
 # > **Predict first.** When is such a run at its best: at the top of the curve, or at its end? What does stopping
 # > early do then?
+
 
 # %% tags=["nbval-check-output"]
 def one_cycle(step: int, total: int, top: float = 1e-3) -> float:
@@ -690,8 +698,8 @@ report[["val_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predicte
 # > epoch although nothing has been learned?
 
 # %%
-from torchfakes_utils.tables import read_table
-from torchfakes_utils.training import HISTORY_COLUMNS
+from torchfakes_utils.io.tables import read_table
+from torchfakes_utils.training.trainer import HISTORY_COLUMNS
 
 history = read_table(course.ensure("run") / "history.csv", HISTORY_COLUMNS)
 lesson_05.history_figure(history)

@@ -32,8 +32,8 @@ plots.use_style()
 
 # %%
 from torchfakes_utils.course import lesson_06
-from torchfakes_utils.metrics import by_clip
-from torchfakes_utils.scoring import score
+from torchfakes_utils.evaluation.scoring import score
+from torchfakes_utils.metrics.binary import by_clip
 
 model = course.detector()
 crops = score(model, course.faces_table("val"))  # a row a crop; the longest wait in this lesson
@@ -84,7 +84,7 @@ print(f"scores divided by 10: AUC {auc_by_pairs(labels, np.divide(scores, 10)):.
 # %% tags=["nbval-check-output"]
 from sklearn.metrics import roc_auc_score
 
-from torchfakes_utils.metrics import binary_metrics
+from torchfakes_utils.metrics.binary import binary_metrics
 
 measured = binary_metrics(truth, p_fake)
 by_hand = auc_by_pairs(truth, p_fake)
@@ -213,7 +213,7 @@ two_curves(1)
 # %%
 import pandas as pd
 
-from torchfakes_utils.calibration import reliability
+from torchfakes_utils.metrics.calibration import reliability
 
 said = 1 / (1 + np.exp(-crops["logit"].to_numpy()))  # what the network itself says
 pd.DataFrame(reliability(crops["label"], said, bins=5).rows()).round(2)
@@ -229,6 +229,7 @@ lesson_06.reliability_figure(crops["label"], said, worlds=[0.8, 0.5, 0.1, 0.01, 
 # inside it.
 #
 # That part can be repaired with pencil and paper (Saerens et al., 2002): add the change in log-odds to the logit.
+
 
 # %% tags=["nbval-check-output"]
 def in_another_world(score: float, fakes: float, trained_with: float = 0.5) -> float:
@@ -253,7 +254,7 @@ for fakes in (0.5, 0.1, 0.01, 0.001):
 # > move a crop across 0.5?
 
 # %%
-from torchfakes_utils.calibration import class_weights, fit_temperature
+from torchfakes_utils.metrics.calibration import class_weights, fit_temperature
 
 labels, logits = crops["label"].to_numpy(), crops["logit"].to_numpy()
 weights = class_weights(labels, 0.5)
@@ -308,6 +309,7 @@ for desk in (lesson_06.NEWSROOM, lesson_06.BANK):
 # it wants calibrated probabilities *in their world*, and section 4 warned us. So we do not trust the formula; we look
 # at what each threshold does.
 
+
 # %%
 def at_desk(threshold: float = 0.5, desk: str = "newsroom"):
     return lesson_06.at_desk(truth, p_fake, threshold, lesson_06.DESKS[desk])
@@ -342,7 +344,7 @@ at_desk(decided["bank"], "bank")
 # result with the weights. `evaluate`, `predict` and everything later use it.
 
 # %%
-from torchfakes_utils.calibration import fit_threshold
+from torchfakes_utils.metrics.calibration import fit_threshold
 
 print(f"from these clips {fit_threshold(truth, p_fake)[0]:.3f}; kept with the weights {model.decision.threshold:.3f}")
 for threshold in (0.5, model.decision.threshold):
@@ -360,6 +362,7 @@ for threshold in (0.5, model.decision.threshold):
 #
 # > **Predict first.** There are about a dozen crops of each clip. If we draw crops instead of clips, does the
 # > interval come out too wide or too narrow? By how much?
+
 
 # %%
 def bootstrap(table, unit: list[str], by_class: bool = True, replicates: int = 500) -> tuple[float, float]:
@@ -385,7 +388,7 @@ for name, unit in {"crops": ["path"], "clips": ["method", "clip_id"], "pairs of 
 # %%
 widths = {name: high - low for name, _, low, high in rows}
 print({name: f"{width:.3f} wide" for name, width in widths.items()})
-print(f"clips against crops: {list(widths.values())[1] / list(widths.values())[0]:.1f} times as wide")
+print(f"clips against crops: {list(widths.values())[1] / next(iter(widths.values())):.1f} times as wide")
 lesson_06.interval_rows(rows, "The same AUC: how sure you are depends on what you count", "AUC by crop")
 
 # %% [markdown]
@@ -400,7 +403,7 @@ lesson_06.interval_rows(rows, "The same AUC: how sure you are depends on what yo
 # were separated. It does not say that the next ones will be.
 
 # %%
-from torchfakes_utils.uncertainty import bootstrap_interval
+from torchfakes_utils.metrics.intervals import bootstrap_interval
 
 for metric in ("auc", "balanced_accuracy", "eer"):
     low, high = bootstrap_interval(clips, metric)
@@ -431,8 +434,8 @@ print(f"best of the first 20: {max(dice[:20]):.2f}")
 # Nothing is changed afterwards, whatever comes out.
 
 # %%
-from torchfakes_utils.summary import summarise
-from torchfakes_utils.tables import SCORED_COLUMNS, read_table
+from torchfakes_utils.evaluation.summary import summarise
+from torchfakes_utils.io.tables import SCORED_COLUMNS, read_table
 
 test = read_table(course.ensure("scores"), SCORED_COLUMNS)
 summary = summarise(test, "test", model.decision)
@@ -568,6 +571,7 @@ for row in matrix[~same].itertuples():
 #
 # > **Predict first.** If only the surest half of the answers were given, would none of them be wrong?
 
+
 # %% tags=["nbval-check-output"]
 def risk_by_hand(labels, scores, threshold, coverage: float) -> float:
     """The share of wrong answers when only the surest ones are given."""
@@ -583,7 +587,7 @@ for coverage in (1.0, 0.75, 0.5):
     print(f"{coverage:4.0%} answered: {risk_by_hand(labels, scores, 0.5, coverage):.1%} of the answers wrong")
 
 # %%
-from torchfakes_utils.calibration import risk_coverage
+from torchfakes_utils.metrics.calibration import risk_coverage
 
 threshold = model.decision.threshold
 coverage, risk = risk_coverage(test["label"], test["probability_fake"], threshold)
@@ -648,6 +652,7 @@ for group, own in real.groupby("group"):
     low, high = lesson_06.wilson(count, len(own))
     print(f"{group:10s} {count} false alarms in {len(own)} real clips; 95 %: {low:.0%} to {high:.0%}")
 
+
 # %% tags=["nbval-check-output"]
 def clips_needed(rate: float, other: float) -> int:
     """Real clips in each of two groups, so that a test at 95 % sees the difference four times out of five."""
@@ -671,6 +676,7 @@ for rate, other in [(0.05, 0.25), (0.05, 0.10), (0.01, 0.02)]:
 #
 # **Exercise 1.** Write the expected calibration error: ten ranges of equal width between 0 and 1; in each, what the
 # scores say on average and what share is fake; the mean of the distances, each range by its share of the scores.
+
 
 # %%
 def ece(labels, scores):

@@ -29,9 +29,9 @@ plots.use_style()
 # %%
 import numpy as np
 
-from torchfakes_utils import heat_maps
 from torchfakes_utils.course import lesson_07
-from torchfakes_utils.detector import load
+from torchfakes_utils.explanation import heat_maps
+from torchfakes_utils.models.detector import load
 
 model = load(course.ensure("run"))
 faces = course.faces_table("test")
@@ -74,7 +74,7 @@ plots.images(overlays, titles, 5, "What spoke for the truth, says Grad-CAM", lis
 # %%
 import torch
 
-from torchfakes_utils.dataset import read_crop
+from torchfakes_utils.crops.table import read_crop
 
 crops = torch.stack([read_crop(file) for file in shown["file"]])  # (10, 3, 160, 160) uint8
 surest = n + int(model.probability(crops)[n:].argmax())  # the fake of which it is most sure
@@ -199,7 +199,7 @@ widgets.explore(
 # > **Predict first.** For which of the four methods should the heat lie lowest in the face?
 
 # %%
-from torchfakes_utils.mask_agreement import crop_mask
+from torchfakes_utils.explanation.mask_agreement import crop_mask
 
 data = course.paths().data
 pictures, names = [], []
@@ -228,7 +228,7 @@ plots.images(pictures, names, 5, "The same frame, real and forged; where it was 
 # > rows below, and say which row is the trained network's.
 
 # %%
-from torchfakes_utils.sanity_checks import untrained
+from torchfakes_utils.explanation.sanity_checks import untrained
 
 unknowing = untrained(model, seed=0)
 chances = {"trained": model.probability(crops), "untrained": unknowing.probability(crops)}
@@ -272,9 +272,9 @@ print(f"the network of the coin: P(fake) of the ten faces from {low:.3f} to {hig
 # > have fallen?
 
 # %%
-from torchfakes_utils.explanation import choose
-from torchfakes_utils.regions import clip_names
-from torchfakes_utils.sanity_checks import Question, beside, cascade
+from torchfakes_utils.explanation.explain import choose
+from torchfakes_utils.explanation.regions import clip_names
+from torchfakes_utils.explanation.sanity_checks import Question, beside, cascade
 
 some = choose(faces, 24)  # one crop a clip, real ones and all four methods
 inputs = torch.stack([model.preprocessing.apply(read_crop(file)) for file in some["file"]])
@@ -308,7 +308,7 @@ print(f"trained on a coin's labels: {row['rank_correlation']:+.2f} ({row['low']:
 # (Cheeks were not in the claim. Without them, the nose would swallow their heat.)
 
 # %%
-from torchfakes_utils.regions import REGIONS, face_regions, landmarks_of
+from torchfakes_utils.explanation.regions import REGIONS, face_regions, landmarks_of
 
 regions = [face_regions(landmarks_of(text)) for text in shown["landmarks"]]
 pictures = [lesson_07.paint_regions(photos[i], regions[i]) for i in range(n)]
@@ -343,8 +343,8 @@ for index, region in enumerate(REGIONS):
 # %%
 import pandas as pd
 
-from torchfakes_utils.dataset import limit_frames
-from torchfakes_utils.regions import region_shares, region_table
+from torchfakes_utils.crops.table import limit_frames
+from torchfakes_utils.explanation.regions import region_shares, region_table
 
 four = limit_frames(faces, 4)
 heats = {"trained": (faces, heat_maps.of_faces(model, faces, [plots.NAMES[label] for label in faces["label"]]))}
@@ -391,7 +391,7 @@ for kind in plots.NAMES:
     own, *controls = (table[table["kind"] == kind].set_index("region") for table in tables.values())
     above = own.index[own["low"] > 1]
     beyond = [region for region in above if all(own.loc[region, "low"] > one.loc[region, "high"] for one in controls)]
-    named = (', '.join(names) or 'nothing' for names in (above, beyond))
+    named = (", ".join(names) or "nothing" for names in (above, beyond))
     print(f"on {kind}:", "above chance {}; beyond both controls {}".format(*named))
 
 # %% [markdown]
@@ -449,7 +449,7 @@ else:
 # > trained network?
 
 # %%
-from torchfakes_utils.mask_agreement import MEASURES, agreement, agreement_table, baselines, crop_masks
+from torchfakes_utils.explanation.mask_agreement import MEASURES, agreement, agreement_table, baselines, crop_masks
 
 masks = crop_masks(faces, data).masks
 measured = [agreement_table({"trained": agreement(heats["trained"][1], masks)}, faces)]
@@ -497,7 +497,7 @@ for method in dict.fromkeys(table["method"]):
 # > **Predict first.** Whose places will cost most?
 
 # %%
-from torchfakes_utils.sanity_checks import road
+from torchfakes_utils.explanation.sanity_checks import road
 
 removed = road(model, question)
 for row in removed.itertuples():
@@ -514,6 +514,7 @@ for row in removed.itertuples():
 #
 # **Exercise 1.** The heart of Grad-CAM is one line: from the gradient at a layer, (channels, height, width), to a
 # weight for each channel. Write it.
+
 
 # %%
 def channel_weights(gradient):
@@ -540,6 +541,7 @@ lesson_07.check_weights(channel_weights)
 # %% [markdown]
 # **Exercise 2.** Write the pointing game: 1 if the hottest place lies inside the mask, 0 if not, and `np.nan` for a
 # map that is dark all over, for it points nowhere.
+
 
 # %%
 def pointing_game(heat, mask):

@@ -195,6 +195,7 @@ for number, patient in patients.items():
 # Two questions that need no picture at all. What are the training batches made of? And has the network met its
 # validation clips before?
 
+
 # %%
 def clips(faces: pd.DataFrame) -> set:
     """The clips of some crops; a clip's name is shared by its four fakes, so the method belongs to it."""
@@ -269,7 +270,7 @@ lesson_08.check_diagnosis(diagnosis)
 
 # %%
 from torchfakes_utils.course.lab import SCORE_COLUMNS
-from torchfakes_utils.tables import read_table
+from torchfakes_utils.io.tables import read_table
 
 scores = read_table(course.ensure("lab"), SCORE_COLUMNS)
 lesson_08.symptoms(scores)
@@ -346,6 +347,7 @@ pd.DataFrame(rows).T.rename_axis("detector").round(2)
 # whatever you measured: `lesson_08.told(patient.test)`, `lesson_08.change(patient, label)`,
 # `patient.inputs("test", patient.tested_on)`, `lesson_08.company(patient)`, `lesson_08.known_clips(patient)`,
 # `patient.batch_labels()`. It is tried on eight *other* detectors, trained from another seed.
+
 
 # %%
 def alarm(patient):

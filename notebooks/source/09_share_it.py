@@ -28,9 +28,9 @@ plots.use_style()
 
 # %%
 from torchfakes_utils.course import lesson_09
-from torchfakes_utils.inference import Predictor
-from torchfakes_utils.tables import CLIP_COLUMNS, read_table
-from torchfakes_utils.video import read_frames
+from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.io.tables import CLIP_COLUMNS, read_table
+from torchfakes_utils.io.video import read_frames
 
 predictor = Predictor.from_run(course.ensure("run"), device="cpu")
 data = course.paths().data
@@ -270,8 +270,8 @@ lesson_09.curves_figure(both, ["a real clip", "a fake clip"], predictor.threshol
 # split of lesson 06.
 
 # %%
-from torchfakes_utils.tables import SCORED_COLUMNS
-from torchfakes_utils.verdict import frame_interval
+from torchfakes_utils.inference.verdict import frame_interval
+from torchfakes_utils.io.tables import SCORED_COLUMNS
 
 scores = read_table(course.ensure("scores"), SCORED_COLUMNS)
 table = lesson_09.by_clip_and_frame(scores, predictor.threshold, frame_interval)
@@ -299,7 +299,7 @@ print(f"{len(wrong)} verdicts are wrong; in {wrong['clear'].sum()} of them the b
 # believe that. Look:
 
 # %% tags=["nbval-check-output"]
-from torchfakes_utils.app import AppConfig, Served
+from torchfakes_utils.app.server import AppConfig, Served
 
 
 def files_in(folder):
@@ -374,6 +374,7 @@ print(f"(false alarms {alarms:.0%}, but with {clip['n_real']} real clips anythin
 # **Exercise 1.** Turn a photo upright, by its EXIF orientation: 1, 3, 6 or 8. (`np.rot90(pixels, 1)` turns
 # *anti*clockwise.)
 
+
 # %%
 def upright(pixels, orientation):
     """pixels (H, W, 3), orientation 1, 3, 6 or 8; gives the photo as it was taken."""
@@ -399,6 +400,7 @@ lesson_09.check_upright(upright)
 # **Exercise 2.** The verdict on a film with several people: from P(fake) of every person in every frame, and whether
 # that crop is usable. A film is as fake as its most fake-looking person; a person's score is the mean over their
 # usable frames.
+
 
 # %%
 def verdict(fake, usable, threshold):

@@ -31,8 +31,8 @@ import numpy as np
 import torch
 
 from torchfakes_utils.course import colab, lesson_12
-from torchfakes_utils.dataset import limit_frames, read_crop
-from torchfakes_utils.detector import load
+from torchfakes_utils.crops.table import limit_frames, read_crop
+from torchfakes_utils.models.detector import load
 
 colab.extra("export")
 folder = course.ensure("export")  # the detector as ONNX files, and how they were checked
@@ -100,7 +100,7 @@ for name, (low, high) in decision["ranges"].items():
 # was never compared is a rumour, so compare:
 
 # %% tags=["nbval-check-output"]
-from torchfakes_utils.export_onnx import OnnxNetwork
+from torchfakes_utils.export.onnx_format import OnnxNetwork
 
 fp32 = OnnxNetwork(folder / "detector.fp32.onnx")
 apart = np.abs(fp32(crops.numpy()) - eager).max()
@@ -271,7 +271,7 @@ lesson_12.shift_figure(before, after, faces["label"], threshold, "Eight bits bes
 import tempfile
 from pathlib import Path
 
-from torchfakes_utils.export_onnx import quantise
+from torchfakes_utils.export.onnx_format import quantise
 
 noise = np.random.default_rng(0).normal(128, 3, (32, *crops.shape[1:])).clip(0, 255).astype(np.uint8)
 with tempfile.TemporaryDirectory() as scratch:
@@ -339,7 +339,7 @@ import importlib.util
 if importlib.util.find_spec("executorch") is None:
     print("ExecuTorch is not installed here: pip install '.[phone]' in the project's folder")
 else:
-    from torchfakes_utils.export_executorch import PteNetwork, export_detector
+    from torchfakes_utils.export.executorch_format import PteNetwork, export_detector
 
     with tempfile.TemporaryDirectory() as scratch:
         program = export_detector(detector, Path(scratch) / "detector.fp32.pte")
@@ -351,6 +351,7 @@ else:
 # ## Exercises
 #
 # **Exercise 1.** Symmetric quantisation to eight bits: from weights to whole numbers from -127 to 127, and the scale.
+
 
 # %%
 def symmetric(weights):
@@ -377,6 +378,7 @@ lesson_12.check_symmetric(symmetric)
 # %% [markdown]
 # **Exercise 2.** Scale and zero point for activations: the whole numbers from 0 to 255 shall cover `low` to `high`,
 # and 0 shall be one of them exactly.
+
 
 # %%
 def zero_point(low, high):

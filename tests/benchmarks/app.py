@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 import psutil
-from common import command, machine
 from PIL import Image
 
-from torchfakes_utils.video import read_frames
+from torchfakes_utils.io.video import read_frames
+
+from common import command, machine
 
 
 @contextlib.contextmanager

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import command, machine
 from sklearn.metrics import roc_auc_score
 
-from torchfakes_utils.dataset import load_faces
-from torchfakes_utils.detector import load
-from torchfakes_utils.evaluation import score
-from torchfakes_utils.tables import FACE_COLUMNS, write_table
-from torchfakes_utils.training import TrainingConfig, train
+from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.evaluation.evaluate import score
+from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
+from torchfakes_utils.models.detector import load
+from torchfakes_utils.training.trainer import TrainingConfig, train
+
+from common import command, machine
 
 EPOCHS, SIZE = 5, 128
 # AdamW, one cycle to 1e-3, mirror images, every crop once an epoch: what most people would begin with.

@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import command, machine
 
-from torchfakes_utils.bootstrap import METRICS, replicate_metrics
-from torchfakes_utils.dataset import load_faces, read_crop
-from torchfakes_utils.detector import Detector, load, torch_device
-from torchfakes_utils.heat_maps import METHODS, grad_cam
-from torchfakes_utils.metrics import binary_metrics
-from torchfakes_utils.scoring import Scoring, score
+from torchfakes_utils.crops.table import load_faces, read_crop
+from torchfakes_utils.evaluation.scoring import Scoring, score
+from torchfakes_utils.explanation.heat_maps import METHODS, grad_cam
+from torchfakes_utils.metrics.binary import binary_metrics
+from torchfakes_utils.metrics.bootstrap import METRICS, replicate_metrics
+from torchfakes_utils.models.detector import Detector, load, torch_device
+
+from common import command, machine
 
 LAYERS = ("repeat_1", "repeat_2", "block8")
 

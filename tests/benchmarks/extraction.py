@@ -27,12 +27,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from common import alone, command, machine, peak_mib
 
-from torchfakes_utils import faceforensics, mini, scheduling
-from torchfakes_utils.faces import ExtractionConfig, extract, square_crop
-from torchfakes_utils.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table, write_table
-from torchfakes_utils.video import length, read_frames, spread, write_video
+from torchfakes_utils.datasets import faceforensics
+from torchfakes_utils.datasets.mini import build
+from torchfakes_utils.faces import workers as scheduling
+from torchfakes_utils.faces.extraction import ExtractionConfig, extract, square_crop
+from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table, write_table
+from torchfakes_utils.io.video import length, read_frames, spread, write_video
+
+from common import alone, command, machine, peak_mib
 
 WIDE = (720, 1280)
 CRF = {"c23": 23, "c40": 40}
@@ -63,7 +66,7 @@ class Row:
 
 def wide_mini(folder: Path, sets: int) -> Path:
     """Mini-FF++ as 1280x720 films, both compressions: its square frames scaled up, the wall drawn out to both sides."""
-    small = mini.build(folder / "mini", mini.MiniConfig(identities=max(6, sets + sets % 2)))
+    small = build.build(folder / "mini", build.MiniConfig(identities=max(6, sets + sets % 2)))
     wide = folder / "wide"
     tasks = [
         (path, wide / path.relative_to(small).parent.parent.with_name(name) / "videos" / path.name, crf)

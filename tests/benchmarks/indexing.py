@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from torchfakes_utils import faceforensics, splits
-from torchfakes_utils.tables import CLIP_COLUMNS, read_table
+from torchfakes_utils.datasets import faceforensics, splits
+from torchfakes_utils.io.tables import CLIP_COLUMNS, read_table
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 

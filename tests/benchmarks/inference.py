@@ -18,16 +18,17 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from common import alone, command, machine, peak_mib
 
-from torchfakes_utils import export
-from torchfakes_utils.cascade import CascadeDetector, FaceNetworks
-from torchfakes_utils.dataset import load_faces, read_crop
-from torchfakes_utils.detector import load
-from torchfakes_utils.export_onnx import face_callable
-from torchfakes_utils.inference import CLOSE_UP, FAR_AWAY, Predictor
-from torchfakes_utils.metrics import binary_metrics, by_clip
-from torchfakes_utils.video import read_frames, write_video
+from torchfakes_utils.crops.table import load_faces, read_crop
+from torchfakes_utils.export import exporter
+from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks
+from torchfakes_utils.export.onnx_format import face_callable
+from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY, Predictor
+from torchfakes_utils.io.video import read_frames, write_video
+from torchfakes_utils.metrics.binary import binary_metrics, by_clip
+from torchfakes_utils.models.detector import load
+
+from common import alone, command, machine, peak_mib
 
 # By name: the file below the exports' folder, and whether the face networks are exports, too.
 EXPORTS = {
@@ -45,7 +46,7 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 def network(name: str, run: Path) -> Network:
     """What turns crops (B, 3, S, S) uint8 into logits (B,)."""
     if name in EXPORTS:
-        return export.load_network(run / "export" / EXPORTS[name][0])
+        return exporter.load_network(run / "export" / EXPORTS[name][0])
     detector = load(run)
     work = torch.compile(detector) if name == COMPILED else detector
 
@@ -204,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, faces_csv = arguments.run or course.ensure("run"), arguments.faces or course.ensure("faces")
     for form in ("onnx", "executorch"):
         if not (run / "export" / form).is_dir():
-            export.export(run, export.ExportConfig(form, faces=faces_csv))
+            exporter.export(run, exporter.ExportConfig(form, faces=faces_csv))
     files = material(course.ensure("mini"), arguments.work)
     results: dict[str, Any] = {"machine": machine()}
     results["ways"] = measure(run, faces_csv, files, arguments.rounds)

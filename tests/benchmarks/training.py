@@ -25,16 +25,17 @@ from typing import Any
 import pandas as pd
 import psutil
 import torch
-from common import alone, command, machine, peak_mib
 from torch.nn import functional as F
 
-from torchfakes_utils.batches import Batch
-from torchfakes_utils.crops import open_store
-from torchfakes_utils.dataset import load_faces
-from torchfakes_utils.detector import Detector, DetectorConfig
-from torchfakes_utils.optimisation import autocast_dtype
-from torchfakes_utils.tables import FACE_COLUMNS, write_table
-from torchfakes_utils.training import Trainer, TrainingConfig, load_crops
+from torchfakes_utils.crops.store import open_store
+from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
+from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.training.data import Batch
+from torchfakes_utils.training.optimisation import autocast_dtype
+from torchfakes_utils.training.trainer import Trainer, TrainingConfig, load_crops
+
+from common import alone, command, machine, peak_mib
 
 BATCH, SIZE = 16, 160
 CUDA = torch.cuda.is_available()

@@ -27,7 +27,7 @@ from PIL import Image
 
 from torchfakes_utils.course import state
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.tables import atomic_write
+from torchfakes_utils.io.files import atomic_write
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -129,7 +129,7 @@ def differences(twin: NotebookNode, notebook: NotebookNode) -> list[str]:
     for index, (wanted, cell) in enumerate(zip(twin.cells, notebook.cells, strict=False)):
         for part in ("cell_type", "source"):
             if wanted[part] != cell[part]:
-                found.append(f"cell {index}: another {part.replace('_', ' ')}: {wanted[part][:60]!r}")
+                found.append(f"cell {index}: another {part.replace('_', ' ')}: {wanted[part][:60]!r}")  # noqa: PERF401
         if wanted.metadata.get("tags", []) != cell.metadata.get("tags", []):
             found.append(f"cell {index}: other tags")
         if cell.cell_type == "code" and cell.source.strip() and cell.get("execution_count") is None:

@@ -19,14 +19,16 @@ import torch
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from torchfakes_utils.augmentation import AUGMENTATIONS, Augmentation, augment, draw
-from torchfakes_utils.batches import Batch
-from torchfakes_utils.crops import CropStore, open_store
-from torchfakes_utils.dataset import SAMPLERS, Preprocessing, limit_frames
-from torchfakes_utils.detector import Detector, load, save
+from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, augment, draw
+from torchfakes_utils.crops.samplers import SAMPLERS
+from torchfakes_utils.crops.store import CropStore, open_store
+from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.tables import CLIP_KEY, write_table
-from torchfakes_utils.training import Trainer, TrainingConfig, load_crops
+from torchfakes_utils.io.tables import CLIP_KEY, write_table
+from torchfakes_utils.models.detector import Detector, load, save
+from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.training.data import Batch
+from torchfakes_utils.training.trainer import Trainer, TrainingConfig, load_crops
 
 # Small enough that all teams together take a few minutes. In float32 and in one thread, so that it matters little
 # which processor they work on.
@@ -46,17 +48,17 @@ Inputs = Callable[[Preprocessing, torch.Tensor, torch.Tensor], torch.Tensor]
 # --- what can be done with crops on their way to the network: (B, 3, S, S) uint8 and labels (B,) to float32
 
 
-def normalised(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def normalised(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
     """As it should be: (x - 127.5) / 128."""
     return preprocessing.normalise(crops)
 
 
-def zero_to_one(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def zero_to_one(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
     """What torchvision's ToTensor gives where nobody normalises after it."""
     return crops / 255
 
 
-def closer(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def closer(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
     """Cut without the margin: the inner 1 / 1.3 of the crop, which is the face box itself."""
     edge = crops.shape[-1]
     inner = round(edge / 1.3)
@@ -366,7 +368,7 @@ class Patient:
     def with_program(self, **changes: Any) -> "Patient":
         """The same weights in another test program; `changes` are fields of `Way`."""
         other = copy.copy(self)
-        other._way, other._scores = replace(self._way, **changes), {}
+        other._way, other._scores = replace(self._way, **changes), {}  # noqa: SLF001
         return other
 
     def inputs(self, stage: str, faces: pd.DataFrame) -> torch.Tensor:

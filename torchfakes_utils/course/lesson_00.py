@@ -20,7 +20,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from torchfakes_utils.course import plots, state, widgets
-from torchfakes_utils.dataset import limit_frames
+from torchfakes_utils.crops.table import limit_frames
 
 # From common to rare: one fake among how many films.
 ONE_IN = (2, 5, 10, 50, 100, 500, 1000, 10_000, 100_000)
@@ -72,7 +72,7 @@ class Game:
         self._line = ipywidgets.HTML(self._progress())
         cells = []
         for file, caption, buttons in zip(faces["file"], self._captions, self._buttons, strict=True):
-            with open(file, "rb") as picture:
+            with open(file, "rb") as picture:  # noqa: PTH123
                 image = ipywidgets.Image(value=picture.read(), format="png", width=168, height=168)
             cells.append(ipywidgets.VBox([caption, image, buttons], layout=ipywidgets.Layout(width="180px")))
         grid = ipywidgets.Layout(grid_template_columns="repeat(auto-fill, 184px)", grid_gap="8px 0px", width="100%")

@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from torchfakes_utils.course import plots
+from torchfakes_utils.datasets.faceforensics import mask_path
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.face_detection import square_crop
-from torchfakes_utils.faceforensics import mask_path
-from torchfakes_utils.video import read_frames
+from torchfakes_utils.faces.detection import square_crop
+from torchfakes_utils.io.video import read_frames
 
 # Splits have colours of their own (Okabe and Ito's green and purple), since blue and vermilion mean real and fake here;
 # and each its shape, since colour never stands alone.
@@ -239,7 +239,7 @@ def _mask(root: Path | str, clip: Mapping, index: int) -> np.ndarray | None:
     return frame(root, path, index) if path and (Path(root) / path).is_file() else None
 
 
-def _cutter(masks: Sequence[np.ndarray | None], scale: float = 2.1):
+def _cutter(masks: Sequence[np.ndarray | None], scale: float = 2.1):  # noqa: ANN202
     """A function that cuts a square round all that some masks cover; where they cover nothing, it cuts the middle."""
     present = [mask for mask in masks if mask is not None]
     box = masked_box(np.max(present, axis=0)) if present else None

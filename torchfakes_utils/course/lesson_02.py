@@ -22,9 +22,9 @@ from torch.nn.functional import interpolate
 from torchvision.ops import nms
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.face_detection import Detections, ExtractionConfig, FaceDetector, square_crop
-from torchfakes_utils.tracking import follow
-from torchfakes_utils.video import length, read_frames, spread
+from torchfakes_utils.faces.detection import Detections, ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.faces.tracking import follow
+from torchfakes_utils.io.video import length, read_frames, spread
 
 FACTOR = 0.709  # about 1/√2: each level of the pyramid has half the pixels of the one before
 WINDOW, STRIDE = 12, 2  # px: what P-Net sees at once, and how far one of its answers lies from the next

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.dataset import limit_frames
+from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.face_detection import square_crop
-from torchfakes_utils.sharpness import THRESHOLD, rejection_table, variance_of_laplacian
-from torchfakes_utils.tables import CLIP_KEY
-from torchfakes_utils.video import read_frames
+from torchfakes_utils.faces.detection import square_crop
+from torchfakes_utils.faces.quality import THRESHOLD, rejection_table, variance_of_laplacian
+from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.io.video import read_frames
 
 TICKS = (10, 30, 100, 300, 1000)
 

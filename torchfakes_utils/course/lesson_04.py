@@ -20,10 +20,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional
 
-from torchfakes_utils.augmentation import AUGMENTATIONS, Augmentation, augment, draw
 from torchfakes_utils.course import plots
-from torchfakes_utils.dataset import SAMPLERS, Preprocessing, limit_frames, read_crop
-from torchfakes_utils.sharpness import variance_of_laplacian
+from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, augment, draw
+from torchfakes_utils.crops.samplers import SAMPLERS
+from torchfakes_utils.crops.table import limit_frames, read_crop
+from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.models.preprocessing import Preprocessing
 
 BATCH = 32
 

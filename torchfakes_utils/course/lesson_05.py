@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.detector import Detector
+from torchfakes_utils.models.detector import Detector
 
 LN2 = float(np.log(2))  # the loss of a coin's answer
 GIB = 2**30
@@ -59,7 +59,7 @@ def cut_shortcuts(detector: Detector) -> int:
         branches = [getattr(block, name) for name in ("branch0", "branch1", "branch2") if hasattr(block, name)]
         last = torch.nn.Identity() if getattr(block, "noReLU", False) else torch.nn.ReLU()
 
-        def forward(x: torch.Tensor, block=block, branches=branches, last=last) -> torch.Tensor:
+        def forward(x: torch.Tensor, block=block, branches=branches, last=last) -> torch.Tensor:  # noqa: ANN001
             return last(block.scale * block.conv2d(torch.cat([branch(x) for branch in branches], 1)))
 
         block.forward = forward

@@ -11,9 +11,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from torchfakes_utils import report_figures
-from torchfakes_utils.calibration import class_weights, reliability
 from torchfakes_utils.course import exercises, plots
+from torchfakes_utils.metrics.calibration import class_weights, reliability
+from torchfakes_utils.report import figures
 
 ROWS = ("real", "fake")
 
@@ -114,7 +114,7 @@ def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, de
                     alpha=0.28 if right_call else 0.08,
                     hatch="" if right_call else "//",
                     edgecolor="white",
-                )  # fmt: skip
+                )
             )
             word = ("left alone", "false alarms", "missed", "found")[2 * row + column]
             middle.text(column + 0.5, row + 0.42, count, ha="center", va="center", fontsize=17, fontweight="bold")
@@ -369,7 +369,7 @@ def robustness_figure(found: Mapping[str, Any], title: str) -> Figure:
         found: the report's "robustness".
         title: the figure's one message.
     """
-    figure = report_figures.robustness(found)
+    figure = figures.robustness(found)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 

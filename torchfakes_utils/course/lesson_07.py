@@ -10,10 +10,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from torchfakes_utils.course import exercises, plots
-from torchfakes_utils.detector import Detector
-from torchfakes_utils.heat_maps import of_faces, overlay
-from torchfakes_utils.regions import REGIONS
-from torchfakes_utils.video import spread
+from torchfakes_utils.explanation.heat_maps import of_faces, overlay
+from torchfakes_utils.explanation.regions import REGIONS
+from torchfakes_utils.io.video import spread
+from torchfakes_utils.models.detector import Detector
 
 
 def varied_pairs(faces: pd.DataFrame, count: int = 5) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from torch import nn
 
 from torchfakes_utils.course import exercises, plots
 from torchfakes_utils.course.lab import CANDIDATES, PATIENTS, Patient
-from torchfakes_utils.metrics import binary_metrics
-from torchfakes_utils.tables import CLIP_KEY
+from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.metrics.binary import binary_metrics
 
 # What a learner may answer, and which candidate it stands for.
 DIAGNOSES = {

@@ -18,10 +18,10 @@ from matplotlib.patches import Rectangle
 from PIL import Image, ImageFilter
 
 from torchfakes_utils.course import exercises, plots
-from torchfakes_utils.inference import Look, Predictor
-from torchfakes_utils.tables import CLIP_KEY
-from torchfakes_utils.verdict import CANNOT_TELL, FAKE, REAL, Prediction
-from torchfakes_utils.video import read_frames, write_video
+from torchfakes_utils.inference.predictor import Look, Predictor
+from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, Prediction
+from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.io.video import read_frames, write_video
 
 _COLOURS = {FAKE: plots.FAKE, REAL: plots.REAL, CANNOT_TELL: plots.NEUTRAL}
 _LINES = {FAKE: "--", REAL: "-", CANNOT_TELL: ":"}
@@ -38,7 +38,7 @@ def uploads(folder: Path, clip: Path, another: Path) -> list[Path]:
     Returns:
         The files, in the order in which the lesson shows them.
     """
-    indices, frames = read_frames(clip)
+    _indices, frames = read_frames(clip)
     face = frames[len(frames) // 2]
     second = cv2.resize(read_frames(another, [0])[1][0], face.shape[1::-1])
     photo = Image.fromarray(face)
@@ -77,9 +77,7 @@ def verdicts_figure(looks: Sequence[Look], titles: Sequence[str], threshold: flo
         threshold: from which on a face is called fake.
         title: the figure's one message.
     """
-    figure, axes = plt.subplots(
-        2, len(looks), figsize=(2.5 * len(looks), 3.9), height_ratios=[4, 1], squeeze=False
-    )
+    figure, axes = plt.subplots(2, len(looks), figsize=(2.5 * len(looks), 3.9), height_ratios=[4, 1], squeeze=False)
     for ax, below, look, name in zip(*axes, looks, titles, strict=True):
         frame = int(look.media.indices[len(look.media.indices) // 2])
         ax.imshow(look.picture(frame))

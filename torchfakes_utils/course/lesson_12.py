@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from torchfakes_utils.course import exercises, plots
-from torchfakes_utils.detector import Detector
-from torchfakes_utils.metrics import binary_metrics, by_clip
-from torchfakes_utils.uncertainty import compare
+from torchfakes_utils.metrics.binary import binary_metrics, by_clip
+from torchfakes_utils.metrics.intervals import compare
+from torchfakes_utils.models.detector import Detector
 
 
 def quantise(values: np.ndarray, bits: int, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:

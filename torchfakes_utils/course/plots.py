@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from torchfakes_utils import report_figures
+from torchfakes_utils.report import figures
 
-REAL, FAKE, NEUTRAL = report_figures.REAL, report_figures.FAKE, report_figures.NEUTRAL
+REAL, FAKE, NEUTRAL = figures.REAL, figures.FAKE, figures.NEUTRAL
 
 COLOURS = (REAL, FAKE)  # by label: 0 is real, 1 is fake
 NAMES = ("real", "fake")

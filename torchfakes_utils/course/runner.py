@@ -17,7 +17,7 @@ from nbconvert import HTMLExporter
 
 from torchfakes_utils.course import build, colab, state
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.tables import atomic_write
+from torchfakes_utils.io.files import atomic_write
 
 # What a reader should see at the end, by frame and by clip; the rest is in report.json.
 METRICS = ("auc", "balanced_accuracy", "accuracy", "eer", "always_fake_accuracy")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from torchfakes_utils.course.lab import Patient
-    from torchfakes_utils.detector import Detector
+    from torchfakes_utils.models.detector import Detector
 
 # What the course sets differently from the pipeline's defaults when it works on Mini-FF++. Change it here only:
 # what was built with other settings is built again.
@@ -179,14 +179,14 @@ def faces_table(split: str | None = None) -> "pd.DataFrame":
     Args:
         split: "train", "val" or "test"; None for all.
     """
-    from torchfakes_utils.dataset import load_faces
+    from torchfakes_utils.crops.table import load_faces
 
     return load_faces(ensure("faces"), split)
 
 
 def detector() -> "Detector":
     """The course's trained detector, in evaluation mode, trained first if need be."""
-    from torchfakes_utils.detector import load
+    from torchfakes_utils.models.detector import load
 
     return load(ensure("run") / "best").eval()
 
@@ -291,70 +291,73 @@ def _fingerprint(step: str, where: Paths) -> str:
 
 
 def _mini(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import mini
+    from torchfakes_utils.datasets.mini import build
 
-    mini.build(where.data, mini.MiniConfig(**_settings("mini", where)), progress=progress)
+    build.build(where.data, build.MiniConfig(**_settings("mini", where)), progress=progress)
 
 
-def _clips(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import faceforensics
+def _clips(where: Paths, progress: bool) -> None:  # noqa: ARG001
+    from torchfakes_utils.datasets import faceforensics
 
     faceforensics.write_clips(where.data)
 
 
 def _faces(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import faces
+    from torchfakes_utils.faces import extraction
 
-    config = faces.ExtractionConfig(**_settings("faces", where))
-    faces.extract(where.data, where.faces, config, progress=progress)
+    config = extraction.ExtractionConfig(**_settings("faces", where))
+    extraction.extract(where.data, where.faces, config, progress=progress)
 
 
 def _run(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import training
+    from torchfakes_utils.training import trainer
 
-    training.train(where.faces_csv, where.run, training.TrainingConfig(**_settings("run", where)), progress=progress)
+    trainer.train(where.faces_csv, where.run, trainer.TrainingConfig(**_settings("run", where)), progress=progress)
 
 
-def _scores(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import evaluation, report
+def _scores(where: Paths, progress: bool) -> None:  # noqa: ARG001
+    from torchfakes_utils.evaluation import evaluate
+    from torchfakes_utils.report import write
 
-    report.write(where.run, evaluation.evaluate(where.run, where.faces_csv))
+    write.write(where.run, evaluate.evaluate(where.run, where.faces_csv))
     # The new report knows nothing of robustness; measured anew, which costs nothing where it is kept.
     (where.run / ".course-robustness.json").unlink(missing_ok=True)
 
 
 def _robustness(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import evaluation, report
-    from torchfakes_utils.robustness import RobustnessConfig
-    from torchfakes_utils.scoring import Scoring
+    from torchfakes_utils.evaluation import evaluate
+    from torchfakes_utils.evaluation.robustness import RobustnessConfig
+    from torchfakes_utils.evaluation.scoring import Scoring
+    from torchfakes_utils.report import write
 
-    config = evaluation.EvaluationConfig(
+    config = evaluate.EvaluationConfig(
         scoring=Scoring(progress=progress),
         scores=where.run / "scores.csv",
         perturb=True,
         robustness=RobustnessConfig(**_settings("robustness", where)),
     )
-    report.write(where.run, evaluation.evaluate(where.run, where.faces_csv, config))
+    write.write(where.run, evaluate.evaluate(where.run, where.faces_csv, config))
 
 
-def _export(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import export
+def _export(where: Paths, progress: bool) -> None:  # noqa: ARG001
+    from torchfakes_utils.export import exporter
 
-    export.export(where.run, export.ExportConfig("onnx", faces=where.faces_csv))
+    exporter.export(where.run, exporter.ExportConfig("onnx", faces=where.faces_csv))
 
 
 def _matrix(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import cross_manipulation, training
-    from torchfakes_utils.scoring import Scoring
+    from torchfakes_utils.evaluation import cross_manipulation
+    from torchfakes_utils.evaluation.scoring import Scoring
+    from torchfakes_utils.training import trainer
 
     scoring = Scoring(frames=MATRIX_FRAMES, progress=progress)
-    cross_manipulation.matrix(where.faces_csv, where.matrix, training.TrainingConfig(**MATRIX), scoring=scoring)
+    cross_manipulation.matrix(where.faces_csv, where.matrix, trainer.TrainingConfig(**MATRIX), scoring=scoring)
 
 
 def _control(where: Paths, progress: bool) -> None:
-    from torchfakes_utils import training
+    from torchfakes_utils.training import trainer
 
-    training.train(where.faces_csv, where.control, training.TrainingConfig(**CONTROL), progress=progress)
+    trainer.train(where.faces_csv, where.control, trainer.TrainingConfig(**CONTROL), progress=progress)
 
 
 def _lab(where: Paths, progress: bool) -> None:

@@ -30,7 +30,7 @@ class Shown:
         self.widget = widget
         self.png = png
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002
         return {
             "text/plain": "(interactive: run this cell)",
             "image/png": base64.b64encode(self.png).decode(),
@@ -62,7 +62,7 @@ def explore(draw: Callable[..., Figure], /, *, labels: dict[str, str] | None = N
         try:
             picture.value = png(draw(**{name: box.value for name, box in boxes.items()}))
             message.value = ""
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
 
     for box in boxes.values():

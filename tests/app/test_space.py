@@ -1,0 +1,191 @@
+"""The folder for Hugging Face Spaces starts by itself, with its own copy of the program, and says what it holds."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from torchfakes_utils.app import examples
+from torchfakes_utils.app import space as app_space
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.hub.package import package
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save, store_decision
+from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.app import client, free_port, started
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    torch.manual_seed(0)
+    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
+    detector.decision = Decision(threshold=0.05)
+    return save(detector, tmp_path_factory.mktemp("run") / "best").parent
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory, tiny_ffpp):
+    """What of a Mini-FF++ folder the examples are made from."""
+    root = tmp_path_factory.mktemp("mini") / "mini"
+    shutil.copytree(tiny_ffpp, root)
+    shutil.copytree(root / "manipulated_sequences/FaceSwap", root / "manipulated_sequences/NeuralTextures")
+    people = [{"id": f"00{one}", "partner": f"00{one ^ 1}", "split": "test" if one > 3 else "train", "blur": ""}
+              for one in range(6)]  # fmt: skip
+    (root / "mini.json").write_text(json.dumps({"people": people}))
+    return root
+
+
+@pytest.fixture(scope="module")
+def space(run, mini, tmp_path_factory):
+    out = tmp_path_factory.mktemp("spaces") / "space"
+    app_space.build(run, out, mini)
+    return out
+
+
+def test_it_starts_from_within_its_folder_and_answers(space, tmp_path, monkeypatch):
+    from gradio_client import handle_file
+
+    port = free_port()
+    monkeypatch.setenv("GRADIO_SERVER_PORT", str(port))
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    where = [sys.executable, "-c", "import torchfakes_utils; print(torchfakes_utils.__file__)"]
+    found = subprocess.run(where, cwd=space, capture_output=True, text=True, check=True).stdout.strip()
+    assert found == str(space / "torchfakes_utils" / "__init__.py"), "its own copy of the program"
+    with started([sys.executable, "app.py"], tmp_path, cwd=space) as served:
+        assert served.url == f"http://127.0.0.1:{port}/"
+        connection = client(served.url)
+        photo = connection.predict(handle_file(str(space / "examples/photo-0.jpg")), api_name="/judge_photo")
+        clip = connection.predict(handle_file(str(space / "examples/video-1.mp4")), 4, api_name="/judge_video")
+        assert (photo["verdict"], photo["kind"], clip["verdict"], clip["kind"]) == ("fake", "photo", "fake", "video")
+        assert len(clip["faces"][0]["frames"]) == 4
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_its_readme_says_what_speaks_against_the_detector(space, tmp_path):
+    detector = Path(shutil.copytree(space / "detector", tmp_path / "detector"))
+    assert "Caution" not in (space / "README.md").read_text(encoding="utf-8")
+    store_decision(detector, Decision(caution="it is a coin"))
+    assert "\n**Caution**: it is a coin.\n" in app_space._readme(package(detector, "TorchFakes"))
+
+
+def test_its_face_is_what_spaces_ask_for(space, run):
+    from huggingface_hub import SpaceCard
+
+    card = SpaceCard.load(space / "README.md")
+    front, text = card.data.to_dict(), card.text
+    assert front["sdk"] == "gradio" and front["app_file"] == "app.py" and (space / front["app_file"]).is_file()
+    assert len(front["short_description"]) <= 60 and front["license"] == "other" and front["license_name"]
+    pins = dict(line.split("==") for line in (space / "requirements.txt").read_text().splitlines())
+    assert front["sdk_version"] == pins["gradio"] and front["python_version"] == "{}.{}".format(*sys.version_info)
+    assert load(run).sha256[:12] in text and "Meso4 at 64 px" in text
+    assert "safetensors filter=lfs" in (space / ".gitattributes").read_text()
+    assert "MIT License" in (space / "LICENSE").read_text()
+
+
+def test_it_asks_for_what_the_app_needs_in_the_versions_that_are_here():
+    import gradio
+
+    lines = app_space.requirements()
+    names = [line.partition("==")[0].lower() for line in lines]
+    assert {"torch", "gradio", "facenet-pytorch", "av", "jinja2"} <= set(names) and len(names) == len(set(names))
+    assert not {"pytest", "jupyterlab", "onnx", "executorch", "dask", "wandb"} & set(names)
+    assert f"gradio=={gradio.__version__}" in lines and not [line for line in lines if "+" in line]
+
+
+def test_nothing_of_the_course_or_of_this_machine_goes_along(space, run):
+    assert {path.name for path in space.iterdir()} == {
+        ".gitattributes", "LICENSE", "README.md", "app.py", "detector", "examples", "requirements.txt",
+        "torchfakes_utils",
+    }  # fmt: skip
+    names = {path.name for path in space.rglob("*")}
+    assert not {"course", "__pycache__", "scores.csv", "mistakes"} & names
+    for path in space.rglob("*"):
+        if path.suffix in (".json", ".md", ".txt") or path.name == "app.py":
+            assert str(run) not in path.read_text() and str(space) not in path.read_text()
+
+
+def test_again_takes_its_own_place_and_leaves_what_is_not_its_own(run, mini, tmp_path):
+    out = tmp_path / "space"
+    out.mkdir()
+    (out / ".git").mkdir()
+    (out / "README.md").write_text("a new Space has this")
+    app_space.build(run, out, mini)
+    (out / "examples" / "old.jpg").touch()
+    (out / "notes.txt").write_text("mine")
+    (out / "requirements.txt").write_text("changed")
+    app_space.build(run, out, mini)
+    assert not (out / "examples" / "old.jpg").exists() and "torch==" in (out / "requirements.txt").read_text()
+    assert (out / ".git").is_dir() and (out / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["space"], "nothing is left beside it"
+
+
+def test_a_folder_of_something_else_is_left_alone(run, mini, tmp_path):
+    (tmp_path / "thesis.tex").write_text("all my work")
+    with pytest.raises(InputError, match="did not make it"):
+        app_space.build(run, tmp_path, mini)
+    with pytest.raises(InputError, match="did not make it"):
+        app_space.build(run, tmp_path / "thesis.tex", mini)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("run_name", "data", "words"), [("nothing", None, "no detector"), (None, "nothing", "no Mini-FF")]
+)
+def test_what_is_missing_is_said_and_nothing_is_left(run, tmp_path, run_name, data, words):
+    out = tmp_path / "out" / "space"
+    with pytest.raises(InputError, match=words) as caught:
+        app_space.build(tmp_path / run_name if run_name else run, out, data and tmp_path / data)
+    assert "\n" not in str(caught.value) and not list(tmp_path.rglob("*.safetensors")) and not out.exists()
+
+
+# The examples
+
+
+def test_examples_are_what_their_labels_say(mini, tmp_path):
+    listed = examples.make_examples(mini, tmp_path / "examples")
+    assert [(one.kind, one.label) for one in listed] == [
+        ("photo", "Real"), ("photo", "Fake (Deepfakes)"), ("photo", "Fake (NeuralTextures)"),
+        ("photo", "Real, but too dark"), ("video", "Real"), ("video", "Fake (Deepfakes)"),
+        ("video", "Fake (NeuralTextures)"),
+    ]  # fmt: skip
+    folder = tmp_path / "examples"
+    real, deepfake = (folder / one.file for one in listed if one.kind == "video" and "Neural" not in one.label)
+    # Of the test split, which the detector was not trained on, and of two people.
+    assert real.read_bytes() == (mini / "original_sequences/youtube/c23/videos/004.mp4").read_bytes()
+    assert deepfake.read_bytes() == (mini / "manipulated_sequences/Deepfakes/c23/videos/005_004.mp4").read_bytes()
+    light = {one.label: np.asarray(Image.open(folder / one.file)).mean() for one in listed if one.kind == "photo"}
+    assert light["Real, but too dark"] < 0.2 * light["Real"]
+    for one in listed:
+        assert max(Image.open(folder / one.thumbnail).size) <= 160
+
+
+def test_examples_are_copied_by_their_list(mini, tmp_path):
+    listed = examples.make_examples(mini, tmp_path / "one")
+    (tmp_path / "one" / "secret.txt").write_text("not an example")
+    (tmp_path / "two").mkdir()
+    assert examples.put_examples(tmp_path / "one", tmp_path / "two") == listed
+    names = {path.name for path in (tmp_path / "two").iterdir()}
+    assert names == {name for one in listed for name in (one.file, one.thumbnail)}
+
+
+@pytest.mark.parametrize(
+    "listed", ["no json", '[{"kind": "photo"}]', '[{"kind":"photo","label":"x","file":"a","thumbnail":"b"}]']
+)
+def test_a_list_of_examples_that_is_wrong(tmp_path, listed):
+    (tmp_path / "examples.json").write_text(listed)
+    with pytest.raises(InputError, match="make the folder again"):
+        examples.put_examples(tmp_path, tmp_path)
+
+
+def test_examples_come_from_the_usual_place(tmp_path):
+    assert examples.usual_examples(None, tmp_path) is None
+    (tmp_path / "mini.json").touch()
+    assert examples.usual_examples(None, tmp_path) == tmp_path
+    assert examples.usual_examples(Path("mine"), tmp_path) == Path("mine")

@@ -1,0 +1,129 @@
+import json
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from torchfakes_utils.crops.samplers import balanced_sampler
+from torchfakes_utils.crops.table import FaceCrops, check_faces, limit_frames, load_faces, read_crop, read_extraction
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.crops import edited, make_faces
+
+
+@pytest.fixture(scope="module")
+def faces_csv(tmp_path_factory):
+    return make_faces(tmp_path_factory.mktemp("faces"))
+
+
+def test_load_faces_gives_one_split_with_files_that_exist(faces_csv):
+    faces = load_faces(faces_csv, "train")
+    assert set(faces["split"]) == {"train"} and len(faces) == 3 * 3 * 4
+    assert list(faces.index) == list(range(len(faces)))
+    assert (faces["clip_id"].str.len() >= 3).all()  # "000", not 0
+    assert len(load_faces(faces_csv)) == 7 * 3 * 4
+    crop = read_crop(faces["file"][0])
+    assert crop.shape == (3, 96, 96) and crop.dtype == torch.uint8
+
+
+def test_an_empty_split_names_those_that_there_are(faces_csv):
+    with pytest.raises(InputError, match=r"no crops in split 'holdout'.*train 36"):
+        load_faces(faces_csv, "holdout")
+
+
+def test_no_table(tmp_path):
+    with pytest.raises(InputError, match="no such table"):
+        load_faces(tmp_path / "faces.csv")
+
+
+def test_wrong_columns(faces_csv, tmp_path):
+    path = edited(faces_csv, tmp_path, lambda table: table.drop(columns=["label", "frame"]))
+    with pytest.raises(InputError, match="lacks the columns label, frame"):
+        load_faces(path)
+    with pytest.raises(InputError, match="lacks sharpness"):
+        check_faces(load_faces(faces_csv).drop(columns="sharpness"), faces_csv.parent)
+
+
+def test_a_table_without_rows(faces_csv, tmp_path):
+    with pytest.raises(InputError, match="empty"):
+        load_faces(edited(faces_csv, tmp_path, lambda table: table.head(0)))
+
+
+def test_crops_that_are_gone_are_counted_and_the_first_is_named(faces_csv, tmp_path):
+    def change(table):
+        table.loc[[3, 5], "path"] = ["crops/gone.png", "crops/gone_too.png"]
+        return table
+
+    with pytest.raises(InputError) as error:
+        load_faces(edited(faces_csv, tmp_path, change))
+    assert "gone.png: no such crop (2 of 84 are gone)" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_one_class_only(faces_csv):
+    faces = load_faces(faces_csv)
+    check_faces(faces, faces_csv.parent, splits=("train", "val", "test"))
+    without_real = faces[(faces["label"] == 1) | (faces["split"] != "val")]
+    check_faces(without_real, faces_csv.parent, splits=("train",))
+    with pytest.raises(InputError, match=r"split 'val' has 0 real and 16 fake crops"):
+        check_faces(without_real, faces_csv.parent, splits=("train", "val"))
+    with pytest.raises(InputError, match="one class"):
+        balanced_sampler(faces[faces["label"] == 1], 10)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"])
+def test_a_crop_that_is_no_picture(tmp_path, content):
+    (tmp_path / "crop.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"crop\.png: this crop cannot be read"):
+        read_crop(tmp_path / "crop.png")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "RGB"])
+def test_crops_are_rgb_whatever_they_were_stored_as(tmp_path, mode):
+    Image.new("RGB", (8, 6), (255, 0, 0)).convert(mode).save(tmp_path / "crop.png")
+    crop = read_crop(tmp_path / "crop.png")
+    assert crop.shape == (3, 6, 8)
+    assert mode == "L" or crop[:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_face_crops(faces_csv):
+    faces = load_faces(faces_csv, "val")
+    crops = FaceCrops(faces, Preprocessing(size=80).apply)
+    images, labels = zip(*(crops[i] for i in range(len(crops))), strict=True)
+    assert len(crops) == len(faces) and images[0].shape == (3, 80, 80)
+    assert torch.stack(labels).dtype == torch.float32
+    assert torch.stack(labels).tolist() == faces["label"].tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(1, 12))
+def test_limit_frames_keeps_every_clip_and_at_most_so_many_frames(lengths, per_clip):
+    rows = [("Deepfakes", "c23", f"{clip:03d}", frame) for clip, n in enumerate(lengths) for frame in range(n)]
+    faces = pd.DataFrame(rows, columns=[*CLIP_KEY, "frame"]).sample(frac=1, random_state=0)
+    kept = limit_frames(faces, per_clip)
+    assert sorted(kept.groupby("clip_id").size()) == sorted(min(per_clip, n) for n in lengths)
+    assert not kept.duplicated().any()
+    order = {row: i for i, row in enumerate(faces.itertuples(index=False, name=None))}
+    places = [order[row] for row in kept.itertuples(index=False, name=None)]
+    assert places == sorted(places)
+
+
+def test_limit_frames_does_not_take_the_fakes_of_one_pair_for_one_clip(faces_csv):
+    kept = limit_frames(load_faces(faces_csv), 1)
+    assert len(kept) == 7 * 3  # 7 real clips and two fakes of each, which share their clip_id
+
+
+def test_read_extraction(tmp_path):
+    assert read_extraction(tmp_path) == {}
+    path = tmp_path / "extraction.json"
+    path.write_text(json.dumps({"crop_scale": 1.3, "size": 160}))
+    assert read_extraction(tmp_path) == {"crop_scale": 1.3, "size": 160}
+    for wrong in ("{", "[]"):
+        path.write_text(wrong)
+        with pytest.raises(InputError, match=r"extraction\.json"):
+            read_extraction(tmp_path)

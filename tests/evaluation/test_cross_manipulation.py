@@ -1,0 +1,60 @@
+"""The matrix: a run a manipulation, every cell measured, and nothing trained twice."""
+
+import pandas as pd
+import pytest
+
+from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.evaluation import cross_manipulation
+from torchfakes_utils.evaluation.cross_manipulation import MATRIX_COLUMNS, lines, matrix
+from torchfakes_utils.evaluation.scoring import Scoring
+from torchfakes_utils.training.trainer import TrainingConfig, train
+
+TINY = TrainingConfig(architecture="Meso4", pretrained=None, image_size=32, epochs=1, batch_size=4, min_sharpness=0.0)
+
+
+def test_every_manipulation_is_trained_alone_and_tested_on_all(tiny_faces, tmp_path, monkeypatch):
+    found = matrix(tiny_faces / "faces.csv", tmp_path, TINY, scoring=Scoring(frames=2))
+    assert found["methods"] == ["Deepfakes", "FaceSwap"] and len(found["rows"]) == 4
+    table = pd.read_csv(tmp_path / "matrix.csv")
+    assert list(table) == MATRIX_COLUMNS
+    assert (table["real_clips"] == 2).all() and (table["fake_clips"] == 2).all() and table["auc"].between(0, 1).all()
+    assert "Deepfakes" in lines(found)[1] and len(lines(found)) == 4
+    # A second call only looks.
+    monkeypatch.setattr(cross_manipulation, "train", lambda *words, **more: train(*words, **more, on_epoch=pytest.fail))
+    assert matrix(tiny_faces / "faces.csv", tmp_path, TINY, scoring=Scoring(frames=2)) == found
+
+
+def test_one_manipulation_makes_no_matrix(tiny_faces, tmp_path):
+    with pytest.raises(InputError, match="two manipulations or more; there are FaceSwap"):
+        matrix(tiny_faces / "faces.csv", tmp_path, TrainingConfig(methods=("FaceSwap",)))
+
+
+def test_training_on_some_manipulations_sees_no_other(tiny_faces):
+    from torchfakes_utils.training.trainer import Trainer, load_crops
+
+    config = TrainingConfig(**{**vars(TINY), "methods": ("FaceSwap",)})
+    faces, preprocessing = load_crops(tiny_faces / "faces.csv", config)
+    data = Trainer(faces, preprocessing, config).data
+    for part in (data.train_faces, data.val_faces):
+        assert set(part.loc[part["label"] == 1, "method"]) == {"FaceSwap"} and (part["label"] == 0).any()
+    with pytest.raises(InputError, match="no fakes of the method 'Fog' in the table; there are Deepfakes, FaceSwap"):
+        Trainer(faces, preprocessing, TrainingConfig(**{**vars(TINY), "methods": ("Fog",)}))
+
+
+def test_labels_thrown_by_a_coin_are_half_and_half_and_the_same_for_a_seed(tiny_faces, tmp_path, capsys):
+    from torchfakes_utils.models.detector import load
+    from torchfakes_utils.training.trainer import Trainer, load_crops, train
+
+    config = TrainingConfig(**{**vars(TINY), "random_labels": True})
+    run = train(tiny_faces / "faces.csv", tmp_path / "run", config, progress=False).run
+    assert load(run).decision.caution.startswith("its training labels were drawn at random")
+    train(tiny_faces / "faces.csv", run, config)
+    said = capsys.readouterr().out
+    assert "caution: its training labels were drawn at random" in said, "of a run that was finished before, too"
+    faces, preprocessing = load_crops(tiny_faces / "faces.csv", config)
+    thrown, again = (Trainer(faces, preprocessing, config).data for _ in range(2))
+    true = load_faces(tiny_faces / "faces.csv", "train")["label"].to_numpy()
+    assert thrown._labels.tolist() == again._labels.tolist() != true.tolist()
+    assert 0.2 < thrown._labels.mean() < 0.8 and thrown.crops == (true == 0).sum()
+    assert thrown.val_faces["label"].tolist() == Trainer(faces, preprocessing, TINY).data.val_faces["label"].tolist()

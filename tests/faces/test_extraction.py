@@ -1,0 +1,407 @@
+"""Faces are found, followed and cut; a clip that cannot be used is a row with a reason, never the end."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torchfakes_utils.datasets.faceforensics import write_clips
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces import clip as clip_faces
+from torchfakes_utils.faces import extraction as module
+from torchfakes_utils.faces.extraction import ExtractionConfig, FaceDetector, extract, follow, square_crop
+from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.io.tables import (
+    CLIP_COLUMNS,
+    CLIP_KEY,
+    EXTRACTED_COLUMNS,
+    FACE_COLUMNS,
+    FAILURE_COLUMNS,
+    read_table,
+    write_table,
+)
+from torchfakes_utils.io.video import read_frames, write_video
+
+from helpers.scenes import moving
+
+QUICK = ExtractionConfig(frames=3, size=64)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Frames this small are no work to share, and threads that wait for each other slow a busy machine down."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector("cpu")
+
+
+@pytest.fixture
+def copied(tiny_ffpp: Path, tmp_path: Path) -> Path:
+    """Two people of the tiny data set and their FaceSwap fakes, to be spoilt; 4 clips."""
+    root = tmp_path / "ffpp"
+    for name in ("000", "001"):
+        path = f"original_sequences/youtube/c23/videos/{name}.mp4"
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tiny_ffpp / path, root / path)
+    for name in ("000_001", "001_000"):
+        path = f"manipulated_sequences/FaceSwap/c23/videos/{name}.mp4"
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tiny_ffpp / path, root / path)
+    shutil.copytree(tiny_ffpp / "splits", root / "splits")
+    write_clips(root)
+    return root
+
+
+# --- finding
+
+
+def test_finds_the_face_with_its_landmarks(detector: FaceDetector, portraits: list[np.ndarray]) -> None:
+    for found in detector.detect(np.stack(portraits)):
+        assert len(found) == 1
+        assert found.boxes.dtype == found.landmarks.dtype == np.float32
+        x1, y1, x2, y2 = found.boxes[0]
+        assert 30 < x2 - x1 < 100
+        assert found.probabilities[0] > 0.9
+        left_eye, right_eye, nose, left_mouth, right_mouth = found.landmarks[0]
+        assert x1 < left_eye[0] < nose[0] < right_eye[0] < x2
+        assert y1 < left_eye[1] < nose[1] < left_mouth[1] < y2
+        assert left_mouth[0] < right_mouth[0]
+
+
+def test_batch_with_faceless_frames(detector: FaceDetector, portraits: list[np.ndarray]) -> None:
+    """The trap of MTCNN's own choice of one face: it raises as soon as one frame of a batch has none."""
+    black = np.zeros_like(portraits[0])
+    results = detector.detect(np.stack([black, portraits[0], black, portraits[1]]))
+    assert [len(found) for found in results] == [0, 1, 0, 1]
+    assert results[0].boxes.shape == (0, 4)
+    assert results[0].landmarks.shape == (0, 5, 2)
+    assert follow(results) == [None, 0, None, 0]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 300), (500, 20), (61, 33)])
+def test_frames_of_any_shape(detector: FaceDetector, shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, *shape, 3)).astype(np.uint8)
+    assert len(detector.detect(noise)) == 2
+    assert detector.detect(noise[:0]) == []
+
+
+def test_two_faces_the_surest_first(detector: FaceDetector, portraits: list[np.ndarray]) -> None:
+    (found,) = detector.detect(np.concatenate(portraits, axis=1)[None])
+    assert len(found) == 2
+    assert found.probabilities[0] >= found.probabilities[1]
+
+
+def test_detection_on_a_smaller_frame_gives_boxes_of_the_full_one(portraits: list[np.ndarray]) -> None:
+    big = cv2.resize(portraits[0], (768, 768), interpolation=cv2.INTER_CUBIC)[None]
+    coarse = FaceDetector("cpu", ExtractionConfig(face_pixels=27)).detect(big)[0].boxes[0]
+    fine = FaceDetector("cpu", ExtractionConfig(face_pixels=116)).detect(big)[0].boxes[0]
+    assert intersection_over_union(coarse, fine) > 0.75
+
+
+def intersection_over_union(a: np.ndarray, b: np.ndarray) -> float:
+    sides = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)
+    return float(sides.prod() / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - sides.prod()))
+
+
+def test_faces_smaller_than_asked_for_are_left(portraits: list[np.ndarray]) -> None:
+    frame = np.stack(portraits)[:1]
+    assert len(FaceDetector("cpu", ExtractionConfig(min_face=0.9)).detect(frame)[0]) == 0
+
+
+def test_stumbling_detector_costs_one_frame_only(portraits: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """facenet-pytorch drops candidates that lie outside the frame, and then misses them in the next stage."""
+    detector = FaceDetector("cpu")
+    sound = detector._mtcnn.detect
+
+    def stumble(batch: np.ndarray, landmarks: bool) -> tuple:
+        if any(frame.max() == 7 for frame in batch):
+            raise IndexError("The shape of the mask [3] does not match the shape of the indexed tensor [4, 4]")
+        return sound(batch, landmarks=landmarks)
+
+    monkeypatch.setattr(detector._mtcnn, "detect", stumble)
+    results = detector.detect(np.stack([portraits[0], np.full_like(portraits[0], 7), portraits[1]]))
+    assert [len(found) for found in results] == [1, 0, 1]
+
+    def exhaust(batch: np.ndarray, landmarks: bool) -> tuple:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(detector._mtcnn, "detect", exhaust)
+    with pytest.raises(RuntimeError, match="out of memory"):  # no frame is called faceless for lack of memory
+        detector.detect(portraits[0][None])
+
+
+def test_wrong_arrays_and_devices(detector: FaceDetector) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        detector.detect(np.zeros((1, 64, 64, 3), np.float32))
+    with pytest.raises(ValueError, match=r"\(N, H, W, 3\)"):
+        detector.detect(np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(InputError, match="device 'abacus'"):
+        FaceDetector("abacus")
+
+
+# --- cutting
+
+
+def test_crop_is_the_square_that_it_says(portraits: list[np.ndarray]) -> None:
+    crop, square = square_crop(portraits[0], (50, 60, 90, 120), scale=1.0, size=60)
+    assert square == (40, 60, 100, 120)
+    assert np.array_equal(crop, portraits[0][60:120, 40:100])
+
+
+def test_crop_over_the_edge_repeats_the_outermost_pixels() -> None:
+    frame = np.arange(100, dtype=np.uint8).reshape(10, 10, 1).repeat(3, axis=2)
+    crop, square = square_crop(frame, (-3, -3, 3, 3), scale=1, size=6)
+    assert square == (-3, -3, 3, 3)
+    assert crop[..., 0].tolist() == [[0, 0, 0, 0, 1, 2]] * 4 + [[10, 10, 10, 10, 11, 12], [20, 20, 20, 20, 21, 22]]
+    crop, _ = square_crop(frame, (50, 50, 54, 54), scale=1, size=4)  # outside altogether
+    assert (crop == 99).all()
+
+
+@given(
+    corner=st.tuples(st.floats(-50, 120), st.floats(-50, 120)),
+    sides=st.tuples(st.floats(0, 150), st.floats(0, 150)),
+    scale=st.floats(1, 2),
+    size=st.integers(8, 64),
+)
+def test_crop_of_any_box(corner: tuple, sides: tuple, scale: float, size: int) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (80, 100, 3)).astype(np.uint8)
+    box = (*corner, corner[0] + sides[0], corner[1] + sides[1])
+    crop, (x1, y1, x2, y2) = square_crop(frame, box, scale, size)
+    assert crop.shape == (size, size, 3)
+    assert crop.dtype == np.uint8
+    assert x2 - x1 == y2 - y1
+    assert x2 - x1 == pytest.approx(max(1, scale * max(sides)), abs=0.6)
+    assert (x1 + x2) / 2 == pytest.approx(corner[0] + sides[0] / 2, abs=1.1)
+    assert (y1 + y2) / 2 == pytest.approx(corner[1] + sides[1] / 2, abs=1.1)
+
+
+# --- extracting
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("frames", 0), ("crop_scale", 0.5), ("size", 8), ("min_face", 0), ("face_pixels", 10),
+        ("min_probability", 1.1), ("image_format", "gif"), ("batch", 0), ("quality", 0),
+    ],
+)  # fmt: skip
+def test_configuration_that_cannot_work(field: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"{field} must be .*; got {value}"):
+        ExtractionConfig(**{field: value})
+
+
+def test_extraction(tiny_faces: Path, tiny_ffpp: Path) -> None:
+    faces = read_table(tiny_faces / "faces.csv", FACE_COLUMNS)
+    clips = read_table(tiny_ffpp / "clips.csv", CLIP_COLUMNS)
+    assert faces.columns.tolist() == EXTRACTED_COLUMNS
+    assert faces.groupby(CLIP_KEY).size().tolist() == [4] * 18
+    joined = faces.merge(clips, on=CLIP_KEY, suffixes=("", "_clip"))
+    for column in ("label", "target_id", "source_id", "split"):
+        assert (joined[column] == joined[f"{column}_clip"]).all()
+    assert read_table(tiny_faces / "failures.csv", FAILURE_COLUMNS).empty
+    settings = json.loads((tiny_faces / "extraction.json").read_text())
+    assert settings["crop_scale"] == 1.3
+    assert settings["size"] == 64
+    assert sorted(faces["frame"].unique()) == [1, 3, 5, 7]
+
+
+def test_a_row_describes_its_crop(tiny_faces: Path, tiny_ffpp: Path) -> None:
+    row = read_table(tiny_faces / "faces.csv", FACE_COLUMNS).iloc[0]
+    assert row["path"] == f"crops/youtube/c23/000/{row['frame']:05d}.png"
+    crop = cv2.imread(str(tiny_faces / row["path"]))[:, :, ::-1]
+    assert crop.shape == (64, 64, 3)
+    frame = read_frames(tiny_ffpp / "original_sequences/youtube/c23/videos/000.mp4", [row["frame"]])[1][0]
+    again, _ = square_crop(frame, row[["x1", "y1", "x2", "y2"]], scale=1, size=64)
+    assert np.array_equal(crop, again)
+    assert row["sharpness"] == pytest.approx(variance_of_laplacian(np.ascontiguousarray(crop)), abs=0.001)
+    landmarks = np.array(row["landmarks"].split(), float).reshape(5, 2)
+    assert ((landmarks > 0) & (landmarks < 64)).all()
+    assert landmarks[0, 0] < landmarks[1, 0]
+    assert 0.9 <= row["probability"] <= 1
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_same(tiny_faces: Path, tiny_ffpp: Path, tmp_path: Path) -> None:
+    report = extract(tiny_ffpp, tmp_path / "a", ExtractionConfig(frames=4, size=64), workers=2, progress=False)
+    assert (report.clips, report.faces, report.failures) == (18, 72, 0)
+    assert report.seconds > 0
+    for name in ("faces.csv", "failures.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tiny_faces / name).read_bytes()
+
+
+def spoil(root: Path) -> None:
+    """Of the four clips of `copied` one is left whole."""
+    videos = root / "original_sequences/youtube/c23/videos"
+    (videos / "001.mp4").write_text("<html>404: not found</html>\n" * 20)
+    swapped = root / "manipulated_sequences/FaceSwap/c23/videos"
+    (swapped / "000_001.mp4").write_bytes((swapped / "000_001.mp4").read_bytes()[:900])
+    write_video(swapped / "001_000.mp4", [np.full((192, 192, 3), 90, np.uint8)] * 5)
+
+
+def test_clips_that_cannot_be_used_are_rows_with_reasons(copied: Path, tmp_path: Path) -> None:
+    spoil(copied)
+    out = tmp_path / "out"
+    report = extract(copied, out, QUICK, progress=False)
+    assert (report.clips, report.faces, report.failures) == (4, 3, 3)
+    failures = read_table(out / "failures.csv", FAILURE_COLUMNS).set_index("clip_id")
+    assert failures.loc["001", "reason"].startswith("not a video that can be read")
+    assert "can be" in failures.loc["000_001", "reason"]
+    assert failures.loc["001_000", "reason"] == "no face in the 3 frames looked at"
+    assert failures.loc["001", "path"] == "original_sequences/youtube/c23/videos/001.mp4"
+    assert read_table(out / "faces.csv", FACE_COLUMNS)["clip_id"].unique().tolist() == ["000"]
+
+
+def test_clip_that_is_gone(copied: Path, tmp_path: Path) -> None:
+    (copied / "original_sequences/youtube/c23/videos/000.mp4").unlink()
+    assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 1
+    assert "no such video file" in (tmp_path / "out" / "failures.csv").read_text()
+
+
+def test_truncated_clip_still_gives_what_it_has(copied: Path, tmp_path: Path, portraits: list[np.ndarray]) -> None:
+    path = copied / "original_sequences/youtube/c23/videos/000.mp4"
+    data = write_video(path, moving(portraits[0], 20)).read_bytes()
+    path.write_bytes(data[: len(data) * 9 // 10])
+    out = tmp_path / "out"
+    assert extract(copied, out, ExtractionConfig(frames=20, size=64), progress=False).failures == 0
+    crops = (read_table(out / "faces.csv", FACE_COLUMNS)["clip_id"] == "000").sum()
+    assert 3 <= crops < 20
+
+
+def test_second_run_does_only_what_is_new(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    whole = (copied / "original_sequences/youtube/c23/videos/001.mp4").read_bytes()
+    spoil(copied)
+    extract(copied, out, QUICK, progress=False)
+    tried = []
+    real_folder = clip_faces._crop_folder
+
+    def folder(clip: dict) -> Path:
+        tried.append(Path(clip["path"]).name)
+        return real_folder(clip)
+
+    monkeypatch.setattr(clip_faces, "_crop_folder", folder)
+    before = (out / "faces.csv").read_bytes()
+    assert extract(copied, out, QUICK, progress=False).failures == 3
+    assert tried == []
+    assert (out / "faces.csv").read_bytes() == before
+    # A clip that was downloaded again, a crop that was deleted, a record that was damaged: each is done again.
+    (copied / "original_sequences/youtube/c23/videos/001.mp4").write_bytes(whole)
+    next((out / "crops/youtube/c23/000").iterdir()).unlink()
+    (out / ".parts/FaceSwap/c23/001_000.json").write_text("{")
+    assert extract(copied, out, QUICK, progress=False).failures == 2
+    assert sorted(set(tried)) == ["000.mp4", "001.mp4", "001_000.mp4"]
+    assert (out / "faces.csv").read_bytes().startswith(before)
+
+
+def test_splits_are_those_of_the_table_as_it_is_now(copied: Path, tmp_path: Path) -> None:
+    extract(copied, tmp_path / "out", QUICK, progress=False)
+    clips = read_table(copied / "clips.csv", CLIP_COLUMNS)
+    write_table(clips.assign(split="test"), copied / "clips.csv")
+    extract(copied, tmp_path / "out", QUICK, progress=False)
+    assert set(read_table(tmp_path / "out" / "faces.csv", FACE_COLUMNS)["split"]) == {"test"}
+
+
+def test_another_configuration_needs_another_folder(copied: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    extract(copied, out, QUICK, progress=False)
+    wider = ExtractionConfig(frames=3, size=64, crop_scale=1.6, methods=("FaceSwap",), batch=2)
+    with pytest.raises(InputError, match=r"crop_scale 1.3 instead of 1.6\); choose another folder, or --overwrite"):
+        extract(copied, out, wider, progress=False)
+    before = read_table(out / "faces.csv", FACE_COLUMNS)
+    extract(copied, out, wider, progress=False, overwrite=True)
+    after = read_table(out / "faces.csv", FACE_COLUMNS)
+    assert ((after["x2"] - after["x1"]) > (before["x2"] - before["x1"])).all()
+    # Which clips, and on what hardware, is no matter of how they are cut.
+    extract(copied, out, ExtractionConfig(frames=3, size=64, crop_scale=1.6, batch=4, device="cpu"), progress=False)
+    (out / "extraction.json").write_text("broken")
+    with pytest.raises(InputError, match="holds crops cut otherwise"):
+        extract(copied, out, wider, progress=False)
+
+
+def test_choice_of_clips(copied: Path, tmp_path: Path) -> None:
+    clips = read_table(copied / "clips.csv", CLIP_COLUMNS)
+    rest = clips.assign(compression="c40", path=clips["path"].str.replace("c23", "c40"))
+    write_table(pd.concat([rest, clips]), copied / "clips.csv")
+
+    def selected(**settings: object) -> set[tuple[str, str]]:
+        chosen = module._select(copied, ExtractionConfig(**settings))
+        return {(clip["method"], clip["compression"]) for clip in chosen}
+
+    assert selected() == {("youtube", "c23"), ("FaceSwap", "c23")}
+    assert selected(compression="c40") == {("youtube", "c40"), ("FaceSwap", "c40")}
+    assert selected(methods=("FaceSwap",), compression="c40") == {("youtube", "c40"), ("FaceSwap", "c40")}
+    write_table(rest, copied / "clips.csv")
+    assert selected() == {("youtube", "c40"), ("FaceSwap", "c40")}
+    with pytest.raises(InputError, match="no clips for raw; it holds c40, FaceSwap, youtube"):
+        selected(compression="raw")
+    with pytest.raises(InputError, match="unknown method 'Deepfaker'"):
+        selected(methods=("Deepfaker",))
+    write_table(pd.concat([rest, rest]), copied / "clips.csv")
+    with pytest.raises(InputError, match="names a video twice"):
+        selected()
+
+
+def test_folder_without_clips_csv(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no clips.csv; make it with `torchfakes clips"):
+        extract(tmp_path, tmp_path / "out", QUICK, progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_table_without_clips(tmp_path: Path) -> None:
+    write_table(pd.DataFrame(columns=CLIP_COLUMNS), tmp_path / "clips.csv")
+    with pytest.raises(InputError, match="no clips for any compression; it holds no clips"):
+        extract(tmp_path, tmp_path / "out", QUICK, progress=False)
+
+
+def test_not_one_face_in_the_data_set(copied: Path, tmp_path: Path) -> None:
+    for path in copied.rglob("*.mp4"):
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"not one face in 4 clips; the reasons are in .*failures\.csv"):
+        extract(copied, tmp_path / "out", QUICK, progress=False)
+    assert (tmp_path / "out" / "failures.csv").read_text().count("this file is empty") == 4
+
+
+def test_output_that_cannot_be_written(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write there"):
+        extract(copied, tmp_path / "file" / "out", QUICK, progress=False)
+    # The disk fills up half-way: that ends the run; it is no clip's fault.
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="cannot write there .No space left"):
+        extract(copied, tmp_path / "out", QUICK, progress=False)
+    assert not (tmp_path / "out" / "failures.csv").exists()
+
+
+def full(self: Path, data: bytes) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_unexpected_error_is_a_row_and_tried_again(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_find = clip_faces._find
+
+    def find(path: Path, *rest: object) -> object:
+        if path.name == "001.mp4":
+            raise ZeroDivisionError("a bug")
+        return real_find(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clip_faces, "_find", find)
+        assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 1
+    assert "unexpected ZeroDivisionError: a bug" in (tmp_path / "out" / "failures.csv").read_text()
+    assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 0

@@ -1,0 +1,253 @@
+"""One face is followed through a clip, gaps are filled only with that face, and fakes share what does correspond."""
+
+import itertools
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torchfakes_utils.faces.detection import Detections
+from torchfakes_utils.faces.tracking import (
+    DETECTED,
+    INTERPOLATED,
+    Track,
+    aligned,
+    difference,
+    face_near,
+    follow,
+    look,
+    track_everyone,
+    track_face,
+)
+
+
+def at(*centres: tuple[float, float], edge: float = 40, probability: float = 0.99) -> Detections:
+    """Detections of faces of one size, centred at some places."""
+    boxes = np.array([(x - edge / 2, y - edge / 2, x + edge / 2, y + edge / 2) for x, y in centres], np.float32)
+    count = len(centres)
+    return Detections(
+        boxes.reshape(count, 4), np.full(count, probability, np.float32), np.zeros((count, 5, 2), np.float32)
+    )
+
+
+# --- following
+
+
+def test_follows_one_person_where_the_largest_face_would_jump() -> None:
+    """Two people; the one on the right is smaller on the whole, but larger in one frame, and at times listed first."""
+    left = [at((50 + step, 60), edge=44) for step in range(6)]
+    right = [at((150, 60), edge=80 if step == 3 else 36) for step in range(6)]
+    both = [
+        Detections(*(np.concatenate(parts) for parts in zip(*map(vars_of, order), strict=True)))
+        for step, pair in enumerate(zip(left, right, strict=True))
+        for order in [pair if step % 2 else pair[::-1]]
+    ]
+    assert follow(both) == [1, 0, 1, 0, 1, 0]
+
+
+def vars_of(found: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return found.boxes, found.probabilities, found.landmarks
+
+
+def test_takes_up_a_face_that_was_lost() -> None:
+    assert follow([at((50, 50)), at(), at(), at((60, 50)), at((62, 50), (200, 50))]) == [0, None, None, 0, 0]
+    assert follow([at((50, 50)), at((50, 50)), at((200, 50))]) == [0, 0, None]  # somebody else
+
+
+def test_unsure_and_brief_faces_lose() -> None:
+    clip = [at((50, 50)), at((50, 50)), at((50, 50))]
+    sudden = at((50, 50), (150, 50), edge=42)
+    assert follow([*clip, sudden]) == [0, 0, 0, 0]
+    assert follow([at((50, 50), probability=0.9), at((300, 50), probability=0.95)]) == [None, 0]
+
+
+def test_nobody_to_follow() -> None:
+    assert follow([]) == []
+    assert follow([at(), at()]) == [None, None]
+
+
+@given(st.lists(st.lists(st.tuples(st.floats(0, 300), st.floats(0, 300)), max_size=4), max_size=8))
+def test_what_is_followed_is_there_and_does_not_jump(places: list[list[tuple[float, float]]]) -> None:
+    clip = [at(*centres) for centres in places]
+    chosen = follow(clip)
+    assert len(chosen) == len(clip)
+    assert any(face is not None for face in chosen) == any(places)
+    path = [found.boxes[face] for found, face in zip(clip, chosen, strict=True) if face is not None]
+    for before, after in itertools.pairwise(path):
+        assert np.linalg.norm(before[:2] - after[:2]) <= 40
+
+
+# --- gaps
+
+
+def film(portrait: np.ndarray, shifts: list[int]) -> list[np.ndarray]:
+    """The portrait, moved to the right by so many pixels in each frame, before a grey wall."""
+    wall = np.full((portrait.shape[0], portrait.shape[1] + 200, 3), 120, np.uint8)
+    frames = []
+    for shift in shifts:
+        frame = wall.copy()
+        frame[:, shift : shift + portrait.shape[1]] = portrait
+        frames.append(frame)
+    return frames
+
+
+def boxed(shift: float, box: tuple[float, float, float, float] = (70, 40, 130, 120), probability: float = 0.99):
+    """The face of the portrait when it is moved by `shift`."""
+    moved = np.array([box], np.float32) + np.array([shift, 0, shift, 0], np.float32)
+    points = moved[:, None, :2] + np.linspace(5, 50, 10, dtype=np.float32).reshape(1, 5, 2)
+    return Detections(moved, np.array([probability], np.float32), points)
+
+
+NOBODY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+
+
+def tracked(frames: list[np.ndarray], detections: list[Detections], indices: list[int] | None = None) -> Track:
+    indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
+    return track_face(indices, detections, [look(frame) for frame in frames], frames[0].shape[:2])
+
+
+def test_gap_is_filled_where_the_face_is(portraits: list[np.ndarray]) -> None:
+    shifts = [10, 20, 40, 50]
+    found = tracked(film(portraits[0], shifts), [boxed(10), NOBODY, NOBODY, boxed(50)], indices=[0, 10, 30, 40])
+    assert found.frames.tolist() == [0, 10, 30, 40]
+    assert found.found.tolist() == [DETECTED, INTERPOLATED, INTERPOLATED, DETECTED]
+    # In proportion to the frames' numbers, not to their places in the list.
+    assert found.boxes[:, 0].tolist() == [80, 90, 110, 120]
+    assert np.allclose(found.landmarks[1] - found.landmarks[0], [10, 0])
+
+
+def test_no_crop_of_the_wall(portraits: list[np.ndarray]) -> None:
+    """Somebody walks out of the picture and comes back: there is a gap, but no face in it."""
+    frames = film(portraits[0], [10, 10, 10])
+    frames[1][:] = 120
+    assert tracked(frames, [boxed(10), NOBODY, boxed(10)]).frames.tolist() == [0, 2]
+    shaded = np.clip(
+        120 + np.linspace(-6, 6, frames[0].shape[0])[:, None, None] + np.zeros_like(frames[0], float), 0, 255
+    )
+    assert tracked([frames[0], shaded.astype(np.uint8), frames[2]], [boxed(10), NOBODY, boxed(10)]).frames.tolist() == [
+        0,
+        2,
+    ]
+    noise = np.random.default_rng(0).integers(0, 256, frames[0].shape).astype(np.uint8)
+    assert tracked([frames[0], noise, frames[2]], [boxed(10), NOBODY, boxed(10)]).frames.tolist() == [0, 2]
+
+
+def test_no_crop_half_outside_the_picture(portraits: list[np.ndarray]) -> None:
+    frames = film(portraits[0], [10, 10, 10])
+    leaving = boxed(0, (-30, 40, 30, 120))
+    assert tracked(frames, [leaving, NOBODY, leaving]).frames.tolist() == [0, 2]
+
+
+def test_long_gaps_and_ends_stay_open(portraits: list[np.ndarray]) -> None:
+    frames = film(portraits[0], [10] * 7)
+    assert len(tracked(frames, [boxed(10), *[NOBODY] * 3, *[boxed(10)] * 3])) == 7
+    assert len(tracked(frames, [boxed(10), *[NOBODY] * 5, boxed(10)])) == 2
+    assert tracked(frames, [NOBODY, boxed(10), boxed(10), *[NOBODY] * 4]).frames.tolist() == [1, 2]
+
+
+def test_weak_faces_continue_a_track_but_do_not_make_one() -> None:
+    weak, sure = at((50, 50), probability=0.75), at((50, 50), probability=0.95)
+    assert follow([sure, weak, sure]) == [0, 0, 0]
+    assert follow([weak, weak, weak]) == [None, None, None]
+    assert follow([weak, weak], min_probability=0.7) == [0, 0]
+    both = Detections(*(np.concatenate(parts) for parts in zip(vars_of(weak), vars_of(at((300, 50))), strict=True)))
+    assert follow([both, both]) == [1, 1]
+
+
+def test_track_survives_json_exactly(portraits: list[np.ndarray]) -> None:
+    found = tracked(film(portraits[0], [10, 13, 17]), [boxed(10.1), NOBODY, boxed(17.3, probability=0.987654)])
+    again = Track.from_json(json.loads(json.dumps(found.to_json())))
+    for name, value in vars(found).items():
+        assert np.array_equal(value, getattr(again, name)), name
+        assert value.dtype == getattr(again, name).dtype
+    empty = tracked(film(portraits[0], [10]), [NOBODY])
+    assert len(Track.from_json(json.loads(json.dumps(empty.to_json())))) == 0
+
+
+def test_face_near_a_track(portraits: list[np.ndarray]) -> None:
+    track = tracked(film(portraits[0], [10, 20]), [boxed(10), boxed(20)], indices=[5, 15])
+    stranger, here = boxed(200), boxed(24)
+    both = Detections(*(np.concatenate(parts) for parts in zip(vars_of(stranger), vars_of(here), strict=True)))
+    assert face_near(track, 20, both) == 1
+    assert face_near(track, 0, both) == 1
+    assert face_near(track, 10, stranger) is None
+    assert face_near(track, 10, NOBODY) is None
+
+
+# --- sharing
+
+
+def pictures(portrait: np.ndarray, shifts: list[int]) -> list[np.ndarray]:
+    return [look(frame) for frame in film(portrait, shifts)]
+
+
+def boxes(shifts: list[int], scale: float = 120 / 192) -> np.ndarray:
+    return np.stack([boxed(shift).boxes[0] * scale for shift in shifts])
+
+
+def test_a_forged_face_is_aligned_and_a_shifted_one_is_not(portraits: list[np.ndarray]) -> None:
+    shifts = [10, 30, 50, 70]
+    original = pictures(portraits[0], shifts)
+    x1, y1, x2, y2 = 70, 40, 130, 120
+    forged = portraits[0].copy()
+    forged[y1:y2, x1:x2] = cv2.GaussianBlur(255 - forged[y1:y2, x1:x2], (0, 0), 3)
+    assert aligned(original, pictures(forged, shifts), boxes(shifts))
+    brighter = np.clip(forged * 0.9 + 20, 0, 255).astype(np.uint8)
+    assert aligned(original, pictures(brighter, shifts), boxes(shifts))
+    assert not aligned(original, pictures(forged, [shift + 8 for shift in shifts]), boxes(shifts))
+    assert not aligned(original, pictures(portraits[1], shifts), boxes(shifts))
+    assert not aligned(original, [cv2.resize(frame, (90, 60)) for frame in original], boxes(shifts))
+    assert not aligned([], [], np.zeros((0, 4)))
+
+
+def test_half_of_the_frames_may_be_flawed(portraits: list[np.ndarray]) -> None:
+    shifts = [10, 30, 50, 70, 90]
+    original = pictures(portraits[0], shifts)
+    flawed = [*original[:3], *(np.zeros_like(frame) for frame in original[3:])]
+    assert difference(original, flawed, boxes(shifts)) == 0
+
+
+def test_face_that_fills_the_picture_has_no_surroundings(portraits: list[np.ndarray]) -> None:
+    original = pictures(portraits[0], [0])
+    height, width = original[0].shape
+    assert difference(original, original, np.array([[0, 0, width * 2, height * 2]], np.float32)) == np.inf
+
+
+@given(st.integers(8, 400), st.integers(8, 400), st.integers(1, 200))
+def test_look_keeps_the_shape_and_never_enlarges(height: int, width: int, lines: int) -> None:
+    small = look(np.full((height, width, 3), 50, np.uint8), lines)
+    assert small.dtype == np.uint8
+    assert min(small.shape) <= max(lines, 1)
+    assert small.shape[0] <= height
+    assert small.shape[1] <= width
+    if lines >= min(height, width):
+        assert small.shape == (height, width)
+    else:
+        assert small.shape[1] / small.shape[0] == pytest.approx(width / height, rel=1.0 / min(small.shape) + 0.02)
+
+
+def one_face_a_frame(*presence):
+    """Detections of people who stand 100 px apart, each present in the frames given as 1."""
+    found = []
+    for present in zip(*presence, strict=True):
+        boxes = [[100 * who, 0, 100 * who + 50, 50] for who, here in enumerate(present) if here]
+        count = len(boxes)
+        found.append(Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(count), np.zeros((count, 5, 2))))
+    return found
+
+
+def test_everyone_is_followed_and_nobody_twice():
+    detections = one_face_a_frame([1, 1, 1, 1, 1, 1], [0, 1, 1, 0, 1, 1], [0, 0, 0, 1, 0, 0])
+    black = [np.zeros((50, 300), np.uint8)] * 6  # nothing there looks like a face, so no gap is filled
+    tracks = track_everyone(np.arange(10, 16), detections, black, (50, 300))
+    assert [track.frames.tolist() for track in tracks] == [[10, 11, 12, 13, 14, 15], [11, 12, 14, 15]]
+    assert [set(track.boxes[:, 0]) for track in tracks] == [{0}, {100}]  # one frame of six is below a quarter
+
+
+def test_nobody_to_track():
+    nothing = one_face_a_frame([0, 0, 0])
+    assert track_everyone(np.arange(3), nothing, [np.zeros((9, 9), np.uint8)] * 3, (9, 9)) == []
+    assert track_everyone(np.arange(0), [], [], (9, 9)) == []

@@ -1,0 +1,287 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.models.architectures import ARCHITECTURES, HEAD, Meso4, MesoInception4, architecture
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save
+from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.pretrained import build_detector
+from torchfakes_utils.training.optimisation import (
+    WeightAverage,
+    autocast_dtype,
+    gradient_norms,
+    match_layouts,
+    parameter_groups,
+    schedule,
+)
+
+# A convolutional network, a vision transformer and a CLIP tower, as small as timm has them.
+TIMM = ["timm:resnet10t", "timm:test_vit", "timm:test_efficientnet"]
+NAMES = [*ARCHITECTURES, *TIMM]
+SIZE = 80
+
+
+def small(name):
+    size = 160 if name == "timm:test_vit" else SIZE
+    return Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=size))).eval()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def detector(request):
+    torch.manual_seed(0)
+    return small(request.param)
+
+
+def images(detector, count=2):
+    size = detector.preprocessing.size
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_papers_numbers_of_parameters():
+    """Afchar et al. give 27,977 for Meso4 and 28,615 for MesoInception4, for crops of 256 px."""
+    counts = [sum(p.numel() for p in network(256).parameters()) for network in (Meso4, MesoInception4)]
+    assert counts == [27_977, 28_615]
+
+
+def test_one_logit_a_crop(detector):
+    with torch.inference_mode():
+        assert detector(images(detector)).shape == (2,)
+
+
+def test_stages_hold_every_parameter_once(detector):
+    stages = detector.stages
+    assert list(stages)[-1] == HEAD and len(stages) >= 3
+    seen = [id(p) for parameters in detector.stage_parameters().values() for p in parameters]
+    assert len(seen) == len(set(seen))
+    counts = detector.parameter_counts()
+    assert sum(total for total, _ in counts.values()) == sum(p.numel() for p in detector.parameters())
+    assert all(total == tuned for total, tuned in counts.values())
+    assert len(seen) >= 0.9 * len(list(detector.parameters()))
+
+
+def test_head_only(detector):
+    detector.tune("head")
+    try:
+        counts = detector.parameter_counts()
+        assert counts[HEAD][1] == counts[HEAD][0] > 0
+        assert all(tuned == 0 for name, (_, tuned) in counts.items() if name != HEAD)
+    finally:
+        detector.tune("all")
+    assert all(p.requires_grad for p in detector.parameters())
+
+
+def test_from_a_stage_on(detector):
+    names = list(detector.stages)
+    detector.tune(names[-2])
+    tuned = [name for name, (_, count) in detector.parameter_counts().items() if count]
+    detector.tune("all")
+    assert tuned == names[-2:] or tuned == [HEAD]  # a stage without parameters of its own, such as pooling
+
+
+def test_norms_only_in_a_transformer():
+    detector = small("timm:test_vit")
+    detector.tune("norms")
+    tuned = {name for name, p in detector.named_parameters() if p.requires_grad}
+    assert tuned and all("norm" in name or "head" in name for name in tuned)
+    inside = [module for module in detector.modules() if isinstance(module, nn.LayerNorm)]
+    assert all(p.requires_grad for module in inside for p in module.parameters())
+
+
+@pytest.mark.parametrize("name", ["InceptionResnetV1", "Meso4"])
+def test_frozen_is_frozen_batch_norms_and_all(name):
+    """A step in training mode leaves not only the weights but the running averages of frozen stages as they were."""
+    torch.manual_seed(0)
+    detector = small(name)
+    detector.tune("head")
+    before = {key: value.clone() for key, value in detector.state_dict().items()}
+    detector.train()
+    optimizer = torch.optim.AdamW(parameter_groups(detector, 1e-2, 1e-2, 0.1))
+    nn.functional.binary_cross_entropy_with_logits(
+        detector(images(detector, 4)), torch.tensor([0.0, 1, 0, 1])
+    ).backward()
+    optimizer.step()
+    head = {id(p) for module in detector.stages[HEAD] for p in [*module.parameters(), *module.buffers()]}
+    named = dict([*detector.named_parameters(), *detector.named_buffers()])
+    changed = {key for key, value in detector.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed and all(id(named[key]) in head for key in changed)
+
+
+def test_what_cannot_be_tuned():
+    with pytest.raises(InputError, match="cannot tune 'neck': choose all, head, norms, or from a stage on: block1"):
+        small("Meso4").tune("neck")
+
+
+def test_saving_and_loading(detector, tmp_path):
+    save(detector, tmp_path)
+    again = load(tmp_path)
+    assert again.config == detector.config
+    with torch.inference_mode():
+        assert torch.equal(again(images(detector)), detector(images(detector)))
+
+
+def test_loading_another_architectures_weights_names_the_tensor(tmp_path):
+    save(small("Meso4"), tmp_path)
+    config = DetectorConfig("MesoInception4", None, preprocessing=Preprocessing(size=SIZE))
+    with pytest.raises(InputError, match="absent or of another shape; give weights of MesoInception4"):
+        build_detector(config, tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["Meso4", "timm:resnet10t"])
+def test_weights_from_a_file_keep_all_but_a_strange_classifier(name, tmp_path):
+    torch.manual_seed(1)
+    first = small(name)
+    save(first, tmp_path)
+    second, note = build_detector(first.config, tmp_path / "model.safetensors")
+    assert note is None and second.config.pretrained == "model.safetensors"
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Xception", "no architecture 'Xception'; there are InceptionResnetV1, Meso4, MesoInception4, and timm:NAME"),
+        ("timm:resnet1234", "timm knows no model 'resnet1234'; did you mean resnet"),
+        ("timm:qqqq", "timm knows no model 'qqqq'; see timm.list_models"),
+    ],
+)
+def test_unknown_architectures(name, message):
+    with pytest.raises(InputError, match=message):
+        architecture(name)
+
+
+def test_a_size_that_a_network_cannot_take():
+    for name, size in (("InceptionResnetV1", 74), ("Meso4", 20), ("timm:resnet10t", 16)):
+        with pytest.raises(InputError, match=f"{size} px|image size {size}"):
+            Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=size)))
+
+
+def test_timms_input_range_travels_with_the_weights():
+    wanted = architecture("timm:vit_base_patch16_clip_224.openai").input
+    assert wanted.size == 224 and wanted.mean == pytest.approx((122.77, 116.75, 104.09), abs=0.01)
+    assert architecture("timm:legacy_xception").input.mean == (127.5, 127.5, 127.5)
+    assert architecture("timm:efficientnet_b4").pretrained == ("timm",)
+
+
+def test_timm_weights_that_cannot_be_had_are_said(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    config = DetectorConfig("timm:resnet10t", "timm", preprocessing=Preprocessing(size=SIZE))
+    detector, note = build_detector(config)
+    assert "could not download timm:resnet10t weights (" in note and "going on from random weights" in note
+    assert "\n" not in note and detector.config.pretrained is None
+
+
+def test_pretrained_weights_of_another_architecture():
+    with pytest.raises(InputError, match="no pretrained weights 'vggface2' of Meso4; choose none"):
+        build_detector(DetectorConfig("Meso4", "vggface2", preprocessing=Preprocessing(size=SIZE)))
+
+
+def test_feature_layers_are_maps(detector):
+    shapes = {}
+    hooks = [
+        layer.register_forward_hook(lambda _, __, out, name=name: shapes.update({name: out.shape}))
+        for name, layer in detector.feature_layers.items()
+    ]
+    with torch.inference_mode():
+        detector(images(detector))
+    for hook in hooks:
+        hook.remove()
+    assert shapes.keys() == detector.feature_layers.keys()
+    if detector.config.architecture != "timm:test_vit":
+        assert len(shapes) >= 3 and all(len(shape) == 4 for shape in shapes.values())
+
+
+# --- optimisation
+
+
+def test_groups_of_parameters():
+    detector = small("InceptionResnetV1")
+    groups = parameter_groups(detector, 1e-3, 1e-2, 0.05)
+    assert [(group["name"], group["lr"], group["weight_decay"]) for group in groups] == [
+        ("body", 1e-3, 0.05), ("body", 1e-3, 0.0), ("head", 1e-2, 0.05), ("head", 1e-2, 0.0)
+    ]  # fmt: skip
+    assert sum(len(group["params"]) for group in groups) == len(list(detector.parameters()))
+    assert all({p.ndim for p in group["params"]} == {1} for group in groups if not group["weight_decay"])
+    detector.tune("head")
+    assert {group["name"] for group in parameter_groups(detector, 1e-3, 1e-2, 0.05)} == {"head"}
+
+
+def test_one_cycle_keeps_the_rates_of_head_and_body_apart():
+    optimizer = torch.optim.AdamW(parameter_groups(small("Meso4"), 1e-3, 1e-2, 0.0))
+    scheduler, rates = schedule("one-cycle", optimizer, 50), []
+    for _ in range(50):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    rates = np.array(rates)
+    heads = np.array([group["name"] == "head" for group in optimizer.param_groups])
+    assert rates[:, ~heads].max() == pytest.approx(1e-3) and rates[:, heads].max() == pytest.approx(1e-2)
+    assert rates[-1].max() < 1e-5
+
+
+def test_half_precision_goes_where_it_is_faster(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+    for supported, dtype in ((True, torch.bfloat16), (False, None)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda it=supported: it, raising=False)
+        assert autocast_dtype(cpu, "auto") is dtype
+    for supported, dtype in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, it=supported: it)
+        assert autocast_dtype(cuda, "auto") is dtype
+    assert autocast_dtype(cuda, "off") is None
+    assert (autocast_dtype(cpu, "bf16"), autocast_dtype(cpu, "fp16")) == (torch.bfloat16, torch.float16)
+
+
+def test_the_average_of_weights():
+    """Against the definition, step by step; and swapped in and out again."""
+    torch.manual_seed(0)
+    network = nn.Linear(3, 1)
+    average = WeightAverage(network, 0.9)
+    expected = network.weight.detach().clone()
+    for step in range(1, 40):
+        with torch.no_grad():
+            network.weight.add_(torch.randn(1, 3))
+        average.update(network)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * network.weight.detach()
+    weight = network.weight.detach().clone()
+    average.swap(network)
+    torch.testing.assert_close(network.weight.detach(), expected)
+    average.swap(network)
+    assert torch.equal(network.weight, weight)
+
+
+def test_gradient_norms_are_those_of_the_stages():
+    detector = small("Meso4")
+    detector.tune("block4")
+    detector.train()
+    detector(images(detector, 4)).sum().backward()
+    norms = gradient_norms(detector)
+    assert list(norms) == ["block4", HEAD]
+    squares = sum(p.grad.square().sum() for module in detector.stages["block4"] for p in module.parameters())
+    assert norms["block4"] == pytest.approx(float(squares.sqrt()))
+
+
+def test_an_optimisers_averages_lie_as_their_parameters_do():
+    """Without it, a fused optimiser takes the averages of one weight for those of another."""
+    results = []
+    for relaid in (True, False):
+        torch.manual_seed(0)
+        network = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, fused=True)
+        crops = torch.rand(2, 3, 8, 8)
+        for step in range(4):
+            if step == 2 and relaid:
+                state = optimizer.state_dict()
+                for values in state["state"].values():
+                    values.update({name: value.contiguous() for name, value in values.items()})
+                optimizer.load_state_dict(state)
+                match_layouts(optimizer)
+            optimizer.zero_grad()
+            network(crops).square().mean().backward()
+            optimizer.step()
+        results.append(network.weight.detach().clone())
+    assert torch.equal(*results)

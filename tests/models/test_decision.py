@@ -1,0 +1,87 @@
+"""Decisions: what is fixed on validation, what gets no answer, and that it survives being stored."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from torchfakes_utils.models.decision import Decision, decide, seen_ranges
+
+RANGES = {"face": (60.0, None), "sharpness": (20.0, 900.0), "brightness": (50.0, 190.0), "contrast": (20.0, 90.0)}
+USUAL = {"face": 100, "sharpness": 200, "brightness": 120, "contrast": 50}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({}, ""), ({"face": 31}, "too small (face 31; 60 px or more wanted)"), ({"face": 5000}, ""),
+     ({"sharpness": 3}, "too blurred (sharpness 3; 20 or more wanted)"), ({"sharpness": 1e4}, "too noisy"),
+     ({"brightness": 9}, "too dark"), ({"brightness": 250}, "too bright"), ({"contrast": 2}, "too little contrast"),
+     ({"contrast": 120}, "too much contrast"), ({"face": np.nan}, "")],
+)  # fmt: skip
+def test_crops_unlike_those_of_training_get_no_answer(changed, said):
+    assert Decision(ranges=RANGES).outside(USUAL | changed).startswith(said)
+    assert bool(Decision(ranges=RANGES).outside(USUAL | changed)) == bool(said)
+    dark = USUAL | {"brightness": 9, "sharpness": 1}
+    assert Decision(ranges=RANGES).outside(dark).startswith("too dark"), "which is what made it soft"
+    assert Decision().outside(USUAL | changed) == "", "nothing is known of what training has seen"
+
+
+def test_ranges_are_what_was_seen_a_little_widened():
+    generator = np.random.default_rng(0)
+    seen = pd.DataFrame({"face": generator.uniform(80, 120, 5000), "brightness": generator.uniform(100, 140, 5000)})
+    ranges = seen_ranges(seen)
+    assert ranges["face"] == (pytest.approx(80 / 1.25, rel=0.01), None), "a face cannot be too large"
+    assert ranges["brightness"] == (pytest.approx(80, rel=0.01), pytest.approx(175, rel=0.01))
+    assert "contrast" not in ranges
+
+
+def test_a_decision_survives_json():
+    decision = Decision(0.31, 1.7, RANGES, ("a note",), "a caution")
+    assert Decision.from_json(json.loads(json.dumps(decision.to_json()))) == decision
+    assert Decision.from_json(None) == Decision()
+
+
+@pytest.mark.parametrize("wrong", [{"threshold": 2}, {"temperature": 0}, {"temperature": -1}, {"bananas": 1}, [1]])
+def test_nonsense_is_refused(wrong):
+    with pytest.raises((TypeError, ValueError)):
+        Decision.from_json(wrong)
+
+
+def scores(labels, logits, frames=2):
+    names = [f"{number:03d}" for number in range(len(labels))]
+    table = pd.DataFrame({"clip_id": names, "method": "m", "compression": "c23", "label": labels, "logit": logits})
+    return table.loc[table.index.repeat(frames)].reset_index(drop=True)
+
+
+def test_both_numbers_come_from_validation():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [400, 1600])
+    logits = np.where(labels == 1, 2.0, -2.0) + 2 * generator.normal(size=2000)  # calibrated where half are fake
+    decision = decide(scores(labels, 3 * logits + 1.0))
+    assert decision.temperature == pytest.approx(3, rel=0.15)
+    at = decision.temperature * np.log(decision.threshold / (1 - decision.threshold))
+    assert at == pytest.approx(1.0, abs=0.4), "a detector that leans to fake gets a higher threshold"
+    assert decision.notes == () and decision.ranges == {} and decision.caution == ""
+
+
+def test_validation_of_one_class_leaves_the_plain_decision_and_says_so():
+    decision = decide(scores([1, 1, 1], [1.0, 2.0, 3.0]))
+    assert (decision.threshold, decision.temperature) == (0.5, 1.0)
+    assert len(decision.notes) == 2 and all("both classes" in note for note in decision.notes)
+    assert "not known: validation has fewer than two clips of a class" in decision.caution
+
+
+def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [8, 32])
+    coins = [decide(scores(labels, generator.normal(size=40))).caution for _ in range(40)]
+    assert sum(map(bool, coins)) >= 36, "of coins, a 95 % interval lets one in forty pass"
+    assert coins[0].startswith("on validation this detector is not known to do better than a coin: AUC by clip 0.")
+    better = [decide(scores(labels, 3 * labels + generator.normal(size=40))).caution for _ in range(10)]
+    assert better == [""] * 10
+    assert "AUC by clip 0.0" in decide(scores(labels, generator.normal(size=40) - 5 * labels)).caution, "it is reversed"
+
+
+def test_reasons_not_to_trust_it_stand_one_after_the_other():
+    assert Decision().cautioned("one").cautioned("two").caution == "two; one"

@@ -1,0 +1,143 @@
+import csv
+import os
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.training import journal
+from torchfakes_utils.training import trackers as module
+from torchfakes_utils.training.trackers import RunInfo, StepTable, SystemMetrics, open_tracker
+
+from helpers.crops import make_faces
+
+TINY = {
+    "architecture": "Meso4", "epochs": 2, "batch_size": 4, "crops_per_epoch": 8, "image_size": 80, "pretrained": None,
+    "val_frames_per_clip": 1, "device": "cpu", "log_every": 1,
+}  # fmt: skip
+
+# Each tracker in a process of its own: they start threads and servers, and keep global state.
+_PROGRAM = """
+import sys
+from torchfakes_utils.training import TrainingConfig, train
+train(sys.argv[1], sys.argv[2], TrainingConfig(**eval(sys.argv[3])), progress=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def faces_csv(tmp_path_factory):
+    return make_faces(tmp_path_factory.mktemp("faces"), {"train": 3, "val": 2}, frames=2)
+
+
+def tracked(faces_csv, out, tracker, **environment):
+    config = TINY | {"tracker": tracker}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "TRACKIO_"))}
+    return subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(faces_csv), str(out), str(config)],
+        capture_output=True, text=True, timeout=180, env=plain | environment,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_wandb_offline_without_a_key(faces_csv, tmp_path):
+    done = tracked(faces_csv, tmp_path / "run", "wandb", HOME=str(tmp_path), WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+    folders = list((tmp_path / "run" / "wandb").glob("offline-run-*"))
+    assert len(folders) == 1
+    log = next(folders[0].glob("*.wandb")).read_bytes()
+    for name in (b"train/loss", b"train/learning_rate", b"gradient norm/block1", b"val/auc", b"confusion/tp"):
+        assert name in log, name
+    assert list(folders[0].rglob("*.png"))  # the worst mistakes
+
+
+@pytest.mark.slow
+def test_trackio_keeps_a_run_on_this_machine(faces_csv, tmp_path):
+    done = tracked(faces_csv, tmp_path / "run", "trackio", TRACKIO_DIR=str(tmp_path / "trackio"), HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    database = tmp_path / "trackio" / "torchfakes.db"
+    with sqlite3.connect(database) as connection:
+        told = " ".join(str(row) for row in connection.execute("select metrics from metrics"))
+    for name in ("train/loss", "gradient norm/head", "val/auc", "confusion/tn", "system/memory_mib"):
+        assert name in told, name
+    everything = done.stdout + done.stderr
+    assert "token" not in everything.lower() and "http" not in everything
+
+
+@pytest.mark.slow
+def test_tensorboard_writes_its_events(faces_csv, tmp_path):
+    done = tracked(faces_csv, tmp_path / "run", "tensorboard")
+    assert done.returncode == 0, done.stderr
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert {"train/loss", "gradient norm/block4", "val/auc"} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4]
+    assert "worst mistakes" in events.Tags()["images"]
+
+
+@pytest.mark.slow
+def test_no_key_is_ever_printed(faces_csv, tmp_path):
+    secret = "0123456789abcdef0123456789abcdef01234567"
+    done = tracked(faces_csv, tmp_path / "run", "wandb", HOME=str(tmp_path), WANDB_MODE="offline", WANDB_API_KEY=secret)
+    assert done.returncode == 0 and secret not in done.stdout + done.stderr
+    for path in (tmp_path / "run").rglob("*"):
+        assert path.is_dir() or secret.encode() not in path.read_bytes(), path
+
+
+def test_a_tracker_that_is_not_installed(monkeypatch, tmp_path):
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"the tracker wandb is not installed: pip install 'torchfakes\[trackers\]'"):
+        open_tracker("wandb", RunInfo(tmp_path, {}, False))
+    nobody = open_tracker("auto", RunInfo(tmp_path, {}, False))  # the default does without
+    nobody.scalars({"x": 1.0}, 1)
+    nobody.pictures("x", [np.zeros((2, 2, 3), np.uint8)], [""], 1)
+    nobody.finish()
+
+
+def test_the_table_of_steps_takes_back_what_will_be_written_again(tmp_path):
+    path = tmp_path / "steps.csv"
+    table = StepTable(path, ["loss"])
+    for step in range(1, 6):
+        table.write({"step": step, "epoch": 1, "loss": step / 10})
+    StepTable(path, ["loss"], after=3).write({"step": 4, "epoch": 1, "loss": 0.9})
+    rows = list(csv.DictReader(path.open()))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"] and rows[-1]["loss"] == "0.9"
+    StepTable(path, ["loss"])
+    assert path.read_text() == "step,epoch,loss\n"
+
+
+def test_a_half_written_row_is_no_hindrance(tmp_path):
+    path = tmp_path / "steps.csv"
+    path.write_text("step,epoch,loss\n1,1,0.5\n2,1,0.4\n,")
+    assert StepTable(path, ["loss"], after=2).path.read_text() == "step,epoch,loss\n1,1,0.5\n2,1,0.4\n"
+
+
+def test_a_table_that_cannot_be_written(tmp_path):
+    (tmp_path / "steps.csv").mkdir()
+    with pytest.raises(InputError, match="steps.csv: cannot be written"):
+        StepTable(tmp_path / "steps.csv", ["loss"])
+
+
+def test_what_training_takes_from_the_machine():
+    metrics = SystemMetrics(torch.device("cpu"))
+    sum(number * number for number in range(300_000))
+    values = metrics.read()
+    assert values["memory_mib"] > 50 and values["cpu_percent"] >= 0 and "gpu_memory_mib" not in values
+
+
+def test_images_a_second_of_a_run_that_goes_on(tmp_path, monkeypatch):
+    """What was seen before does not count as seen in no time."""
+    clock = iter([100.0, 102.0, 106.0])
+    monkeypatch.setattr(journal.time, "perf_counter", lambda: next(clock))
+    run = RunInfo(tmp_path, {}, True)
+    book = journal.Journal(run, "none", torch.device("cpu"), ["head"], after=0, seen=1000)
+    for step, seen in ((1, 1032), (2, 1064)):
+        book.step({"step": step, "epoch": 3}, {"loss": 0.5, "learning_rate": 0.1}, seen, {"head": 2.0})
+    rows = pd.read_csv(tmp_path / "steps.csv")
+    assert rows["images_per_second"].tolist() == [16.0, 8.0] and rows["grad_norm_head"].tolist() == [2.0, 2.0]

@@ -1,0 +1,1 @@
+"""The app: a page and endpoints that judge photos and videos."""

@@ -1,0 +1,107 @@
+"""Examples for the app: photos and clips out of Mini-FF++'s test split, on which the course trains no detector."""
+
+import dataclasses
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.video import read_frames
+
+LIST = "examples.json"
+_THUMBNAIL = 160  # pixels
+
+# What is shown, in this order: a real clip, and fakes of other people by methods that differ most.
+_FAKES = ("Deepfakes", "NeuralTextures")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A file to try the app with.
+
+    Attributes:
+        kind: "photo" or "video".
+        label: what it truly is, in a few words.
+        file: its name in the folder of the examples.
+        thumbnail: the name of a small picture of it.
+    """
+
+    kind: str
+    label: str
+    file: str
+    thumbnail: str
+
+
+def make_examples(data: Path | str, out: Path | str) -> list[Example]:
+    """Put examples from Mini-FF++ into a folder, and a list of them; what the list names is then in the folder.
+
+    Args:
+        data: a Mini-FF++ folder, as `torchfakes mini` makes it.
+        out: made if need be.
+
+    Raises:
+        InputError: no Mini-FF++ in `data`, or a clip of it is gone.
+    """
+    data, out = Path(data), Path(out)
+    try:
+        people = json.loads((data / "mini.json").read_text(encoding="utf-8"))["people"]
+        people = [one for one in people if one["split"] == "test" and not one["blur"]] or people
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{data}: no Mini-FF++ here; make it with `torchfakes mini {data}`") from error
+    clips = [("Real", f"original_sequences/youtube/c23/videos/{people[0]['id']}.mp4")]
+    for number, method in enumerate(_FAKES, start=1):
+        one = people[number % len(people)]
+        name = f"manipulated_sequences/{method}/c23/videos/{one['id']}_{one['partner']}.mp4"
+        clips.append((f"Fake ({method})", name))
+    out.mkdir(parents=True, exist_ok=True)
+    found = []
+    for number, (label, clip) in enumerate(clips):
+        frame = read_frames(data / clip, count=1)[1][0]
+        found.append(_photo(out, f"photo-{number}", label, frame))
+        found.append(_put(out, Example("video", label, f"video-{number}.mp4", f"video-{number}-small.jpg"), frame))
+        shutil.copyfile(data / clip, out / found[-1].file)
+        if number == 0:
+            dark = (frame * 0.15).astype(np.uint8)
+    found.append(_photo(out, f"photo-{len(clips)}", "Real, but too dark", dark))
+    found.sort(key=lambda example: example.kind)
+    (out / LIST).write_text(json.dumps([dataclasses.asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def put_examples(source: Path | str, out: Path | str) -> list[Example]:
+    """Put examples into a folder: copies of those in `source`, or new ones where `source` is a Mini-FF++ folder.
+
+    Raises:
+        InputError: it is neither.
+    """
+    source, out = Path(source), Path(out)
+    if not (source / LIST).is_file():
+        return make_examples(source, out)
+    try:
+        examples = [Example(**one) for one in json.loads((source / LIST).read_text(encoding="utf-8"))]
+        for name in [name for one in examples for name in (one.file, one.thumbnail)]:
+            shutil.copyfile(source / name, out / Path(name).name)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{source / LIST}: examples that cannot be read ({error}); make the folder again") from error
+    return examples
+
+
+def usual_examples(folder: Path | None = None, usual: Path = Path("data/mini")) -> Path | None:
+    """Where to take examples from: the folder that was given, the usual one where it is there, or nowhere."""
+    return folder or (usual if (usual / "mini.json").is_file() else None)
+
+
+def _photo(out: Path, name: str, label: str, picture: np.ndarray) -> Example:
+    Image.fromarray(picture).save(out / f"{name}.jpg", quality=95)
+    return _put(out, Example("photo", label, f"{name}.jpg", f"{name}-small.jpg"), picture)
+
+
+def _put(out: Path, example: Example, picture: np.ndarray) -> Example:
+    small = Image.fromarray(picture)
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    small.save(out / example.thumbnail, quality=85)
+    return example

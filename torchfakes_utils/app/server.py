@@ -1,0 +1,242 @@
+"""The app: a page on which anybody can have a photo or a video judged, and endpoints for programs.
+
+Nothing is kept: an upload is deleted when it has been judged (`app_limits.Uploads`), pictures go back inside the page
+and not as files, and nothing is sent elsewhere or written to a log. What is on the page stands in `app_page`.
+"""
+
+import atexit
+import contextlib
+import dataclasses
+import datetime
+import errno
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from torchfakes_utils.app import page as the_page
+from torchfakes_utils.app import pictures, views
+from torchfakes_utils.app.answers import Answers
+from torchfakes_utils.app.examples import put_examples
+from torchfakes_utils.app.limits import AppLimits, Uploads, repeated
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.inference.predictor import FRAMES, Predictor
+from torchfakes_utils.report import write
+
+# Gradio's own habits: it counts its users, keeps in their browsers what they did, and may start further servers.
+_HABITS = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_SSR_MODE": "False",
+    "GRADIO_NUM_WORKERS": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+# How long the last answer stays in memory, for heat maps, after a visitor's last click; seconds.
+REMEMBERED = 600
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """How the app is served.
+
+    Attributes:
+        host: the address it listens at; 127.0.0.1 is this machine alone.
+        port: None takes the first free one from 7860 on.
+        share: also through a public address of gradio.live, for a week at most; all uploads then pass through it.
+        browser: open the page.
+        frames: of a video, how many are looked at.
+        limits: what is accepted.
+        examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
+        measured: what the report of the detector's run holds; None where it was not measured.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    share: bool = False
+    browser: bool = False
+    frames: int = FRAMES
+    limits: AppLimits = field(default_factory=AppLimits)
+    examples: Path | None = None
+    measured: Mapping[str, Any] | None = None
+
+
+class Served:
+    """The app while it runs: until `close`, or the end of its `with` block.
+
+    Attributes:
+        url: the page's address.
+        shared: its public address; None where there is none.
+        uploads: what is there to be judged.
+    """
+
+    def __init__(self, predictor: Predictor, config: AppConfig | None = None) -> None:
+        """Make the page, judge a first picture, and listen; what comes then is answered at once.
+
+        Args:
+            predictor: whose verdicts are shown; its `limits` are what decides.
+            config: the usual one where not given.
+
+        Raises:
+            InputError: gradio is missing, the port is taken, or there are no examples where they should be.
+        """
+        config = config or AppConfig()
+        check_address(config.host, config.port)
+        self.uploads = Uploads(config.limits)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.uploads.close)
+            gradio = _gradio()
+            stack.enter_context(_uploads_in(self.uploads.folder))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torchfakes-app-"))).resolve()
+            gradio.set_static_paths(folder)
+            examples = [] if config.examples is None else put_examples(config.examples, folder)
+            answers = Answers(predictor, self.uploads, config.frames)
+            self._page = page = the_page.build(answers, config.limits, examples, folder, config.measured, config.share)
+            answers.warm_up()
+            stack.callback(page.close, verbose=False)
+            _, self.url, self.shared = self._launch(gradio, page, folder, config)
+            stack.enter_context(repeated(self.tidy))
+            self._stack = stack.pop_all()
+
+    def _launch(self, gradio: Any, page: Any, folder: Path, config: AppConfig) -> tuple[Any, str, str | None]:
+        from starlette.middleware import Middleware
+
+        return page.launch(
+            server_name=config.host,
+            server_port=config.port,
+            share=config.share,
+            inbrowser=config.browser,
+            inline=False,  # not into the notebook that it may be started from
+            max_file_size=config.limits.media.bytes,
+            app_kwargs={"middleware": [Middleware(self.uploads.middleware)]},
+            # Fonts of whoever looks at it: none is fetched from elsewhere.
+            theme=gradio.themes.Default(
+                primary_hue="sky", neutral_hue="gray", font=["system-ui", "sans-serif"], font_mono=["monospace"]
+            ),
+            css=views.style(),
+            head=views.script(config.limits),
+            favicon_path=pictures.favicon(folder),
+            footer_links=["api", "settings"],
+            state_session_capacity=100,
+            enable_monitoring=False,
+            mcp_server=False,
+            pwa=False,
+            prevent_thread_lock=True,
+            quiet=True,
+        )
+
+    def tidy(self) -> None:
+        """Forget visitors who have not asked for anything for a while, and uploads that nobody asks about.
+
+        For each visitor Gradio keeps the last answer, with its pictures, and the crops that heat maps are made of: for
+        an hour, or for as long as there is room.
+        """
+        self.uploads.sweep()
+        visitors, now = self._page.state_holder, datetime.datetime.now()  # noqa: DTZ005
+        for visitor, last in list(visitors.time_last_used.items()):
+            if (now - last).total_seconds() >= REMEMBERED:
+                with visitors.lock:
+                    visitors.session_data.pop(visitor, None)
+                    visitors.time_last_used.pop(visitor, None)
+
+    def close(self) -> None:
+        """Stop, and delete whatever was uploaded and not judged yet."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def serve_run(run: Path | str, config: AppConfig, device: str, ready: Callable[[Served], None]) -> None:
+    """Serve the best detector of a run until Ctrl-C, or until the system wishes the program to end.
+
+    Args:
+        run: the folder, with its report.json where it was measured.
+        config: how.
+        device: "auto", "cpu", "cuda", …
+        ready: called when the page answers.
+
+    Raises:
+        InputError: no detector there, or as `Served` says.
+    """
+    check_address(config.host, config.port)
+    _check_gradio()  # before the detector is loaded
+    predictor = Predictor.from_run(run, device, limits=config.limits.media)
+    with contextlib.suppress(InputError):
+        measured = write.read(run)
+        if measured["detector"]["sha256"] == predictor.detector.sha256:  # else it speaks of an earlier detector
+            config = dataclasses.replace(config, measured=measured)
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Served(predictor, config) as served:
+            ready(served)
+            stop.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_address(host: str, port: int | None) -> None:
+    """See that the app could listen there, before anything slow is done.
+
+    Raises:
+        InputError: the port is taken or out of range, or the host is not this machine.
+    """
+    if port is not None and not 0 < port < 2**16:
+        raise InputError(f"port {port}: give one from 1 to 65535")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"port {port} is taken; choose another one with --port, or stop what uses it") from error
+        where = host if port is None else f"{host}, port {port}"
+        raise InputError(f"cannot listen at {where} ({error.strerror}); --host 127.0.0.1 is this machine") from error
+
+
+def _check_gradio() -> None:
+    if importlib.util.find_spec("gradio") is None:
+        raise InputError("the app needs gradio; try: pip install 'torchfakes[app]'")
+
+
+def _gradio() -> Any:
+    """Gradio, without its own habits; these are fixed when it is imported, as is a folder that it makes things in."""
+    _check_gradio()
+    os.environ.update(_HABITS)
+    if "gradio" not in sys.modules:
+        home = tempfile.mkdtemp(prefix="torchfakes-gradio-")
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
+        with _uploads_in(home):
+            import gradio
+    import gradio
+
+    return gradio
+
+
+@contextlib.contextmanager
+def _uploads_in(folder: Path | str) -> Iterator[None]:
+    """Where Gradio puts what is uploaded, for the time of the block."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["GRADIO_TEMP_DIR"]
+        else:
+            os.environ["GRADIO_TEMP_DIR"] = before

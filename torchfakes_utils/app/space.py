@@ -1,0 +1,159 @@
+"""The app as a folder for Hugging Face Spaces, with all it needs: program, detector, examples, list of packages."""
+
+import logging
+import platform
+import re
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from torchfakes_utils import __version__
+from torchfakes_utils.app.examples import make_examples, usual_examples
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.hub.package import Package, package
+from torchfakes_utils.models.detector import CONFIG_FILE, WEIGHTS_FILE
+from torchfakes_utils.report.write import REPORT_FILE
+
+_PACKAGE = Path(__file__).parents[1]
+
+# How a folder is known to be ours, to be made anew.
+_MARK = "# Made by `torchfakes space`; what is changed here is lost when it is made again."
+
+_APP = f'''{_MARK}
+"""The page of this Space. On Spaces it listens to all; anywhere else, to this machine alone."""
+
+import os
+from pathlib import Path
+
+from torchfakes_utils.app import server
+
+HERE = Path(__file__).resolve().parent
+
+if __name__ == "__main__":
+    host = "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
+    port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    config = server.AppConfig(host, port, examples=HERE / "examples")
+    server.serve_run(HERE / "detector", config, "auto", lambda served: print(served.url, flush=True))
+'''
+
+logger = logging.getLogger(__name__)
+
+# Git LFS, which the Hub asks for.
+_ATTRIBUTES = "".join(f"*.{kind} filter=lfs diff=lfs merge=lfs -text\n" for kind in ("safetensors", "mp4", "jpg"))
+
+
+def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> list[str]:
+    """Make the folder, or make it anew; whatever else is in it, such as a `.git`, stays.
+
+    Args:
+        run: the folder of a run, or of a detector.
+        out: the Space's folder.
+        data: a Mini-FF++ folder for the examples; None takes data/mini, and makes a small one where that is not there.
+
+    Returns:
+        What is in the folder now, by name.
+
+    Raises:
+        InputError: no detector in `run`, something else in `out`, or no way to write there.
+    """
+    out = Path(out)
+    _check_free(out)
+    published = package(run, "TorchFakes")
+    for caution in published.detector.decision.cautions:
+        logger.warning("%s", caution)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+            made = Path(temporary) / "space"
+            (made / "detector").mkdir(parents=True)
+            for name in {CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
+                content = published.files[name]
+                if isinstance(content, bytes):
+                    (made / "detector" / name).write_bytes(content)
+                else:
+                    shutil.copyfile(content, made / "detector" / name)
+            _make_examples(made / "examples", data, Path(temporary))
+            shutil.copytree(
+                _PACKAGE, made / _PACKAGE.name, ignore=shutil.ignore_patterns("course", "__pycache__", "web")
+            )
+            (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
+            (made / "README.md").write_text(_readme(published), encoding="utf-8")
+            (made / ".gitattributes").write_text(_ATTRIBUTES, encoding="utf-8")
+            (made / "LICENSE").write_text(_licence(), encoding="utf-8")
+            (made / "app.py").write_text(_APP, encoding="utf-8")
+            _put(made, out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another folder") from error
+    return sorted(path.name for path in out.iterdir() if path.name != ".git")
+
+
+def requirements() -> list[str]:
+    """The packages that the app needs, in the versions that are installed here, which are those it was tried with.
+
+    Raises:
+        InputError: one is not installed.
+    """
+    lines = []
+    for line in metadata.requires("torchfakes") or []:
+        name, _, condition = line.partition(";")
+        name = re.match(r"[\w.-]+", name)[0]
+        if "extra ==" in condition and not re.search(r"""extra == ["']app["']""", condition):
+            continue
+        try:
+            lines.append(f"{name}=={metadata.version(name).partition('+')[0]}")  # 2.15.0+cu132 is nowhere but here
+        except metadata.PackageNotFoundError as error:
+            raise InputError(f"a Space needs {name}, which is not here; try: pip install 'torchfakes[app]'") from error
+    return sorted(lines, key=str.lower)
+
+
+def _check_free(out: Path) -> None:
+    app = out / "app.py"
+    ours = app.is_file() and app.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
+    others = [path.name for path in out.iterdir()] if out.is_dir() else ["it"] if out.exists() else []
+    if not ours and set(others) - {".git", ".gitattributes", "README.md"}:  # which a new Space has
+        raise InputError(f"{out}: is there already, and `torchfakes space` did not make it; choose another folder")
+
+
+def _make_examples(folder: Path, data: Path | str | None, temporary: Path) -> None:
+    from torchfakes_utils.datasets.mini import build
+
+    source = usual_examples(None if data is None else Path(data))
+    if source is None:
+        source = build.build(temporary / "mini", build.MiniConfig(identities=6))
+    make_examples(source, folder)
+
+
+def _readme(published: Package) -> str:
+    import jinja2
+
+    detector = published.detector
+    text = (_PACKAGE / "app" / "templates" / "space_readme.md").read_text(encoding="utf-8")
+    return jinja2.Template(text, keep_trailing_newline=True).render(
+        gradio=metadata.version("gradio"),
+        python=".".join(platform.python_version_tuple()[:2]),
+        architecture=detector.config.architecture,
+        size=detector.preprocessing.size,
+        sha256=detector.sha256,
+        measured=REPORT_FILE in published.files,
+        caution=detector.decision.caution,
+        torchfakes=__version__,
+    )
+
+
+def _licence() -> str:
+    """The licence's text: beside the package in a checkout, among its metadata where it was installed."""
+    beside = _PACKAGE.parent / "LICENSE"
+    if beside.is_file():
+        return beside.read_text(encoding="utf-8")
+    listed = [file for file in metadata.files("torchfakes") or [] if file.name == "LICENSE"]
+    return listed[0].read_text(encoding="utf-8")
+
+
+def _put(made: Path, out: Path) -> None:
+    """Let each part take the place of its predecessor."""
+    out.mkdir(exist_ok=True)
+    for path in sorted(made.iterdir(), key=lambda path: path.name == "app.py"):  # last: it starts the others
+        old = out / path.name
+        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+        path.replace(old)

@@ -1,0 +1,124 @@
+"""Predictions for people and spreadsheets: lines on a terminal, a CSV file, pictures with heat maps."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import pandas as pd
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.explanation import heat_maps
+from torchfakes_utils.inference.predictor import Look, Predictor
+from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction
+from torchfakes_utils.io.decoding import Source
+from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.media import PHOTO, VIDEO, files_in, printable
+from torchfakes_utils.io.tables import write_table
+
+HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
+
+COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind", "reason", "notes"]
+
+
+def line(prediction: Prediction) -> str:
+    """One file as a row under `HEADER`, and below it its people, where there are several; why there is no verdict."""
+    score = "" if prediction.probability_fake is None else f"{prediction.probability_fake:.2f}"
+    interval = "" if prediction.interval is None else "{:.2f} to {:.2f}".format(*prediction.interval)
+    why = f": {printable(prediction.reason)}" if prediction.verdict == CANNOT_TELL else ""
+    others = f" ({len(prediction.faces)} faces)" if len(prediction.faces) > 1 else ""
+    rows = [f"{prediction.verdict:<13}{score:<9}{interval:<15}{printable(prediction.path)}{others}{why}"]
+    if len(prediction.faces) > 1:
+        rows += [_person(face, at=prediction.kind == PHOTO) for face in prediction.faces]
+    return "\n".join(rows)
+
+
+def _person(face: FaceVerdict, at: bool) -> str:
+    """One of several people, below their file; in a photo also the middle of their face, in pixels."""
+    score = "" if face.probability_fake is None else f"{face.probability_fake:.2f}"
+    interval = "" if face.interval is None else "{:.2f} to {:.2f}".format(*face.interval)
+    why = f": {printable(face.reason)}" if face.verdict == CANNOT_TELL else ""
+    where = ""
+    if at:
+        left, top, right, bottom = face.frames[0].box
+        where = f" (at x {(left + right) / 2:.0f}, y {(top + bottom) / 2:.0f})"
+    return f"  {face.verdict:<11}{score:<9}{interval:<15}  face {face.face + 1}{where}{why}"
+
+
+def throughput(predictions: Sequence[Prediction], seconds: float) -> str:
+    """How much was judged in what time, in one line."""
+    videos = sum(prediction.kind == VIDEO for prediction in predictions)
+    crops = sum(len(face.frames) for prediction in predictions for face in prediction.faces)
+    rate = len(predictions) / max(seconds, 1e-9)
+    return (
+        f"{_count(len(predictions), 'file')} ({_count(videos, 'video')}), {_count(crops, 'crop')} in {seconds:.1f} s: "
+        f"{rate:.1f} files, "
+        f"{crops / max(seconds, 1e-9):.0f} crops a second"
+    )
+
+
+def check_places(table: Path | None, pictures: Path | None) -> None:
+    """See before the work that its results can be written where they are wanted.
+
+    Raises:
+        InputError: the table is to be where a folder is, or the pictures where a file is.
+    """
+    if table is not None and table.is_dir():
+        raise InputError(f"{table}: this is a folder; give --csv a file's name")
+    if pictures is not None and pictures.is_file():
+        raise InputError(f"{pictures}: this is a file; give --heat-maps a folder")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
+    """The answers as CSV, a row a file, `COLUMNS`.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    rows = [
+        [
+            printable(one.path), one.verdict, one.probability_fake, *(one.interval or (None, None)), len(one.faces),
+            one.kind, printable(one.reason), "; ".join(map(printable, one.notes)),
+        ]
+        for one in predictions
+    ]  # fmt: skip
+    return write_table(pd.DataFrame(rows, columns=COLUMNS), path)
+
+
+def with_heat_maps(
+    predictor: Predictor, sources: Iterable[Source], frames: int, folder: Path | str
+) -> Iterator[Prediction]:
+    """Judge files, and write for every face a picture: its crop where P(fake) is highest, and the heat map over it.
+
+    Args:
+        predictor: judges.
+        sources: files and folders.
+        frames: of a video.
+        folder: for the pictures, `0007-name-face1.png` of the seventh file's first face.
+
+    Raises:
+        InputError: a picture cannot be written.
+    """
+    for number, (source, why_not) in enumerate(files_in(sources), start=1):
+        try:
+            if why_not:
+                raise InputError(why_not)
+            seen = predictor.look(source, frames)
+        except InputError as error:
+            name = str(source)
+            yield Prediction(name, CANNOT_TELL, None, str(error).removeprefix(f"{name}: "))
+            continue
+        _write_maps(predictor, seen, Path(folder) / f"{number:04d}-{Path(str(source)).stem[:60]}")
+        yield seen.prediction
+
+
+def _write_maps(predictor: Predictor, seen: Look, stem: Path) -> None:
+    for face in seen.prediction.faces:
+        frame = max(face.frames, key=lambda one: one.probability_fake).frame
+        crop = seen.crops[face.face, frame]
+        both = cv2.hconcat([crop, heat_maps.overlay(crop, predictor.heat_map(crop))])
+        with atomic_write(stem.with_name(f"{stem.name}-face{face.face + 1}.png")) as temporary:
+            temporary.write_bytes(cv2.imencode(".png", both[:, :, ::-1])[1].tobytes())

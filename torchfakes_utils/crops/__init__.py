@@ -1,0 +1,1 @@
+"""`faces.csv` becomes batches: the table, the decoded crops, samplers, augmentation."""

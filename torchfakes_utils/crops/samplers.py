@@ -1,0 +1,115 @@
+"""Which crops are drawn, and how often."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import RandomSampler, Sampler, WeightedRandomSampler
+
+from torchfakes_utils.errors import InputError
+
+_REAL = "real"  # the reals, whatever their source, are one group
+
+
+def balanced_sampler(
+    faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None
+) -> WeightedRandomSampler:
+    """Draw crops, with replacement, so that half are real and every manipulation has the same share of the other half.
+
+    In FF++ four fakes stand against each real clip, and a network rewarded for always saying "fake" may stop there.
+
+    Args:
+        faces: rows with `label` and `method`; index i drawn is the i-th row.
+        num_samples: crops in a pass.
+        generator: makes the draw repeatable.
+
+    Raises:
+        InputError: one class only.
+    """
+    labels, methods = faces["label"].to_numpy(), faces["method"]
+    if len(np.unique(labels)) < 2:
+        raise InputError("only one class among the training crops; both real and fake ones are needed")
+    # A crop's weight is its group's share over the group's size.
+    groups = methods.where(labels == 1, _REAL)
+    sizes = groups.map(groups.value_counts()).to_numpy()
+    n_methods = groups[labels == 1].nunique()
+    weights = np.where(labels == 1, 0.5 / n_methods, 0.5) / sizes
+    return WeightedRandomSampler(torch.from_numpy(weights), num_samples, replacement=True, generator=generator)
+
+
+class PairedSampler(Sampler[int]):
+    """Draw crops as pairs: a real one, then a fake one of the same person in the same frame, wherever there is one.
+
+    What the two do not share is what the forger did, so a batch of pairs says nothing about people, light or pose that
+    could be mistaken for the answer. Half of the crops are real; every manipulation has the same share of the others.
+    Pairs begin with a real crop and with a fake one in turn, so that crops without a counterpart are drawn, too.
+    """
+
+    def __init__(self, faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> None:
+        """Note which crops belong together.
+
+        Args:
+            faces: rows of `faces.csv`; index i drawn is the i-th row.
+            num_samples: crops in a pass.
+            generator: makes the draw repeatable.
+
+        Raises:
+            InputError: one class only.
+        """
+        if faces["label"].nunique() < 2:
+            raise InputError("only one class among the training crops; both real and fake ones are needed")
+        self._num_samples, self._generator = num_samples, generator
+        self._moments = list(faces[["target_id", "compression", "frame"]].itertuples(index=False, name=None))
+        groups = faces["method"].where(faces["label"] == 1, _REAL).to_numpy()
+        self._rows = {name: np.flatnonzero(groups == name) for name in np.unique(groups)}
+        self._methods = [name for name in self._rows if name != _REAL]
+        self._there: dict[tuple, list[int]] = {}
+        for row, (group, moment) in enumerate(zip(groups, self._moments, strict=True)):
+            self._there.setdefault((group, *moment), []).append(row)
+
+    def __len__(self) -> int:
+        return self._num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        decks = {name: self._shuffled(rows) for name, rows in self._rows.items()}
+        for drawn in range(0, self._num_samples, 2):
+            pair = self._from_real(decks) if drawn % 4 == 0 else self._from_fake(decks)
+            yield from pair[: self._num_samples - drawn]
+
+    def _from_real(self, decks: dict[str, Iterator[int]]) -> tuple[int, int]:
+        real = next(decks[_REAL])
+        partners = [rows for name in self._methods if (rows := self._there.get((name, *self._moments[real])))]
+        return real, self._one_of(self._one_of(partners)) if partners else next(decks[self._one_of(self._methods)])
+
+    def _from_fake(self, decks: dict[str, Iterator[int]]) -> tuple[int, int]:
+        fake = next(decks[self._one_of(self._methods)])
+        partners = self._there.get((_REAL, *self._moments[fake]))
+        return self._one_of(partners) if partners else next(decks[_REAL]), fake
+
+    def _one_of(self, things: Sequence) -> Any:
+        return things[int(torch.randint(len(things), (1,), generator=self._generator))]
+
+    def _shuffled(self, rows: np.ndarray) -> Iterator[int]:
+        """All rows in a random order, then all again in another one, without end."""
+        while True:
+            yield from rows[torch.randperm(len(rows), generator=self._generator).numpy()].tolist()
+
+
+def uniform_sampler(faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> Sampler[int]:
+    """Draw crops as the table has them: every one before any comes a second time, the classes as unequal as they are.
+
+    Args:
+        faces: rows of `faces.csv`; index i drawn is the i-th row.
+        num_samples: crops in a pass.
+        generator: makes the draw repeatable.
+    """
+    return RandomSampler(range(len(faces)), num_samples=num_samples, generator=generator)
+
+
+SAMPLERS: dict[str, Callable[[pd.DataFrame, int, torch.Generator | None], Sampler[int]]] = {
+    "paired": PairedSampler,
+    "balanced": balanced_sampler,
+    "uniform": uniform_sampler,
+}

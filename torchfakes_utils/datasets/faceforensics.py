@@ -1,0 +1,201 @@
+"""FaceForensics++ as it lies on disk: which videos there are, what their names say, which split they belong to.
+
+The data set is that of Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images" (ICCV 2019),
+in the folders that its download script makes. Any part of it will do::
+
+    original_sequences/{youtube,actors}/{raw,c23,c40}/videos/*.mp4
+    manipulated_sequences/<method>/{raw,c23,c40}/videos/*.mp4
+    manipulated_sequences/<method>/masks/videos/*.mp4
+    splits/{train,val,test}.json
+
+A real video is named by its number ("033"), a fake by two of them, `<target>_<source>` ("033_097": the face of 097
+put into 033). The DeepFakeDetection part (actors; "DFD") adds the scene: `01__walking_outside` is real,
+`01_02__walking_outside__YVGY8LOK` is a fake of it.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from torchfakes_utils.datasets.splits import (
+    ACTOR_METHODS,
+    RULES,
+    SPLITS,
+    Splits,
+    assign_splits,
+    assign_strictly,
+    read_films,
+    read_splits,
+)
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.tables import INDEX_COLUMNS, write_table
+
+logger = logging.getLogger(__name__)
+
+FAKE_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter", "DeepFakeDetection")
+REAL_METHODS = ("youtube", "actors")
+COMPRESSIONS = ("raw", "c23", "c40")
+# The masks of FaceShifter were never published.
+UNMASKED_METHODS = ("FaceShifter",)
+
+_NUMBER = r"[0-9]+"
+_REAL_NAMES = {
+    "youtube": re.compile(rf"(?P<target>{_NUMBER})"),
+    "actors": re.compile(rf"(?P<target>{_NUMBER})__.+"),
+}
+_FAKE_NAME = re.compile(rf"(?P<target>{_NUMBER})_(?P<source>{_NUMBER})")
+_ACTOR_FAKE_NAME = re.compile(rf"(?P<target>{_NUMBER})_(?P<source>{_NUMBER})(?P<scene>__.+)__[^_]+")
+
+_LAYOUT = (
+    "FaceForensics++ keeps its videos in original_sequences/youtube/<compression>/videos/*.mp4 and "
+    "manipulated_sequences/<method>/<compression>/videos/*.mp4"
+)
+
+
+def index(
+    root: Path | str, methods: Sequence[str] | None = None, compressions: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """List the videos below a folder in FaceForensics++'s layout; reads names only, never a video.
+
+    Args:
+        root: the folder that holds `original_sequences` and `manipulated_sequences`, complete or not.
+        methods: which methods to list, with their real videos (see `with_reals`); without it, all there are.
+        compressions: which of `COMPRESSIONS`; without it, all there are.
+
+    Returns:
+        The columns `INDEX_COLUMNS`, sorted (real first, then by method, compression, name), `split` empty as yet.
+        Real videos have their folder ("youtube" or "actors") as method and no `source_id`.
+
+    Raises:
+        InputError: the folder is not there, holds no such video, or a method or compression is unknown.
+    """
+    root = Path(root)
+    chosen = [*REAL_METHODS, *FAKE_METHODS] if methods is None else with_reals(methods)
+    _check_names("compression", compressions, COMPRESSIONS)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder. {_LAYOUT}")
+    rows, unnamed = [], []
+    for method in chosen:
+        for compression in compressions or COMPRESSIONS:
+            for path in sorted((root / _folder(method) / compression / "videos").glob("*.mp4")):
+                row = _row(path.relative_to(root), method, compression)
+                if row is None:
+                    unnamed.append(path)
+                else:
+                    rows.append(row)
+    if unnamed:
+        logger.warning("%d files left out: not named as in FaceForensics++ (first: %s)", len(unnamed), unnamed[0])
+    if not rows:
+        raise InputError(_nothing_found(root, methods, compressions))
+    order = ["label", "method", "compression", "clip_id"]
+    return pd.DataFrame(rows, columns=INDEX_COLUMNS).sort_values(order, ignore_index=True)
+
+
+def with_reals(methods: Sequence[str]) -> list[str]:
+    """Add to some methods the real videos that they were made from: without these, there is nothing to tell apart.
+
+    Raises:
+        InputError: a method is unknown.
+    """
+    _check_names("method", methods, FAKE_METHODS + REAL_METHODS)
+    reals = ["actors" if method in ACTOR_METHODS else "youtube" for method in methods]
+    return list(dict.fromkeys([*reals, *methods]))  # each once, in this order
+
+
+def write_clips(
+    root: Path | str,
+    out: Path | str | None = None,
+    methods: Sequence[str] | None = None,
+    compressions: Sequence[str] | None = None,
+    rule: str = "official",
+) -> Path:
+    """Index a folder, assign the splits of its `splits/` folder, and write `clips.csv`.
+
+    Args:
+        root: the data set's folder.
+        out: the table to write, by default `root/clips.csv`; its paths are relative to its own folder.
+        methods: see `index`.
+        compressions: see `index`.
+        rule: "official" or "strict"; see `splits`.
+
+    Returns:
+        The path of the table.
+
+    Raises:
+        InputError: as `index`, `splits.read_splits` and `splits.read_films` do, or where the table cannot be written.
+    """
+    _check_names("split", [rule], RULES, "choose from")
+    root = Path(root)
+    clips = index(root, methods, compressions)
+    splits: Splits = {split: [] for split in SPLITS}
+    films: dict[str, str] = {}
+    if not set(clips["method"]) <= set(ACTOR_METHODS):  # else there is nothing that an official split would apply to
+        splits = read_splits(root / "splits")
+        films = read_films(root) if rule == "strict" else {}
+    clips = assign_strictly(clips, splits, films) if rule == "strict" else assign_splits(clips, splits)
+    out = Path(out) if out else root / "clips.csv"
+    if out.parent.resolve() != root.resolve():
+        clips["path"] = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
+    return write_table(clips, out, INDEX_COLUMNS)
+
+
+def mask_path(clip: Mapping[str, object]) -> str | None:
+    """Where the video lies that marks the manipulated pixels of a clip, relative to the data set's folder.
+
+    Args:
+        clip: a row of `clips.csv`.
+
+    Returns:
+        The path, or None where there is no mask: for real clips and for FaceShifter. One mask serves every
+        compression. It is not checked that the file was downloaded.
+    """
+    if clip["label"] == 0 or clip["method"] in UNMASKED_METHODS:
+        return None
+    return str(PurePosixPath(_folder(str(clip["method"])), "masks", "videos", f"{clip['clip_id']}.mp4"))
+
+
+def _check_names(
+    kind: str, given: Sequence[str] | None, known: Sequence[str], which: str = "FaceForensics++ has"
+) -> None:
+    for name in given or ():
+        if name not in known:
+            raise InputError(f"unknown {kind} {name!r}; {which} {', '.join(known)}")
+
+
+def _folder(method: str) -> PurePosixPath:
+    return PurePosixPath("original_sequences" if method in REAL_METHODS else "manipulated_sequences", method)
+
+
+def _row(path: Path, method: str, compression: str) -> dict[str, object] | None:
+    """The row of one video, or None where its name is not one of the data set's."""
+    real = method in REAL_METHODS
+    pattern = _REAL_NAMES[method] if real else _ACTOR_FAKE_NAME if method in ACTOR_METHODS else _FAKE_NAME
+    match = pattern.fullmatch(path.stem)
+    if match is None:
+        return None
+    return {
+        "clip_id": path.stem,
+        "path": path.as_posix(),
+        "label": int(not real),
+        "method": method,
+        "compression": compression,
+        "target_id": match["target"],
+        "source_id": "" if real else match["source"],
+        "split": "",
+        "original_id": "" if real else match["target"] + (match.groupdict().get("scene") or ""),
+    }
+
+
+def _nothing_found(root: Path, methods: Sequence[str] | None, compressions: Sequence[str] | None) -> str:
+    asked = [name for names in (methods, compressions) if names for name in names]
+    try:
+        inside = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        inside = [f"nothing that can be read ({error.strerror})"]
+    shown = ", ".join(inside[:5]) + (" …" if len(inside) > 5 else "") if inside else "nothing"
+    only = f" for {', '.join(asked)}" if asked else ""
+    return f"{root}: no videos found{only}; the folder holds {shown}. {_LAYOUT}"

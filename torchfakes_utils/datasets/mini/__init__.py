@@ -1,0 +1,1 @@
+"""Mini-FF++: a small data set in FaceForensics++'s layout, made on any machine."""

@@ -1,0 +1,301 @@
+"""Mini-FF++: a small data set in FaceForensics++'s own layout, made here, so that nobody waits for access to learn.
+
+Every identity is filmed once and forged four times; a pair of identities forges each other, so that both directions
+exist, as in FF++. Whatever happens to a clip apart from the forgery (blur, a second person, the head leaving the
+picture) happens to the original and to its fakes alike, so that it is no clue. `docs/data_card.md` says what the
+forgeries have in common with the real families and what not.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import atomic_write
+
+FPS = 25
+CRF = {"c23": 23, "c40": 40}
+VERSION = 2  # of the recipe: raised whenever the same configuration would give other videos
+
+# Four pairs in a row hold a swap within each portrait and two across, so that "glasses with fair hair" gives nothing
+# away, and every portrait is as often real as fake in every split.
+PAIR_PATTERN = [("astronaut", "astronaut"), ("astronaut", "hopper"), ("hopper", "hopper"), ("hopper", "astronaut")]
+BLUR_PATTERN = ["", "defocus", "", "", "", "motion", "", ""]  # by identity within the four pairs
+
+
+@dataclass(frozen=True)
+class MiniConfig:
+    """What to make. The same configuration gives the same files, byte for byte, on the same versions of the codecs."""
+
+    identities: int = 32  # even: they forge each other in pairs
+    size: int = 320  # edge of a frame, px, even
+    seed: int = 0
+    seconds: float = 2.0  # mean length of a clip
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be made.
+
+        Raises:
+            InputError: a value out of its range.
+        """
+        if self.identities < 6 or self.identities % 2 or self.identities > 1000:
+            raise InputError(
+                f"{self.identities} identities: give an even number from 6 to 1000 (a pair a split at least)"
+            )
+        if self.size < 96 or self.size % 2:
+            raise InputError(f"frames of {self.size} px: give an even number from 96")
+        if self.seconds < 0.4:
+            raise InputError(f"clips of {self.seconds} s: give at least 0.4")
+
+
+@dataclass(frozen=True)
+class Person:
+    """One line of the plan: who is filmed, and what befalls the clip."""
+
+    id: str
+    partner: str
+    split: str
+    portrait: str
+    frames: int
+    blur: str = ""  # "", "defocus" or "motion"
+    second_face: bool = False
+    leaves: bool = False
+
+
+def plan(config: MiniConfig) -> list[Person]:
+    """Who is paired with whom, in which split, under which conditions. Pure: no file is touched."""
+    rng = np.random.default_rng([config.seed, 0])
+    pairs = config.identities // 2
+    held_out = max(1, pairs // 4)
+    splits = ["test"] * held_out + ["val"] * held_out + ["train"] * (pairs - 2 * held_out)
+    ids = [f"{number:03d}" for number in rng.permutation(config.identities)]
+    people = []
+    for pair, split in enumerate(splits):
+        first, second = ids[2 * pair], ids[2 * pair + 1]
+        for side, (one, other) in enumerate([(first, second), (second, first)]):
+            person = Person(
+                id=one,
+                partner=other,
+                split=split,
+                portrait=PAIR_PATTERN[pair % 4][side],
+                frames=round(FPS * config.seconds * rng.uniform(0.88, 1.12)),
+                blur=BLUR_PATTERN[(2 * pair + side) % 8],
+                # Both in the training split, of people who are otherwise sharp.
+                second_face=2 * pair + side == config.identities - 2,
+                leaves=2 * pair + side == config.identities - 4,
+            )
+            people.append(person)
+    return sorted(people, key=lambda person: person.id)
+
+
+def splits(people: list[Person]) -> dict[str, list[list[str]]]:
+    """The split files' contents in FF++'s official form: a list of pairs for each of train, val, test."""
+    return {
+        split: [[p.id, p.partner] for p in people if p.split == split and p.id < p.partner]
+        for split in ("train", "val", "test")
+    }
+
+
+def build(out: Path | str, config: MiniConfig | None = None, workers: int | None = None, progress: bool = True) -> Path:
+    """Make Mini-FF++ in the folder `out`; what is already there is kept, so that a second call resumes.
+
+    Args:
+        out: the folder; made where it is missing.
+        config: what to make.
+        workers: processes; as many as there are cores when None.
+        progress: show a progress bar (on a terminal or in a notebook).
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: the folder holds something else, or another configuration of Mini-FF++, or cannot be written to.
+    """
+    out, config = Path(out), config or MiniConfig()
+    _claim(out, config)
+    people = plan(config)
+    missing = [person for person in people if not all((out / path).is_file() for path in clip_paths(person))]
+    for person in _progress(_film_all(out, config, missing, workers or os.cpu_count() or 1), len(missing), progress):
+        del person  # the bar counts; the files are the result
+    for name, pairs in splits(people).items():
+        _write_json(out / "splits" / f"{name}.json", pairs)
+    # As in FaceForensics++, from id to film and the cut from it; here nobody is filmed twice.
+    _write_json(out / "splits" / "conversion_dict.json", {person.id: f"mini-{person.id} 0" for person in people})
+    _write_json(out / "mini.json", _manifest(config) | {"people": [asdict(person) for person in people]})
+    return out
+
+
+def _manifest(config: MiniConfig) -> dict:
+    return {"name": "Mini-FF++", "version": VERSION, "config": asdict(config)}
+
+
+def _claim(out: Path, config: MiniConfig) -> None:
+    """Make sure that `out` is ours to write to, and leave word there of what is being made."""
+    manifest = out / "mini.json"
+    if manifest.is_file():
+        try:
+            found = json.loads(manifest.read_text())
+        except json.JSONDecodeError as error:
+            raise InputError(f"{manifest}: damaged; delete the folder and build it again") from error
+        if {key: found.get(key) for key in _manifest(config)} != _manifest(config):
+            raise InputError(
+                f"{out}: holds Mini-FF++ of another configuration; choose another folder or delete this one"
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is there already and is not Mini-FF++; choose another folder")
+    else:
+        _write_json(manifest, _manifest(config))
+
+
+def clip_paths(person: Person) -> Iterator[str]:
+    """Every file that a person's clip leads to, relative to the data set's folder: original, fakes and masks."""
+    from torchfakes_utils.datasets.mini.fakes import MANIPULATIONS
+
+    for compression in CRF:
+        yield f"original_sequences/youtube/{compression}/videos/{person.id}.mp4"
+    for method in MANIPULATIONS:
+        for compression in CRF:
+            yield f"manipulated_sequences/{method}/{compression}/videos/{person.id}_{person.partner}.mp4"
+        yield f"manipulated_sequences/{method}/masks/videos/{person.id}_{person.partner}.mp4"
+
+
+def _film_all(out: Path, config: MiniConfig, people: list[Person], workers: int) -> Iterator[str]:
+    by_id = {person.id: person for person in plan(config)}
+    tasks = [(out, config, person, by_id[person.partner]) for person in people]
+    if workers == 1 or len(tasks) < 2:
+        yield from (_film_and_forge(*task) for task in tasks)
+        return
+    # spawn: a forked process would inherit the locks of OpenCV's threads, and may wait for them for ever.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        futures = [pool.submit(_film_and_forge, *task) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # one process a core already: threads beyond that only get in each other's way
+
+
+def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Person) -> str:
+    """Film one person, forge the clip four times, write everything; return the person's id."""
+    from torchfakes_utils.datasets.mini import fakes, render
+
+    target, shot = _cast(config, person)
+    source, driver = _cast(config, partner, frames=person.frames)
+    fields = render.expression_fields(target.landmarks)
+    filmed, sensor = [], render.Grain(_rng(config, person, 2))
+    bystander = _bystander(config, person) if person.second_face else None
+    for index in range(person.frames):
+        mapping = render.frame_map(shot.pose[index], *fields, shot.mouth[index], shot.brow[index])
+        frame = render.render(target, mapping)
+        if bystander is not None:
+            frame = render.blend(frame, *bystander)
+        filmed.append(sensor.add(render.light_up(frame, shot.light[index]), shot.grain))
+    finish = _Finish(config, person, shot)
+    _write_clip(out, f"original_sequences/youtube/{{}}/videos/{person.id}.mp4", finish(filmed, "youtube"))
+    for number, (method, make) in enumerate(fakes.MANIPULATIONS.items()):
+        forge = make(source, target, _rng(config, person, 10 + number))
+        edited = [forge.apply(fakes.Moment(frame, index, shot, driver, fields)) for index, frame in enumerate(filmed)]
+        name = f"{person.id}_{person.partner}.mp4"
+        folder = f"manipulated_sequences/{method}"
+        _write_clip(out, f"{folder}/{{}}/videos/{name}", finish([frame for frame, _ in edited], method))
+        _write_mask(out / folder / "masks" / "videos" / name, [mask for _, mask in edited], config.size)
+    return person.id
+
+
+def _rng(config: MiniConfig, person: Person, purpose: int) -> np.random.Generator:
+    """A random stream for one purpose of one person: what is made first does not change what is made after."""
+    return np.random.default_rng([config.seed, 1 + int(person.id), purpose])
+
+
+def _cast(config: MiniConfig, person: Person, frames: int | None = None):  # noqa: ANN202
+    from torchfakes_utils.datasets.mini import render
+
+    identity = render.make_identity(person.portrait, _rng(config, person, 0))
+    shot = render.make_shot(_rng(config, person, 1), frames or person.frames, person.blur, person.leaves)
+    return identity, shot
+
+
+def _bystander(config: MiniConfig, person: Person) -> tuple[np.ndarray, np.ndarray]:
+    """A second, smaller person at the edge of the picture, who stands still: image and alpha of a whole frame."""
+    import cv2
+
+    from torchfakes_utils.datasets.mini import render
+
+    other = "hopper" if person.portrait == "astronaut" else "astronaut"
+    identity = render.make_identity(other, _rng(config, person, 3))
+    canon = render.CANON
+    matrix = np.array([[0.52, 0, -40.0], [0, 0.52, canon * 0.48]])
+    image = cv2.warpAffine(identity.image, matrix, (canon, canon), flags=cv2.INTER_AREA)
+    return image, cv2.warpAffine(identity.alpha, matrix, (canon, canon))
+
+
+class _Finish:
+    """What comes after the forger: the lens, the second camera's grain, the frame size. The same for real and fake."""
+
+    def __init__(self, config: MiniConfig, person: Person, shot) -> None:  # noqa: ANN001
+        self._config, self._person, self._shot = config, person, shot
+
+    def __call__(self, frames: list[np.ndarray], method: str) -> list[np.ndarray]:
+        from torchfakes_utils.datasets.mini import render
+
+        purpose = 4 + ("youtube", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures").index(method)
+        sensor = render.Grain(_rng(self._config, self._person, 20 + purpose))
+        strength = 0.4 if self._person.blur else 0.45 * self._shot.grain
+        return [
+            self._resize(
+                sensor.add(render.blur_frame(frame, self._person.blur, self._shot.blur_amount[index]), strength)
+            )
+            for index, frame in enumerate(frames)
+        ]
+
+    def _resize(self, frame: np.ndarray) -> np.ndarray:
+        return _to_size(frame, self._config.size)
+
+
+def _to_size(frame: np.ndarray, size: int) -> np.ndarray:
+    import cv2
+
+    if frame.shape[0] == size:
+        return frame
+    shrink = size < frame.shape[0]
+    return cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+
+
+def _write_clip(out: Path, pattern: str, frames: list[np.ndarray]) -> None:
+    from torchfakes_utils.io.video import write_video
+
+    for compression, crf in CRF.items():
+        path = out / pattern.format(compression)
+        if not path.is_file():
+            write_video(path, frames, fps=FPS, crf=crf, preset="superfast")
+
+
+def _write_mask(path: Path, masks: list[np.ndarray], size: int) -> None:
+    from torchfakes_utils.io.video import write_video
+
+    if not path.is_file():
+        frames = (_to_size((mask * 255).astype(np.uint8), size) for mask in masks)
+        write_video(path, frames, fps=FPS, crf=23, gray=True, preset="ultrafast")
+
+
+def _progress(items: Iterator[str], total: int, show: bool) -> Iterator[str]:
+    from tqdm.auto import tqdm
+
+    return tqdm(items, total=total, desc="Mini-FF++", unit="person", disable=None if show else True)
+
+
+def _write_json(path: Path, content: object) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")

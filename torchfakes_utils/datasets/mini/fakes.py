@@ -1,0 +1,204 @@
+"""Four ways to fake a face, after the four families of FaceForensics++.
+
+Each imitates, with plain image operations, what makes its family recognisable; none is the original program, which
+needs a trained network (Deepfakes, NeuralTextures) or a fitted 3D model (Face2Face, FaceSwap). The data card says how
+they differ. All take the frame that the camera filmed and give the frame with its face edited and the mask of the edit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from torchfakes_utils.datasets.mini import render
+from torchfakes_utils.datasets.mini.render import CANON, Identity, Shot
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A face that is laid over the target's: `image` and `mask` in the target's canonical frame."""
+
+    image: np.ndarray  # (CANON, CANON, 3) uint8
+    mask: np.ndarray  # (CANON, CANON) float32 in [0, 1]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One frame of the target's clip as a manipulation sees it."""
+
+    frame: np.ndarray  # (CANON, CANON, 3) uint8, filmed, with light and grain
+    index: int
+    shot: Shot  # of the target
+    driver: Shot  # of the source: whose expression is transferred
+    fields: tuple[np.ndarray, np.ndarray]  # the target's expression fields
+
+    def film(
+        self,
+        layer: Layer,
+        mouth: float,
+        brow: float,
+        jitter: np.ndarray | None = None,
+        interpolation: int = cv2.INTER_LINEAR,
+    ) -> Layer:
+        """Move a layer with the target's head, with an expression of its own, in the light of the frame."""
+        pose = self.shot.pose[self.index] + (0 if jitter is None else jitter)
+        mapping = render.frame_map(pose, *self.fields, mouth, brow)
+        image = cv2.remap(layer.image, mapping, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
+        mask = cv2.remap(layer.mask, mapping, None, cv2.INTER_LINEAR)
+        return Layer(render.light_up(image, self.shot.light[self.index]), mask)
+
+
+def face_mask(landmarks: np.ndarray, part: str = "face", grow: float = 1.0) -> np.ndarray:
+    """A filled face ("face": brows to chin) or its lower half ("lower": below the nose), (CANON, CANON) float32."""
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    down, reach = mouth - eyes, np.linalg.norm(landmarks[1] - landmarks[0])
+    angle = np.degrees(np.arctan2(down[1], down[0])) - 90
+    centre = eyes + 0.62 * down
+    axes = (grow * 0.86 * reach, grow * 1.18 * np.linalg.norm(down))
+    mask = np.zeros((CANON, CANON), np.float32)
+    centre, axes = (tuple(np.round(pair).astype(int).tolist()) for pair in (centre, axes))
+    cv2.ellipse(mask, centre, axes, angle, 0, 360, 1, -1)
+    if part == "lower":
+        offset = render.grid() - landmarks[2]
+        mask[offset @ (down / np.linalg.norm(down)) < 0.12 * reach] = 0
+    return mask
+
+
+def feather(mask: np.ndarray, softness: float) -> np.ndarray:
+    """Shrink a 0/1 mask and soften its edge over about `softness` px, so that it reaches 0 where it ended before."""
+    size = 2 * round(softness) + 1
+    return cv2.GaussianBlur(cv2.erode(mask, np.ones((size, size), np.uint8)), (0, 0), softness / 2)
+
+
+def match_colour(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Give `image` the mean and spread of `reference` inside `mask`, in Lab (Reinhard et al., 2001)."""
+    inside = mask > 0.5
+    moved, wanted = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32) for picture in (image, reference))
+    scale = wanted[inside].std(axis=0) / (moved[inside].std(axis=0) + 1e-3)
+    moved = (moved - moved[inside].mean(axis=0)) * scale.clip(0.6, 1.6) + wanted[inside].mean(axis=0)
+    return cv2.cvtColor(moved.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
+
+
+def borrow_face(source: Identity, target: Identity) -> np.ndarray:
+    """The source's picture moved so that its five landmarks fit the target's best (least squares, affine)."""
+    ones = np.ones((5, 1))
+    matrix, *_ = np.linalg.lstsq(np.hstack([source.landmarks, ones]), target.landmarks, rcond=None)
+    return cv2.warpAffine(
+        source.image, matrix.T, (CANON, CANON), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+class Deepfakes:
+    """A face decoded at low resolution: colour-matched, target's expression, feathered into the frame."""
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
+        mask = face_mask(target.landmarks, grow=0.98)
+        face = match_colour(borrow_face(source, target), target.image, mask)
+        edge = int(rng.integers(90, 120))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
+        small = cv2.resize(face, (edge, edge), interpolation=cv2.INTER_AREA)
+        self._layer = Layer(cv2.resize(small, (CANON, CANON), interpolation=cv2.INTER_CUBIC), feather(mask, 7))
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
+        filmed = moment.film(self._layer, moment.shot.mouth[moment.index], moment.shot.brow[moment.index])
+        return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
+
+
+class FaceSwap:
+    """A face laid on by its landmarks, trembling with them, joined by Poisson blending (Pérez et al., 2003)."""
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
+        face = borrow_face(source, target)
+        # A texture drawn without filtering looks crisper than a lens would show it.
+        crisp = cv2.addWeighted(face, 2.2, cv2.GaussianBlur(face, (0, 0), 1.2), -1.2, 0)
+        self._layer = Layer(crisp, face_mask(target.landmarks, grow=0.95))
+        self._rng = rng
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
+        jitter = self._rng.normal(0, [1.0, 1.0, 0.6, 0.008])
+        mouth, brow = 0.4 * moment.shot.mouth[moment.index], 0.4 * moment.shot.brow[moment.index]
+        # Nearest neighbour: the original rasterises its texture without filtering, which leaves jagged edges.
+        filmed = moment.film(self._layer, mouth, brow, jitter, cv2.INTER_NEAREST)
+        mask = (filmed.mask > 0.5).astype(np.uint8)
+        return poisson_blend(filmed.image, moment.frame, mask), mask.astype(np.float32)
+
+
+class Face2Face:
+    """The target's own face, re-rendered: too smooth, lit by an estimate, with the brows and mouth of the source."""
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
+        mask = face_mask(target.landmarks, grow=0.98)
+        smooth = cv2.bilateralFilter(target.image, 13, 60, 6)
+        # The original estimates the light by spherical harmonics and re-renders with it; the estimate is never exact.
+        light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.18, 0.28, 2)])
+        self._layer = Layer(render.light_up(smooth, light), feather(mask, 2))
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
+        # 1.3: a transferred expression is exaggerated, because the two neutral faces are never quite aligned.
+        filmed = moment.film(
+            self._layer, 1.3 * moment.driver.mouth[moment.index], 1.3 * moment.driver.brow[moment.index]
+        )
+        return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
+
+
+class NeuralTextures:
+    """The lower face synthesised anew, coarsely and with a trace of its grid, with the mouth of the source."""
+
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002
+        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
+        self._layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
+        filmed = moment.film(self._layer, 1.2 * moment.driver.mouth[moment.index], moment.shot.brow[moment.index])
+        return render.blend(moment.frame, resynthesise(filmed.image), filmed.mask), filmed.mask
+
+
+def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Poisson blending of `front` into `behind` where `mask` (H, W) uint8 is 1; near the border, a feathered one."""
+    left, top, wide, high = cv2.boundingRect(mask)
+    inside = left > 2 and top > 2 and left + wide < CANON - 2 and top + high < CANON - 2
+    if wide * high == 0:
+        return behind
+    if not inside:  # Poisson blending needs known pixels all round
+        return render.blend(behind, front, feather(mask.astype(np.float32), 3))
+    window = (slice(top - 2, top + high + 2), slice(left - 2, left + wide + 2))
+    centre = ((wide + 4) // 2, (high + 4) // 2)
+    cloned = behind.copy()
+    cloned[window] = cv2.seamlessClone(
+        np.ascontiguousarray(front[window]),
+        np.ascontiguousarray(behind[window]),
+        np.ascontiguousarray(mask[window] * 255),
+        centre,
+        cv2.NORMAL_CLONE,
+    )
+    # OpenCV solves for the whole window and so shifts colours beside the mask, too: those pixels stay the target's.
+    return render.blend(behind, cloned, feather(mask.astype(np.float32), 1))
+
+
+def resynthesise(image: np.ndarray, coarse: int = 4, grid: float = 5.0) -> np.ndarray:
+    """Decode `image` (H, W, 3) uint8 from a `coarse` times smaller one, as a decoder with strided deconvolutions does.
+
+    Besides the lost detail these leave a checkerboard of the stride's period (Odena et al., Distill 2016), here of
+    amplitude `grid` in grey levels.
+    """
+    height, width = image.shape[:2]
+    code = cv2.resize(image, (width // coarse, height // coarse), interpolation=cv2.INTER_AREA)
+    decoded = cv2.resize(code, (width, height), interpolation=cv2.INTER_CUBIC)
+    rows, columns = np.indices((height, width)) % coarse < coarse // 2
+    checkerboard = np.where(rows == columns, grid, -grid).astype(np.float32)
+    return cv2.add(decoded, cv2.merge([checkerboard] * 3), dtype=cv2.CV_8U)
+
+
+MANIPULATIONS: dict[str, Callable] = {
+    "Deepfakes": Deepfakes,
+    "Face2Face": Face2Face,
+    "FaceSwap": FaceSwap,
+    "NeuralTextures": NeuralTextures,
+}

@@ -1,0 +1,187 @@
+"""Is a download whole? Every video is opened, counted and given a checksum; `manifest.csv` keeps what was found."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from torchfakes_utils.datasets.faceforensics import REAL_METHODS, UNMASKED_METHODS, index, mask_path, with_reals
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.tables import write_table
+from torchfakes_utils.io.video import probe
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.csv"
+MANIFEST_COLUMNS = ["path", "bytes", "modified", "sha256", "frames", "reason"]
+
+# How many videos the complete data set has: 1000 of each part, but for DeepFakeDetection.
+COMPLETE = {"actors": 363, "DeepFakeDetection": 3068}
+_COMPLETE = 1000
+
+# After so many files what was found is written down: who stops a night's check need not begin again.
+_KEPT_EVERY = 500
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What should be there.
+
+    Attributes:
+        methods: parts of FaceForensics++ ("youtube" for the originals); None for whatever there is.
+        compressions: "raw", "c23", "c40"; None for whatever there is.
+        num_videos: the first so many of each part, as the download script's -n gives them.
+        complete: all videos of the parts that are named, or that are there.
+        masks: as many masks as videos, of the methods that have any.
+    """
+
+    methods: Sequence[str] | None = None
+    compressions: Sequence[str] | None = None
+    num_videos: int | None = None
+    complete: bool = False
+    masks: bool = False
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        files: videos and masks that were looked at.
+        bytes: their size together.
+        damaged: path (relative to the folder) and reason of each that cannot be used.
+        missing: a line for each part that has fewer videos than it should.
+    """
+
+    files: int
+    bytes: int
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is damaged or missing."""
+        return not self.damaged and not self.missing
+
+
+def verify(
+    root: Path | str,
+    wanted: Wanted | None = None,
+    workers: int = 4,
+    progress: bool = True,
+    delete_damaged: bool = False,
+) -> Verification:
+    """Open every video and mask of a FaceForensics++ folder, and write `manifest.csv` into it.
+
+    A file that has not changed (size and time) since it was last found whole is not read again.
+
+    Args:
+        root: the folder.
+        wanted: what should be there.
+        workers: files read at once.
+        progress: show a bar.
+        delete_damaged: delete what cannot be opened, so that the download script fetches it anew.
+
+    Raises:
+        InputError: the folder is not there, or the manifest cannot be written.
+    """
+    root, wanted = Path(root), wanted or Wanted()
+    clips, missing = _listed(root, wanted)
+    masks = sorted({mask for clip in clips.to_dict("records") if (mask := mask_path(clip)) and (root / mask).is_file()})
+    known = _known(root / MANIFEST)
+    rows: list[dict] = []
+    paths = [*clips["path"], *masks]
+    bar = tqdm(total=len(paths), unit="file", disable=None if progress else True)
+    with ThreadPoolExecutor(workers) as pool, bar:
+        for row in pool.map(lambda path: _looked_at(root, path, known.get(path)), paths):
+            rows.append(row)
+            bar.update()
+            if len(rows) % _KEPT_EVERY == 0:
+                _write(root, rows, known)
+    damaged = [(row["path"], row["reason"]) for row in rows if row["reason"]]
+    if delete_damaged:
+        for path, _ in damaged:
+            (root / path).unlink(missing_ok=True)
+        gone = {path for path, _ in damaged}
+        known = {path: row for path, row in known.items() if path not in gone}
+        rows = [row for row in rows if row["path"] not in gone]
+    _write(root, rows, known)
+    return Verification(len(paths), sum(row["bytes"] for row in rows), damaged, missing)
+
+
+def _listed(root: Path, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
+    """The videos that are there, and what is missing."""
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    asked = [name for name in wanted.methods or () if name not in REAL_METHODS]
+    with_reals(wanted.methods or ())  # says so where a name is unknown
+    try:
+        clips = index(root, None, wanted.compressions)
+    except InputError as error:
+        if not wanted.methods:
+            raise
+        logger.debug("%s", error)
+        clips = pd.DataFrame(columns=["path", "method", "compression", "clip_id", "label"])
+    if wanted.methods:
+        clips = clips[clips["method"].isin(wanted.methods)]
+    parts = {(row.method, row.compression) for row in clips.itertuples()}
+    for compression in wanted.compressions or ():
+        parts |= {(method, compression) for method in wanted.methods or asked}
+    missing = []
+    for method, compression in sorted(parts):
+        there = int(((clips["method"] == method) & (clips["compression"] == compression)).sum())
+        expected = _expected(method, wanted)
+        if there < expected:
+            missing.append(f"{method} {compression}: {there} of {expected} videos")
+    masked = {method for method, _ in parts} - {*REAL_METHODS, *UNMASKED_METHODS}
+    for method in sorted(masked) if wanted.masks else ():
+        there = len(list(root.glob(f"manipulated_sequences/{method}/masks/videos/*.mp4")))
+        if there < _expected(method, wanted):
+            missing.append(f"{method} masks: {there} of {_expected(method, wanted)} videos")
+    return clips, missing
+
+
+def _expected(method: str, wanted: Wanted) -> int:
+    whole = COMPLETE.get(method, _COMPLETE)
+    if wanted.num_videos is not None:
+        return min(wanted.num_videos, whole)
+    return whole if wanted.complete else 0
+
+
+def _known(manifest: Path) -> dict[str, dict]:
+    """What an earlier check found, by path; nothing where there is no manifest that can be read."""
+    try:
+        table = pd.read_csv(manifest, dtype={"sha256": str, "reason": str}, keep_default_na=False)
+        return {row["path"]: row for row in table[MANIFEST_COLUMNS].to_dict("records")}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _looked_at(root: Path, path: str, before: dict | None) -> dict:
+    """The manifest's row of one file."""
+    try:
+        state = (root / path).stat()
+        now = {"path": path, "bytes": state.st_size, "modified": state.st_mtime_ns}
+        if before and not before["reason"] and all(before[name] == value for name, value in now.items()):
+            return before
+        with (root / path).open("rb") as file:
+            now["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        return now | {"frames": probe(root / path).frames, "reason": ""}
+    except InputError as error:
+        return now | {"frames": 0, "reason": str(error).removeprefix(f"{root / path}: ")}
+    except OSError as error:
+        unread = {"path": path, "bytes": 0, "modified": 0, "sha256": "", "frames": 0}
+        return unread | {"reason": f"cannot be read ({error.strerror})"}
+
+
+def _write(root: Path, rows: list[dict], known: dict[str, dict]) -> None:
+    """The manifest: what was looked at now, and what is still there of what was looked at before."""
+    now = {row["path"] for row in rows}
+    kept = [row for path, row in known.items() if path not in now and (root / path).is_file()]
+    table = pd.DataFrame([*rows, *kept], columns=MANIFEST_COLUMNS).sort_values("path")
+    write_table(table, root / MANIFEST, MANIFEST_COLUMNS)

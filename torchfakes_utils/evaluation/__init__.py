@@ -1,0 +1,1 @@
+"""A run becomes `scores.csv`, and what it says."""

@@ -1,0 +1,253 @@
+"""How a detector bears what happens to films between the camera and the viewer: seven changes, each at five strengths.
+
+The crops of a clip are changed as they are stored, before the network's own preprocessing, by the codecs themselves:
+JPEG by OpenCV's libjpeg, H.264 by x264, which gets a clip's crops as a short film. The original films were compressed
+before (FaceForensics++ at c23): what is measured is what is added to that.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from torchfakes_utils.crops.table import limit_frames
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.evaluation.scoring import Scoring, fingerprint, score
+from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.video import read_frames, write_video
+from torchfakes_utils.metrics.binary import by_clip
+from torchfakes_utils.metrics.intervals import REPLICATES, compare, with_intervals
+from torchfakes_utils.models.detector import Detector
+
+logger = logging.getLogger(__name__)
+
+# What is kept of each measurement; the rest of `with_intervals` says little at a single strength.
+_KEPT = ("auc", "balanced_accuracy", "fpr", "fnr", "loss")
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Something that happens to films.
+
+    Attributes:
+        name: for people.
+        unit: what a strength is.
+        strengths: five, from mild to harsh.
+        apply: crops of a clip (H, W, 3) uint8 in the order of their frames, a strength, and random numbers.
+    """
+
+    name: str
+    unit: str
+    strengths: tuple[float, ...]
+    apply: Callable[[list[np.ndarray], float, np.random.Generator], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class RobustnessConfig:
+    """How robustness is measured.
+
+    Attributes:
+        perturbations: names of `PERTURBATIONS`; all of them by default.
+        frames: crops of a clip that are changed and scored, spread evenly over it; there are 36 passes over them.
+        replicates: of the bootstrap behind the intervals.
+        seed: of noise and of the directions of shifts.
+    """
+
+    perturbations: tuple[str, ...] | None = None
+    frames: int = 4
+    replicates: int = REPLICATES
+    seed: int = 0
+
+
+def _jpeg(crops: list[np.ndarray], quality: float, _: np.random.Generator) -> list[np.ndarray]:
+    options = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
+    files = [cv2.imencode(".jpg", crop[..., ::-1], options)[1] for crop in crops]
+    return [np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1]) for file in files]
+
+
+def _h264(crops: list[np.ndarray], crf: float, _: np.random.Generator) -> list[np.ndarray]:
+    height, width = crops[0].shape[:2]
+    # The codec wants even edges.
+    padded = [np.pad(crop, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for crop in crops]
+    with TemporaryDirectory() as folder:
+        path = write_video(Path(folder) / "clip.mp4", padded, crf=int(crf), preset="medium")
+        _, frames = read_frames(path)
+    return [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
+
+
+def _rescale(crops: list[np.ndarray], factor: float, _: np.random.Generator) -> list[np.ndarray]:
+    def there_and_back(crop: np.ndarray) -> np.ndarray:
+        height, width = crop.shape[:2]
+        small = (max(1, round(width / factor)), max(1, round(height / factor)))
+        return cv2.resize(cv2.resize(crop, small, interpolation=cv2.INTER_AREA), (width, height))
+
+    return [there_and_back(crop) for crop in crops]
+
+
+def _blur(crops: list[np.ndarray], sigma: float, _: np.random.Generator) -> list[np.ndarray]:
+    return [cv2.GaussianBlur(crop, (0, 0), sigma) for crop in crops]
+
+
+def _noise(crops: list[np.ndarray], sigma: float, generator: np.random.Generator) -> list[np.ndarray]:
+    noisy = (crop + generator.normal(0, sigma, crop.shape) for crop in crops)
+    return [np.clip(np.rint(crop), 0, 255).astype(np.uint8) for crop in noisy]
+
+
+def _darken(crops: list[np.ndarray], factor: float, _: np.random.Generator) -> list[np.ndarray]:
+    return [np.rint(crop * factor).astype(np.uint8) for crop in crops]
+
+
+def _shift(crops: list[np.ndarray], share: float, generator: np.random.Generator) -> list[np.ndarray]:
+    """All crops of a clip in one direction; what comes in from outside is the mirror image of what is inside."""
+    angle = generator.uniform(0, 2 * np.pi)
+    edge = min(crops[0].shape[:2])
+    matrix = np.float32([[1, 0, share * edge * np.cos(angle)], [0, 1, share * edge * np.sin(angle)]])
+    options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT_101}
+    return [cv2.warpAffine(crop, matrix, crop.shape[1::-1], **options) for crop in crops]
+
+
+PERTURBATIONS: dict[str, Perturbation] = {
+    "jpeg": Perturbation("JPEG", "quality", (90, 70, 50, 30, 10), _jpeg),
+    "h264": Perturbation("H.264", "CRF", (18, 23, 30, 37, 44), _h264),
+    "rescale": Perturbation("scaled down and up", "factor", (1.5, 2, 3, 4, 6), _rescale),
+    "blur": Perturbation("Gaussian blur", "sigma, px of the crop", (0.5, 1, 1.5, 2, 3), _blur),
+    "noise": Perturbation("noise", "sigma, of 255", (2, 5, 10, 15, 25), _noise),
+    "brightness": Perturbation("darkened", "factor", (0.85, 0.7, 0.55, 0.4, 0.25), _darken),
+    "shift": Perturbation("crop shifted", "share of its edge", (0.02, 0.05, 0.1, 0.15, 0.2), _shift),
+}
+
+
+def changer(name: str, strength: float, seed: int = 0) -> Callable[[list[np.ndarray], int], list[np.ndarray]]:
+    """A perturbation at one strength, for `scoring.score`; what is random in it depends on seed and clip alone."""
+    perturbation = PERTURBATIONS[name]
+    place = list(PERTURBATIONS).index(name)
+
+    def change(crops: list[np.ndarray], clip: int) -> list[np.ndarray]:
+        return perturbation.apply(crops, strength, np.random.default_rng([seed, place, clip]))
+
+    return change
+
+
+def check_names(config: RobustnessConfig) -> tuple[str, ...]:
+    """The perturbations that are chosen.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    for name in config.perturbations or ():
+        if name not in PERTURBATIONS:
+            raise InputError(f"no perturbation {name!r}; choose of {', '.join(PERTURBATIONS)}")
+    return config.perturbations or tuple(PERTURBATIONS)
+
+
+def robustness(
+    detector: Detector,
+    faces: pd.DataFrame,
+    config: RobustnessConfig = RobustnessConfig(),
+    scoring: Scoring = Scoring(),  # noqa: B008
+    kept: Path | None = None,
+) -> dict[str, Any]:
+    """Measure a detector on changed crops, strength by strength.
+
+    Args:
+        detector: any.
+        faces: from `load_faces`.
+        config: what is changed, and how it is measured.
+        scoring: how crops are scored.
+        kept: a file in which every finished strength is kept, so that a second call goes on where the first was
+            stopped; it is begun anew for another detector, other crops or another configuration.
+
+    Returns:
+        {"frames", "clips", "plain": {…}, "perturbations": {name: {"name", "unit", "strengths": [{"strength", …}]}}}.
+        Each measurement holds, by clip, at the detector's own threshold, `auc`, `balanced_accuracy`, `fpr`, `fnr` and
+        `loss` with their intervals, `coverage` (share of crops that get an answer), and `auc_change` with its interval,
+        from a bootstrap that pairs changed and unchanged clips.
+
+    Raises:
+        InputError: no such perturbation, or no crop can be read.
+    """
+    chosen = check_names(config)
+    faces = limit_frames(faces, config.frames)
+    quiet = Scoring(scoring.batch, scoring.device)
+    memory = _Memory(kept, _identity(detector, faces, config))
+    plain_scores = score(detector, faces, quiet)
+    plain = by_clip(plain_scores)
+    work = [(name, strength) for name in chosen for strength in PERTURBATIONS[name].strengths]
+    bar = tqdm(work, desc="perturb", unit="pass", leave=False, disable=None if scoring.progress else True)
+    found: dict[str, list[dict]] = {name: [] for name in chosen}
+    for name, strength in bar:
+        bar.set_postfix_str(f"{name} {strength:g}")
+        row = memory.get(name, strength)
+        if row is None:
+            scores = score(detector, faces, quiet, changer(name, strength, config.seed))
+            row = {"strength": strength, **_measured(scores, plain, detector, config)}
+            memory.put(name, strength, row)
+        found[name].append(row)
+    return {
+        "frames": config.frames,
+        "clips": len(plain),
+        "plain": _measured(plain_scores, plain, detector, config),
+        "perturbations": {
+            name: {"name": PERTURBATIONS[name].name, "unit": PERTURBATIONS[name].unit, "strengths": rows}
+            for name, rows in found.items()
+        },
+    }
+
+
+def _measured(
+    scores: pd.DataFrame, plain: pd.DataFrame, detector: Detector, config: RobustnessConfig
+) -> dict[str, Any]:
+    clips, threshold = by_clip(scores), detector.decision.threshold
+    measured = with_intervals(clips, threshold, config.replicates)
+    row = {name: measured[name] for name in _KEPT} | {
+        f"{name}_interval": measured[f"{name}_interval"] for name in _KEPT
+    }
+    beside = compare(clips, plain, (threshold, threshold), config.replicates)["auc"]
+    return row | {
+        "coverage": float(np.mean(scores["cannot_tell"] == "")),
+        "auc_change": beside["difference"],
+        "auc_change_interval": beside["interval"],
+    }
+
+
+def _identity(detector: Detector, faces: pd.DataFrame, config: RobustnessConfig) -> dict[str, Any]:
+    """What a measurement depends on, beside its name and strength."""
+    crops = pd.util.hash_pandas_object(faces[["path", "frame", "label"]], index=False)
+    return {
+        "detector": fingerprint(detector),
+        "decision": detector.decision.to_json(),
+        "crops": f"{int(crops.sum() % 2**63):x}",
+        "config": {name: value for name, value in asdict(config).items() if name != "perturbations"},
+    }
+
+
+class _Memory:
+    """Measurements that are done, in a file that is replaced whole."""
+
+    def __init__(self, path: Path | None, identity: dict[str, Any]) -> None:
+        self._path = path
+        self._content: dict[str, Any] = {"identity": json.loads(json.dumps(identity)), "rows": {}}
+        if path is not None and path.is_file():
+            try:
+                there = json.loads(path.read_text(encoding="utf-8"))
+                if there["identity"] == self._content["identity"]:
+                    self._content["rows"] = dict(there["rows"])
+            except (OSError, ValueError, KeyError, TypeError):
+                logger.warning("%s cannot be read: robustness is measured from the start", path)
+
+    def get(self, name: str, strength: float) -> dict[str, Any] | None:
+        return self._content["rows"].get(f"{name} {strength:g}")
+
+    def put(self, name: str, strength: float, row: dict[str, Any]) -> None:
+        self._content["rows"][f"{name} {strength:g}"] = row
+        if self._path is not None:
+            with atomic_write(self._path) as temporary:
+                temporary.write_text(json.dumps(self._content), encoding="utf-8")

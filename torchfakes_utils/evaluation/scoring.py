@@ -1,0 +1,210 @@
+"""A detector's opinion of many crops: read ahead of their use, scored in batches, and with what they look like.
+
+Beside a GPU crops are read by threads of their own (decoding lets go of Python's lock). On a CPU they are not: reading
+takes a twentieth of the network's time, and a thread too many makes those that compute wait for each other.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from torchfakes_utils.crops.table import read_crop
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.quality import face_edges, light, variance_of_laplacian
+from torchfakes_utils.io.prefetch import read_ahead
+from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
+from torchfakes_utils.models.decision import QUALITIES
+from torchfakes_utils.models.detector import Detector, torch_device
+from torchfakes_utils.models.preprocessing import Preprocessing
+
+logger = logging.getLogger(__name__)
+
+_READERS = min(8, os.cpu_count() or 1)
+# Crops that cannot be read are named, but not thousands of them.
+_NAMED = 3
+
+# What is done to the crops of a clip before they are scored: a list of (H, W, 3) uint8 RGB, in the order of their
+# frames, and the number of the clip.
+Change = Callable[[list[np.ndarray], int], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How crops are scored.
+
+    Attributes:
+        batch: crops at a time; the scores do not depend on it.
+        device: "auto", "cpu", "cuda", …
+        frames: crops of a clip at most, spread evenly over it; None is all.
+        progress: show a bar on a terminal.
+    """
+
+    batch: int = 64
+    device: str = "auto"
+    frames: int | None = None
+    progress: bool = False
+
+
+@dataclass
+class _Part:
+    """Some crops, ready for the network.
+
+    Attributes:
+        rows: (B,) their places in the table.
+        images: (B, 3, S, S) uint8.
+        sharpness: (B,) of the crops where they were changed; None where the table's holds.
+    """
+
+    rows: np.ndarray
+    images: torch.Tensor
+    sharpness: np.ndarray | None = None
+
+
+def score(
+    detector: Detector,
+    faces: pd.DataFrame,
+    scoring: Scoring = Scoring(),
+    change: Change | None = None,
+) -> pd.DataFrame:
+    """P(fake) of every crop, and which crops the detector should not be asked about.
+
+    Args:
+        detector: left on the device, in the mode (training or not) that it came in.
+        faces: from `load_faces`.
+        scoring: how.
+        change: what is done to the crops of each clip first.
+
+    Returns:
+        A row a crop in the order of `faces`, with `SCORED_COLUMNS`; `cannot_tell` is "" or why the crop lies outside
+        of what the detector was trained on. Crops that cannot be read are left out, and said.
+
+    Raises:
+        InputError: no crop can be read.
+    """
+    target = torch_device(scoring.device)
+    parts = _by_clip(faces, detector.preprocessing, scoring.batch, change) if change else _in_order(
+        faces, detector.preprocessing, scoring.batch
+    )  # fmt: skip
+    bar = tqdm(total=len(faces), desc="score", unit="crop", leave=False, disable=None if scoring.progress else True)
+    was_training = detector.training
+    detector.to(target).eval()
+    found = []
+    try:
+        with torch.inference_mode(), bar:
+            for part in read_ahead(parts) if target.type != "cpu" else parts:
+                images = detector.preprocessing.normalise(part.images.to(target, non_blocking=True))
+                logits = detector(images).cpu().double().numpy()  # Apple's GPUs have no float64
+                found.append(_rows(part, logits))
+                bar.update(len(logits))
+    finally:
+        detector.train(was_training)
+    if not found:
+        raise InputError("not one crop can be read; run `torchfakes extract` again")
+    return _table(detector, faces, pd.concat(found).sort_values("row"))
+
+
+def _rows(part: _Part, logits: np.ndarray) -> pd.DataFrame:
+    """What is kept of a part: a row a crop, with its place in the table, its logit, and what it looks like."""
+    brightness, contrast = light(part.images.numpy())
+    known = {} if part.sharpness is None else {"sharpness": part.sharpness}
+    return pd.DataFrame({"row": part.rows, "logit": logits, "brightness": brightness, "contrast": contrast, **known})
+
+
+def _table(detector: Detector, faces: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """`SCORED_COLUMNS` of the crops that were scored, in the order of `faces`."""
+    scored = faces.iloc[found["row"]].reset_index(drop=True)
+    looks = found.reset_index(drop=True).assign(face=face_edges(scored, detector.preprocessing.crop_scale))
+    if "sharpness" not in looks:
+        looks["sharpness"] = pd.to_numeric(scored["sharpness"], errors="coerce")
+    outside = [detector.decision.outside(row) for row in looks[list(QUALITIES)].to_dict("records")]
+    return scored.assign(
+        logit=looks["logit"],
+        probability_fake=detector.decision.probability(looks["logit"]),
+        cannot_tell=outside,
+        detector=fingerprint(detector),
+    )[SCORED_COLUMNS]
+
+
+def fingerprint(detector: Detector) -> str:
+    """What tells the weights of one detector from those of another: the first twelve digits of their SHA-256."""
+    return detector.sha256[:12]
+
+
+def _in_order(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int) -> Iterator[_Part]:
+    """The crops, row by row."""
+    files, unreadable = faces["file"].tolist(), []
+    with ThreadPoolExecutor(_READERS) as pool:
+        for start in range(0, len(files), batch):
+            crops = list(pool.map(lambda file: _read(file, preprocessing), files[start : start + batch]))
+            good = [row for row, crop in enumerate(crops) if not isinstance(crop, str)]
+            unreadable += [crop for crop in crops if isinstance(crop, str)]
+            if good:
+                yield _Part(start + np.array(good), torch.stack([crops[row] for row in good]))
+    _say(unreadable)
+
+
+def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, change: Change) -> Iterator[_Part]:
+    """The crops, clip by clip, changed; in batches that do not end with a clip."""
+    numbered = faces.assign(_row=np.arange(len(faces))).sort_values([*CLIP_KEY, "frame"], kind="stable")
+    clips = [
+        (number, group["_row"].to_numpy()) for number, (_, group) in enumerate(numbered.groupby(CLIP_KEY, sort=True))
+    ]
+    files, unreadable = faces["file"].tolist(), []
+
+    def changed(clip: tuple[int, np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        number, rows = clip
+        crops = [_read(files[row], None) for row in rows]
+        unreadable.extend(crop for crop in crops if isinstance(crop, str))
+        good = [index for index, crop in enumerate(crops) if not isinstance(crop, str)]
+        pictures = [crops[index].permute(1, 2, 0).numpy() for index in good]
+        return rows[good], change(pictures, number) if pictures else []
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        for rows, pictures in _regrouped(_windowed(pool, changed, clips), batch):
+            images = [preprocessing.resize(torch.from_numpy(picture).permute(2, 0, 1)) for picture in pictures]
+            yield _Part(rows, torch.stack(images), np.array([variance_of_laplacian(picture) for picture in pictures]))
+    _say(unreadable)
+
+
+def _windowed(pool: ThreadPoolExecutor, work: Callable, items: Sequence, window: int = 16) -> Iterator:
+    """`pool.map`, some items at a time: a whole data set of changed pictures would not fit into memory."""
+    for start in range(0, len(items), window):
+        yield from pool.map(work, items[start : start + window])
+
+
+def _regrouped(
+    clips: Iterable[tuple[np.ndarray, list[np.ndarray]]], batch: int
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    rows: list[int] = []
+    pictures: list[np.ndarray] = []
+    for more_rows, more in clips:
+        rows += more_rows.tolist()
+        pictures += more
+        while len(rows) >= batch:
+            yield np.array(rows[:batch]), pictures[:batch]
+            rows, pictures = rows[batch:], pictures[batch:]
+    if rows:
+        yield np.array(rows), pictures
+
+
+def _read(file: str, preprocessing: Preprocessing | None) -> torch.Tensor | str:
+    """A crop, (3, S, S) uint8 at the network's size where that is asked for, or why there is none."""
+    try:
+        crop = read_crop(file)
+    except InputError as error:
+        return str(error)
+    return crop if preprocessing is None else preprocessing.resize(crop)
+
+
+def _say(unreadable: Sequence[str]) -> None:
+    if unreadable:
+        more = f"; and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
+        many = f"{len(unreadable)} crops are" if len(unreadable) > 1 else "a crop is"
+        logger.warning("%s left out: %s%s", many, "; ".join(unreadable[:_NAMED]), more)

@@ -1,0 +1,1 @@
+"""A run becomes heat maps, and what they are worth."""

@@ -1,0 +1,207 @@
+"""How much of the heat falls on which part of the face, against what chance gives.
+
+The regions come from MTCNN's five landmarks alone. They are bands and boxes in the face's own coordinates, not anatomy:
+good enough to ask whether heat lies on the mouth, not good enough to tell lips from teeth.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.explanation.heat_maps import NAMES
+from torchfakes_utils.io.tables import CLIP_KEY
+
+REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")
+REGION_COLUMNS = ["kind", "region", "crops", "clips", "area", "ratio", "low", "high", "verdict"]
+
+_REPLICATES = 2000
+
+
+def landmarks_of(text: str) -> np.ndarray:
+    """The column `landmarks` of faces.csv as (5, 2): left eye, right eye, nose, mouth corners; x, y in pixels.
+
+    Raises:
+        InputError: the text is not ten numbers.
+    """
+    try:
+        return np.array(text.split(), np.float64).reshape(5, 2)
+    except ValueError as error:
+        raise InputError(
+            f"landmarks {text!r}: ten numbers are needed, x and y of five points; run `torchfakes extract` again"
+        ) from error
+
+
+def face_regions(landmarks: np.ndarray, size: int = 160) -> np.ndarray:
+    """Which region of the face each pixel of a crop belongs to.
+
+    Coordinates are the face's own, so that the regions turn and stretch with it: `across` is 0 on the midline and 0.5
+    at an eye, `along` is 0 at the eyes and 1 at the mouth.
+
+    Args:
+        landmarks: (5, 2), x and y in pixels of the crop.
+        size: edge of the crop.
+
+    Returns:
+        (size, size) int64: an index into `REGIONS`; every pixel has exactly one.
+
+    Raises:
+        InputError: the points lie on one line, so that there is no face to lay regions on.
+    """
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    # Its columns are the face's two axes in pixels; the inverse takes pixels to the face's coordinates.
+    axes = np.stack([landmarks[1] - landmarks[0], mouth - eyes], axis=1)
+    if abs(np.linalg.det(axes)) < 1e-6:
+        raise InputError("the five landmarks lie on one line; run `torchfakes extract` again")
+    to_face = np.linalg.inv(axes)
+    y, x = np.mgrid[:size, :size]
+    across, along = np.moveaxis((np.stack([x, y], axis=-1) - eyes) @ to_face.T, -1, 0)
+    across = np.abs(across)
+    face = (across / 0.95) ** 2 + ((along - 0.6) / 1.3) ** 2 <= 1  # brow to chin, ear to ear
+    inside = [  # the first that holds is taken
+        ("forehead", along < -0.35),
+        ("eyes", along < 0.3),
+        ("nose", (along < 0.78) & (across < 0.3)),
+        ("chin", along >= 1.3),
+        ("mouth", (along >= 0.78) & (across < 0.65)),
+    ]
+    names = [REGIONS.index("outside"), *(REGIONS.index(name) for name, _ in inside)]
+    return np.select([~face, *(where for _, where in inside)], names, REGIONS.index("cheeks"))
+
+
+def shares(heat: np.ndarray, parts: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """How much of a map's heat, and of its area, falls on each part.
+
+    Args:
+        heat: (S, S), not negative.
+        parts: (S, S) int, the part of each pixel, 0 to count - 1.
+        count: of parts.
+
+    Returns:
+        Two arrays (count,) that each sum to 1; the heat's is NaN where the map is all zeros.
+    """
+    area = np.bincount(parts.ravel(), minlength=count) / parts.size
+    total = float(heat.sum())
+    warm = np.bincount(parts.ravel(), heat.ravel(), minlength=count)
+    return warm / total if total > 0 else np.full(count, np.nan), area
+
+
+def times_its_area(
+    heat: np.ndarray, area: np.ndarray, clips: Sequence[object], replicates: int = _REPLICATES, seed: int = 0
+) -> np.ndarray:
+    """Share of heat over share of area, with a 95 % interval from drawing clips, not frames, again and again.
+
+    Args:
+        heat: (N, K) shares of heat of N crops on K parts; rows of NaN (maps of zeros) are left out.
+        area: (N, K) shares of area.
+        clips: (N,) which clip each crop is of.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        (K, 3): the ratio (1 = no more and no less than its area), and the interval's low and high end. NaN where no
+        map is left.
+    """
+    kept = ~np.isnan(heat).any(axis=1)
+    if not kept.any():
+        return np.full((heat.shape[1], 3), np.nan)
+    by_clip = [_clip_means(values[kept], np.asarray(clips, object)[kept]) for values in (heat, area)]
+    draws = np.random.default_rng(seed).integers(0, len(by_clip[0]), (replicates, len(by_clip[0])))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a part that no crop has: 0 / 0
+        ratio = by_clip[0].mean(axis=0) / by_clip[1].mean(axis=0)
+        drawn = by_clip[0][draws].mean(axis=1) / by_clip[1][draws].mean(axis=1)  # (replicates, K)
+    return np.column_stack([ratio, *np.quantile(drawn, [0.025, 0.975], axis=0)])
+
+
+def clip_mean(
+    values: np.ndarray, clips: Sequence[object], replicates: int = _REPLICATES, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean over clips of the means of their crops, and its 95 % interval by clip.
+
+    Args:
+        values: (N,), one a crop; NaN is left out.
+        clips: (N,) which clip each crop is of.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        Mean, low, high; NaN where nothing is left; an interval of NaN for a single clip.
+    """
+    values, clips = np.asarray(values, np.float64), np.asarray(clips, object)
+    kept = ~np.isnan(values)
+    if not kept.any():
+        return np.nan, np.nan, np.nan
+    means = _clip_means(values[kept, None], clips[kept])[:, 0]
+    if len(means) < 2:
+        return float(means[0]), np.nan, np.nan
+    draws = np.random.default_rng(seed).integers(0, len(means), (replicates, len(means)))
+    low, high = np.quantile(means[draws].mean(axis=1), [0.025, 0.975])
+    return float(means.mean()), float(low), float(high)
+
+
+def _clip_means(values: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """(N, K) of crops to (C, K) of their clips."""
+    return pd.DataFrame(values).groupby(pd.factorize(clips)[0]).mean().to_numpy()
+
+
+def region_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> np.ndarray:
+    """Share of heat over share of area for each of `REGIONS`, over some crops.
+
+    Args:
+        maps: (S, S) of each crop, as `heat_maps.of_faces` gives them.
+        faces: their rows of faces.csv.
+
+    Returns:
+        (7, 3): ratio, and the low and high end of its interval by clip; see `times_its_area`.
+    """
+    heat, area = region_shares(maps, faces)
+    return times_its_area(heat, area, clip_names(faces))
+
+
+def region_shares(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of heat and of area on `REGIONS`, (N, 7) each."""
+    pairs = [
+        shares(heat, face_regions(landmarks_of(text), len(heat)), len(REGIONS))
+        for heat, text in zip(maps, faces["landmarks"], strict=True)
+    ]
+    heat, area = zip(*pairs, strict=True)
+    return np.array(heat), np.array(area)
+
+
+def region_table(heat: np.ndarray, area: np.ndarray, faces: pd.DataFrame) -> pd.DataFrame:
+    """Attention by region, real and fake apart.
+
+    Args:
+        heat: (N, 7) shares of heat, from `region_shares`; NaN for dark maps.
+        area: (N, 7) shares of area.
+        faces: the crops' rows of faces.csv.
+
+    Returns:
+        `REGION_COLUMNS`: a row for each kind ("real", "fake") and region. `crops` have a map that is not dark; `area`
+        is the region's mean share of the crop; `ratio` is share of heat over share of area, `low` to `high` its 95 %
+        interval by clip; `verdict` says what that allows one to say.
+    """
+    rows, names = [], clip_names(faces)
+    for label, kind in enumerate(NAMES):
+        own = (faces["label"] == label).to_numpy()
+        if not own.any():
+            continue
+        lit = own & ~np.isnan(heat).any(axis=1)
+        counts = int(lit.sum()), len(set(names[lit]))
+        for index, (ratio, low, high) in enumerate(times_its_area(heat[own], area[own], names[own])):
+            share = float(area[own, index].mean())
+            rows.append((kind, REGIONS[index], *counts, share, ratio, low, high, verdict(low, high)))
+    return pd.DataFrame(rows, columns=REGION_COLUMNS)
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval round a ratio to chance allows one to say."""
+    if np.isnan(low):
+        return "no heat"
+    return "more than chance" if low > 1 else "less than chance" if high < 1 else "cannot tell"
+
+
+def clip_names(faces: pd.DataFrame) -> np.ndarray:
+    """Which clip each row is of, as one text: the file name alone is shared by four fakes."""
+    return faces[CLIP_KEY].agg("/".join, axis=1).to_numpy()

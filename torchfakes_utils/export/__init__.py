@@ -1,0 +1,1 @@
+"""The network without Python: ONNX, ExecuTorch, a web page."""

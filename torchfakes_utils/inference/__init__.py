@@ -1,0 +1,1 @@
+"""Any photo or video becomes a verdict."""

@@ -1,0 +1,253 @@
+"""Any photo or video in, a verdict out: the one way to the detector for the command line, the app and the exports.
+
+A face goes through the same steps as in training: found and followed by the same functions, cut by the same
+`square_crop`, normalised by the `Preprocessing` that is stored with the weights. Of a clip of the training set the very
+pixels come out that `torchfakes extract` has stored (a test holds that).
+"""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.explanation.heat_maps import grad_cam
+from torchfakes_utils.faces.detection import ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.faces.tracking import Track, detect_twice, look, track_everyone
+from torchfakes_utils.inference.verdict import Found, Prediction, judge, refused
+from torchfakes_utils.io.decoding import Source
+from torchfakes_utils.io.media import Limits, Media, files_in, open_media
+from torchfakes_utils.models.detector import Detector, load, torch_device
+
+logger = logging.getLogger(__name__)
+
+# How many frames of a video are looked at unless told otherwise: more hardly change the mean of a clip.
+FRAMES = 16
+
+# Faces are first looked for as in training. Where there is none, once more for small ones: a phone's photo shows people
+# from farther away than the clips of FaceForensics++ do.
+CLOSE_UP = ExtractionConfig()
+FAR_AWAY = dataclasses.replace(CLOSE_UP, min_face=0.05)
+
+# Crops that the network is given at once; and for how long files wait for others to be given along with, in seconds.
+_BATCH, _PATIENCE = 32, 1.0
+
+# Crops (B, 3, S, S) uint8, as they are cut, to logits (B,).
+Network = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A prediction, and what there is to see.
+
+    Attributes:
+        prediction: the verdict.
+        media: the pictures that were looked at, with their times.
+        crops: (S, S, 3) uint8 RGB, as the detector was given them, by face and frame.
+    """
+
+    prediction: Prediction
+    media: Media
+    crops: dict[tuple[int, int], np.ndarray]
+
+    def picture(self, frame: int) -> np.ndarray:
+        """One of the frames that were looked at, (H, W, 3) uint8 RGB, as displayed."""
+        return self.media.pictures[self.media.indices.tolist().index(frame)]
+
+
+class Predictor:
+    """A detector that is ready for photos and videos; made once, used for many.
+
+    Attributes:
+        detector: in evaluation mode, on `device`.
+        threshold: the P(fake) from which a face is called fake.
+        limits: what is refused.
+        face_detectors: tried in turn, until one finds somebody.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        device: str = "auto",
+        limits: Limits | None = None,
+        network: Network | None = None,
+    ) -> None:
+        """Put `detector` on `device` and load the face detector beside it.
+
+        Args:
+            detector: any.
+            device: "auto", "cpu", "cuda", …
+            limits: the usual ones where not given.
+            network: what computes the logits; the detector itself where not given, else an export of it.
+        """
+        self.device = torch_device(device)
+        self.detector = detector.to(self.device).eval()
+        self.threshold = detector.decision.threshold
+        self.limits = limits or Limits()
+        self.network = network
+        for caution in detector.decision.cautions:
+            logger.warning("%s", caution)
+        self.face_detectors = [FaceDetector(str(self.device), config) for config in (CLOSE_UP, FAR_AWAY)]
+
+    @classmethod
+    def from_run(cls, run: Path | str, device: str = "auto", **options: Any) -> "Predictor":
+        """The best detector of a run folder; `options` as above.
+
+        Raises:
+            InputError: no detector there, or one that cannot be trusted.
+        """
+        return cls(load(run), device, **options)
+
+    @classmethod
+    def from_hub(cls, name: str, revision: str | None = None, device: str = "auto", **options: Any) -> "Predictor":
+        """A detector that somebody has pushed to the Hugging Face Hub.
+
+        Args:
+            name: "owner/name".
+            revision: a branch, tag or commit; a commit is the one thing that does not change.
+            device, options: as above.
+
+        Raises:
+            InputError: it cannot be fetched, or is not what it says.
+        """
+        from torchfakes_utils.hub.transfer import pull
+
+        return cls.from_run(pull(name, revision), device, **options)
+
+    def predict(self, source: Source, frames: int = FRAMES) -> Prediction:
+        """Judge a photo or a video, told apart by their content.
+
+        Every person is judged who shows in a fair share of the frames, by those crops that look like crops of training
+        (size, sharpness, light); whoever has none is not judged. The file is as fake as its most fake-looking face: one
+        swapped face among three real ones makes a fake.
+
+        Args:
+            source: a photo (EXIF orientation honoured; transparent, grey, CMYK and 16-bit ones too), an animation or
+                a video; its path, or its bytes.
+            frames: how many frames of a video are looked at, evenly spread.
+
+        Returns:
+            The verdict; "cannot tell", with the reason, where nothing can be read, no face is found, or none is like
+            those that the detector was trained on.
+        """
+        try:
+            return self.look(source, frames).prediction
+        except InputError as error:
+            return refused(source, error)
+
+    def look(self, source: Source, frames: int = FRAMES) -> Look:
+        """As `predict`, and keep what there is to see.
+
+        Raises:
+            InputError: nothing can be read.
+        """
+        found = self._find(open_media(source, frames, self.limits))
+        prediction = self._judged(found, self._probabilities(found.crops))
+        places = [(face.face, frame.frame) for face in prediction.faces for frame in face.frames]
+        return Look(prediction, found.media, dict(zip(places, found.crops, strict=True)))
+
+    def predict_many(self, sources: Iterable[Source], frames: int = FRAMES) -> Iterator[Prediction]:
+        """Judge files, and those in folders, in order; a bad one becomes "cannot tell" and the rest goes on.
+
+        The next file is read while this one is judged, and the faces of several go through the network together.
+
+        Args:
+            sources: files (paths or bytes) and folders.
+            frames: how many frames of a video are looked at.
+        """
+        waiting: list[Found | Prediction] = []
+        since = time.monotonic()
+        for opened in self._open_ahead(sources, frames):
+            waiting.append(opened if isinstance(opened, Prediction) else self._find(opened))
+            crops = sum(len(found.crops) for found in waiting if isinstance(found, Found))
+            if crops >= _BATCH or not crops or time.monotonic() - since > _PATIENCE:
+                yield from self._judge_together(waiting)
+                waiting, since = [], time.monotonic()
+        yield from self._judge_together(waiting)
+
+    def heat_map(self, crop: np.ndarray, layer: str | None = None, method: str = "grad-cam") -> np.ndarray:
+        """Which places of a crop spoke for "fake".
+
+        Args:
+            crop: (S, S, 3) uint8 RGB, from `Look.crops`.
+            layer, method: see `heat_maps.grad_cam`.
+
+        Returns:
+            (s, s) float32 in [0, 1], over the crop at the size of the network's input.
+
+        Raises:
+            InputError: an unknown layer or method.
+        """
+        image = torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))[None].to(self.device)
+        return grad_cam(self.detector, self.detector.preprocessing.apply(image), layer, "fake", method)[0]
+
+    def _open_ahead(self, sources: Iterable[Source], frames: int) -> Iterator[Media | Prediction]:
+        """Every file, opened, one ahead of the one that is asked for."""
+
+        def opened(source: Source, why_not: str) -> Media | Prediction:
+            try:
+                if why_not:
+                    raise InputError(why_not)
+                return open_media(source, frames, self.limits)
+            except InputError as error:
+                return refused(source, error)
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = None
+            for source, why_not in files_in(sources):
+                following = pool.submit(opened, source, why_not)
+                if ahead is not None:
+                    yield ahead.result()
+                ahead = following
+            if ahead is not None:
+                yield ahead.result()
+
+    def _judge_together(self, waiting: Sequence[Found | Prediction]) -> Iterator[Prediction]:
+        founds = [found for found in waiting if isinstance(found, Found)]
+        probabilities = self._probabilities([crop for found in founds for crop in found.crops])
+        start = 0
+        for found in waiting:
+            if isinstance(found, Prediction):
+                yield found
+                continue
+            yield self._judged(found, probabilities[start : start + len(found.crops)])
+            start += len(found.crops)
+
+    def _judged(self, found: Found, probabilities: np.ndarray) -> Prediction:
+        return judge(found, probabilities, self.detector.decision)
+
+    def _find(self, media: Media) -> Found:
+        """Everybody in it, each followed through the frames, and their crops."""
+        looks = [look(picture) for picture in media.pictures]
+        tracks: list[Track] = []
+        for detector in self.face_detectors:
+            detections = detect_twice(detector, media.pictures)
+            tracks = track_everyone(media.indices, detections, looks, media.pictures[0].shape[:2])
+            if tracks:
+                break
+        picture = dict(zip(media.indices.tolist(), media.pictures, strict=True))
+        preprocessing = self.detector.preprocessing
+        crops = [
+            square_crop(picture[int(frame)], box, preprocessing.crop_scale, preprocessing.crop_size)[0]
+            for track in tracks
+            for frame, box in zip(track.frames, track.boxes, strict=True)
+        ]
+        return Found(media, tracks, crops)
+
+    def _probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """P(fake) of crops as they are cut, (N,)."""
+        if not crops:
+            return np.zeros(0)
+        images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
+        if self.network is not None:
+            logits = [self.network(chunk) for chunk in images.split(_BATCH)]
+            return self.detector.decision.probability(torch.cat(logits).cpu().numpy())
+        chunks = [self.detector.probability(chunk.to(self.device)).cpu() for chunk in images.split(_BATCH)]
+        return torch.cat(chunks).double().numpy()

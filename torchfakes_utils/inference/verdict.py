@@ -1,0 +1,228 @@
+"""From the scores of crops to what is said of a person and of a file: fake, real, or "cannot tell", and why."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.quality import light, variance_of_laplacian
+from torchfakes_utils.faces.tracking import Track
+from torchfakes_utils.io.decoding import Source, name_of
+from torchfakes_utils.io.media import Media
+from torchfakes_utils.models.decision import Decision
+
+FAKE, REAL, CANNOT_TELL = "fake", "real", "cannot tell"
+
+# For an interval over frames: fewer say nothing of how much they differ.
+_LEAST_FRAMES, _DRAWS = 3, 2000
+
+
+@dataclass(frozen=True)
+class FrameVerdict:
+    """One face in one frame.
+
+    Attributes:
+        frame: index of the frame, counted from 0; 0 for a photo.
+        time: when it is shown, seconds from the start; 0 for a photo.
+        box: x1, y1, x2, y2 of the face in pixels of the picture as displayed.
+        probability: the face detector's certainty that this is a face.
+        probability_fake: P(fake) in [0, 1], calibrated.
+        cannot_tell: why this crop lies outside of what the detector was trained on; "" where it does not.
+    """
+
+    frame: int
+    time: float
+    box: tuple[float, float, float, float]
+    probability: float
+    probability_fake: float
+    cannot_tell: str = ""
+
+
+@dataclass(frozen=True)
+class FaceVerdict:
+    """One person, followed through a file.
+
+    Attributes:
+        face: which, counted from 0, the most prominent first.
+        verdict: "fake", "real" or "cannot tell".
+        probability_fake: the mean of P(fake) over the frames that count; None where none does.
+        interval: 95 % interval of that mean, from drawing frames (percentile bootstrap); None for fewer than three. It
+            tells how much the frames differ, not how often the detector is wrong.
+        reason: what the verdict rests on, or why there is none; one line.
+        frames: each in which the face was judged, in order.
+    """
+
+    face: int
+    verdict: str
+    probability_fake: float | None
+    interval: tuple[float, float] | None
+    reason: str
+    frames: list[FrameVerdict]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What can be said about one file.
+
+    Attributes:
+        path: the file, as it was given.
+        verdict: "fake", "real" or "cannot tell".
+        probability_fake: that of the most fake-looking face; None when it cannot be told.
+        reason: one line: what the verdict rests on, or why there is none.
+        faces: every person that was judged, the most prominent first.
+        interval: that of the same face.
+        kind: "photo", "animation" or "video"; "" where it could not be opened.
+        notes: what else has to be known, a line each.
+    """
+
+    path: str
+    verdict: str
+    probability_fake: float | None
+    reason: str
+    faces: list[FaceVerdict] = field(default_factory=list)
+    interval: tuple[float, float] | None = None
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def deciding(self) -> FaceVerdict | None:
+        """The most fake-looking face that was judged, whose verdict is the file's; None where none was."""
+        judged = [face for face in self.faces if face.probability_fake is not None]
+        return max(judged, key=lambda face: face.probability_fake, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes; in it `face` counts from 1."""
+        # A name need not be text at all: on disk it is bytes.
+        path = self.path.encode("utf-8", "backslashreplace").decode()
+        # People count from 1, in the reasons as in all that is shown.
+        faces = [dataclasses.asdict(face) | {"face": face.face + 1} for face in self.faces]
+        return dataclasses.asdict(self) | {"path": path, "faces": faces}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The people in a file, not judged yet.
+
+    Attributes:
+        media: the file.
+        tracks: each person, followed through it; the most prominent first.
+        crops: (S, S, 3) uint8 RGB, of all tracks, one after the other.
+    """
+
+    media: Media
+    tracks: list[Track]
+    crops: list[np.ndarray]
+
+
+def judge(found: Found, probabilities: np.ndarray, decision: Decision) -> Prediction:
+    """The verdict on a file: that on its most fake-looking face.
+
+    Args:
+        found: who is in it.
+        probabilities: P(fake) of each of its crops, (N,).
+        decision: how answers are made.
+    """
+    media = found.media
+    notes = (*media.notes, *decision.cautions)
+    if not found.tracks:
+        where = "in this photo" if len(media.pictures) == 1 else f"in any of {len(media.pictures)} frames"
+        reason = f"no face found {where}; one is needed that is upright, turned to the camera and not too small"
+        return Prediction(media.name, CANNOT_TELL, None, reason, kind=media.kind, notes=notes)
+    time_of = dict(zip(media.indices.tolist(), media.times.tolist(), strict=True))
+    faces, start = [], 0
+    for number, track in enumerate(found.tracks):
+        part = slice(start, start := start + len(track))
+        frames = _frames(track, found.crops[part], probabilities[part], decision, time_of)
+        faces.append(_face(number, frames, decision.threshold))
+    return _overall(Prediction(media.name, CANNOT_TELL, None, "", faces, None, media.kind, notes))
+
+
+def refused(source: Source, error: InputError) -> Prediction:
+    """Of a file that cannot be read: no verdict, and why."""
+    name = name_of(source)
+    return Prediction(name, CANNOT_TELL, None, str(error).removeprefix(f"{name}: "))
+
+
+def digits_apart(score: float, threshold: float) -> int:
+    """How many digits after the point show on which side of the threshold a score lies: two, or a few more."""
+    return next((digits for digits in (2, 3, 4) if round(score, digits) != round(threshold, digits)), 5)
+
+
+def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:
+    """95 % percentile bootstrap of the mean over frames (Efron, Annals of Statistics 1979); the same each time."""
+    if len(probabilities) < _LEAST_FRAMES:
+        return None
+    drawn = np.random.default_rng(0).choice(probabilities, (_DRAWS, len(probabilities))).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _frames(
+    track: Track, crops: Sequence[np.ndarray], fake: np.ndarray, decision: Decision, time_of: dict[int, float]
+) -> list[FrameVerdict]:
+    """One person, frame by frame."""
+    return [
+        FrameVerdict(
+            frame=int(frame),
+            time=round(time_of[int(frame)], 3),
+            box=tuple(round(float(edge), 1) for edge in box),
+            probability=float(sure),
+            probability_fake=float(score),
+            cannot_tell=decision.outside(_qualities(crop, box)),
+        )
+        for frame, box, sure, score, crop in zip(
+            track.frames, track.boxes, track.probabilities, fake, crops, strict=True
+        )
+    ]
+
+
+def _face(number: int, frames: list[FrameVerdict], threshold: float) -> FaceVerdict:
+    """The verdict on one person: by the mean over the crops that are like those of training."""
+    usable = np.array([frame.probability_fake for frame in frames if not frame.cannot_tell])
+    if not len(usable):
+        return FaceVerdict(number, CANNOT_TELL, None, None, _unlike_training(frames), frames)
+    mean = float(usable.mean())
+    over = f" on average over {len(usable)} frames" if len(usable) > 1 else ""
+    digits = digits_apart(mean, threshold)
+    reason = f"P(fake) is {mean:.{digits}f}{over}; from {threshold:.{digits}f} on it is called fake"
+    left_out = len(frames) - len(usable)
+    reason += f" ({left_out} crops unlike those of training are left out)" if left_out else ""
+    return FaceVerdict(number, FAKE if mean >= threshold else REAL, mean, frame_interval(usable), reason, frames)
+
+
+def _overall(prediction: Prediction) -> Prediction:
+    """The file's own verdict, from those on its people."""
+    faces, face = prediction.faces, prediction.deciding
+    if face is None:
+        reason = _unlike_training([frame for face in faces for frame in face.frames])
+        return dataclasses.replace(prediction, reason=reason)
+    who = f"face {face.face + 1} of {len(faces)}, the most fake-looking one: " if len(faces) > 1 else ""
+    return dataclasses.replace(
+        prediction,
+        verdict=face.verdict,
+        probability_fake=face.probability_fake,
+        interval=face.interval,
+        reason=who + face.reason,
+    )
+
+
+def _qualities(crop: np.ndarray, box: np.ndarray) -> dict[str, float]:
+    """By what a crop (H, W, 3) of the face in `box` is compared with those of training; see `decision.QUALITIES`."""
+    brightness, contrast = light(crop.transpose(2, 0, 1)[None])
+    return {
+        "face": float(max(box[2] - box[0], box[3] - box[1])),
+        "sharpness": variance_of_laplacian(crop),
+        "brightness": float(brightness[0]),
+        "contrast": float(contrast[0]),
+    }
+
+
+def _unlike_training(frames: Sequence[FrameVerdict]) -> str:
+    """One line about crops none of which is like those of training: the most frequent reason, by its first example."""
+    kinds = [frame.cannot_tell.partition(" (")[0] for frame in frames]
+    kind = max(dict.fromkeys(kinds), key=kinds.count)
+    example = frames[kinds.index(kind)].cannot_tell
+    return f"a face was found, but it is {example}: unlike those that the detector was trained on"

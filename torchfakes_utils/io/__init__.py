@@ -1,0 +1,1 @@
+"""Bytes in and out: tables, whole-or-nothing files, video, photos, reading ahead."""

@@ -1,0 +1,235 @@
+"""Frames out of a video file and back into one, by PyAV (FFmpeg inside a wheel: nothing to install system-wide).
+
+Frames are counted as they are displayed, from 0; times are in seconds from the first.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.decoding import (
+    Source,
+    decode,
+    decode_wanted,
+    name_of,
+    open_video,
+    packets_of,
+    to_rgb,
+    undecodable,
+)
+from torchfakes_utils.io.files import atomic_write
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself.
+
+    Attributes:
+        frames: how many there are (as the file says, or counted where it does not say).
+        fps: frames a second; 25 where the file does not say.
+        width: pixels, as displayed (after the rotation that phones record).
+        height: pixels, as displayed.
+    """
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+
+
+def probe(path: Source) -> VideoInfo:
+    """Length, rate and size of a video; decodes its first frame, so that a file that passes can be read.
+
+    Raises:
+        InputError: the file is absent, is no video, or no frame of it decodes.
+    """
+    total, fps = length(path)
+    _, first = next(decode(path), (0, None))
+    if first is None:
+        raise undecodable(path)
+    height, width = to_rgb(first).shape[:2]
+    return VideoInfo(total, fps, width, height)
+
+
+def spread(count: int, total: int) -> np.ndarray:
+    """Frame indices spread evenly over a video: the centres of `count` equal segments of it.
+
+    Neighbouring frames are nearly the same picture, so a clip's first frames would be a poor sample of it.
+
+    Args:
+        count: how many frames are wanted, at least 1.
+        total: how many there are, at least 0.
+
+    Returns:
+        min(count, total) increasing indices in [0, total).
+    """
+    if count < 1 or total < 0:
+        raise ValueError(f"{count} frames out of {total}?")
+    if count >= total:
+        return np.arange(total)
+    return ((2 * np.arange(count) + 1) * total) // (2 * count)  # in whole numbers: no rounding that differs by machine
+
+
+def read_frames(
+    path: Source, indices: Iterable[int] | None = None, count: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read some frames of a video, or all of them.
+
+    Frames are as displayed: the rotation that phones record is applied. Of a truncated file come those of the wanted
+    frames that decode; with `count`, where not one of them does, the last frame that decodes stands in.
+
+    Args:
+        path: the video file.
+        indices: which frames, counted from 0; order and repetition do not matter.
+        count: instead of `indices`, how many frames, evenly spread (see `spread`).
+
+    Returns:
+        The indices that were read (N,), increasing, and the frames (N, H, W, 3), uint8, RGB.
+
+    Raises:
+        InputError: the file is absent, is no video, or none of the wanted frames decodes.
+    """
+    if indices is not None and count is not None:
+        raise ValueError("give indices or count, not both")
+    wanted = None if indices is None else sorted({int(index) for index in indices})
+    if count is not None:
+        wanted = spread(count, length(path)[0]).tolist()
+    found, frames = zip(*frames_at(path, wanted, stand_in=count is not None), strict=True)
+    return np.asarray(found), np.stack(frames)
+
+
+def frames_at(
+    path: Source, wanted: Sequence[int] | None, threads: int = 0, stand_in: bool = False
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
+
+    Args:
+        path: the video file.
+        wanted: increasing indices without repetition, counted from 0; None for all frames.
+        threads: that decode; 0 for as many as there are cores, 1 where several videos are read at once.
+        stand_in: give the last frame that decodes, where not one of the wanted ones does.
+
+    Yields:
+        Index and (H, W, 3) uint8 RGB, of one size throughout; at least one.
+
+    Raises:
+        InputError: the file is absent, is no video, or none of the wanted frames decodes.
+    """
+    if wanted is not None and (not len(wanted) or wanted[0] < 0):
+        raise ValueError(f"frame indices count from 0, and at least one is needed; got {list(wanted[:3])}")
+    first, last = None, None
+    for index, frame, is_wanted in decode_wanted(path, wanted, threads):
+        last = index, frame
+        if is_wanted:
+            array = to_rgb(frame, like=first)
+            first = array if first is None else first
+            yield index, array
+    if last is None:
+        raise undecodable(path)
+    if first is None and not stand_in:
+        raise InputError(f"{name_of(path)}: the wanted frames are not in this video; it ends with frame {last[0]}")
+    if first is None:
+        yield last[0], to_rgb(last[1])
+
+
+def write_video(
+    path: Path | str,
+    frames: Iterable[np.ndarray],
+    fps: float = 25,
+    crf: int = 23,
+    gray: bool = False,
+    preset: str = "medium",
+) -> Path:
+    """Encode frames as H.264 (yuv420p, the one variant that every browser plays) in an mp4 file, whole or not at all.
+
+    The same frames give the same bytes on any number of cores: x264 runs in one thread, because its output depends
+    on how many it has. Whoever encodes many videos runs several processes instead.
+
+    Args:
+        path: the file to write; its folder is made.
+        frames: (H, W, 3) uint8 RGB each, H and W even and the same for all; or (H, W) with `gray`. An iterator will do.
+        fps: frames a second.
+        crf: x264's constant rate factor, 0 (lossless) to 51; FaceForensics++ calls 23 high quality and 40 low.
+        gray: frames are grey (a mask); colour is left neutral.
+        preset: x264's trade of encoding time for file size, "ultrafast" to "veryslow".
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: the file cannot be written.
+        ValueError: there is no frame, or a size that cannot be encoded.
+    """
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f"{path}: a video needs at least one frame")
+    height, width = first.shape[:2]
+    if height % 2 or width % 2:
+        raise ValueError(f"{path}: {width}x{height} cannot be encoded; width and height have to be even")
+    with (
+        atomic_write(path) as temporary,
+        # The index goes to the front: a browser can start at once, and a cut-off download can still be read.
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": str(crf), "preset": preset, "threads": "1"}
+        for array in _chain(first, frames):
+            if array.shape[:2] != (height, width):
+                raise ValueError(f"{path}: frames of different sizes, {first.shape} and {array.shape}")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="gray" if gray else "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return Path(path)
+
+
+def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield first
+    yield from rest
+
+
+def frame_times(path: Source) -> np.ndarray:
+    """When each frame is shown, in seconds from the first; decodes nothing.
+
+    Phones record as many frames a second as the light allows, so the n-th frame's time is not n times anything.
+
+    Returns:
+        (N,) float64, increasing: a time for each frame that a packet announces; a damaged one may not decode.
+
+    Raises:
+        InputError: the file is absent, is no video, or holds no frames.
+    """
+    with open_video(path) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate
+        shown = [packet.pts for packet in packets_of(container, stream) if packet.size and not packet.is_discard]
+        base = float(stream.time_base) if stream.time_base else 0.0
+    if not shown:
+        raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
+    if None in shown or base <= 0:
+        return np.arange(len(shown)) / (float(rate) if rate else 25.0)
+    ordered = np.sort(np.asarray(shown, np.float64))
+    return (ordered - ordered[0]) * base
+
+
+def length(path: Source) -> tuple[int, float]:
+    """How many frames a video has, and how many a second; decodes nothing.
+
+    The number is the header's, or counted where the header does not say; a damaged file may hold fewer that decode.
+
+    Raises:
+        InputError: the file is absent, is no video, or holds no frames.
+    """
+    with open_video(path) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate
+        total = stream.frames or sum(bool(packet.size) for packet in packets_of(container, stream))
+    if total < 1:
+        raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
+    return total, float(rate) if rate else 25.0

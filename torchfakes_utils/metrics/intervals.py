@@ -1,0 +1,234 @@
+"""How sure one can be of a metric: intervals by clip, whether one detector beats another, and recipes over their seeds.
+
+The unit is the clip. Clips that share a person are still taken as independent: with few people the truth is wider.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.metrics.binary import binary_metrics, checked
+from torchfakes_utils.metrics.bootstrap import METRICS, percentiles, replicate_metrics
+
+# Metrics of which less is better.
+SMALLER_IS_BETTER = ("eer", "fpr", "fnr", "loss", "brier")
+
+REPLICATES = 1000
+
+
+def intervals(
+    scores: pd.DataFrame,
+    threshold: float = 0.5,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]] | None:
+    """How far each metric could have strayed had other clips of the same kind been drawn: percentile intervals.
+
+    Clips are resampled, not frames (the frames of one clip are near copies, and counting them as independent gives an
+    interval several times too narrow), and within each class, so that every replicate keeps the number of reals and
+    fakes. Clips that share a person are still taken as independent: with few identities the truth is wider. Where
+    every fake scores above every real one, the interval of an AUC has no width: it cannot show what it has not seen.
+
+    Args:
+        scores: with `label` and `probability_fake`; a row a clip, as from `by_clip`, or a row a frame, with `CLIP_KEY`.
+        threshold: for the metrics that need one.
+        replicates: how many data sets to draw.
+        seed: of the draw; the same seed gives the same intervals.
+        level: the share of replicates inside each interval.
+
+    Returns:
+        {metric: (low, high)} for `METRICS`, or None where a class has fewer than two clips, for then nothing
+        can vary.
+
+    Raises:
+        InputError: scores that are not probabilities.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    truth, values = checked(scores["label"], scores["probability_fake"])
+    clips = _clip_numbers(scores)
+    if not _can_vary(truth, clips):
+        return None
+    drawn = replicate_metrics(truth, values, threshold, replicates, seed, clips)
+    return {name: percentiles(drawn[name], level) for name in METRICS}
+
+
+def bootstrap_interval(
+    clips: pd.DataFrame,
+    metric: str = "auc",
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = 0.95,
+    threshold: float = 0.5,
+) -> tuple[float, float] | None:
+    """The interval of one metric; see `intervals`.
+
+    Args:
+        clips: one row a clip with `label` and `probability_fake`, from `by_clip`.
+        metric: one of `bootstrap.METRICS`.
+        replicates: how many data sets to draw.
+        seed: of the draw.
+        level: the share of replicates inside the interval.
+        threshold: for the metrics that need one.
+
+    Raises:
+        InputError: an unknown metric, or scores that are not probabilities.
+    """
+    if metric not in METRICS:
+        raise InputError(f"no interval for {metric!r}; choose one of {', '.join(METRICS)}")
+    found = intervals(clips, threshold, replicates, seed, level)
+    return None if found is None else found[metric]
+
+
+def with_intervals(scores: pd.DataFrame, threshold: float = 0.5, replicates: int = REPLICATES) -> dict:
+    """`binary_metrics`, and beside each metric its interval.
+
+    Args:
+        scores: as for `intervals`.
+        threshold: a score this high or higher is called fake.
+        replicates: of the bootstrap.
+
+    Returns:
+        As `binary_metrics`; for each of `METRICS` also `<metric>_interval`, [low, high] at 95 %, or None with
+        its reason.
+    """
+    result = binary_metrics(scores["label"], scores["probability_fake"], threshold)
+    reasons = result["reasons"]
+    found = intervals(scores, threshold, replicates)
+    for name in METRICS:
+        if found is not None and result[name] is not None:
+            result[f"{name}_interval"] = list(found[name])
+        else:
+            result[f"{name}_interval"] = None
+            reasons[f"{name}_interval"] = reasons.get(name, "a class has fewer than two clips to draw from")
+    return result
+
+
+def compare(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    thresholds: tuple[float, float] = (0.5, 0.5),
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> dict[str, dict]:
+    """Whether one detector is better than another on the same clips: a paired bootstrap.
+
+    Both are measured on the same resampled clips, so that what makes a clip hard for both cancels out. The interval of
+    the difference is the answer; whether the two intervals overlap is not.
+
+    Args:
+        first: a row a clip, from `by_clip`, with the scores of one detector.
+        second: the same clips with the scores of the other.
+        thresholds: of the two.
+        replicates: how many data sets to draw.
+        seed: of the draw.
+
+    Returns:
+        {metric: {"first", "second", "difference" (first minus second), "interval" [low, high] at 95 %,
+        "better" (share of the data sets in which the first is the better one, ties as halves)}} for
+        `bootstrap.METRICS`; of a metric that cannot be computed all are None, and "reason" says why.
+
+    Raises:
+        InputError: the clips or their labels are not the same.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 8 (paired data).
+    """
+    first, second = _aligned([first, second])
+    tables = list(zip((first, second), thresholds, strict=True))
+    points = [binary_metrics(clips["label"], clips["probability_fake"], at) for clips, at in tables]
+    truth, clips = first["label"].to_numpy(), None
+    vary, drawn = _can_vary(truth, clips), []
+    if vary:
+        drawn = [replicate_metrics(truth, table["probability_fake"].to_numpy(float), at, replicates, seed)
+                 for table, at in tables]  # fmt: skip
+    result = {}
+    for name in METRICS:
+        one, two = (point[name] for point in points)
+        row = {"first": one, "second": two, "difference": None, "interval": None, "better": None}
+        if one is None:
+            row["reason"] = points[0]["reasons"][name]
+        else:
+            row["difference"] = one - two
+            if vary:
+                gaps = drawn[0][name] - drawn[1][name]
+                ahead = -gaps if name in SMALLER_IS_BETTER else gaps
+                row["interval"] = list(percentiles(gaps))
+                row["better"] = float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2)
+            else:
+                row["reason"] = "a class has fewer than two clips to draw from"
+        result[name] = row
+    return result
+
+
+def over_runs(
+    runs: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int = REPLICATES, seed: int = 0
+) -> dict[str, dict]:
+    """A recipe rather than one training: the metrics of several runs that differ in their seed.
+
+    Args:
+        runs: a row a clip each, from `by_clip`; the same clips in all.
+        thresholds: of the runs.
+        replicates: how many data sets to draw.
+        seed: of the draw.
+
+    Returns:
+        {metric: {"mean", "sd" (between the runs; None for one), "values" (by run), "interval" [low, high] at 95 % of
+        the mean, when clips *and* runs are drawn anew}}; None where it cannot be computed.
+
+    Raises:
+        InputError: the clips or their labels are not the same.
+    """
+    runs = _aligned(runs)
+    truth = runs[0]["label"].to_numpy()
+    tables = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(runs, thresholds, strict=True)]
+    points = [binary_metrics(truth, scores, at) for scores, at in tables]
+    drawn = []
+    if _can_vary(truth, None):
+        drawn = [replicate_metrics(truth, scores, at, replicates, seed) for scores, at in tables]
+        which = np.random.default_rng([seed, 1]).integers(0, len(runs), (replicates, len(runs)))
+    result = {}
+    for name in METRICS:
+        values = [point[name] for point in points]
+        row = {"mean": None, "sd": None, "values": values, "interval": None}
+        if None not in values:
+            row["mean"] = float(np.mean(values))
+            row["sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            if drawn:
+                by_run = np.column_stack([one[name] for one in drawn])  # (replicates, runs)
+                row["interval"] = list(percentiles(np.take_along_axis(by_run, which, axis=1).mean(axis=1)))
+        result[name] = row
+    return result
+
+
+def _aligned(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Tables of the same clips, a row a clip, in the same order.
+
+    Raises:
+        InputError: the clips or their labels are not the same.
+    """
+    tables = [clips.sort_values(CLIP_KEY).reset_index(drop=True) for clips in tables]
+    facts = [*CLIP_KEY, "label"]
+    for other in tables[1:]:
+        if len(other) != len(tables[0]) or not (other[facts] == tables[0][facts]).all(axis=None):
+            raise InputError(
+                f"the two tables of scores hold other clips ({len(tables[0])} and {len(other)}) or labels; score the "
+                "same split of the same faces.csv with both detectors"
+            )
+    return tables
+
+
+def _clip_numbers(scores: pd.DataFrame) -> np.ndarray | None:
+    """Which clip each row is of, (N,) from 0 on; None where the table is a row a clip or does not say."""
+    if not set(CLIP_KEY) <= set(scores.columns) or not scores.duplicated(CLIP_KEY).any():
+        return None
+    return scores.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
+
+
+def _can_vary(truth: np.ndarray, clips: np.ndarray | None) -> bool:
+    """Whether each class has two clips or more."""
+    labels = truth if clips is None else truth[np.unique(clips, return_index=True)[1]]
+    return min(int((labels == 0).sum()), int((labels == 1).sum())) >= 2

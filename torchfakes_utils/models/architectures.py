@@ -1,0 +1,272 @@
+"""The networks that a detector can be made of: what each one wants as input, and how it falls into stages.
+
+The ladder, from small to large: Meso4 and MesoInception4 (a minute on a CPU), InceptionResnetV1 (the course's), and
+every name that timm knows, as "timm:efficientnet_b4".
+"""
+
+import difflib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from torchfakes_utils.errors import InputError
+
+TIMM = "timm:"
+HEAD = "head"  # the name of every network's last stage
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """What a network's first layer is used to: `(x - mean) / std` of 0…255, in squares of `size` pixels."""
+
+    size: int
+    mean: float | tuple[float, float, float]
+    std: float | tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A kind of network.
+
+    Attributes:
+        build: makes one with random weights, for crops of so many pixels and with so much dropout; (B, 3, S, S) to
+            (B, 1).
+        input: the size it was designed for, and its range.
+        min_size: the smallest input it can take, pixels.
+        dropout: what it is trained with, unless something else is asked for.
+        pretrained: the published weights there are, the usual ones first.
+        stages: gives a network's submodules from the input to the answer, by name, the last one called "head".
+        maps: gives the layers that a heat map can be made of, from fine and shallow to coarse and deep.
+    """
+
+    build: Callable[[int, float], nn.Module]
+    input: InputFormat
+    min_size: int
+    dropout: float
+    pretrained: tuple[str, ...]
+    stages: Callable[[nn.Module], dict[str, list[nn.Module]]]
+    maps: Callable[[nn.Module], dict[str, nn.Module]]
+
+
+def architecture(name: str) -> Architecture:
+    """Look an architecture up by name.
+
+    Raises:
+        InputError: there is none of that name, or it needs timm, which is not installed.
+    """
+    if name.startswith(TIMM):
+        return _timm_architecture(name.removeprefix(TIMM))
+    if name not in ARCHITECTURES:
+        raise InputError(f"no architecture {name!r}; there are {', '.join(ARCHITECTURES)}, and timm:NAME")
+    return ARCHITECTURES[name]
+
+
+# --- InceptionResnetV1
+
+
+def _build_inception_resnet(size: int, dropout: float) -> nn.Module:  # noqa: ARG001
+    from facenet_pytorch import InceptionResnetV1  # 4 s, and not needed to read a configuration
+
+    return InceptionResnetV1(classify=True, num_classes=1, dropout_prob=dropout)
+
+
+_STEM = ("conv2d_1a", "conv2d_2a", "conv2d_2b", "conv2d_3b", "conv2d_4a", "conv2d_4b")
+_BODY = ("repeat_1", "mixed_6a", "repeat_2", "mixed_7a", "repeat_3", "block8")
+
+
+def _inception_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
+    body = {name: [getattr(network, name)] for name in _BODY}
+    head = [network.last_linear, network.last_bn, network.logits]
+    return {"stem": [getattr(network, name) for name in _STEM], **body, HEAD: head}
+
+
+def _inception_maps(network: nn.Module) -> dict[str, nn.Module]:
+    return {name: getattr(network, name) for name in ("conv2d_4b", *_BODY)}
+
+
+# --- MesoNet
+
+
+class Meso4(nn.Module):
+    """Four convolutions and a small classifier, 28,000 weights: forgeries seen at the scale of texture.
+
+    Source: Afchar, Nozick, Yamagishi and Echizen, MesoNet: a Compact Facial Video Forgery Detection Network, WIFS 2018,
+    section III.B.
+    """
+
+    def __init__(self, size: int = 256, dropout: float = 0.5) -> None:
+        """For crops of `size` pixels (the paper's: 256)."""
+        super().__init__()
+        self.block1 = _meso_block(_convolution(3, 8, 3), 8, pool=2)
+        self.block2 = _meso_block(_convolution(8, 8, 5), 8, pool=2)
+        self.block3 = _meso_block(_convolution(8, 16, 5), 16, pool=2)
+        self.block4 = _meso_block(_convolution(16, 16, 5), 16, pool=4)
+        self.head = _meso_head(size, dropout)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) to (B, 1)."""
+        return self.head(self.block4(self.block3(self.block2(self.block1(images)))))
+
+
+class MesoInception4(Meso4):
+    """Meso4 whose first two convolutions look at several distances at once.
+
+    Source: as `Meso4`, section III.C; each module's widths are the paper's, (1, 4, 4, 2) and (2, 4, 4, 2).
+    """
+
+    def __init__(self, size: int = 256, dropout: float = 0.5) -> None:
+        """For crops of `size` pixels (the paper's: 256)."""
+        super().__init__(size, dropout)
+        self.block1 = _meso_block(_DilatedInception(3, (1, 4, 4, 2)), 11, pool=2)
+        self.block2 = _meso_block(_DilatedInception(11, (2, 4, 4, 2)), 12, pool=2)
+        self.block3 = _meso_block(_convolution(12, 16, 5), 16, pool=2)
+
+
+class _DilatedInception(nn.Module):
+    """Four branches side by side: 1×1, and 3×3 reaching one, two and three pixels far, each after a 1×1."""
+
+    def __init__(self, channels: int, widths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.near = _convolution(channels, widths[0], 1)
+        self.far = nn.ModuleList(
+            nn.Sequential(_convolution(channels, width, 1), _convolution(width, width, 3, dilation))
+            for dilation, width in enumerate(widths[1:], start=1)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.near(images), *(branch(images) for branch in self.far)], dim=1)
+
+
+def _convolution(before: int, after: int, kernel: int, dilation: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, kernel, padding="same", dilation=dilation), nn.ReLU(inplace=True)
+    )  # fmt: skip
+
+
+def _meso_block(convolution: nn.Module, channels: int, pool: int) -> nn.Sequential:
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.MaxPool2d(pool, ceil_mode=True))
+
+
+def _meso_head(size: int, dropout: float) -> nn.Sequential:
+    for pool in (2, 2, 2, 4):
+        size = math.ceil(size / pool)
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(16 * size * size, 16),
+        nn.LeakyReLU(0.1),
+        nn.Dropout(dropout),
+        nn.Linear(16, 1),
+    )
+
+
+_BLOCKS = ("block1", "block2", "block3", "block4")
+
+
+def _meso_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
+    return {name: [getattr(network, name)] for name in (*_BLOCKS, HEAD)}
+
+
+def _meso_maps(network: nn.Module) -> dict[str, nn.Module]:
+    return {name: getattr(network, name)[0] for name in _BLOCKS}  # before pooling, where the map is still fine
+
+
+# --- timm
+
+
+def _timm_architecture(name: str) -> Architecture:
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        raise InputError(f"timm:{name} needs timm: pip install 'torchfakes[timm]'") from error
+    if not timm.is_model(name.split(".")[0]):
+        close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), 4)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
+        raise InputError(f"timm knows no model {name!r}; {hint}")
+    published = timm.get_pretrained_cfg(name)
+    size, mean, std = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    if published is not None:
+        size, mean, std = published.input_size[-1], published.mean, published.std
+    there = published is not None and published.has_weights
+    return Architecture(
+        build=lambda size, dropout: _build_timm(name, size, dropout, pretrained=False),
+        input=InputFormat(size, tuple(255 * value for value in mean), tuple(255 * value for value in std)),
+        min_size=32,
+        dropout=0.0,
+        pretrained=("timm",) if there else (),
+        stages=_timm_stages,
+        maps=_timm_maps,
+    )
+
+
+def build_pretrained_timm(name: str, size: int, dropout: float) -> nn.Module:
+    """A timm network with the weights that its name stands for, downloaded once into the Hub's cache.
+
+    Raises:
+        Exception: whatever the Hub's client raises where they cannot be had.
+    """
+    return _build_timm(name.removeprefix(TIMM), size, dropout, pretrained=True)
+
+
+def _build_timm(name: str, size: int, dropout: float, pretrained: bool) -> nn.Module:
+    import timm
+
+    options = {"num_classes": 1, "in_chans": 3, "drop_rate": dropout, "pretrained": pretrained}
+    published = timm.get_pretrained_cfg(name)
+    # A vision transformer has a position for every patch of one size; asked for another, it interpolates them.
+    if published is not None and published.fixed_input_size:
+        options["img_size"] = size
+    try:
+        return timm.create_model(name, **options)
+    except (AssertionError, TypeError, ValueError) as error:
+        raise InputError(f"timm:{name} cannot be built for {size} px: {error}") from error
+
+
+def _timm_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
+    """Timm groups a network's parameters from input to output; a stage is what one coarse group holds."""
+    from timm.models import group_modules
+
+    groups = group_modules(network, network.group_matcher(coarse=True))
+    classifier = network.get_classifier()
+    inside = {id(module) for module in classifier.modules()}
+    modules = dict(network.named_modules())
+    stages: dict[str, list[nn.Module]] = {}
+    for number in sorted(groups):
+        members = [modules[name] for name in groups[number] if id(modules[name]) not in inside]
+        # Containers may reach over several groups: what counts is what computes.
+        members = [module for module in members if _is_leaf(module)]
+        if any(True for module in members for _ in module.parameters()):
+            stages[f"stage{len(stages)}"] = members
+    return stages | {HEAD: [classifier]}
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    """Whether a module has weights of its own, or nothing inside it."""
+    return next(module.parameters(recurse=False), None) is not None or next(module.children(), None) is None
+
+
+def _timm_maps(network: nn.Module) -> dict[str, nn.Module]:
+    features = getattr(network, "feature_info", None)
+    modules = dict(network.named_modules())
+    names = [info["module"] for info in features or [] if modules.get(info.get("module", "")) is not None]
+    return {name: modules[name] for name in names}
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "InceptionResnetV1": Architecture(
+        build=_build_inception_resnet,
+        # As facenet-pytorch normalises for its published weights, which were made for 160 px.
+        input=InputFormat(160, 127.5, 128.0),
+        min_size=75,  # below, the last convolutions have nothing left to look at
+        # facenet-pytorch's own 0.6 was made for millions of pictures; a few epochs from random weights want less.
+        dropout=0.1,
+        pretrained=("vggface2", "casia-webface"),
+        stages=_inception_stages,
+        maps=_inception_maps,
+    ),
+    "Meso4": Architecture(Meso4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
+    "MesoInception4": Architecture(MesoInception4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
+}

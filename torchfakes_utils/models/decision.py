@@ -1,0 +1,171 @@
+"""From a logit to an answer: fake, real, or "cannot tell". What is fixed on validation is kept here, with the weights.
+
+Three things are fixed once and used by everything later: the temperature that makes logits into probabilities, the
+threshold from which a score is called fake, and what the crops of training looked like. A crop that looks otherwise,
+smaller, blurrier, darker than any seen in training, gets no answer: the network was never asked such a question.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from torchfakes_utils.metrics.binary import binary_metrics, by_clip
+from torchfakes_utils.metrics.calibration import fit_temperature, fit_threshold, probability
+from torchfakes_utils.metrics.intervals import bootstrap_interval
+
+# What can be out of range: the quantity, its unit, what is said of too little and of too much of it (None: never said),
+# and by which factor a range is widened beyond what training has seen, for nothing breaks just there. The first that
+# holds is said: what is dark has few edges, too, and light is what would mend it.
+_LIMITS: dict[str, tuple[str, str | None, str | None, float]] = {
+    "face": (" px", "too small", None, 1.25),
+    "brightness": ("", "too dark", "too bright", 1.25),
+    "contrast": ("", "too little contrast", "too much contrast", 1.25),
+    "sharpness": ("", "too blurred", "too noisy", 1.5),
+}
+QUALITIES = tuple(_LIMITS)
+
+# The share of training crops at either end that is taken for accidents.
+_TAIL = 0.005
+
+# Of the bootstrap that asks whether validation beats chance, each time that an epoch is the best so far.
+_REPLICATES = 2000
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a detector's logits become answers; stored in its checkpoint.
+
+    Attributes:
+        threshold: a face or clip whose P(fake) is this high or higher is called fake.
+        temperature: P(fake) is sigmoid(logit / temperature).
+        ranges: {quality: (low, high)} of `QUALITIES`, within which an answer is given; an end may be None, and missing
+            ones are not looked at.
+        notes: what has to be known about how they came about, a line each.
+        caution: why no answer should be trusted; "" where validation says nothing against the detector.
+    """
+
+    threshold: float = 0.5
+    temperature: float = 1.0
+    ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    caution: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no answer can be made with; JSON knows lists only.
+
+        Raises:
+            ValueError: a threshold outside [0, 1], or a temperature that is not positive.
+        """
+        if not (0 <= self.threshold <= 1 and 0 < self.temperature < np.inf):
+            raise ValueError(f"threshold {self.threshold}, temperature {self.temperature}")
+        ranges = {name: (low, high) for name, (low, high) in self.ranges.items() if name in _LIMITS}
+        object.__setattr__(self, "ranges", ranges)
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The caution as a note, to be put beside others; none where there is nothing to say."""
+        return (f"caution: {self.caution}",) if self.caution else ()
+
+    def cautioned(self, why: str) -> "Decision":
+        """The same, with one more reason not to trust an answer, said first."""
+        return dataclasses.replace(self, caution="; ".join(filter(None, (why, self.caution))))
+
+    def probability(self, logits: Sequence[float] | np.ndarray) -> np.ndarray:
+        """P(fake) of logits (N,), float64."""
+        return probability(logits, self.temperature)
+
+    def outside(self, qualities: Mapping[str, float]) -> str:
+        """Why a crop gets no answer, or "" for one that does.
+
+        Args:
+            qualities: of `QUALITIES`, as many as are known; NaN is not known.
+
+        Returns:
+            Such as "too small (face 31; 70 px or more in training)".
+        """
+        for name, (unit, less, more, _) in _LIMITS.items():
+            if name not in self.ranges or not np.isfinite(value := qualities.get(name, np.nan)):
+                continue
+            low, high = self.ranges[name]
+            if low is not None and value < low:
+                return f"{less} ({name} {value:.0f}; {low:.0f}{unit} or more wanted)"
+            if high is not None and value > high:
+                return f"{more} ({name} {value:.0f}; {high:.0f}{unit} or less wanted)"
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold."""
+        return dataclasses.asdict(self) | {
+            "ranges": {name: list(ends) for name, ends in self.ranges.items()},
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> "Decision":
+        """What `to_json` gave; the plain decision (0.5, no temperature, no ranges) of None.
+
+        Raises:
+            TypeError, ValueError, AttributeError: it is something else.
+        """
+        return cls() if value is None else cls(**dict(value))
+
+
+def decide(validation: pd.DataFrame, qualities: pd.DataFrame | None = None) -> Decision:
+    """Fix temperature and threshold on validation scores, and the ranges on training crops.
+
+    The temperature is fitted on crops, then the threshold on clips, scored by the mean of their crops.
+
+    Args:
+        validation: a row a crop, with `CLIP_KEY`, `label` and `logit`.
+        qualities: of the training crops, columns of `QUALITIES`; None looks at none.
+
+    Raises:
+        InputError: scores that are not finite.
+    """
+    notes = []
+    temperature, why = fit_temperature(validation["label"], validation["logit"])
+    if why is not None:
+        notes.append(f"temperature 1: {why}")
+    clips = by_clip(validation.assign(probability_fake=probability(validation["logit"], temperature)))
+    threshold, why = fit_threshold(clips["label"], clips["probability_fake"])
+    if why is not None:
+        notes.append(f"threshold 0.5: {why}")
+    ranges = {} if qualities is None else seen_ranges(qualities)
+    return Decision(threshold, temperature, ranges, tuple(notes), _caution(clips))
+
+
+def _caution(clips: pd.DataFrame) -> str:
+    """What the validation clips, a row each, say against the detector as a whole.
+
+    The best epoch was chosen on the same clips, which flatters it: a detector of which nothing is said here may still
+    have learned nothing.
+    """
+    interval = bootstrap_interval(clips, "auc", _REPLICATES)
+    if interval is None:
+        return "whether this detector tells fake from real is not known: validation has fewer than two clips of a class"
+    if interval[0] > 0.5:
+        return ""
+    auc = binary_metrics(clips["label"], clips["probability_fake"])["auc"]
+    return (
+        f"on validation this detector is not known to do better than a coin: AUC by clip {auc:.2f}, 95 % interval "
+        f"{interval[0]:.2f} to {interval[1]:.2f}"
+    )
+
+
+def seen_ranges(qualities: pd.DataFrame) -> dict[str, tuple[float | None, float | None]]:
+    """The ranges within which crops of training lay, but for half a per cent at either end, widened a little.
+
+    Args:
+        qualities: a row a crop, columns of `QUALITIES`.
+    """
+    ranges = {}
+    for name, (_, less, more, slack) in _LIMITS.items():
+        if name in qualities and len(known := qualities[name].dropna()):
+            low, high = np.quantile(known, [_TAIL, 1 - _TAIL])
+            ranges[name] = (float(low / slack) if less else None, float(high * slack) if more else None)
+    return ranges

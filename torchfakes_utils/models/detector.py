@@ -1,0 +1,348 @@
+"""The detector: a network with one logit, together with the preprocessing that its weights were trained for.
+
+On disk a detector is a folder with `model.safetensors` (numbers only: loading it runs no code) and `detector.json`,
+which says what the numbers are and holds their SHA-256.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.models.architectures import HEAD, TIMM, architecture
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
+
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "detector.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """What has to be known to build the network again.
+
+    Attributes:
+        architecture: a name that `architectures` knows: InceptionResnetV1, Meso4, MesoInception4, timm:NAME.
+        pretrained: of InceptionResnetV1 "vggface2" or "casia-webface" (faces of 8,631 and 10,575 people: features that
+            already know faces), of a timm network "timm", None for random weights, or the name of the file that the
+            weights came from. In a saved detector it tells where training really started from, which after a failed
+            download is None.
+        dropout: share of the features dropped before the last layer, in training; None is the architecture's usual.
+        preprocessing: see `Preprocessing`.
+    """
+
+    architecture: str = "InceptionResnetV1"
+    pretrained: str | None = "vggface2"
+    dropout: float | None = None
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001
+
+# What may be trained, beside the name of a stage, which means this one and those after it.
+TUNE_ALL, TUNE_HEAD, TUNE_NORMS = "all", "head", "norms"
+
+
+class Detector(nn.Module):
+    """A face crop in, a logit out: above 0 it looks fake, below 0 real; `sigmoid(logit)` is P(fake).
+
+    Attributes:
+        config: a `DetectorConfig`.
+        backbone: the network, its classifier replaced by one output.
+        decision: how logits become answers: temperature, threshold, and which crops get none.
+        extra: what `save` was given beside the weights, such as the epoch and its metrics.
+        sha256: of the weights, where they were loaded from a file; "" otherwise.
+    """
+
+    def __init__(self, config: DetectorConfig) -> None:
+        """Random weights, drawn from torch's global generator; `build_detector` fills in pretrained ones.
+
+        Raises:
+            InputError: an unknown architecture, or an input size that is too small for it.
+        """
+        super().__init__()
+        self._kind = architecture(config.architecture)
+        size = config.preprocessing.size
+        if size < self._kind.min_size:
+            raise InputError(
+                f"image size {size}: {config.architecture} needs at least {self._kind.min_size} px"
+            )  # fmt: skip
+        self.config = config
+        self.decision = Decision()
+        self.extra: dict[str, Any] = {}
+        self.sha256 = ""
+        dropout = self._kind.dropout if config.dropout is None else config.dropout
+        self.backbone = self._kind.build(size, dropout)
+        self._frozen: list[nn.Module] = []
+
+    @property
+    def stages(self) -> dict[str, list[nn.Module]]:
+        """The network's submodules from the input to the answer, by name; the last stage is "head"."""
+        return self._kind.stages(self.backbone)
+
+    @property
+    def feature_layers(self) -> dict[str, nn.Module]:
+        """The layers that a heat map can be made of, by name, from fine and shallow to coarse and deep."""
+        return self._kind.maps(self.backbone)
+
+    def tune(self, what: str = TUNE_ALL) -> None:
+        """Say what training may change.
+
+        What it may not change is left alone altogether: the optimiser gets no gradient of it, and its batch norms keep
+        their averages, which `requires_grad` alone does not see to.
+
+        Args:
+            what: "all"; "head", the classifier alone; "norms", the classifier and the scales and shifts of all
+                normalisation layers (a tower that was pretrained on millions of pictures keeps what it knows: Frankle,
+                Schwab and Morcos, ICLR 2021); or the name of a stage, for it and all stages after it.
+
+        Raises:
+            InputError: no such stage.
+        """
+        stages = self.stages
+        if what not in (TUNE_ALL, TUNE_HEAD, TUNE_NORMS, *stages):
+            raise InputError(f"cannot tune {what!r}: choose all, head, norms, or from a stage on: {', '.join(stages)}")
+        for parameter in self.parameters():
+            parameter.requires_grad_(what == TUNE_ALL)
+        if what == TUNE_ALL:
+            self._frozen = []
+            return
+        names = list(stages)
+        open_stages = names[names.index(what) :] if what in stages else [HEAD]
+        tuned = [module for name in open_stages for module in stages[name]]
+        if what == TUNE_NORMS:
+            tuned += [module for module in self.modules() if isinstance(module, _NORMS)]
+        for module in tuned:
+            module.requires_grad_(True)
+        inside = {id(part) for module in tuned for part in module.modules()}
+        self._frozen = [module for module in self.modules() if isinstance(module, _NORMS) and id(module) not in inside]
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Detector":
+        """As everywhere, but frozen normalisation layers stay as they are at test."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def stage_parameters(self) -> dict[str, list[nn.Parameter]]:
+        """Each stage's parameters, each of them once."""
+        return {
+            name: list({id(p): p for module in modules for p in module.parameters()}.values())
+            for name, modules in self.stages.items()
+        }
+
+    def parameter_counts(self) -> dict[str, tuple[int, int]]:
+        """How many parameters each stage has, and how many of them training may change."""
+        counts = {}
+        for name, parameters in self.stage_parameters().items():
+            counts[name] = (sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad))
+        rest = sum(p.numel() for p in self.parameters()) - sum(total for total, _ in counts.values())
+        if rest:  # such as a vision transformer's positions, which belong to no layer
+            tuned = sum(p.numel() for p in self.parameters() if p.requires_grad) - sum(t for _, t in counts.values())
+            counts = {"embeddings": (rest, tuned)} | counts
+        return counts
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What a crop has to go through before `forward`."""
+        return self.config.preprocessing
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) from `Preprocessing.apply` to logits (B,). In training mode B has to be 2 or more."""
+        return self.backbone(images).squeeze(1)  # (B, 1) -> (B,)
+
+    @torch.inference_mode()
+    def probability(self, images: torch.Tensor) -> torch.Tensor:
+        """P(fake), (B,) float32, of crops as they are stored, (B, 3, H, W) uint8; on the detector's device."""
+        was_training = self.training
+        self.eval()
+        try:
+            logits = self(self.preprocessing.apply(images.to(self.device))).float()
+            return (logits / self.decision.temperature).sigmoid()
+        finally:
+            self.train(was_training)
+
+
+def torch_device(name: str = "auto") -> torch.device:
+    """A device by name: "auto" is a CUDA GPU where there is one, else the CPU; the others are torch's own names.
+
+    Raises:
+        InputError: the name means nothing, or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA answers with an assertion
+        raise InputError(f"device {name!r} cannot be used on this machine; choose auto or cpu") from error
+    return device
+
+
+def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = None) -> Path:
+    """Write `model.safetensors` and `detector.json` into `folder`, each whole or not at all; return the folder.
+
+    Args:
+        detector: on any device.
+        folder: made if need be.
+        extra: anything that JSON can hold and that belongs to these weights, such as the epoch.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    folder = Path(folder)
+    # safetensors wants plain layouts, and training uses channels-last ones.
+    state = {name: value.detach().cpu().contiguous() for name, value in detector.state_dict().items()}
+    weights = safetensors.torch.save(state)
+    description = {
+        "format": _FORMAT,
+        "preprocessing_version": PREPROCESSING_VERSION,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "config": asdict(detector.config),
+        "decision": detector.decision.to_json(),
+        "extra": extra or {},
+    }
+    # Both are written before either takes its place: a full disk leaves the detector that was there, whole.
+    with atomic_write(folder / CONFIG_FILE) as description_file, atomic_write(folder / WEIGHTS_FILE) as weights_file:
+        weights_file.write_bytes(weights)
+        description_file.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def store_decision(folder: Path | str, decision: Decision) -> None:
+    """Put a decision beside weights that are there.
+
+    Raises:
+        InputError: no detector in `folder`, or it cannot be written to.
+    """
+    path = Path(folder) / CONFIG_FILE
+    description = _description(path)
+    with atomic_write(path) as temporary:
+        text = json.dumps(description | {"decision": decision.to_json()}, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def stored_decision(folder: Path | str) -> Decision:
+    """The decision beside weights, without reading these.
+
+    Raises:
+        InputError: no detector in `folder`, or a decision that is none.
+    """
+    path = Path(folder) / CONFIG_FILE
+    return _decision(_description(path), path)
+
+
+def _description(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a detector's description ({error}); train again") from error
+
+
+def _decision(description: dict[str, Any], path: Path) -> Decision:
+    try:
+        return Decision.from_json(description.get("decision"))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: its decision cannot be read ({error}); train again") from error
+
+
+def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
+    """Read what `save` wrote, in evaluation mode; of a run folder, its best detector.
+
+    Raises:
+        InputError: files are gone, were changed, or belong to another version of the preprocessing.
+    """
+    folder = best_folder(folder)
+    try:
+        description = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        weights = (folder / WEIGHTS_FILE).read_bytes()
+    except OSError as error:
+        missing = Path(error.filename).name
+        raise InputError(f"{folder}: no detector here ({missing}: {error.strerror}); run `torchfakes train`") from error
+    except ValueError as error:
+        raise InputError(f"{folder / CONFIG_FILE}: not a detector's description ({error}); train again") from error
+    config = _checked_config(description, folder)
+    if hashlib.sha256(weights).hexdigest() != description["sha256"]:
+        raise InputError(
+            f"{folder / WEIGHTS_FILE}: damaged or changed since it was saved (its SHA-256 differs from the one in "
+            f"{CONFIG_FILE}); copy the folder again or train again"
+        )
+    detector = _empty(config)
+    try:
+        detector.load_state_dict(safetensors.torch.load(weights), assign=True)
+    except (safetensors.SafetensorError, RuntimeError) as error:
+        raise InputError(f"{folder / WEIGHTS_FILE}: not the weights of {config.architecture}; train again") from error
+    detector.decision = _decision(description, folder / CONFIG_FILE)
+    detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
+    return detector.eval().to(device)
+
+
+def best_folder(run: Path | str) -> Path:
+    """Where in a run's folder its best detector is: in `best`, unless the folder is a detector's own."""
+    run = Path(run)
+    return run / "best" if not (run / CONFIG_FILE).is_file() and (run / "best" / CONFIG_FILE).is_file() else run
+
+
+def check_preprocessing(detector: Detector, extraction: dict[str, Any]) -> None:
+    """Refuse crops that were cut in another way than those the detector was trained on.
+
+    Args:
+        detector: any.
+        extraction: from `dataset.read_extraction`; {} (nothing known) passes.
+
+    Raises:
+        InputError: another crop scale, or crops smaller than the network's input.
+    """
+    wanted = detector.preprocessing
+    scale = extraction.get("crop_scale", wanted.crop_scale)
+    size = extraction.get("size", wanted.size)
+    if scale != wanted.crop_scale:
+        raise InputError(
+            f"these crops were cut at {scale} times the face, and the detector was trained at {wanted.crop_scale}; "
+            f"extract them again at {wanted.crop_scale}, or train a detector on them"
+        )
+    if size < wanted.size:
+        raise InputError(
+            f"these crops are {size} px, smaller than the {wanted.size} px that the network takes; "
+            f"extract them again at {wanted.size} px or more, or train with a smaller image size"
+        )
+
+
+def _empty(config: DetectorConfig) -> Detector:
+    """A detector whose weights are about to be filled in; torch's generator stays as it was."""
+    if config.architecture.startswith(TIMM):  # some compute what they do not save, which takes real memory
+        with torch.random.fork_rng():
+            return Detector(config)
+    with torch.device("meta"):  # no time spent on random weights
+        return Detector(config)
+
+
+def _checked_config(description: Any, folder: Path) -> DetectorConfig:
+    """The configuration in a `detector.json`, if this program understands it."""
+    path = folder / CONFIG_FILE
+    try:
+        form, version = description["format"], description["preprocessing_version"]
+        if form != _FORMAT or version != PREPROCESSING_VERSION:
+            raise InputError(
+                f"{path}: made for another preprocessing (format {form}, version {version}; known here: {_FORMAT}, "
+                f"{PREPROCESSING_VERSION}); train again, or use the torchfakes that made it"
+            )
+        description["sha256"].lower()
+        config = dict(description["config"])
+        return DetectorConfig(**config | {"preprocessing": Preprocessing(**config["preprocessing"])})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: not a detector's description ({error!r}); train again") from error

@@ -1,0 +1,64 @@
+"""How a crop becomes the network's input, whether it is trained on, evaluated, explained or predicted."""
+
+from dataclasses import dataclass
+
+import torch
+from torchvision.transforms.v2 import functional
+
+# Raised whenever `Preprocessing.apply` gives other numbers for the same crop, so that a detector trained on the old
+# ones is refused instead of quietly being wrong.
+PREPROCESSING_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a face in a photograph becomes the network's input; stored with the weights, for they mean nothing without.
+
+    Attributes:
+        size: edge of the network's input, pixels. 160 is what InceptionResnetV1's pretrained weights were made for.
+        mean, std: (x - mean) / std takes 0…255 to the range that the weights expect; one number, or one for each of
+            red, green and blue. These take it to about -1…1, as facenet-pytorch normalises for its weights.
+        crop_scale: edge of the square crop over the longer edge of the face box; 1.3 is the field's habit
+            (Rössler et al., ICCV 2019, section 4), which keeps the chin and hairline where blending leaves its seams.
+        crop_size: edge at which crops are cut before they are brought to `size`, pixels. A crop that is resized once
+            (frame to 128) is not the same picture as one resized twice (frame to 160 to 128).
+    """
+
+    size: int = 160
+    mean: float | tuple[float, float, float] = 127.5
+    std: float | tuple[float, float, float] = 128.0
+    crop_scale: float = 1.3
+    crop_size: int = 160
+
+    def __post_init__(self) -> None:
+        """JSON knows lists only."""
+        for name in ("mean", "std"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
+
+    def apply(self, images: torch.Tensor) -> torch.Tensor:
+        """Bring crops to the network's size and range.
+
+        Args:
+            images: (..., 3, H, W) uint8, RGB.
+
+        Returns:
+            (..., 3, size, size) float32 on the same device; between -0.996 and 0.996 as `mean` and `std` are here.
+        """
+        return self.normalise(self.resize(images))
+
+    def resize(self, images: torch.Tensor) -> torch.Tensor:
+        """The first half of `apply`: (..., 3, H, W) uint8 to (..., 3, size, size) uint8."""
+        if images.dtype != torch.uint8 or images.shape[-3:-2] != (3,):
+            raise ValueError(f"crops are (..., 3, H, W) uint8, not {tuple(images.shape)} {images.dtype}")
+        # Resized while still uint8: 8 bits are what a stored picture would have kept.
+        return functional.resize(images, [self.size, self.size], antialias=True)
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """The second half of `apply`: (..., 3, size, size) uint8 to float32."""
+        mean, std = (self._by_channel(value, images.device) for value in (self.mean, self.std))
+        return (images.to(torch.float32) - mean) / std
+
+    @staticmethod
+    def _by_channel(value: float | tuple[float, float, float], device: torch.device) -> torch.Tensor:
+        return torch.tensor(value, dtype=torch.float32, device=device).reshape(-1, 1, 1)

@@ -1,0 +1,238 @@
+"""Where a detector's first weights come from: published ones, a file of the user's, or chance.
+
+No pickle is ever trusted: files are read as numbers only, and a download counts once it holds every tensor of the
+network.
+"""
+
+import hashlib
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.models.architectures import HEAD, architecture, build_pretrained_timm
+from torchfakes_utils.models.detector import Detector, DetectorConfig
+
+# Where facenet-pytorch publishes its weights (2.5.3 knows the same addresses). No digests are published beside them,
+# so a download counts as good when it has the length announced and every tensor that the network needs.
+_RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
+PRETRAINED_URLS = {
+    "vggface2": f"{_RELEASE}/20180402-114759-vggface2.pt",
+    "casia-webface": f"{_RELEASE}/20180408-102900-casia-webface.pt",
+}
+_TITLES = {"vggface2": "VGGFace2", "casia-webface": "CASIA-WebFace"}
+DOWNLOAD_TIMEOUT = 20  # seconds without a byte
+
+
+def build_detector(config: DetectorConfig, weights: Path | str | None = None) -> tuple[Detector, str | None]:
+    """A detector ready to be trained, from a file, from published weights, or from random ones.
+
+    Args:
+        config: what to build.
+        weights: a file of this architecture's weights (facenet-pytorch's `.pt`, or a detector's `.safetensors`), used
+            instead of downloading `config.pretrained`. A classifier in it is kept if it has one output.
+
+    Returns:
+        The detector, and None, or the one line that the user has to be told: the download failed and the weights are
+        random. `detector.config.pretrained` says what the weights really are.
+
+    Raises:
+        InputError: `weights` cannot be used, or no such pretrained weights exist.
+    """
+    if weights is not None:
+        detector = Detector(config)
+        try:
+            _fill(detector, Path(weights))
+        except _UnusableError as error:
+            raise InputError(f"{weights}: {error}; give weights of {config.architecture}") from error
+        detector.config = replace(config, pretrained=Path(weights).name)
+        return detector, None
+    if config.pretrained is None:
+        return Detector(config), None
+    published = architecture(config.architecture).pretrained
+    if config.pretrained not in published:
+        raise InputError(
+            f"no pretrained weights {config.pretrained!r} of {config.architecture}; choose {_either(published)}"
+        )
+    return _from_published(config)
+
+
+def _either(published: tuple[str, ...]) -> str:
+    return f"one of {', '.join(published)}, or none" if published else "none"
+
+
+def _from_published(config: DetectorConfig) -> tuple[Detector, str | None]:
+    """A detector with the weights that `config.pretrained` names, or random ones and a note."""
+    detector = Detector(config)
+    try:
+        if config.pretrained == "timm":
+            _fill_timm(detector)
+        else:
+            _fill_published(detector, PRETRAINED_URLS[config.pretrained])
+    except (_UnusableError, InputError) as error:  # an InputError: the cache cannot be written to
+        detector.config = replace(config, pretrained=None)
+        title = _TITLES.get(config.pretrained, config.architecture)
+        return detector, (
+            f"could not download {title} weights ({error}); "
+            "going on from random weights; give a file with --weights"
+        )  # fmt: skip
+    return detector, None
+
+
+def _fill_timm(detector: Detector) -> None:
+    """Take the weights that a timm network is published with, from the Hub or its cache.
+
+    Raises:
+        _UnusableError: not to be had.
+    """
+    config = detector.config
+    try:
+        dropout = architecture(config.architecture).dropout if config.dropout is None else config.dropout
+        detector.backbone = build_pretrained_timm(config.architecture, config.preprocessing.size, dropout)
+    except Exception as error:  # the Hub's client has a dozen of its own, and those of what it is built on
+        raise _UnusableError(_one_line(error).split(". ")[0]) from error
+
+
+def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Path, str]:
+    """Get published weights into torch's cache, where `build_detector` finds them, unless they are there.
+
+    Their publishers name no checksum. So the file has to hold every tensor of the network, and the SHA-256 of the first
+    copy is kept beside it: a copy that changes later is refused.
+
+    Args:
+        name: "vggface2" or "casia-webface".
+        sha256: what it has to be, if you know it from a source that you trust.
+
+    Returns:
+        The file and its SHA-256.
+
+    Raises:
+        InputError: there are no such weights, they cannot be had, or their SHA-256 is another.
+    """
+    if name not in PRETRAINED_URLS:
+        raise InputError(f"there are no weights {name!r}; there are {', '.join(PRETRAINED_URLS)}")
+    detector = Detector(DetectorConfig(pretrained=None))
+    try:
+        _fill_published(detector, PRETRAINED_URLS[name])
+    except _UnusableError as error:
+        raise InputError(f"{_TITLES[name]} weights cannot be had ({error}); try again later") from error
+    path = next(path for path in _cached(PRETRAINED_URLS[name]) if path.is_file())
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    record = path.with_name(f"{path.name}.sha256")
+    expected = (sha256 or "").lower() or (record.read_text().split()[0] if record.is_file() else digest)
+    if digest != expected:
+        raise InputError(f"{path}: its SHA-256 is {digest} and should be {expected}; delete it and fetch it again")
+    with atomic_write(record) as temporary:
+        temporary.write_text(f"{digest}  {path.name}\n")
+    return path, digest
+
+
+class _UnusableError(Exception):
+    """Weights that cannot be had or used; the text is the reason, made to stand in brackets."""
+
+
+def _fill(detector: Detector, path: Path) -> None:
+    """Copy weights from a file into the detector, all of them or none.
+
+    Raises:
+        _UnusableError: unreadable, or not this network's weights.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise _UnusableError(error.strerror or str(error)) from error
+    except Exception as error:  # a broken pickle fails wherever its bytes lead
+        raise _UnusableError("not a file of weights") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise _UnusableError("not a file of weights")
+    state = {name.removeprefix("backbone."): value for name, value in state.items()}
+    own = detector.backbone.state_dict()
+    heads = _classifier_names(detector)
+    for name, value in own.items():
+        fits = name in state and state[name].shape == value.shape
+        if not fits and name in heads:
+            state[name] = value  # published classifiers name thousands of things; ours stays random
+        elif not fits and name.endswith("num_batches_tracked") and name not in state:
+            state[name] = value  # weights older than this counter, which nothing here uses
+        elif not fits:
+            raise _UnusableError(f"{name} is absent or of another shape")
+    detector.backbone.load_state_dict({name: state[name] for name in own})
+
+
+def _classifier_names(detector: Detector) -> set[str]:
+    """The parameters of the last linear layer, as the backbone names them."""
+    linear = [module for part in detector.stages[HEAD] for module in part.modules() if isinstance(module, nn.Linear)]
+    last = {id(parameter) for parameter in linear[-1].parameters()}
+    return {name for name, parameter in detector.backbone.named_parameters() if id(parameter) in last}
+
+
+def _fill_published(detector: Detector, url: str) -> None:
+    """Fill in weights from torch's cache, or from `url`, which are then kept in the cache.
+
+    Raises:
+        _UnusableError: not to be had.
+        InputError: the cache cannot be written to.
+    """
+    for path in _cached(url):
+        if path.is_file():
+            try:
+                return _fill(detector, path)
+            except _UnusableError:
+                continue  # a damaged copy: the download replaces it
+    blocks = _download(url)
+    first = next(blocks, b"")  # nothing is written before the server has answered
+    with atomic_write(_cached(url)[0]) as temporary:
+        with temporary.open("wb") as file:
+            file.write(first)
+            file.writelines(blocks)
+        _fill(detector, temporary)  # what cannot be used must not get into the cache
+    return None
+
+
+def _cached(url: str) -> list[Path]:
+    """Where weights may lie: torch's cache, and one folder up, where facenet-pytorch itself keeps them."""
+    name, hub = url.rsplit("/", 1)[-1], Path(torch.hub.get_dir())
+    return [hub / "checkpoints" / name, hub.parent / "checkpoints" / name]
+
+
+def _download(url: str) -> Iterator[bytes]:
+    """The body of `url` in blocks, with a progress bar on a terminal.
+
+    Raises:
+        _UnusableError: no connection, an error status, or a body shorter than announced.
+    """
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "torchfakes"})
+        with urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT) as response:
+            length = int(response.headers.get("Content-Length") or 0)
+            received = 0
+            with tqdm(total=length or None, unit="B", unit_scale=True, desc="weights", disable=None) as bar:
+                while block := response.read(1 << 18):
+                    received += len(block)
+                    bar.update(len(block))
+                    yield block
+        if received < length:  # read() ends quietly where the connection does
+            raise _UnusableError(f"only {received} of {length} bytes came")
+    except urllib.error.HTTPError as error:
+        raise _UnusableError(f"the server answered {error.code} {error.reason}".strip()) from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        timed_out = isinstance(error, TimeoutError) or isinstance(reason, TimeoutError)
+        raise _UnusableError(f"no answer for {DOWNLOAD_TIMEOUT} s" if timed_out else _one_line(reason)) from error
+
+
+def _one_line(reason: object) -> str:
+    return " ".join((getattr(reason, "strerror", None) or str(reason) or type(reason).__name__).split())

@@ -1,0 +1,66 @@
+"""A model card in the Hugging Face Hub's format, filled in with what was measured.
+
+Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torchfakes_utils.report.page import headline, how_fixed, interval, number
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+# Our metrics by the names of the Hub's `evaluate` library.
+_HUB_METRICS = {
+    "auc": "roc_auc",
+    "accuracy": "accuracy",
+    "average_precision": "average_precision",
+    "brier": "brier_score",
+}
+
+
+def card(report: Mapping[str, Any]) -> str:
+    """The card, as the README.md of a model's repository.
+
+    Args:
+        report: what `report.json` holds.
+    """
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    data = report["data"]
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            task_name="Deepfake detection",
+            dataset_type=data["name"],
+            dataset_name=data["name"],
+            dataset_split=report["split"],
+            metric_type=kind,
+            metric_name=f"{name.replace('_', ' ')} by clip",
+            metric_value=round(report["clip"][name], 4),
+        )
+        for name, kind in _HUB_METRICS.items()
+        if report["clip"][name] is not None
+    ]
+    # Whose pictures the weights learned from decides what may be done with them; that is not ours to say.
+    facts = ModelCardData(
+        language="en",
+        license="other",
+        license_name="terms-of-the-training-data",
+        library_name="torchfakes",
+        pipeline_tag="image-classification",
+        tags=["deepfake-detection", "face-forensics", report["detector"]["architecture"].lower()],
+        model_name=report["name"],
+        eval_results=results,
+    )
+    filled = ModelCard.from_template(
+        facts,
+        template_path=str(_TEMPLATES / "model_card.md"),
+        report=report,
+        headline=headline(report),
+        how_fixed=how_fixed(report["decision"]),
+        interval=interval,
+        number=number,
+    )
+    return str(filled).rstrip() + "\n"

@@ -1,0 +1,155 @@
+"""The folder of a training run: what it is, how far it has come, and how it goes on.
+
+The state is one file of numbers (safetensors) whose header holds the rest as JSON: one file is replaced whole or not
+at all, and reading it runs no code.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from torchfakes_utils import __version__
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import atomic_write
+
+CONFIG_NAME, STATE_NAME = "config.json", "last.safetensors"
+
+# Ours, and that of the library that writes tensors.
+_LEFT_OVER = re.compile(r"\.(config|last|history|model|detector)\.\w+\.(json|safetensors|csv)|\.tmp\w{6}")
+
+_TENSOR, _ITEMS = "__tensor__", "__items__"
+
+
+def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
+    """Write `config.json`; where `out` already holds a run, first make sure that it is this one.
+
+    Args:
+        out: the run folder.
+        record: what makes the run, from `describe`.
+        free: names in it that may differ when a run is taken up again: where and how fast it is computed.
+
+    Raises:
+        InputError: `out` holds another run, or cannot be written to.
+    """
+    path = out / CONFIG_NAME
+    if (out / STATE_NAME).exists():  # before its first state is on disk, a run is nothing that could be lost
+        try:
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{out}: holds a run whose config.json cannot be read; choose another folder") from error
+        other = [name for name in record if name not in free and _differs(there, record, name)]
+        if other:
+            named = ", ".join(
+                "another faces.csv" if name == "faces_sha256" else f"{name} {there.get(name)!r} (now {record[name]!r})"
+                for name in other
+            )
+            raise InputError(f"{out}: holds a run with {named}; choose another folder, or delete this one")
+    for left in [*out.glob(".*"), *(out / "best").glob(".*")]:  # what a killed run was writing
+        if _LEFT_OVER.fullmatch(left.name):
+            left.unlink(missing_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(record | origin(), indent=2) + "\n", encoding="utf-8")
+
+
+def _differs(there: dict[str, Any], record: dict[str, Any], name: str) -> bool:
+    """Whether a run that is there was made with another choice; one that its program did not know, it has not made."""
+    return there[name] != record[name] if name in there else record[name] not in (None, False)
+
+
+def describe(config: Any, faces_csv: Path) -> dict[str, Any]:
+    """What makes a run: its configuration, and the table that it is trained on."""
+    record = asdict(config)
+    if config.weights is not None:
+        record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
+    record = json.loads(json.dumps(record))  # as it will be read again: with lists for tuples
+    return record | {"faces_sha256": hashlib.sha256(faces_csv.read_bytes()).hexdigest()}
+
+
+def origin() -> dict[str, Any]:
+    """By which program a run was made: versions, and the git revision where it runs from a checkout."""
+    return {"versions": {"torchfakes": __version__, "torch": torch.__version__}, "git_revision": _git_revision()}
+
+
+def _git_revision() -> str | None:
+    """Of the checkout that this file lies in, with a + where files in it were changed; None elsewhere."""
+    here = Path(__file__).resolve().parents[1]
+    if not (here.parent / ".git").exists():  # installed somewhere inside another project's checkout
+        return None
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no").strip()
+        return git("rev-parse", "HEAD").strip() + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def write_state(out: Path, state: dict[str, Any]) -> None:
+    """Keep where a run is, replacing what was kept before only once it is written.
+
+    Args:
+        out: the run folder.
+        state: any nesting of dictionaries, lists, numbers, texts and tensors.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full; what was kept before is as it was.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    skeleton = json.dumps(_take_apart(state, tensors, ""))
+    with atomic_write(out / STATE_NAME) as temporary:
+        try:
+            safetensors.torch.save_file(tensors, temporary, {"state": skeleton})
+        except safetensors.SafetensorError as error:  # how safetensors says that the disk is full
+            raise InputError(
+                f"{out / STATE_NAME}: cannot be written ({error}); free some space or choose another folder"
+            ) from error
+
+
+def read_state(out: Path) -> dict[str, Any] | None:
+    """What `write_state` kept, on the CPU; None where a run has not begun.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = out / STATE_NAME
+    if not path.exists():
+        return None
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return _put_together(json.loads(file.metadata()["state"]), file.get_tensor)
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path}: damaged, so the run cannot go on; delete {out} and train again") from error
+
+
+def _take_apart(thing: Any, tensors: dict[str, torch.Tensor], name: str) -> Any:
+    """`thing` as JSON can hold it; its tensors go to `tensors`."""
+    if isinstance(thing, torch.Tensor):
+        # safetensors wants plain layouts, and training uses channels-last ones.
+        tensors[name] = thing.detach().cpu().contiguous()
+        return {_TENSOR: name}
+    if isinstance(thing, dict):
+        # As pairs: JSON would make texts of an optimiser's numbers.
+        return {_ITEMS: [[key, _take_apart(value, tensors, f"{name}/{key}")] for key, value in thing.items()]}
+    if isinstance(thing, (list, tuple)):
+        return [_take_apart(value, tensors, f"{name}/{number}") for number, value in enumerate(thing)]
+    return thing
+
+
+def _put_together(thing: Any, tensor: Any) -> Any:
+    if isinstance(thing, dict):
+        if _TENSOR in thing:
+            return tensor(thing[_TENSOR])
+        return {key: _put_together(value, tensor) for key, value in thing[_ITEMS]}
+    if isinstance(thing, list):
+        return [_put_together(value, tensor) for value in thing]
+    return thing

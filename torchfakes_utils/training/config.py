@@ -1,0 +1,152 @@
+"""How to train: every choice of a run, its default, and the reason for it."""
+
+import math
+from dataclasses import dataclass
+
+from torchfakes_utils.crops.augmentation import AUGMENTATIONS
+from torchfakes_utils.crops.samplers import SAMPLERS
+from torchfakes_utils.crops.store import CACHES
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.quality import THRESHOLD
+from torchfakes_utils.training.optimisation import PRECISIONS, SCHEDULES
+from torchfakes_utils.training.trackers import TRACKERS
+
+# Where and how fast a run is computed, and who watches: these may differ when a run is taken up again.
+FREE_FIELDS = (
+    "device", "mixed_precision", "compile", "cache", "checkpoint_minutes", "tracker", "log_every", "processes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        architecture: InceptionResnetV1, Meso4, MesoInception4, or timm:NAME.
+        pretrained: "default" is vggface2 for InceptionResnetV1, timm's own for its networks where they are published,
+            and random weights for the others. Or a name (vggface2, casia-webface, timm), or None for random weights.
+        weights: a file with the architecture's weights, instead of downloading.
+        tune: what may change: "all", "head", "norms", or the name of a stage, for it and those after it.
+        epochs: passes; the one-cycle schedule is stretched over them, so more epochs is another run, not a longer one.
+        batch_size: crops on the device at once, of all processes together; 16 fits a GPU of 8 GB at 160 px.
+        accumulate: batches whose gradients are added up before a step, where more do not fit.
+        learning_rate: the peak of the schedule. None is 1e-3, AdamW's usual rate, from random weights, and 3e-4 from
+            pretrained ones, which a high rate would wash away.
+        head_learning_rate: of the classifier, which begins at random; None is the same as the body's.
+        weight_decay: of the weights of convolutions and linear layers; biases and batch norms are left alone.
+        schedule: "one-cycle", "plateau" (smaller when validation AUC stands still) or "constant".
+        clip_norm: gradients longer than this are shortened to it; None leaves them.
+        average: the share of the old average that each step keeps, of an exponential moving average of the weights,
+            which is then what is validated and kept; 0 is none.
+        dropout: before the last linear layer; None is the architecture's usual.
+        patience: epochs without a better validation AUC before stopping. None is 5, but not for one-cycle runs, which
+            are at their best at their end, when the rate has fallen: they are never stopped on the way.
+        sampling: "paired" draws a real crop and a fake one of the same person and frame, one after the other;
+            "balanced" draws each class and manipulation independently; "uniform" takes the crops as they come, which
+            on FF++ rewards a network for always saying "fake".
+        crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
+            are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
+        methods: only these manipulations are trained and validated on, beside the reals; None is all of the table.
+        min_sharpness: training crops blurrier than this are left out (variance of the Laplacian); 0 keeps all.
+            Validation crops are never filtered.
+        augmentation: "none", "mirror", "first-project" or "modern".
+        image_size: edge of the network's input, pixels; None is the architecture's own, or that of the stored crops if
+            they are smaller. Time goes with its square.
+        val_frames_per_clip: crops of a validation clip that are looked at; None is all. Neighbouring frames say much
+            the same, and on a CPU a validation pass is mostly waiting.
+        random_labels: train on labels thrown by a coin, one a crop: the network that cannot have learned anything, as a
+            control (Adebayo et al., NeurIPS 2018). Validation keeps the true ones.
+        seed: of everything random.
+        device: "auto" takes a CUDA GPU where there is one.
+        mixed_precision: "auto" takes bf16 or fp16 where the hardware is faster in it; or "off", "bf16", "fp16".
+        compile: let torch.compile translate the network: minutes at the start, for faster steps on a GPU.
+        cache: "auto" decodes all crops once into a file beside them; "off" reads them each time.
+        checkpoint_minutes: a run that is killed loses at most so much; it is also kept after every epoch.
+        tracker: who else is told: "auto" (trackio, where it is installed), "none", "trackio", "wandb", "tensorboard".
+        log_every: steps between rows of `steps.csv`.
+        processes: how many there have to be; None takes what `torchrun` started.
+    """
+
+    architecture: str = "InceptionResnetV1"
+    pretrained: str | None = "default"
+    weights: str | None = None
+    tune: str = "all"
+    epochs: int = 5
+    batch_size: int = 16
+    accumulate: int = 1
+    learning_rate: float | None = None
+    head_learning_rate: float | None = None
+    weight_decay: float = 1e-2
+    schedule: str = "one-cycle"
+    clip_norm: float | None = None
+    average: float = 0.0
+    dropout: float | None = None
+    patience: int | None = None
+    sampling: str = "paired"
+    crops_per_epoch: int | None = None
+    methods: tuple[str, ...] | None = None
+    min_sharpness: float = THRESHOLD
+    augmentation: str = "none"
+    image_size: int | None = None
+    val_frames_per_clip: int | None = 4
+    random_labels: bool = False
+    seed: int = 0
+    device: str = "auto"
+    mixed_precision: str = "auto"
+    compile: bool = False
+    cache: str = "auto"
+    checkpoint_minutes: float = 10.0
+    tracker: str = "none"
+    log_every: int = 10
+    processes: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, by the name that the user knows it by.
+
+        Raises:
+            InputError: a value out of range.
+        """
+
+        def positive(value: float | None) -> bool:
+            return value is None or 0 < value < math.inf
+
+        rules = {
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 2,  # batch norm has nothing to average over one
+            "accumulate": self.accumulate >= 1,
+            "learning_rate": positive(self.learning_rate),
+            "head_learning_rate": positive(self.head_learning_rate),
+            "weight_decay": 0 <= self.weight_decay < math.inf,
+            "schedule": self.schedule in SCHEDULES,
+            "clip_norm": positive(self.clip_norm),
+            "average": 0 <= self.average < 1,
+            "dropout": self.dropout is None or 0 <= self.dropout < 1,
+            "patience": self.patience is None or self.patience >= 1,
+            "sampling": self.sampling in SAMPLERS,
+            "crops_per_epoch": self.crops_per_epoch is None or self.crops_per_epoch >= 2,
+            "augmentation": self.augmentation in AUGMENTATIONS,
+            "image_size": self.image_size is None or self.image_size >= 1,
+            "val_frames_per_clip": self.val_frames_per_clip is None or self.val_frames_per_clip >= 1,
+            "seed": self.seed >= 0,
+            "mixed_precision": self.mixed_precision in PRECISIONS,
+            "cache": self.cache in CACHES,
+            "checkpoint_minutes": self.checkpoint_minutes >= 0,
+            "tracker": self.tracker in TRACKERS,
+            "log_every": self.log_every >= 1,
+            "processes": self.processes is None or self.processes >= 1,
+        }
+        choices = {
+            "schedule": SCHEDULES, "sampling": SAMPLERS, "augmentation": AUGMENTATIONS, "mixed_precision": PRECISIONS,
+            "cache": CACHES, "tracker": TRACKERS,
+        }  # fmt: skip
+        for name, good in rules.items():
+            if not good:
+                hint = f"; choose one of {', '.join(choices[name])}" if name in choices else ""
+                raise InputError(f"training cannot use {name.replace('_', ' ')} {getattr(self, name)!r}{hint}")
+
+    @property
+    def stops_after(self) -> float:
+        """Epochs without a better validation AUC after which a run ends."""
+        if self.patience is not None:
+            return self.patience
+        return math.inf if self.schedule == "one-cycle" else 5

@@ -1,0 +1,187 @@
+"""What a training run looks at: which crops, in which order, in which batches."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, part
+from torchfakes_utils.crops.samplers import SAMPLERS
+from torchfakes_utils.crops.store import CropStore, open_store
+from torchfakes_utils.crops.table import limit_frames
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.quality import face_edges, filter_blurred, light
+from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.distributed import World, gather
+
+logger = logging.getLogger(__name__)
+
+# Crops that cannot be read are named, but not thousands of them.
+_NAMED = 3
+
+
+def seed_of(*numbers: int) -> int:
+    """A seed for one thing of one run; neighbouring numbers share nothing."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+@dataclass
+class Batch:
+    """Crops of a step, still as they are stored.
+
+    Attributes:
+        images: (B, 3, S, S) uint8.
+        labels: (B,) float32.
+        rows: (B,) their places in `TrainingData.train_faces`.
+        number: of the batch in the whole run, from 0: where its random numbers come from.
+        drawn: what augmentation does to them.
+        skipped: crops that could not be read.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    rows: np.ndarray
+    number: int
+    drawn: Draw
+    skipped: int
+
+
+class TrainingData:
+    """The crops of a table that a run trains on and is validated on.
+
+    Attributes:
+        train_faces: rows of split "train", without blurred ones and without those that cannot be read.
+        val_faces: rows of split "val", at most so many a clip.
+        crops: drawn in an epoch.
+        batches_per_epoch: batches of `batch_size` crops that makes.
+        left_out: crops that cannot be read.
+    """
+
+    def __init__(self, faces: pd.DataFrame, preprocessing: Preprocessing, config: TrainingConfig, world: World) -> None:
+        """Choose the crops; see to it that they are decoded.
+
+        Args:
+            faces: a whole table, from `load_faces`.
+            preprocessing: the size that crops are read at.
+            config: the run's.
+            world: the processes that share each batch.
+
+        Raises:
+            InputError: the crops do not make one step, or not one of a class is left.
+        """
+        self._config, self._world = config, world
+        self._augmentation = augmentation(config.augmentation)
+        if config.batch_size % world.size:
+            raise InputError(f"a batch of {config.batch_size} cannot be shared by {world.size} processes evenly")
+        self._crop_scale = preprocessing.crop_scale
+        self._store = _open_together(faces, preprocessing, config, world)
+        self.left_out = len(self._store.unreadable)
+        if self.left_out and world.first:
+            logger.warning("%d crops are left out: %s", self.left_out, self._reasons(list(self._store.unreadable)))
+
+        readable = ~np.isin(self._store.rows(faces), list(self._store.unreadable))
+        chosen = filter_blurred(_only(faces[readable], config.methods), config.min_sharpness)
+        self.train_faces = chosen[chosen["split"] == "train"].reset_index(drop=True)
+        self.val_faces = chosen[chosen["split"] == "val"].reset_index(drop=True)
+        if config.val_frames_per_clip is not None:
+            self.val_faces = limit_frames(self.val_faces, config.val_frames_per_clip)
+        for name, part_of in (("training", self.train_faces), ("validation", self.val_faces)):
+            if part_of["label"].nunique() < 2:
+                raise InputError(f"a class has no {name} crop that can be read and is sharp enough; it takes both")
+        self._train_rows, self._val_rows = map(self._store.rows, (self.train_faces, self.val_faces))
+        self._labels = self.train_faces["label"].to_numpy(np.float32)
+        reals = int((self._labels == 0).sum())
+        if config.random_labels:
+            generator = np.random.default_rng(seed_of(config.seed, 4))
+            self._labels = generator.integers(0, 2, len(self._labels)).astype(np.float32)
+
+        self.crops = config.crops_per_epoch or max(2, reals)
+        self.batch_size = min(config.batch_size, self.crops // world.size * world.size)
+        self.batches_per_epoch = self.crops // self.batch_size // config.accumulate * config.accumulate
+        if not self.batches_per_epoch:
+            raise InputError(
+                f"{self.crops} crops an epoch do not fill {config.accumulate} batches of {self.batch_size}; accumulate "
+                "fewer, or draw more crops"
+            )
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch (from 1) from `start` on; all that is random in them depends on the seed alone."""
+        size, seed = self.batch_size, self._config.seed
+        generator = torch.Generator().manual_seed(seed_of(seed, 0, epoch))
+        order = np.array(list(SAMPLERS[self._config.sampling](self.train_faces, self.crops, generator)))
+        for number in range(start, self.batches_per_epoch):
+            overall = (epoch - 1) * self.batches_per_epoch + number
+            generator.manual_seed(seed_of(seed, 1, overall))
+            # Drawn for the whole batch by every process, so that it does not matter how many share it.
+            drawn = draw(self._augmentation, size, generator)
+            yield self._read(order[number * size : (number + 1) * size], overall, drawn)
+
+    def validation(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """This process's share of the validation crops: places in `val_faces`, (B,), and crops, (B, 3, S, S) uint8."""
+        mine = np.arange(self._world.rank, len(self.val_faces), self._world.size)
+        for rows in np.split(mine, range(batch, len(mine), batch)):
+            images, good = self._store.read(self._val_rows[rows])
+            if good.any():
+                yield rows[good], images
+
+    def qualities(self, most: int = 2000) -> pd.DataFrame:
+        """What the training crops look like: a row for each of at most so many, columns of `decision.QUALITIES`."""
+        some = np.unique(np.linspace(0, len(self.train_faces) - 1, most).round().astype(int))
+        lights = []
+        for rows in np.array_split(some, -(-len(some) // 256)):
+            images, good = self._store.read(self._train_rows[rows])
+            known = np.full((2, len(rows)), np.nan)
+            known[:, good] = light(images.numpy())
+            lights.append(known)
+        brightness, contrast = np.hstack(lights)
+        faces = self.train_faces.iloc[some]
+        return pd.DataFrame({
+            "face": face_edges(faces, self._crop_scale),
+            "sharpness": pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy(),
+            "brightness": brightness,
+            "contrast": contrast,
+        })  # fmt: skip
+
+    def _read(self, rows: np.ndarray, number: int, drawn: Draw) -> Batch:
+        """This process's share of a batch."""
+        share = self._world.share(len(rows))
+        rows = rows[share]
+        images, good = self._store.read(self._train_rows[rows])
+        if not good.all():
+            bad = self._train_rows[rows[~good]].tolist()
+            logger.warning("left out of a batch: %s", self._reasons(bad))
+            if good.sum() < 2:
+                raise InputError(f"{self._reasons(bad)}; nothing is left of a batch: run `torchfakes extract` again")
+        drawn = {name: values[torch.from_numpy(good)] for name, values in part(drawn, share).items()}
+        labels = torch.from_numpy(self._labels[rows[good]])
+        if self._world.device.type == "cuda":
+            images, labels = images.pin_memory(), labels.pin_memory()
+        return Batch(images, labels, rows[good], number, drawn, int((~good).sum()))
+
+    def _reasons(self, rows: list[int]) -> str:
+        named = "; ".join(self._store.unreadable[row] for row in rows[:_NAMED])
+        return named + (f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
+
+
+def _only(faces: pd.DataFrame, methods: tuple[str, ...] | None) -> pd.DataFrame:
+    """The reals, and the fakes of some manipulations."""
+    if methods is None:
+        return faces
+    there = sorted(faces.loc[faces["label"] == 1, "method"].unique())
+    for name in methods:
+        if name not in there:
+            raise InputError(f"no fakes of the method {name!r} in the table; there are {', '.join(there) or 'none'}")
+    return faces[(faces["label"] == 0) | faces["method"].isin(methods)]
+
+
+def _open_together(
+    faces: pd.DataFrame, preprocessing: Preprocessing, config: TrainingConfig, world: World
+) -> CropStore:
+    """One process decodes, the others find it done."""
+    store = open_store(faces, preprocessing, config.cache) if world.first else None
+    gather(world, "decoded")
+    return store or open_store(faces, preprocessing, config.cache)

@@ -1,0 +1,53 @@
+"""Stopping on request without losing what was done: the first Ctrl-C lets the step in hand finish."""
+
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Notes Ctrl-C and the wish of the system that a program end; a second one stops at once.
+
+    Attributes:
+        asked: the signal that came, 0 so far.
+    """
+
+    def __init__(self, listen: bool = True) -> None:
+        """With `listen` False, or in another thread than the main one, signals do what they always do."""
+        self.asked = 0
+        self._listen = listen and threading.current_thread() is threading.main_thread()
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        if self._listen:
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.asked = number
+        self._restore()
+        print("stopping after this step; once more stops at once", file=sys.stderr, flush=True)
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def follow(self) -> None:
+        """Do what the signal asked for, if one came.
+
+        Raises:
+            KeyboardInterrupt: for Ctrl-C.
+            SystemExit: for SIGTERM, with the status that shells know it by.
+        """
+        if self.asked == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.asked:
+            raise SystemExit(128 + self.asked)
