@@ -13,7 +13,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast types lab notebooks space lint clean lock
+.PHONY: help setup course test test-fast coverage types lab notebooks space lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,14 @@ course: $(STAMP)  ## run every notebook in order; pages and a report go to build
 test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of the tests
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
+
+test-fast: $(STAMP)  ## what can be tested within a minute or so: no notebook, no browser, nothing slow
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser" \
+	  tests $(PYTEST)
+
+coverage: $(STAMP)  ## all tests, and which lines of the package they run (a page in build/coverage)
+	@$(MAKE) --no-print-directory test PYTEST="--cov torchfakes_utils --cov-report term:skip-covered \
+	  --cov-report html:build/coverage $(PYTEST)"
 
 types: $(STAMP)  ## check the type hints: strictly from io to explanation
 	@$(BIN)/mypy
