@@ -13,7 +13,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast coverage types lab notebooks space lint clean lock
+.PHONY: help setup course test test-fast coverage types lab notebooks space architecture lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,9 @@ notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAME
 RUN ?= runs/mini
 space: $(STAMP)  ## make a folder for Hugging Face Spaces, build/space, of a run (RUN=runs/mini)
 	@$(BIN)/torchfakes space $(RUN)
+
+architecture: $(STAMP)  ## draw the picture of the rooms in docs/architecture.md from the code
+	@$(BIN)/python docs/architecture.py
 
 lint: $(STAMP)  ## check the code's style and how it is set
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .

@@ -1,13 +1,11 @@
 """What of docs/architecture.md is made from the code: the picture of the rooms, and which lesson opens which room.
 
-    python docs/architecture.py           # write it
-    python docs/architecture.py --check   # say whether the file is what the code makes of it
+`python docs/architecture.py` writes it; with `--check` it only says whether the file is what the code makes of it.
 """
 
 import argparse
 import ast
 import graphlib
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,16 +97,17 @@ def filled_in(text: str) -> str:
     """A page, with what stands between its marks made anew."""
     for name, make in MADE.items():
         begin, end = f"<!-- made by docs/architecture.py: {name} -->", f"<!-- end of {name} -->"
-        text, count = re.subn(f"(?s){re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{make()}\n{end}", text)
-        if count != 1:
-            raise SystemExit(f"{PAGE.name}: one part between '{begin}' and '{end}' is needed, there are {count}")
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise SystemExit(f"{PAGE.name}: one part between '{begin}' and '{end}' is needed")
+        before, after = text.split(begin)[0], text.split(end)[1]
+        text = f"{before}{begin}\n{make()}\n{end}{after}"
     return text
 
 
 def main() -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; 1 where the page is not what the code says")
+    parser.add_argument("--check", action="store_true", help="write nothing; status 1 where the page is out of date")
     text = PAGE.read_text(encoding="utf-8")
     made = filled_in(text)
     if parser.parse_args().check:

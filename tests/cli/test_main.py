@@ -59,7 +59,7 @@ import sys
 from contextlib import suppress, redirect_stdout
 from io import StringIO
 if {"main" in what}:
-    from torchfakes_utils.cli import main
+    from torchfakes_utils.cli.main import main
 with suppress(SystemExit), redirect_stdout(StringIO()):
     {what}
 print([name for name in {HEAVY} if name in sys.modules])

@@ -476,7 +476,7 @@ def test_int8_is_taken_where_it_passed_and_the_other_left_out(site, tmp_path, de
 
 def test_what_was_measured_is_said_of_these_weights_only(tmp_path, detector, monkeypatch):
     known = {"data": {"name": "mini"}, "split": "test", "detector": {"sha256": "abc"}}
-    monkeypatch.setattr(web_page.report, "read", lambda run: known)
+    monkeypatch.setattr(web_page.write, "read", lambda run: known)
     monkeypatch.setattr(web_page, "headline", lambda report: ["AUC 0.9.", "It missed 2."])
     ours = Detector(detector.config)
     ours.sha256 = "abc"

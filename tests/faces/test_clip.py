@@ -215,7 +215,8 @@ def test_two_runs_at_once_are_refused(pair: Path) -> None:
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from torchfakes_utils.faces import ExtractionConfig, extract
+from torchfakes_utils.faces.detection import ExtractionConfig
+from torchfakes_utils.faces.extraction import extract
 import facenet_pytorch, random
 
 root, out, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -40,7 +40,8 @@ def faces_csv(tmp_path_factory):
 
 _PROGRAM = """
 import sys, torch
-from torchfakes_utils.training import TrainingConfig, train
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.trainer import train
 torch.set_num_threads(1)
 train(sys.argv[1], sys.argv[2], TrainingConfig(**eval(sys.argv[3])), progress=True)
 """

@@ -24,7 +24,8 @@ TINY = {
 # Each tracker in a process of its own: they start threads and servers, and keep global state.
 _PROGRAM = """
 import sys
-from torchfakes_utils.training import TrainingConfig, train
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.trainer import train
 train(sys.argv[1], sys.argv[2], TrainingConfig(**eval(sys.argv[3])), progress=True)
 """
 

@@ -199,7 +199,8 @@ def test_the_courses_network_too(inception, faces_csv, tmp_path):
 _PROGRAM = """
 import sys, torch
 torch.set_num_threads(1)
-from torchfakes_utils.training import TrainingConfig, train
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.trainer import train
 train(sys.argv[1], sys.argv[2], TrainingConfig(**eval(sys.argv[3])), progress=False)
 """
 

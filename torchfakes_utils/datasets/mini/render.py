@@ -202,7 +202,8 @@ def expression_fields(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.exp(-(((pixels - centre) / (np.array([wide, high]) * reach)) ** 2).sum(axis=-1) / 2)
 
     jaw = np.zeros_like(pixels)
-    jaw[..., 1] = 7.0 * bump([*mouth, 0, 0.22 * reach], 0.34, 0.20) - 2.0 * bump(mouth - [0, 0.12 * reach], 0.28, 0.09)
+    down = np.array([0, reach])
+    jaw[..., 1] = 7.0 * bump(mouth + 0.22 * down, 0.34, 0.20) - 2.0 * bump(mouth - 0.12 * down, 0.28, 0.09)
     jaw[..., 0] = -0.04 * bump(mouth, 0.4, 0.22) * (pixels[..., 0] - mouth[0])
     brows = np.zeros_like(pixels)
     up = np.array([0, 0.33 * reach])
