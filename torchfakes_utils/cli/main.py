@@ -64,9 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fetch_run(args: argparse.Namespace) -> None:
     """Where RUN is an address on the Hub, fetch it; who writes beside a detector gets a copy to write to."""
     if isinstance(getattr(args, "run_folder", None), str):
-        from torchfakes_utils.hub import transfer
+        from torchfakes_utils.hub import pull
 
-        args.run_folder = transfer.resolve(args.run_folder, transfer.WORK if args.writes else None)
+        args.run_folder = pull.resolve(args.run_folder, pull.WORK if args.writes else None)
 
 
 def _mini(args: argparse.Namespace, output: Output) -> int:
@@ -305,9 +305,9 @@ def _export(args: argparse.Namespace, output: Output) -> int:
 
 
 def _push(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils.hub import transfer
+    from torchfakes_utils.hub.push import push
 
-    pushed = transfer.push(args.run_folder, args.name, not args.public, args.revision, args.message)
+    pushed = push(args.run_folder, args.name, not args.public, args.revision, args.message)
     output.record(dataclasses.asdict(pushed))
     seen = "private" if pushed.private else "public"
     output.line(f"{', '.join(pushed.files)} are at {pushed.url} ({seen})")
@@ -318,10 +318,10 @@ def _push(args: argparse.Namespace, output: Output) -> int:
 
 
 def _pull(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils.hub import transfer
+    from torchfakes_utils.hub import pull
 
-    cached = transfer.pull(args.name, args.revision)
-    folder = cached if args.out is None else transfer.copy(cached, args.out)
+    cached = pull.pull(args.name, args.revision)
+    folder = cached if args.out is None else pull.copy(cached, args.out)
     output.record({"name": args.name, "commit": cached.name, "folder": str(folder)})
     output.line(f"{args.name} at commit {cached.name} is in {folder}")
     return DONE

@@ -69,21 +69,27 @@ def _reason(error: BaseException) -> str:
         return "it has no such branch, tag or commit; check the revision"
     if isinstance(refusal, errors.RepositoryNotFoundError) and answer != 403:
         return f"no such repository on the Hub, or a private one; check the name, or {LOG_IN}"
-    if refusal is not None:
+    if refusal is not None and answer is not None:
         what, to_do = _REFUSALS.get(answer, ("the Hub refuses this", "see its page on the Hub"))
         if answer >= 500:
             what, to_do = "the Hub has trouble of its own", "try again later"
         # The client spells out what is wrong with a bad request; of other refusals the Hub's own words say more.
-        said = getattr(refusal, "server_message", None) or (str(error) if answer == 400 else "")
-        return f"{what} ({answer}{': ' * bool(said)}{_short(said)}); {to_do}"
-    low = [one for one in chain if isinstance(one, OSError) and one.strerror]
+        words = getattr(refusal, "server_message", None) or (str(error) if answer == 400 else "")
+        return f"{what} ({answer}{': ' * bool(words)}{_short(words)}); {to_do}"
+    return _reason_on_the_way(chain) or f"that failed ({type(error).__name__}: {_short(str(error))}); try again"
+
+
+def _reason_on_the_way(chain: list[BaseException]) -> str:
+    """What the network or the disk has against it; "" where it is neither."""
     if any(isinstance(one, TimeoutError) or "Timeout" in type(one).__name__ for one in chain):
         return "the Hub did not answer in time; try again later"
-    if low and isinstance(low[-1], (ConnectionError, socket.gaierror, ssl.SSLError)):
-        return f"the Hub cannot be reached ({_short(low[-1].strerror)}); check the network, or HF_ENDPOINT"
-    if low:
-        return f"the Hub's cache cannot be written ({_short(low[-1].strerror)}); free some space, or set HF_HOME"
-    return f"that failed ({type(error).__name__}: {_short(str(error))}); try again"
+    low = [(one, one.strerror) for one in chain if isinstance(one, OSError) and one.strerror]
+    if not low:
+        return ""
+    lowest, why = low[-1]
+    if isinstance(lowest, (ConnectionError, socket.gaierror, ssl.SSLError)):
+        return f"the Hub cannot be reached ({_short(why)}); check the network, or HF_ENDPOINT"
+    return f"the Hub's cache cannot be written ({_short(why)}); free some space, or set HF_HOME"
 
 
 def _short(text: str) -> str:

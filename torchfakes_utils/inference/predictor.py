@@ -117,7 +117,7 @@ class Predictor:
         Raises:
             InputError: it cannot be fetched, or is not what it says.
         """
-        from torchfakes_utils.hub.transfer import pull
+        from torchfakes_utils.hub.pull import pull
 
         return cls.from_run(pull(name, revision), device, **options)
 

@@ -1,4 +1,4 @@
-"""Detectors on the Hugging Face Hub: one's own published with their card, others' fetched, pinned and checked.
+"""Somebody's detector from the Hugging Face Hub: fetched, pinned to a commit and checked.
 
 What comes from the Hub is a stranger's. So only a few files are asked for, none of which can run code; their sizes are
 looked at before they are fetched; and weights count once their SHA-256 is the one that their description names.
@@ -9,15 +9,17 @@ import logging
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from torchfakes_utils import __version__
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.hub.errors import LOG_IN, one_line, status
+from torchfakes_utils.hub.errors import one_line, status
+from torchfakes_utils.hub.repository import check_name, hub_client, repository_info
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import CONFIG_FILE, WEIGHTS_FILE, load
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
 
 logger = logging.getLogger(__name__)
 
@@ -28,76 +30,13 @@ PULLED = (CONFIG_FILE, _CARD, _REPORT, WEIGHTS_FILE)
 # The largest networks of the field have some 300 million numbers, 1.2 GB of them.
 MOST_BYTES = {WEIGHTS_FILE: 2 * 10**9, CONFIG_FILE: 10**6}
 MOST_BYTES_OF_TEXT = 20 * 10**6
-TIMEOUT = 20  # seconds that the Hub may take to say what a repository holds
 
 # Where a copy to work with is put: what measures a detector writes beside it, which the Hub's cache is no place for.
 WORK = Path("runs")
 
 _ADDRESS = re.compile(r"hf:/{1,2}([^@]*)(@.*)?", re.DOTALL)  # a Path has made one slash of two
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-_REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """What was published.
-
-    Attributes:
-        url: of the repository.
-        commit: its 40 hexadecimal digits; `hf://owner/name@commit` is this detector for ever.
-        private: whether only its owner sees it.
-        files: what is in it, by name.
-        notes: what whoever published it has to know, a line each.
-    """
-
-    url: str
-    commit: str
-    private: bool
-    files: list[str]
-    notes: list[str]
-
-
-def push(
-    run: Path | str, name: str, private: bool = True, revision: str | None = None, message: str | None = None
-) -> Pushed:
-    """Publish a run's best detector with its model card and its report, and nothing else.
-
-    Args:
-        run: the folder of a run, or of a detector.
-        name: `owner/name` of the repository, which is made if need be.
-        private: whether only its owner may see it. One that is there and public is then refused.
-        revision: the branch to write to, made if need be; None is the main one.
-        message: of the commit.
-
-    Raises:
-        InputError: nothing to publish, no token, or what the Hub or the way to it has against it.
-    """
-    from torchfakes_utils.hub.package import FILES, package
-
-    _check(name, revision)
-    prepared = package(run, name)
-    import huggingface_hub as client
-
-    with one_line(name):
-        token = client.get_token()
-        if not token:
-            raise InputError(f"{name}: to push takes a token that can write; {LOG_IN}")
-        api = _api(token)
-        info = _claim(api, name, private, revision)
-        there = {file.rfilename for file in info.siblings or []}
-        changes: list[Any] = [
-            client.CommitOperationAdd(file, content) for file, content in sorted(prepared.files.items())
-        ]
-        # A report of an earlier detector would speak for this one.
-        changes += [client.CommitOperationDelete(file) for file in FILES if file in there - prepared.files.keys()]
-        title = message or f"TorchFakes detector {prepared.detector.sha256[:12]}"
-        commit = api.create_commit(name, changes, commit_message=title, revision=revision)
-    notes = list(prepared.notes)
-    if info.private and not private:
-        notes.append("it stays private, as it was; its settings on the Hub can make it public")
-    return Pushed(f"{api.endpoint}/{name}", commit.oid, bool(info.private), sorted(prepared.files), notes)
 
 
 def pull(name: str, revision: str | None = None, out: Path | str | None = None) -> Path:
@@ -177,14 +116,14 @@ def resolve(run: Path | str, work: Path | None = None) -> Path:
 
 def _fetch(name: str, revision: str | None) -> Path:
     """The folder in the Hub's cache, named by the commit, with those of `PULLED` that the repository holds."""
-    _check(name, revision)
+    check_name(name, revision)
     cached = _cached(name, revision)
     if cached is not None and cached.name == revision:
         return cached  # a commit never changes
-    api = _api()
+    api = hub_client()
     try:
         with one_line(name):
-            info = api.model_info(name, revision=revision, files_metadata=True, timeout=TIMEOUT)
+            info = repository_info(api, name, revision, sizes=True)
     except InputError as error:
         if cached is None or (status(error) or 500) < 500:  # a clear no is not answered from the cache
             raise
@@ -201,7 +140,7 @@ def _fetch(name: str, revision: str | None) -> Path:
     return first.parent
 
 
-def _wanted(name: str, info: Any) -> list[str]:
+def _wanted(name: str, info: "ModelInfo") -> list[str]:
     """Which files to fetch of a repository, if it is a detector and of a sensible size."""
     sizes = {file.rfilename: file.size for file in info.siblings or []}
     pickled = sorted(file for file in sizes if file.endswith(_PICKLED))
@@ -218,9 +157,10 @@ def _wanted(name: str, info: Any) -> list[str]:
     wanted = [file for file in PULLED if file in sizes]
     for file in wanted:
         most = MOST_BYTES.get(file, MOST_BYTES_OF_TEXT)
-        if sizes[file] is None or sizes[file] > most:
-            size = "of unknown size" if sizes[file] is None else f"{sizes[file] / 1e6:,.0f} MB"
-            raise InputError(f"{name}: {file} is {size}, more than the {most / 1e6:,.0f} MB that are fetched")
+        size = sizes[file]
+        if size is None or size > most:
+            known = "of unknown size" if size is None else f"{size / 1e6:,.0f} MB"
+            raise InputError(f"{name}: {file} is {known}, more than the {most / 1e6:,.0f} MB that are fetched")
     return wanted
 
 
@@ -229,38 +169,5 @@ def _cached(name: str, revision: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     found = [try_to_load_from_cache(name, file, revision=revision or "main") for file in (CONFIG_FILE, WEIGHTS_FILE)]
-    return Path(found[1]).parent if all(isinstance(path, str) for path in found) else None
-
-
-def _claim(api: Any, name: str, private: bool, revision: str | None) -> Any:
-    """What the Hub knows of the branch to write to, made if need be, of a repository that is as private as wanted."""
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    # This also finds out in `TIMEOUT` seconds whether there is a Hub: what writes would wait for ever.
-    info = None
-    with contextlib.suppress(RepositoryNotFoundError):
-        info = api.model_info(name, timeout=TIMEOUT)
-    if info is None:
-        api.create_repo(name, private=private, exist_ok=True)
-        info = api.model_info(name, timeout=TIMEOUT)
-    if private and not info.private:
-        raise InputError(f"{name}: is there and public; say --public, or make it private in its settings on the Hub")
-    if revision is None:
-        return info
-    with contextlib.suppress(RevisionNotFoundError):
-        return api.model_info(name, revision=revision, timeout=TIMEOUT)
-    api.create_branch(name, branch=revision, exist_ok=True)
-    return api.model_info(name, revision=revision, timeout=TIMEOUT)
-
-
-def _check(name: str, revision: str | None) -> None:
-    if not _NAME.fullmatch(name) or ".." in name or "--" in name or name.endswith((".git", ".", "-")):
-        raise InputError(f"{name!r}: not a repository on the Hub; write owner/name, or hf://owner/name for a run")
-    if revision is not None and (not _REVISION.fullmatch(revision) or ".." in revision):
-        raise InputError(f"{name}: {revision!r} is no revision; give a branch, a tag or a commit")
-
-
-def _api(token: str | None = None) -> Any:
-    from huggingface_hub import HfApi
-
-    return HfApi(token=token, library_name="torchfakes", library_version=__version__)
+    paths = [Path(path) for path in found if isinstance(path, str)]  # else None, or a mark that the Hub has none
+    return paths[1].parent if len(paths) == len(found) else None

@@ -1,0 +1,49 @@
+"""A stand-in's one repository, small detectors to put there, and the one line with which a call to the Hub fails."""
+
+import pytest
+import torch
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save
+from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.hub_server import OWNER
+
+NAME = f"{OWNER}/mini-detector"
+
+
+def small(folder, seed=0):
+    torch.manual_seed(seed)
+    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64))).eval()
+    detector.decision = Decision(0.4, 1.3, {"brightness": (100.0, None)}, ("made by hand",))
+    return save(detector, folder / "best").parent
+
+
+def contents(run):
+    """The files of a detector, as a repository would hold them."""
+    return {path.name: path.read_bytes() for path in (run / "best").iterdir() if path.suffix != ".txt"}
+
+
+def published(server, branch="main"):
+    repository = server.repositories[NAME]
+    files = dict(repository.commits[repository.branches[branch]])
+    files.pop(".gitattributes", None)
+    return files
+
+
+def probabilities(folder):
+    crops = torch.randint(0, 256, (4, 3, 64, 64), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
+    return load(folder).probability(crops)
+
+
+def fails(call, *arguments, **options):
+    """The one line that a call ends with."""
+    with pytest.raises(InputError) as caught:
+        call(*arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def cached_files(tmp_path):
+    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and ".locks" not in path.parts]
