@@ -191,7 +191,7 @@ def test_one_list_of_dependencies():
 
 
 def test_readme_commands_exist():
-    readme = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/contributing.md"))
+    readme = "\n".join((ROOT / name).read_text() for name in ("README.md", ".github/CONTRIBUTING.md"))
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|^ {4}|&& )make ([a-z]+)", readme, re.MULTILINE)) <= targets
     command_line = [sys.executable, "-m", "torchfakes_utils", "--help"]
