@@ -64,7 +64,8 @@ def tiny_ffpp(tmp_path_factory: pytest.TempPathFactory, portraits: list[np.ndarr
 def tiny_faces(tiny_ffpp: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the crops of `tiny_ffpp` (64 px, four a clip) and their `faces.csv`."""
     from torchfakes_utils.datasets.faceforensics import write_clips
-    from torchfakes_utils.faces.extraction import ExtractionConfig, extract
+    from torchfakes_utils.faces.config import ExtractionConfig
+    from torchfakes_utils.faces.extraction import extract
 
     write_clips(tiny_ffpp)
     out = tmp_path_factory.mktemp("faces")

@@ -646,8 +646,9 @@ print(sorted(path.name for path in folder.rglob("*.mp4")))
 
 # %%
 from torchfakes_utils.faces import extraction
+from torchfakes_utils.faces.config import ExtractionConfig
 
-config = extraction.ExtractionConfig(frames=5)
+config = ExtractionConfig(frames=5)
 report = extraction.extract(folder, folder / "faces", config, progress=False)
 print(f"{report.clips} clips, {report.faces} faces, {report.failures} failed, {report.seconds:.1f} s")
 again = extraction.extract(folder, folder / "faces", config, progress=False)

@@ -147,9 +147,9 @@ plots.images(list(ladder.values()), titles, title="The number falls long before 
 # ## 4 · Is 30 a property of blur?
 #
 # The first TorchFakes project called a crop blurred when its number was below **30**, and so does
-# `sharpness.THRESHOLD`. Let us treat *one* face in six ways. It is cut from its video at three sizes: 80, 160 and 320
-# px. Then, always at 160 px, it gets some noise, or half the contrast, or it is cut from the same video in its
-# harsher compression, c40.
+# `faces.config.SHARPNESS_THRESHOLD`. Let us treat *one* face in six ways. It is cut from its video at three sizes: 80,
+# 160 and 320 px. Then, always at 160 px, it gets some noise, or half the contrast, or it is cut from the same video in
+# its harsher compression, c40.
 #
 # > **Predict first.** The same frame of the same video, cut at 80, 160 and 320 px: which of the three has the
 # > *highest* number, and by what factor does it beat the lowest?
@@ -378,8 +378,8 @@ scores = read_table(course.ensure("scores"), ["path", "label", "probability_fake
 judged = scores.merge(faces[["path", "sharpness"]], on="path")
 exams = {
     "all test crops": judged,
-    "without the blurred": judged[judged["sharpness"] >= quality.THRESHOLD],
-    "the blurred alone": judged[judged["sharpness"] < quality.THRESHOLD],
+    "without the blurred": judged[judged["sharpness"] >= quality.SHARPNESS_THRESHOLD],
+    "the blurred alone": judged[judged["sharpness"] < quality.SHARPNESS_THRESHOLD],
 }
 rows = []
 for name, crops in exams.items():

@@ -584,7 +584,8 @@ for name in ("Meso4", "MesoInception4", "InceptionResnetV1"):
 # %%
 import inspect
 
-from torchfakes_utils.training.trainer import Trainer, TrainingConfig
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.trainer import Trainer
 
 print(textwrap.dedent(inspect.getsource(Trainer.train_epoch)).rstrip())
 print(textwrap.dedent(inspect.getsource(Trainer.step)).rstrip())

@@ -299,7 +299,8 @@ print(f"{len(wrong)} verdicts are wrong; in {wrong['clear'].sum()} of them the b
 # believe that. Look:
 
 # %% tags=["nbval-check-output"]
-from torchfakes_utils.app.server import AppConfig, Served
+from torchfakes_utils.app.config import AppConfig
+from torchfakes_utils.app.server import Served
 
 
 def files_in(folder):

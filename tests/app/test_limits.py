@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from torchfakes_utils.app.limits import AppLimits, Uploads, repeated
+from torchfakes_utils.app.config import AppLimits
+from torchfakes_utils.app.limits import Uploads, repeated
 from torchfakes_utils.errors import InputError
 
 

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 
 from torchfakes_utils.app import server
-from torchfakes_utils.app.limits import AppLimits
+from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli import main
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Look, Predictor
@@ -531,7 +531,7 @@ class Slow:
 def slow(predictor, examples):
     slow = Slow(predictor)
     slow.go_on.set()
-    with server.Served(slow, server.AppConfig(examples=examples, limits=AppLimits(queue=1))) as served:
+    with server.Served(slow, AppConfig(examples=examples, limits=AppLimits(queue=1))) as served:
         slow.url, slow.uploads = served.url, served.uploads
         yield slow
         slow.go_on.set()
@@ -564,7 +564,7 @@ def test_a_full_queue_and_what_nobody_foresaw_are_said_on_the_page(slow, visit, 
 def test_no_room_for_another_upload_is_said_on_the_page_and_to_programs(predictor, visit, files):
     from gradio_client import handle_file
 
-    with server.Served(predictor, server.AppConfig(limits=AppLimits(megabytes=8, gigabytes=0.008))) as served:
+    with server.Served(predictor, AppConfig(limits=AppLimits(megabytes=8, gigabytes=0.008))) as served:
         waiting = served.uploads.folder / "somebody" / "clip.mp4"
         waiting.parent.mkdir()
         waiting.write_bytes(bytes(7_999_000))
@@ -582,7 +582,7 @@ def test_no_room_for_another_upload_is_said_on_the_page_and_to_programs(predicto
 @pytest.mark.browser
 def test_visitors_are_forgotten(predictor, visit, files, monkeypatch):
     before = os.environ.get("GRADIO_TEMP_DIR")
-    with server.Served(predictor, server.AppConfig()) as served:
+    with server.Served(predictor, AppConfig()) as served:
         page = visit(served.url)
         give(page, files.photo)
         answer_of(page)
@@ -619,8 +619,8 @@ def test_the_options_are_the_app_s_own(monkeypatch, tmp_path):
     assert main.main(["app", "runs/x", *words]) == 0
     limits = AppLimits(megabytes=1.5, seconds=2, megapixels=3, queue=4, gigabytes=5)
     assert asked == [
-        (Path("runs/x"), server.AppConfig(), "auto"),
-        (Path("runs/x"), server.AppConfig("0.0.0.0", 8000, True, True, 9, limits, Path("x")), "cpu"),
+        (Path("runs/x"), AppConfig(), "auto"),
+        (Path("runs/x"), AppConfig("0.0.0.0", 8000, True, True, 9, limits, Path("x")), "cpu"),
     ]
 
 
@@ -659,7 +659,7 @@ def test_an_app_that_cannot_start_leaves_nothing(predictor, tmp_path, monkeypatc
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     with pytest.raises(InputError, match="no Mini-FF"):
-        server.Served(predictor, server.AppConfig(examples=tmp_path / "nothing"))
+        server.Served(predictor, AppConfig(examples=tmp_path / "nothing"))
     assert not list(tmp_path.glob("torchfakes-app-*"))
 
 

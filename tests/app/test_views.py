@@ -11,7 +11,7 @@ from PIL import Image
 
 from torchfakes_utils.app import pictures as app_pictures
 from torchfakes_utils.app import views
-from torchfakes_utils.app.limits import AppLimits
+from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, Box, boxed
 from torchfakes_utils.inference.predictor import Look
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction

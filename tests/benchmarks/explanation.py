@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from torchfakes_utils.crops.table import load_faces, read_crop
-from torchfakes_utils.evaluation.scoring import Scoring, score
+from torchfakes_utils.evaluation.config import Scoring
+from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.explanation.heat_maps import METHODS, grad_cam
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.metrics.bootstrap import METRICS, replicate_metrics

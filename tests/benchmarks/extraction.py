@@ -31,7 +31,8 @@ import pandas as pd
 from torchfakes_utils.datasets import faceforensics
 from torchfakes_utils.datasets.mini import build
 from torchfakes_utils.faces import workers as scheduling
-from torchfakes_utils.faces.extraction import ExtractionConfig, extract, square_crop
+from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.extraction import extract, square_crop
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table, write_table
 from torchfakes_utils.io.video import length, read_frames, spread, write_video
 

@@ -21,6 +21,7 @@ import torch
 
 from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.export import exporter
+from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks
 from torchfakes_utils.export.onnx_format import face_callable
 from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY, Predictor
@@ -205,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, faces_csv = arguments.run or course.ensure("run"), arguments.faces or course.ensure("faces")
     for form in ("onnx", "executorch"):
         if not (run / "export" / form).is_dir():
-            exporter.export(run, exporter.ExportConfig(form, faces=faces_csv))
+            exporter.export(run, ExportConfig(form, faces=faces_csv))
     files = material(course.ensure("mini"), arguments.work)
     results: dict[str, Any] = {"machine": machine()}
     results["ways"] = measure(run, faces_csv, files, arguments.rounds)

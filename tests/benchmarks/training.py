@@ -31,9 +31,10 @@ from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import Batch
 from torchfakes_utils.training.optimisation import autocast_dtype
-from torchfakes_utils.training.trainer import Trainer, TrainingConfig, load_crops
+from torchfakes_utils.training.trainer import Trainer, load_crops
 
 from common import alone, command, machine, peak_mib
 

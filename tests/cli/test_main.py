@@ -22,15 +22,15 @@ from torchfakes_utils.datasets.mini.build import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import evaluate
 from torchfakes_utils.faces import extraction
-from torchfakes_utils.faces.detection import ExtractionConfig
+from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.inference import predictor
-from torchfakes_utils.inference.predictor import FRAMES
+from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.tables import FAILURE_COLUMNS, write_table
 from torchfakes_utils.metrics.bootstrap import METRICS
 from torchfakes_utils.report import write
 from torchfakes_utils.training import trainer
-from torchfakes_utils.training.trainer import TrainingConfig
+from torchfakes_utils.training.config import TrainingConfig
 
 HEAVY = ("torch", "matplotlib", "gradio", "facenet_pytorch", "pytorch_grad_cam", "sklearn", "pandas", "cv2", "av")
 COMMANDS = ("mini", "clips", "extract", "train", "evaluate", "explain", "predict", "push", "pull", "course")

@@ -10,7 +10,8 @@ from torchfakes_utils.cli.main import main
 from torchfakes_utils.datasets.other_layouts import from_csv, recognise, write_clips, write_from_csv
 from torchfakes_utils.datasets.splits import deal
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.extraction import ExtractionConfig, extract
+from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.extraction import extract
 from torchfakes_utils.io.tables import CLIP_COLUMNS, EXTRACTED_COLUMNS, INDEX_COLUMNS, read_table
 from torchfakes_utils.io.video import write_video
 

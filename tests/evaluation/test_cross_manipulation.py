@@ -6,9 +6,10 @@ import pytest
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import cross_manipulation
+from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.cross_manipulation import MATRIX_COLUMNS, lines, matrix
-from torchfakes_utils.evaluation.scoring import Scoring
-from torchfakes_utils.training.trainer import TrainingConfig, train
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.trainer import train
 
 TINY = TrainingConfig(architecture="Meso4", pretrained=None, image_size=32, epochs=1, batch_size=4, min_sharpness=0.0)
 

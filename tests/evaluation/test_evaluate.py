@@ -11,9 +11,9 @@ from PIL import Image
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import evaluate as module
-from torchfakes_utils.evaluation.evaluate import EvaluationConfig, evaluate
-from torchfakes_utils.evaluation.robustness import RobustnessConfig
-from torchfakes_utils.evaluation.scoring import Scoring, score
+from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
+from torchfakes_utils.evaluation.evaluate import evaluate
+from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.evaluation.summary import abstention, summarise
 from torchfakes_utils.io.tables import FACE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import binary_metrics

@@ -10,7 +10,8 @@ import torch
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import robustness as module
-from torchfakes_utils.evaluation.robustness import PERTURBATIONS, RobustnessConfig, changer, robustness
+from torchfakes_utils.evaluation.config import RobustnessConfig
+from torchfakes_utils.evaluation.robustness import PERTURBATIONS, changer, robustness
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.preprocessing import Preprocessing

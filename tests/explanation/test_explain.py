@@ -10,7 +10,8 @@ from PIL import Image
 
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.explanation.explain import EXPLANATION_COLUMNS, ExplanationConfig, choose, explain
+from torchfakes_utils.explanation.config import ExplanationConfig
+from torchfakes_utils.explanation.explain import EXPLANATION_COLUMNS, choose, explain
 from torchfakes_utils.explanation.heat_maps import METHODS
 from torchfakes_utils.explanation.mask_agreement import AGREEMENT_COLUMNS, MEASURES
 from torchfakes_utils.explanation.regions import REGION_COLUMNS, REGIONS

@@ -16,7 +16,8 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.export import check, executorch_format, onnx_format
 from torchfakes_utils.export import exporter as stage
 from torchfakes_utils.export import graph as export_graph
-from torchfakes_utils.export.exporter import ExportConfig, export, load_network
+from torchfakes_utils.export.config import ExportConfig
+from torchfakes_utils.export.exporter import export, load_network
 from torchfakes_utils.export.mtcnn_numpy import FaceNetworks
 from torchfakes_utils.export.parity import Checked, Parity, why_refused
 from torchfakes_utils.faces.detection import square_crop

@@ -10,7 +10,8 @@ from torchvision.ops import nms
 from torchfakes_utils.export import mtcnn_numpy
 from torchfakes_utils.export.graph import face_networks
 from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks, find_faces
-from torchfakes_utils.faces.detection import DEFAULTS, FaceDetector
+from torchfakes_utils.faces.config import DEFAULTS
+from torchfakes_utils.faces.detection import FaceDetector
 
 # What the module promises, in pixels of the picture that is shown to the cascade and as probabilities.
 PIXELS, PROBABILITY = 0.01, 1e-4

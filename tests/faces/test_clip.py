@@ -18,7 +18,8 @@ import pytest
 from torchfakes_utils.datasets.faceforensics import write_clips
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import clip as clip_faces
-from torchfakes_utils.faces.extraction import ExtractionConfig, extract
+from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.extraction import extract
 from torchfakes_utils.faces.tracking import DETECTED, REUSED, Track
 from torchfakes_utils.io.tables import EXTRACTED_COLUMNS, FACE_COLUMNS, FAILURE_COLUMNS, read_table
 from torchfakes_utils.io.video import read_frames, write_video
@@ -215,7 +216,7 @@ def test_two_runs_at_once_are_refused(pair: Path) -> None:
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from torchfakes_utils.faces.detection import ExtractionConfig
+from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.extraction import extract
 import facenet_pytorch, random
 

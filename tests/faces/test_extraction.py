@@ -17,7 +17,8 @@ from torchfakes_utils.datasets.faceforensics import write_clips
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import clip as clip_faces
 from torchfakes_utils.faces import extraction as module
-from torchfakes_utils.faces.extraction import ExtractionConfig, FaceDetector, extract, follow, square_crop
+from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.extraction import FaceDetector, extract, follow, square_crop
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.tables import (
     CLIP_COLUMNS,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from torchfakes_utils.faces.quality import (
-    THRESHOLD,
+    SHARPNESS_THRESHOLD,
     face_edges,
     filter_blurred,
     light,
@@ -32,7 +32,7 @@ def test_falls_with_blur(portraits: list[np.ndarray]) -> None:
     ]
     values = [variance_of_laplacian(image) for image in blurred]
     assert values == sorted(values, reverse=True)
-    assert values[0] > THRESHOLD > values[-1]
+    assert values[0] > SHARPNESS_THRESHOLD > values[-1]
 
 
 def test_is_comparable_between_sizes(portraits: list[np.ndarray]) -> None:

@@ -5,7 +5,8 @@ import time
 import pytest
 from huggingface_hub import constants
 
-from torchfakes_utils.evaluation.evaluate import EvaluationConfig, evaluate
+from torchfakes_utils.evaluation.config import EvaluationConfig
+from torchfakes_utils.evaluation.evaluate import evaluate
 from torchfakes_utils.report import write
 
 from helpers.hub import small

@@ -25,7 +25,7 @@ from skimage import data
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.inference.predictor import Predictor
-from torchfakes_utils.io.media import Limits
+from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.video import write_video
 
 faulthandler.enable()

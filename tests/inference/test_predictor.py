@@ -12,8 +12,9 @@ from skimage import data
 
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
-from torchfakes_utils.faces.extraction import ExtractionConfig, extract
+from torchfakes_utils.faces.extraction import extract
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.inference.verdict import CANNOT_TELL, digits_apart, frame_interval
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table

@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import media
-from torchfakes_utils.io.media import ANIMATION, PHOTO, VIDEO, Limits, files_in, matching, open_media, printable, to_rgb
+from torchfakes_utils.io.limits import Limits
+from torchfakes_utils.io.media import ANIMATION, PHOTO, VIDEO, files_in, matching, open_media, printable, to_rgb
 from torchfakes_utils.io.video import frame_times, read_frames, spread, write_video
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.evaluate import EvaluationConfig, evaluate
-from torchfakes_utils.evaluation.robustness import RobustnessConfig
-from torchfakes_utils.explanation.explain import ExplanationConfig, explain
+from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig
+from torchfakes_utils.evaluation.evaluate import evaluate
+from torchfakes_utils.explanation.config import ExplanationConfig
+from torchfakes_utils.explanation.explain import explain
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import Detector, DetectorConfig, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing

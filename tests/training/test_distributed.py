@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather, join, mean, parallel, synchronise_batch_norm
-from torchfakes_utils.training.trainer import TrainingConfig, train
+from torchfakes_utils.training.trainer import train
 
 from helpers.crops import make_faces
 

@@ -20,16 +20,10 @@ from torchfakes_utils.models.detector import load
 from torchfakes_utils.training import checkpoint
 from torchfakes_utils.training import trainer as module
 from torchfakes_utils.training.checkpoint import STATE_NAME, read_state
+from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import TrainingData
 from torchfakes_utils.training.distributed import World
-from torchfakes_utils.training.trainer import (
-    HISTORY_COLUMNS,
-    Trainer,
-    TrainingConfig,
-    describe_epoch,
-    load_crops,
-    train,
-)
+from torchfakes_utils.training.trainer import HISTORY_COLUMNS, Trainer, describe_epoch, load_crops, train
 
 from helpers.crops import edited, make_faces
 

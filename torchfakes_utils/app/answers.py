@@ -13,7 +13,8 @@ from torchfakes_utils.app import pictures, views
 from torchfakes_utils.app.limits import Uploads
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import check_choice, overlay
-from torchfakes_utils.inference.predictor import FRAMES, Look, Predictor
+from torchfakes_utils.inference.config import FRAMES
+from torchfakes_utils.inference.predictor import Look, Predictor
 
 logger = logging.getLogger(__name__)
 

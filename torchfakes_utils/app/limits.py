@@ -8,12 +8,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.media import Limits
 
 Message = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
@@ -26,46 +25,6 @@ _FORGOTTEN = 1800
 _AROUND = 10_000
 
 NO_ROOM = "too many uploads are waiting here now; come again later"
-
-
-@dataclass(frozen=True)
-class AppLimits:
-    """What the app accepts; one upload is judged at a time, so these bound its memory, too.
-
-    Attributes:
-        megabytes: the largest upload, in millions of bytes.
-        seconds: the longest video.
-        megapixels: the largest photo.
-        queue: how many uploads may wait to be judged; the next one is asked to come again.
-        gigabytes: how much all uploads together may take up, in billions of bytes, those that arrive and those that
-            wait; the next one is asked to come again.
-    """
-
-    megabytes: float = 200
-    seconds: float = 300
-    megapixels: float = 100
-    queue: int = 64
-    gigabytes: float = 4
-
-    def __post_init__(self) -> None:
-        """Refuse bounds that let nothing through.
-
-        Raises:
-            InputError: one that is not above 0, or no room for a single upload.
-        """
-        for name, value in vars(self).items():
-            if not value > 0:
-                raise InputError(f"--{'max-' * (name != 'queue')}{name} {value:g}: give a number above 0")
-        if self.gigabytes * 1000 < self.megabytes:
-            raise InputError(
-                f"--max-gigabytes {self.gigabytes:g} for all uploads is less than --max-megabytes {self.megabytes:g} "
-                "for one"
-            )
-
-    @property
-    def media(self) -> Limits:
-        """The same for whoever opens the files."""
-        return Limits(int(self.megapixels * 1e6), self.seconds, int(self.megabytes * 1e6))
 
 
 class Uploads:

@@ -8,11 +8,11 @@ from typing import Any
 
 from torchfakes_utils.app import views
 from torchfakes_utils.app.answers import Answers, Shown
+from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.examples import Example
-from torchfakes_utils.app.limits import AppLimits
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import METHODS, usual_layer
-from torchfakes_utils.inference.predictor import FRAMES
+from torchfakes_utils.inference.config import FRAMES
 
 TITLE = "TorchFakes: real or fake?"
 

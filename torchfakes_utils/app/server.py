@@ -17,18 +17,18 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from torchfakes_utils.app import page as the_page
 from torchfakes_utils.app import pictures, views
 from torchfakes_utils.app.answers import Answers
+from torchfakes_utils.app.config import AppConfig
 from torchfakes_utils.app.examples import put_examples
-from torchfakes_utils.app.limits import AppLimits, Uploads, repeated
+from torchfakes_utils.app.limits import Uploads, repeated
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.inference.predictor import FRAMES, Predictor
+from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.report import write
 
 # Gradio's own habits: it counts its users, keeps in their browsers what they did, and may start further servers.
@@ -43,31 +43,6 @@ _HABITS = {
 
 # How long the last answer stays in memory, for heat maps, after a visitor's last click; seconds.
 REMEMBERED = 600
-
-
-@dataclass(frozen=True)
-class AppConfig:
-    """How the app is served.
-
-    Attributes:
-        host: the address it listens at; 127.0.0.1 is this machine alone.
-        port: None takes the first free one from 7860 on.
-        share: also through a public address of gradio.live, for a week at most; all uploads then pass through it.
-        browser: open the page.
-        frames: of a video, how many are looked at.
-        limits: what is accepted.
-        examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
-        measured: what the report of the detector's run holds; None where it was not measured.
-    """
-
-    host: str = "127.0.0.1"
-    port: int | None = None
-    share: bool = False
-    browser: bool = False
-    frames: int = FRAMES
-    limits: AppLimits = field(default_factory=AppLimits)
-    examples: Path | None = None
-    measured: Mapping[str, Any] | None = None
 
 
 class Served:

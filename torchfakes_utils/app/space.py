@@ -27,13 +27,14 @@ import os
 from pathlib import Path
 
 from torchfakes_utils.app import server
+from torchfakes_utils.app.config import AppConfig
 
 HERE = Path(__file__).resolve().parent
 
 if __name__ == "__main__":
     host = "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
-    config = server.AppConfig(host, port, examples=HERE / "examples")
+    config = AppConfig(host, port, examples=HERE / "examples")
     server.serve_run(HERE / "detector", config, "auto", lambda served: print(served.url, flush=True))
 '''
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from torchfakes_utils.app.limits import AppLimits
+from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, SMALL, Box, boxed, data_url
 from torchfakes_utils.explanation.heat_maps import overlay
 from torchfakes_utils.inference.predictor import Look

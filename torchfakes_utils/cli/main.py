@@ -135,12 +135,13 @@ def _verify(args: argparse.Namespace, output: Output) -> int:
 
 def _extract(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils.faces import extraction
+    from torchfakes_utils.faces.config import ExtractionConfig
     from torchfakes_utils.io import tables
 
     report = extraction.extract(
         args.root,
         args.out,
-        _config(extraction.ExtractionConfig, args),
+        _config(ExtractionConfig, args),
         extraction.Workers(args.workers, args.scheduler),
         True,
         args.overwrite,
@@ -158,28 +159,30 @@ def _extract(args: argparse.Namespace, output: Output) -> int:
 
 def _train(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils.training import trainer
+    from torchfakes_utils.training.config import TrainingConfig
 
     args.pretrained = None if args.pretrained == "none" else args.pretrained
-    result = trainer.train(args.faces, args.out, _config(trainer.TrainingConfig, args), on_epoch=output.record)
+    result = trainer.train(args.faces, args.out, _config(TrainingConfig, args), on_epoch=output.record)
     output.record({"best": result.best, "run": str(result.run), "note": result.note})
     output.line(f"the detector of epoch {result.best['epoch']} is in {result.run / 'best'}")
     return DONE
 
 
 def _evaluate(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils.evaluation import evaluate, robustness, scoring
+    from torchfakes_utils.evaluation import evaluate
+    from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
     from torchfakes_utils.report import write
 
-    config = evaluate.EvaluationConfig(
+    config = EvaluationConfig(
         split=args.split,
-        scoring=scoring.Scoring(args.batch, args.device, args.frames, progress=True),
+        scoring=Scoring(args.batch, args.device, args.frames, progress=True),
         replicates=args.replicates,
         scores=args.scores,
         seeds=tuple(args.seeds or ()),
         against=tuple(args.against or ()),
         cross=tuple(args.cross or ()),
         perturb=args.perturb is not None,
-        robustness=robustness.RobustnessConfig(
+        robustness=RobustnessConfig(
             tuple(args.perturb) if args.perturb else None, args.perturb_frames, args.replicates
         ),
     )
@@ -193,7 +196,8 @@ def _evaluate(args: argparse.Namespace, output: Output) -> int:
 
 
 def _matrix(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils.evaluation import cross_manipulation, scoring
+    from torchfakes_utils.evaluation import cross_manipulation
+    from torchfakes_utils.evaluation.config import Scoring
     from torchfakes_utils.training import config
 
     args.pretrained = None if args.pretrained == "none" else args.pretrained
@@ -202,7 +206,7 @@ def _matrix(args: argparse.Namespace, output: Output) -> int:
         args.out,
         _config(config.TrainingConfig, args),
         args.split,
-        scoring.Scoring(device=args.device, frames=args.frames, progress=True),
+        Scoring(device=args.device, frames=args.frames, progress=True),
     )
     output.record(found)
     for line in cross_manipulation.lines(found):
@@ -213,10 +217,11 @@ def _matrix(args: argparse.Namespace, output: Output) -> int:
 
 def _explain_command(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils.explanation import explain
+    from torchfakes_utils.explanation.config import ExplanationConfig
     from torchfakes_utils.io import tables
     from torchfakes_utils.report import write
 
-    config = explain.ExplanationConfig(
+    config = ExplanationConfig(
         split=args.split,
         limit=args.limit,
         frames=args.frames,
@@ -276,9 +281,9 @@ def _predict(args: argparse.Namespace, output: Output) -> int:
 
 
 def _predictor_options(args: argparse.Namespace) -> dict[str, Any]:
-    from torchfakes_utils.io import media
+    from torchfakes_utils.io.limits import Limits
 
-    limits = media.Limits(seconds=args.max_seconds)
+    limits = Limits(seconds=args.max_seconds)
     if args.max_megapixels is not None:
         limits = dataclasses.replace(limits, pixels=args.max_megapixels * 1_000_000)
     if args.network is None:
@@ -290,8 +295,9 @@ def _predictor_options(args: argparse.Namespace) -> dict[str, Any]:
 
 def _export(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils.export import exporter, parity
+    from torchfakes_utils.export.config import ExportConfig
 
-    made = exporter.make(args.run_folder, dataclasses.replace(_config(exporter.ExportConfig, args), say=say))
+    made = exporter.make(args.run_folder, dataclasses.replace(_config(ExportConfig, args), say=say))
     output.record({"format": args.format, "path": str(made.folder)} | made.to_json())
     for line in parity.lines(made):
         output.line(line)
@@ -330,10 +336,11 @@ def _pull(args: argparse.Namespace, output: Output) -> int:
 def _app(args: argparse.Namespace, output: Output) -> int:
     from torchfakes_utils.app import examples as app_examples
     from torchfakes_utils.app import server
+    from torchfakes_utils.app.config import AppConfig, AppLimits
 
-    limits = server.AppLimits(args.max_megabytes, args.max_seconds, args.max_megapixels, args.queue, args.max_gigabytes)
+    limits = AppLimits(args.max_megabytes, args.max_seconds, args.max_megapixels, args.queue, args.max_gigabytes)
     examples = app_examples.usual_examples(args.examples)
-    config = server.AppConfig(args.host, args.port, args.share, args.browser, args.frames, limits, examples)
+    config = AppConfig(args.host, args.port, args.share, args.browser, args.frames, limits, examples)
 
     def ready(served: Any) -> None:
         if args.share and served.shared is None:

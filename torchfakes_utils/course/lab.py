@@ -27,8 +27,9 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY, write_table
 from torchfakes_utils.models.detector import Detector, load, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import Batch
-from torchfakes_utils.training.trainer import Trainer, TrainingConfig, load_crops
+from torchfakes_utils.training.trainer import Trainer, load_crops
 
 # Small enough that all teams together take a few minutes. In float32 and in one thread, so that it matters little
 # which processor they work on.

@@ -22,7 +22,8 @@ from torch.nn.functional import interpolate
 from torchvision.ops import nms
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.faces.detection import Detections, ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
 from torchfakes_utils.faces.tracking import follow
 from torchfakes_utils.io.video import length, read_frames, spread
 

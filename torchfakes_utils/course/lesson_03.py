@@ -14,7 +14,7 @@ from torchfakes_utils.course import plots
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.detection import square_crop
-from torchfakes_utils.faces.quality import THRESHOLD, rejection_table, variance_of_laplacian
+from torchfakes_utils.faces.quality import SHARPNESS_THRESHOLD, rejection_table, variance_of_laplacian
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames
 
@@ -145,7 +145,9 @@ def share_bars(ax: Axes, faces: pd.DataFrame, threshold: float) -> None:
     ax.set_title("From whom")
 
 
-def noise_figure(noise: Sequence[float], sharpness: dict[str, Sequence[float]], threshold: float = THRESHOLD) -> Figure:
+def noise_figure(
+    noise: Sequence[float], sharpness: dict[str, Sequence[float]], threshold: float = SHARPNESS_THRESHOLD
+) -> Figure:
     """How the sharpness of pictures grows with the noise in them, and where it passes the threshold."""
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     plots.curves(ax, noise, sharpness, colours=["black", plots.NEUTRAL, "#999999"][: len(sharpness)])
@@ -185,7 +187,7 @@ def in_both(faces: pd.DataFrame, clips: pd.DataFrame, data: Path | str, per_clip
     return some.assign(c23=some["sharpness"], c40=heavy)
 
 
-def codec_figure(both: pd.DataFrame, threshold: float = THRESHOLD) -> Figure:
+def codec_figure(both: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD) -> Figure:
     """The table of `in_both` as a scatter plot."""
     figure, ax = plt.subplots(figsize=(4.6, 4.4))
     ends = (6, 1.4 * max(both["c23"].max(), both["c40"].max()))

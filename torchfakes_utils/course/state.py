@@ -304,15 +304,17 @@ def _clips(where: Paths, progress: bool) -> None:  # noqa: ARG001
 
 def _faces(where: Paths, progress: bool) -> None:
     from torchfakes_utils.faces import extraction
+    from torchfakes_utils.faces.config import ExtractionConfig
 
-    config = extraction.ExtractionConfig(**_settings("faces", where))
+    config = ExtractionConfig(**_settings("faces", where))
     extraction.extract(where.data, where.faces, config, progress=progress)
 
 
 def _run(where: Paths, progress: bool) -> None:
     from torchfakes_utils.training import trainer
+    from torchfakes_utils.training.config import TrainingConfig
 
-    trainer.train(where.faces_csv, where.run, trainer.TrainingConfig(**_settings("run", where)), progress=progress)
+    trainer.train(where.faces_csv, where.run, TrainingConfig(**_settings("run", where)), progress=progress)
 
 
 def _scores(where: Paths, progress: bool) -> None:  # noqa: ARG001
@@ -326,11 +328,10 @@ def _scores(where: Paths, progress: bool) -> None:  # noqa: ARG001
 
 def _robustness(where: Paths, progress: bool) -> None:
     from torchfakes_utils.evaluation import evaluate
-    from torchfakes_utils.evaluation.robustness import RobustnessConfig
-    from torchfakes_utils.evaluation.scoring import Scoring
+    from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
     from torchfakes_utils.report import write
 
-    config = evaluate.EvaluationConfig(
+    config = EvaluationConfig(
         scoring=Scoring(progress=progress),
         scores=where.run / "scores.csv",
         perturb=True,
@@ -341,23 +342,25 @@ def _robustness(where: Paths, progress: bool) -> None:
 
 def _export(where: Paths, progress: bool) -> None:  # noqa: ARG001
     from torchfakes_utils.export import exporter
+    from torchfakes_utils.export.config import ExportConfig
 
-    exporter.export(where.run, exporter.ExportConfig("onnx", faces=where.faces_csv))
+    exporter.export(where.run, ExportConfig("onnx", faces=where.faces_csv))
 
 
 def _matrix(where: Paths, progress: bool) -> None:
     from torchfakes_utils.evaluation import cross_manipulation
-    from torchfakes_utils.evaluation.scoring import Scoring
-    from torchfakes_utils.training import trainer
+    from torchfakes_utils.evaluation.config import Scoring
+    from torchfakes_utils.training.config import TrainingConfig
 
     scoring = Scoring(frames=MATRIX_FRAMES, progress=progress)
-    cross_manipulation.matrix(where.faces_csv, where.matrix, trainer.TrainingConfig(**MATRIX), scoring=scoring)
+    cross_manipulation.matrix(where.faces_csv, where.matrix, TrainingConfig(**MATRIX), scoring=scoring)
 
 
 def _control(where: Paths, progress: bool) -> None:
     from torchfakes_utils.training import trainer
+    from torchfakes_utils.training.config import TrainingConfig
 
-    trainer.train(where.faces_csv, where.control, trainer.TrainingConfig(**CONTROL), progress=progress)
+    trainer.train(where.faces_csv, where.control, TrainingConfig(**CONTROL), progress=progress)
 
 
 def _lab(where: Paths, progress: bool) -> None:

@@ -14,13 +14,15 @@ import pandas as pd
 
 from torchfakes_utils.crops.table import limit_frames, load_faces
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.scoring import Scoring, score
+from torchfakes_utils.evaluation.config import Scoring
+from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
 from torchfakes_utils.models.detector import load
-from torchfakes_utils.training.trainer import TrainingConfig, train
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.trainer import train
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +32,9 @@ MATRIX_COLUMNS = ["trained_on", "tested_on", "auc", "low", "high", "balanced_acc
 def matrix(
     faces_csv: Path | str,
     out: Path | str,
-    config: TrainingConfig = TrainingConfig(),  # noqa: B008  (frozen)
+    config: TrainingConfig = TrainingConfig(),
     split: str = "test",
-    scoring: Scoring = Scoring(),  # noqa: B008
+    scoring: Scoring = Scoring(),
 ) -> dict[str, Any]:
     """Train on each manipulation of a table alone, and measure every detector on every manipulation.
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +17,19 @@ import pandas as pd
 
 from torchfakes_utils.crops.table import limit_frames, load_faces, read_extraction
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.robustness import RobustnessConfig, check_names, robustness
-from torchfakes_utils.evaluation.scoring import Scoring, fingerprint, score
+from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
+from torchfakes_utils.evaluation.robustness import check_names, robustness
+from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.evaluation.summary import abstention, summarise
 from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import by_clip
-from torchfakes_utils.metrics.intervals import REPLICATES, compare, over_runs
+from torchfakes_utils.metrics.intervals import compare, over_runs
 from torchfakes_utils.models.decision import Decision, decide
 from torchfakes_utils.models.detector import Detector, best_folder, check_preprocessing, load, store_decision
 from torchfakes_utils.training.checkpoint import CONFIG_NAME
 from torchfakes_utils.training.config import FREE_FIELDS
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """What is measured.
-
-    Attributes:
-        split: which rows of faces.csv.
-        scoring: how crops are scored.
-        replicates: of the bootstrap behind the intervals.
-        scores: a scores.csv of this detector and these crops, instead of scoring them.
-        seeds: further runs of the same recipe: the mean over all of them, and how far they lie apart.
-        against: a run, or several of one recipe, that this one is compared with on the same clips.
-        cross: further tables of crops, of other data sets, that the detector is measured on.
-        perturb: measure how the detector bears what happens to films.
-        robustness: how that is measured.
-    """
-
-    split: str = "test"
-    scoring: Scoring = Scoring()  # noqa: RUF009
-    replicates: int = REPLICATES
-    scores: Path | None = None
-    seeds: tuple[Path, ...] = ()
-    against: tuple[Path, ...] = ()
-    cross: tuple[Path, ...] = ()
-    perturb: bool = False
-    robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
 
 
 @dataclass(frozen=True)

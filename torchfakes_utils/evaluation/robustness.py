@@ -20,11 +20,12 @@ from tqdm import tqdm
 
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.scoring import Scoring, fingerprint, score
+from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
+from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import by_clip
-from torchfakes_utils.metrics.intervals import REPLICATES, compare, with_intervals
+from torchfakes_utils.metrics.intervals import compare, with_intervals
 from torchfakes_utils.models.detector import Detector
 
 logger = logging.getLogger(__name__)
@@ -48,23 +49,6 @@ class Perturbation:
     unit: str
     strengths: tuple[float, ...]
     apply: Callable[[list[np.ndarray], float, np.random.Generator], list[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class RobustnessConfig:
-    """How robustness is measured.
-
-    Attributes:
-        perturbations: names of `PERTURBATIONS`; all of them by default.
-        frames: crops of a clip that are changed and scored, spread evenly over it; there are 36 passes over them.
-        replicates: of the bootstrap behind the intervals.
-        seed: of noise and of the directions of shifts.
-    """
-
-    perturbations: tuple[str, ...] | None = None
-    frames: int = 4
-    replicates: int = REPLICATES
-    seed: int = 0
 
 
 def _jpeg(crops: list[np.ndarray], quality: float, _: np.random.Generator) -> list[np.ndarray]:
@@ -152,7 +136,7 @@ def robustness(
     detector: Detector,
     faces: pd.DataFrame,
     config: RobustnessConfig = RobustnessConfig(),
-    scoring: Scoring = Scoring(),  # noqa: B008
+    scoring: Scoring = Scoring(),
     kept: Path | None = None,
 ) -> dict[str, Any]:
     """Measure a detector on changed crops, strength by strength.

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.faces.quality import face_edges, light, variance_of_laplacian
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
@@ -33,23 +34,6 @@ _NAMED = 3
 # What is done to the crops of a clip before they are scored: a list of (H, W, 3) uint8 RGB, in the order of their
 # frames, and the number of the clip.
 Change = Callable[[list[np.ndarray], int], list[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How crops are scored.
-
-    Attributes:
-        batch: crops at a time; the scores do not depend on it.
-        device: "auto", "cpu", "cuda", …
-        frames: crops of a clip at most, spread evenly over it; None is all.
-        progress: show a bar on a terminal.
-    """
-
-    batch: int = 64
-    device: str = "auto"
-    frames: int | None = None
-    progress: bool = False
 
 
 @dataclass

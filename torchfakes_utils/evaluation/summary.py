@@ -8,8 +8,9 @@ from sklearn import metrics as sklearn_metrics
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.metrics.binary import AGGREGATIONS, by_clip
+from torchfakes_utils.metrics.bootstrap import REPLICATES
 from torchfakes_utils.metrics.calibration import probability, reliability, risk_coverage
-from torchfakes_utils.metrics.intervals import REPLICATES, compare, with_intervals
+from torchfakes_utils.metrics.intervals import compare, with_intervals
 from torchfakes_utils.models.decision import Decision
 
 # Points of a curve that are kept for machines to draw.
@@ -21,7 +22,7 @@ _COMPARED = ("auc", "average_precision", "eer", "loss", "brier")
 def summarise(
     scores: pd.DataFrame,
     split: str = "test",
-    decision: Decision = Decision(),  # noqa: B008  (frozen)
+    decision: Decision = Decision(),
     replicates: int = REPLICATES,
 ) -> dict[str, Any]:
     """The metrics of one split: by frame, by clip, and for each manipulation and compression.

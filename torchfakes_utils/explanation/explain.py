@@ -21,8 +21,10 @@ from tqdm import tqdm
 
 from torchfakes_utils.crops.table import limit_frames, load_faces, read_crop, read_extraction
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.scoring import Scoring, fingerprint, score
+from torchfakes_utils.evaluation.config import Scoring
+from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.explanation import heat_maps
+from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.heat_maps import NAMES, check_choice, grad_cam, overlay
 from torchfakes_utils.explanation.mask_agreement import agreement, agreement_table, baselines, crop_masks, find_data
 from torchfakes_utils.explanation.regions import clip_names, region_shares, region_table
@@ -44,37 +46,6 @@ _TOGETHER = 256
 _SIZE = 160
 # Crops that the sanity checks are made on, one a clip.
 _CHECKED = 48
-
-
-@dataclass(frozen=True)
-class ExplanationConfig:
-    """What is explained, and how.
-
-    Attributes:
-        split: which rows of faces.csv.
-        limit: pictures that are drawn, one a clip.
-        frames: crops of a clip that are measured, spread evenly over it; None is all.
-        layer: a name from `Detector.feature_layers`; None is the usual one.
-        method: one of `heat_maps.METHODS`.
-        data: the data set's folder, for the masks; None looks for it above the table.
-        controls: networks with random weights that are measured beside.
-        random_labels: a run that was trained on labels thrown by a coin, measured beside.
-        checks: make the sanity checks, and measure every layer and method.
-        device: "auto", "cpu", "cuda", …
-        progress: show bars on a terminal.
-    """
-
-    split: str = "test"
-    limit: int = 24
-    frames: int | None = None
-    layer: str | None = None
-    method: str = "grad-cam"
-    data: Path | None = None
-    controls: int = 3
-    random_labels: Path | None = None
-    checks: bool = True
-    device: str = "auto"
-    progress: bool = False
 
 
 @dataclass

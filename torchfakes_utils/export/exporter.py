@@ -10,7 +10,6 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -22,59 +21,21 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.export import check
 from torchfakes_utils.export import parity as parity_page
 from torchfakes_utils.export.check import CheckData
+from torchfakes_utils.export.config import FP32, INT8, PRECISIONS, ExportConfig, Say
 from torchfakes_utils.export.graph import FACE_NETWORKS, check_same, describe
 from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks
 from torchfakes_utils.export.parity import Checked
-from torchfakes_utils.faces.detection import DEFAULTS, ExtractionConfig
+from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import CONFIG_FILE, Detector, load
 from torchfakes_utils.training.checkpoint import CONFIG_NAME
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("onnx", "executorch", "web")
-FP32, INT8 = "fp32", "int8"
-PRECISIONS = (FP32, INT8)
 PARITY, PARITY_PAGE = "parity.json", "parity.md"
 
 # Where a table of faces lies, seen from a folder above the run or the one that the command runs in.
 _TABLES = ("data/*/faces/faces.csv", "data/*/faces.csv", "*/faces/faces.csv", "*/faces.csv", "faces.csv")
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """What is exported, and how.
-
-    Attributes:
-        format: one of `FORMATS`.
-        precisions: of `PRECISIONS`.
-        faces: the table whose validation crops int8 is calibrated on, and whose test crops all is checked on; None
-            looks for the run's own near it.
-        out: the folder; None is RUN/export/FORMAT.
-        threads: that compute a crop while times are taken; with one, files and PyTorch meet alike what else runs.
-        say: told what is being done, a line each.
-    """
-
-    format: str = "onnx"
-    precisions: tuple[str, ...] = PRECISIONS
-    faces: Path | None = None
-    out: Path | None = None
-    threads: int = 1
-    say: Say = lambda line: None
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be made.
-
-        Raises:
-            InputError: an unknown format or precision, or none.
-        """
-        if self.format not in FORMATS:
-            raise InputError(f"no format {self.format!r}; choose one of {', '.join(FORMATS)}")
-        wrong = [name for name in self.precisions if name not in PRECISIONS]
-        if wrong or not self.precisions:
-            raise InputError(f"no precision {(wrong or [''])[0]!r}; choose of {', '.join(PRECISIONS)}")
 
 
 class Network(Protocol):

@@ -17,7 +17,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from torchfakes_utils.faces.detection import DEFAULTS, Detections, ExtractionConfig
+from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
+from torchfakes_utils.faces.detection import Detections
 
 # A position of the first network's map stands for a window of so many pixels; neighbours are so far apart.
 WINDOW, STRIDE = 12, 2

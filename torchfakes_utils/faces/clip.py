@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.detection import ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.detection import FaceDetector, square_crop
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.faces.tracking import (
     DETECTED,

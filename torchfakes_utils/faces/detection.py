@@ -12,54 +12,7 @@ import cv2
 import numpy as np
 
 from torchfakes_utils.errors import InputError
-
-
-@dataclass(frozen=True)
-class ExtractionConfig:
-    """How faces are found and cut."""
-
-    frames: int = 32  # a clip: neighbouring frames are nearly alike, so more of them add time, not knowledge
-    crop_scale: float = 1.3  # edge of the square over the longer edge of the face box: the field's habit since FF++
-    size: int = 160  # px, edge of a stored crop: what InceptionResnetV1 was made for
-    min_face: float = 0.15  # smallest face looked for, as a share of the frame's shorter side; smaller is slower
-    face_pixels: int = 36  # px: frames are scaled down to show the smallest face so large; time goes with the square
-    min_probability: float = 0.9  # MTCNN is sure of real faces; below this it mostly sees faces in curtains
-    compression: str | None = None  # None: the only one there is, or c23, on which most results are published
-    methods: tuple[str, ...] | None = None  # None: all there are
-    image_format: str = "png"  # lossless; JPEG and WebP add traces of their own to the ones that are looked for
-    quality: int = 95  # of jpg and webp, 1 to 100
-    reuse: bool = True  # the face found in a real clip serves its fakes, where the frames correspond
-    device: str = "auto"
-    batch: int = 16  # frames detected at once; 32 is no faster on a CPU
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work, before a long run starts.
-
-        Raises:
-            InputError: a value is out of its range.
-        """
-        checks = {
-            "frames must be at least 1": self.frames >= 1,
-            "crop_scale must be from 1 to 4": 1 <= self.crop_scale <= 4,
-            "size must be from 32 to 1024": 32 <= self.size <= 1024,
-            "min_face must be over 0 and at most 1": 0 < self.min_face <= 1,
-            "face_pixels must be from 20 to 1000": 20 <= self.face_pixels <= 1000,
-            "min_probability must be from 0 to 1": 0 <= self.min_probability <= 1,
-            "image_format must be png, jpg or webp": self.image_format in ("png", "jpg", "webp"),
-            "quality must be from 1 to 100": 1 <= self.quality <= 100,
-            "batch must be at least 1": self.batch >= 1,
-        }
-        for rule, holds in checks.items():
-            if not holds:
-                raise InputError(f"{rule}; got {getattr(self, rule.split()[0])}")
-
-    @property
-    def detect_lines(self) -> float:
-        """Shorter side, in pixels, of the frames that the face detector is shown (of smaller frames, their own)."""
-        return self.face_pixels / self.min_face
-
-
-DEFAULTS = ExtractionConfig()
+from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
 
 
 @dataclass(frozen=True)

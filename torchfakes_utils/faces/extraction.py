@@ -23,7 +23,8 @@ from tqdm.auto import tqdm
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, with_reals
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import Clip, Group, Job, part_path, read_part
-from torchfakes_utils.faces.detection import DEFAULTS, Detections, ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
+from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
 from torchfakes_utils.faces.tracking import follow
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
 from torchfakes_utils.io.files import atomic_write
@@ -32,9 +33,7 @@ from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, EXTRACTED_COLUMNS
 logger = logging.getLogger(__name__)
 
 __all__ = [
-    "DEFAULTS",
     "Detections",
-    "ExtractionConfig",
     "ExtractionReport",
     "FaceDetector",
     "Workers",

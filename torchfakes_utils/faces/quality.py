@@ -12,12 +12,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
+
 # Pixels: the size at which the detector looks at a face. What is not sharp at that size is lost to it.
 CROP_SIZE = 160
-
-# Below this a crop counts as blurred. It is the first TorchFakes project's choice, a convention and no law: other
-# cameras and codecs have other levels, so look at the histogram before you trust it.
-THRESHOLD = 30.0
 
 
 def variance_of_laplacian(image: np.ndarray, size: int = CROP_SIZE) -> float:
@@ -41,7 +39,7 @@ def variance_of_laplacian(image: np.ndarray, size: int = CROP_SIZE) -> float:
     return float(cv2.Laplacian(grey, cv2.CV_64F).var())
 
 
-def rejection_table(faces: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
+def rejection_table(faces: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD) -> pd.DataFrame:
     """Count what a threshold would reject, for each label, method and split.
 
     A filter that takes more from one class than from another changes the balance of the data set, and may take away
@@ -61,7 +59,7 @@ def rejection_table(faces: pd.DataFrame, threshold: float = THRESHOLD) -> pd.Dat
 
 
 def filter_blurred(
-    faces: pd.DataFrame, threshold: float = THRESHOLD, splits: Sequence[str] = ("train",)
+    faces: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD, splits: Sequence[str] = ("train",)
 ) -> pd.DataFrame:
     """Drop blurred crops from some splits; by default from the training split only.
 

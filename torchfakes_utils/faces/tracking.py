@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from torchfakes_utils.faces.detection import DEFAULTS, Detections, FaceDetector
+from torchfakes_utils.faces.config import DEFAULTS
+from torchfakes_utils.faces.detection import Detections, FaceDetector
 
 DETECTED, INTERPOLATED, REUSED = "detected", "interpolated", "reused"
 

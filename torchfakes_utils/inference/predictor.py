@@ -19,17 +19,17 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import grad_cam
-from torchfakes_utils.faces.detection import ExtractionConfig, FaceDetector, square_crop
+from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.detection import FaceDetector, square_crop
 from torchfakes_utils.faces.tracking import Track, detect_twice, look, track_everyone
+from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.verdict import Found, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source
-from torchfakes_utils.io.media import Limits, Media, files_in, open_media
+from torchfakes_utils.io.limits import Limits
+from torchfakes_utils.io.media import Media, files_in, open_media
 from torchfakes_utils.models.detector import Detector, load, torch_device
 
 logger = logging.getLogger(__name__)
-
-# How many frames of a video are looked at unless told otherwise: more hardly change the mean of a clip.
-FRAMES = 16
 
 # Faces are first looked for as in training. Where there is none, once more for small ones: a phone's photo shows people
 # from farther away than the clips of FaceForensics++ do.

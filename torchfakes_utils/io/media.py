@@ -18,6 +18,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.decoding import Source, name_of
+from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.video import frame_times, frames_at, probe, spread
 
 PHOTO, ANIMATION, VIDEO = "photo", "animation", "video"
@@ -48,24 +49,6 @@ _MOST_PICTURES = 3000
 
 # We refuse sooner than Pillow does, and in our own words.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is refused before it is decoded, and how much memory pictures may take.
-
-    Attributes:
-        pixels: of a photo or of a picture in an animation. (A frame of a video may have 8K.)
-        seconds: of a video; None for no limit.
-        bytes: of a file; None for no limit.
-        memory: bytes that all pictures of one file may take once decoded; where they would take more, fewer are
-            looked at.
-    """
-
-    pixels: int = 100_000_000
-    seconds: float | None = None
-    bytes: int | None = None
-    memory: int = 2**30
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ METRICS = (
 )  # fmt: skip
 FPR_LEVELS = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_5pct": 0.05}
 
+REPLICATES = 1000
+
 # Replicates that are drawn together. A fixed number, so that the same seed gives the same draws on every machine.
 _TOGETHER = 128
 

@@ -11,12 +11,10 @@ import pandas as pd
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics, checked
-from torchfakes_utils.metrics.bootstrap import METRICS, percentiles, replicate_metrics
+from torchfakes_utils.metrics.bootstrap import METRICS, REPLICATES, percentiles, replicate_metrics
 
 # Metrics of which less is better.
 SMALLER_IS_BETTER = ("eer", "fpr", "fnr", "loss", "brier")
-
-REPLICATES = 1000
 
 
 def intervals(

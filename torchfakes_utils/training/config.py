@@ -1,15 +1,14 @@
 """How to train: every choice of a run, its default, and the reason for it."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from torchfakes_utils.crops.augmentation import AUGMENTATIONS
-from torchfakes_utils.crops.samplers import SAMPLERS
-from torchfakes_utils.crops.store import CACHES
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.quality import THRESHOLD
-from torchfakes_utils.training.optimisation import PRECISIONS, SCHEDULES
-from torchfakes_utils.training.trackers import TRACKERS
+from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
+
+SCHEDULES = ("one-cycle", "plateau", "constant")
+PRECISIONS = ("auto", "off", "bf16", "fp16")
 
 # Where and how fast a run is computed, and who watches: these may differ when a run is taken up again.
 FREE_FIELDS = (
@@ -85,7 +84,7 @@ class TrainingConfig:
     sampling: str = "paired"
     crops_per_epoch: int | None = None
     methods: tuple[str, ...] | None = None
-    min_sharpness: float = THRESHOLD
+    min_sharpness: float = SHARPNESS_THRESHOLD
     augmentation: str = "none"
     image_size: int | None = None
     val_frames_per_clip: int | None = 4
@@ -110,35 +109,26 @@ class TrainingConfig:
         def positive(value: float | None) -> bool:
             return value is None or 0 < value < math.inf
 
-        rules = {
+        choices = _choices()
+        rules = {name: getattr(self, name) in known for name, known in choices.items()} | {
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 2,  # batch norm has nothing to average over one
             "accumulate": self.accumulate >= 1,
             "learning_rate": positive(self.learning_rate),
             "head_learning_rate": positive(self.head_learning_rate),
             "weight_decay": 0 <= self.weight_decay < math.inf,
-            "schedule": self.schedule in SCHEDULES,
             "clip_norm": positive(self.clip_norm),
             "average": 0 <= self.average < 1,
             "dropout": self.dropout is None or 0 <= self.dropout < 1,
             "patience": self.patience is None or self.patience >= 1,
-            "sampling": self.sampling in SAMPLERS,
             "crops_per_epoch": self.crops_per_epoch is None or self.crops_per_epoch >= 2,
-            "augmentation": self.augmentation in AUGMENTATIONS,
             "image_size": self.image_size is None or self.image_size >= 1,
             "val_frames_per_clip": self.val_frames_per_clip is None or self.val_frames_per_clip >= 1,
             "seed": self.seed >= 0,
-            "mixed_precision": self.mixed_precision in PRECISIONS,
-            "cache": self.cache in CACHES,
             "checkpoint_minutes": self.checkpoint_minutes >= 0,
-            "tracker": self.tracker in TRACKERS,
             "log_every": self.log_every >= 1,
             "processes": self.processes is None or self.processes >= 1,
         }
-        choices = {
-            "schedule": SCHEDULES, "sampling": SAMPLERS, "augmentation": AUGMENTATIONS, "mixed_precision": PRECISIONS,
-            "cache": CACHES, "tracker": TRACKERS,
-        }  # fmt: skip
         for name, good in rules.items():
             if not good:
                 hint = f"; choose one of {', '.join(choices[name])}" if name in choices else ""
@@ -150,3 +140,16 @@ class TrainingConfig:
         if self.patience is not None:
             return self.patience
         return math.inf if self.schedule == "one-cycle" else 5
+
+
+def _choices() -> dict[str, Collection[str]]:
+    """The fields that are one of several names, with these; imported only to check, for options need no torch."""
+    from torchfakes_utils.crops.augmentation import AUGMENTATIONS
+    from torchfakes_utils.crops.samplers import SAMPLERS
+    from torchfakes_utils.crops.store import CACHES
+    from torchfakes_utils.training.trackers import TRACKERS
+
+    return {
+        "schedule": SCHEDULES, "sampling": SAMPLERS, "augmentation": AUGMENTATIONS, "mixed_precision": PRECISIONS,
+        "cache": CACHES, "tracker": TRACKERS,
+    }  # fmt: skip

@@ -10,9 +10,6 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLR
 from torchfakes_utils.models.architectures import HEAD
 from torchfakes_utils.models.detector import Detector
 
-SCHEDULES = ("one-cycle", "plateau", "constant")
-PRECISIONS = ("auto", "off", "bf16", "fp16")
-
 # A plateau: so many epochs without a better validation AUC make the rate so much smaller.
 _PLATEAU = {"mode": "max", "patience": 1, "factor": 0.3}
 

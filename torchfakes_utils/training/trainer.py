@@ -79,7 +79,7 @@ class TrainingResult:
 def train(
     faces_csv: Path | str,
     out: Path | str,
-    config: TrainingConfig = TrainingConfig(),  # noqa: B008  (frozen)
+    config: TrainingConfig = TrainingConfig(),
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     progress: bool = True,
 ) -> TrainingResult:

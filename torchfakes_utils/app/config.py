@@ -1,0 +1,75 @@
+"""How the app is served, and what it accepts. Imports nothing heavy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.inference.config import FRAMES
+from torchfakes_utils.io.limits import Limits
+
+
+@dataclass(frozen=True)
+class AppLimits:
+    """What the app accepts; one upload is judged at a time, so these bound its memory, too.
+
+    Attributes:
+        megabytes: the largest upload, in millions of bytes.
+        seconds: the longest video.
+        megapixels: the largest photo.
+        queue: how many uploads may wait to be judged; the next one is asked to come again.
+        gigabytes: how much all uploads together may take up, in billions of bytes, those that arrive and those that
+            wait; the next one is asked to come again.
+    """
+
+    megabytes: float = 200
+    seconds: float = 300
+    megapixels: float = 100
+    queue: int = 64
+    gigabytes: float = 4
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that let nothing through.
+
+        Raises:
+            InputError: one that is not above 0, or no room for a single upload.
+        """
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise InputError(f"--{'max-' * (name != 'queue')}{name} {value:g}: give a number above 0")
+        if self.gigabytes * 1000 < self.megabytes:
+            raise InputError(
+                f"--max-gigabytes {self.gigabytes:g} for all uploads is less than --max-megabytes {self.megabytes:g} "
+                "for one"
+            )
+
+    @property
+    def media(self) -> Limits:
+        """The same for whoever opens the files."""
+        return Limits(int(self.megapixels * 1e6), self.seconds, int(self.megabytes * 1e6))
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """How the app is served.
+
+    Attributes:
+        host: the address it listens at; 127.0.0.1 is this machine alone.
+        port: None takes the first free one from 7860 on.
+        share: also through a public address of gradio.live, for a week at most; all uploads then pass through it.
+        browser: open the page.
+        frames: of a video, how many are looked at.
+        limits: what is accepted.
+        examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
+        measured: what the report of the detector's run holds; None where it was not measured.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    share: bool = False
+    browser: bool = False
+    frames: int = FRAMES
+    limits: AppLimits = field(default_factory=AppLimits)
+    examples: Path | None = None
+    measured: Mapping[str, Any] | None = None

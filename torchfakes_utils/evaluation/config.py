@@ -1,0 +1,67 @@
+"""What is measured of a detector, and how. Imports nothing heavy."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torchfakes_utils.metrics.bootstrap import REPLICATES
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How crops are scored.
+
+    Attributes:
+        batch: crops at a time; the scores do not depend on it.
+        device: "auto", "cpu", "cuda", …
+        frames: crops of a clip at most, spread evenly over it; None is all.
+        progress: show a bar on a terminal.
+    """
+
+    batch: int = 64
+    device: str = "auto"
+    frames: int | None = None
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class RobustnessConfig:
+    """How robustness is measured.
+
+    Attributes:
+        perturbations: names of `PERTURBATIONS`; all of them by default.
+        frames: crops of a clip that are changed and scored, spread evenly over it; there are 36 passes over them.
+        replicates: of the bootstrap behind the intervals.
+        seed: of noise and of the directions of shifts.
+    """
+
+    perturbations: tuple[str, ...] | None = None
+    frames: int = 4
+    replicates: int = REPLICATES
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """What is measured.
+
+    Attributes:
+        split: which rows of faces.csv.
+        scoring: how crops are scored.
+        replicates: of the bootstrap behind the intervals.
+        scores: a scores.csv of this detector and these crops, instead of scoring them.
+        seeds: further runs of the same recipe: the mean over all of them, and how far they lie apart.
+        against: a run, or several of one recipe, that this one is compared with on the same clips.
+        cross: further tables of crops, of other data sets, that the detector is measured on.
+        perturb: measure how the detector bears what happens to films.
+        robustness: how that is measured.
+    """
+
+    split: str = "test"
+    scoring: Scoring = field(default_factory=Scoring)
+    replicates: int = REPLICATES
+    scores: Path | None = None
+    seeds: tuple[Path, ...] = ()
+    against: tuple[Path, ...] = ()
+    cross: tuple[Path, ...] = ()
+    perturb: bool = False
+    robustness: RobustnessConfig = field(default_factory=RobustnessConfig)

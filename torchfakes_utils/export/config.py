@@ -1,0 +1,47 @@
+"""What is exported, and how. Imports nothing heavy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torchfakes_utils.errors import InputError
+
+FORMATS = ("onnx", "executorch", "web")
+FP32, INT8 = "fp32", "int8"
+PRECISIONS = (FP32, INT8)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """What is exported, and how.
+
+    Attributes:
+        format: one of `FORMATS`.
+        precisions: of `PRECISIONS`.
+        faces: the table whose validation crops int8 is calibrated on, and whose test crops all is checked on; None
+            looks for the run's own near it.
+        out: the folder; None is RUN/export/FORMAT.
+        threads: that compute a crop while times are taken; with one, files and PyTorch meet alike what else runs.
+        say: told what is being done, a line each.
+    """
+
+    format: str = "onnx"
+    precisions: tuple[str, ...] = PRECISIONS
+    faces: Path | None = None
+    out: Path | None = None
+    threads: int = 1
+    say: Say = lambda line: None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be made.
+
+        Raises:
+            InputError: an unknown format or precision, or none.
+        """
+        if self.format not in FORMATS:
+            raise InputError(f"no format {self.format!r}; choose one of {', '.join(FORMATS)}")
+        wrong = [name for name in self.precisions if name not in PRECISIONS]
+        if wrong or not self.precisions:
+            raise InputError(f"no precision {(wrong or [''])[0]!r}; choose of {', '.join(PRECISIONS)}")
