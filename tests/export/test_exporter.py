@@ -22,7 +22,7 @@ from torchfakes_utils.export.mtcnn_numpy import FaceNetworks
 from torchfakes_utils.export.parity import Checked, Parity, why_refused
 from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.faces.quality import light, variance_of_laplacian
-from torchfakes_utils.models.decision import QUALITIES, Decision
+from torchfakes_utils.models.decision import LIMITS, Decision
 from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
@@ -170,8 +170,8 @@ def test_the_description_travels_in_the_file_and_beside_it(run, exported):
     assert (decision["threshold"], decision["temperature"]) == (0.4, 1.7)
     assert decision["ranges"] == {"face": [30.0, None], "brightness": [20.0, 200.0]}
     # Enough to say "cannot tell" without this package: an order, measures and words for every quality.
-    assert decision["order"] == list(QUALITIES)
-    assert set(decision["measures"]) == set(decision["words"]) == set(QUALITIES)
+    assert decision["order"] == list(LIMITS)
+    assert set(decision["measures"]) == set(decision["words"]) == set(LIMITS)
     assert decision["words"]["face"] == ["too small", None]
     assert decision["words"]["brightness"] == ["too dark", "too bright"]
     assert set(beside["made_with"]) >= {"torch", "onnxruntime"}

@@ -7,6 +7,7 @@ import pytest
 
 from torchfakes_utils.faces.quality import (
     SHARPNESS_THRESHOLD,
+    crop_qualities,
     face_edges,
     filter_blurred,
     light,
@@ -89,3 +90,18 @@ def test_light_and_edges():
     assert brightness.tolist() == pytest.approx([0, 100]) and contrast.tolist() == pytest.approx([0, 100])
     faces = pd.DataFrame({"x1": [0, ""], "x2": [130, ""], "y1": [10, ""], "y2": [75, ""]})
     assert face_edges(faces, 1.3)[0] == pytest.approx(100) and np.isnan(face_edges(faces, 1.3)[1])
+
+
+def test_qualities_are_measured_on_the_crop_unless_the_table_knows_its_sharpness(portraits: list[np.ndarray]) -> None:
+    crops = np.stack([cv2.resize(portrait, (160, 160)) for portrait in portraits])
+    pixels, edges = crops.transpose(0, 3, 1, 2), np.arange(30.0, 30 + len(crops))
+    seen = crop_qualities(pixels, edges)
+    for row, crop, edge in zip(seen.to_dict("records"), crops, edges, strict=True):
+        luma = crop[::2, ::2].astype(float) @ [0.299, 0.587, 0.114]
+        assert row == {
+            "face": edge,
+            "brightness": pytest.approx(luma.mean(), rel=1e-4),
+            "contrast": pytest.approx(luma.std(), rel=1e-4),
+            "sharpness": variance_of_laplacian(crop),
+        }
+    assert (crop_qualities(pixels, edges, np.full(len(crops), 7.0))["sharpness"] == 7).all()

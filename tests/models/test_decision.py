@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from torchfakes_utils.models.decision import Decision, decide, seen_ranges
+from torchfakes_utils.faces.quality import QUALITIES
+from torchfakes_utils.models.decision import LIMITS, Decision, decide, seen_ranges
 
 RANGES = {"face": (60.0, None), "sharpness": (20.0, 900.0), "brightness": (50.0, 190.0), "contrast": (20.0, 90.0)}
 USUAL = {"face": 100, "sharpness": 200, "brightness": 120, "contrast": 50}
@@ -25,6 +26,10 @@ def test_crops_unlike_those_of_training_get_no_answer(changed, said):
     dark = USUAL | {"brightness": 9, "sharpness": 1}
     assert Decision(ranges=RANGES).outside(dark).startswith("too dark"), "which is what made it soft"
     assert Decision().outside(USUAL | changed) == "", "nothing is known of what training has seen"
+
+
+def test_every_quality_that_is_measured_has_a_limit_and_no_other():
+    assert set(LIMITS) == set(QUALITIES)
 
 
 def test_ranges_are_what_was_seen_a_little_widened():

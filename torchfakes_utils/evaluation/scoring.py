@@ -18,10 +18,9 @@ from tqdm import tqdm
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
-from torchfakes_utils.faces.quality import face_edges, light, variance_of_laplacian
+from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges, variance_of_laplacian
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
-from torchfakes_utils.models.decision import QUALITIES
 from torchfakes_utils.models.detector import Detector, torch_device
 from torchfakes_utils.models.preprocessing import Preprocessing
 
@@ -85,7 +84,7 @@ def score(
             for part in read_ahead(parts) if target.type != "cpu" else parts:
                 images = detector.preprocessing.normalise(part.images.to(target, non_blocking=True))
                 logits = detector(images).cpu().double().numpy()  # Apple's GPUs have no float64
-                found.append(_rows(part, logits))
+                found.append(_rows(part, logits, faces, detector.preprocessing.crop_scale))
                 bar.update(len(logits))
     finally:
         detector.train(was_training)
@@ -94,23 +93,23 @@ def score(
     return _table(detector, faces, pd.concat(found).sort_values("row"))
 
 
-def _rows(part: _Part, logits: np.ndarray) -> pd.DataFrame:
+def _rows(part: _Part, logits: np.ndarray, faces: pd.DataFrame, crop_scale: float) -> pd.DataFrame:
     """What is kept of a part: a row a crop, with its place in the table, its logit, and what it looks like."""
-    brightness, contrast = light(part.images.numpy())
-    known = {} if part.sharpness is None else {"sharpness": part.sharpness}
-    return pd.DataFrame({"row": part.rows, "logit": logits, "brightness": brightness, "contrast": contrast, **known})
+    own = faces.iloc[part.rows]
+    sharpness = part.sharpness
+    if sharpness is None:
+        sharpness = pd.to_numeric(own["sharpness"], errors="coerce").to_numpy()
+    seen = crop_qualities(part.images.numpy(), face_edges(own, crop_scale), sharpness)
+    return seen.assign(row=part.rows, logit=logits)
 
 
 def _table(detector: Detector, faces: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """`SCORED_COLUMNS` of the crops that were scored, in the order of `faces`."""
     scored = faces.iloc[found["row"]].reset_index(drop=True)
-    looks = found.reset_index(drop=True).assign(face=face_edges(scored, detector.preprocessing.crop_scale))
-    if "sharpness" not in looks:
-        looks["sharpness"] = pd.to_numeric(scored["sharpness"], errors="coerce")
-    outside = [detector.decision.outside(row) for row in looks[list(QUALITIES)].to_dict("records")]
+    outside = [detector.decision.outside(row) for row in found[list(QUALITIES)].to_dict("records")]
     return scored.assign(
-        logit=looks["logit"],
-        probability_fake=detector.decision.probability(looks["logit"]),
+        logit=found["logit"].to_numpy(),
+        probability_fake=detector.decision.probability(found["logit"]),
         cannot_tell=outside,
         detector=fingerprint(detector),
     )[SCORED_COLUMNS]

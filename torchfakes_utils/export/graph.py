@@ -28,7 +28,7 @@ from torchfakes_utils.export.mtcnn_numpy import SURE
 from torchfakes_utils.faces.tracking import FINER
 from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY
 from torchfakes_utils.io.video import spread
-from torchfakes_utils.models.decision import QUALITIES, Decision
+from torchfakes_utils.models.decision import LIMITS
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.preprocessing import Preprocessing
 
@@ -210,10 +210,10 @@ def describe(detector: Detector, precision: str) -> dict[str, Any]:
             "rule": "fake where the mean of probability_fake over the usable crops of a face is threshold or more, "
             "real below; cannot tell without a usable crop",
             "usable": "each of `order` that has a range lies in it; an end that is null is not looked at",
-            "order": list(QUALITIES),
+            "order": list(LIMITS),
             "measures": _MEASURES,
             "measured_on": f"the crop at {cut} px",
-            "words": _words(),
+            "words": {name: [limit.below, limit.above] for name, limit in LIMITS.items()},
         },
         "face_detection": {
             "networks": list(FACE_NETWORKS),
@@ -231,15 +231,6 @@ def describe(detector: Detector, precision: str) -> dict[str, Any]:
         "licence": "program: MIT; face networks: facenet-pytorch, MIT; detector weights: as the data that they were "
         "trained on allow, see the model card beside the run",
     }  # fmt: skip
-
-
-def _words() -> dict[str, list[str | None]]:
-    """What is said of too little and too much of each quality; None where nothing is."""
-    words = {}
-    for name in QUALITIES:
-        said = [Decision(ranges={name: (1.0, 2.0)}).outside({name: value}) for value in (0.0, 3.0)]
-        words[name] = [None if (word := text.partition(" (")[0]) in ("", "None") else word for text in said]
-    return words
 
 
 def versions(*packages: str) -> dict[str, str]:

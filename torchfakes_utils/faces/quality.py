@@ -1,8 +1,8 @@
-"""How sharp a crop is, and which crops are too blurred to train on.
+"""What a crop looks like: how sharp, bright and rich in contrast it is, how large its face; and which are too blurred.
 
-The measure is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy",
-ICPR 2000): the Laplacian answers to edges, blur removes edges, so a blurred image answers nearly alike everywhere.
-The number depends on the size of the image (enlarging spreads an edge over more pixels), so every crop is brought to
+Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR
+2000): the Laplacian answers to edges, blur removes edges, so a blurred image answers nearly alike everywhere. The
+number depends on the size of the image (enlarging spreads an edge over more pixels), so every crop is brought to
 one size before it is measured; a threshold means nothing without that size.
 """
 
@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
+
+# What is measured of a crop; `models.decision` compares it with the crops of training.
+QUALITIES = ("face", "brightness", "contrast", "sharpness")
 
 # Pixels: the size at which the detector looks at a face. What is not sharp at that size is lost to it.
 CROP_SIZE = 160
@@ -81,6 +84,22 @@ def filter_blurred(
 
 def _blurred(faces: pd.DataFrame, threshold: float) -> pd.Series:
     return faces["sharpness"] < threshold
+
+
+def crop_qualities(crops: np.ndarray, face: np.ndarray, sharpness: np.ndarray | None = None) -> pd.DataFrame:
+    """What crops look like.
+
+    Args:
+        crops: (N, 3, H, W) uint8 RGB.
+        face: (N,) longer edge of each face, in pixels of its frame; NaN where it is not known.
+        sharpness: (N,) from the table; None measures it on the crops, which have to be as they were cut.
+
+    Returns:
+        A row a crop, columns `QUALITIES`.
+    """
+    if sharpness is None:
+        sharpness = np.array([variance_of_laplacian(crop) for crop in crops.transpose(0, 2, 3, 1)])
+    return pd.DataFrame(dict(zip(QUALITIES, (face, *light(crops), sharpness), strict=True)))
 
 
 def light(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

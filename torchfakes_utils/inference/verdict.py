@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.quality import light, variance_of_laplacian
+from torchfakes_utils.faces.quality import crop_qualities
 from torchfakes_utils.faces.tracking import Track
 from torchfakes_utils.io.decoding import Source, name_of
 from torchfakes_utils.io.media import Media
@@ -164,6 +164,8 @@ def _frames(
     track: Track, crops: Sequence[np.ndarray], fake: np.ndarray, decision: Decision, time_of: dict[int, float]
 ) -> list[FrameVerdict]:
     """One person, frame by frame."""
+    edges = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
+    qualities = crop_qualities(np.stack(crops).transpose(0, 3, 1, 2), edges).to_dict("records")
     return [
         FrameVerdict(
             frame=int(frame),
@@ -171,10 +173,10 @@ def _frames(
             box=tuple(round(float(edge), 1) for edge in box),
             probability=float(sure),
             probability_fake=float(score),
-            cannot_tell=decision.outside(_qualities(crop, box)),
+            cannot_tell=decision.outside(seen),
         )
-        for frame, box, sure, score, crop in zip(
-            track.frames, track.boxes, track.probabilities, fake, crops, strict=True
+        for frame, box, sure, score, seen in zip(
+            track.frames, track.boxes, track.probabilities, fake, qualities, strict=True
         )
     ]
 
@@ -207,17 +209,6 @@ def _overall(prediction: Prediction) -> Prediction:
         interval=face.interval,
         reason=who + face.reason,
     )
-
-
-def _qualities(crop: np.ndarray, box: np.ndarray) -> dict[str, float]:
-    """By what a crop (H, W, 3) of the face in `box` is compared with those of training; see `decision.QUALITIES`."""
-    brightness, contrast = light(crop.transpose(2, 0, 1)[None])
-    return {
-        "face": float(max(box[2] - box[0], box[3] - box[1])),
-        "sharpness": variance_of_laplacian(crop),
-        "brightness": float(brightness[0]),
-        "contrast": float(contrast[0]),
-    }
 
 
 def _unlike_training(frames: Sequence[FrameVerdict]) -> str:

@@ -17,16 +17,32 @@ from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.metrics.calibration import fit_temperature, fit_threshold, probability
 from torchfakes_utils.metrics.intervals import bootstrap_interval
 
-# What can be out of range: the quantity, its unit, what is said of too little and of too much of it (None: never said),
-# and by which factor a range is widened beyond what training has seen, for nothing breaks just there. The first that
-# holds is said: what is dark has few edges, too, and light is what would mend it.
-_LIMITS: dict[str, tuple[str, str | None, str | None, float]] = {
-    "face": (" px", "too small", None, 1.25),
-    "brightness": ("", "too dark", "too bright", 1.25),
-    "contrast": ("", "too little contrast", "too much contrast", 1.25),
-    "sharpness": ("", "too blurred", "too noisy", 1.5),
+
+@dataclass(frozen=True)
+class Limit:
+    """How a crop can lie out of the range of one quality.
+
+    Attributes:
+        below: what is said of a crop with less of it than those of training have; None where that is never said.
+        above: the same of one with more.
+        slack: the factor by which a range is widened beyond what training has seen, for nothing breaks just there.
+        unit: behind a number of it.
+    """
+
+    below: str | None
+    above: str | None
+    slack: float = 1.25
+    unit: str = ""
+
+
+# Of each of `faces.quality.QUALITIES`. The first that holds is said: what is dark has few edges, too, and light is what
+# would mend it.
+LIMITS = {
+    "face": Limit("too small", None, unit=" px"),
+    "brightness": Limit("too dark", "too bright"),
+    "contrast": Limit("too little contrast", "too much contrast"),
+    "sharpness": Limit("too blurred", "too noisy", slack=1.5),
 }
-QUALITIES = tuple(_LIMITS)
 
 # The share of training crops at either end that is taken for accidents.
 _TAIL = 0.005
@@ -42,7 +58,7 @@ class Decision:
     Attributes:
         threshold: a face or clip whose P(fake) is this high or higher is called fake.
         temperature: P(fake) is sigmoid(logit / temperature).
-        ranges: {quality: (low, high)} of `QUALITIES`, within which an answer is given; an end may be None, and missing
+        ranges: {quality: (low, high)} of `LIMITS`, within which an answer is given; an end may be None, and missing
             ones are not looked at.
         notes: what has to be known about how they came about, a line each.
         caution: why no answer should be trusted; "" where validation says nothing against the detector.
@@ -62,7 +78,7 @@ class Decision:
         """
         if not (0 <= self.threshold <= 1 and 0 < self.temperature < np.inf):
             raise ValueError(f"threshold {self.threshold}, temperature {self.temperature}")
-        ranges = {name: (low, high) for name, (low, high) in self.ranges.items() if name in _LIMITS}
+        ranges = {name: (low, high) for name, (low, high) in self.ranges.items() if name in LIMITS}
         object.__setattr__(self, "ranges", ranges)
         object.__setattr__(self, "notes", tuple(self.notes))
 
@@ -83,19 +99,19 @@ class Decision:
         """Why a crop gets no answer, or "" for one that does.
 
         Args:
-            qualities: of `QUALITIES`, as many as are known; NaN is not known.
+            qualities: of `LIMITS`, as many as are known; NaN is not known.
 
         Returns:
             Such as "too small (face 31; 70 px or more in training)".
         """
-        for name, (unit, less, more, _) in _LIMITS.items():
+        for name, limit in LIMITS.items():
             if name not in self.ranges or not np.isfinite(value := qualities.get(name, np.nan)):
                 continue
             low, high = self.ranges[name]
             if low is not None and value < low:
-                return f"{less} ({name} {value:.0f}; {low:.0f}{unit} or more wanted)"
+                return f"{limit.below} ({name} {value:.0f}; {low:.0f}{limit.unit} or more wanted)"
             if high is not None and value > high:
-                return f"{more} ({name} {value:.0f}; {high:.0f}{unit} or less wanted)"
+                return f"{limit.above} ({name} {value:.0f}; {high:.0f}{limit.unit} or less wanted)"
         return ""
 
     def to_json(self) -> dict[str, Any]:
@@ -122,7 +138,7 @@ def decide(validation: pd.DataFrame, qualities: pd.DataFrame | None = None) -> D
 
     Args:
         validation: a row a crop, with `CLIP_KEY`, `label` and `logit`.
-        qualities: of the training crops, columns of `QUALITIES`; None looks at none.
+        qualities: of the training crops, columns of `LIMITS`; None looks at none.
 
     Raises:
         InputError: scores that are not finite.
@@ -161,11 +177,14 @@ def seen_ranges(qualities: pd.DataFrame) -> dict[str, tuple[float | None, float 
     """The ranges within which crops of training lay, but for half a per cent at either end, widened a little.
 
     Args:
-        qualities: a row a crop, columns of `QUALITIES`.
+        qualities: a row a crop, columns of `LIMITS`.
     """
     ranges = {}
-    for name, (_, less, more, slack) in _LIMITS.items():
+    for name, limit in LIMITS.items():
         if name in qualities and len(known := qualities[name].dropna()):
             low, high = np.quantile(known, [_TAIL, 1 - _TAIL])
-            ranges[name] = (float(low / slack) if less else None, float(high * slack) if more else None)
+            ranges[name] = (
+                float(low / limit.slack) if limit.below else None,
+                float(high * limit.slack) if limit.above else None,
+            )
     return ranges

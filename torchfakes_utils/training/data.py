@@ -13,7 +13,7 @@ from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import CropStore, open_store
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.quality import face_edges, filter_blurred, light
+from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
@@ -129,22 +129,15 @@ class TrainingData:
                 yield rows[good], images
 
     def qualities(self, most: int = 2000) -> pd.DataFrame:
-        """What the training crops look like: a row for each of at most so many, columns of `decision.QUALITIES`."""
+        """What the training crops look like: a row for each of at most so many, columns `faces.quality.QUALITIES`."""
         some = np.unique(np.linspace(0, len(self.train_faces) - 1, most).round().astype(int))
-        lights = []
+        parts = []
         for rows in np.array_split(some, -(-len(some) // 256)):
             images, good = self._store.read(self._train_rows[rows])
-            known = np.full((2, len(rows)), np.nan)
-            known[:, good] = light(images.numpy())
-            lights.append(known)
-        brightness, contrast = np.hstack(lights)
-        faces = self.train_faces.iloc[some]
-        return pd.DataFrame({
-            "face": face_edges(faces, self._crop_scale),
-            "sharpness": pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy(),
-            "brightness": brightness,
-            "contrast": contrast,
-        })  # fmt: skip
+            faces = self.train_faces.iloc[rows[good]]
+            sharpness = pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy()
+            parts.append(crop_qualities(images.numpy(), face_edges(faces, self._crop_scale), sharpness))
+        return pd.concat(parts, ignore_index=True)
 
     def _read(self, rows: np.ndarray, number: int, drawn: Draw) -> Batch:
         """This process's share of a batch."""
