@@ -274,22 +274,22 @@ print(f"the network of the coin: P(fake) of the ten faces from {low:.3f} to {hig
 # %%
 from torchfakes_utils.explanation.explain import choose
 from torchfakes_utils.explanation.regions import clip_names
-from torchfakes_utils.explanation.sanity_checks import Question, beside, cascade
+from torchfakes_utils.explanation.sanity_checks import Question, cascading_randomisation, detector_similarity
 
 some = choose(faces, 24)  # one crop a clip, real ones and all four methods
 inputs = torch.stack([model.preprocessing.apply(read_crop(file)) for file in some["file"]])
 asked = {method: Question(inputs, [plots.NAMES[label] for label in some["label"]], clip_names(some), method=method)
          for method in ("grad-cam", "layer-cam")}  # fmt: skip
-cascades = {method: cascade(model, question) for method, question in asked.items()}
-lesson_07.cascade_figure(cascades, "Weights become noise from the answer down; when does the map notice?")
+randomised = {method: cascading_randomisation(model, question) for method, question in asked.items()}
+lesson_07.randomisation_figure(randomised, "Weights become noise from the answer down; when does the map notice?")
 
 # %%
-table = cascades["grad-cam"].set_index("changed")
+table = randomised["grad-cam"].set_index("changed")
 for stage in (table.index[1], table.index[-1]):
     row = table.loc[stage]
     print(f"random weights in {stage:15s} rank correlation {row['rank_correlation']:+.2f} "
           f"(95 %: {row['low']:+.2f} to {row['high']:+.2f}), {row['dark']:.0%} of the maps dark")  # fmt: skip
-row = beside(model, coin, asked["grad-cam"], "coin").iloc[0]
+row = detector_similarity(model, coin, asked["grad-cam"], "coin").iloc[0]
 print(f"trained on a coin's labels: {row['rank_correlation']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})")
 
 # %% [markdown]

@@ -40,7 +40,7 @@ real_clip, another = (data / path for path in test.loc[test["label"] == 0, "path
 fake_clip = data / test.loc[test["label"] == 1, "path"].iloc[0]
 real, fake = (read_frames(clip, [20])[1][0] for clip in (real_clip, fake_clip))  # (H, W, 3) uint8 each
 
-shown = [predictor.look(real_clip), predictor.look(fake_clip),
+shown = [predictor.examine(real_clip), predictor.examine(fake_clip),
          lesson_09.look_at(predictor, lesson_09.changed(real, light=0.25))]  # fmt: skip
 titles = ["a real clip", "a fake clip", "a real face, at night"]
 lesson_09.verdicts_figure(shown, titles, predictor.threshold, "Three uploads, three kinds of answer")
@@ -261,7 +261,7 @@ lesson_09.verdicts_figure([look], ["NASA's portrait of Eileen Collins"], predict
 # > be that the clip is fake?
 
 # %%
-both = [predictor.look(clip, frames=25) for clip in (real_clip, fake_clip)]
+both = [predictor.examine(clip, frames=25) for clip in (real_clip, fake_clip)]
 title = "Frames differ; the band is where their mean would lie"
 lesson_09.curves_figure(both, ["a real clip", "a fake clip"], predictor.threshold, title)
 

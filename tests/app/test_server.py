@@ -28,7 +28,7 @@ from torchfakes_utils.app import server
 from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli import main
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.inference.predictor import Look, Predictor
+from torchfakes_utils.inference.predictor import Examination, Predictor
 from torchfakes_utils.inference.verdict import FAKE, Prediction
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.io.video import write_video
@@ -191,7 +191,7 @@ def test_a_heat_map_by_endpoint(served, ask, files, predictor):
     assert (answer["face"], answer["method"], answer["layer"]) == (2, "layer-cam", "repeat_1")
     heat, overlay = png(answer["heat"]), png(answer["overlay"])
     assert overlay.shape == (80, 80, 3)
-    crop = predictor.look(files.two).crops[1, 0]
+    crop = predictor.examine(files.two).crops[1, 0]
     expected = predictor.heat_map(crop, "repeat_1", "layer-cam")
     assert heat.shape == expected.shape
     assert heat / 255 == pytest.approx(expected, abs=0.05)
@@ -514,14 +514,14 @@ class Slow:
         self.detector, self.threshold = predictor.detector, predictor.threshold
         self.go_on, self.busy, self.fail = threading.Event(), threading.Event(), False
 
-    def look(self, source, frames=1):
+    def examine(self, source, frames=1):
         self.busy.set()
         assert self.go_on.wait(60)
         if self.fail:
             raise RuntimeError(f"nobody foresaw {source}")
         picture = np.zeros((20, 20, 3), np.uint8)
         media = Media("x", "photo", np.zeros(1, int), np.zeros(1), [picture])
-        return Look(Prediction("x", "cannot tell", None, "no face found"), media, {})
+        return Examination(Prediction("x", "cannot tell", None, "no face found"), media, {})
 
     def heat_map(self, crop, layer=None, method=""):
         return np.zeros((20, 20), np.float32)

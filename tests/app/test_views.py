@@ -13,7 +13,7 @@ from torchfakes_utils.app import pictures as app_pictures
 from torchfakes_utils.app import views
 from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, Box, boxed
-from torchfakes_utils.inference.predictor import Look
+from torchfakes_utils.inference.predictor import Examination
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.models.decision import Decision
@@ -37,7 +37,7 @@ def face(number, scores, verdict=None, interval=None, left_out=(), step=10, fps=
     return FaceVerdict(number, verdict, mean, interval, reason, frames)
 
 
-def look(*faces, kind="video", notes=()):
+def examination(*faces, kind="video", notes=()):
     """A file in which these people were found; its pictures are even, each a little lighter than the one before."""
     worst = max(faces, key=lambda one: -1 if one.probability_fake is None else one.probability_fake, default=None)
     reason = worst.reason if worst else "no face found in this photo; one is needed that is upright"
@@ -48,7 +48,7 @@ def look(*faces, kind="video", notes=()):
     pictures = [np.full((120, 200, 3), 100 + at, np.uint8) for at in range(count)]
     media = Media("x", kind, indices, indices / 10, pictures, float(indices[-1] / 10))
     crops = {(one.face, frame.frame): np.zeros((32, 32, 3), np.uint8) for one in faces for frame in one.frames}
-    return Look(Prediction("x", *words, list(faces), interval, kind, tuple(notes)), media, crops)
+    return Examination(Prediction("x", *words, list(faces), interval, kind, tuple(notes)), media, crops)
 
 
 class Tags(HTMLParser):
@@ -172,12 +172,12 @@ def test_the_tab_has_a_picture(tmp_path):
 
 
 def test_a_verdict_comes_with_its_uncertainty():
-    prediction = look(face(0, [0.8, 0.86, 0.83], interval=(0.71, 0.92))).prediction
+    prediction = examination(face(0, [0.8, 0.86, 0.83], interval=(0.71, 0.92))).prediction
     assert views.sentence(prediction, 0.39) == (
         "P(fake) 0.83, 95 % interval over frames 0.71 to 0.92; called fake from 0.39 on"
     )
-    assert views.sentence(look(face(0, [0.8])).prediction, 0.39) == "P(fake) 0.80; called fake from 0.39 on"
-    assert views.sentence(look(face(0, [0.8], left_out=[0])).prediction, 0.39) == ""
+    assert views.sentence(examination(face(0, [0.8])).prediction, 0.39) == "P(fake) 0.80; called fake from 0.39 on"
+    assert views.sentence(examination(face(0, [0.8], left_out=[0])).prediction, 0.39) == ""
 
 
 def test_no_score_is_certainty():
@@ -191,7 +191,7 @@ def test_no_score_is_certainty():
     [((0.3, 0.6), True), ((0.41, 0.6), False), ((0.4, 0.6), False), ((0.1, 0.3), False), (None, False)],
 )
 def test_a_close_call_is_said_to_be_one(interval, close):
-    prediction = look(face(0, [0.5, 0.5, 0.5], interval=interval)).prediction
+    prediction = examination(face(0, [0.5, 0.5, 0.5], interval=interval)).prediction
     assert ("close call" in views.doubt(prediction, THRESHOLD)) == close
 
 
@@ -212,7 +212,7 @@ def test_what_cannot_be_told_comes_with_help(lack):
 
 
 def test_the_curve_has_a_point_for_every_frame_at_its_time_and_score():
-    two = look(face(0, [0.0, 0.5, 1.0]), face(1, [1.0, 0.25], left_out=[0])).prediction
+    two = examination(face(0, [0.0, 0.5, 1.0]), face(1, [1.0, 0.25], left_out=[0])).prediction
     drawn = views.curve(two, THRESHOLD, 2.0)
     first, second = drawn["lines"]
     (x0, y0, _), (x1, y1, _), (x2, y2, _) = first["dots"]
@@ -229,36 +229,36 @@ def test_the_curve_has_a_point_for_every_frame_at_its_time_and_score():
     ("seconds", "step"), [(0.08, 0.02), (2, 0.5), (6.5, 1), (61, 10), (3000, 500), (90_000, 20_000)]
 )
 def test_the_axis_has_few_round_numbers(seconds, step):
-    prediction = look(face(0, [0.1, 0.2], fps=1000)).prediction
+    prediction = examination(face(0, [0.1, 0.2], fps=1000)).prediction
     ticks = views.curve(prediction, THRESHOLD, seconds)["ticks"]
     assert [float(text) for _, text in ticks][:2] == [0, step] and 3 <= len(ticks) <= 8
     assert [x for x, _ in ticks] == sorted(x for x, _ in ticks)
 
 
 def test_one_frame_is_no_curve():
-    assert views.curve(look(face(0, [0.3]), face(1, [0.4])).prediction, THRESHOLD, 0.0) is None
-    assert views.curve(look().prediction, THRESHOLD, 0.0) is None
+    assert views.curve(examination(face(0, [0.3]), face(1, [0.4])).prediction, THRESHOLD, 0.0) is None
+    assert views.curve(examination().prediction, THRESHOLD, 0.0) is None
 
 
 def test_peaks_are_the_extremes_of_what_counts():
-    prediction = look(face(0, [0.5, 0.9, 0.1, 0.7], left_out=[2]), face(1, [0.2])).prediction
+    prediction = examination(face(0, [0.5, 0.9, 0.1, 0.7], left_out=[2]), face(1, [0.2])).prediction
     peaks = views.peaks(prediction)
     assert [(peak.face.face, peak.frame.frame, peak.highest) for peak in peaks] == [(0, 10, True), (0, 0, False)]
     assert peaks[0].caption == "Face 1 at its highest: P(fake) 0.90 at 1.00 s (frame 10)"
 
 
 def test_the_frame_that_is_shown_says_most():
-    assert views.shown_frame(look(face(0, [0.1, 0.2, 0.95], left_out=[2]), face(1, [0.3, 0.6])).prediction) == 10
-    assert views.shown_frame(look(face(0, [0.1, 0.5, 0.95], left_out=[2]), face(1, [0.2])).prediction) == 10
-    assert views.shown_frame(look(face(0, [0.1, 0.9], left_out=[0, 1])).prediction) == 10
-    assert views.shown_frame(look().prediction) is None
+    assert views.shown_frame(examination(face(0, [0.1, 0.2, 0.95], left_out=[2]), face(1, [0.3, 0.6])).prediction) == 10
+    assert views.shown_frame(examination(face(0, [0.1, 0.5, 0.95], left_out=[2]), face(1, [0.2])).prediction) == 10
+    assert views.shown_frame(examination(face(0, [0.1, 0.9], left_out=[0, 1])).prediction) == 10
+    assert views.shown_frame(examination().prediction) is None
 
 
 # The page's parts
 
 
 def test_a_photo_s_result():
-    tags = shown(views.result(look(face(0, [0.83]), kind="photo"), THRESHOLD, "me & you <b>.jpg"))
+    tags = shown(views.result(examination(face(0, [0.83]), kind="photo"), THRESHOLD, "me & you <b>.jpg"))
     assert "Probably fake" in tags.text and "me & you <b>.jpg" in tags.text and not tags.all("b")
     assert "P(fake) 0.83" in tags.text and "called fake from 0.40 on." in tags.text
     assert "One picture gives no interval" in tags.text and "Too few frames" not in tags.text
@@ -271,7 +271,7 @@ def test_a_photo_s_result():
 
 def test_every_face_has_its_own_line():
     faces = face(0, [0.2]), face(1, [0.9]), face(2, [0.5], left_out=[0])
-    tags = shown(views.result(look(*faces, kind="photo"), THRESHOLD, "x.jpg"))
+    tags = shown(views.result(examination(*faces, kind="photo"), THRESHOLD, "x.jpg"))
     for line in ("Face 1: probably real. P(fake) 0.20", "Face 2: probably fake. P(fake) 0.90",
                  f"Face 3: cannot tell. A face was found, but it is {DARK}"):  # fmt: skip
         assert line in tags.text
@@ -280,7 +280,7 @@ def test_every_face_has_its_own_line():
 
 
 def test_a_video_s_result():
-    html = views.result(look(face(0, [0.3, 0.9, 0.1], interval=(0.2, 0.6))), THRESHOLD, "clip.mp4")
+    html = views.result(examination(face(0, [0.3, 0.9, 0.1], interval=(0.2, 0.6))), THRESHOLD, "clip.mp4")
     tags = shown(html)
     assert "A close call" in tags.text and "Too few" not in tags.text and "called fake from 0.40 on" in tags.text
     assert "Frame 10, at 1.00 s of 2.00 s." in tags.text
@@ -296,14 +296,14 @@ def test_a_video_s_result():
 
 
 def test_a_close_call_is_not_said_of_nobody():
-    tags = shown(views.result(look(kind="photo"), THRESHOLD, "x.jpg"))
+    tags = shown(views.result(examination(kind="photo"), THRESHOLD, "x.jpg"))
     assert "Cannot tell" in tags.text and "No face found in this photo; one is needed that is upright." in tags.text
     assert "takes up a good part of the frame" in tags.text
     assert tags.all("img")[0]["alt"] == "x.jpg: no face found"
 
 
 def test_notes_are_shown():
-    html = views.result(look(face(0, [0.9]), kind="photo", notes=["3 of 16 frames do not decode"]), 0.4, "x")
+    html = views.result(examination(face(0, [0.9]), kind="photo", notes=["3 of 16 frames do not decode"]), 0.4, "x")
     assert "3 of 16 frames do not decode." in shown(html).text
 
 
@@ -359,7 +359,7 @@ def test_the_page_says_which_way_uploads_take():
 def test_the_page_fetches_nothing_from_elsewhere():
     parts = [views.style(), views.script(AppLimits()), views.head(Decision()), views.empty("photo"),
              views.about(report(), Decision(), AppLimits()),
-             views.result(look(face(0, [0.4, 0.9])), 0.5, "x")]  # fmt: skip
+             views.result(examination(face(0, [0.4, 0.9])), 0.5, "x")]  # fmt: skip
     for part in parts:
         assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", part)
     assert "const mostBytes = 200000000;" in parts[1]

@@ -61,9 +61,9 @@ def test_figures(detector, tiny_faces):
         for name in ("trained", "centre prior") for measure in ("one", "two")
     ])  # fmt: skip
     assert isinstance(lesson_07.agreement_figure(agreement, ["one", "two"], "t"), Figure)
-    cascade = pd.DataFrame({"changed": ["nothing", "head", "block8 to head"], "rank_correlation": [1.0, 0.5, 0.1],
+    randomised = pd.DataFrame({"changed": ["nothing", "head", "block8 to head"], "rank_correlation": [1.0, 0.5, 0.1],
                             "low": [1.0, 0.4, 0.0], "high": [1.0, 0.6, 0.2]})  # fmt: skip
-    assert isinstance(lesson_07.cascade_figure({"grad-cam": cascade, "layer-cam": cascade}, "t"), Figure)
+    assert isinstance(lesson_07.randomisation_figure({"grad-cam": randomised, "layer-cam": randomised}, "t"), Figure)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_photos_change_as_asked(portraits):
 
 
 def test_pictures_show_the_verdict_the_score_and_the_threshold(predictor, clips, portraits):
-    looks = [predictor.look(clips[0], 4), lesson_09.look_at(predictor, lesson_09.changed(portraits[0], light=0.1))]
+    looks = [predictor.examine(clips[0], 4), lesson_09.look_at(predictor, lesson_09.changed(portraits[0], light=0.1))]
     figure = lesson_09.verdicts_figure(looks, ["a", "b"], 0.4, "title")
     assert len(figure.axes) == 4 and [ax.get_xlabel() for ax in figure.axes[2:]] == ["fake", "cannot tell"]
     assert len(figure.axes[0].patches) == 1

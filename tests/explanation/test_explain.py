@@ -101,8 +101,8 @@ def test_layers_checks_and_the_summary(explained):
         (layer, method) for layer in ("block1", "block2", "block3", "block4") for method in METHODS
     }
     checks = found["sanity"]
-    assert checks["cascade"][0]["changed"] == "nothing" and len(checks["cascade"]) == 6
-    assert checks["random_labels"][0]["changed"] == "labels thrown by a coin"
+    assert checks["cascading_randomisation"][0]["changed"] == "nothing" and len(checks["cascading_randomisation"]) == 6
+    assert checks["random_labels"][0]["changed"] == "random labels"
     assert [row["map"] for row in checks["road"]] == ["trained", "centre prior", "random map"]
     assert len(checks["stability"]) == 3
 

@@ -8,7 +8,7 @@ from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.regions import (
     REGIONS,
-    clip_mean,
+    attention_ratio,
     clip_names,
     face_regions,
     landmarks_of,
@@ -16,7 +16,6 @@ from torchfakes_utils.explanation.regions import (
     region_shares,
     region_table,
     shares,
-    times_its_area,
     verdict,
 )
 
@@ -71,18 +70,18 @@ def test_ratio_to_area_counts_clips_not_frames():
     rng = np.random.default_rng(0)
     heat = rng.dirichlet([2, 2], 6)
     area = np.tile([0.25, 0.75], (6, 1))
-    once = times_its_area(heat, area, list("abcdef"))
+    once = attention_ratio(heat, area, list("abcdef"))
     assert once[:, 0] == pytest.approx(heat.mean(axis=0) / [0.25, 0.75])
     assert (once[:, 1] < once[:, 0]).all() and (once[:, 0] < once[:, 2]).all()
     # Ten frames that say the same make no interval shorter.
-    often = times_its_area(heat.repeat(10, axis=0), area.repeat(10, axis=0), np.repeat(list("abcdef"), 10))
+    often = attention_ratio(heat.repeat(10, axis=0), area.repeat(10, axis=0), np.repeat(list("abcdef"), 10))
     assert often == pytest.approx(once)
 
 
 def test_maps_of_zeros_are_left_out():
     heat, area = np.array([[0.5, 0.5], [np.nan, np.nan]]), np.full((2, 2), 0.5)
-    assert times_its_area(heat, area, ["a", "b"]) == pytest.approx(np.ones((2, 3)))
-    assert np.isnan(times_its_area(heat[1:], area[1:], ["b"])).all()
+    assert attention_ratio(heat, area, ["a", "b"]) == pytest.approx(np.ones((2, 3)))
+    assert np.isnan(attention_ratio(heat[1:], area[1:], ["b"])).all()
 
 
 def test_regions_of_some_crops(tiny_faces):
@@ -105,21 +104,15 @@ def test_landmarks_that_make_no_face_are_refused():
         face_regions(np.array([[0.0, 0], [10, 10], [20, 20], [30, 30], [40, 40]]))
 
 
-def test_the_mean_of_clips_counts_each_once():
-    mean, low, high = clip_mean(np.array([1.0, 1, 1, 1, 0]), list("aaaab"))
-    assert mean == 0.5 and low == 0 and high == 1
-    assert clip_mean(np.array([np.nan, 2.0]), ["a", "b"])[0] == 2
-    assert np.isnan(clip_mean(np.array([np.nan]), ["a"])).all()
-    assert np.isnan(clip_mean(np.array([1.0, 3.0]), ["a", "a"])[1]), "one clip has no interval"
-
-
 def test_ninety_five_per_cent_of_the_intervals_hold_the_true_share():
     """Clips whose share of heat scatters about a known mean; three frames of each say nearly the same."""
     generator, held = np.random.default_rng(0), []
     for experiment in range(200):
         share = np.clip(0.3 + 0.1 * generator.normal(size=30), 0, 1).repeat(3) + 0.01 * generator.normal(size=90)
         heat = np.column_stack([share, 1 - share])
-        (_, low, high), _ = times_its_area(heat, np.tile([0.2, 0.8], (90, 1)), np.arange(30).repeat(3), 400, experiment)
+        (_, low, high), _ = attention_ratio(
+            heat, np.tile([0.2, 0.8], (90, 1)), np.arange(30).repeat(3), 400, experiment
+        )
         held.append(low <= 1.5 <= high)
     assert 0.90 <= np.mean(held) <= 0.98
 

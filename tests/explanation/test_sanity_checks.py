@@ -8,8 +8,8 @@ from torch import nn
 from torchfakes_utils.explanation.sanity_checks import (
     SIMILARITY_COLUMNS,
     Question,
-    beside,
-    cascade,
+    cascading_randomisation,
+    detector_similarity,
     randomised,
     road,
     similarity,
@@ -64,8 +64,8 @@ def test_a_fresh_network_has_fresh_averages_and_leaves_the_generator_alone(detec
     assert norms and all((norm.running_mean == 0).all() for norm in norms) and not fresh.training
 
 
-def test_the_cascade_begins_with_the_same_maps_and_ends_with_other_ones(detector, question):
-    table = cascade(detector, question)
+def test_cascading_randomisation_begins_with_the_same_maps_and_ends_with_other_ones(detector, question):
+    table = cascading_randomisation(detector, question)
     assert list(table) == SIMILARITY_COLUMNS and table["changed"].tolist()[:3] == ["nothing", "head", "block4 to head"]
     assert table["rank_correlation"].iloc[0] == pytest.approx(1)
     lit = table[table["crops"] > 0]
@@ -73,7 +73,7 @@ def test_the_cascade_begins_with_the_same_maps_and_ends_with_other_ones(detector
 
 
 def test_a_detector_is_like_itself(detector, question):
-    row = beside(detector, detector, question, "itself").iloc[0]
+    row = detector_similarity(detector, detector, question, "itself").iloc[0]
     assert row["rank_correlation"] == pytest.approx(1) and row["structural_similarity"] == pytest.approx(1)
 
 

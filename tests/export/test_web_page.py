@@ -236,7 +236,7 @@ LIVE = """async ({ looks, threshold }) => {
   const live = new Live(threshold);
   return looks.map(({ time, faces }) => live.add(
     faces.map(({ box, fake, why }, face) => ({
-      face, frames: [{ frame: 0, time: 0, box, probability: 1, probability_fake: fake, cannot_tell: why ?? "" }],
+      face, frames: [{ frame: 0, time: 0, box, face_probability: 1, probability_fake: fake, cannot_tell: why ?? "" }],
     })), time,
   ).map(({ face, verdict, probability_fake, frames }) => ({ face, verdict, probability_fake, looks: frames.length })));
 }"""
@@ -369,7 +369,7 @@ def detector(portraits) -> Detector:
     torch.manual_seed(0)
     detector = Detector(DetectorConfig("Meso4", None, None, Preprocessing(size=128))).eval()
     predictor = Predictor(detector, "cpu")
-    crops = [crop for one in people(portraits) for crop in predictor.look(png(one)).crops.values()]
+    crops = [crop for one in people(portraits) for crop in predictor.examine(png(one)).crops.values()]
     images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
     last = [module for module in detector.modules() if isinstance(module, torch.nn.Linear)][-1]
     with torch.inference_mode():
@@ -656,7 +656,7 @@ def test_the_page_says_what_predict_says(chromium, site, detector, portraits):
                 assert one["face"] == other["face"] >= 1, name
                 (frame,), (reference,) = one["frames"], other["frames"]
                 np.testing.assert_allclose(frame["box"], reference["box"], atol=1, err_msg=name)
-                assert frame["probability"] == pytest.approx(reference["probability"], abs=0.01), name
+                assert frame["face_probability"] == pytest.approx(reference["face_probability"], abs=0.01), name
                 difference = abs(frame["probability_fake"] - reference["probability_fake"])
                 assert difference <= tolerance, (name, difference)
                 worst = max(worst, difference)

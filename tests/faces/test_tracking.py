@@ -18,7 +18,7 @@ from torchfakes_utils.faces.tracking import (
     difference,
     face_near,
     follow,
-    look,
+    thumbnail,
     track_everyone,
     track_face,
 )
@@ -106,7 +106,7 @@ NOBODY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.ze
 
 def tracked(frames: list[np.ndarray], detections: list[Detections], indices: list[int] | None = None) -> Track:
     indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
-    return track_face(indices, detections, [look(frame) for frame in frames], frames[0].shape[:2])
+    return track_face(indices, detections, [thumbnail(frame) for frame in frames], frames[0].shape[:2])
 
 
 def test_gap_is_filled_where_the_face_is(portraits: list[np.ndarray]) -> None:
@@ -181,7 +181,7 @@ def test_face_near_a_track(portraits: list[np.ndarray]) -> None:
 
 
 def pictures(portrait: np.ndarray, shifts: list[int]) -> list[np.ndarray]:
-    return [look(frame) for frame in film(portrait, shifts)]
+    return [thumbnail(frame) for frame in film(portrait, shifts)]
 
 
 def boxes(shifts: list[int], scale: float = 120 / 192) -> np.ndarray:
@@ -217,8 +217,8 @@ def test_face_that_fills_the_picture_has_no_surroundings(portraits: list[np.ndar
 
 
 @given(st.integers(8, 400), st.integers(8, 400), st.integers(1, 200))
-def test_look_keeps_the_shape_and_never_enlarges(height: int, width: int, lines: int) -> None:
-    small = look(np.full((height, width, 3), 50, np.uint8), lines)
+def test_a_thumbnail_keeps_the_shape_and_never_enlarges(height: int, width: int, lines: int) -> None:
+    small = thumbnail(np.full((height, width, 3), 50, np.uint8), lines)
     assert small.dtype == np.uint8
     assert min(small.shape) <= max(lines, 1)
     assert small.shape[0] <= height

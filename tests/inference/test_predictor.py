@@ -101,7 +101,7 @@ def test_a_photo_goes_the_way_of_the_training_crops(predictor, tmp_path):
     (frame,) = face.frames
     assert overlap(frame.box, FACE) > 0.7
     assert (frame.frame, frame.time, face.face) == (0, 0, 0)
-    assert frame.probability > 0.9
+    assert frame.face_probability > 0.9
     assert (face.verdict, face.probability_fake) == (prediction.verdict, frame.probability_fake)
     assert face.interval is None and prediction.kind == "photo"  # one frame tells nothing of others
     # The same crop as extraction would cut, from the same box.
@@ -280,7 +280,7 @@ def test_a_prediction_is_json_as_promised(predictor, tmp_path):
     (face,) = value["faces"]
     assert face["face"] == 1  # as in the reasons, in pictures and in the app
     assert set(face) == {"face", "verdict", "probability_fake", "interval", "reason", "frames"}
-    assert set(face["frames"][0]) == {"frame", "time", "box", "probability", "probability_fake", "cannot_tell"}
+    assert set(face["frames"][0]) == {"frame", "time", "box", "face_probability", "probability_fake", "cannot_tell"}
     assert len(face["frames"][0]["box"]) == 4
     json.dumps(predictor.predict(tmp_path / "no\udce9such.png").to_json(), ensure_ascii=False).encode()
 
@@ -363,7 +363,7 @@ def test_a_clip_of_the_training_set_gives_the_very_crops_that_extraction_stored(
     clips = read_table(tiny_ffpp / "clips.csv", CLIP_COLUMNS).set_index(CLIP_KEY)["path"]
     compared = 0
     for key, rows in faces[faces["label"] == 0].groupby(CLIP_KEY):
-        seen = predictor.look(tiny_ffpp / clips[key], frames=4)
+        seen = predictor.examine(tiny_ffpp / clips[key], frames=4)
         assert [frame.frame for frame in seen.prediction.faces[0].frames] == rows["frame"].tolist()
         for row in rows.itertuples():
             stored = read_crop(tiny_faces / row.path).permute(1, 2, 0).numpy()
@@ -377,17 +377,17 @@ def test_a_fake_looked_at_for_itself_is_cut_in_extraction_as_in_prediction(tiny_
     faces = read_table(tmp_path / "faces.csv", FACE_COLUMNS)
     row = faces[faces["label"] == 1].iloc[0]
     clips = read_table(tiny_ffpp / "clips.csv", CLIP_COLUMNS).set_index(CLIP_KEY)["path"]
-    seen = Predictor(BrightnessDetector(), "cpu").look(tiny_ffpp / clips[tuple(row[CLIP_KEY])], frames=2)
+    seen = Predictor(BrightnessDetector(), "cpu").examine(tiny_ffpp / clips[tuple(row[CLIP_KEY])], frames=2)
     stored = read_crop(tmp_path / row["path"]).permute(1, 2, 0).numpy()
     assert np.array_equal(seen.crops[0, row["frame"]], stored)
 
 
-def test_a_look_keeps_pictures_crops_and_heat_maps(tmp_path):
+def test_an_examination_keeps_pictures_crops_and_heat_maps(tmp_path):
     torch.manual_seed(0)
     detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
     predictor = Predictor(detector, "cpu")
     clip = write_video(tmp_path / "a.mp4", [np.roll(ASTRONAUT, i, axis=1) for i in range(6)], fps=8, crf=5)
-    seen = predictor.look(clip, frames=3)
+    seen = predictor.examine(clip, frames=3)
     (face,) = seen.prediction.faces
     assert set(seen.crops) == {(0, frame.frame) for frame in face.frames}
     assert np.abs(seen.picture(3).astype(int) - np.roll(ASTRONAUT, 3, axis=1)).mean() < 6
@@ -396,7 +396,7 @@ def test_a_look_keeps_pictures_crops_and_heat_maps(tmp_path):
     with pytest.raises(InputError, match="no layer"):
         predictor.heat_map(seen.crops[0, 1], "nothing")
     with pytest.raises(InputError, match="no such file"):
-        predictor.look(tmp_path / "absent.png")
+        predictor.examine(tmp_path / "absent.png")
 
 
 def test_from_run_loads_the_best_detector(tmp_path):

@@ -8,8 +8,15 @@ from hypothesis import strategies as st
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip, eer
-from torchfakes_utils.metrics.bootstrap import METRICS, draws, equal_error_rate, replicate_metrics
-from torchfakes_utils.metrics.intervals import bootstrap_interval, compare, intervals, over_runs, with_intervals
+from torchfakes_utils.metrics.bootstrap import METRICS, draws, equal_error_rate, replicate_means, replicate_metrics
+from torchfakes_utils.metrics.intervals import (
+    bootstrap_interval,
+    compare,
+    intervals,
+    mean_by_clip,
+    over_runs,
+    with_intervals,
+)
 
 from helpers.strategies import both_classes, scored_pairs
 
@@ -224,3 +231,23 @@ def test_a_recipe_over_its_seeds():
 def test_the_mean_of_frames_is_what_is_compared():
     frames = pd.concat([simulated(np.random.default_rng(seed), 5, 5) for seed in range(3)], ignore_index=True)
     assert set(compare(by_clip(frames), by_clip(frames))) == set(METRICS)
+
+
+# --- means
+
+
+def test_the_mean_of_clips_counts_each_once():
+    mean, low, high = mean_by_clip(np.array([1.0, 1, 1, 1, 0]), list("aaaab"))
+    assert mean == 0.5 and low == 0 and high == 1
+    assert mean_by_clip(np.array([np.nan, 2.0]), ["a", "b"])[0] == 2
+    assert np.isnan(mean_by_clip(np.array([np.nan]), ["a"])).all()
+    assert np.isnan(mean_by_clip(np.array([1.0, 3.0]), ["a", "a"])[1]), "one clip has no interval"
+
+
+def test_the_interval_of_a_mean_is_that_of_data_sets_drawn_one_by_one():
+    """The counts of the shortcut against the plain way: draw the rows, then take their mean."""
+    values = np.random.default_rng(4).normal(size=(30, 2))
+    rows = np.random.default_rng(7).integers(0, 30, (500, 30))
+    assert replicate_means(values, 500, seed=7) == pytest.approx(values[rows].mean(axis=1))
+    low, high = np.quantile(values[rows, 0].mean(axis=1), [0.025, 0.975])
+    assert mean_by_clip(values[:, 0], range(30), 500, seed=7) == pytest.approx((values[:, 0].mean(), low, high))

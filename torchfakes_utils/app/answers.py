@@ -14,15 +14,15 @@ from torchfakes_utils.app.limits import Uploads
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import check_choice, overlay
 from torchfakes_utils.inference.config import FRAMES
-from torchfakes_utils.inference.predictor import Look, Predictor
+from torchfakes_utils.inference.predictor import Examination, Predictor
 
 logger = logging.getLogger(__name__)
 
 # Of a video, for those who call an endpoint.
 _MOST_FRAMES = 64
 
-# What the page needs of a look: the verdict as HTML, and a crop of each face that was judged, by its number from 1; the
-# one that decides comes first.
+# What the page needs of an examination: the verdict as HTML, and a crop of each face that was judged, by its number
+# from 1 on; the one that decides comes first.
 Shown = tuple[str, dict[int, np.ndarray]]
 
 
@@ -90,8 +90,8 @@ class Answers:
 
     @_discreet
     def _shown(self, path: Path, name: str) -> Shown:
-        look = self.predictor.look(path, self.frames)
-        return views.result(look, self.predictor.threshold, name), telling_crops(look)
+        examined = self.predictor.examine(path, self.frames)
+        return views.result(examined, self.predictor.threshold, name), telling_crops(examined)
 
     @_discreet
     def explain(self, crops: dict[int, np.ndarray] | None, face: int, method: str, layer: str) -> str:
@@ -117,10 +117,10 @@ class Answers:
         with self.uploads.taken(upload) as (path, name):
             layer = check_choice(self.predictor.detector, layer or None, method)
             try:
-                look = self.predictor.look(path, self.frames)
+                examined = self.predictor.examine(path, self.frames)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from error
-        crops = telling_crops(look)
+        crops = telling_crops(examined)
         face = face or next(iter(crops), 0)  # the one that decides comes first
         if face not in crops:
             known = ", ".join(map(str, sorted(crops))) or "none"
@@ -134,7 +134,7 @@ class Answers:
             "layer": layer,
             "heat": pictures.data_url(np.rint(heat * 255).astype(np.uint8), exact=True),
             "overlay": pictures.data_url(overlay(crops[face], heat), exact=True),
-            "notes": list(look.prediction.notes),
+            "notes": list(examined.prediction.notes),
         }
 
     def warm_up(self) -> None:
@@ -142,7 +142,7 @@ class Answers:
         import skimage.data
 
         size = self.predictor.detector.preprocessing.crop_size
-        self.predictor.look(pictures.jpeg(skimage.data.astronaut()))
+        self.predictor.examine(pictures.jpeg(skimage.data.astronaut()))
         self.predictor.heat_map(np.zeros((size, size, 3), np.uint8))
 
 
@@ -152,13 +152,13 @@ def _checked(frames: Any) -> int:
     return int(frames)
 
 
-def telling_crops(look: Look) -> dict[int, np.ndarray]:
+def telling_crops(examined: Examination) -> dict[int, np.ndarray]:
     """Of each face that was judged, by its number from 1, the crop that looks most fake; the deciding face first."""
     crops = {}
-    deciding = look.prediction.deciding
-    for face in sorted(look.prediction.faces, key=lambda face: face is not deciding):
+    deciding = examined.prediction.deciding
+    for face in sorted(examined.prediction.faces, key=lambda face: face is not deciding):
         usable = [frame for frame in face.frames if not frame.cannot_tell]
         if usable:
             most = max(usable, key=lambda frame: frame.probability_fake)
-            crops[face.face + 1] = look.crops[face.face, most.frame]
+            crops[face.face + 1] = examined.crops[face.face, most.frame]
     return crops

@@ -1,4 +1,4 @@
-"""What the app shows, as pictures and HTML: pure functions of a look at a file, which know nothing of Gradio.
+"""What the app shows, as pictures and HTML: pure functions of a file that was examined, which know nothing of Gradio.
 
 Everything is inside the HTML, pictures too, so that nothing of an upload is ever written to a file. Real is blue, fake
 vermilion, and what cannot be told grey; since colour alone tells not everybody, each has a mark, a word and a line.
@@ -15,7 +15,7 @@ import numpy as np
 from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, SMALL, Box, boxed, data_url
 from torchfakes_utils.explanation.heat_maps import overlay
-from torchfakes_utils.inference.predictor import Look
+from torchfakes_utils.inference.predictor import Examination
 from torchfakes_utils.inference.verdict import (
     CANNOT_TELL,
     FAKE,
@@ -172,21 +172,21 @@ def curve(prediction: Prediction, threshold: float, duration: float) -> dict[str
     }  # fmt: skip
 
 
-def result(look: Look, threshold: float, name: str) -> str:
+def result(examined: Examination, threshold: float, name: str) -> str:
     """What is shown of a file that could be opened, as HTML.
 
     Args:
-        look: the predictor's.
+        examined: the predictor's.
         threshold: from which on a face is called fake.
         name: the file's, as its owner knows it.
     """
-    prediction = look.prediction
+    prediction = examined.prediction
     frame = shown_frame(prediction)
-    frame = int(look.media.indices[0]) if frame is None else frame
+    frame = int(examined.media.indices[0]) if frame is None else frame
     boxes = boxes_in(prediction, frame)
     who = ", ".join(f"face {box.number} {box.verdict}" for box in boxes) or "no face found"
     moving = prediction.kind != "photo"
-    when = look.media.times[look.media.indices.tolist().index(frame)]
+    when = examined.media.times[examined.media.indices.tolist().index(frame)]
     return _render(
         "result",
         prediction=prediction,
@@ -195,14 +195,14 @@ def result(look: Look, threshold: float, name: str) -> str:
         sentence=sentence(prediction, threshold),
         doubt=doubt(prediction, threshold),
         threshold=threshold,
-        picture=data_url(boxed(look.picture(frame), boxes)),
+        picture=data_url(boxed(examined.picture(frame), boxes)),
         alt=f"{name}: " + (f"frame {frame}, at {when:.2f} s; " if moving else "") + who,
-        caption=f"Frame {frame}, at {when:.2f} s of {look.media.duration:.2f} s." if moving else "",
+        caption=f"Frame {frame}, at {when:.2f} s of {examined.media.duration:.2f} s." if moving else "",
         faces=[(face, sentence(face, threshold)) for face in prediction.faces],
-        curve=curve(prediction, threshold, look.media.duration) if moving else None,
+        curve=curve(prediction, threshold, examined.media.duration) if moving else None,
         peaks=[
             (
-                data_url(boxed(look.picture(peak.frame.frame), boxes_in(prediction, peak.frame.frame), SMALL)),
+                data_url(boxed(examined.picture(peak.frame.frame), boxes_in(prediction, peak.frame.frame), SMALL)),
                 peak.caption,
             )
             for peak in (peaks(prediction) if moving else [])

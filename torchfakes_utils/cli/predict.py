@@ -8,7 +8,7 @@ import pandas as pd
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation import heat_maps
-from torchfakes_utils.inference.predictor import Look, Predictor
+from torchfakes_utils.inference.predictor import Examination, Predictor
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.files import atomic_write
@@ -106,19 +106,19 @@ def with_heat_maps(
         try:
             if why_not:
                 raise InputError(why_not)
-            seen = predictor.look(source, frames)
+            examined = predictor.examine(source, frames)
         except InputError as error:
             name = str(source)
             yield Prediction(name, CANNOT_TELL, None, str(error).removeprefix(f"{name}: "))
             continue
-        _write_maps(predictor, seen, Path(folder) / f"{number:04d}-{Path(str(source)).stem[:60]}")
-        yield seen.prediction
+        _write_maps(predictor, examined, Path(folder) / f"{number:04d}-{Path(str(source)).stem[:60]}")
+        yield examined.prediction
 
 
-def _write_maps(predictor: Predictor, seen: Look, stem: Path) -> None:
-    for face in seen.prediction.faces:
+def _write_maps(predictor: Predictor, examined: Examination, stem: Path) -> None:
+    for face in examined.prediction.faces:
         frame = max(face.frames, key=lambda one: one.probability_fake).frame
-        crop = seen.crops[face.face, frame]
+        crop = examined.crops[face.face, frame]
         both = cv2.hconcat([crop, heat_maps.overlay(crop, predictor.heat_map(crop))])
         with atomic_write(stem.with_name(f"{stem.name}-face{face.face + 1}.png")) as temporary:
             temporary.write_bytes(cv2.imencode(".png", both[:, :, ::-1])[1].tobytes())

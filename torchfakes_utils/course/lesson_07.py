@@ -152,11 +152,11 @@ def agreement_figure(table: pd.DataFrame, measures: Sequence[str], title: str) -
     return plots.finish(figure)
 
 
-def cascade_figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
+def randomisation_figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
     """How alike maps stay when weights are replaced by random ones, a curve a method.
 
     Args:
-        tables: by the method's name, from `sanity_checks.cascade`.
+        tables: by the method's name, from `sanity_checks.cascading_randomisation`.
         title: the figure's one message.
     """
     figure, ax = plt.subplots(figsize=(8.0, 3.9))

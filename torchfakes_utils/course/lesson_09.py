@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image, ImageFilter
 
 from torchfakes_utils.course import exercises, plots
-from torchfakes_utils.inference.predictor import Look, Predictor
+from torchfakes_utils.inference.predictor import Examination, Predictor
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, Prediction
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames, write_video
@@ -68,7 +68,7 @@ def uploads(folder: Path, clip: Path, another: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def verdicts_figure(looks: Sequence[Look], titles: Sequence[str], threshold: float, title: str) -> Figure:
+def verdicts_figure(looks: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
     """What was looked at, each with its faces boxed, and below it its score on one axis with the threshold.
 
     Args:
@@ -125,21 +125,21 @@ def changed(photo: np.ndarray, light: float = 1.0, blur: float = 0.0, size: floa
 
 def changed_figure(predictor: Predictor, photo: np.ndarray, light: float, blur: float, size: float) -> Figure:
     """A changed photo with its verdict."""
-    look = predictor.look(_png(changed(photo, light, blur, size)))
+    look = predictor.examine(_png(changed(photo, light, blur, size)))
     why = look.prediction.reason.partition(": ")[0] if look.prediction.verdict == CANNOT_TELL else ""
     return verdicts_figure([look], ["\n".join(textwrap.wrap(why, 44)[:3])], predictor.threshold, "")
 
 
-def look_at(predictor: Predictor, photo: np.ndarray) -> Look:
+def look_at(predictor: Predictor, photo: np.ndarray) -> Examination:
     """A photo (H, W, 3) uint8 that is in memory, judged."""
-    return predictor.look(_png(photo))
+    return predictor.examine(_png(photo))
 
 
 def _png(photo: np.ndarray) -> bytes:
     return cv2.imencode(".png", photo[:, :, ::-1])[1].tobytes()
 
 
-def curves_figure(looks: Sequence[Look], titles: Sequence[str], threshold: float, title: str) -> Figure:
+def curves_figure(looks: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
     """P(fake) over time, frame by frame, with the mean over frames and its interval.
 
     Args:

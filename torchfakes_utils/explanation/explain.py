@@ -1,8 +1,8 @@
 """Where a detector looks, measured: pictures, attention by region, agreement with the masks, and sanity checks.
 
 Everything is measured beside networks that know nothing, for a map that looks plausible is no evidence: the same
-architecture with random weights, a centre prior, random maps, and, where one was trained, a network whose labels were
-thrown by a coin.
+architecture with random weights, a centre prior, random maps, and, where one was trained, a network trained
+on random labels.
 """
 
 import itertools
@@ -28,7 +28,14 @@ from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.heat_maps import NAMES, check_choice, grad_cam, overlay
 from torchfakes_utils.explanation.mask_agreement import agreement, agreement_table, baselines, crop_masks, find_data
 from torchfakes_utils.explanation.regions import clip_names, region_shares, region_table
-from torchfakes_utils.explanation.sanity_checks import Question, beside, cascade, road, stability, untrained
+from torchfakes_utils.explanation.sanity_checks import (
+    Question,
+    cascading_randomisation,
+    detector_similarity,
+    road,
+    stability,
+    untrained,
+)
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
@@ -256,11 +263,11 @@ def _checks(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanat
     shuffled = None
     if config.random_labels is not None:
         other = load(config.random_labels, detector.device)
-        shuffled = _rows(beside(detector, other, question, "labels thrown by a coin"))
+        shuffled = _rows(detector_similarity(detector, other, question, RANDOM_LABELS))
     return {
         "sanity": {
             "crops": len(question.images),
-            "cascade": _rows(cascade(detector, question)),
+            "cascading_randomisation": _rows(cascading_randomisation(detector, question)),
             "random_labels": shuffled,
             "stability": _rows(stability(detector, question)),
             "road": _rows(road(detector, question)),

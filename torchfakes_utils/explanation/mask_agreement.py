@@ -15,10 +15,11 @@ import pandas as pd
 from torchfakes_utils.datasets.faceforensics import mask_path
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import fitted
-from torchfakes_utils.explanation.regions import clip_mean, clip_names
+from torchfakes_utils.explanation.regions import clip_names
 from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import frames_at, probe
+from torchfakes_utils.metrics.intervals import mean_by_clip
 
 AGREEMENT_COLUMNS = ["method", "map", "measure", "value", "low", "high", "crops", "clips"]
 
@@ -215,5 +216,5 @@ def agreement_table(measured: Mapping[str, pd.DataFrame], faces: pd.DataFrame) -
                 values = rows.loc[chosen, measure].to_numpy(np.float64)
                 lit = chosen & rows[measure].notna().to_numpy()
                 counts = int(lit.sum()), len(set(names[lit]))
-                table.append((method, name, measure, *clip_mean(values, names[chosen]), *counts))
+                table.append((method, name, measure, *mean_by_clip(values, names[chosen]), *counts))
     return pd.DataFrame(table, columns=AGREEMENT_COLUMNS)

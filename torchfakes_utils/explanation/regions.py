@@ -8,15 +8,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import NAMES
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.metrics.bootstrap import MEAN_REPLICATES, percentiles, replicate_means
+from torchfakes_utils.metrics.intervals import clip_means
 
 REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")
 REGION_COLUMNS = ["kind", "region", "crops", "clips", "area", "ratio", "low", "high", "verdict"]
-
-_REPLICATES = 2000
 
 
 def landmarks_of(text: str) -> np.ndarray:
@@ -87,8 +88,8 @@ def shares(heat: np.ndarray, parts: np.ndarray, count: int) -> tuple[np.ndarray,
     return warm / total if total > 0 else np.full(count, np.nan), area
 
 
-def times_its_area(
-    heat: np.ndarray, area: np.ndarray, clips: Sequence[object], replicates: int = _REPLICATES, seed: int = 0
+def attention_ratio(
+    heat: np.ndarray, area: np.ndarray, clips: ArrayLike, replicates: int = MEAN_REPLICATES, seed: int = 0
 ) -> np.ndarray:
     """Share of heat over share of area, with a 95 % interval from drawing clips, not frames, again and again.
 
@@ -106,43 +107,11 @@ def times_its_area(
     kept = ~np.isnan(heat).any(axis=1)
     if not kept.any():
         return np.full((heat.shape[1], 3), np.nan)
-    by_clip = [_clip_means(values[kept], np.asarray(clips, object)[kept]) for values in (heat, area)]
-    draws = np.random.default_rng(seed).integers(0, len(by_clip[0]), (replicates, len(by_clip[0])))
+    by_clip = [clip_means(values[kept], np.asarray(clips, object)[kept]) for values in (heat, area)]
+    drawn = [replicate_means(means, replicates, seed) for means in by_clip]  # (replicates, K), of the same clips
     with np.errstate(invalid="ignore", divide="ignore"):  # a part that no crop has: 0 / 0
-        ratio = by_clip[0].mean(axis=0) / by_clip[1].mean(axis=0)
-        drawn = by_clip[0][draws].mean(axis=1) / by_clip[1][draws].mean(axis=1)  # (replicates, K)
-    return np.column_stack([ratio, *np.quantile(drawn, [0.025, 0.975], axis=0)])
-
-
-def clip_mean(
-    values: np.ndarray, clips: Sequence[object], replicates: int = _REPLICATES, seed: int = 0
-) -> tuple[float, float, float]:
-    """Mean over clips of the means of their crops, and its 95 % interval by clip.
-
-    Args:
-        values: (N,), one a crop; NaN is left out.
-        clips: (N,) which clip each crop is of.
-        replicates: of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        Mean, low, high; NaN where nothing is left; an interval of NaN for a single clip.
-    """
-    values, clips = np.asarray(values, np.float64), np.asarray(clips, object)
-    kept = ~np.isnan(values)
-    if not kept.any():
-        return np.nan, np.nan, np.nan
-    means = _clip_means(values[kept, None], clips[kept])[:, 0]
-    if len(means) < 2:
-        return float(means[0]), np.nan, np.nan
-    draws = np.random.default_rng(seed).integers(0, len(means), (replicates, len(means)))
-    low, high = np.quantile(means[draws].mean(axis=1), [0.025, 0.975])
-    return float(means.mean()), float(low), float(high)
-
-
-def _clip_means(values: np.ndarray, clips: np.ndarray) -> np.ndarray:
-    """(N, K) of crops to (C, K) of their clips."""
-    return pd.DataFrame(values).groupby(pd.factorize(clips)[0]).mean().to_numpy()
+        ratio, ratios = by_clip[0].mean(axis=0) / by_clip[1].mean(axis=0), drawn[0] / drawn[1]
+    return np.column_stack([ratio, [percentiles(column) for column in ratios.T]])
 
 
 def region_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> np.ndarray:
@@ -153,10 +122,10 @@ def region_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> np.ndarray
         faces: their rows of faces.csv.
 
     Returns:
-        (7, 3): ratio, and the low and high end of its interval by clip; see `times_its_area`.
+        (7, 3): ratio, and the low and high end of its interval by clip; see `attention_ratio`.
     """
     heat, area = region_shares(maps, faces)
-    return times_its_area(heat, area, clip_names(faces))
+    return attention_ratio(heat, area, clip_names(faces))
 
 
 def region_shares(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +158,7 @@ def region_table(heat: np.ndarray, area: np.ndarray, faces: pd.DataFrame) -> pd.
             continue
         lit = own & ~np.isnan(heat).any(axis=1)
         counts = int(lit.sum()), len(set(names[lit]))
-        for index, (ratio, low, high) in enumerate(times_its_area(heat[own], area[own], names[own])):
+        for index, (ratio, low, high) in enumerate(attention_ratio(heat[own], area[own], names[own])):
             share = float(area[own, index].mean())
             rows.append((kind, REGIONS[index], *counts, share, ratio, low, high, verdict(low, high)))
     return pd.DataFrame(rows, columns=REGION_COLUMNS)

@@ -17,7 +17,7 @@ from skimage.metrics import structural_similarity
 
 from torchfakes_utils.explanation.heat_maps import NAMES, grad_cam
 from torchfakes_utils.explanation.mask_agreement import centre_prior, random_map
-from torchfakes_utils.explanation.regions import clip_mean
+from torchfakes_utils.metrics.intervals import mean_by_clip
 from torchfakes_utils.models.detector import Detector
 
 SIMILARITY_COLUMNS = ["changed", "rank_correlation", "low", "high", "structural_similarity", "dark", "crops"]
@@ -74,7 +74,7 @@ def randomised(detector: Detector, stages: int, seed: int = 0) -> Detector:
     return changed
 
 
-def cascade(detector: Detector, question: Question, seed: int = 0) -> pd.DataFrame:
+def cascading_randomisation(detector: Detector, question: Question, seed: int = 0) -> pd.DataFrame:
     """How the maps change when the weights are replaced by random ones, stage after stage from the answer down.
 
     Returns:
@@ -92,7 +92,7 @@ def cascade(detector: Detector, question: Question, seed: int = 0) -> pd.DataFra
     return pd.DataFrame(rows, columns=SIMILARITY_COLUMNS)
 
 
-def beside(detector: Detector, other: Detector, question: Question, name: str) -> pd.DataFrame:
+def detector_similarity(detector: Detector, other: Detector, question: Question, name: str) -> pd.DataFrame:
     """How alike the maps of two detectors are; `SIMILARITY_COLUMNS`, one row."""
     found = similarity(question.ask(detector), question.ask(other), question.clips)
     return pd.DataFrame([(name, *found)], columns=SIMILARITY_COLUMNS)
@@ -131,7 +131,7 @@ def similarity(
         structural_similarity(one, two, data_range=1.0) for one, two in zip(first[lit], second[lit], strict=True)
     ]
     mean = float(np.mean(structure)) if structure else np.nan
-    return *clip_mean(correlations, clips), mean, float(np.mean(~lit)) if len(lit) else np.nan, int(lit.sum())
+    return *mean_by_clip(correlations, clips), mean, float(np.mean(~lit)) if len(lit) else np.nan, int(lit.sum())
 
 
 def _rank_correlation(one: np.ndarray, two: np.ndarray) -> float:
@@ -171,7 +171,7 @@ def road(detector: Detector, question: Question, share: float = REMOVED, seed: i
     rows = []
     for name, heat in ways.items():
         falls = _falls(detector, images, _ordered(heat, generator), signs, share) if len(images) else np.empty(0)
-        rows.append((name, *clip_mean(falls, clips), len(falls)))
+        rows.append((name, *mean_by_clip(falls, clips), len(falls)))
     return pd.DataFrame(rows, columns=REMOVAL_COLUMNS)
 
 

@@ -28,7 +28,7 @@ from torchfakes_utils.faces.tracking import (
     aligned,
     detect_twice,
     face_near,
-    look,
+    thumbnail,
     track_face,
 )
 from torchfakes_utils.io.files import atomic_write
@@ -82,7 +82,7 @@ class _Reference:
     """What an original lends to its fakes."""
 
     indices: np.ndarray  # (N,) frames that were looked at
-    looks: list[np.ndarray]  # of each of them
+    thumbnails: list[np.ndarray]  # of each of them
     track: Track
     size: tuple[int, int]  # of its frames: height, width
     length: int  # how many frames the clip has
@@ -179,10 +179,10 @@ def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, lis
     frames_in_all, _ = length(path)
     wanted = spread(job.config.frames, frames_in_all)
     indices, frames = zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True)
-    indices, looks, size = np.asarray(indices), [look(frame) for frame in frames], frames[0].shape[:2]
+    indices, thumbnails, size = np.asarray(indices), [thumbnail(frame) for frame in frames], frames[0].shape[:2]
     detections = detect_twice(detector, frames, job.config.min_probability)
-    track = track_face(indices, detections, looks, size, job.config.min_probability)
-    return _Reference(indices, looks, track, size, frames_in_all), list(frames)
+    track = track_face(indices, detections, thumbnails, size, job.config.min_probability)
+    return _Reference(indices, thumbnails, track, size, frames_in_all), list(frames)
 
 
 def _cut(
@@ -207,7 +207,7 @@ def _cut_as_in(
     place = {int(index): at for at, index in enumerate(track.frames)}
     known = [index for index in wanted if index in place]
     checked = {known[at] for at in spread(_COMPARED, len(known))}
-    looks = dict(zip(reference.indices.tolist(), reference.looks, strict=True))
+    thumbnails = dict(zip(reference.indices.tolist(), reference.thumbnails, strict=True))
     crops, compared, unknown = {}, [], {}
     for index, frame in frames_at(path, wanted, job.decoders):
         if frame.shape[:2] != reference.size:
@@ -217,7 +217,9 @@ def _cut_as_in(
             continue
         at = place[index]
         if index in checked:
-            compared.append((looks[index], look(frame), track.boxes[at] * (looks[index].shape[0] / frame.shape[0])))
+            compared.append(
+                (thumbnails[index], thumbnail(frame), track.boxes[at] * (thumbnails[index].shape[0] / frame.shape[0]))
+            )
         crops[index] = _crop(frame, track, at, job.config)
     if not compared or not aligned(*zip(*compared, strict=True)):
         return None
@@ -245,14 +247,14 @@ def _cut_unknown(
 
 
 def _recall(original: Clip, job: Job) -> _Reference | None:
-    """What an original that an earlier run has done lends to its fakes: its part remembers all but the looks."""
+    """What an original that an earlier run has done lends to its fakes: its part remembers all but the thumbnails."""
     try:
         track = json.loads(part_path(job.out, original).read_text(encoding="utf-8"))["track"]
         indices = track.pop("looked_at")
         frames_in_all = track.pop("length")
         pictures, size = [], (0, 0)
         for _, frame in frames_at(job.root / str(original["path"]), indices, job.decoders):
-            pictures.append(look(frame))
+            pictures.append(thumbnail(frame))
             size = frame.shape[:2]
         return _Reference(np.asarray(indices), pictures, Track.from_json(track), size, frames_in_all)
     except (OSError, ValueError, KeyError, TypeError, InputError):

@@ -29,7 +29,7 @@ FINER = 4.0
 _LEAST_PRESENCE = 0.25
 
 # Edge of the shorter side of the small grey pictures by which frames are compared, px.
-LOOK_LINES = 120
+THUMBNAIL_LINES = 120
 
 # A gap is filled if it is no longer than this (in frames looked at), …
 _LONGEST_GAP = 4
@@ -86,7 +86,7 @@ class Track:
         )
 
 
-def look(frame: np.ndarray, lines: int = LOOK_LINES) -> np.ndarray:
+def thumbnail(frame: np.ndarray, lines: int = THUMBNAIL_LINES) -> np.ndarray:
     """A small grey picture of a frame, by which frames are compared.
 
     Args:
@@ -149,7 +149,7 @@ def detect_twice(
 def track_everyone(
     frames: np.ndarray,
     detections: Sequence[Detections],
-    looks: Sequence[np.ndarray],
+    thumbnails: Sequence[np.ndarray],
     size: tuple[int, int],
     min_probability: float = DEFAULTS.min_probability,
 ) -> list[Track]:
@@ -165,7 +165,7 @@ def track_everyone(
         chosen = follow(faces, min_probability)
         if all(index is None for index in chosen):
             break
-        tracks.append(track_face(frames, faces, looks, size, min_probability))
+        tracks.append(track_face(frames, faces, thumbnails, size, min_probability))
         presence.append(sum(index is not None for index in chosen))
         left = [keep if index is None else np.delete(keep, index) for keep, index in zip(left, chosen, strict=True)]
     least = _LEAST_PRESENCE * max(presence, default=0)
@@ -179,7 +179,7 @@ def _only(found: Detections, keep: np.ndarray) -> Detections:
 def track_face(
     frames: np.ndarray,
     detections: Sequence[Detections],
-    looks: Sequence[np.ndarray],
+    thumbnails: Sequence[np.ndarray],
     size: tuple[int, int],
     min_probability: float = DEFAULTS.min_probability,
 ) -> Track:
@@ -192,7 +192,7 @@ def track_face(
     Args:
         frames: (N,) indices of the frames looked at, increasing.
         detections: what was found in each.
-        looks: each frame's `look`.
+        thumbnails: each frame's `thumbnail`.
         size: height and width of the full frames.
         min_probability: see `follow`.
 
@@ -208,9 +208,9 @@ def track_face(
             face = _between(
                 faces[before], faces[after], (frames[at] - frames[before]) / (frames[after] - frames[before])
             )
-            scale = looks[at].shape[0] / size[0]
-            beside = [(looks[side], faces[side].box * scale) for side in (before, after)]
-            if _inside(face.box, size) and _likeness(looks[at], face.box * scale, beside) >= _LEAST_LIKENESS:
+            scale = thumbnails[at].shape[0] / size[0]
+            beside = [(thumbnails[side], faces[side].box * scale) for side in (before, after)]
+            if _inside(face.box, size) and _likeness(thumbnails[at], face.box * scale, beside) >= _LEAST_LIKENESS:
                 faces[at], found[at] = face, INTERPOLATED
     order = sorted(faces)
     return Track(
@@ -243,9 +243,9 @@ def aligned(original: Sequence[np.ndarray], fake: Sequence[np.ndarray], boxes: n
     still while the head moves. Half of the frames may differ, since a fake has flaws.
 
     Args:
-        original: the `look` of some frames.
-        fake: the `look` of the frames of the same indices.
-        boxes: (N, 4), the face in each, in pixels of the looks.
+        original: the `thumbnail` of some frames.
+        fake: the `thumbnail` of the frames of the same indices.
+        boxes: (N, 4), the face in each, in pixels of the thumbnails.
     """
     if not len(original) or any(one.shape != other.shape for one, other in zip(original, fake, strict=True)):
         return False

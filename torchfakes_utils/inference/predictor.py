@@ -21,7 +21,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import grad_cam
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import FaceDetector, square_crop
-from torchfakes_utils.faces.tracking import Track, detect_twice, look, track_everyone
+from torchfakes_utils.faces.tracking import Track, detect_twice, thumbnail, track_everyone
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.verdict import Found, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source
@@ -44,8 +44,8 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Look:
-    """A prediction, and what there is to see.
+class Examination:
+    """A file that was judged, with what there is to see.
 
     Attributes:
         prediction: the verdict.
@@ -138,11 +138,11 @@ class Predictor:
             those that the detector was trained on.
         """
         try:
-            return self.look(source, frames).prediction
+            return self.examine(source, frames).prediction
         except InputError as error:
             return refused(source, error)
 
-    def look(self, source: Source, frames: int = FRAMES) -> Look:
+    def examine(self, source: Source, frames: int = FRAMES) -> Examination:
         """As `predict`, and keep what there is to see.
 
         Raises:
@@ -151,7 +151,7 @@ class Predictor:
         found = self._find(open_media(source, frames, self.limits))
         prediction = self._judged(found, self._probabilities(found.crops))
         places = [(face.face, frame.frame) for face in prediction.faces for frame in face.frames]
-        return Look(prediction, found.media, dict(zip(places, found.crops, strict=True)))
+        return Examination(prediction, found.media, dict(zip(places, found.crops, strict=True)))
 
     def predict_many(self, sources: Iterable[Source], frames: int = FRAMES) -> Iterator[Prediction]:
         """Judge files, and those in folders, in order; a bad one becomes "cannot tell" and the rest goes on.
@@ -176,7 +176,7 @@ class Predictor:
         """Which places of a crop spoke for "fake".
 
         Args:
-            crop: (S, S, 3) uint8 RGB, from `Look.crops`.
+            crop: (S, S, 3) uint8 RGB, from `Examination.crops`.
             layer, method: see `heat_maps.grad_cam`.
 
         Returns:
@@ -225,11 +225,11 @@ class Predictor:
 
     def _find(self, media: Media) -> Found:
         """Everybody in it, each followed through the frames, and their crops."""
-        looks = [look(picture) for picture in media.pictures]
+        thumbnails = [thumbnail(picture) for picture in media.pictures]
         tracks: list[Track] = []
         for detector in self.face_detectors:
             detections = detect_twice(detector, media.pictures)
-            tracks = track_everyone(media.indices, detections, looks, media.pictures[0].shape[:2])
+            tracks = track_everyone(media.indices, detections, thumbnails, media.pictures[0].shape[:2])
             if tracks:
                 break
         picture = dict(zip(media.indices.tolist(), media.pictures, strict=True))

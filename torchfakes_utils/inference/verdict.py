@@ -12,12 +12,13 @@ from torchfakes_utils.faces.quality import crop_qualities
 from torchfakes_utils.faces.tracking import Track
 from torchfakes_utils.io.decoding import Source, name_of
 from torchfakes_utils.io.media import Media
+from torchfakes_utils.metrics.bootstrap import percentiles, replicate_means
 from torchfakes_utils.models.decision import Decision
 
 FAKE, REAL, CANNOT_TELL = "fake", "real", "cannot tell"
 
 # For an interval over frames: fewer say nothing of how much they differ.
-_LEAST_FRAMES, _DRAWS = 3, 2000
+_LEAST_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class FrameVerdict:
         frame: index of the frame, counted from 0; 0 for a photo.
         time: when it is shown, seconds from the start; 0 for a photo.
         box: x1, y1, x2, y2 of the face in pixels of the picture as displayed.
-        probability: the face detector's certainty that this is a face.
+        face_probability: the face detector's certainty that this is a face.
         probability_fake: P(fake) in [0, 1], calibrated.
         cannot_tell: why this crop lies outside of what the detector was trained on; "" where it does not.
     """
@@ -36,7 +37,7 @@ class FrameVerdict:
     frame: int
     time: float
     box: tuple[float, float, float, float]
-    probability: float
+    face_probability: float
     probability_fake: float
     cannot_tell: str = ""
 
@@ -155,9 +156,7 @@ def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:
     """95 % percentile bootstrap of the mean over frames (Efron, Annals of Statistics 1979); the same each time."""
     if len(probabilities) < _LEAST_FRAMES:
         return None
-    drawn = np.random.default_rng(0).choice(probabilities, (_DRAWS, len(probabilities))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+    return percentiles(replicate_means(probabilities))
 
 
 def _frames(
@@ -171,7 +170,7 @@ def _frames(
             frame=int(frame),
             time=round(time_of[int(frame)], 3),
             box=tuple(round(float(edge), 1) for edge in box),
-            probability=float(sure),
+            face_probability=float(sure),
             probability_fake=float(score),
             cannot_tell=decision.outside(seen),
         )

@@ -4,11 +4,13 @@ A score is P(fake), fake is 1, and a crop is called fake from the threshold upwa
 What a set of scores cannot answer is `None` with its reason: an AUC of 0.5 would claim a coin's throw was measured.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 from sklearn import metrics as sklearn_metrics
 
 from torchfakes_utils.errors import InputError
@@ -16,7 +18,7 @@ from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.bootstrap import FPR_LEVELS, METRICS, equal_error_rate
 
 
-def binary_metrics(labels: Sequence[int], probabilities: Sequence[float], threshold: float = 0.5) -> dict:
+def binary_metrics(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> dict[str, Any]:
     """Everything that is usually asked about binary scores.
 
     Args:
@@ -73,7 +75,7 @@ def binary_metrics(labels: Sequence[int], probabilities: Sequence[float], thresh
     }
 
 
-def tpr_at_fpr(labels: Sequence[int], scores: Sequence[float], level: float) -> float | None:
+def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, level: float) -> float | None:
     """The share of fakes that are found at the lowest threshold which calls at most a share `level` of the reals fake.
 
     Args:
@@ -88,15 +90,15 @@ def tpr_at_fpr(labels: Sequence[int], scores: Sequence[float], level: float) -> 
     Raises:
         InputError: lengths differ, a label is not 0 or 1, or a score is not finite.
     """
-    truth, scores = checked(labels, scores, low=-np.inf, high=np.inf)
+    truth, values = checked(labels, scores, low=-np.inf, high=np.inf)
     n_real = int((truth == 0).sum())
     if not 0 < n_real < len(truth) or n_real * level < 1 - 1e-9:
         return None
-    false_fakes, true_fakes, _ = sklearn_metrics.roc_curve(truth, scores, drop_intermediate=False)
+    false_fakes, true_fakes, _ = sklearn_metrics.roc_curve(truth, values, drop_intermediate=False)
     return float(true_fakes[false_fakes <= level + 1e-12].max())
 
 
-def eer(labels: Sequence[int], scores: Sequence[float]) -> float | None:
+def eer(labels: ArrayLike, scores: ArrayLike) -> float | None:
     """The equal error rate: the height at which as many reals are called fake as fakes are called real.
 
     Where no threshold makes the two equal, the ROC curve is followed in a straight line between its two nearest points.
@@ -111,10 +113,10 @@ def eer(labels: Sequence[int], scores: Sequence[float]) -> float | None:
     Raises:
         InputError: lengths differ, a label is not 0 or 1, or a score is not finite.
     """
-    truth, scores = checked(labels, scores, low=-np.inf, high=np.inf)
+    truth, values = checked(labels, scores, low=-np.inf, high=np.inf)
     if not 0 < truth.sum() < len(truth):
         return None
-    false_fakes, true_fakes, _ = sklearn_metrics.roc_curve(truth, scores, drop_intermediate=False)
+    false_fakes, true_fakes, _ = sklearn_metrics.roc_curve(truth, values, drop_intermediate=False)
     return float(equal_error_rate(false_fakes[None], true_fakes[None])[0])
 
 
@@ -160,9 +162,8 @@ def _most_fake(scores: pd.DataFrame) -> pd.Series:
 def _mean_logit(scores: pd.DataFrame) -> pd.Series:
     """P(fake) at the mean logit, in which a very sure frame weighs more than in the mean of probabilities."""
     # In calibrated units, where they are there: the logit that belongs to the probability.
-    p = scores["probability_fake"].clip(1e-15, 1 - 1e-15)
-    means = scores.assign(_logit=np.log(p) - np.log1p(-p)).groupby(CLIP_KEY)["_logit"].mean()
-    return 1 / (1 + np.exp(-means))
+    logits = logit(scores["probability_fake"].clip(1e-15, 1 - 1e-15))
+    return expit(scores.assign(_logit=logits).groupby(CLIP_KEY)["_logit"].mean())
 
 
 # How the scores of frames become that of their clip. The first is what verdicts rest on.
@@ -175,19 +176,23 @@ AGGREGATIONS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 
 
 def checked(
-    labels: Sequence[int], scores: Sequence[float], low: float = 0, high: float = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as integers and scores as float64, both (N,)."""
-    truth, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
-    if truth.shape != scores.shape or truth.ndim != 1:
-        raise InputError(f"{truth.size} labels for {scores.size} scores: one of each is needed for every crop")
+    labels: ArrayLike, scores: ArrayLike, low: float = 0, high: float = 1
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Labels as integers and scores as float64, both (N,).
+
+    Raises:
+        InputError: lengths differ, a label is not 0 or 1, or a score is not finite or not in [low, high].
+    """
+    truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if truth.shape != values.shape or truth.ndim != 1:
+        raise InputError(f"{truth.size} labels for {values.size} scores: one of each is needed for every crop")
     if not np.isin(truth, [0, 1]).all():
         raise InputError("labels have to be 1 for fake and 0 for real")
-    wrong = int((~(np.isfinite(scores) & (scores >= low) & (scores <= high))).sum())
+    wrong = int((~(np.isfinite(values) & (values >= low) & (values <= high))).sum())
     if wrong:
         kind = "finite" if np.isinf(low) else "a probability between 0 and 1"
-        raise InputError(f"{wrong} of {scores.size} scores not {kind}; did training diverge? try a lower learning rate")
-    return truth.astype(np.int64), scores
+        raise InputError(f"{wrong} of {values.size} scores not {kind}; did training diverge? try a lower learning rate")
+    return truth.astype(np.int64), values
 
 
 def _reason(name: str, truth: np.ndarray) -> str:

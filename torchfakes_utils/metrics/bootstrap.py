@@ -1,7 +1,8 @@
-"""What the metrics would have been on other clips of the same kind: thousands of resampled data sets at once.
+"""What metrics and means would have been on other clips of the same kind: thousands of resampled data sets at once.
 
 A resampled data set is kept as how often each clip was drawn, so that no score has to be moved or sorted again: all
-metrics of all replicates are sums over one sorted table. Source: Efron and Tibshirani, An Introduction to the Bootstrap
+metrics of all replicates are sums over one sorted table. (scipy.stats.bootstrap draws neither within classes nor one
+data set for several metrics, and sorts each anew.) Source: Efron and Tibshirani, An Introduction to the Bootstrap
 (1993), chapters 6 and 13.
 """
 
@@ -16,7 +17,8 @@ METRICS = (
 )  # fmt: skip
 FPR_LEVELS = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_5pct": 0.05}
 
-REPLICATES = 1000
+# Data sets that are drawn: of metrics, and of means, which take less time.
+REPLICATES, MEAN_REPLICATES = 1000, 2000
 
 # Replicates that are drawn together. A fixed number, so that the same seed gives the same draws on every machine.
 _TOGETHER = 128
@@ -130,7 +132,8 @@ def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
     gap_before, gap_after = (np.take_along_axis(gap, at, axis=1) for at in (after - 1, after))
     rate_before, rate_after = (np.take_along_axis(fpr, at, axis=1) for at in (after - 1, after))
     crossing = rate_before + (rate_after - rate_before) * -gap_before / (gap_after - gap_before)
-    return np.clip(crossing, rate_before, rate_after)[:, 0]  # between the two it lies, but for rounding
+    clipped: np.ndarray = np.clip(crossing, rate_before, rate_after)  # between the two it lies, but for rounding
+    return clipped[:, 0]
 
 
 def replicate_metrics(
@@ -160,6 +163,21 @@ def replicate_metrics(
         weighted.metrics(counts if clips is None else counts[:, clips]) for counts in draws(strata, replicates, seed)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
+
+
+def replicate_means(values: np.ndarray, replicates: int = MEAN_REPLICATES, seed: int = 0) -> np.ndarray:
+    """The means of data sets drawn unit by unit.
+
+    Args:
+        values: (N,) or (N, K), a row a unit, such as a clip.
+        replicates: data sets.
+        seed: of the draw; the same seed and number of units give the same draws, whatever the values.
+
+    Returns:
+        (replicates,) or (replicates, K).
+    """
+    counts = draws(np.zeros(len(values)), replicates, seed)
+    return np.concatenate([some @ values for some in counts]) / len(values)
 
 
 def percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

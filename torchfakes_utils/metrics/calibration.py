@@ -5,12 +5,12 @@ here, by weighting the classes equally, whatever their shares in the validation 
 Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from torchfakes_utils.metrics.binary import checked
@@ -53,9 +53,9 @@ class Reliability:
 
 
 def reliability(
-    labels: Sequence[int], probabilities: Sequence[float], fakes: float | None = None, bins: int = BINS
+    labels: ArrayLike, probabilities: ArrayLike, fakes: float | None = None, bins: int = BINS
 ) -> Reliability:
-    """Put scores into ranges of equal width and count.
+    """Put scores into ranges of equal width and count: scikit-learn's `calibration_curve` takes no weights.
 
     Args:
         labels: (N,) of 0 and 1.
@@ -92,11 +92,11 @@ def class_weights(labels: np.ndarray, fakes: float | None = 0.5) -> np.ndarray:
     """
     if fakes is None:
         return np.ones(len(labels))
-    share = labels.mean()
+    share = float(labels.mean())
     return np.where(labels == 1, fakes / share, (1 - fakes) / (1 - share))
 
 
-def fit_temperature(labels: Sequence[int], logits: Sequence[float]) -> tuple[float, str | None]:
+def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> tuple[float, str | None]:
     """The temperature T for which sigmoid(logit / T) fits best, both classes counting alike.
 
     One number cannot change which of two crops looks more fake, nor on which side of 0.5 a crop lies: only how sure
@@ -113,14 +113,14 @@ def fit_temperature(labels: Sequence[int], logits: Sequence[float]) -> tuple[flo
     Raises:
         InputError: lengths differ, a label is not 0 or 1, or a logit is not finite.
     """
-    truth, logits = checked(labels, logits, low=-np.inf, high=np.inf)
+    truth, values = checked(labels, logits, low=-np.inf, high=np.inf)
     if not 0 < truth.sum() < len(truth):
         return 1.0, "it takes validation crops of both classes"
     weights, signs = class_weights(truth), 2 * truth - 1
 
     def loss(log_temperature: float) -> float:
         # log(1 + exp(-x)), without overflow for a very wrong logit.
-        return float(np.mean(weights * np.logaddexp(0, -signs * logits / np.exp(log_temperature))))
+        return float(np.mean(weights * np.logaddexp(0, -signs * values / np.exp(log_temperature))))
 
     bounds = np.log(_COLDEST), np.log(_HOTTEST)
     best = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-5}).x)
@@ -130,18 +130,19 @@ def fit_temperature(labels: Sequence[int], logits: Sequence[float]) -> tuple[flo
     return float(np.exp(best)), None
 
 
-def probability(logits: Sequence[float] | np.ndarray, temperature: float = 1.0) -> np.ndarray:
+def probability(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     """P(fake) of logits (N,), in float64, where a sure one does not turn into exactly 0 or 1."""
-    return expit(np.asarray(logits, np.float64) / temperature)
+    probabilities: NDArray[np.float64] = expit(np.asarray(logits, np.float64) / temperature)
+    return probabilities
 
 
-def fit_threshold(labels: Sequence[int], probabilities: Sequence[float]) -> tuple[float, str | None]:
+def fit_threshold(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, str | None]:
     """The threshold with the best balanced accuracy to be expected on new clips.
 
     A logistic curve through the log-odds, both classes counting alike, says at which score a clip is as likely fake as
     real. The threshold that happened to part the validation clips best follows single clips instead: in simulations
     with 8 real and 32 fake clips it loses one to two points of balanced accuracy to the curve, with 140 and 560 still
-    a third of a point (`tests/test_calibration.py` repeats the first).
+    a third of a point (`tests/metrics/test_calibration.py` repeats the first).
 
     Args:
         labels: (N,) of 0 and 1.
@@ -167,9 +168,7 @@ def fit_threshold(labels: Sequence[int], probabilities: Sequence[float]) -> tupl
     return float(np.clip(threshold, scores.min(), scores.max())), None
 
 
-def risk_coverage(
-    labels: Sequence[int], probabilities: Sequence[float], threshold: float = 0.5
-) -> tuple[np.ndarray, np.ndarray]:
+def risk_coverage(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """What staying silent about the unsure ones buys: the share of errors among the k surest answers, for every k.
 
     How sure an answer is, is how far its log-odds lie from those of the threshold.
@@ -199,7 +198,7 @@ def risk_coverage(
     return taken / max(len(truth), 1), np.cumsum(means[group]) / taken
 
 
-def log_odds(probabilities: np.ndarray | float) -> np.ndarray:
+def log_odds(probabilities: ArrayLike) -> NDArray[np.float64]:
     """log(p / (1 - p)), finite also for 0 and 1."""
-    p = np.clip(np.asarray(probabilities, np.float64), 1e-15, 1 - 1e-15)
-    return np.log(p) - np.log1p(-p)
+    odds: NDArray[np.float64] = logit(np.clip(np.asarray(probabilities, np.float64), 1e-15, 1 - 1e-15))
+    return odds

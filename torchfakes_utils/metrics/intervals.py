@@ -1,20 +1,31 @@
-"""How sure one can be of a metric: intervals by clip, whether one detector beats another, and recipes over their seeds.
+"""How sure one can be: intervals by clip, whether one detector beats another, recipes over their seeds, means of clips.
 
 The unit is the clip. Clips that share a person are still taken as independent: with few people the truth is wider.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics, checked
-from torchfakes_utils.metrics.bootstrap import METRICS, REPLICATES, percentiles, replicate_metrics
+from torchfakes_utils.metrics.bootstrap import (
+    MEAN_REPLICATES,
+    METRICS,
+    REPLICATES,
+    percentiles,
+    replicate_means,
+    replicate_metrics,
+)
 
 # Metrics of which less is better.
 SMALLER_IS_BETTER = ("eer", "fpr", "fnr", "loss", "brier")
+
+_TOO_FEW = "a class has fewer than two clips to draw from"
 
 
 def intervals(
@@ -82,7 +93,7 @@ def bootstrap_interval(
     return None if found is None else found[metric]
 
 
-def with_intervals(scores: pd.DataFrame, threshold: float = 0.5, replicates: int = REPLICATES) -> dict:
+def with_intervals(scores: pd.DataFrame, threshold: float = 0.5, replicates: int = REPLICATES) -> dict[str, Any]:
     """`binary_metrics`, and beside each metric its interval.
 
     Args:
@@ -102,7 +113,7 @@ def with_intervals(scores: pd.DataFrame, threshold: float = 0.5, replicates: int
             result[f"{name}_interval"] = list(found[name])
         else:
             result[f"{name}_interval"] = None
-            reasons[f"{name}_interval"] = reasons.get(name, "a class has fewer than two clips to draw from")
+            reasons[f"{name}_interval"] = reasons.get(name, _TOO_FEW)
     return result
 
 
@@ -112,7 +123,7 @@ def compare(
     thresholds: tuple[float, float] = (0.5, 0.5),
     replicates: int = REPLICATES,
     seed: int = 0,
-) -> dict[str, dict]:
+) -> dict[str, dict[str, Any]]:
     """Whether one detector is better than another on the same clips: a paired bootstrap.
 
     Both are measured on the same resampled clips, so that what makes a clip hard for both cancels out. The interval of
@@ -135,36 +146,27 @@ def compare(
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 8 (paired data).
     """
-    first, second = _aligned([first, second])
-    tables = list(zip((first, second), thresholds, strict=True))
-    points = [binary_metrics(clips["label"], clips["probability_fake"], at) for clips, at in tables]
-    truth, clips = first["label"].to_numpy(), None
-    vary, drawn = _can_vary(truth, clips), []
-    if vary:
-        drawn = [replicate_metrics(truth, table["probability_fake"].to_numpy(float), at, replicates, seed)
-                 for table, at in tables]  # fmt: skip
-    result = {}
+    points, drawn = _measured(_aligned([first, second]), thresholds, replicates, seed)
+    result: dict[str, dict[str, Any]] = {}
     for name in METRICS:
         one, two = (point[name] for point in points)
-        row = {"first": one, "second": two, "difference": None, "interval": None, "better": None}
+        row = result[name] = {"first": one, "second": two, "difference": None, "interval": None, "better": None}
         if one is None:
             row["reason"] = points[0]["reasons"][name]
-        else:
-            row["difference"] = one - two
-            if vary:
-                gaps = drawn[0][name] - drawn[1][name]
-                ahead = -gaps if name in SMALLER_IS_BETTER else gaps
-                row["interval"] = list(percentiles(gaps))
-                row["better"] = float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2)
-            else:
-                row["reason"] = "a class has fewer than two clips to draw from"
-        result[name] = row
+            continue
+        row["difference"] = one - two
+        if not drawn:
+            row["reason"] = _TOO_FEW
+            continue
+        gaps = drawn[0][name] - drawn[1][name]
+        ahead = -gaps if name in SMALLER_IS_BETTER else gaps
+        row |= {"interval": list(percentiles(gaps)), "better": float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2)}
     return result
 
 
 def over_runs(
     runs: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int = REPLICATES, seed: int = 0
-) -> dict[str, dict]:
+) -> dict[str, dict[str, Any]]:
     """A recipe rather than one training: the metrics of several runs that differ in their seed.
 
     Args:
@@ -180,26 +182,60 @@ def over_runs(
     Raises:
         InputError: the clips or their labels are not the same.
     """
-    runs = _aligned(runs)
-    truth = runs[0]["label"].to_numpy()
-    tables = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(runs, thresholds, strict=True)]
-    points = [binary_metrics(truth, scores, at) for scores, at in tables]
-    drawn = []
-    if _can_vary(truth, None):
-        drawn = [replicate_metrics(truth, scores, at, replicates, seed) for scores, at in tables]
-        which = np.random.default_rng([seed, 1]).integers(0, len(runs), (replicates, len(runs)))
-    result = {}
+    points, drawn = _measured(_aligned(runs), thresholds, replicates, seed)
+    which = np.random.default_rng([seed, 1]).integers(0, len(runs), (replicates, len(runs)))
+    result: dict[str, dict[str, Any]] = {}
     for name in METRICS:
         values = [point[name] for point in points]
-        row = {"mean": None, "sd": None, "values": values, "interval": None}
-        if None not in values:
-            row["mean"] = float(np.mean(values))
-            row["sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
-            if drawn:
-                by_run = np.column_stack([one[name] for one in drawn])  # (replicates, runs)
-                row["interval"] = list(percentiles(np.take_along_axis(by_run, which, axis=1).mean(axis=1)))
-        result[name] = row
+        row = result[name] = {"mean": None, "sd": None, "values": values, "interval": None}
+        if None in values:
+            continue
+        row |= {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+        if drawn:
+            by_run = np.column_stack([one[name] for one in drawn])  # (replicates, runs)
+            row["interval"] = list(percentiles(np.take_along_axis(by_run, which, axis=1).mean(axis=1)))
     return result
+
+
+def mean_by_clip(
+    values: ArrayLike, clips: ArrayLike, replicates: int = MEAN_REPLICATES, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean over clips of the means of their crops, and its 95 % interval by clip.
+
+    Args:
+        values: (N,), one a crop; NaN is left out.
+        clips: (N,) which clip each crop is of.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        Mean, low, high; NaN where nothing is left; an interval of NaN for a single clip.
+    """
+    values, clips = np.asarray(values, np.float64), np.asarray(clips, object)
+    kept = ~np.isnan(values)
+    if not kept.any():
+        return np.nan, np.nan, np.nan
+    means = clip_means(values[kept, None], clips[kept])[:, 0]
+    interval = percentiles(replicate_means(means, replicates, seed)) if len(means) > 1 else (np.nan, np.nan)
+    return float(means.mean()), *interval
+
+
+def clip_means(values: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """(N, K) of crops to (C, K) of their clips, in the order in which these first come."""
+    means: np.ndarray = pd.DataFrame(values).groupby(pd.factorize(clips)[0]).mean().to_numpy()
+    return means
+
+
+def _measured(
+    tables: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, np.ndarray]]]:
+    """The metrics of tables of the same clips, and their replicates, of the same draws; none where nothing can vary."""
+    truth = tables[0]["label"].to_numpy()
+    scored = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(tables, thresholds, strict=True)]
+    points = [binary_metrics(truth, scores, at) for scores, at in scored]
+    if not _can_vary(truth, None):
+        return points, []
+    return points, [replicate_metrics(truth, scores, at, replicates, seed) for scores, at in scored]
 
 
 def _aligned(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
@@ -223,7 +259,8 @@ def _clip_numbers(scores: pd.DataFrame) -> np.ndarray | None:
     """Which clip each row is of, (N,) from 0 on; None where the table is a row a clip or does not say."""
     if not set(CLIP_KEY) <= set(scores.columns) or not scores.duplicated(CLIP_KEY).any():
         return None
-    return scores.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
+    numbers: np.ndarray = scores.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
+    return numbers
 
 
 def _can_vary(truth: np.ndarray, clips: np.ndarray | None) -> bool:

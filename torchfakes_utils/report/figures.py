@@ -196,7 +196,7 @@ def regions(rows: Sequence[Mapping[str, Any]]) -> Figure:
         return figure
 
 
-def cascade(rows: Sequence[Mapping[str, Any]]) -> Figure:
+def cascading_randomisation(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """How alike maps stay to the trained network's when its weights are replaced, from the answer down."""
     with matplotlib.rc_context(_STYLE):
         figure = _figure(7.6, 3.4)

@@ -419,11 +419,12 @@ def _sanity(found: Mapping[str, Any]) -> list[Block | None]:
     removal = [(row["map"], _change(row["fall"], None if row["low"] is None else [row["low"], row["high"]]),
                 f"{row['crops']}") for row in found["road"]]  # fmt: skip
     return [
-        _figure(figures.cascade(found["cascade"]), "Rank correlation of the maps with those of the trained "
+        _figure(figures.cascading_randomisation(found["cascading_randomisation"]),
+                "Rank correlation of the maps with those of the trained "
                 "network, by how many stages have random weights; the numbers are in the table below.",
                 "Maps that stay alike although the weights are random show the picture, not the network."),
-        _table("Weights replaced by random ones, stage by stage", similar, rows(found["cascade"])),
-        _table("Trained on labels thrown by a coin", similar, rows(found["random_labels"] or [])),
+        _table("Weights replaced by random ones, stage by stage", similar, rows(found["cascading_randomisation"])),
+        _table("Trained on random labels", similar, rows(found["random_labels"] or [])),
         _table("Stability: the crop shifted, the map shifted back", similar, rows(found["stability"])),
         _table("ROAD: how far the logit for the truth falls when a map's hottest fifth is filled in from around it",
                ["map", "fall (95 % interval)", "crops"], removal),

@@ -48,7 +48,7 @@ export async function judge(image, networks, settings, path = "", notes = []) {
       frame: 0,
       time: 0,
       box: box.map((end) => Number(end.toFixed(1))),
-      probability: sure,
+      face_probability: sure,
       probability_fake: probability(logits[number], decision.temperature),
       cannot_tell: outside(decision.ranges, qualities(crops[number], box)),
     };
