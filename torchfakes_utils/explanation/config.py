@@ -16,7 +16,7 @@ class ExplanationConfig:
         method: one of `heat_maps.METHODS`.
         data: the data set's folder, for the masks; None looks for it above the table.
         controls: networks with random weights that are measured beside.
-        random_labels: a run that was trained on labels thrown by a coin, measured beside.
+        random_labels: a run that was trained on random labels, measured beside.
         checks: make the sanity checks, and measure every layer and method.
         device: "auto", "cpu", "cuda", …
         progress: show bars on a terminal.
