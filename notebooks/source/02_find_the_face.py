@@ -225,18 +225,18 @@ print(f"\nthe library's own detect: {len(found_boxes)} face, at most {off:.2f} p
 # %%
 from time import process_time
 
+from torchfakes_utils.io.machine import thread_limit
+
 
 @torch.no_grad()
 def seconds(task) -> float:
     """Seconds of one processor core, the best of three runs: other programs hardly spoil that."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     taken = []
-    for _ in range(3):
-        start = process_time()
-        task()
-        taken.append(process_time() - start)
-    torch.set_num_threads(threads)
+    with thread_limit(1):
+        for _ in range(3):
+            start = process_time()
+            task()
+            taken.append(process_time() - start)
     return min(taken)
 
 

@@ -22,9 +22,10 @@ from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.explanation.heat_maps import METHODS, grad_cam
+from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.metrics.bootstrap import METRICS, replicate_metrics
-from torchfakes_utils.models.detector import Detector, load, torch_device
+from torchfakes_utils.models.detector import Detector, load
 
 from common import command, machine
 

@@ -8,9 +8,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from torchfakes_utils.crops.samplers import balanced_sampler
-from torchfakes_utils.crops.table import FaceCrops, check_faces, limit_frames, load_faces, read_crop, read_extraction
+from torchfakes_utils.crops.table import (
+    FaceCrops,
+    check_faces,
+    limit_frames,
+    load_faces,
+    load_faces_for,
+    read_crop,
+    read_extraction,
+)
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.crops import edited, make_faces
@@ -116,6 +125,28 @@ def test_limit_frames_keeps_every_clip_and_at_most_so_many_frames(lengths, per_c
 def test_limit_frames_does_not_take_the_fakes_of_one_pair_for_one_clip(faces_csv):
     kept = limit_frames(load_faces(faces_csv), 1)
     assert len(kept) == 7 * 3  # 7 real clips and two fakes of each, which share their clip_id
+
+
+@pytest.mark.parametrize(
+    ("extraction", "complaint"),
+    [
+        (None, None),
+        ({"crop_scale": 1.3, "size": 160}, None),
+        ({"size": 80}, None),
+        ({"crop_scale": 2.0}, "cut at 2.0 times the face, and the detector was trained at 1.3"),
+        ({"size": 64}, "smaller than the 80 px"),
+    ],
+)
+def test_crops_that_a_detector_was_not_made_for_are_refused(faces_csv, tmp_path, extraction, complaint):
+    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=80)))
+    table = edited(faces_csv, tmp_path, lambda table: table)
+    if extraction is not None:
+        (table.parent / "extraction.json").write_text(json.dumps(extraction))
+    if complaint is None:
+        assert len(load_faces_for(detector, table, "train", frames=2)) == 3 * 3 * 2
+        return
+    with pytest.raises(InputError, match=complaint):
+        load_faces_for(detector, table)
 
 
 def test_read_extraction(tmp_path):

@@ -29,6 +29,7 @@ from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.faces.quality import light, variance_of_laplacian
 from torchfakes_utils.faces.tracking import FINER
 from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -424,7 +425,7 @@ def test_every_file_is_listed_with_its_digest(site):
     there = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
     digests = listed(site)
     assert there - set(digests) == {"sw.js", "README.txt"}
-    assert all(web_page._sha256(site / name) == digest for name, digest in digests.items())
+    assert all(sha256_of(site / name) == digest for name, digest in digests.items())
 
 
 def test_every_part_that_is_named_is_there(site):

@@ -18,11 +18,9 @@ from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import (
     Detector,
     DetectorConfig,
-    check_preprocessing,
     load,
     save,
     store_decision,
-    torch_device,
 )
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
@@ -212,30 +210,10 @@ def test_a_folder_that_cannot_be_written(detector, tmp_path):
         save(detector, tmp_path / "file" / "best")
 
 
-def test_check_preprocessing(detector):
-    for good in ({}, {"crop_scale": 1.3, "size": 160}, {"size": 80}):
-        check_preprocessing(detector, good)
-    with pytest.raises(InputError, match="cut at 2.0 times the face, and the detector was trained at 1.3"):
-        check_preprocessing(detector, {"crop_scale": 2.0})
-    with pytest.raises(InputError, match="smaller than the 80 px"):
-        check_preprocessing(detector, {"size": 64})
-
-
 def test_sizes_that_the_network_cannot_take():
     Detector(replace(SMALL, preprocessing=Preprocessing(size=75))).eval()(torch.zeros(1, 3, 75, 75))
     with pytest.raises(InputError, match="at least 75 px"):
         Detector(replace(SMALL, preprocessing=Preprocessing(size=74)))
-
-
-def test_torch_device(monkeypatch):
-    assert torch_device("cpu").type == "cpu"
-    with pytest.raises(InputError, match="'toaster' cannot be used"):
-        torch_device("toaster")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert torch_device("auto").type == "cpu"
-    if not torch.backends.cuda.is_built() or torch.cuda.device_count() == 0:
-        with pytest.raises(InputError, match="'cuda' cannot be used"):
-            torch_device("cuda")
 
 
 def same_backbone(one, other):

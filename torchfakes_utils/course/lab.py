@@ -24,6 +24,7 @@ from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import CropStore, open_store
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY, write_table
 from torchfakes_utils.models.detector import Detector, load, save
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -297,31 +298,20 @@ def _folder(out: Path, candidate: str, seed: int) -> Path:
     return out / f"{_TRAINED_AS.get(candidate, candidate).replace(' ', '-')}-{seed}"
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Inside, torch leaves the other cores to the other teams."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _train(task: _Task) -> None:
     folder = _folder(task.out, task.candidate, task.seed)
     if (folder / "detector.json").is_file():
         return
     faces, preprocessing = _crops(task.faces_csv)
     way = CANDIDATES[task.candidate]
-    with _one_thread():
+    with thread_limit(1):
         detector = train_team(way, rows_of(way, faces, task.seed), preprocessing, task.seed)
     save(detector, folder, {"candidate": task.candidate, "seed": task.seed})
 
 
 def _score(task: _Task) -> pd.DataFrame:
     patient = Patient(task.candidate, task.seed, task.faces_csv, task.out)
-    with _one_thread():
+    with thread_limit(1):
         tables = [getattr(patient, stage).assign(stage=stage) for stage in STAGES[1:]]
     return pd.concat(tables).assign(candidate=task.candidate, seed=task.seed)[SCORE_COLUMNS]
 

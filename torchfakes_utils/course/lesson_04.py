@@ -25,6 +25,7 @@ from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, aug
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.table import limit_frames, read_crop
 from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 BATCH = 32
@@ -114,9 +115,7 @@ def learn(
         A row an epoch: `epoch`, `balanced_accuracy` and `auc` on the crops held out.
     """
     # So little work that a second thread costs more than it brings; and the result no longer depends on their number.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with thread_limit(1):
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -140,8 +139,6 @@ def learn(
                 optimiser.step()
                 schedule.step()
             rows.append({"epoch": epoch} | _marks(model, images, truth, held_out))
-    finally:
-        torch.set_num_threads(threads)
     return pd.DataFrame(rows)
 
 

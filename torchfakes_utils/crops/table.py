@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
+from torchfakes_utils.models.detector import Detector
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
 
@@ -100,6 +101,38 @@ def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = (
                 f"{root}: split {split!r} has {n_real} real and {n_fake} fake crops, and both are needed; "
                 "extract clips of both classes, and check the column `split` of clips.csv"
             )
+
+
+def load_faces_for(
+    detector: Detector, faces_csv: Path | str, split: str | None = None, frames: int | None = None
+) -> pd.DataFrame:
+    """As `load_faces`, of crops that a detector can be asked about.
+
+    Args:
+        detector: any.
+        faces_csv: the table.
+        split: of it; None takes all.
+        frames: crops of a clip, spread evenly over it; None takes all.
+
+    Raises:
+        InputError: as `load_faces`; or the crops were cut at another scale than those that the detector was trained on,
+            or are smaller than what its network takes.
+    """
+    faces = load_faces(faces_csv, split)
+    wanted, extraction = detector.preprocessing, read_extraction(Path(faces_csv).parent)
+    scale = extraction.get("crop_scale", wanted.crop_scale)
+    size = extraction.get("size", wanted.size)
+    if scale != wanted.crop_scale:
+        raise InputError(
+            f"{faces_csv}: these crops were cut at {scale} times the face, and the detector was trained at "
+            f"{wanted.crop_scale}; extract them again at {wanted.crop_scale}, or train a detector on them"
+        )
+    if size < wanted.size:
+        raise InputError(
+            f"{faces_csv}: these crops are {size} px, smaller than the {wanted.size} px that the network takes; "
+            f"extract them again at {wanted.size} px or more, or train with a smaller image size"
+        )
+    return faces if frames is None else limit_frames(faces, frames)
 
 
 def read_extraction(folder: Path | str) -> dict:

@@ -1,6 +1,5 @@
 """Is a download whole? Every video is opened, counted and given a checksum; `manifest.csv` keeps what was found."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from tqdm.auto import tqdm
 
 from torchfakes_utils.datasets.faceforensics import REAL_METHODS, UNMASKED_METHODS, index, mask_path, with_reals
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.io.video import probe
 
@@ -169,8 +169,7 @@ def _looked_at(root: Path, path: str, before: dict | None) -> dict:
         now = {"path": path, "bytes": state.st_size, "modified": state.st_mtime_ns}
         if before and not before["reason"] and all(before[name] == value for name, value in now.items()):
             return before
-        with (root / path).open("rb") as file:
-            now["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        now["sha256"] = sha256_of(root / path)
         return now | {"frames": probe(root / path).frames, "reason": ""}
     except InputError as error:
         return now | {"frames": 0, "reason": str(error).removeprefix(f"{root / path}: ")}

@@ -4,7 +4,6 @@ The headline is about crops that the detector never saw and that nothing was fil
 one by clip: the frames of a clip are near copies, and a thousand of them are not a thousand measurements.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,17 +14,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from torchfakes_utils.crops.table import limit_frames, load_faces, read_extraction
+from torchfakes_utils.crops.table import load_faces_for, read_extraction
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.evaluation.summary import abstention, summarise
+from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, over_runs
 from torchfakes_utils.models.decision import Decision, decide
-from torchfakes_utils.models.detector import Detector, best_folder, check_preprocessing, load, store_decision
+from torchfakes_utils.models.detector import Detector, best_folder, load, store_decision
 from torchfakes_utils.training.checkpoint import CONFIG_NAME
 from torchfakes_utils.training.config import FREE_FIELDS
 
@@ -77,7 +77,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         check_names(config.robustness)
     detector = load(run)
     others = _load_others(run, faces_csv, detector, config)
-    faces = _faces(faces_csv, config.split, config.scoring, detector)
+    faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     _settle_decision(run, detector, faces_csv, config.scoring)
     if config.scores is None:
         scores = score(detector, faces, config.scoring)
@@ -109,7 +109,7 @@ def describe_data(faces_csv: Path, faces: pd.DataFrame, unreadable: int = 0) -> 
     return {
         "table": faces_csv.name,
         "name": _data_name(faces_csv),
-        "sha256": hashlib.sha256(faces_csv.read_bytes()).hexdigest(),
+        "sha256": sha256_of(faces_csv),
         "crops": len(faces) - unreadable,
         "unreadable": unreadable,
         "clips": len(clips),
@@ -124,12 +124,6 @@ def describe_data(faces_csv: Path, faces: pd.DataFrame, unreadable: int = 0) -> 
 
 
 # --- what the parts of an evaluation need
-
-
-def _faces(faces_csv: Path, split: str, scoring: Scoring, detector: Detector) -> pd.DataFrame:
-    faces = load_faces(faces_csv, split)
-    check_preprocessing(detector, read_extraction(faces_csv.parent))
-    return faces if scoring.frames is None else limit_frames(faces, scoring.frames)
 
 
 def _load_others(run: Path, faces_csv: Path, detector: Detector, config: EvaluationConfig) -> dict[Path, Detector]:
@@ -176,7 +170,7 @@ def _settle_decision(run: Path, detector: Detector, faces_csv: Path, scoring: Sc
     if detector.decision != Decision():
         return
     try:
-        validation = _faces(faces_csv, "val", scoring, detector)
+        validation = load_faces_for(detector, faces_csv, "val", scoring.frames)
     except InputError:
         logger.warning("%s has no threshold of its own, and the table no validation split: it is 0.5", run)
         return
@@ -251,7 +245,7 @@ def _mean_clips(runs: Sequence[tuple[pd.DataFrame, float]]) -> tuple[pd.DataFram
 
 def _elsewhere(detector: Detector, faces_csv: Path, config: EvaluationConfig) -> dict[str, Any]:
     """The detector on another data set, at the threshold that it has."""
-    faces = _faces(Path(faces_csv), config.split, config.scoring, detector)
+    faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     scores = score(detector, faces, config.scoring)
     summary = summarise(scores, config.split, detector.decision, config.replicates)
     kept = {name: summary[name] for name in ("frame", "clip", "methods")}

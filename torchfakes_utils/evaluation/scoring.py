@@ -19,9 +19,10 @@ from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges, variance_of_laplacian
+from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
-from torchfakes_utils.models.detector import Detector, torch_device
+from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from torchfakes_utils.crops.table import limit_frames, load_faces, read_crop, read_extraction
+from torchfakes_utils.crops.table import limit_frames, load_faces_for, read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import fingerprint, score
@@ -37,9 +37,10 @@ from torchfakes_utils.explanation.sanity_checks import (
     untrained,
 )
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
-from torchfakes_utils.models.detector import Detector, check_preprocessing, load, torch_device
+from torchfakes_utils.models.detector import Detector, load
 
 logger = logging.getLogger(__name__)
 
@@ -107,8 +108,7 @@ def explain(
     if config.data is not None and not Path(config.data).is_dir():
         raise InputError(f"{config.data}: no such folder; --data names the data set, in which the mask videos are")
     detector = load(run, torch_device(config.device))
-    faces = load_faces(faces_csv, config.split)
-    check_preprocessing(detector, read_extraction(faces_csv.parent))
+    faces = load_faces_for(detector, faces_csv, config.split)
     layer = check_choice(detector, config.layer, config.method)
     _draw(detector, choose(faces, config.limit), out, config)
     measured = faces if config.frames is None else limit_frames(faces, config.frames)

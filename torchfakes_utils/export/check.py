@@ -3,10 +3,8 @@
 Both judge the same test crops.
 """
 
-import contextlib
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +13,16 @@ import pandas as pd
 import torch
 
 from torchfakes_utils.crops.store import open_store
-from torchfakes_utils.crops.table import limit_frames, load_faces, read_extraction
+from torchfakes_utils.crops.table import limit_frames, load_faces_for
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.graph import CALIBRATION, FACE_OUTPUTS, face_example, face_networks
 from torchfakes_utils.export.parity import MOST_DIFFERENCE, Parity
+from torchfakes_utils.io.files import sha256_of
+from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
-from torchfakes_utils.models.detector import Detector, check_preprocessing
+from torchfakes_utils.models.detector import Detector
 
 # Crops that are compared; more than these hardly change an AUC, and PyTorch takes 50 ms for each.
 _CROPS = 3000
@@ -64,16 +64,15 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
     Raises:
         InputError: no table, an empty split, crops that cannot be read, or ones cut in another way.
     """
-    check_preprocessing(detector, read_extraction(faces_csv.parent))
-    test, calibration = load_faces(faces_csv, "test"), None
+    test, calibration = load_faces_for(detector, faces_csv, "test"), None
     notes = []
-    if sha256 is not None and hashlib.sha256(faces_csv.read_bytes()).hexdigest() != sha256:
+    if sha256 is not None and sha256_of(faces_csv) != sha256:
         notes.append(f"{faces_csv}: not the table that this run was trained on; its test crops may be training crops")
     clips = len(test.drop_duplicates(CLIP_KEY))
     test = limit_frames(test, max(1, _CROPS // clips))
     crops, test = _read(test, detector)
     if calibrate:
-        validation = load_faces(faces_csv, "val")
+        validation = load_faces_for(detector, faces_csv, "val")
         calibration, _ = _read(validation.iloc[spread(CALIBRATION, len(validation))], detector)
     return CheckData(crops, test, calibration, tuple(notes))
 
@@ -125,7 +124,7 @@ def compare(
         One result for each, in their order.
     """
     runners = {"detector": eager(detector)} | {name: network for name, (_, network) in networks.items()}
-    with _threads(threads):
+    with thread_limit(threads):
         times = latencies(runners, data.crops)
     found, logits = [], eager_logits(detector, data.crops)
     for precision, (path, network) in networks.items():
@@ -179,16 +178,6 @@ def latencies(networks: Mapping[str, Network], crops: np.ndarray) -> dict[str, f
             network(crop)
             times[name].append(time.perf_counter() - start)
     return {name: 1000 * float(np.median(values[_WARM:])) for name, values in times.items()}
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def compare_faces(callables: Mapping[str, Callable[[np.ndarray], Sequence[np.ndarray]]]) -> dict[str, float]:

@@ -5,7 +5,6 @@ what was there before.
 """
 
 import dataclasses
-import hashlib
 import json
 import logging
 import shutil
@@ -26,7 +25,7 @@ from torchfakes_utils.export.graph import FACE_NETWORKS, check_same, describe
 from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks
 from torchfakes_utils.export.parity import Checked
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.detector import CONFIG_FILE, Detector, load
 from torchfakes_utils.training.checkpoint import CONFIG_NAME
 
@@ -137,7 +136,7 @@ def find_faces(run: Path) -> Path | None:
     here = run.resolve()
     for folder in dict.fromkeys([*here.parents[:3], Path.cwd()]):
         for path in (found for pattern in _TABLES for found in sorted(folder.glob(pattern))):
-            if _sha256(path) == wanted:
+            if sha256_of(path) == wanted:
                 return path
     return None
 
@@ -305,8 +304,3 @@ def _replace(out: Path, fill: Callable[[Path], Checked]) -> Checked:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return checked
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

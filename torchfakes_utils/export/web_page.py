@@ -18,7 +18,7 @@ from torchfakes_utils.export.onnx_format import OnnxNetwork
 from torchfakes_utils.export.web_runtime import PACKAGE, VERSION, WEBGPU_FILES, write_runtime
 from torchfakes_utils.faces.tracking import FINER
 from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.report import write
 from torchfakes_utils.report.page import headline
@@ -150,7 +150,7 @@ def _cost(out: Path, precision: str) -> list[str]:
 
 def _worker(out: Path, needed: list[str], if_asked: list[str]) -> str:
     """The service worker, which knows every file's digest; its version changes whenever one of them does."""
-    digests = {name: _sha256(out / name) for name in [*needed, *if_asked]}
+    digests = {name: sha256_of(out / name) for name in [*needed, *if_asked]}
     source = (_TEMPLATES / "sw.js").read_text(encoding="utf-8")
     version = hashlib.sha256(json.dumps([source, digests], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -159,11 +159,6 @@ def _worker(out: Path, needed: list[str], if_asked: list[str]) -> str:
 
     source = source.replace("@VERSION@", version)
     return source.replace("/*NEEDED*/", listed(needed)).replace("/*IF_ASKED*/", listed(if_asked))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
+from torchfakes_utils.io.machine import torch_device
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FaceDetector:
 
         self.config = config
         # keep_all and no own cropping: MTCNN's choice of one face fails on a batch in which one frame has none.
-        self._mtcnn = MTCNN(keep_all=True, device=_torch_device(device))
+        self._mtcnn = MTCNN(keep_all=True, device=torch_device(device))
         # Half the time on a CPU: pooling is most of the work, and goes faster with a pixel's channels side by side.
         self._mtcnn.to(memory_format=torch.channels_last)
 
@@ -144,17 +144,6 @@ def _cut_out(frame: np.ndarray, left: int, top: int, edge: int) -> np.ndarray:
     rows = np.clip(np.arange(top, top + edge), 0, height - 1)
     columns = np.clip(np.arange(left, left + edge), 0, width - 1)
     return frame[rows[0] : rows[-1] + 1][rows - rows[0]][:, columns]
-
-
-def _torch_device(name: str) -> "torch.device":  # noqa: F821
-    import torch
-
-    if name == "auto":  # MPS lacks an operation that MTCNN's pyramid needs
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r} cannot be used here; choose auto, cpu or cuda") from error
 
 
 def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

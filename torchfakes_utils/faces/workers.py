@@ -21,6 +21,7 @@ from itertools import islice
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import Group, Job, Part, extract_group
 from torchfakes_utils.faces.detection import FaceDetector
+from torchfakes_utils.io.machine import set_threads, thread_limit
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def threads_of_one_process(processes: int = 1) -> int:
 
 def _in_threads(groups: Sequence[Group], job: Job) -> Iterator[list[Part]]:
     count = min(threads_of_one_process(), len(groups))
-    with _single_threaded_sums(), ThreadPoolExecutor(count) as pool:
+    with thread_limit(1), ThreadPoolExecutor(count) as pool:
         ahead = iter(groups)
         running = {pool.submit(_extract, group, job) for group in islice(ahead, 2 * count)}
         try:
@@ -93,21 +94,6 @@ def _in_threads(groups: Sequence[Group], job: Job) -> Iterator[list[Part]]:
                 yield from (future.result() for future in done)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _single_threaded_sums() -> Iterator[None]:
-    import cv2
-    import torch
-
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
 
 
 _mine = threading.local()
@@ -123,14 +109,10 @@ def _extract(group: Group, job: Job) -> list[Part]:
 
 def _extract_in_worker(group: Group, job: Job) -> list[Part]:
     """The same in a worker of dask, whose threads may be new."""
-    import cv2
-    import torch
-
     if not job.root.is_dir() or not (job.out / "extraction.json").is_file():
         missing = job.out if job.root.is_dir() else job.root
         raise InputError(f"{missing}: a worker does not see this folder; every machine needs it under the same path")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    set_threads(1)
     return _extract(group, job)
 
 

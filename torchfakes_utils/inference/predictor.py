@@ -26,8 +26,9 @@ from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.verdict import Found, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.limits import Limits
+from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.media import Media, files_in, open_media
-from torchfakes_utils.models.detector import Detector, load, torch_device
+from torchfakes_utils.models.detector import Detector, load
 
 logger = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ which says what the numbers are and holds their SHA-256.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ class DetectorConfig:
     pretrained: str | None = "vggface2"
     dropout: float | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "DetectorConfig":
+        """What `dataclasses.asdict` made of a configuration, also by way of JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        return cls(**dict(value) | {"preprocessing": Preprocessing(**value["preprocessing"])})
 
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001
@@ -177,22 +187,6 @@ class Detector(nn.Module):
             self.train(was_training)
 
 
-def torch_device(name: str = "auto") -> torch.device:
-    """A device by name: "auto" is a CUDA GPU where there is one, else the CPU; the others are torch's own names.
-
-    Raises:
-        InputError: the name means nothing, or this machine has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA answers with an assertion
-        raise InputError(f"device {name!r} cannot be used on this machine; choose auto or cpu") from error
-    return device
-
-
 def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = None) -> Path:
     """Write `model.safetensors` and `detector.json` into `folder`, each whole or not at all; return the folder.
 
@@ -297,31 +291,6 @@ def best_folder(run: Path | str) -> Path:
     return run / "best" if not (run / CONFIG_FILE).is_file() and (run / "best" / CONFIG_FILE).is_file() else run
 
 
-def check_preprocessing(detector: Detector, extraction: dict[str, Any]) -> None:
-    """Refuse crops that were cut in another way than those the detector was trained on.
-
-    Args:
-        detector: any.
-        extraction: from `dataset.read_extraction`; {} (nothing known) passes.
-
-    Raises:
-        InputError: another crop scale, or crops smaller than the network's input.
-    """
-    wanted = detector.preprocessing
-    scale = extraction.get("crop_scale", wanted.crop_scale)
-    size = extraction.get("size", wanted.size)
-    if scale != wanted.crop_scale:
-        raise InputError(
-            f"these crops were cut at {scale} times the face, and the detector was trained at {wanted.crop_scale}; "
-            f"extract them again at {wanted.crop_scale}, or train a detector on them"
-        )
-    if size < wanted.size:
-        raise InputError(
-            f"these crops are {size} px, smaller than the {wanted.size} px that the network takes; "
-            f"extract them again at {wanted.size} px or more, or train with a smaller image size"
-        )
-
-
 def _empty(config: DetectorConfig) -> Detector:
     """A detector whose weights are about to be filled in; torch's generator stays as it was."""
     if config.architecture.startswith(TIMM):  # some compute what they do not save, which takes real memory
@@ -342,7 +311,6 @@ def _checked_config(description: Any, folder: Path) -> DetectorConfig:
                 f"{PREPROCESSING_VERSION}); train again, or use the torchfakes that made it"
             )
         description["sha256"].lower()
-        config = dict(description["config"])
-        return DetectorConfig(**config | {"preprocessing": Preprocessing(**config["preprocessing"])})
+        return DetectorConfig.from_json(description["config"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not a detector's description ({error!r}); train again") from error

@@ -4,7 +4,6 @@ No pickle is ever trusted: files are read as numbers only, and a download counts
 network.
 """
 
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -18,7 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.architectures import HEAD, architecture, build_pretrained_timm
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 
@@ -126,8 +125,7 @@ def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Pa
     except _UnusableError as error:
         raise InputError(f"{_TITLES[name]} weights cannot be had ({error}); try again later") from error
     path = next(path for path in _cached(PRETRAINED_URLS[name]) if path.is_file())
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     record = path.with_name(f"{path.name}.sha256")
     expected = (sha256 or "").lower() or (record.read_text().split()[0] if record.is_file() else digest)
     if digest != expected:

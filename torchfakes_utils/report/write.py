@@ -18,9 +18,10 @@ from torchfakes_utils.evaluation.evaluate import Evaluation
 from torchfakes_utils.evaluation.scoring import fingerprint
 from torchfakes_utils.explanation.heat_maps import of_faces, overlay
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
 from torchfakes_utils.metrics.calibration import log_odds
-from torchfakes_utils.models.detector import Detector, best_folder, load, torch_device
+from torchfakes_utils.models.detector import Detector, best_folder, load
 from torchfakes_utils.report.model_card import card
 from torchfakes_utils.report.page import page
 from torchfakes_utils.training.checkpoint import CONFIG_NAME, origin

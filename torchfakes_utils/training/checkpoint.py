@@ -4,7 +4,6 @@ The state is one file of numbers (safetensors) whose header holds the rest as JS
 at all, and reading it runs no code.
 """
 
-import hashlib
 import json
 import re
 import subprocess
@@ -18,7 +17,7 @@ import torch
 
 from torchfakes_utils import __version__
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, sha256_of
 
 CONFIG_NAME, STATE_NAME = "config.json", "last.safetensors"
 
@@ -70,7 +69,7 @@ def describe(config: Any, faces_csv: Path) -> dict[str, Any]:
     if config.weights is not None:
         record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
     record = json.loads(json.dumps(record))  # as it will be read again: with lists for tuples
-    return record | {"faces_sha256": hashlib.sha256(faces_csv.read_bytes()).hexdigest()}
+    return record | {"faces_sha256": sha256_of(faces_csv)}
 
 
 def origin() -> dict[str, Any]:

@@ -23,12 +23,13 @@ from tqdm import tqdm
 from torchfakes_utils.crops.augmentation import augment
 from torchfakes_utils.crops.table import check_faces, load_faces, read_extraction
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.decision import decide
-from torchfakes_utils.models.detector import CONFIG_FILE, Detector, DetectorConfig, save, stored_decision, torch_device
+from torchfakes_utils.models.detector import CONFIG_FILE, Detector, DetectorConfig, save, stored_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
 from torchfakes_utils.training.checkpoint import claim, describe, origin, read_state, write_state
@@ -578,8 +579,7 @@ def _initial_detector(
 ) -> tuple[Detector, str | None]:
     """The detector to go on from, and the note that belongs to it; only a new run may need to download weights."""
     if state is not None:
-        told = state["detector_config"]
-        detector = Detector(DetectorConfig(**told | {"preprocessing": Preprocessing(**told["preprocessing"])}))
+        detector = Detector(DetectorConfig.from_json(state["detector_config"]))
         detector.load_state_dict(state["detector"])
         return detector, state["note"]
     pretrained = config.pretrained
