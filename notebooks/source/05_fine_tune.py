@@ -244,7 +244,6 @@ print({name: (len(group), group[0].scale) for name, group in groups.items()}, "(
 # > layer do: vanish, stay, or explode?
 
 # %%
-from torchfakes_utils.crops.table import FaceCrops
 from torchfakes_utils.faces.quality import filter_blurred
 from torchfakes_utils.models.preprocessing import Preprocessing
 
@@ -253,7 +252,8 @@ faces = filter_blurred(course.faces_table())
 learn = faces[faces["split"] == "train"].reset_index(drop=True)
 one_a_clip = learn.drop_duplicates(["method", "clip_id"])
 batch = one_a_clip.groupby("label").sample(8, random_state=0)  # 8 real, 8 fake, 16 clips
-images, labels = (torch.stack(part) for part in zip(*FaceCrops(batch, Preprocessing(size=SIZE).apply), strict=True))
+images = torch.stack([Preprocessing(size=SIZE).apply(read_crop(file)) for file in batch["file"]])
+labels = torch.tensor(batch["label"].to_numpy(), dtype=torch.float32)
 print(f"images {tuple(images.shape)}, from {images.min():.2f} to {images.max():.2f}")
 print(f"labels {labels.int().tolist()}")
 
@@ -591,12 +591,14 @@ print(textwrap.dedent(inspect.getsource(Trainer.train_epoch)).rstrip())
 print(textwrap.dedent(inspect.getsource(Trainer.step)).rstrip())
 
 # %% [markdown]
-# Around the four lines stand a few things that real runs need. `ready` moves the batch, augments and normalises it (on
-# the device, all crops at once). `autocast` computes in half precision where the hardware is faster in it, and
+# Around the four lines stand a few things that real runs need. `prepare` moves the batch, augments and normalises it
+# (on the device, all crops at once). `seeded` lets dropout draw from (seed, batch) alone, so that a run that was
+# stopped goes on as if it had not been. `autocast` computes in half precision where the hardware is faster in it, and
 # `scaler` keeps float16's small gradients from becoming zero; elsewhere both do nothing. `accumulate` adds up the
 # gradients of several batches where a large one does not fit, `clip_norm` shortens gradients that are too long, and
-# `average` keeps a moving average of the weights. `_keep_if_due` writes the run to disk, so that pressing Ctrl-C costs
-# nothing. And there is a `scheduler`.
+# `average` keeps a moving average of the weights. `flush_losses` reads the losses, on a GPU only now and then, for it
+# has to finish its work first. `_keep_if_due` writes the run to disk, so that pressing Ctrl-C costs nothing. And there
+# is a `scheduler`.
 #
 # It drives the learning rate through *one cycle* (Smith & Topin, 2019): up, so that wild random weights are not
 # thrown about; high, to get somewhere; down to almost nothing, so that it can settle. It ends with the smallest steps
@@ -672,7 +674,7 @@ one_answer = report["predicted_fake_rate"].isin([0.0, 1.0])
 print(f"epochs in which every single face got the same answer: {one_answer.sum()} of {len(rows)}")
 for epoch, earlier in enumerate(copies, 1):
     if earlier is not None:
-        again_seen = (trainer.ready(batch) for batch in islice(trainer.data.batches(epoch), 2))
+        again_seen = (trainer.prepare(batch) for batch in islice(trainer.data.batches(epoch), 2))
         trainer.detector = recount(earlier, again_seen)
         again = trainer.validate()["predicted_fake_rate"]
         print(f"epoch {epoch}: called fake {rows[epoch - 1]['predicted_fake_rate']:.2f}, recounted {again:.2f}")
@@ -700,7 +702,7 @@ report[["val_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predicte
 
 # %%
 from torchfakes_utils.io.tables import read_table
-from torchfakes_utils.training.trainer import HISTORY_COLUMNS
+from torchfakes_utils.training.progress import HISTORY_COLUMNS
 
 history = read_table(course.ensure("run") / "history.csv", HISTORY_COLUMNS)
 lesson_05.history_figure(history)

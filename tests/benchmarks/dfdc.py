@@ -26,7 +26,7 @@ from torchfakes_utils.evaluation.evaluate import score
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.models.detector import load
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.trainer import train
+from torchfakes_utils.training.run import train
 
 from common import command, machine
 

@@ -32,9 +32,9 @@ from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import Batch
+from torchfakes_utils.training.data import Batch, load_crops
 from torchfakes_utils.training.optimisation import autocast_dtype
-from torchfakes_utils.training.trainer import Trainer, load_crops
+from torchfakes_utils.training.trainer import Trainer
 
 from common import alone, command, machine, peak_mib
 
@@ -166,10 +166,10 @@ class _InMemory(Trainer):
     def batches(self) -> Iterator[Batch]:
         return (batch for batch, _ in self.ready_made) if self.ready_made else super().batches()
 
-    def ready(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         if self.ready_made:
             return self.ready_made[self.progress.batch][1]
-        return super().ready(batch)
+        return super().prepare(batch)
 
 
 def loader_overhead(faces_csv: Path, crops: int, rounds: int, augmentation: str) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def loader_overhead(faces_csv: Path, crops: int, rounds: int, augmentation: str)
     """
     trainer = _trainer(faces_csv, crops, _InMemory, augmentation=augmentation, checkpoint_minutes=1e9)
     _epoch(trainer)  # warm
-    kept = [(batch, trainer.ready(batch)) for batch in trainer.batches()]
+    kept = [(batch, trainer.prepare(batch)) for batch in trainer.batches()]
     shares, seconds = [], []
     for _ in range(rounds):
         took = []

@@ -29,7 +29,7 @@ from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.tables import FAILURE_COLUMNS, write_table
 from torchfakes_utils.metrics.bootstrap import METRICS
 from torchfakes_utils.report import write
-from torchfakes_utils.training import trainer
+from torchfakes_utils.training import run as training_run
 from torchfakes_utils.training.config import TrainingConfig
 
 HEAVY = ("torch", "matplotlib", "gradio", "facenet_pytorch", "pytorch_grad_cam", "sklearn", "pandas", "cv2", "av")
@@ -277,9 +277,9 @@ def test_train_prints_epochs_as_they_end_and_then_the_best(monkeypatch, capsys, 
         for row in rows:
             on_epoch(row)
         assert config == TrainingConfig(epochs=2, learning_rate=0.01, pretrained=None, tracker="auto")
-        return trainer.TrainingResult(rows[1], pd.DataFrame(rows), out)
+        return training_run.TrainingResult(rows[1], pd.DataFrame(rows), out)
 
-    monkeypatch.setattr(trainer, "train", train)
+    monkeypatch.setattr(training_run, "train", train)
     arguments = ["train", "f.csv", "--out", str(tmp_path), "--epochs", "2", "--lr", "0.01", "--pretrained", "none"]
     assert main.main([*arguments, "--json"]) == 0
     shown = objects(capsys.readouterr().out)

@@ -9,7 +9,7 @@ from torchfakes_utils.evaluation import cross_manipulation
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.cross_manipulation import MATRIX_COLUMNS, lines, matrix
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.trainer import train
+from torchfakes_utils.training.run import train
 
 TINY = TrainingConfig(architecture="Meso4", pretrained=None, image_size=32, epochs=1, batch_size=4, min_sharpness=0.0)
 
@@ -32,7 +32,8 @@ def test_one_manipulation_makes_no_matrix(tiny_faces, tmp_path):
 
 
 def test_training_on_some_manipulations_sees_no_other(tiny_faces):
-    from torchfakes_utils.training.trainer import Trainer, load_crops
+    from torchfakes_utils.training.data import load_crops
+    from torchfakes_utils.training.trainer import Trainer
 
     config = TrainingConfig(**{**vars(TINY), "methods": ("FaceSwap",)})
     faces, preprocessing = load_crops(tiny_faces / "faces.csv", config)
@@ -45,7 +46,8 @@ def test_training_on_some_manipulations_sees_no_other(tiny_faces):
 
 def test_labels_thrown_by_a_coin_are_half_and_half_and_the_same_for_a_seed(tiny_faces, tmp_path, capsys):
     from torchfakes_utils.models.detector import load
-    from torchfakes_utils.training.trainer import Trainer, load_crops, train
+    from torchfakes_utils.training.data import load_crops
+    from torchfakes_utils.training.trainer import Trainer
 
     config = TrainingConfig(**{**vars(TINY), "random_labels": True})
     run = train(tiny_faces / "faces.csv", tmp_path / "run", config, progress=False).run

@@ -14,7 +14,7 @@ from torch import nn
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather, join, mean, parallel, synchronise_batch_norm
-from torchfakes_utils.training.trainer import train
+from torchfakes_utils.training.run import train
 
 from helpers.crops import make_faces
 
@@ -42,7 +42,7 @@ def faces_csv(tmp_path_factory):
 _PROGRAM = """
 import sys, torch
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.trainer import train
+from torchfakes_utils.training.run import train
 torch.set_num_threads(1)
 train(sys.argv[1], sys.argv[2], TrainingConfig(**eval(sys.argv[3])), progress=True)
 """

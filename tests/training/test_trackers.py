@@ -25,7 +25,7 @@ TINY = {
 _PROGRAM = """
 import sys
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.trainer import train
+from torchfakes_utils.training.run import train
 train(sys.argv[1], sys.argv[2], TrainingConfig(**eval(sys.argv[3])), progress=True)
 """
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import logging
 import os
@@ -15,15 +16,15 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models import pretrained
-from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import Detector, load
 from torchfakes_utils.training import checkpoint
-from torchfakes_utils.training import trainer as module
 from torchfakes_utils.training.checkpoint import STATE_NAME, read_state
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import TrainingData
+from torchfakes_utils.training.data import TrainingData, load_crops
 from torchfakes_utils.training.distributed import World
-from torchfakes_utils.training.trainer import HISTORY_COLUMNS, Trainer, describe_epoch, load_crops, train
+from torchfakes_utils.training.progress import HISTORY_COLUMNS
+from torchfakes_utils.training.run import describe_epoch, train
+from torchfakes_utils.training.trainer import Trainer
 
 from helpers.crops import edited, make_faces
 
@@ -130,7 +131,7 @@ def test_the_best_detector_is_kept_with_all_that_made_it(whole, faces_csv):
     assert detector.extra["validation"] == whole[0].best
     assert detector.preprocessing.size == 80 and detector.config.pretrained is None
     made_by = detector.extra["run"]
-    assert made_by["faces_sha256"] == checkpoint.describe(TrainingConfig(**TINY), faces_csv)["faces_sha256"]
+    assert made_by["faces_sha256"] == hashlib.sha256(faces_csv.read_bytes()).hexdigest()
     assert made_by["architecture"] == "Meso4" and "git_revision" in made_by and "torch" in made_by["versions"]
 
 
@@ -194,7 +195,7 @@ _PROGRAM = """
 import sys, torch
 torch.set_num_threads(1)
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.trainer import train
+from torchfakes_utils.training.run import train
 train(sys.argv[1], sys.argv[2], TrainingConfig(**eval(sys.argv[3])), progress=False)
 """
 
@@ -243,6 +244,24 @@ def test_training_leaves_the_callers_random_numbers_alone(whole, faces_csv):
     generator = torch.get_rng_state()
     train(faces_csv, whole[0].run, TrainingConfig(**TINY), progress=False)
     assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_whoever_prepares_batches_in_another_way_draws_the_same_numbers(faces_csv):
+    """Dropout, and what `prepare` itself draws from torch, come from (seed, step), whatever was drawn before."""
+
+    class Own(Trainer):
+        def prepare(self, batch):
+            images, labels = super().prepare(batch)
+            return images + torch.rand_like(images), labels
+
+    config = TrainingConfig(**TINY | {"dropout": 0.5})
+    ends = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        trainer = Own(*load_crops(faces_csv, config), config)
+        trainer.epoch()
+        ends.append(trainer.detector.state_dict())
+    assert equal(*ends)
 
 
 def test_another_configuration_in_the_same_folder(whole, faces_csv):
@@ -363,7 +382,7 @@ def test_a_loss_that_is_no_number(faces_csv, tmp_path, monkeypatch):
             calls.append(1)
             return super().forward(logits, labels) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(module.nn, "BCEWithLogitsLoss", Sick)
+    monkeypatch.setattr(torch.nn, "BCEWithLogitsLoss", Sick)
     with pytest.raises(
         InputError, match=r"the loss of batch 3 is nan \(its crops: crops/.*lower --learning-rate"
     ) as told:
@@ -388,7 +407,7 @@ def test_a_loss_that_is_no_number(faces_csv, tmp_path, monkeypatch):
 def test_memory_that_runs_out(faces_csv, tmp_path, monkeypatch, room, message):
     """A device with room for so many crops: which batch fits is found by trying, and what was kept is whole."""
     config = TrainingConfig(**TINY | {"checkpoint_minutes": 0.0})
-    real, calls = module.Detector.forward, []
+    real, calls = Detector.forward, []
 
     def forward(detector, images):
         calls.append(len(images))
@@ -396,7 +415,7 @@ def test_memory_that_runs_out(faces_csv, tmp_path, monkeypatch, room, message):
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return real(detector, images)
 
-    monkeypatch.setattr(module.Detector, "forward", forward)
+    monkeypatch.setattr(Detector, "forward", forward)
     with pytest.raises(InputError, match=message) as told:
         train(faces_csv, tmp_path / "run", config, progress=False)
     assert "\n" not in str(told.value)
@@ -475,21 +494,13 @@ def test_a_failed_start_does_not_bar_the_folder(faces_csv, tmp_path):
 def test_the_epoch_is_chosen_and_training_stops_early(
     faces_csv, tmp_path, monkeypatch, capsys, clip, frame, best, epochs
 ):
-    """`train` as it is, with the network's work and its large files left out."""
-    rest = dict.fromkeys([*HISTORY_COLUMNS], 0.5) | {"skipped": 0}
-    validations = iter(rest | {"val_auc_clip": c, "val_auc": f} for c, f in zip(clip, frame or clip, strict=True))
-    saved = []
-    monkeypatch.setattr(module.Trainer, "train_epoch", lambda run, *_: {"train_loss": 0.5, "skipped": 0})
-    monkeypatch.setattr(module.Trainer, "validate", lambda run: next(validations) | {"epoch": len(run.history) + 1})
-    monkeypatch.setattr(module.Trainer, "keep", lambda run: None)
-    monkeypatch.setattr(module.Trainer, "val_scores", load_crops(faces_csv, TrainingConfig(**TINY))[0].assign(
-        probability_fake=0.5, logit=0.0), raising=False)  # fmt: skip
-    monkeypatch.setattr(module, "save", lambda detector, folder, extra: saved.append(extra["epoch"]))
-    monkeypatch.setattr(module, "stored_decision", lambda folder: Decision())  # what `save` would have written
-    config = TrainingConfig(**TINY | {"epochs": len(clip), "patience": 2})
+    validations = iter({"val_auc_clip": c, "val_auc": f} for c, f in zip(clip, frame or clip, strict=True))
+    real = Trainer.validate
+    monkeypatch.setattr(Trainer, "validate", lambda trainer: real(trainer) | next(validations))
+    config = TrainingConfig(**TINY | {"epochs": len(clip), "patience": 2, "crops_per_epoch": 4})
     result = train(faces_csv, tmp_path, config, progress=True)
     assert ("stopped early: no better validation AUC for 2 epochs" in capsys.readouterr().out) == (epochs < len(clip))
-    assert saved[-1] == result.best["epoch"] == best and len(result.history) == epochs
+    assert load(tmp_path).extra["epoch"] == result.best["epoch"] == best and len(result.history) == epochs
 
 
 def test_one_cycle_runs_are_not_stopped_on_the_way():

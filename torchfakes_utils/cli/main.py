@@ -158,11 +158,10 @@ def _extract(args: argparse.Namespace, output: Output) -> int:
 
 
 def _train(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils.training import trainer
-    from torchfakes_utils.training.config import TrainingConfig
+    from torchfakes_utils.training import config, run
 
     args.pretrained = None if args.pretrained == "none" else args.pretrained
-    result = trainer.train(args.faces, args.out, _config(TrainingConfig, args), on_epoch=output.record)
+    result = run.train(args.faces, args.out, _config(config.TrainingConfig, args), on_epoch=output.record)
     output.record({"best": result.best, "run": str(result.run), "note": result.note})
     output.line(f"the detector of epoch {result.best['epoch']} is in {result.run / 'best'}")
     return DONE

@@ -29,8 +29,8 @@ from torchfakes_utils.io.tables import CLIP_KEY, write_table
 from torchfakes_utils.models.detector import Detector, load, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import Batch
-from torchfakes_utils.training.trainer import Trainer, load_crops
+from torchfakes_utils.training.data import Batch, load_crops
+from torchfakes_utils.training.trainer import Trainer
 
 # Small enough that all teams together take a few minutes. In float32 and in one thread, so that it matters little
 # which processor they work on.
@@ -171,10 +171,9 @@ class _Team(Trainer):
 
     way: Way
 
-    def ready(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = batch.images, batch.labels
-        images = self.way.training(self.detector.preprocessing, images, labels)
-        labels = labels if self.way.fake else 1 - labels
+    def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        images = self.way.training(self.detector.preprocessing, batch.images, batch.labels)
+        labels = batch.labels if self.way.fake else 1 - batch.labels
         return images.contiguous(memory_format=torch.channels_last), labels
 
 
@@ -184,7 +183,7 @@ def train_team(way: Way, faces: pd.DataFrame, preprocessing: Preprocessing, seed
     team = _Team(faces, preprocessing, config)
     team.way = copy.deepcopy(way)  # augmentation draws from the same numbers whichever team came before
     best, chosen = -np.inf, team.detector
-    while len(team.history) < config.epochs:
+    while len(team.progress.history) < config.epochs:
         row = team.epoch()
         if way.guide is None:
             continue

@@ -311,10 +311,10 @@ def _faces(where: Paths, progress: bool) -> None:
 
 
 def _run(where: Paths, progress: bool) -> None:
-    from torchfakes_utils.training import trainer
     from torchfakes_utils.training.config import TrainingConfig
+    from torchfakes_utils.training.run import train
 
-    trainer.train(where.faces_csv, where.run, TrainingConfig(**_settings("run", where)), progress=progress)
+    train(where.faces_csv, where.run, TrainingConfig(**_settings("run", where)), progress=progress)
 
 
 def _scores(where: Paths, progress: bool) -> None:  # noqa: ARG001
@@ -357,10 +357,10 @@ def _matrix(where: Paths, progress: bool) -> None:
 
 
 def _control(where: Paths, progress: bool) -> None:
-    from torchfakes_utils.training import trainer
     from torchfakes_utils.training.config import TrainingConfig
+    from torchfakes_utils.training.run import train
 
-    trainer.train(where.faces_csv, where.control, TrainingConfig(**CONTROL), progress=progress)
+    train(where.faces_csv, where.control, TrainingConfig(**CONTROL), progress=progress)
 
 
 def _lab(where: Paths, progress: bool) -> None:

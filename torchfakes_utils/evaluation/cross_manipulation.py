@@ -22,7 +22,7 @@ from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
 from torchfakes_utils.models.detector import load
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.trainer import train
+from torchfakes_utils.training.run import train
 
 logger = logging.getLogger(__name__)
 

@@ -55,7 +55,8 @@ class DetectorConfig:
         return cls(**dict(value) | {"preprocessing": Preprocessing(**value["preprocessing"])})
 
 
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001
+BatchNorm = nn.modules.batchnorm._BatchNorm  # noqa: SLF001  (of any number of axes: torch has no public name for it)
+_NORMS = (BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 # What may be trained, beside the name of a stage, which means this one and those after it.
 TUNE_ALL, TUNE_HEAD, TUNE_NORMS = "all", "head", "norms"

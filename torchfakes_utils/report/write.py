@@ -22,9 +22,10 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
 from torchfakes_utils.metrics.calibration import log_odds
 from torchfakes_utils.models.detector import Detector, best_folder, load
+from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.report.model_card import card
 from torchfakes_utils.report.page import page
-from torchfakes_utils.training.checkpoint import CONFIG_NAME, origin
+from torchfakes_utils.training.checkpoint import CONFIG_NAME
 
 FORMAT = 1
 REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
@@ -185,7 +186,7 @@ def _describe(run: Path, detector: Detector) -> dict[str, Any]:
 
 
 def _environment(detector: Detector) -> dict[str, Any]:
-    made = origin()
+    made = provenance()
     device = torch.cuda.get_device_name() if detector.device.type == "cuda" else detector.device.type
     return {
         "torchfakes": made["versions"]["torchfakes"],

@@ -6,18 +6,22 @@ at all, and reading it runs no code.
 
 import json
 import re
-import subprocess
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import safetensors
 import safetensors.torch
 import torch
 
-from torchfakes_utils import __version__
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write, sha256_of
+from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.tables import write_table
+from torchfakes_utils.models.detector import CONFIG_FILE, Detector, save
+from torchfakes_utils.models.provenance import provenance
+from torchfakes_utils.training.progress import HISTORY_COLUMNS, EpochRow
 
 CONFIG_NAME, STATE_NAME = "config.json", "last.safetensors"
 
@@ -32,7 +36,7 @@ def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
 
     Args:
         out: the run folder.
-        record: what makes the run, from `describe`.
+        record: what makes the run, its configuration and its table.
         free: names in it that may differ when a run is taken up again: where and how fast it is computed.
 
     Raises:
@@ -55,7 +59,7 @@ def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
         if _LEFT_OVER.fullmatch(left.name):
             left.unlink(missing_ok=True)
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(record | origin(), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(record | provenance(), indent=2) + "\n", encoding="utf-8")
 
 
 def _differs(there: dict[str, Any], record: dict[str, Any], name: str) -> bool:
@@ -63,34 +67,46 @@ def _differs(there: dict[str, Any], record: dict[str, Any], name: str) -> bool:
     return there[name] != record[name] if name in there else record[name] not in (None, False)
 
 
-def describe(config: Any, faces_csv: Path) -> dict[str, Any]:
-    """What makes a run: its configuration, and the table that it is trained on."""
-    record = asdict(config)
-    if config.weights is not None:
-        record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
-    record = json.loads(json.dumps(record))  # as it will be read again: with lists for tuples
-    return record | {"faces_sha256": sha256_of(faces_csv)}
+class RunFolder:
+    """Where a run is kept: its last state, its best detector, its history.
 
+    Attributes:
+        path: the folder.
+        record: what the run is.
+    """
 
-def origin() -> dict[str, Any]:
-    """By which program a run was made: versions, and the git revision where it runs from a checkout."""
-    return {"versions": {"torchfakes": __version__, "torch": torch.__version__}, "git_revision": _git_revision()}
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        """Nothing is read or written yet."""
+        self.path, self.record = path, record
+        self._kept_at = time.perf_counter()
 
+    def read(self) -> dict[str, Any] | None:
+        """What was kept last; None of a run that has not begun.
 
-def _git_revision() -> str | None:
-    """Of the checkout that this file lies in, with a + where files in it were changed; None elsewhere."""
-    here = Path(__file__).resolve().parents[1]
-    if not (here.parent / ".git").exists():  # installed somewhere inside another project's checkout
-        return None
+        Raises:
+            InputError: the files are damaged.
+        """
+        state = read_state(self.path)
+        if state is not None and state["best_epoch"] is not None and not (self.path / "best" / CONFIG_FILE).is_file():
+            raise InputError(f"{self.path}: its best/ is gone; delete the folder and train again")
+        return state
 
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout
+    def age(self) -> float:
+        """Seconds since the run was kept."""
+        return time.perf_counter() - self._kept_at
 
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no").strip()
-        return git("rev-parse", "HEAD").strip() + ("+" if changed else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
+    def keep(self, state: dict[str, Any]) -> None:
+        """Put on disk where the run is."""
+        write_state(self.path, state)
+        self._kept_at = time.perf_counter()
+
+    def keep_best(self, detector: Detector, row: EpochRow) -> None:
+        """Put the best detector so far on disk."""
+        save(detector, self.path / "best", {"epoch": row["epoch"], "validation": row, "run": self.record})
+
+    def keep_history(self, history: Sequence[EpochRow]) -> None:
+        """Write the table of all epochs."""
+        write_table(pd.DataFrame(history), self.path / "history.csv", HISTORY_COLUMNS)
 
 
 def write_state(out: Path, state: dict[str, Any]) -> None:
@@ -125,7 +141,8 @@ def read_state(out: Path) -> dict[str, Any] | None:
         return None
     try:
         with safetensors.safe_open(path, "pt") as file:
-            return _put_together(json.loads(file.metadata()["state"]), file.get_tensor)
+            state: dict[str, Any] = _put_together(json.loads(file.metadata()["state"]), file.get_tensor)
+            return state
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise InputError(f"{path}: damaged, so the run cannot go on; delete {out} and train again") from error
 
@@ -144,7 +161,7 @@ def _take_apart(thing: Any, tensors: dict[str, torch.Tensor], name: str) -> Any:
     return thing
 
 
-def _put_together(thing: Any, tensor: Any) -> Any:
+def _put_together(thing: Any, tensor: Callable[[str], torch.Tensor]) -> Any:
     if isinstance(thing, dict):
         if _TENSOR in thing:
             return tensor(thing[_TENSOR])

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,14 @@ import torch
 from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, part
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import limit_frames
+from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred
+from torchfakes_utils.faces.quality import face_edges, filter_blurred
+from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
+from torchfakes_utils.training.random_numbers import seed_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +27,30 @@ logger = logging.getLogger(__name__)
 _NAMED = 3
 
 
-def seed_of(*numbers: int) -> int:
-    """A seed for one thing of one run; neighbouring numbers share nothing."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, Preprocessing]:
+    """The crops of a table, and how they become the network's input.
+
+    Raises:
+        InputError: crops or classes lack, or the crops are smaller than the network's input.
+    """
+    faces = load_faces(faces_csv)
+    check_faces(faces, faces_csv.parent, splits=("train", "val"))
+    usual, extraction = Preprocessing(), read_extraction(faces_csv.parent)
+    wanted, stored = architecture(config.architecture).input, extraction.get("size")
+    size = config.image_size or min(wanted.size, stored or wanted.size)
+    preprocessing = Preprocessing(
+        size=size,
+        mean=wanted.mean,
+        std=wanted.std,
+        crop_scale=extraction.get("crop_scale", usual.crop_scale),
+        crop_size=stored or usual.crop_size,
+    )
+    if stored is not None and stored < size:
+        raise InputError(
+            f"{faces_csv}: these crops are {stored} px, and enlarging them to {size} px adds nothing; choose a smaller "
+            "image size, or extract larger crops"
+        )
+    return faces, preprocessing
 
 
 @dataclass

@@ -8,12 +8,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.models.detector import BatchNorm
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ def mean(world: World, value: torch.Tensor) -> torch.Tensor:
     return value / world.size
 
 
+Network = TypeVar("Network", bound=nn.Module)
+
+
 def parallel(network: nn.Module, world: World) -> nn.Module:
     """The network as it is to be called in training: it adds up the gradients of all processes."""
     if world.size == 1:
@@ -94,14 +98,15 @@ def parallel(network: nn.Module, world: World) -> nn.Module:
     return nn.parallel.DistributedDataParallel(network, device_ids=devices)
 
 
-def synchronise_batch_norm(network: nn.Module, world: World) -> nn.Module:
+def synchronise_batch_norm(network: Network, world: World) -> Network:
     """Make batch norm take its mean and variance over the parts of all processes."""
     if world.size == 1:
         return network
     if world.device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        converted: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return converted
     for name, child in network.named_children():
-        if isinstance(child, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
+        if isinstance(child, BatchNorm):
             setattr(network, name, _SynchronisedBatchNorm.like(child))
         else:
             synchronise_batch_norm(child, world)
@@ -112,23 +117,23 @@ class _Sum(torch.autograd.Function):
     """Over all processes. Each one's loss depends on the whole sum, so that gradients are added up as well."""
 
     @staticmethod
-    def forward(context: Any, value: torch.Tensor) -> torch.Tensor:  # noqa: ARG004
+    def forward(_context: Any, value: torch.Tensor) -> torch.Tensor:
         total = value.clone()
         torch.distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: ARG004
+    def backward(_context: Any, gradient: torch.Tensor) -> torch.Tensor:
         total = gradient.contiguous().clone()
         torch.distributed.all_reduce(total)
         return total
 
 
-class _SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
+class _SynchronisedBatchNorm(BatchNorm):
     """What torch's SyncBatchNorm does on GPUs, in plain operations, for processes on CPUs."""
 
     @classmethod
-    def like(cls, other: nn.modules.batchnorm._BatchNorm) -> "_SynchronisedBatchNorm":
+    def like(cls, other: BatchNorm) -> "_SynchronisedBatchNorm":
         """One with the weights and averages of `other`."""
         made = cls(other.num_features, other.eps, other.momentum, other.affine, other.track_running_stats)
         made.load_state_dict(other.state_dict())
@@ -144,9 +149,11 @@ class _SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
         places = [axis for axis in range(images.ndim) if axis != 1]
         shape = [1, -1] + [1] * (images.ndim - 2)
         count = images.numel() / self.num_features * torch.distributed.get_world_size()
-        mean = _Sum.apply(images.float().sum(places)) / count
+        mean: torch.Tensor = _Sum.apply(images.float().sum(places)) / count
         centred = images - mean.reshape(shape)
-        variance = _Sum.apply((centred * centred).sum(places)) / count
+        variance: torch.Tensor = _Sum.apply((centred * centred).sum(places)) / count
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)

@@ -3,10 +3,14 @@
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+# What `signal.signal` gives and takes.
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class Interruption:
@@ -20,7 +24,7 @@ class Interruption:
         """With `listen` False, or in another thread than the main one, signals do what they always do."""
         self.asked = 0
         self._listen = listen and threading.current_thread() is threading.main_thread()
-        self._before: dict[int, object] = {}
+        self._before: dict[int, _Handler] = {}
 
     def __enter__(self) -> Self:
         if self._listen:
@@ -30,7 +34,7 @@ class Interruption:
     def __exit__(self, *_: object) -> None:
         self._restore()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         self.asked = number
         self._restore()
         print("stopping after this step; once more stops at once", file=sys.stderr, flush=True)

@@ -10,9 +10,6 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLR
 from torchfakes_utils.models.architectures import HEAD
 from torchfakes_utils.models.detector import Detector
 
-# A plateau: so many epochs without a better validation AUC make the rate so much smaller.
-_PLATEAU = {"mode": "max", "patience": 1, "factor": 0.3}
-
 
 def parameter_groups(detector: Detector, rate: float, head_rate: float, weight_decay: float) -> list[dict[str, Any]]:
     """What may be trained, in groups that differ in rate and decay: body and head, decayed and not.
@@ -37,14 +34,14 @@ def schedule(kind: str, optimizer: torch.optim.Optimizer, steps: int) -> LRSched
 
     Args:
         kind: "one-cycle" (up and down once over all steps: Smith and Topin, 2019), "plateau" (smaller after epochs
-            without progress) or "constant".
+            without a better validation AUC) or "constant".
         optimizer: its groups' `lr` are the peaks.
         steps: of the whole run.
     """
     if kind == "one-cycle":
         return OneCycleLR(optimizer, max_lr=[group["lr"] for group in optimizer.param_groups], total_steps=steps)
     if kind == "plateau":
-        return ReduceLROnPlateau(optimizer, **_PLATEAU)
+        return ReduceLROnPlateau(optimizer, mode="max", patience=1, factor=0.3)
     return LambdaLR(optimizer, lambda step: 1.0)
 
 
@@ -76,6 +73,11 @@ def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:
     if device.type == "cpu" and cpu_has_bf16():
         return torch.bfloat16
     return None
+
+
+def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+    """Inside, the network computes in this type; None is float32."""
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
 def cpu_has_bf16() -> bool:

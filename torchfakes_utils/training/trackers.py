@@ -11,10 +11,10 @@ import io
 import logging
 import netrc
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
@@ -74,7 +74,10 @@ def open_tracker(name: str, run: RunInfo) -> Tracker:
         return _Nobody()
     if importlib.util.find_spec(_PACKAGES[name]) is None:
         raise InputError(f"the tracker {name} is not installed: pip install 'torchfakes[trackers]', or --tracker none")
-    return {"trackio": _Trackio, "wandb": _Wandb, "tensorboard": _TensorBoard}[name](run)
+    trackers: dict[str, Callable[[RunInfo], Tracker]] = {
+        "trackio": _Trackio, "wandb": _Wandb, "tensorboard": _TensorBoard,
+    }  # fmt: skip
+    return trackers[name](run)
 
 
 class StepTable:
@@ -168,7 +171,7 @@ class _Wandb:
             resume="allow" if mode == "online" else None,
             config=run.config,
             dir=run.folder,
-            mode=mode,
+            mode=cast("Literal['online', 'offline', 'disabled', 'shared']", mode),  # which it checks itself
             settings=wandb.Settings(silent=True, console="off"),
         )
         if mode == "offline":
@@ -209,7 +212,7 @@ class _Trackio:
 
     def finish(self) -> None:
         with _silence():
-            self._trackio.finish()
+            self._trackio.finish()  # type: ignore[no-untyped-call]
 
 
 class _TensorBoard:

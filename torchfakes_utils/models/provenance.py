@@ -1,0 +1,30 @@
+"""By which program something was made."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from torchfakes_utils import __version__
+
+
+def provenance() -> dict[str, Any]:
+    """By which program a run was made: versions, and the git revision where it runs from a checkout."""
+    return {"versions": {"torchfakes": __version__, "torch": torch.__version__}, "git_revision": _git_revision()}
+
+
+def _git_revision() -> str | None:
+    """Of the checkout that this file lies in, with a + where files in it were changed; None elsewhere."""
+    here = Path(__file__).resolve().parents[1]
+    if not (here.parent / ".git").exists():  # installed somewhere inside another project's checkout
+        return None
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no").strip()
+        return git("rev-parse", "HEAD").strip() + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,174 @@
+"""From a table of crops to a run folder: the configuration, the history, the best detector, and where to go on from."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import sha256_of
+from torchfakes_utils.io.machine import torch_device
+from torchfakes_utils.models.detector import stored_decision
+from torchfakes_utils.models.provenance import provenance
+from torchfakes_utils.training.checkpoint import claim
+from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
+from torchfakes_utils.training.data import load_crops
+from torchfakes_utils.training.distributed import gather, join
+from torchfakes_utils.training.interruption import Interruption
+from torchfakes_utils.training.journal import Journal
+from torchfakes_utils.training.memory import what_fits
+from torchfakes_utils.training.progress import HISTORY_COLUMNS, EpochRow
+from torchfakes_utils.training.trackers import RunInfo
+from torchfakes_utils.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run came to.
+
+    Attributes:
+        best: the row of `history` whose detector is in `run/best`.
+        history: a row an epoch, `HISTORY_COLUMNS`.
+        run: the run folder.
+        note: what the user has to know about the weights that training started from, or None.
+    """
+
+    best: EpochRow
+    history: pd.DataFrame
+    run: Path
+    note: str | None = None
+
+
+def train(
+    faces_csv: Path | str,
+    out: Path | str,
+    config: TrainingConfig = TrainingConfig(),
+    on_epoch: Callable[[EpochRow], None] | None = None,
+    progress: bool = True,
+) -> TrainingResult:
+    """Train on split "train", choose the epoch on split "val"; the same call again finishes an interrupted run.
+
+    Under `torchrun` every process makes this call, and the first one alone writes and speaks.
+
+    Args:
+        faces_csv: the table of crops; `extraction.json` beside it, if there, says how they were cut.
+        out: the run folder: `config.json`, `history.csv`, `steps.csv`, `best/`, `last.safetensors`.
+        config: how to train.
+        on_epoch: called with each new row of the history.
+        progress: print a line an epoch, and show a bar on a terminal.
+
+    Raises:
+        InputError: crops or classes lack, `out` holds another run or cannot be written to, `weights` cannot be used,
+            a batch does not fit into the GPU's memory, or the loss is no longer a number.
+        KeyboardInterrupt: Ctrl-C; the step in hand was finished and kept.
+    """
+    faces_csv, out = Path(faces_csv), Path(out)
+    with join(torch_device(config.device)) as world:
+        if config.processes not in (None, world.size):
+            raise InputError(f"{world.size} of {config.processes} processes are there; start them with torchrun")
+        say: Callable[[str], object] = print if progress and world.first else lambda line: None
+        faces, preprocessing = load_crops(faces_csv, config)
+        record = _record(config, faces_csv)
+        if world.first:
+            claim(out, record, FREE_FIELDS)
+        gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
+        trainer = Trainer(faces, preprocessing, config, world, out, record | provenance())
+        for line in describe_run(trainer, out):
+            say(line)
+        # Processes that work together cannot stop between the same two steps: there, a signal ends them at once.
+        with _journal(trainer), Interruption(world.size == 1) as interruption:
+            while not trainer.progress.finished(config):
+                row = _epoch(trainer, interruption, show_bar=progress and world.first)
+                say(describe_epoch(row, config.epochs))
+                if on_epoch is not None and world.first:
+                    on_epoch(row)
+                interruption.follow()
+        history, best = trainer.progress.history, trainer.progress.best
+        assert best is not None  # the first epoch is the best so far
+        if len(history) < config.epochs:
+            waited = len(history) - best["epoch"]
+            say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
+        say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
+        if world.first:
+            for caution in stored_decision(out / "best").cautions:
+                say(caution)
+        return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)
+
+
+def _record(config: TrainingConfig, faces_csv: Path) -> dict[str, Any]:
+    """What makes a run: its configuration, and the table that it is trained on."""
+    record = asdict(config)
+    if config.weights is not None:
+        record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
+    as_read_again: dict[str, Any] = json.loads(json.dumps(record))  # with lists for tuples
+    return as_read_again | {"faces_sha256": sha256_of(faces_csv)}
+
+
+def _epoch(trainer: Trainer, interruption: Interruption, show_bar: bool) -> EpochRow:
+    """One more epoch; where a batch does not fit into the memory of the device, which one does is said."""
+    try:
+        return trainer.epoch(interruption, show_bar)
+    except torch.OutOfMemoryError:
+        pass  # as long as the exception lives, so does all that the batch had on the device
+    raise InputError(what_fits(trainer.learner, trainer.config, trainer.data.batch_size, trainer.world.size))
+
+
+@contextmanager
+def _journal(trainer: Trainer) -> Iterator[None]:
+    """Inside, the run tells its table of steps and its tracker how it goes."""
+    if trainer.folder is None:
+        yield
+        return
+    stages = [name for name, (_, tuned) in trainer.detector.parameter_counts().items() if tuned]
+    step = trainer.progress.step
+    run = RunInfo(trainer.folder.path, trainer.folder.record, resumed=bool(step))
+    trainer.journal = Journal(run, trainer.config.tracker, trainer.device, stages, step, trainer.crops_seen())
+    try:
+        yield
+    finally:
+        trainer.journal.finish()
+
+
+def describe_run(trainer: Trainer, out: Path) -> list[str]:
+    """The data, the network and how it is computed, a line each."""
+    config, data, detector, progress = trainer.config, trainer.data, trainer.detector, trainer.progress
+    counts = detector.parameter_counts()
+    total, tuned = (sum(values) for values in zip(*counts.values(), strict=True))
+    tuned_stages = ", ".join(name for name, (_, here) in counts.items() if here)
+    changed = "all trained" if tuned == total else f"{tuned:,} of them trained ({tuned_stages})"
+    precision = str(trainer.learner.precision or torch.float32).removeprefix("torch.")
+    together = f", {trainer.world.size} processes" if trainer.world.size > 1 else ""
+    lines = [
+        f"crops train: {_counts(data.train_faces)}; val: {_counts(data.val_faces)}; {data.crops} drawn an epoch"
+        + ("" if config.sampling == "uniform" else ", half of them real"),
+        f"{detector.config.architecture}, {total:,} parameters, {changed}; {detector.preprocessing.size} px, "
+        f"{precision} on {trainer.device}{together}",
+    ]
+    if progress.finished(config):
+        lines.append(f"{out}: this run is finished; another one needs another folder")
+    elif progress.step:
+        lines.append(f"{out}: going on after step {progress.step}, in epoch {progress.epoch}")
+    return lines
+
+
+def describe_epoch(row: EpochRow, epochs: int) -> str:
+    """A row of the history as a line, with what gives away a network that answers every crop alike."""
+    skipped = f" ({row['skipped']} unreadable)" if row["skipped"] else ""
+    return (
+        f"epoch {row['epoch']}/{epochs} ({row['seconds']:.0f} s): loss {row['train_loss']:.3f} on "
+        f"{row['train_real']} real + {row['train_fake']} fake{skipped}; validation loss {row['val_loss']:.3f}, "
+        f"AUC {row['val_auc']:.3f} (by clip {row['val_auc_clip']:.3f}), accuracy {row['val_accuracy']:.3f} "
+        f"(always “fake”: {row['always_fake_accuracy']:.3f}), balanced {row['val_balanced_accuracy']:.3f}, "
+        f"called fake: {row['predicted_fake_rate']:.0%}"
+    )
+
+
+def _counts(faces: pd.DataFrame) -> str:
+    fakes = faces.loc[faces["label"] == 1, "method"].value_counts(sort=False).items()
+    by_method = ", ".join(f"{name} {count}" for name, count in fakes)
+    return f"{(faces['label'] == 0).sum()} real, {(faces['label'] == 1).sum()} fake ({by_method})"
