@@ -138,7 +138,7 @@ def test_the_epoch_is_chosen_by_the_guide(faces_csv, monkeypatch):
     kept, real = [], lab._Team.epoch
 
     def epoch(team):
-        row = real(team) | {"val_accuracy": [0.2, 0.9, 0.5][len(team.history) - 1]}
+        row = real(team) | {"val_accuracy": [0.2, 0.9, 0.5][len(team.progress.history) - 1]}
         kept.append({name: value.clone() for name, value in team.detector.state_dict().items()})
         return row
 
