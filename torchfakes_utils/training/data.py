@@ -14,7 +14,7 @@ from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import CropStore, open_store
 from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.quality import face_edges, filter_blurred
+from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred
 from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
