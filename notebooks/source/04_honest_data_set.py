@@ -170,24 +170,24 @@ lesson_04.table(pd.DataFrame(runs), "balanced accuracy")
 # %% [markdown]
 # ## 3 · Break it: what if there is nothing to find?
 #
-# A control, as chemists do it: leave out the substance. We take the *real* clips only, throw a coin for each person,
-# and call heads "fake". No crop is forged. Whoever still gets well above 50 %, again and
-# again, has measured the split.
+# A control, as chemists do it: leave out the substance. We take the *real* clips only and give each person a *random
+# label*: for half of them, all crops are called "fake". No crop is forged. Whoever still gets well above 50 %, again
+# and again, has measured the split.
 #
-# > **Predict first.** Six throws, two splits each. What will the frame-level split report?
+# > **Predict first.** Six draws of labels, two splits each. What will the frame-level split report?
 
 # %%
 real = np.flatnonzero(label == 0)
 runs = []
 for seed in range(6):
-    heads = {name: np.random.default_rng([seed, int(name)]).integers(2) for name in np.unique(person)}
-    coin = np.array([heads[name] for name in person[real]])
+    drawn = {name: np.random.default_rng([seed, int(name)]).integers(2) for name in np.unique(person)}
+    random_labels = np.array([drawn[name] for name in person[real]])
     for split, groups in {"by frame": np.arange(len(real)), "by person": person[real]}.items():
         train, out = hold_out(groups, seed)
-        history = lesson_04.learn(thumbnails[real], coin, train, out, seed=seed, epochs=8)
+        history = lesson_04.learn(thumbnails[real], random_labels, train, out, seed=seed, epochs=8)
         runs.append({"split": split, "balanced accuracy": history["balanced_accuracy"].iloc[-1]})
 runs = pd.DataFrame(runs)
-panel, title = {"labels thrown by coin": runs}, "A detector for fakes in a data set without fakes"
+panel, title = {"random labels": runs}, "A detector for fakes in a data set without fakes"
 lesson_04.dots_figure(panel, "balanced accuracy", title, "balanced accuracy, held out")
 
 # %%
@@ -195,7 +195,7 @@ lesson_04.table(runs, "balanced accuracy")
 
 # %% [markdown]
 # **What we saw.** The frame-level split certifies a detector of nothing, nearly without error, every time.
-# By person the runs scatter widely round the coin, because each is judged on eight people only; their mean is what
+# By person the runs scatter widely round one half, because each is judged on eight people only; their mean is what
 # counts, and its interval.
 #
 # Keep this control. It costs minutes and works on any data set: shuffle the labels *by clip or by person* (not by
@@ -492,7 +492,7 @@ print("accuracy, labels swapped:  ", ((scores > 0.5) == 1 - truth).mean())
 #
 # Exercises with checks come with a later edition; until then, try:
 #
-# - In section 3, throw the coin for every *frame* instead of every person. What does the frame-level split report
+# - In section 3, draw a label for every *frame* instead of every person. What does the frame-level split report
 #   now, and why?
 # - In section 4, add a split by `source`. Which door does it close?
 # - In section 6, write weights that draw every *person* equally often within each class.
@@ -516,7 +516,7 @@ print("accuracy, labels swapped:  ", ((scores > 0.5) == 1 - truth).mean())
 #
 # - Decide what one example is, then keep together all that shares it: frames, clips, people, and in FF++ both people
 #   of a forgery.
-# - Run the coin control: labels thrown by person, and nothing above chance.
+# - Run the control: random labels by person, and nothing above chance.
 # - Compare every accuracy with the constant answer; draw the classes equally in training, and leave validation and
 #   test alone.
 # - One preprocessing, stored with the model. RGB. Fake is 1.
@@ -533,6 +533,6 @@ print("accuracy, labels swapped:  ", ((scores > 0.5) == 1 - truth).mean())
 #   pairs and its splits.
 # - S. Kaufman, S. Rosset, C. Perlich: *Leakage in data mining: formulation, detection, and avoidance.* KDD 2011.
 # - C. Zhang, S. Bengio, M. Hardt, B. Recht, O. Vinyals: *Understanding deep learning requires rethinking
-#   generalization.* ICLR 2017. Networks fit random labels; our coin is theirs.
+#   generalization.* ICLR 2017. Networks fit random labels; our control is theirs.
 # - S. Kapoor, A. Narayanan: *Leakage and the reproducibility crisis in machine-learning-based science.* Patterns 4
 #   (9), 2023.

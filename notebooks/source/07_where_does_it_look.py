@@ -254,13 +254,13 @@ for letter, (name, _) in zip("AB", rows, strict=True):
 # to contrast too, and because the stretch makes the hottest place bright whatever it is. Had you met that row alone,
 # in a report, would you have doubted it? **That a map looks plausible is no evidence that the network has learned
 # anything.** What counts is how it *differs* from the map of a network that has not. So from here on networks that know
-# nothing come along as controls: three with random weights, and one that was *trained*, but on labels thrown by a
-# coin. It has seen as many faces as the real one, and there was nothing to learn.
+# nothing come along as controls: three with random weights, and one that was *trained*, but on random labels.
+# It has seen as many faces as the real one, and there was nothing to learn.
 
 # %%
-coin = load(course.ensure("control"))
-low, high = coin.probability(crops).min(), coin.probability(crops).max()
-print(f"the network of the coin: P(fake) of the ten faces from {low:.3f} to {high:.3f}")
+control = load(course.ensure("control"))
+low, high = control.probability(crops).min(), control.probability(crops).max()
+print(f"trained on random labels: P(fake) of the ten faces from {low:.3f} to {high:.3f}")
 
 # %% [markdown]
 # ## How much of the map is the network's?
@@ -289,8 +289,8 @@ for stage in (table.index[1], table.index[-1]):
     row = table.loc[stage]
     print(f"random weights in {stage:15s} rank correlation {row['rank_correlation']:+.2f} "
           f"(95 %: {row['low']:+.2f} to {row['high']:+.2f}), {row['dark']:.0%} of the maps dark")  # fmt: skip
-row = detector_similarity(model, coin, asked["grad-cam"], "coin").iloc[0]
-print(f"trained on a coin's labels: {row['rank_correlation']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})")
+row = detector_similarity(model, control, asked["grad-cam"], "random labels").iloc[0]
+print(f"trained on random labels: {row['rank_correlation']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})")
 
 # %% [markdown]
 # **What we saw.** With a random head the network's answer is a coin's, and its map is *still* a good deal like the
@@ -350,7 +350,7 @@ four = limit_frames(faces, 4)
 heats = {"trained": (faces, heat_maps.of_faces(model, faces, [plots.NAMES[label] for label in faces["label"]]))}
 unknowing_maps = [heat_maps.of_faces(untrained(model, seed), four, "own") for seed in range(3)]
 heats["random weights"] = (pd.concat([four] * 3, ignore_index=True), sum(unknowing_maps, []))
-heats["random labels"] = (four, heat_maps.of_faces(coin, four, "own"))
+heats["random labels"] = (four, heat_maps.of_faces(control, four, "own"))
 tables = {name: region_table(*region_shares(found, of), of) for name, (of, found) in heats.items()}
 for name, table in tables.items():
     counts = table.drop_duplicates("kind").set_index("kind")
@@ -395,21 +395,19 @@ for kind in plots.NAMES:
     print(f"on {kind}:", "above chance {}; beyond both controls {}".format(*named))
 
 # %% [markdown]
-# **What we saw.** First the random weights: their markers lie near 1, where they leave it a little *below* in the face.
-# Picture by picture they seemed to look at faces; over all clips, if anything, they look past them. *The average sees
-# what the eye does not.* Then the harder control, the
-# network of the coin. It learned nothing about forgeries, for there was nothing to learn, and it was trained on the
-# same faces. Where *its* markers leave 1, training on faces alone has drawn the heat there: what varies from face to
-# face lies in the middle. Most lines of the team's claim could be written about such a network as well. Last, look at
-# the regions that *nobody named*. A claim that picks two of them is only half true where others are as hot.
-#
-# Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
-# they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
-# from each region into its neighbours. The test clips are few, of fewer people: the intervals know about clips, not
-# about people. And the trained network is one training: while this lesson was written, the detector was trained more
-# than once by the same recipe, and some of these verdicts changed. No interval in the table knows about that.
-#
-# **Break it.** If the finding is about the network, another reasonable layer or method should not overturn it:
+# **What we saw.** First the random weights: their markers lie near 1, where they leave it a little *below* in the
+# face. Picture by picture they seemed to look at faces; over all clips, if anything, they look past them. *The
+# average sees what the eye does not.* Then the harder control, the network of random labels. It learned nothing about
+# forgeries, for there was nothing to learn, but it was trained on the same faces. Where *its* markers leave 1,
+# training on faces alone has drawn the heat there: what varies from face to face lies in the middle. Most lines of
+# the team's claim could be written about such a network as well. Last, look at the regions that *nobody named*. A
+# claim that picks two of them is only half true where others are as hot.  Four cautions. The team worked on other
+# faces, with another model: this table can neither confirm nor refute what they saw, it shows *how one would find
+# out*. A nose is hardly larger than one place of this layer, so heat leaks from each region into its neighbours. The
+# test clips are few, of fewer people: the intervals know about clips, not about people. And the trained network is
+# one training: while this lesson was written, the detector was trained more than once by the same recipe, and some of
+# these verdicts changed. No interval in the table knows about that.  **Break it.** If the finding is about the
+# network, another reasonable layer or method should not overturn it:
 
 # %%
 question = asked["grad-cam"]
@@ -478,7 +476,7 @@ for method in dict.fromkeys(table["method"]):
 
 # %% [markdown]
 # **What we saw.** Compare the trained network with the controls before you compare it with zero. Against random weights
-# and random maps it looks splendid. Against the network of the coin much less so. And look at the blob: a map that
+# and random maps it looks splendid. Against the network of random labels much less so. And look at the blob: a map that
 # never saw the picture can agree with the masks as well as a trained network, or better, because faces, masks and
 # blobs are all in the middle. A paper that reports a pointing accuracy and no centre prior has reported where faces
 # are.

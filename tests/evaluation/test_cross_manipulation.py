@@ -44,7 +44,7 @@ def test_training_on_some_manipulations_sees_no_other(tiny_faces):
         Trainer(faces, preprocessing, TrainingConfig(**{**vars(TINY), "methods": ("Fog",)}))
 
 
-def test_labels_thrown_by_a_coin_are_half_and_half_and_the_same_for_a_seed(tiny_faces, tmp_path, capsys):
+def test_random_labels_are_half_and_half_and_the_same_for_a_seed(tiny_faces, tmp_path, capsys):
     from torchfakes_utils.models.detector import load
     from torchfakes_utils.training.data import load_crops
     from torchfakes_utils.training.trainer import Trainer
@@ -56,8 +56,8 @@ def test_labels_thrown_by_a_coin_are_half_and_half_and_the_same_for_a_seed(tiny_
     said = capsys.readouterr().out
     assert "caution: its training labels were drawn at random" in said, "of a run that was finished before, too"
     faces, preprocessing = load_crops(tiny_faces / "faces.csv", config)
-    thrown, again = (Trainer(faces, preprocessing, config).data for _ in range(2))
+    drawn, again = (Trainer(faces, preprocessing, config).data for _ in range(2))
     true = load_faces(tiny_faces / "faces.csv", "train")["label"].to_numpy()
-    assert thrown._labels.tolist() == again._labels.tolist() != true.tolist()
-    assert 0.2 < thrown._labels.mean() < 0.8 and thrown.crops == (true == 0).sum()
-    assert thrown.val_faces["label"].tolist() == Trainer(faces, preprocessing, TINY).data.val_faces["label"].tolist()
+    assert drawn._labels.tolist() == again._labels.tolist() != true.tolist()
+    assert 0.2 < drawn._labels.mean() < 0.8 and drawn.crops == (true == 0).sum()
+    assert drawn.val_faces["label"].tolist() == Trainer(faces, preprocessing, TINY).data.val_faces["label"].tolist()

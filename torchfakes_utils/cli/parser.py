@@ -64,7 +64,7 @@ def _data_commands(commands: Any) -> None:
     _option(command, "--size", 160, "edge of a stored crop, pixels", int)
     _option(command, "--min-face", 0.15, "smallest face looked for, as a share of the frame's shorter side", float)
     _option(command, "--face-pixels", 36, "frames are scaled down to show the smallest face so large", int)
-    _option(command, "--min-probability", 0.9, "certainty from which on something is a face", float)
+    _option(command, "--min-probability", 0.9, "confidence from which on something is a face", float)
     _option(command, "--image-format", "png", "of the crops: png, jpg or webp")
     _option(command, "--quality", 95, "of jpg and webp, 1 to 100", int)
     command.add_argument(
@@ -257,7 +257,7 @@ def _data_options(command: argparse.ArgumentParser) -> None:
         "--methods", nargs="+", metavar="NAME", help="train on these manipulations only (default: all)"
     )
     _option(command, "--sampling", "paired", "paired (real and fake of the same frame), balanced or uniform")
-    command.add_argument("--random-labels", action="store_true", help="a control: labels thrown by a coin")
+    command.add_argument("--random-labels", action="store_true", help="a control: train on random labels")
     _option(command, "--crops-per-epoch", None, "crops in a pass (default: as many as real ones)", int)
     _option(command, "--min-sharpness", 30.0, "blurrier training crops are left out; 0 keeps all", float)
     _option(command, "--augmentation", "none", "none, mirror, first-project or modern")

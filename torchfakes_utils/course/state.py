@@ -32,7 +32,7 @@ EXTRACTION: dict[str, Any] = {"frames": 12}
 TRAINING: dict[str, Any] = {"pretrained": None, "crops_per_epoch": 448}
 
 # Smaller still, for what is trained only to be compared: four detectors of one manipulation each, and one that is
-# trained on labels thrown by a coin.
+# trained on random labels.
 MATRIX: dict[str, Any] = {"pretrained": None, "epochs": 3, "crops_per_epoch": 320, "image_size": 112}
 CONTROL: dict[str, Any] = {"pretrained": None, "epochs": 3, "crops_per_epoch": 448, "random_labels": True}
 # Crops of a clip: 36 passes over them for robustness, and what each of the four is tested on.
@@ -51,7 +51,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "robustness": ("Changing the test faces, and scoring them again", ("scores",)),
     "export": ("Exporting the detector, and checking the export", ("run",)),
     "matrix": ("Training on each manipulation alone", ("faces",)),
-    "control": ("Training on labels thrown by a coin", ("faces",)),
+    "control": ("Training on random labels", ("faces",)),
     "lab": ("Training the teams of lesson 08", ("faces",)),
 }
 
@@ -135,7 +135,7 @@ def ensure(step: str, progress: bool = True) -> Path:
         step: "mini" (the data set), "clips" (clips.csv), "faces" (faces.csv and crops), "run" (a trained detector),
             "scores" (scores.csv and the report of the test split), "robustness" (how the detector bears what happens
             to films), "export" (the detector as ONNX files, checked), "matrix" (a detector for each manipulation,
-            tested on all), "control" (a detector trained on labels thrown by a coin) or "lab" (those of lesson 08).
+            tested on all), "control" (a detector trained on random labels) or "lab" (those of lesson 08).
         progress: show progress bars.
 
     Returns:

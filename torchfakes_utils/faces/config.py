@@ -20,7 +20,7 @@ class ExtractionConfig:
         size: edge of a stored crop, pixels; 160 is what InceptionResnetV1 was made for.
         min_face: smallest face looked for, as a share of the frame's shorter side; smaller is slower.
         face_pixels: frames are scaled down to show the smallest face so large; time goes with the square.
-        min_probability: certainty from which on something is a face. MTCNN is sure of real ones; below 0.9 it mostly
+        min_probability: confidence from which on something is a face. MTCNN is sure of real ones; below 0.9 it mostly
             sees faces in curtains.
         compression: raw, c23 or c40; None is the only one there is, or c23, on which most results are published.
         methods: only these manipulations; None is all there are.

@@ -21,7 +21,7 @@ class Detections:
 
     Attributes:
         boxes: (K, 4) float32, x1 y1 x2 y2 in pixels of the full frame; may reach over its edge.
-        probabilities: (K,) float32, how sure the detector is that this is a face.
+        probabilities: (K,) float32, the detector's confidence that this is a face.
         landmarks: (K, 5, 2) float32, x y of left eye, right eye, nose, left and right corner of the mouth (left and
             right as seen in the picture), in pixels of the full frame.
     """

@@ -29,7 +29,7 @@ class FrameVerdict:
         frame: index of the frame, counted from 0; 0 for a photo.
         time: when it is shown, seconds from the start; 0 for a photo.
         box: x1, y1, x2, y2 of the face in pixels of the picture as displayed.
-        face_probability: the face detector's certainty that this is a face.
+        face_probability: the face detector's confidence that this is a face.
         probability_fake: P(fake) in [0, 1], calibrated.
         cannot_tell: why this crop lies outside of what the detector was trained on; "" where it does not.
     """

@@ -53,7 +53,7 @@ class TrainingConfig:
             they are smaller. Time goes with its square.
         val_frames_per_clip: crops of a validation clip that are looked at; None is all. Neighbouring frames say much
             the same, and on a CPU a validation pass is mostly waiting.
-        random_labels: train on labels thrown by a coin, one a crop: the network that cannot have learned anything, as a
+        random_labels: train on random labels, one a crop: the network that cannot have learned anything, as a
             control (Adebayo et al., NeurIPS 2018). Validation keeps the true ones.
         seed: of everything random.
         device: "auto" takes a CUDA GPU where there is one.
