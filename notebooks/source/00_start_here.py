@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [faces, run, scores]
+# ---
+
 # %% [markdown]
 # # 00 · Start here
 #

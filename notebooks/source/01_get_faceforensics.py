@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [mini]
+# ---
+
 # %% [markdown]
 # # 01 · Get FaceForensics++
 #

@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [mini, faces]
+# ---
+
 # %% [markdown]
 # # 02 · Find the face
 #

@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [clips, faces, scores]
+# ---
+
 # %% [markdown]
 # # 03 · Sharp enough?
 #

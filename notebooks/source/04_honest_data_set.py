@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [faces, run]
+# ---
+
 # %% [markdown]
 # # 04 · An honest data set
 #

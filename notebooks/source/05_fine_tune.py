@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [faces, run]
+# ---
+
 # %% [markdown]
 # # 05 · Fine-tune
 #

@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [mini, faces, run, scores, robustness, matrix]
+# ---
+
 # %% [markdown]
 # # 06 · Is it good?
 #

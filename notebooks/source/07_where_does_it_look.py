@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [faces, run, control]
+# ---
+
 # %% [markdown]
 # # 07 · Where does it look?
 #
@@ -401,13 +407,15 @@ for kind in plots.NAMES:
 # forgeries, for there was nothing to learn, but it was trained on the same faces. Where *its* markers leave 1,
 # training on faces alone has drawn the heat there: what varies from face to face lies in the middle. Most lines of
 # the team's claim could be written about such a network as well. Last, look at the regions that *nobody named*. A
-# claim that picks two of them is only half true where others are as hot.  Four cautions. The team worked on other
-# faces, with another model: this table can neither confirm nor refute what they saw, it shows *how one would find
-# out*. A nose is hardly larger than one place of this layer, so heat leaks from each region into its neighbours. The
-# test clips are few, of fewer people: the intervals know about clips, not about people. And the trained network is
-# one training: while this lesson was written, the detector was trained more than once by the same recipe, and some of
-# these verdicts changed. No interval in the table knows about that.  **Break it.** If the finding is about the
-# network, another reasonable layer or method should not overturn it:
+# claim that picks two of them is only half true where others are as hot.
+#
+# Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
+# they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
+# from each region into its neighbours. The test clips are few, of fewer people: the intervals know about clips, not
+# about people. And the trained network is one training: while this lesson was written, the detector was trained more
+# than once by the same recipe, and some of these verdicts changed. No interval in the table knows about that.
+#
+# **Break it.** If the finding is about the network, another reasonable layer or method should not overturn it:
 
 # %%
 question = asked["grad-cam"]

@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [lab]
+# ---
+
 # %% [markdown]
 # # 08 · Real, Real, Real
 #

@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [clips, run, scores]
+# ---
+
 # %% [markdown]
 # # 09 · Share it
 #

@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   torchfakes:
+#     needs: [faces, run, export]
+# ---
+
 # %% [markdown]
 # # 12 · Phone and browser
 #

@@ -1,11 +1,50 @@
-"""The whole lab of lesson 08 on crops of noise, for the tests of the lab and of the lesson."""
+"""A home for the course, steps that only say that they were done, and the whole lab of lesson 08 on crops of noise."""
+
+from dataclasses import replace
 
 import pytest
 
 from torchfakes_utils.course import lab
+from torchfakes_utils.course.steps import STEPS
 
 from helpers.crops import make_faces
 from helpers.lab import TINY
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHFAKES_HOME", str(tmp_path))
+    monkeypatch.delenv("TORCHFAKES_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def change_step(monkeypatch):
+    """Put other attributes into a step for the length of a test."""
+    return lambda name, **changes: monkeypatch.setitem(STEPS, name, replace(STEPS[name], **changes))
+
+
+@pytest.fixture
+def built_steps(home, change_step):
+    """The names of the steps that were done; in the pipeline's place, each just leaves an empty result."""
+    names = []
+
+    def builder(step):
+        def make(order):
+            names.append(step.name)
+            target = step.makes(order.where)
+            if step.name in ("mini", "run", "export", "control"):
+                (target / "best").mkdir(parents=True, exist_ok=True)
+                (target / "best" / "detector.json").touch()
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.touch()
+
+        return make
+
+    for name, step in list(STEPS.items()):
+        change_step(name, build=builder(step))
+    return names
 
 
 @pytest.fixture(scope="module")

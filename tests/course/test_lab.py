@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from torchfakes_utils.course import build as notebooks
-from torchfakes_utils.course import lab, state
+from torchfakes_utils.course import lab
 from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
@@ -160,14 +159,3 @@ def test_patients_have_no_names(faces_csv, built):
     assert sorted(lab.PATIENTS) == sorted(set(lab.PATIENTS)) and "healthy" in lab.PATIENTS
     with pytest.raises(InputError, match="no stage 'tests'"):
         lab.patient(3, 0, faces_csv, built).inputs("tests", pd.DataFrame())
-
-
-def test_the_lab_is_an_input_of_the_course():
-    cell = notebooks.nbformat.v4.new_code_cell("course.broken_detector(3)")
-    assert notebooks.needed(notebooks.nbformat.v4.new_notebook(cells=[cell])) == ["mini", "clips", "faces", "lab"]
-    where = state.Paths(*map(state.Path, ("home", "data", "faces", "runs/mini")))
-    before = state._fingerprint("lab", where)
-    assert "Meso4" in before and " at 0x" not in before  # no address, which would change with every process
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(lab.CANDIDATES, "blurred", lab.Way("every training crop blurred", training=lab.Blurred(2.0)))
-        assert state._fingerprint("lab", where) != before

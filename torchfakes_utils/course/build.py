@@ -3,7 +3,8 @@
     python -m torchfakes_utils.course.build [--force] [names]
 
 The result depends on the twin and on what its cells compute, on nothing else: no time stamps, no execution metadata,
-cell ids made from the cells, no path or address of the machine that built it.
+cell ids made from the cells, no path or address of the machine that built it. jupytext reads the twins, nbclient runs
+them; by hand is only what neither offers: those ids, portable text, smaller pictures, differences in one line each.
 """
 
 import argparse
@@ -15,8 +16,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -25,7 +27,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from PIL import Image
 
-from torchfakes_utils.course import state
+from torchfakes_utils.course import folders, state
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 
@@ -33,6 +35,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
+# What a twin's header declares for us, in the notebook's metadata: {"needs": [names of inputs]}.
+DECLARATION = "torchfakes"
 VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_SECONDS = 1800  # generous: the first lesson to need the detector may have to train it
 LARGEST_NOTEBOOK = 1_500_000  # bytes; above this a notebook is slow to open, and GitHub may not show it
@@ -63,17 +67,18 @@ def build(notebooks: Path | str = "notebooks", names: list[str] | None = None, f
     for twin in select(sorted((notebooks / "source").glob("*.py")), names):
         target = notebooks / f"{twin.stem}.ipynb"
         notebook = from_twin(twin)
+        steps = needed(notebook)
         if not force and target.is_file() and not differences(notebook, nbformat.read(target, as_version=4)):
             continue
         started = time.perf_counter()
         # Their progress bars and messages belong into no lesson's output.
-        for step in needed(notebook):
+        for step in steps:
             state.ensure(step)
         try:
-            execute(notebook, notebooks)
+            execute(notebook, notebooks, {state.DECLARED: f"{twin}:{','.join(steps)}"})
         except FAILURES as error:
             raise InputError(f"{twin}: {describe(error)}") from error
-        clean(notebook, state.paths().home)
+        clean(notebook, folders.paths().home)
         text = nbformat.writes(notebook) + "\n"
         check(notebook, len(text), target)
         with atomic_write(target) as temporary:
@@ -102,14 +107,20 @@ def select(files: list[Path], names: list[str] | None) -> list[Path]:
 
 def from_twin(twin: Path) -> NotebookNode:
     """The notebook that a text twin in jupytext's py:percent format stands for, without outputs."""
-    notebook = jupytext.reads(twin.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook = jupytext.read(twin, fmt="py:percent")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.metadata = nbformat.from_dict(_metadata(notebook))
     for cell in notebook.cells:
         # Tags are all that a lesson says about its cells; the rest is what jupytext noticed while it read.
         cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
     name_cells(notebook)
     return notebook
+
+
+def _metadata(notebook: NotebookNode) -> dict[str, Any]:
+    """What every notebook of the course says of itself, and what this one declares in its header."""
+    declared = notebook.metadata.get(DECLARATION)
+    return METADATA | ({DECLARATION: declared} if declared else {})
 
 
 def name_cells(notebook: NotebookNode) -> None:
@@ -126,10 +137,14 @@ def differences(twin: NotebookNode, notebook: NotebookNode) -> list[str]:
     found = []
     if len(twin.cells) != len(notebook.cells):
         found.append(f"{len(notebook.cells)} cells, the twin has {len(twin.cells)}")
+    if twin.metadata.get(DECLARATION) != notebook.metadata.get(DECLARATION):
+        found.append("the header declares other needs")
     for index, (wanted, cell) in enumerate(zip(twin.cells, notebook.cells, strict=False)):
-        for part in ("cell_type", "source"):
-            if wanted[part] != cell[part]:
-                found.append(f"cell {index}: another {part.replace('_', ' ')}: {wanted[part][:60]!r}")  # noqa: PERF401
+        found += [
+            f"cell {index}: another {part.replace('_', ' ')}: {wanted[part][:60]!r}"
+            for part in ("cell_type", "source")
+            if wanted[part] != cell[part]
+        ]
         if wanted.metadata.get("tags", []) != cell.metadata.get("tags", []):
             found.append(f"cell {index}: other tags")
         if cell.cell_type == "code" and cell.source.strip() and cell.get("execution_count") is None:
@@ -138,17 +153,21 @@ def differences(twin: NotebookNode, notebook: NotebookNode) -> list[str]:
 
 
 def needed(notebook: NotebookNode) -> list[str]:
-    """The inputs of the course that a notebook asks for, in the order in which they are built."""
-    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    asked = set(re.findall(r"""\bensure\(\s*["'](\w+)["']""", code)) & set(state.STEPS)
-    asked |= {"faces"} if "course.faces_table(" in code else set()
-    asked |= {"run"} if "course.detector(" in code else set()
-    asked |= {"lab"} if "course.broken_detector(" in code else set()
-    return state.closure(asked)
+    """The inputs of the course that a notebook declares in its header, and all that they need, in building order.
+
+    Raises:
+        InputError: it declares one that there is not.
+    """
+    return state.closure(notebook.metadata.get(DECLARATION, {}).get("needs", []))
 
 
-def execute(notebook: NotebookNode, folder: Path) -> None:
+def execute(notebook: NotebookNode, folder: Path, environment: Mapping[str, str] | None = None) -> None:
     """Run a notebook in a fresh kernel whose working directory is `folder`; outputs are put into `notebook`.
+
+    Args:
+        notebook: as it was before, outputs included, is forgotten.
+        folder: the kernel's working directory.
+        environment: variables for the kernel beside those of this process.
 
     Raises:
         CellExecutionError, CellTimeoutError, DeadKernelError: a cell failed; the outputs up to it are there.
@@ -158,17 +177,18 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         timeout=CELL_SECONDS,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # how a stream was cut depends on timing
         store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--log-level=ERROR"],  # a kernel warns of its own transport each time it starts
     )
-    client.execute(env=_environment())
+    client.execute(env={**_environment(), **(environment or {})})
 
 
 def _environment() -> dict[str, str]:
     """A lesson imports the package that runs it, finds the inputs prepared for it, and prints no progress bars."""
     here = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    own = {"PYTHONPATH": os.pathsep.join(filter(None, here)), "TORCHFAKES_HOME": str(state.paths().home)}
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, here)), "TORCHFAKES_HOME": str(folders.paths().home)}
     return {**os.environ, **own, "TQDM_DISABLE": "1"}
 
 
@@ -181,11 +201,10 @@ def describe(error: Exception) -> str:
 
 def clean(notebook: NotebookNode, home: Path) -> None:
     """Take out of a notebook's outputs whatever differs between machines and runs, and what no reader can use."""
-    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.metadata = nbformat.from_dict(_metadata(notebook))
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [_cleaned(output, home) for output in _joined(cell.outputs)]
+            cell.outputs = [_cleaned(output, home) for output in cell.outputs]
 
 
 def check(notebook: NotebookNode, size: int, target: Path) -> None:
@@ -219,17 +238,6 @@ def texts(output: NotebookNode) -> Iterator[str]:
     for kind, data in output.get("data", {}).items():
         if not kind.startswith(("image/png", "image/jpeg", "audio/", "video/")):
             yield data if isinstance(data, str) else json.dumps(data)
-
-
-def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Neighbouring pieces of one stream as one: how it was cut depends on timing."""
-    joined: list[NotebookNode] = []
-    for output in outputs:
-        if joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name:
-            joined[-1].text += output.text
-        else:
-            joined.append(output)
-    return joined
 
 
 def _cleaned(output: NotebookNode, home: Path) -> NotebookNode:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tqdm.auto import tqdm
 
-from torchfakes_utils.course import plots, state, widgets
+from torchfakes_utils.course import folders, plots, widgets
 from torchfakes_utils.crops.table import limit_frames
 
 # From common to rare: one fake among how many films.
@@ -280,7 +280,7 @@ def train_meanwhile() -> subprocess.Popen:
     call of `course.ensure` does the work again and says what is wrong.
     """
     code = "from torchfakes_utils import course; course.ensure('scores', progress=False)"
-    home = {"TORCHFAKES_HOME": str(state.paths().home)}
+    home = {"TORCHFAKES_HOME": str(folders.paths().home)}
     return subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, **home},
@@ -292,7 +292,7 @@ def train_meanwhile() -> subprocess.Popen:
 
 def wait(training: subprocess.Popen, seconds: float = 1.0) -> None:
     """Wait until training is done, with a bar of its epochs; looks at the run's folder every so many seconds."""
-    run = state.paths().run
+    run = folders.paths().run
     if training.poll() is not None:
         return
     with tqdm(desc="the model is training", unit="epoch", leave=False, delay=3) as bar:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import nbformat
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import ClearOutputPreprocessor
 
-from torchfakes_utils.course import build, colab, state
+from torchfakes_utils.course import build, colab, folders, state
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 
@@ -98,9 +99,8 @@ def _prepare(steps: set[str], progress: bool) -> tuple[dict[str, float], dict[st
 
 def _run_one(name: str, lesson: nbformat.NotebookNode, folder: Path) -> Outcome:
     outcome = Outcome(title=_title(lesson, name), page=f"{name}.html")
+    ClearOutputPreprocessor().preprocess(lesson, {})
     code = [cell for cell in lesson.cells if cell.cell_type == "code" and cell.source.strip()]
-    for cell in code:
-        cell.outputs, cell.execution_count = [], None
     outcome.cells = len(code)
     started = time.perf_counter()
     try:
@@ -109,7 +109,7 @@ def _run_one(name: str, lesson: nbformat.NotebookNode, folder: Path) -> Outcome:
         outcome.errors.append(build.describe(error))
     outcome.seconds = round(time.perf_counter() - started, 1)
     outcome.cells_run = sum(cell.get("execution_count") is not None for cell in code)
-    build.clean(lesson, state.paths().home)
+    build.clean(lesson, folders.paths().home)
     return outcome
 
 
@@ -130,7 +130,10 @@ def _page(lesson: nbformat.NotebookNode, title: str, folder: Path) -> str:
 
 
 def _inside(picture: Path) -> str:
-    """A picture as an address: a page lies elsewhere than its notebook, and may be sent to somebody without it."""
+    """A picture as an address: a page lies elsewhere than its notebook, and may be sent to somebody without it.
+
+    By hand, since nbconvert's `embed_images` takes only what lies below the notebook's own folder.
+    """
     return "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode()
 
 
@@ -165,7 +168,7 @@ error rate where false alarms and misses are equally common. Intervals are 95 %,
 
 
 def _metrics() -> dict | None:
-    path = state.paths().run / "report.json"
+    path = folders.paths().run / "report.json"
     if not path.is_file():
         return None
     report = json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,14 @@
+"""What a lesson does on Colab, and here instead."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from torchfakes_utils.course import colab
+
+
+def test_setup_cell_works_here_and_pins_nothing():
+    assert not colab.on_colab()
+    subprocess.run([sys.executable, "-c", colab.SETUP_CELL], check=True, cwd=Path(__file__).parents[2])
+    assert "==" not in colab.SETUP_CELL and "torchfakes @ git+https://" in colab.SETUP_CELL
+    assert colab.badge("03_x").endswith("notebooks/03_x.ipynb)")

@@ -1,0 +1,218 @@
+"""The steps that make the lessons' inputs: what each needs and makes, and how.
+
+Everything is made by the pipeline's own functions. On Mini-FF++ their settings are these here, fewer frames and fewer
+crops than the commands take by default, so that nobody waits for long. Change them here only: what was built with other
+settings is built again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torchfakes_utils.course.folders import Paths
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a step is told: where to work, with which settings, and whether to show progress bars."""
+
+    where: Paths
+    settings: Settings
+    progress: bool
+
+
+def _defaults(_: Paths) -> Settings:
+    return {}
+
+
+def _anywhere(_: Paths) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Step:
+    """One input of the lessons, and how it is made.
+
+    Attributes:
+        name: what `course.ensure` and the header of a lesson call it.
+        message: what the learner reads when it has to be made.
+        makes: the file or folder that is there afterwards.
+        folder: where the step's stamp lies.
+        build: makes it.
+        needs: the steps to be done before.
+        settings: what the course sets, ready for JSON; made with others, the input is made anew.
+        version: raised when `build` makes something else of the same settings.
+        renewed_with: of `needs`, those that spoil this step's result when they are done again, whatever their settings.
+        owns_folder: `folder` is all the step's own, and goes before the step is done with other settings.
+        theirs: a file by which the learner's own result is known, which is used as it is and never removed.
+        possible: whether the course may make it there at all; where not, it takes what it finds.
+    """
+
+    name: str
+    message: str
+    makes: Callable[[Paths], Path]
+    folder: Callable[[Paths], Path]
+    build: Callable[[Order], object]
+    needs: tuple[str, ...] = ()
+    settings: Callable[[Paths], Settings] = _defaults
+    version: int = 1
+    renewed_with: tuple[str, ...] = ()
+    owns_folder: bool = False
+    theirs: Callable[[Paths], Path] | None = None
+    possible: Callable[[Paths], bool] = _anywhere
+
+
+def _everywhere(**settings: Any) -> Callable[[Paths], Settings]:
+    return lambda where: settings
+
+
+def _on_mini(**settings: Any) -> Callable[[Paths], Settings]:
+    """A data set of the learner's own gets the pipeline's defaults."""
+    return lambda where: settings if where.is_mini else {}
+
+
+def _mini(order: Order) -> None:
+    from torchfakes_utils.datasets.mini import build
+
+    build.build(order.where.data, build.MiniConfig(**order.settings), progress=order.progress)
+
+
+def _clips(order: Order) -> None:
+    from torchfakes_utils.datasets import faceforensics
+
+    faceforensics.write_clips(order.where.data)
+
+
+def _faces(order: Order) -> None:
+    from torchfakes_utils.faces import extraction
+    from torchfakes_utils.faces.config import ExtractionConfig
+
+    config = ExtractionConfig(**order.settings)
+    extraction.extract(order.where.data, order.where.faces, config, progress=order.progress)
+
+
+def _train(order: Order, run: Path) -> None:
+    from torchfakes_utils.training.config import TrainingConfig
+    from torchfakes_utils.training.run import train
+
+    train(order.where.faces_csv, run, TrainingConfig(**order.settings), progress=order.progress)
+
+
+def _scores(order: Order) -> None:
+    from torchfakes_utils.evaluation import evaluate
+    from torchfakes_utils.report import write
+
+    write.write(order.where.run, evaluate.evaluate(order.where.run, order.where.faces_csv))
+
+
+def _robustness(order: Order) -> None:
+    from torchfakes_utils.evaluation import evaluate
+    from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
+    from torchfakes_utils.report import write
+
+    run = order.where.run
+    config = EvaluationConfig(
+        scoring=Scoring(progress=order.progress),
+        scores=run / "scores.csv",
+        perturb=True,
+        robustness=RobustnessConfig(**order.settings),
+    )
+    write.write(run, evaluate.evaluate(run, order.where.faces_csv, config))
+
+
+def _export(order: Order) -> None:
+    from torchfakes_utils.export import exporter
+    from torchfakes_utils.export.config import ExportConfig
+
+    exporter.export(order.where.run, ExportConfig("onnx", faces=order.where.faces_csv))
+
+
+def _matrix(order: Order) -> None:
+    from torchfakes_utils.evaluation import cross_manipulation
+    from torchfakes_utils.evaluation.config import Scoring
+    from torchfakes_utils.training.config import TrainingConfig
+
+    training = dict(order.settings)
+    scoring = Scoring(frames=training.pop("frames"), progress=order.progress)
+    cross_manipulation.matrix(order.where.faces_csv, order.where.matrix, TrainingConfig(**training), scoring=scoring)
+
+
+def _lab(order: Order) -> None:
+    from torchfakes_utils.course import lab
+
+    lab.build(order.where.faces_csv, order.where.lab, progress=order.progress)
+
+
+def _lab_settings(_: Paths) -> Settings:
+    from torchfakes_utils.course import lab
+
+    return lab.settings()
+
+
+# In the order in which they are built. Training begins from random weights: the same lesson for everybody, with a
+# network connection or without.
+_ALL = (
+    Step(
+        "mini", "Making the practice clips, Mini-FF++",
+        makes=lambda where: where.data, folder=lambda where: where.data, owns_folder=True,
+        build=_mini, possible=lambda where: where.is_mini,
+    ),
+    Step(
+        "clips", "Listing the clips",
+        makes=lambda where: where.clips_csv, folder=lambda where: where.faces.parent,
+        needs=("mini",), version=2, build=_clips,
+    ),
+    Step(
+        "faces", "Cutting out the faces",
+        makes=lambda where: where.faces_csv, folder=lambda where: where.faces, owns_folder=True,
+        theirs=lambda where: where.faces_csv,
+        # A dozen frames of a two-second clip show all it has; neighbouring frames are almost the same picture.
+        needs=("clips",), settings=_on_mini(frames=12), version=2, build=_faces,
+    ),
+    Step(
+        "run", "Training the detector",
+        makes=lambda where: where.run, folder=lambda where: where.run, owns_folder=True,
+        theirs=lambda where: where.run / "best" / "detector.json",
+        needs=("faces",), settings=_on_mini(pretrained=None, crops_per_epoch=448), version=3,
+        build=lambda order: _train(order, order.where.run),
+    ),
+    Step(
+        "scores", "Scoring the test faces",
+        makes=lambda where: where.run / "scores.csv", folder=lambda where: where.run,
+        needs=("run",), version=2, build=_scores,
+    ),
+    Step(
+        # Written into the report that "scores" makes, and which knows nothing of robustness when it is made again.
+        "robustness", "Changing the test faces, and scoring them again",
+        makes=lambda where: where.run / "report.json", folder=lambda where: where.run,
+        needs=("scores",), renewed_with=("scores",), settings=_everywhere(frames=2), build=_robustness,
+    ),
+    Step(
+        "export", "Exporting the detector, and checking the export",
+        makes=lambda where: where.run / "export" / "onnx", folder=lambda where: where.run / "export" / "onnx",
+        needs=("run",), build=_export,
+    ),
+    Step(
+        # Smaller still, for these detectors are only compared with each other; `frames` of a clip are what they score.
+        "matrix", "Training on each manipulation alone",
+        makes=lambda where: where.matrix / "matrix.csv", folder=lambda where: where.matrix, owns_folder=True,
+        needs=("faces",), build=_matrix,
+        settings=_everywhere(pretrained=None, epochs=3, crops_per_epoch=320, image_size=112, frames=4),
+    ),
+    Step(
+        "control", "Training on random labels",
+        makes=lambda where: where.control, folder=lambda where: where.control, owns_folder=True,
+        needs=("faces",), build=lambda order: _train(order, order.where.control),
+        settings=_everywhere(pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True),
+    ),
+    Step(
+        "lab", "Training the teams of lesson 08",
+        makes=lambda where: where.lab / "scores.csv", folder=lambda where: where.lab, owns_folder=True,
+        needs=("faces",), settings=_lab_settings, build=_lab,
+    ),
+)  # fmt: skip
+
+STEPS: dict[str, Step] = {step.name: step for step in _ALL}
