@@ -321,7 +321,8 @@ lesson_02.melting_figure(photo, wide_open[2:], "All gates open: hair, badges and
 # %%
 from torchfakes_utils.datasets import faceforensics
 from torchfakes_utils.faces.detection import FaceDetector, square_crop
-from torchfakes_utils.faces.tracking import follow, look, track_face
+from torchfakes_utils.faces.thumbnails import thumbnail
+from torchfakes_utils.faces.tracking import follow, track_face
 from torchfakes_utils.io.video import read_frames
 
 root = course.ensure("mini")
@@ -397,8 +398,8 @@ lesson_02.choices_figure(where, "Two rules end up with the bystander; following 
 # %%
 def track(pictures, detections):
     """How each frame's face was come by: "d" detected, "i" interpolated, "." none."""
-    looks = [look(picture) for picture in pictures]  # small grey copies, to compare with
-    face = track_face(np.arange(len(pictures)), detections, looks, pictures[0].shape[:2])
+    thumbnails = [thumbnail(picture) for picture in pictures]  # small grey copies, to compare with
+    face = track_face(np.arange(len(pictures)), detections, thumbnails, pictures[0].shape[:2])
     how = dict(zip(face.frames.tolist(), face.found, strict=True))
     return "".join(how.get(n, ".")[0] for n in range(len(pictures)))
 

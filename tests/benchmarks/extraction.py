@@ -32,7 +32,8 @@ from torchfakes_utils.datasets import faceforensics
 from torchfakes_utils.datasets.mini import build
 from torchfakes_utils.faces import workers as scheduling
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.extraction import extract, square_crop
+from torchfakes_utils.faces.detection import square_crop
+from torchfakes_utils.faces.extraction import extract
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table, write_table
 from torchfakes_utils.io.video import length, read_frames, spread, write_video
 

@@ -1,6 +1,5 @@
 """A fake takes the place of its original's face where their frames correspond; whatever is stopped resumes."""
 
-import dataclasses
 import json
 import os
 import random
@@ -19,6 +18,7 @@ from torchfakes_utils.datasets.faceforensics import write_clips
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import clip as clip_faces
 from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.faces.detection import Detections, FaceDetector
 from torchfakes_utils.faces.extraction import extract
 from torchfakes_utils.faces.tracking import DETECTED, REUSED, Track
 from torchfakes_utils.io.tables import EXTRACTED_COLUMNS, FACE_COLUMNS, FAILURE_COLUMNS, read_table
@@ -61,11 +61,16 @@ WHERE = ["frame", "x1", "y1", "x2", "y2", "landmarks", "probability"]
 
 
 def test_fake_is_cut_where_its_original_is(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_at = []
-    find = clip_faces._find
-    monkeypatch.setattr(clip_faces, "_find", lambda path, *rest: (looked_at.append(path.name), find(path, *rest))[1])
+    searched = []
+    detect = FaceDetector.detect
+
+    def search(self: FaceDetector, frames: list[np.ndarray], finer: float = 1.0) -> list[Detections]:
+        searched.extend(frames)
+        return detect(self, frames, finer)
+
+    monkeypatch.setattr(FaceDetector, "detect", search)
     real, fake = extracted(pair)
-    assert looked_at == ["000.mp4"]  # faces were looked for in one clip of two
+    assert len(searched) == 3, "faces are looked for in one clip of two"
     assert real[WHERE].equals(fake[WHERE])
     assert set(real["found"]) == {DETECTED}
     assert set(fake["found"]) == {REUSED}
@@ -115,16 +120,14 @@ def test_what_does_not_correspond_is_found_afresh(pair: Path, portraits: list[np
 
 def test_face_that_shows_in_the_fake_only_is_not_lost(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the detector misses the original's face (here: at the end, so that no gap is filled), the fake's counts."""
-    find = clip_faces._find
+    follow = clip_faces.track_face
 
-    def miss(path: Path, *rest: object) -> object:
-        reference, frames = find(path, *rest)
-        kept = {name: value[:2] for name, value in vars(reference.track).items()}
-        return dataclasses.replace(reference, track=Track(**kept)), frames
+    def miss(*arguments: object) -> Track:
+        return Track(**{name: value[:2] for name, value in vars(follow(*arguments)).items()})
 
     whole = extracted(pair)[1]
     shutil.rmtree(pair / "faces")
-    monkeypatch.setattr(clip_faces, "_find", miss)
+    monkeypatch.setattr(clip_faces, "track_face", miss)
     real, fake = extracted(pair)
     assert len(real) == 2
     assert fake["found"].tolist() == [REUSED, REUSED, DETECTED]
@@ -166,6 +169,11 @@ def test_original_that_comes_later_changes_its_fakes(pair: Path) -> None:
     assert set(rows(pair / "faces")[1]["found"]) == {REUSED}
 
 
+def nothing_to_detect(self: FaceDetector, frames: list[np.ndarray], finer: float = 1.0) -> list[Detections]:
+    assert not frames, "nothing is to be detected any more"
+    return []
+
+
 def test_fake_that_comes_later_finds_its_originals_face_remembered(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = (pair / FAKE).read_bytes()
     (pair / FAKE).unlink()
@@ -173,7 +181,7 @@ def test_fake_that_comes_later_finds_its_originals_face_remembered(pair: Path, m
     extract(pair, pair / "faces", QUICK, progress=False)
     (pair / FAKE).write_bytes(whole)
     write_clips(pair)
-    monkeypatch.setattr(clip_faces, "_find", None)  # nothing is to be detected any more
+    monkeypatch.setattr(FaceDetector, "detect", nothing_to_detect)
     extract(pair, pair / "faces", QUICK, progress=False)
     real, fake = rows(pair / "faces")
     assert real[WHERE].equals(fake[WHERE])
@@ -337,7 +345,7 @@ def test_real_scheduler_with_a_worker_killed_half_way(tiny_ffpp: Path, tmp_path:
 
 def test_scheduler_that_does_not_answer(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchfakes_utils.faces import workers
-    from torchfakes_utils.faces.extraction import Workers
+    from torchfakes_utils.faces.workers import Workers
 
     monkeypatch.setattr(workers, "_PATIENCE", 1)
     for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:9"):
@@ -353,13 +361,13 @@ def test_several_workers_without_dask(pair: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_worker_that_does_not_see_the_folders(pair: Path) -> None:
-    from torchfakes_utils.faces.workers import Group, Job, _extract_in_worker
+    from torchfakes_utils.faces.workers import Group, Job, extract_in_worker
 
     clip = {"path": REAL, "method": "youtube", "compression": "c23", "clip_id": "000", "label": 0}
     with pytest.raises(InputError, match="a worker does not see this folder"):
-        _extract_in_worker(Group(None, [clip]), Job(pair, pair / "elsewhere", QUICK))
+        extract_in_worker(Group(None, [clip]), Job(pair, pair / "elsewhere", QUICK))
     with pytest.raises(InputError, match="a worker does not see this folder"):
-        _extract_in_worker(Group(None, [clip]), Job(pair / "elsewhere", pair, QUICK))
+        extract_in_worker(Group(None, [clip]), Job(pair / "elsewhere", pair, QUICK))
 
 
 def test_old_tables_without_originals_still_work(pair: Path) -> None:

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from torchfakes_utils.datasets.faceforensics import write_clips
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import clip as clip_faces
-from torchfakes_utils.faces import extraction as module
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.extraction import FaceDetector, extract, follow, square_crop
+from torchfakes_utils.faces.detection import FaceDetector, square_crop
+from torchfakes_utils.faces.extraction import extract, select_clips
+from torchfakes_utils.faces.parts import Clip, Part
 from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.faces.tracking import follow
 from torchfakes_utils.io.tables import (
     CLIP_COLUMNS,
     CLIP_KEY,
@@ -288,13 +290,13 @@ def test_second_run_does_only_what_is_new(copied: Path, tmp_path: Path, monkeypa
     spoil(copied)
     extract(copied, out, QUICK, progress=False)
     tried = []
-    real_folder = clip_faces._crop_folder
+    write_part = clip_faces.write_part
 
-    def folder(clip: dict) -> Path:
+    def write(out: Path, clip: Clip, part: Part) -> None:
         tried.append(Path(clip["path"]).name)
-        return real_folder(clip)
+        write_part(out, clip, part)
 
-    monkeypatch.setattr(clip_faces, "_crop_folder", folder)
+    monkeypatch.setattr(clip_faces, "write_part", write)
     before = (out / "faces.csv").read_bytes()
     assert extract(copied, out, QUICK, progress=False).failures == 3
     assert tried == []
@@ -339,7 +341,7 @@ def test_choice_of_clips(copied: Path, tmp_path: Path) -> None:
     write_table(pd.concat([rest, clips]), copied / "clips.csv")
 
     def selected(**settings: object) -> set[tuple[str, str]]:
-        chosen = module._select(copied, ExtractionConfig(**settings))
+        chosen = select_clips(copied, ExtractionConfig(**settings))
         return {(clip["method"], clip["compression"]) for clip in chosen}
 
     assert selected() == {("youtube", "c23"), ("FaceSwap", "c23")}
@@ -394,15 +396,15 @@ def full(self: Path, data: bytes) -> int:
 def test_unexpected_error_is_a_row_and_tried_again(
     copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_find = clip_faces._find
+    frames_in = clip_faces.length
 
-    def find(path: Path, *rest: object) -> object:
+    def length(path: Path) -> tuple[int, float]:
         if path.name == "001.mp4":
             raise ZeroDivisionError("a bug")
-        return real_find(path, *rest)
+        return frames_in(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(clip_faces, "_find", find)
+        patched.setattr(clip_faces, "length", length)
         assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 1
     assert "unexpected ZeroDivisionError: a bug" in (tmp_path / "out" / "failures.csv").read_text()
     assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 0

@@ -1,27 +1,25 @@
-"""One face is followed through a clip, gaps are filled only with that face, and fakes share what does correspond."""
+"""One face is followed through a clip, and gaps are filled only with that face."""
 
 import itertools
 import json
 
-import cv2
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from torchfakes_utils.faces.detection import Detections
+from torchfakes_utils.faces.thumbnails import thumbnail
 from torchfakes_utils.faces.tracking import (
     DETECTED,
     INTERPOLATED,
     Track,
-    aligned,
-    difference,
     face_near,
     follow,
-    thumbnail,
     track_everyone,
     track_face,
 )
+
+from helpers.scenes import boxed, film
 
 
 def at(*centres: tuple[float, float], edge: float = 40, probability: float = 0.99) -> Detections:
@@ -81,24 +79,6 @@ def test_what_is_followed_is_there_and_does_not_jump(places: list[list[tuple[flo
 
 
 # --- gaps
-
-
-def film(portrait: np.ndarray, shifts: list[int]) -> list[np.ndarray]:
-    """The portrait, moved to the right by so many pixels in each frame, before a grey wall."""
-    wall = np.full((portrait.shape[0], portrait.shape[1] + 200, 3), 120, np.uint8)
-    frames = []
-    for shift in shifts:
-        frame = wall.copy()
-        frame[:, shift : shift + portrait.shape[1]] = portrait
-        frames.append(frame)
-    return frames
-
-
-def boxed(shift: float, box: tuple[float, float, float, float] = (70, 40, 130, 120), probability: float = 0.99):
-    """The face of the portrait when it is moved by `shift`."""
-    moved = np.array([box], np.float32) + np.array([shift, 0, shift, 0], np.float32)
-    points = moved[:, None, :2] + np.linspace(5, 50, 10, dtype=np.float32).reshape(1, 5, 2)
-    return Detections(moved, np.array([probability], np.float32), points)
 
 
 NOBODY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
@@ -175,58 +155,6 @@ def test_face_near_a_track(portraits: list[np.ndarray]) -> None:
     assert face_near(track, 0, both) == 1
     assert face_near(track, 10, stranger) is None
     assert face_near(track, 10, NOBODY) is None
-
-
-# --- sharing
-
-
-def pictures(portrait: np.ndarray, shifts: list[int]) -> list[np.ndarray]:
-    return [thumbnail(frame) for frame in film(portrait, shifts)]
-
-
-def boxes(shifts: list[int], scale: float = 120 / 192) -> np.ndarray:
-    return np.stack([boxed(shift).boxes[0] * scale for shift in shifts])
-
-
-def test_a_forged_face_is_aligned_and_a_shifted_one_is_not(portraits: list[np.ndarray]) -> None:
-    shifts = [10, 30, 50, 70]
-    original = pictures(portraits[0], shifts)
-    x1, y1, x2, y2 = 70, 40, 130, 120
-    forged = portraits[0].copy()
-    forged[y1:y2, x1:x2] = cv2.GaussianBlur(255 - forged[y1:y2, x1:x2], (0, 0), 3)
-    assert aligned(original, pictures(forged, shifts), boxes(shifts))
-    brighter = np.clip(forged * 0.9 + 20, 0, 255).astype(np.uint8)
-    assert aligned(original, pictures(brighter, shifts), boxes(shifts))
-    assert not aligned(original, pictures(forged, [shift + 8 for shift in shifts]), boxes(shifts))
-    assert not aligned(original, pictures(portraits[1], shifts), boxes(shifts))
-    assert not aligned(original, [cv2.resize(frame, (90, 60)) for frame in original], boxes(shifts))
-    assert not aligned([], [], np.zeros((0, 4)))
-
-
-def test_half_of_the_frames_may_be_flawed(portraits: list[np.ndarray]) -> None:
-    shifts = [10, 30, 50, 70, 90]
-    original = pictures(portraits[0], shifts)
-    flawed = [*original[:3], *(np.zeros_like(frame) for frame in original[3:])]
-    assert difference(original, flawed, boxes(shifts)) == 0
-
-
-def test_face_that_fills_the_picture_has_no_surroundings(portraits: list[np.ndarray]) -> None:
-    original = pictures(portraits[0], [0])
-    height, width = original[0].shape
-    assert difference(original, original, np.array([[0, 0, width * 2, height * 2]], np.float32)) == np.inf
-
-
-@given(st.integers(8, 400), st.integers(8, 400), st.integers(1, 200))
-def test_a_thumbnail_keeps_the_shape_and_never_enlarges(height: int, width: int, lines: int) -> None:
-    small = thumbnail(np.full((height, width, 3), 50, np.uint8), lines)
-    assert small.dtype == np.uint8
-    assert min(small.shape) <= max(lines, 1)
-    assert small.shape[0] <= height
-    assert small.shape[1] <= width
-    if lines >= min(height, width):
-        assert small.shape == (height, width)
-    else:
-        assert small.shape[1] / small.shape[0] == pytest.approx(width / height, rel=1.0 / min(small.shape) + 0.02)
 
 
 def one_face_a_frame(*presence):

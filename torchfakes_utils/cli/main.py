@@ -134,7 +134,7 @@ def _verify(args: argparse.Namespace, output: Output) -> int:
 
 
 def _extract(args: argparse.Namespace, output: Output) -> int:
-    from torchfakes_utils.faces import extraction
+    from torchfakes_utils.faces import extraction, workers
     from torchfakes_utils.faces.config import ExtractionConfig
     from torchfakes_utils.io import tables
 
@@ -142,7 +142,7 @@ def _extract(args: argparse.Namespace, output: Output) -> int:
         args.root,
         args.out,
         _config(ExtractionConfig, args),
-        extraction.Workers(args.workers, args.scheduler),
+        workers.Workers(args.workers, args.scheduler),
         True,
         args.overwrite,
     )

@@ -1,16 +1,15 @@
 """The faces of one original and of its fakes: decode, detect, follow, cut, remember.
 
-This is the work that `faces` shares out, one group of clips at a time. A clip that is done leaves its crops and, last
-of all, a *part*: a small JSON file that holds its rows of `faces.csv`. Whatever was stopped before its part was
-written is done again from the start, so that a crash leaves nothing half-done behind that counts as done.
+This is the work that `workers` share, one group of clips at a time. A clip that is done leaves its crops and, last of
+all, its part.
 """
 
-import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,26 +17,25 @@ import numpy as np
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import FaceDetector, square_crop
+from torchfakes_utils.faces.parts import Clip, Part, load_part, new_part, write_part
 from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.faces.thumbnails import aligned, thumbnail
 from torchfakes_utils.faces.tracking import (
     DETECTED,
     FINER,
     INTERPOLATED,
     REUSED,
     Track,
-    aligned,
     detect_twice,
     face_near,
-    thumbnail,
     track_face,
 )
-from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.video import frames_at, length, spread
 
 logger = logging.getLogger(__name__)
 
-Clip = dict[str, object]
-Part = dict[str, object]
+# A crop (S, S, 3) uint8, with its columns of `faces.csv`.
+Crop = tuple[np.ndarray, dict[str, Any]]
 
 # A fake may be this much shorter or longer than its original and still share its frames: a method that takes a frame of
 # the source for each of the target's ends with the shorter of the two films.
@@ -109,53 +107,18 @@ def extract_group(group: Group, job: Job, detector: FaceDetector) -> Iterator[Pa
         yield _extract_clip(clip, group, reference, job, detector)[0]
 
 
-def part_path(out: Path, clip: Clip) -> Path:
-    """Where a clip's part lies."""
-    return out / ".parts" / str(clip["method"]) / str(clip["compression"]) / f"{clip['clip_id']}.json"
-
-
-def read_part(root: Path, out: Path, clip: Clip, original: Clip | None) -> Part | None:
-    """What an earlier run remembered of a clip; None where it has to be done (again).
-
-    That is so where the clip or its original has another size than then, or a crop is gone.
-    """
-    try:
-        part = json.loads(part_path(out, clip).read_text(encoding="utf-8"))
-        same = all(part[name] == value for name, value in _stamp(root, clip, original).items())
-        return part if same and all((out / row["path"]).is_file() for row in part["faces"]) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _stamp(root: Path, clip: Clip, original: Clip | None) -> dict[str, object]:
-    """By which it is noticed that a video was downloaded again, or that the original has come since."""
-    lender = None if original is None or original["path"] == clip["path"] else original["path"]
-    return {
-        "path": clip["path"],
-        "bytes": _bytes(root / str(clip["path"])),
-        "original": lender,
-        "original_bytes": None if lender is None else _bytes(root / str(lender)),
-    }
-
-
-def _bytes(path: Path) -> int:
-    """A file's size; -1 where there is none."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
-
-
 def _extract_clip(
     clip: Clip, group: Group, reference: _Reference | None, job: Job, detector: FaceDetector
 ) -> tuple[Part, _Reference | None]:
     """A clip's part, and what the clip can lend to others."""
-    path = job.root / str(clip["path"])
-    part = _stamp(job.root, clip, group.original) | {"reason": "", "faces": []}
+    path = job.root / clip["path"]
+    part = new_part(job.root, clip, group.original)
     shutil.rmtree(job.out / _crop_folder(clip), ignore_errors=True)  # of an earlier version of this clip
     found = None
     try:
-        crops = None if reference is None else _cut_as_in(reference, path, job, detector)
+        crops: Iterable[Crop] | None = None
+        if reference is not None:
+            crops = _cut_as_in(reference, path, job, detector)
         if crops is None:
             found, frames = _find(path, job, detector)
             part["track"] = found.track.to_json() | {"looked_at": found.indices.tolist(), "length": found.length}
@@ -168,34 +131,30 @@ def _extract_clip(
         part |= {"reason": str(error).removeprefix(f"{path}: "), "faces": []}
     except Exception as error:  # one strange clip must not end a night's run; it is tried again next time
         logger.warning("%s: %s", path, error, exc_info=True)
-        return part | {"reason": f"unexpected {type(error).__name__}: {error}", "faces": []}, None
-    with atomic_write(part_path(job.out, clip)) as temporary:
-        temporary.write_text(json.dumps(part), encoding="utf-8")
+        part |= {"reason": f"unexpected {type(error).__name__}: {error}", "faces": []}
+        return part, None
+    write_part(job.out, clip, part)
     return part, found
 
 
 def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, list[np.ndarray]]:
     """Look for a clip's face; the frames come along, to be cut."""
     frames_in_all, _ = length(path)
-    wanted = spread(job.config.frames, frames_in_all)
-    indices, frames = zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True)
-    indices, thumbnails, size = np.asarray(indices), [thumbnail(frame) for frame in frames], frames[0].shape[:2]
+    wanted = spread(job.config.frames, frames_in_all).tolist()
+    found, frames = map(list, zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True))
+    indices, thumbnails, size = np.asarray(found), [thumbnail(frame) for frame in frames], frames[0].shape[:2]
     detections = detect_twice(detector, frames, job.config.min_probability)
     track = track_face(indices, detections, thumbnails, size, job.config.min_probability)
-    return _Reference(indices, thumbnails, track, size, frames_in_all), list(frames)
+    return _Reference(indices, thumbnails, track, size, frames_in_all), frames
 
 
-def _cut(
-    found: _Reference, frames: Sequence[np.ndarray], config: ExtractionConfig
-) -> Iterator[tuple[np.ndarray, dict]]:
+def _cut(found: _Reference, frames: Sequence[np.ndarray], config: ExtractionConfig) -> Iterator[Crop]:
     """The crops of a clip's own track, each with its columns of `faces.csv`."""
     by_index = dict(zip(found.indices.tolist(), frames, strict=True))
     return (_crop(by_index[int(index)], found.track, at, config) for at, index in enumerate(found.track.frames))
 
 
-def _cut_as_in(
-    reference: _Reference, path: Path, job: Job, detector: FaceDetector
-) -> list[tuple[np.ndarray, dict]] | None:
+def _cut_as_in(reference: _Reference, path: Path, job: Job, detector: FaceDetector) -> list[Crop] | None:
     """The crops of a fake where its original's face is; None where the two do not correspond."""
     frames_in_all, _ = length(path)
     shortest, longest = (limit * reference.length for limit in _LENGTHS)
@@ -208,7 +167,10 @@ def _cut_as_in(
     known = [index for index in wanted if index in place]
     checked = {known[at] for at in spread(_COMPARED, len(known))}
     thumbnails = dict(zip(reference.indices.tolist(), reference.thumbnails, strict=True))
-    crops, compared, unknown = {}, [], {}
+    crops: dict[int, Crop] = {}
+    unknown: dict[int, np.ndarray] = {}
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []  # thumbnails of the same frame, the original's first
+    boxes: list[np.ndarray] = []
     for index, frame in frames_at(path, wanted, job.decoders):
         if frame.shape[:2] != reference.size:
             return None
@@ -217,11 +179,10 @@ def _cut_as_in(
             continue
         at = place[index]
         if index in checked:
-            compared.append(
-                (thumbnails[index], thumbnail(frame), track.boxes[at] * (thumbnails[index].shape[0] / frame.shape[0]))
-            )
+            pairs.append((thumbnails[index], thumbnail(frame)))
+            boxes.append(track.boxes[at] * (thumbnails[index].shape[0] / frame.shape[0]))
         crops[index] = _crop(frame, track, at, job.config)
-    if not compared or not aligned(*zip(*compared, strict=True)):
+    if not aligned(pairs, boxes):
         return None
     crops |= _cut_unknown(unknown, track, job.config, detector)
     return [crops[index] for index in sorted(crops)]
@@ -229,7 +190,7 @@ def _cut_as_in(
 
 def _cut_unknown(
     frames: dict[int, np.ndarray], track: Track, config: ExtractionConfig, detector: FaceDetector
-) -> dict[int, tuple[np.ndarray, dict]]:
+) -> dict[int, Crop]:
     """Crops of a fake's frames in which the original shows no face: the forged one may be found all the same."""
     crops = {}
     for (index, frame), found in zip(frames.items(), detector.detect(list(frames.values()), FINER), strict=True):
@@ -249,11 +210,11 @@ def _cut_unknown(
 def _recall(original: Clip, job: Job) -> _Reference | None:
     """What an original that an earlier run has done lends to its fakes: its part remembers all but the thumbnails."""
     try:
-        track = json.loads(part_path(job.out, original).read_text(encoding="utf-8"))["track"]
+        track = load_part(job.out, original)["track"]
         indices = track.pop("looked_at")
         frames_in_all = track.pop("length")
         pictures, size = [], (0, 0)
-        for _, frame in frames_at(job.root / str(original["path"]), indices, job.decoders):
+        for _, frame in frames_at(job.root / original["path"], indices, job.decoders):
             pictures.append(thumbnail(frame))
             size = frame.shape[:2]
         return _Reference(np.asarray(indices), pictures, Track.from_json(track), size, frames_in_all)
@@ -261,7 +222,7 @@ def _recall(original: Clip, job: Job) -> _Reference | None:
         return None  # it could not be used itself
 
 
-def _crop(frame: np.ndarray, track: Track, at: int, config: ExtractionConfig) -> tuple[np.ndarray, dict]:
+def _crop(frame: np.ndarray, track: Track, at: int, config: ExtractionConfig) -> Crop:
     """One crop with its columns of `faces.csv`; `at` is the face's place in the track."""
     crop, square = square_crop(frame, track.boxes[at], config.crop_scale, config.size)
     landmarks = (track.landmarks[at] - square[:2]) * (config.size / (square[2] - square[0]))
@@ -279,7 +240,7 @@ class _OutputError(InputError):
     """The output folder is at fault, not the clip."""
 
 
-def _write_crop(crop: np.ndarray, row: dict, clip: Clip, job: Job) -> dict:
+def _write_crop(crop: np.ndarray, row: dict[str, Any], clip: Clip, job: Job) -> dict[str, Any]:
     """Write a crop; return its row with `path` and how it is stored."""
     config = job.config
     path = _crop_folder(clip) / f"{row['frame']:05d}.{config.image_format}"
@@ -304,4 +265,4 @@ def _encoding(config: ExtractionConfig) -> list[int]:
 
 
 def _crop_folder(clip: Clip) -> Path:
-    return Path("crops", str(clip["method"]), str(clip["compression"]), str(clip["clip_id"]))
+    return Path("crops", clip["method"], clip["compression"], clip["clip_id"])

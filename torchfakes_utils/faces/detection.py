@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
 from torchfakes_utils.io.machine import torch_device
@@ -83,13 +84,14 @@ class FaceDetector:
         results = []
         for start in range(0, len(frames), self.config.batch):
             batch = np.stack([_resize(frame, size) for frame in frames[start : start + self.config.batch]])
-            results += [self._result(*found, back) for found in self._run(batch)]
+            results += [_detections(found, back) for found in self._run(batch)]
         return results
 
-    def _run(self, batch: np.ndarray) -> Iterable[tuple]:
+    def _run(self, batch: np.ndarray) -> "Iterable[_Found]":
         """Boxes, probabilities and landmarks of each frame, as MTCNN gives them (None where it finds nothing)."""
         try:
-            return zip(*self._mtcnn.detect(batch, landmarks=True), strict=True)
+            boxes, probabilities, landmarks = self._mtcnn.detect(batch, landmarks=True)
+            return zip(boxes, probabilities, landmarks, strict=True)
         except (IndexError, RuntimeError, ValueError) as error:
             # facenet-pytorch stumbles where a candidate lies outside the frame altogether; and a batch can be too
             # much for a small GPU. Either way single frames may still go through.
@@ -99,18 +101,25 @@ class FaceDetector:
                 raise
             return [(None, None, None)]
 
-    def _result(self, boxes: object, probabilities: object, landmarks: object, back: np.ndarray) -> Detections:
-        if boxes is None:
-            return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
-        # They come as arrays of objects.
-        probabilities = np.asarray(probabilities, np.float32)
-        order = np.argsort(-probabilities, kind="stable")
-        boxes = np.asarray(boxes, np.float32)[order] * np.tile(back, 2)
-        return Detections(boxes, probabilities[order], np.asarray(landmarks, np.float32)[order] * back)
+
+# Boxes, probabilities and landmarks of a frame; None where there is no face.
+_Found = tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None]
+
+
+def _detections(found: _Found, back: np.ndarray) -> Detections:
+    """What MTCNN gives, the surest first, in pixels of the full frame, `back` times as large (x, y)."""
+    # They come as arrays of objects; without a face the probabilities are one None.
+    boxes, probabilities, landmarks = (np.asarray([] if found[0] is None else part, np.float32) for part in found)
+    order = np.argsort(-probabilities, kind="stable")
+    return Detections(
+        boxes.reshape(-1, 4)[order] * np.tile(back, 2),
+        probabilities[order],
+        landmarks.reshape(-1, 5, 2)[order] * back,
+    )
 
 
 def square_crop(
-    frame: np.ndarray, box: Sequence[float], scale: float = DEFAULTS.crop_scale, size: int = DEFAULTS.size
+    frame: np.ndarray, box: Sequence[float] | np.ndarray, scale: float = DEFAULTS.crop_scale, size: int = DEFAULTS.size
 ) -> tuple[np.ndarray, tuple[float, float, float, float]]:
     """Cut a square round a face and bring it to one size; extraction and prediction both cut here.
 
@@ -143,7 +152,7 @@ def _cut_out(frame: np.ndarray, left: int, top: int, edge: int) -> np.ndarray:
         return frame[top : top + edge, left : left + edge]  # a view: nothing is copied
     rows = np.clip(np.arange(top, top + edge), 0, height - 1)
     columns = np.clip(np.arange(left, left + edge), 0, width - 1)
-    return frame[rows[0] : rows[-1] + 1][rows - rows[0]][:, columns]
+    return np.asarray(frame[rows[0] : rows[-1] + 1][rows - rows[0]][:, columns])
 
 
 def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """From clips to face crops: `faces.csv`, and the crops that its rows name.
 
-How a face is found, followed and cut is in `face_detection`, `tracking` and `clip_faces`; who does which clips is in
-`scheduling`. This module says what is to be done, and puts the results together: it remembers each clip that is done,
-so that a run which was stopped, or to which new clips were added, goes on where it was.
+How a face is found, followed and cut is in `detection`, `tracking` and `clip`; who does which clips is in `workers`.
+This module says what is to be done, and puts the results together: it remembers each clip that is done, so that a run
+which was stopped, or to which new clips were added, goes on where it was.
 """
 
 import csv
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -22,25 +23,14 @@ from tqdm.auto import tqdm
 
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, with_reals
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.clip import Clip, Group, Job, part_path, read_part
+from torchfakes_utils.faces.clip import Group, Job
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
-from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
-from torchfakes_utils.faces.tracking import follow
+from torchfakes_utils.faces.parts import Clip, load_part, read_part
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, EXTRACTED_COLUMNS, FAILURE_COLUMNS, read_table
 
 logger = logging.getLogger(__name__)
-
-__all__ = [
-    "Detections",
-    "ExtractionReport",
-    "FaceDetector",
-    "Workers",
-    "extract",
-    "follow",
-    "square_crop",
-]
 
 # Fields that choose clips or hardware: they may differ between two runs into one folder. All others change the crops.
 _FREE_FIELDS = ("compression", "methods", "device", "batch")
@@ -88,7 +78,7 @@ def extract(
     """
     start = time.perf_counter()
     root, out = Path(root), Path(out)
-    clips = _select(root, config)
+    clips = select_clips(root, config)
     with _claimed(out, config, overwrite):
         originals = _originals(clips, config)
         groups = _groups(root, out, clips, originals)
@@ -117,8 +107,12 @@ def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: 
     return unsaved
 
 
-def _select(root: Path, config: ExtractionConfig) -> list[Clip]:
-    """The rows of `clips.csv` that the configuration asks for."""
+def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
+    """The rows of `clips.csv` that the configuration asks for.
+
+    Raises:
+        InputError: no usable `clips.csv`, or nothing in it fits.
+    """
     if not (root / "clips.csv").is_file():
         raise InputError(f"{root}: holds no clips.csv; make it with `torchfakes clips {root}`")
     clips = read_table(root / "clips.csv", CLIP_COLUMNS)
@@ -134,7 +128,8 @@ def _select(root: Path, config: ExtractionConfig) -> list[Clip]:
         held = ", ".join([*there, *sorted(set(clips["method"]))]) or "no clips"
         raise InputError(f"{root / 'clips.csv'}: no clips for {asked}; it holds {held}")
     columns = [*CLIP_COLUMNS, *(["original_id"] if "original_id" in chosen else [])]
-    return chosen[columns].to_dict("records")
+    rows: list[Clip] = chosen[columns].to_dict("records")
+    return rows
 
 
 def _with_reals(methods: Sequence[str], clips: pd.DataFrame) -> list[str]:
@@ -149,8 +144,8 @@ def _originals(clips: Sequence[Clip], config: ExtractionConfig) -> dict[str, Cli
     if not config.reuse:
         return {}
     real = {(clip["compression"], clip["clip_id"]): clip for clip in clips if clip["label"] == 0}
-    found = {clip["path"]: real.get((clip["compression"], clip.get("original_id"))) for clip in clips if clip["label"]}
-    found = {path: original for path, original in found.items() if original is not None}
+    fakes = [(clip["path"], (clip["compression"], clip.get("original_id", ""))) for clip in clips if clip["label"]]
+    found = {path: real[key] for path, key in fakes if key in real}
     return found | {original["path"]: original for original in found.values()}
 
 
@@ -183,7 +178,7 @@ def _write_tables(out: Path, clips: Sequence[Clip], unsaved: dict[str, str]) -> 
 
 
 @contextmanager
-def _table(path: Path, columns: Sequence[str]) -> Iterator[csv.DictWriter]:
+def _table(path: Path, columns: Sequence[str]) -> Iterator["csv.DictWriter[str]"]:
     """A table that is written row by row, so that a large one needs no memory."""
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
@@ -191,10 +186,10 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[csv.DictWriter]:
         yield writer
 
 
-def _result(out: Path, clip: Clip, unsaved: dict[str, str]) -> tuple[list[dict], str]:
+def _result(out: Path, clip: Clip, unsaved: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
     if clip["path"] in unsaved:
         return [], unsaved[clip["path"]]
-    part = json.loads(part_path(out, clip).read_text(encoding="utf-8"))
+    part = load_part(out, clip)
     return part["faces"], part["reason"]
 
 

@@ -122,4 +122,5 @@ def face_edges(faces: pd.DataFrame, crop_scale: float) -> np.ndarray:
     """Edge of the face in each crop of faces.csv, (N,), in pixels of its frame; NaN where the table does not say."""
     edges = [pd.to_numeric(faces[end], errors="coerce") - pd.to_numeric(faces[start], errors="coerce")
              for start, end in (("x1", "x2"), ("y1", "y2"))]  # fmt: skip
-    return (np.maximum(*edges) / crop_scale).to_numpy(np.float64)
+    longer: np.ndarray = np.maximum(*edges).to_numpy(np.float64)
+    return longer / crop_scale

@@ -1,23 +1,20 @@
-"""One face through a clip: which detection is the same person, what lies in a gap, whether another clip shares it.
+"""One face through a clip: which detection is the same person, and what lies in a gap.
 
 Faces are linked by where they are, not by what they look like: frames are taken from one clip, in order, and a head
 does not change places with its neighbour. What a picture shows is only asked where a face was *not* found: a gap is
 filled where the picture there still looks like the face before or after it.
-
-The fakes of FaceForensics++ show the frames of their original, with another face in the same place. So the face found
-in the original serves them all, which saves four fifths of the detection, and gives real and fake crops one framing: a
-network cannot tell them by how they are cut. `aligned` checks that the frames do correspond.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 
 from torchfakes_utils.faces.config import DEFAULTS
 from torchfakes_utils.faces.detection import Detections, FaceDetector
+from torchfakes_utils.faces.thumbnails import likeness
 
 DETECTED, INTERPOLATED, REUSED = "detected", "interpolated", "reused"
 
@@ -28,9 +25,6 @@ FINER = 4.0
 # detector: a poster or a hand is nobody to be judged.
 _LEAST_PRESENCE = 0.25
 
-# Edge of the shorter side of the small grey pictures by which frames are compared, px.
-THUMBNAIL_LINES = 120
-
 # A gap is filled if it is no longer than this (in frames looked at), …
 _LONGEST_GAP = 4
 # … if the place looks like the face beside the gap (on Mini-FF++, c23 and c40, true faces in gaps of up to a third of a
@@ -38,13 +32,6 @@ _LONGEST_GAP = 4
 _LEAST_LIKENESS = 0.5
 # … and lies in the picture, but for this share of its area.
 _MOST_OUTSIDE = 0.1
-
-# The surroundings of the face by which a fake is compared with its original, as multiples of the face's longer edge:
-# outside what a forger touches, inside what moves with the head.
-_RING = (1.4, 2.6)
-# Mean difference of grey levels there that compression and noise may make: on Mini-FF++ up to 1.6 at c23 and 4.9 at
-# c40; fakes that lag behind by four frames have 7 to 22, another film has 32 and more.
-_MOST_DIFFERENT = 6.0
 
 
 @dataclass(frozen=True)
@@ -69,12 +56,12 @@ class Track:
         """In how many frames the face is known."""
         return len(self.frames)
 
-    def to_json(self) -> dict[str, list]:
+    def to_json(self) -> dict[str, list[Any]]:
         """As `json.dumps` takes it; numbers come back exactly."""
         return {name: value.tolist() for name, value in vars(self).items()}
 
     @classmethod
-    def from_json(cls, values: dict[str, list]) -> "Track":
+    def from_json(cls, values: dict[str, list[Any]]) -> "Track":
         """What `to_json` gave."""
         count = len(values["frames"])
         return cls(
@@ -84,22 +71,6 @@ class Track:
             np.asarray(values["probabilities"], np.float32),
             np.asarray(values["found"], object),
         )
-
-
-def thumbnail(frame: np.ndarray, lines: int = THUMBNAIL_LINES) -> np.ndarray:
-    """A small grey picture of a frame, by which frames are compared.
-
-    Args:
-        frame: (H, W, 3) uint8, RGB.
-        lines: shorter side of the result, px; a smaller frame keeps its size.
-
-    Returns:
-        (h, w) uint8.
-    """
-    scale = min(1.0, lines / min(frame.shape[:2]))
-    size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
-    # Linear, every so many pixels: ten times as fast as the mean over all of them, and good enough to compare.
-    return cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2GRAY)
 
 
 def follow(detections: Sequence[Detections], min_probability: float = DEFAULTS.min_probability) -> list[int | None]:
@@ -201,25 +172,31 @@ def track_face(
     """
     chosen = follow(detections, min_probability)
     faces = {at: _face(detections[at], index) for at, index in enumerate(chosen) if index is not None}
-    found = dict.fromkeys(faces, DETECTED)
-    known = sorted(faces)
-    for before, after in itertools.pairwise(known):
-        for at in range(before + 1, after) if after - before - 1 <= _LONGEST_GAP else ():
-            face = _between(
-                faces[before], faces[after], (frames[at] - frames[before]) / (frames[after] - frames[before])
-            )
-            scale = thumbnails[at].shape[0] / size[0]
-            beside = [(thumbnails[side], faces[side].box * scale) for side in (before, after)]
-            if _inside(face.box, size) and _likeness(thumbnails[at], face.box * scale, beside) >= _LEAST_LIKENESS:
-                faces[at], found[at] = face, INTERPOLATED
-    order = sorted(faces)
+    filled = _interpolated(faces, frames, thumbnails, size)
+    known = sorted((faces | filled).items())
     return Track(
-        np.asarray([frames[at] for at in order], np.int64),
-        np.asarray([faces[at].box for at in order], np.float32).reshape(-1, 4),
-        np.asarray([faces[at].landmarks for at in order], np.float32).reshape(-1, 5, 2),
-        np.asarray([faces[at].probability for at in order], np.float32),
-        np.asarray([found[at] for at in order], object),
+        np.asarray([frames[at] for at, _ in known], np.int64),
+        np.asarray([face.box for _, face in known], np.float32).reshape(-1, 4),
+        np.asarray([face.landmarks for _, face in known], np.float32).reshape(-1, 5, 2),
+        np.asarray([face.probability for _, face in known], np.float32),
+        np.asarray([INTERPOLATED if at in filled else DETECTED for at, _ in known], object),
     )
+
+
+def _interpolated(
+    faces: Mapping[int, "_Face"], frames: np.ndarray, thumbnails: Sequence[np.ndarray], size: tuple[int, int]
+) -> dict[int, "_Face"]:
+    """Faces for the frames in short gaps, by the frame's place, where the picture shows that they are there."""
+    filled = {}
+    for before, after in itertools.pairwise(sorted(faces)):
+        for at in range(before + 1, after) if after - before - 1 <= _LONGEST_GAP else ():
+            share = (frames[at] - frames[before]) / (frames[after] - frames[before])
+            face = _between(faces[before], faces[after], share)
+            scale = thumbnails[at].shape[0] / size[0]
+            neighbours = [(thumbnails[side], faces[side].box * scale) for side in (before, after)]
+            if _inside(face.box, size) and likeness(thumbnails[at], face.box * scale, neighbours) >= _LEAST_LIKENESS:
+                filled[at] = face
+    return filled
 
 
 def face_near(track: Track, frame: int, found: Detections) -> int | None:
@@ -231,37 +208,9 @@ def face_near(track: Track, frame: int, found: Detections) -> int | None:
         found: the faces in it.
     """
     after = int(np.searchsorted(track.frames, frame))
-    beside = [track.boxes[at] for at in (after - 1, after) if 0 <= at < len(track)]
-    links = [link for box in beside for link in _links([box], found.boxes)]
+    neighbours = [track.boxes[at] for at in (after - 1, after) if 0 <= at < len(track)]
+    links = [link for box in neighbours for link in _links([box], found.boxes)]
     return links[0][1] if links else None
-
-
-def aligned(original: Sequence[np.ndarray], fake: Sequence[np.ndarray], boxes: np.ndarray) -> bool:
-    """Whether a fake's frames show what the original's frames show, so that the face is in the same place.
-
-    Compared is a ring round the face: what a forger changes lies within, and what is far from the face may stand
-    still while the head moves. Half of the frames may differ, since a fake has flaws.
-
-    Args:
-        original: the `thumbnail` of some frames.
-        fake: the `thumbnail` of the frames of the same indices.
-        boxes: (N, 4), the face in each, in pixels of the thumbnails.
-    """
-    if not len(original) or any(one.shape != other.shape for one, other in zip(original, fake, strict=True)):
-        return False
-    return difference(original, fake, boxes) <= _MOST_DIFFERENT
-
-
-def difference(original: Sequence[np.ndarray], fake: Sequence[np.ndarray], boxes: np.ndarray) -> float:
-    """The median over frames of the mean difference round the face, grey levels; see `aligned`."""
-    each = []
-    for one, other, box in zip(original, fake, boxes, strict=True):
-        ring = _ring(one.shape, box)
-        # Brightness may differ as a whole (another decoder, another colour range): that moves nothing.
-        change = one[ring].astype(np.float32) - other[ring]
-        if len(change):
-            each.append(float(np.abs(change - np.median(change)).mean()))
-    return float(np.median(each)) if each else np.inf
 
 
 @dataclass(frozen=True)
@@ -286,35 +235,7 @@ def _between(before: _Face, after: _Face, share: float) -> _Face:
 def _inside(box: np.ndarray, size: tuple[int, int]) -> bool:
     x1, y1, x2, y2 = box
     seen = max(0.0, min(x2, size[1]) - max(x1, 0)) * max(0.0, min(y2, size[0]) - max(y1, 0))
-    return seen >= (1 - _MOST_OUTSIDE) * max(1e-6, (x2 - x1) * (y2 - y1))
-
-
-def _likeness(picture: np.ndarray, box: np.ndarray, beside: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """How much a place is like the faces beside it, the better of the two; 1 is equal, 0 unrelated.
-
-    The covariance over the larger of the two variances: correlation alone would stretch the faint shades of a bare
-    wall until they look like those of a face.
-    """
-    patch = _patch(picture, box)
-    others = [_patch(*other) for other in beside]
-    return max(float((patch * other).mean() / max(patch.var(), other.var(), 1.0)) for other in others)
-
-
-def _patch(picture: np.ndarray, box: np.ndarray, edge: int = 24) -> np.ndarray:
-    """A box as a grey square (edge, edge) of mean 0; the same for faces near and far, bright and dark."""
-    x1, y1, x2, y2 = (float(value) for value in box)
-    steps = (np.arange(edge, dtype=np.float32) + 0.5) / edge
-    columns, rows = np.meshgrid(x1 + steps * (x2 - x1) - 0.5, y1 + steps * (y2 - y1) - 0.5)
-    patch = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    return patch - patch.mean()
-
-
-def _ring(shape: tuple[int, ...], box: np.ndarray) -> np.ndarray:
-    """Which pixels lie round a box; see `_RING`."""
-    centre, edge = (box[:2] + box[2:]) / 2, float(np.max(box[2:] - box[:2]))
-    rows, columns = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None] + 0.5
-    away = np.maximum(np.abs(rows - centre[1]), np.abs(columns - centre[0])) * 2 / max(edge, 1e-6)
-    return (away > _RING[0]) & (away <= _RING[1])
+    return bool(seen >= (1 - _MOST_OUTSIDE) * max(1e-6, (x2 - x1) * (y2 - y1)))
 
 
 def _links(last: list[np.ndarray], boxes: np.ndarray) -> list[tuple[int, int]]:

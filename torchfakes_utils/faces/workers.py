@@ -17,11 +17,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.clip import Group, Job, Part, extract_group
+from torchfakes_utils.faces.clip import Group, Job, extract_group
 from torchfakes_utils.faces.detection import FaceDetector
+from torchfakes_utils.faces.parts import Part
 from torchfakes_utils.io.machine import set_threads, thread_limit
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 logger = logging.getLogger(__name__)
 
@@ -107,8 +112,12 @@ def _extract(group: Group, job: Job) -> list[Part]:
     return list(extract_group(group, job, _mine.detector))
 
 
-def _extract_in_worker(group: Group, job: Job) -> list[Part]:
-    """The same in a worker of dask, whose threads may be new."""
+def extract_in_worker(group: Group, job: Job) -> list[Part]:
+    """Do one group in a worker of dask, whose threads may be new.
+
+    Raises:
+        InputError: the worker does not see the folders.
+    """
     if not job.root.is_dir() or not (job.out / "extraction.json").is_file():
         missing = job.out if job.root.is_dir() else job.root
         raise InputError(f"{missing}: a worker does not see this folder; every machine needs it under the same path")
@@ -123,9 +132,9 @@ def _in_cluster(groups: Sequence[Group], job: Job, workers: Workers) -> Iterator
         job = replace(job, root=job.root.resolve(), out=job.out.resolve())
         ahead = iter(groups)
 
-        def submit(count: int) -> list:
+        def submit(count: int) -> list["Future[list[Part]]"]:
             # pure=False: a second run with the same arguments has to look at the disk again.
-            return [client.submit(_extract_in_worker, group, job, pure=False) for group in islice(ahead, count)]
+            return [client.submit(extract_in_worker, group, job, pure=False) for group in islice(ahead, count)]
 
         running = as_completed(submit(_AHEAD * max(1, sum(client.nthreads().values()))))
         for future in running:
@@ -133,11 +142,12 @@ def _in_cluster(groups: Sequence[Group], job: Job, workers: Workers) -> Iterator
             running.update(submit(1))
 
 
-def _result(future: object) -> list[Part]:
+def _result(future: "Future[list[Part]]") -> list[Part]:
     from distributed.scheduler import KilledWorker
 
     try:
-        return future.result()
+        parts: list[Part] = future.result()
+        return parts
     except KilledWorker as error:
         raise InputError(
             "the workers that had one group of clips died again and again (out of memory?); what is done is kept: "
@@ -146,7 +156,7 @@ def _result(future: object) -> list[Part]:
 
 
 @contextlib.contextmanager
-def _client(workers: Workers, groups: int) -> Iterator[object]:
+def _client(workers: Workers, groups: int) -> Iterator["Client"]:
     try:
         import dask.config
         from distributed import Client, LocalCluster

@@ -21,7 +21,8 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import grad_cam
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import FaceDetector, square_crop
-from torchfakes_utils.faces.tracking import Track, detect_twice, thumbnail, track_everyone
+from torchfakes_utils.faces.thumbnails import thumbnail
+from torchfakes_utils.faces.tracking import Track, detect_twice, track_everyone
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.verdict import Found, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source

@@ -216,7 +216,7 @@ def test_no_trivial_clue_separates_real_from_fake(wide):
 
 
 def test_faces_can_be_found_in_it(wide):
-    from torchfakes_utils.faces.extraction import FaceDetector
+    from torchfakes_utils.faces.detection import FaceDetector
 
     person = json.loads((wide / "mini.json").read_text())["people"][0]
     _, frames = read_frames(wide / f"original_sequences/youtube/c23/videos/{person['id']}.mp4", count=3)

@@ -1,0 +1,104 @@
+"""What an extraction remembers of a clip that is done: its *part*, a small JSON file, written last of all.
+
+It holds the clip's rows of `faces.csv`, and by what it is noticed that they are out of date. Whatever was stopped
+before its part was written is done again from the start, so that a crash leaves nothing half-done behind that counts
+as done.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from torchfakes_utils.io.files import atomic_write
+
+
+class Clip(TypedDict):
+    """A row of `clips.csv`."""
+
+    clip_id: str
+    path: str
+    label: int
+    method: str
+    compression: str
+    target_id: str
+    source_id: str
+    split: str
+    original_id: NotRequired[str]
+
+
+class Part(TypedDict):
+    """What is remembered of a clip.
+
+    Attributes:
+        path, bytes: of the video, by which it is noticed that it was downloaded again.
+        original, original_bytes: the same of the original whose face it shows, by which it is noticed that this has
+            come since; None where there is none.
+        reason: why there are no faces; "" where there are some.
+        faces: rows of `faces.csv`, without the clip's columns.
+        track: of a clip that was looked at itself: its `Track` as JSON, with `looked_at`, the frames' indices, and
+            `length`, how many frames there are in all.
+    """
+
+    path: str
+    bytes: int
+    original: str | None
+    original_bytes: int | None
+    reason: str
+    faces: list[dict[str, Any]]
+    track: NotRequired[dict[str, Any]]
+
+
+def part_path(out: Path, clip: Clip) -> Path:
+    """Where a clip's part lies."""
+    return out / ".parts" / clip["method"] / clip["compression"] / f"{clip['clip_id']}.json"
+
+
+def write_part(out: Path, clip: Clip, part: Part) -> None:
+    """Remember that a clip is done."""
+    with atomic_write(part_path(out, clip)) as temporary:
+        temporary.write_text(json.dumps(part), encoding="utf-8")
+
+
+def load_part(out: Path, clip: Clip) -> Part:
+    """What was remembered of a clip, whether it still holds or not.
+
+    Raises:
+        OSError, ValueError: nothing was, or it is damaged.
+    """
+    part: Part = json.loads(part_path(out, clip).read_text(encoding="utf-8"))
+    return part
+
+
+def read_part(root: Path, out: Path, clip: Clip, original: Clip | None) -> Part | None:
+    """What an earlier run remembered of a clip; None where it has to be done (again).
+
+    That is so where the clip or its original has another size than then, or a crop is gone.
+    """
+    try:
+        part = load_part(out, clip)
+        now = new_part(root, clip, original)
+        now |= {"reason": part["reason"], "faces": part["faces"]}
+        return part if part | now == part and all((out / row["path"]).is_file() for row in part["faces"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def new_part(root: Path, clip: Clip, original: Clip | None) -> Part:
+    """The part of a clip as it lies on disk now, without faces."""
+    lender = None if original is None or original["path"] == clip["path"] else original["path"]
+    return {
+        "path": clip["path"],
+        "bytes": _bytes(root / clip["path"]),
+        "original": lender,
+        "original_bytes": None if lender is None else _bytes(root / lender),
+        "reason": "",
+        "faces": [],
+    }
+
+
+def _bytes(path: Path) -> int:
+    """A file's size; -1 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
