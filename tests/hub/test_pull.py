@@ -16,7 +16,7 @@ from torchfakes_utils.cli import main
 from torchfakes_utils.hub import repository
 from torchfakes_utils.hub.pull import PULLED, pull, resolve
 from torchfakes_utils.hub.push import push
-from torchfakes_utils.models.detector import CONFIG_FILE, WEIGHTS_FILE
+from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 
 from helpers.hub import NAME, cached_files, contents, fails, probabilities, published
 from helpers.hub_server import OWNER, Fault
@@ -127,22 +127,22 @@ def test_tampered_weights_are_refused(bare, tmp_path, server):
 
 @pytest.mark.parametrize("description", [b"{}", b"[1]", b"not JSON", b'{"format": 99, "preprocessing_version": 1}'])
 def test_a_description_of_something_else_is_refused(description, bare, server):
-    server.add(NAME, contents(bare) | {CONFIG_FILE: description})
+    server.add(NAME, contents(bare) | {DETECTOR_FILE: description})
     assert "is refused" in fails(pull, NAME)
 
 
 def test_pickles_are_never_fetched(bare, tmp_path, server):
     bomb = {"pytorch_model.bin": b"\x80\x04cos\nsystem\n", "detector.pkl": b"x", "modeling.py": b"raise SystemExit"}
-    server.add(NAME, bomb | {CONFIG_FILE: b"{}"})
+    server.add(NAME, bomb | {DETECTOR_FILE: b"{}"})
     line = fails(pull, NAME)
     assert "pickled" in line and "run code" in line and WEIGHTS_FILE in line
     # Beside sound weights they are left where they are.
     server.add(NAME, contents(bare) | bomb)
-    assert sorted(path.name for path in pull(NAME).iterdir()) == sorted([CONFIG_FILE, WEIGHTS_FILE])
+    assert sorted(path.name for path in pull(NAME).iterdir()) == sorted([DETECTOR_FILE, WEIGHTS_FILE])
     assert server.seen(r"\.bin|\.pkl|\.py") == []
 
 
-@pytest.mark.parametrize("missing", [CONFIG_FILE, WEIGHTS_FILE])
+@pytest.mark.parametrize("missing", [DETECTOR_FILE, WEIGHTS_FILE])
 def test_a_repository_of_something_else_is_refused(missing, bare, server):
     files = contents(bare)
     del files[missing]
@@ -152,7 +152,7 @@ def test_a_repository_of_something_else_is_refused(missing, bare, server):
 
 
 @pytest.mark.parametrize(
-    ("file", "size"), [(WEIGHTS_FILE, 10**13), (CONFIG_FILE, 10**8), ("README.md", 10**9), (WEIGHTS_FILE, None)]
+    ("file", "size"), [(WEIGHTS_FILE, 10**13), (DETECTOR_FILE, 10**8), ("README.md", 10**9), (WEIGHTS_FILE, None)]
 )
 def test_absurd_sizes_are_refused_before_anything_is_fetched(file, size, bare, server):
     server.add(NAME, contents(bare) | {"README.md": b"---\n---\n"}).claimed_sizes = {file: size}
@@ -166,7 +166,7 @@ def test_names_that_lead_out_of_the_folder_are_never_written(bare, tmp_path, ser
     traps = (f"{up * 2}trap", f"{up * 9}tmp/trap", "/trap", f"a/{up * 2}trap", "..\\trap", "best/trap", "trap/x.bin")
     server.add(NAME, contents(bare) | dict.fromkeys(traps, b"caught"))
     folder = pull(NAME, out=tmp_path / "out")
-    assert sorted(path.name for path in folder.iterdir()) == sorted([CONFIG_FILE, WEIGHTS_FILE])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([DETECTOR_FILE, WEIGHTS_FILE])
     assert server.seen("trap") == []
     assert not [path for path in tmp_path.rglob("*") if "trap" in path.name]
 

@@ -16,7 +16,8 @@ from torchfakes_utils.cli import main
 from torchfakes_utils.hub import package, repository
 from torchfakes_utils.hub.pull import PULLED, pull
 from torchfakes_utils.hub.push import push
-from torchfakes_utils.models.detector import CONFIG_FILE, WEIGHTS_FILE, load
+from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 
 from helpers.hub import NAME, contents, fails, probabilities, published, small
 from helpers.hub_server import GUEST, OWNER, TOKEN, Fault
@@ -40,7 +41,7 @@ def test_what_is_pushed_comes_back_the_same(evaluated, server):
 
 def test_nothing_but_the_listed_files_leaves_the_machine(bare, server):
     pushed = push(bare, NAME)
-    assert set(published(server)) == {CONFIG_FILE, WEIGHTS_FILE, "README.md"} == set(pushed.files)
+    assert set(published(server)) == {DETECTOR_FILE, WEIGHTS_FILE, "README.md"} == set(pushed.files)
     assert b"private" not in b"".join(published(server).values())
     assert (bare / "best" / "README.md").exists() is False, "the run is as it was"
 
@@ -73,12 +74,12 @@ def test_no_face_and_no_clips_name_is_published(evaluated, tiny_faces, server):
 
 
 def test_paths_in_a_description_are_not_published(bare, server):
-    path = bare / "best" / CONFIG_FILE
+    path = bare / "best" / DETECTOR_FILE
     described = json.loads(path.read_text())
     described["extra"] = {"run": {"weights": "/home/ada/secret project/vgg.pt", "data": str(bare)}}
     path.write_text(json.dumps(described))
     notes = push(bare, NAME).notes
-    assert any(CONFIG_FILE in note and "2 paths" in note for note in notes)
+    assert any(DETECTOR_FILE in note and "2 paths" in note for note in notes)
     everything = b"".join(published(server).values())
     assert b"/home/ada" not in everything and str(bare.parent).encode() not in everything
     assert torch.equal(probabilities(pull(NAME)), probabilities(bare))
@@ -98,7 +99,7 @@ def test_a_second_push_replaces_the_first_and_takes_back_its_report(evaluated, b
     assert published(server)["report.json"]
     second = push(bare, NAME)
     assert len({first.commit, again.commit, second.commit}) == 3
-    assert set(published(server)) == {CONFIG_FILE, WEIGHTS_FILE, "README.md"}
+    assert set(published(server)) == {DETECTOR_FILE, WEIGHTS_FILE, "README.md"}
     assert torch.equal(probabilities(pull(NAME)), probabilities(bare))
     pinned = pull(NAME, first.commit)
     assert torch.equal(probabilities(pinned), probabilities(evaluated))
@@ -168,7 +169,7 @@ def test_every_fault_of_a_push_is_one_line(fault, words, bare, server, monkeypat
     assert words in line and line.startswith(f"{NAME}: ") and TOKEN not in line
     server.faults.clear()
     assert push(bare, NAME).private
-    assert set(published(server)) == {CONFIG_FILE, WEIGHTS_FILE, "README.md"}
+    assert set(published(server)) == {DETECTOR_FILE, WEIGHTS_FILE, "README.md"}
 
 
 def test_nothing_to_push(tmp_path, bare, server):

@@ -17,8 +17,9 @@ import torch
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models import pretrained
 from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.run_files import STATE_FILE
 from torchfakes_utils.training import checkpoint
-from torchfakes_utils.training.checkpoint import STATE_NAME, read_state
+from torchfakes_utils.training.checkpoint import read_state
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import TrainingData, load_crops
 from torchfakes_utils.training.distributed import World
@@ -100,7 +101,7 @@ def interrupt(row):
 
 def test_the_run_folder(whole):
     result, rows = whole
-    names = ["best", "config.json", "history.csv", STATE_NAME, "steps.csv"]
+    names = ["best", "config.json", "history.csv", STATE_FILE, "steps.csv"]
     assert sorted(path.name for path in result.run.iterdir()) == sorted(names)
     history = pd.read_csv(result.run / "history.csv")
     assert list(history.columns) == HISTORY_COLUMNS and history["epoch"].tolist() == [1, 2]
@@ -139,7 +140,7 @@ def test_nothing_that_is_read_again_is_a_pickle(whole):
     for path in whole[0].run.rglob("*"):
         if path.suffix in (".pt", ".pth", ".pkl", ".bin"):
             pytest.fail(str(path))
-    safetensors.torch.load_file(whole[0].run / STATE_NAME)
+    safetensors.torch.load_file(whole[0].run / STATE_FILE)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +234,9 @@ def steps_kept(run):
 
 
 def test_a_finished_run_is_not_trained_again(whole, faces_csv):
-    before = (whole[0].run / STATE_NAME).stat().st_mtime_ns
+    before = (whole[0].run / STATE_FILE).stat().st_mtime_ns
     again = train(faces_csv, whole[0].run, TrainingConfig(**TINY), pytest.fail, progress=False)
-    assert again.best == whole[0].best and (whole[0].run / STATE_NAME).stat().st_mtime_ns == before
+    assert again.best == whole[0].best and (whole[0].run / STATE_FILE).stat().st_mtime_ns == before
     other_machine = TrainingConfig(**TINY | {"cache": "off", "mixed_precision": "off", "log_every": 7})
     assert train(faces_csv, whole[0].run, other_machine, pytest.fail, progress=False).best == whole[0].best
 
@@ -289,7 +290,7 @@ def copy(whole, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (STATE_NAME, b"half a file", r"last\.safetensors: damaged, so the run cannot go on; delete"),
+        (STATE_FILE, b"half a file", r"last\.safetensors: damaged, so the run cannot go on; delete"),
         ("config.json", b"{", "whose config.json cannot be read"),
         ("config.json", None, "whose config.json cannot be read"),
         ("best/detector.json", None, "its best/ is gone"),
@@ -524,10 +525,10 @@ def test_progress_prints_class_balance_and_the_trivial_baseline(whole, faces_csv
 
 def test_a_run_of_a_program_that_did_not_know_a_choice_goes_on(tmp_path):
     """Choices are added with time; a run that was made before them is still itself, unless one of them is asked for."""
-    from torchfakes_utils.training.checkpoint import STATE_NAME, claim
+    from torchfakes_utils.training.checkpoint import STATE_FILE, claim
 
     (tmp_path / "config.json").write_text(json.dumps({"seed": 0, "dropout": None}))
-    (tmp_path / STATE_NAME).write_bytes(b"there")
+    (tmp_path / STATE_FILE).write_bytes(b"there")
     claim(tmp_path, {"seed": 0, "dropout": None, "methods": None, "random_labels": False}, ())
     for asked in ({"seed": 0, "dropout": 0.0}, {"seed": 0, "dropout": None, "novelty": True}):
         with pytest.raises(InputError, match="holds a run with"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from torchfakes_utils.datasets.mini.build import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.video import read_frames
 
@@ -48,7 +49,7 @@ def make_examples(data: Path | str, out: Path | str) -> list[Example]:
     """
     data, out = Path(data), Path(out)
     try:
-        people = json.loads((data / "mini.json").read_text(encoding="utf-8"))["people"]
+        people = json.loads((data / MINI_FILE).read_text(encoding="utf-8"))["people"]
         people = [one for one in people if one["split"] == "test" and not one["blur"]] or people
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{data}: no Mini-FF++ here; make it with `torchfakes mini {data}`") from error
@@ -92,7 +93,7 @@ def put_examples(source: Path | str, out: Path | str) -> list[Example]:
 
 def usual_examples(folder: Path | None = None, usual: Path = Path("data/mini")) -> Path | None:
     """Where to take examples from: the folder that was given, the usual one where it is there, or nowhere."""
-    return folder or (usual if (usual / "mini.json").is_file() else None)
+    return folder or (usual if (usual / MINI_FILE).is_file() else None)
 
 
 def _photo(out: Path, name: str, label: str, picture: np.ndarray) -> Example:

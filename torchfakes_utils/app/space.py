@@ -12,8 +12,7 @@ from torchfakes_utils import __version__
 from torchfakes_utils.app.examples import make_examples, usual_examples
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.package import Package, package
-from torchfakes_utils.models.detector import CONFIG_FILE, WEIGHTS_FILE
-from torchfakes_utils.report.write import REPORT_FILE
+from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -68,7 +67,7 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
             made = Path(temporary) / "space"
             (made / "detector").mkdir(parents=True)
-            for name in {CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
+            for name in {DETECTOR_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
                 content = published.files[name]
                 if isinstance(content, bytes):
                     (made / "detector" / name).write_bytes(content)
@@ -79,7 +78,7 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
                 _PACKAGE, made / _PACKAGE.name, ignore=shutil.ignore_patterns("course", "__pycache__", "web")
             )
             (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
-            (made / "README.md").write_text(_readme(published), encoding="utf-8")
+            (made / CARD_FILE).write_text(_readme(published), encoding="utf-8")
             (made / ".gitattributes").write_text(_ATTRIBUTES, encoding="utf-8")
             (made / "LICENSE").write_text(_licence(), encoding="utf-8")
             (made / "app.py").write_text(_APP, encoding="utf-8")
@@ -112,7 +111,7 @@ def _check_free(out: Path) -> None:
     app = out / "app.py"
     ours = app.is_file() and app.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
     others = [path.name for path in out.iterdir()] if out.is_dir() else ["it"] if out.exists() else []
-    if not ours and set(others) - {".git", ".gitattributes", "README.md"}:  # which a new Space has
+    if not ours and set(others) - {".git", ".gitattributes", CARD_FILE}:  # which a new Space has
         raise InputError(f"{out}: is there already, and `torchfakes space` did not make it; choose another folder")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from torchfakes_utils.cli.output import Output, attention_lines, explain, fail, say, summary_lines, warnings_on_stderr
 from torchfakes_utils.cli.parser import UNUSABLE, build_parser
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.models import run_files
 
 DONE, SOME_UNUSABLE, INTERRUPTED = 0, 1, 130
 
@@ -150,7 +151,7 @@ def _extract(args: argparse.Namespace, output: Output) -> int:
     output.line(f"{report.faces} faces from {report.clips} clips in {report.seconds:.0f} s: {args.out / 'faces.csv'}")
     if not report.failures:
         return DONE
-    table = args.out / "failures.csv"
+    table = args.out / tables.FAILURES_FILE
     for row in tables.read_table(table, tables.FAILURE_COLUMNS).head(_NAMED_FAILURES).itertuples():
         say(f"{row.path}: {row.reason}")
     say(f"{report.failures} of {report.clips} clips gave no face; {table} names each, with the reason")
@@ -190,7 +191,7 @@ def _evaluate(args: argparse.Namespace, output: Output) -> int:
     output.record(whole)
     for line in summary_lines(whole):
         output.line(line)
-    output.line(f"the report is {args.run_folder / write.PAGE_FILE}")
+    output.line(f"the report is {args.run_folder / run_files.PAGE_FILE}")
     return SOME_UNUSABLE if found.unreadable else DONE  # which ones was said when they were met
 
 
@@ -233,14 +234,14 @@ def _explain_command(args: argparse.Namespace, output: Output) -> int:
         progress=True,
     )
     out = explain.explain(args.run_folder, args.faces, args.out, config)
-    crops = len(tables.read_table(out / "explanations.csv", explain.EXPLANATION_COLUMNS))
-    summary = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
+    crops = len(tables.read_table(out / run_files.EXPLANATIONS_FILE, explain.EXPLANATION_COLUMNS))
+    summary = json.loads((out / run_files.EXPLANATION_FILE).read_text(encoding="utf-8"))
     output.record(summary | {"path": str(out), "pictures": crops})
     output.line(f"{crops} overlays and their maps, and the tables of {summary['crops']} crops, are in {out}")
     for line in attention_lines(summary):
         output.line(line)
     if args.out is None and write.refresh(args.run_folder):
-        output.line(f"{args.run_folder / write.PAGE_FILE} shows them now")
+        output.line(f"{args.run_folder / run_files.PAGE_FILE} shows them now")
     return DONE
 
 

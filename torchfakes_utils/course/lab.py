@@ -28,6 +28,7 @@ from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY, write_table
 from torchfakes_utils.models.detector import Detector, load, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.run_files import DETECTOR_FILE, SCORES_FILE
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import Batch, load_crops
 from torchfakes_utils.training.trainer import Trainer
@@ -41,7 +42,6 @@ TRAINING: dict[str, Any] = {
 SEEDS = (0, 1, 2)
 FRAMES = 4  # of a clip that are scored
 STAGES = ("training", "validation", "test")
-SCORES_FILE = "scores.csv"
 SCORE_COLUMNS = ["candidate", "seed", "stage", *CLIP_KEY, "frame", "label", "probability_fake"]
 
 Inputs = Callable[[Preprocessing, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -299,7 +299,7 @@ def _folder(out: Path, candidate: str, seed: int) -> Path:
 
 def _train(task: _Task) -> None:
     folder = _folder(task.out, task.candidate, task.seed)
-    if (folder / "detector.json").is_file():
+    if (folder / DETECTOR_FILE).is_file():
         return
     faces, preprocessing = _crops(task.faces_csv)
     way = CANDIDATES[task.candidate]

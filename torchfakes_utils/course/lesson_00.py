@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from torchfakes_utils.course import folders, plots, widgets
 from torchfakes_utils.crops.table import limit_frames
+from torchfakes_utils.models.run_files import HISTORY_FILE, TRAINING_FILE
 
 # From common to rare: one fake among how many films.
 ONE_IN = (2, 5, 10, 50, 100, 500, 1000, 10_000, 100_000)
@@ -305,11 +306,11 @@ def wait(training: subprocess.Popen, seconds: float = 1.0) -> None:
 def epochs_done(run: Path) -> tuple[int, int | None]:
     """How many epochs a run has done, and of how many (None before it has begun)."""
     try:
-        total = int(json.loads((run / "config.json").read_text(encoding="utf-8"))["epochs"])
+        total = int(json.loads((run / TRAINING_FILE).read_text(encoding="utf-8"))["epochs"])
     except (OSError, ValueError, KeyError):
         return 0, None
     try:
-        return len(pd.read_csv(run / "history.csv")), total
+        return len(pd.read_csv(run / HISTORY_FILE)), total
     except (OSError, ValueError):  # the first epoch is not over
         return 0, total
 

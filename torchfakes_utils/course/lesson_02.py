@@ -22,6 +22,7 @@ from torch.nn.functional import interpolate
 from torchvision.ops import nms
 
 from torchfakes_utils.course import plots
+from torchfakes_utils.datasets.mini.build import MINI_FILE
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
 from torchfakes_utils.faces.tracking import follow
@@ -153,7 +154,7 @@ def cascade(
 
 def example(root: Path | str, clips: pd.DataFrame, trait: str) -> str:
     """The id of the person whose clip has a trait of Mini-FF++ ("second_face" or "leaves"); elsewhere, of the first."""
-    record = Path(root) / "mini.json"
+    record = Path(root) / MINI_FILE
     people = json.loads(record.read_text())["people"] if record.is_file() else []
     return next((person["id"] for person in people if person[trait]), clips["target_id"].iloc[0])
 

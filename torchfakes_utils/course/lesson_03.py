@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.crops.table import limit_frames
+from torchfakes_utils.datasets.mini.build import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.faces.quality import SHARPNESS_THRESHOLD, rejection_table, variance_of_laplacian
@@ -216,7 +217,7 @@ def codec_figure(both: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD) -> 
 
 def portraits(data: Path | str) -> dict[str, str]:
     """Which of the two photographs each person of Mini-FF++ was made from; empty for another data set."""
-    manifest = Path(data) / "mini.json"
+    manifest = Path(data) / MINI_FILE
     if not manifest.is_file():
         return {}
     return {person["id"]: person["portrait"] for person in json.loads(manifest.read_text())["people"]}

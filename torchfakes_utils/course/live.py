@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from torchfakes_utils.course import lesson_05
+from torchfakes_utils.models.run_files import HISTORY_FILE
 
 
 class LivePlot:
@@ -20,7 +21,7 @@ class LivePlot:
 
     def __init__(self, run: Path | str | None = None) -> None:
         """Begin with what the run folder holds already, if there is one: a run that goes on."""
-        history = None if run is None else Path(run) / "history.csv"
+        history = None if run is None else Path(run) / HISTORY_FILE
         there = history is not None and history.is_file()
         self.rows: list[dict[str, Any]] = pd.read_csv(history).to_dict("records") if there else []
         self._shown = None

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.config import EXTRACTION_FILE
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector
@@ -141,7 +142,7 @@ def read_extraction(folder: Path | str) -> dict:
     Raises:
         InputError: the file is not what `torchfakes extract` writes.
     """
-    path = Path(folder) / "extraction.json"
+    path = Path(folder) / EXTRACTION_FILE
     if not path.is_file():
         return {}
     try:

@@ -32,7 +32,7 @@ from torchfakes_utils.datasets.splits import (
     read_splits,
 )
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.tables import INDEX_COLUMNS, write_table
+from torchfakes_utils.io.tables import CLIPS_FILE, INDEX_COLUMNS, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def write_clips(
         splits = read_splits(root / "splits")
         films = read_films(root) if rule == "strict" else {}
     clips = assign_strictly(clips, splits, films) if rule == "strict" else assign_splits(clips, splits)
-    out = Path(out) if out else root / "clips.csv"
+    out = Path(out) if out else root / CLIPS_FILE
     if out.parent.resolve() != root.resolve():
         clips["path"] = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
     return write_table(clips, out, INDEX_COLUMNS)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from torchfakes_utils.datasets.splits import RULES, SPLITS, components, deal
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.tables import INDEX_COLUMNS, write_table
+from torchfakes_utils.io.tables import CLIPS_FILE, INDEX_COLUMNS, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def write_clips(root: Path | str, out: Path | str | None = None, layout: str = "
         raise InputError(f"unknown split {rule!r}; choose from {', '.join(RULES)}")
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    return _write(READERS[layout](root, rule), root, Path(out) if out else root / "clips.csv")
+    return _write(READERS[layout](root, rule), root, Path(out) if out else root / CLIPS_FILE)
 
 
 def write_from_csv(csv: Path | str, out: Path | str) -> Path:

@@ -15,18 +15,19 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.crops.table import load_faces_for, read_extraction
+from torchfakes_utils.datasets.mini.build import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.evaluation.summary import abstention, summarise
 from torchfakes_utils.io.files import sha256_of
-from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, SCORED_COLUMNS, read_table, write_table
+from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, FAILURES_FILE, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, over_runs
 from torchfakes_utils.models.decision import Decision, decide
-from torchfakes_utils.models.detector import Detector, best_folder, load, store_decision
-from torchfakes_utils.training.checkpoint import CONFIG_NAME
+from torchfakes_utils.models.detector import Detector, load, store_decision
+from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, TRAINING_FILE, best_folder
 from torchfakes_utils.training.config import FREE_FIELDS
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     _settle_decision(run, detector, faces_csv, config.scoring)
     if config.scores is None:
         scores = score(detector, faces, config.scoring)
-        write_table(scores, run / "scores.csv", SCORED_COLUMNS)
+        write_table(scores, run / SCORES_FILE, SCORED_COLUMNS)
     else:
         scores = _given_scores(config.scores, faces, detector)
     summary = summarise(scores, config.split, detector.decision, config.replicates)
@@ -98,7 +99,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     } or None
     summary["robustness"] = None
     if config.perturb:
-        summary["robustness"] = robustness(detector, faces, config.robustness, config.scoring, run / "robustness.json")
+        summary["robustness"] = robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE)
     summary["data"] = describe_data(faces_csv, faces, len(faces) - len(scores))
     return Evaluation(summary, scores, faces, detector, len(faces) - len(scores))
 
@@ -158,7 +159,7 @@ def _load_others(run: Path, faces_csv: Path, detector: Detector, config: Evaluat
 def _unlike(run: Path, other: Path) -> list[str]:
     """In which choices, beside the seed, two runs differ, as far as their folders tell."""
     try:
-        one, two = (json.loads((Path(each) / CONFIG_NAME).read_text(encoding="utf-8")) for each in (run, other))
+        one, two = (json.loads((Path(each) / TRAINING_FILE).read_text(encoding="utf-8")) for each in (run, other))
     except (OSError, ValueError):
         return []
     left_out = {"seed", "versions", "git_revision", *FREE_FIELDS}
@@ -204,7 +205,7 @@ def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.Dat
 
 def _faceless(faces_csv: Path, split: str) -> int:
     """Clips of a split in which no face was found, as far as the extraction has told."""
-    path = faces_csv.parent / "failures.csv"
+    path = faces_csv.parent / FAILURES_FILE
     if not path.is_file():
         return 0
     failures = read_table(path, FAILURE_COLUMNS)
@@ -262,7 +263,7 @@ def _data_name(faces_csv: Path) -> str:
     """
     folder = Path(faces_csv).resolve().parent
     name = folder.parent.name if folder.name == "faces" else folder.name
-    is_mini = any((place / "mini.json").is_file() for place in (folder, folder.parent))
+    is_mini = any((place / MINI_FILE).is_file() for place in (folder, folder.parent))
     return f"Mini-FF++ ({name})" if is_mini else name
 
 

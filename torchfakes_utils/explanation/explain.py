@@ -41,6 +41,16 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.run_files import (
+    EXPLANATION_FILE,
+    EXPLANATIONS_FILE,
+    EXPLANATIONS_FOLDER,
+    LAYERS_FILE,
+    MAPS_FILE,
+    MASKS_FILE,
+    OVERLAYS_FOLDER,
+    REGIONS_FILE,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +114,7 @@ def explain(
     if config.limit < 1:
         raise InputError(f"at least one crop has to be explained, not {config.limit}")
     run, faces_csv = Path(run), Path(faces_csv)
-    out = run / "explanations" if out is None else Path(out)
+    out = run / EXPLANATIONS_FOLDER if out is None else Path(out)
     if config.data is not None and not Path(config.data).is_dir():
         raise InputError(f"{config.data}: no such folder; --data names the data set, in which the mask videos are")
     detector = load(run, torch_device(config.device))
@@ -122,7 +132,7 @@ def explain(
         **_attention(detector, measured, data, out, config),
         **(_checks(detector, faces, out, config) if config.checks else {"sanity": None, "layers": None}),
     }
-    with atomic_write(out / "explanation.json") as temporary:
+    with atomic_write(out / EXPLANATION_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return out
 
@@ -145,14 +155,14 @@ def _draw(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanatio
     images = heat_maps.inputs(detector, faces)
     maps, overlays = grad_cam(detector, images, config.layer, "fake", config.method), []
     for row, crop, heat in zip(faces.itertuples(), crops, maps, strict=True):
-        name = f"overlays/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
+        name = f"{OVERLAYS_FOLDER}/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
         photo = crop.permute(1, 2, 0).numpy()
         with atomic_write(out / name) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary)
         overlays.append(name)
-    with atomic_write(out / "maps.npz") as temporary:
+    with atomic_write(out / MAPS_FILE) as temporary:
         np.savez_compressed(temporary, maps=maps, path=faces["path"].to_numpy(str))
-    write_table(scores.assign(overlay=overlays), out / "explanations.csv", EXPLANATION_COLUMNS)
+    write_table(scores.assign(overlay=overlays), out / EXPLANATIONS_FILE, EXPLANATION_COLUMNS)
 
 
 def _attention(
@@ -178,8 +188,8 @@ def _attention(
         logger.warning("%d fakes without a mask: %s", count, reason)
     regions = pd.concat([_regions_of(name, members, faces) for name, members in found.items()], ignore_index=True)
     masks_table = _masks_of(found, known, faces)
-    write_table(regions, out / "regions.csv")
-    write_table(masks_table, out / "masks.csv")
+    write_table(regions, out / REGIONS_FILE)
+    write_table(masks_table, out / MASKS_FILE)
     return {"regions": _rows(regions), "masks": _rows(masks_table), "mask_problems": dict(problems)}
 
 
@@ -286,7 +296,7 @@ def _layers(detector: Detector, faces: pd.DataFrame, question: Question, out: Pa
             table = region_table(*region_shares(maps, _at_size(faces)), faces)
             tables.append(table.assign(layer=layer, method=method))
     table = pd.concat(tables, ignore_index=True)
-    write_table(table, out / "layers.csv")
+    write_table(table, out / LAYERS_FILE)
     return _rows(table)
 
 

@@ -26,12 +26,11 @@ from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks
 from torchfakes_utils.export.parity import Checked
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
 from torchfakes_utils.io.files import atomic_write, sha256_of
-from torchfakes_utils.models.detector import CONFIG_FILE, Detector, load
-from torchfakes_utils.training.checkpoint import CONFIG_NAME
+from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE, TRAINING_FILE
 
 logger = logging.getLogger(__name__)
 
-PARITY, PARITY_PAGE = "parity.json", "parity.md"
 
 # Where a table of faces lies, seen from a folder above the run or the one that the command runs in.
 _TABLES = ("data/*/faces/faces.csv", "data/*/faces.csv", "*/faces/faces.csv", "*/faces.csv", "faces.csv")
@@ -77,7 +76,7 @@ def make(run: Path | str, config: ExportConfig = ExportConfig()) -> Checked:
     """
     run = Path(run)
     detector = load(run)
-    out = config.out or run / "export" / config.format
+    out = config.out or run / EXPORT_FOLDER / config.format
     _check_out(out)
     if config.format == "web":  # what is missing is missed before minutes have gone by
         from torchfakes_utils.export import web_runtime
@@ -144,7 +143,7 @@ def find_faces(run: Path) -> Path | None:
 def _trained_on(run: Path) -> str | None:
     """SHA-256 of the table that a run was trained on."""
     for folder in (run, run.parent):  # a detector's own folder lies in its run's
-        for name in (CONFIG_NAME, CONFIG_FILE):
+        for name in (TRAINING_FILE, DETECTOR_FILE):
             try:
                 known = json.loads((folder / name).read_text(encoding="utf-8"))
                 found = known.get("faces_sha256") or known["extra"]["run"]["faces_sha256"]
@@ -233,9 +232,9 @@ def _write_texts(folder: Path, detector: Detector, checked: Checked, made_with: 
     description = describe(detector, " and ".join(one.precision for one in checked.files)) | {"made_with": made_with}
     title = f"Exported {detector.config.architecture} beside the detector"
     texts = {
-        CONFIG_FILE: json.dumps(description, indent=2, ensure_ascii=False) + "\n",
-        PARITY: json.dumps(checked.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        PARITY_PAGE: parity_page.page(checked, title),
+        DETECTOR_FILE: json.dumps(description, indent=2, ensure_ascii=False) + "\n",
+        PARITY_FILE: json.dumps(checked.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        PARITY_PAGE_FILE: parity_page.page(checked, title),
     }
     for name, text in texts.items():
         with atomic_write(folder / name) as temporary:
@@ -269,7 +268,7 @@ def _check_out(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: a file; choose another --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / PARITY).is_file():
+    if out.is_dir() and any(out.iterdir()) and not (out / PARITY_FILE).is_file():
         raise InputError(f"{out}: holds other things than an export, and is left alone; choose another --out")
 
 

@@ -20,6 +20,7 @@ from torchfakes_utils.faces.tracking import FINER
 from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY
 from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.run_files import DETECTOR_FILE, PARITY_FILE
 from torchfakes_utils.report import write
 from torchfakes_utils.report.page import headline
 
@@ -74,7 +75,7 @@ def write_web(run: Path, out: Path, detector: Detector, data: Any, precisions: t
     }
     _write(out / "page.json", json.dumps(page, indent=2).encode())
     names = [source.name for source in _TEMPLATES.iterdir() if source.name not in ("sw.js", "README.txt")]
-    names += ["page.json", "detector.json", *networks, model, *(f"ort/{name}" for name in runtime)]
+    names += ["page.json", DETECTOR_FILE, *networks, model, *(f"ort/{name}" for name in runtime)]
     needed = sorted(name for name in names if name not in if_asked)
     _write(out / "sw.js", _worker(out, needed, if_asked).encode())
     readme = (_TEMPLATES / "README.txt").read_text(encoding="utf-8")
@@ -115,7 +116,7 @@ test_crops.__test__ = False  # no test of pytest's
 def _note(out: Path, precision: str) -> str:
     """Why the page has to do with the larger network; "" where it does not, or nobody asked for the smaller one."""
     try:
-        refused = json.loads((out / "parity.json").read_text(encoding="utf-8"))["refused"]
+        refused = json.loads((out / PARITY_FILE).read_text(encoding="utf-8"))["refused"]
         return f"int8 was refused: {refused['int8']}" if precision != "int8" else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""
@@ -138,7 +139,7 @@ def _measured(run: Path, detector: Detector) -> list[str]:
 def _cost(out: Path, precision: str) -> list[str]:
     """What the smaller network costs beside the one that the report measured."""
     try:
-        files = json.loads((out / "parity.json").read_text(encoding="utf-8"))["files"]
+        files = json.loads((out / PARITY_FILE).read_text(encoding="utf-8"))["files"]
         one = next(file for file in files if file["precision"] == precision == "int8")
         return [
             f"This page computes in 8 bits: AUC by crop {one['auc']['crop']:.3f}, where the detector that was measured "

@@ -9,6 +9,8 @@ from torchfakes_utils.errors import InputError
 # trust it.
 SHARPNESS_THRESHOLD = 30.0
 
+EXTRACTION_FILE = "extraction.json"  # beside faces.csv: how its crops were cut
+
 
 @dataclass(frozen=True)
 class ExtractionConfig:

@@ -24,11 +24,20 @@ from tqdm.auto import tqdm
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, with_reals
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import Group, Job
-from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
+from torchfakes_utils.faces.config import DEFAULTS, EXTRACTION_FILE, ExtractionConfig
 from torchfakes_utils.faces.parts import Clip, load_part, read_part
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
 from torchfakes_utils.io.files import atomic_write
-from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, EXTRACTED_COLUMNS, FAILURE_COLUMNS, read_table
+from torchfakes_utils.io.tables import (
+    CLIP_COLUMNS,
+    CLIP_KEY,
+    CLIPS_FILE,
+    EXTRACTED_COLUMNS,
+    FACES_FILE,
+    FAILURE_COLUMNS,
+    FAILURES_FILE,
+    read_table,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +122,9 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
     Raises:
         InputError: no usable `clips.csv`, or nothing in it fits.
     """
-    if not (root / "clips.csv").is_file():
+    if not (root / CLIPS_FILE).is_file():
         raise InputError(f"{root}: holds no clips.csv; make it with `torchfakes clips {root}`")
-    clips = read_table(root / "clips.csv", CLIP_COLUMNS)
+    clips = read_table(root / CLIPS_FILE, CLIP_COLUMNS)
     if clips.duplicated(CLIP_KEY).any() or clips.duplicated("path").any():
         raise InputError(f"{root / 'clips.csv'}: names a video twice; make it again with `torchfakes clips {root}`")
     there = sorted(set(clips["compression"]), key=lambda name: (name != "c23", name))
@@ -164,8 +173,8 @@ def _write_tables(out: Path, clips: Sequence[Clip], unsaved: dict[str, str]) -> 
     """Put the parts together, one after the other, in the order of `clips.csv`; return how many faces and failures."""
     faces = failures = 0
     with (
-        _table(out / "faces.csv", EXTRACTED_COLUMNS) as face_rows,
-        _table(out / "failures.csv", FAILURE_COLUMNS) as failure_rows,
+        _table(out / FACES_FILE, EXTRACTED_COLUMNS) as face_rows,
+        _table(out / FAILURES_FILE, FAILURE_COLUMNS) as failure_rows,
     ):
         for clip in clips:
             rows, reason = _result(out, clip, unsaved)
@@ -221,7 +230,7 @@ def _sweep(out: Path) -> None:
 
 def _settle(out: Path, config: ExtractionConfig, overwrite: bool) -> None:
     """Make sure that all crops in `out` are cut in one way, and write that way down."""
-    record = out / "extraction.json"
+    record = out / EXTRACTION_FILE
     settings = asdict(config)
     if record.exists():
         try:

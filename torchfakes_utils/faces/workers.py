@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import Group, Job, extract_group
+from torchfakes_utils.faces.config import EXTRACTION_FILE
 from torchfakes_utils.faces.detection import FaceDetector
 from torchfakes_utils.faces.parts import Part
 from torchfakes_utils.io.machine import set_threads, thread_limit
@@ -118,7 +119,7 @@ def extract_in_worker(group: Group, job: Job) -> list[Part]:
     Raises:
         InputError: the worker does not see the folders.
     """
-    if not job.root.is_dir() or not (job.out / "extraction.json").is_file():
+    if not job.root.is_dir() or not (job.out / EXTRACTION_FILE).is_file():
         missing = job.out if job.root.is_dir() else job.root
         raise InputError(f"{missing}: a worker does not see this folder; every machine needs it under the same path")
     set_threads(1)

@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.models.detector import CONFIG_FILE, WEIGHTS_FILE, Detector, best_folder, load
+from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.run_files import (
+    CARD_FILE,
+    DETECTOR_FILE,
+    PAGE_FILE,
+    REPORT_FILE,
+    WEIGHTS_FILE,
+    best_folder,
+)
 from torchfakes_utils.report import write
 from torchfakes_utils.report.model_card import card
-from torchfakes_utils.report.write import CARD_FILE, PAGE_FILE, REPORT_FILE
 
 # All that is ever published.
-FILES = (CONFIG_FILE, CARD_FILE, REPORT_FILE, PAGE_FILE, WEIGHTS_FILE)
+FILES = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, PAGE_FILE, WEIGHTS_FILE)
 
 # A path from the root, of two parts or more, on any system; the last part is kept. The end of an HTML tag is none, and
 # what follows the host in an address.
@@ -74,7 +81,7 @@ def package(run: Path | str, name: str) -> Package:
     """
     run, best = Path(run), best_folder(run)
     detector = load(best)
-    texts, notes = {CONFIG_FILE: _read(best / CONFIG_FILE)}, []
+    texts, notes = {DETECTOR_FILE: _read(best / DETECTOR_FILE)}, []
     written = write.read(run) if (run / REPORT_FILE).is_file() else None
     if written is not None:
         if written["detector"]["sha256"] != detector.sha256:

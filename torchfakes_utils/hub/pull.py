@@ -16,7 +16,8 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.errors import one_line, status
 from torchfakes_utils.hub.repository import check_name, hub_client, repository_info
 from torchfakes_utils.io.files import atomic_write
-from torchfakes_utils.models.detector import CONFIG_FILE, WEIGHTS_FILE, load
+from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.run_files import BEST_FOLDER, CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # All that is ever fetched. The description comes first and the weights last: who has the weights has everything.
-_CARD, _REPORT = "README.md", "report.json"
-PULLED = (CONFIG_FILE, _CARD, _REPORT, WEIGHTS_FILE)
+PULLED = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, WEIGHTS_FILE)
 
 # The largest networks of the field have some 300 million numbers, 1.2 GB of them.
-MOST_BYTES = {WEIGHTS_FILE: 2 * 10**9, CONFIG_FILE: 10**6}
+MOST_BYTES = {WEIGHTS_FILE: 2 * 10**9, DETECTOR_FILE: 10**6}
 MOST_BYTES_OF_TEXT = 20 * 10**6
 
 # Where a copy to work with is put: what measures a detector writes beside it, which the Hub's cache is no place for.
@@ -76,10 +76,10 @@ def copy(folder: Path, out: Path | str) -> Path:
         InputError: another detector is there, or it cannot be written to.
     """
     out = Path(out)
-    if (out / "best" / CONFIG_FILE).exists():
+    if (out / BEST_FOLDER / DETECTOR_FILE).exists():
         raise InputError(f"{out}: holds a training run; choose another folder")
-    there = out / CONFIG_FILE
-    if there.exists() and there.read_bytes() != (folder / CONFIG_FILE).read_bytes():
+    there = out / DETECTOR_FILE
+    if there.exists() and there.read_bytes() != (folder / DETECTOR_FILE).read_bytes():
         raise InputError(f"{out}: holds another detector; choose another folder, or delete this one")
     with contextlib.ExitStack() as written:
         # All are written before any takes its place, the description last: where it is, everything is.
@@ -108,7 +108,7 @@ def resolve(run: Path | str, work: Path | None = None) -> Path:
     if work is None:
         return folder
     out = work / f"{name.replace('/', '--')}-{folder.name[:12]}"
-    if not (out / CONFIG_FILE).is_file():
+    if not (out / DETECTOR_FILE).is_file():
         copy(folder, out)
         logger.warning("%s at commit %s is now in %s", name, folder.name, out)
     return out
@@ -132,7 +132,7 @@ def _fetch(name: str, revision: str | None) -> Path:
     wanted = _wanted(name, info)
     with one_line(name):
         # By the name that was given, which the cache then knows when the Hub cannot be reached; the rest by the commit.
-        first = Path(api.hf_hub_download(name, CONFIG_FILE, revision=revision))
+        first = Path(api.hf_hub_download(name, DETECTOR_FILE, revision=revision))
         if first.parent.name != info.sha:
             raise InputError(f"{name}: was changed just now; try again")
         for file in wanted:
@@ -149,7 +149,7 @@ def _wanted(name: str, info: "ModelInfo") -> list[str]:
             f"{name}: holds only pickled weights ({pickled[0]}), which can run code when they are opened; "
             f"ask its owner for {WEIGHTS_FILE}"
         )
-    for file in (WEIGHTS_FILE, CONFIG_FILE):
+    for file in (WEIGHTS_FILE, DETECTOR_FILE):
         if file not in sizes:
             raise InputError(f"{name}: no TorchFakes detector (it holds no {file}); check the name")
     if not _COMMIT.fullmatch(info.sha or ""):
@@ -168,6 +168,6 @@ def _cached(name: str, revision: str | None) -> Path | None:
     """The folder in the Hub's cache, if the weights have come, too."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(name, file, revision=revision or "main") for file in (CONFIG_FILE, WEIGHTS_FILE)]
+    found = [try_to_load_from_cache(name, file, revision=revision or "main") for file in (DETECTOR_FILE, WEIGHTS_FILE)]
     paths = [Path(path) for path in found if isinstance(path, str)]  # else None, or a mark that the Hub has none
     return paths[1].parent if len(paths) == len(found) else None

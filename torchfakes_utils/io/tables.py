@@ -11,6 +11,8 @@ import pandas as pd
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 
+CLIPS_FILE, FACES_FILE, FAILURES_FILE = "clips.csv", "faces.csv", "failures.csv"
+
 CLIP_COLUMNS = ["clip_id", "path", "label", "method", "compression", "target_id", "source_id", "split"]
 # What the indexers write: also the clip_id of the real clip, in the same compression, whose frames a fake shows ("" for
 # real clips and where it is not known). Tables without it are welcome; their fakes just share nothing.

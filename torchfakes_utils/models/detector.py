@@ -21,8 +21,8 @@ from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
+from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE, best_folder
 
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "detector.json"
 _FORMAT = 1
 
 
@@ -212,7 +212,7 @@ def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = 
         "extra": extra or {},
     }
     # Both are written before either takes its place: a full disk leaves the detector that was there, whole.
-    with atomic_write(folder / CONFIG_FILE) as description_file, atomic_write(folder / WEIGHTS_FILE) as weights_file:
+    with atomic_write(folder / DETECTOR_FILE) as description_file, atomic_write(folder / WEIGHTS_FILE) as weights_file:
         weights_file.write_bytes(weights)
         description_file.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     return folder
@@ -224,7 +224,7 @@ def store_decision(folder: Path | str, decision: Decision) -> None:
     Raises:
         InputError: no detector in `folder`, or it cannot be written to.
     """
-    path = Path(folder) / CONFIG_FILE
+    path = Path(folder) / DETECTOR_FILE
     description = _description(path)
     with atomic_write(path) as temporary:
         text = json.dumps(description | {"decision": decision.to_json()}, indent=2)
@@ -237,7 +237,7 @@ def stored_decision(folder: Path | str) -> Decision:
     Raises:
         InputError: no detector in `folder`, or a decision that is none.
     """
-    path = Path(folder) / CONFIG_FILE
+    path = Path(folder) / DETECTOR_FILE
     return _decision(_description(path), path)
 
 
@@ -263,33 +263,27 @@ def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
     """
     folder = best_folder(folder)
     try:
-        description = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        description = json.loads((folder / DETECTOR_FILE).read_text(encoding="utf-8"))
         weights = (folder / WEIGHTS_FILE).read_bytes()
     except OSError as error:
         missing = Path(error.filename).name
         raise InputError(f"{folder}: no detector here ({missing}: {error.strerror}); run `torchfakes train`") from error
     except ValueError as error:
-        raise InputError(f"{folder / CONFIG_FILE}: not a detector's description ({error}); train again") from error
+        raise InputError(f"{folder / DETECTOR_FILE}: not a detector's description ({error}); train again") from error
     config = _checked_config(description, folder)
     if hashlib.sha256(weights).hexdigest() != description["sha256"]:
         raise InputError(
             f"{folder / WEIGHTS_FILE}: damaged or changed since it was saved (its SHA-256 differs from the one in "
-            f"{CONFIG_FILE}); copy the folder again or train again"
+            f"{DETECTOR_FILE}); copy the folder again or train again"
         )
     detector = _empty(config)
     try:
         detector.load_state_dict(safetensors.torch.load(weights), assign=True)
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: not the weights of {config.architecture}; train again") from error
-    detector.decision = _decision(description, folder / CONFIG_FILE)
+    detector.decision = _decision(description, folder / DETECTOR_FILE)
     detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)
-
-
-def best_folder(run: Path | str) -> Path:
-    """Where in a run's folder its best detector is: in `best`, unless the folder is a detector's own."""
-    run = Path(run)
-    return run / "best" if not (run / CONFIG_FILE).is_file() and (run / "best" / CONFIG_FILE).is_file() else run
 
 
 def _empty(config: DetectorConfig) -> Detector:
@@ -303,7 +297,7 @@ def _empty(config: DetectorConfig) -> Detector:
 
 def _checked_config(description: Any, folder: Path) -> DetectorConfig:
     """The configuration in a `detector.json`, if this program understands it."""
-    path = folder / CONFIG_FILE
+    path = folder / DETECTOR_FILE
     try:
         form, version = description["format"], description["preprocessing_version"]
         if form != _FORMAT or version != PREPROCESSING_VERSION:

@@ -21,14 +21,23 @@ from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
 from torchfakes_utils.metrics.calibration import log_odds
-from torchfakes_utils.models.detector import Detector, best_folder, load
+from torchfakes_utils.models.detector import Detector, load
 from torchfakes_utils.models.provenance import provenance
+from torchfakes_utils.models.run_files import (
+    CARD_FILE,
+    EXPLANATION_FILE,
+    EXPLANATIONS_FOLDER,
+    MISTAKES_FOLDER,
+    PAGE_FILE,
+    REPORT_FILE,
+    SCORES_FILE,
+    TRAINING_FILE,
+    best_folder,
+)
 from torchfakes_utils.report.model_card import card
 from torchfakes_utils.report.page import page
-from torchfakes_utils.training.checkpoint import CONFIG_NAME
 
 FORMAT = 1
-REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
 
 # The worst mistakes that are shown, and how many of one clip.
 _MISTAKES, _OF_A_CLIP = 20, 2
@@ -83,7 +92,7 @@ def refresh(run: Path | str) -> bool:
         return False
     report = read(run)
     interpretation = _interpretation(run, load(run))
-    _put(run, report | {"interpretation": interpretation}, read_table(run / "scores.csv", SCORED_COLUMNS))
+    _put(run, report | {"interpretation": interpretation}, read_table(run / SCORES_FILE, SCORED_COLUMNS))
     return True
 
 
@@ -145,7 +154,7 @@ def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> list[dic
     maps = of_faces(detector, faces, said)
     found = []
     for place, (row, file, heat) in enumerate(zip(worst.itertuples(), faces["file"], maps, strict=True), start=1):
-        name = f"mistakes/{place:02d}.jpg"
+        name = f"{MISTAKES_FOLDER}/{place:02d}.jpg"
         photo = read_crop(file).permute(1, 2, 0).numpy()
         with atomic_write(run / name) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary, quality=88)
@@ -160,7 +169,7 @@ def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> list[dic
 def _interpretation(run: Path, detector: Detector) -> dict[str, Any] | None:
     """What `explain` measured, if it was this detector."""
     try:
-        found = json.loads((run / "explanations" / "explanation.json").read_text(encoding="utf-8"))
+        found = json.loads((run / EXPLANATIONS_FOLDER / EXPLANATION_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("detector") == fingerprint(detector) else None
@@ -169,7 +178,7 @@ def _interpretation(run: Path, detector: Detector) -> dict[str, Any] | None:
 def _describe(run: Path, detector: Detector) -> dict[str, Any]:
     preprocessing = detector.preprocessing
     try:
-        training = dict(json.loads((run / CONFIG_NAME).read_text(encoding="utf-8")))
+        training = dict(json.loads((run / TRAINING_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         training = {}
     started = detector.config.pretrained or "random weights"

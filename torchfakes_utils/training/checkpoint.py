@@ -19,11 +19,10 @@ import torch
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.tables import write_table
-from torchfakes_utils.models.detector import CONFIG_FILE, Detector, save
+from torchfakes_utils.models.detector import Detector, save
 from torchfakes_utils.models.provenance import provenance
+from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, HISTORY_FILE, STATE_FILE, TRAINING_FILE
 from torchfakes_utils.training.progress import HISTORY_COLUMNS, EpochRow
-
-CONFIG_NAME, STATE_NAME = "config.json", "last.safetensors"
 
 # Ours, and that of the library that writes tensors.
 _LEFT_OVER = re.compile(r"\.(config|last|history|model|detector)\.\w+\.(json|safetensors|csv)|\.tmp\w{6}")
@@ -42,8 +41,8 @@ def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
     Raises:
         InputError: `out` holds another run, or cannot be written to.
     """
-    path = out / CONFIG_NAME
-    if (out / STATE_NAME).exists():  # before its first state is on disk, a run is nothing that could be lost
+    path = out / TRAINING_FILE
+    if (out / STATE_FILE).exists():  # before its first state is on disk, a run is nothing that could be lost
         try:
             there = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
@@ -55,7 +54,7 @@ def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
                 for name in other
             )
             raise InputError(f"{out}: holds a run with {named}; choose another folder, or delete this one")
-    for left in [*out.glob(".*"), *(out / "best").glob(".*")]:  # what a killed run was writing
+    for left in [*out.glob(".*"), *(out / BEST_FOLDER).glob(".*")]:  # what a killed run was writing
         if _LEFT_OVER.fullmatch(left.name):
             left.unlink(missing_ok=True)
     with atomic_write(path) as temporary:
@@ -87,7 +86,11 @@ class RunFolder:
             InputError: the files are damaged.
         """
         state = read_state(self.path)
-        if state is not None and state["best_epoch"] is not None and not (self.path / "best" / CONFIG_FILE).is_file():
+        if (
+            state is not None
+            and state["best_epoch"] is not None
+            and not (self.path / BEST_FOLDER / DETECTOR_FILE).is_file()
+        ):
             raise InputError(f"{self.path}: its best/ is gone; delete the folder and train again")
         return state
 
@@ -102,11 +105,11 @@ class RunFolder:
 
     def keep_best(self, detector: Detector, row: EpochRow) -> None:
         """Put the best detector so far on disk."""
-        save(detector, self.path / "best", {"epoch": row["epoch"], "validation": row, "run": self.record})
+        save(detector, self.path / BEST_FOLDER, {"epoch": row["epoch"], "validation": row, "run": self.record})
 
     def keep_history(self, history: Sequence[EpochRow]) -> None:
         """Write the table of all epochs."""
-        write_table(pd.DataFrame(history), self.path / "history.csv", HISTORY_COLUMNS)
+        write_table(pd.DataFrame(history), self.path / HISTORY_FILE, HISTORY_COLUMNS)
 
 
 def write_state(out: Path, state: dict[str, Any]) -> None:
@@ -121,12 +124,12 @@ def write_state(out: Path, state: dict[str, Any]) -> None:
     """
     tensors: dict[str, torch.Tensor] = {}
     skeleton = json.dumps(_take_apart(state, tensors, ""))
-    with atomic_write(out / STATE_NAME) as temporary:
+    with atomic_write(out / STATE_FILE) as temporary:
         try:
             safetensors.torch.save_file(tensors, temporary, {"state": skeleton})
         except safetensors.SafetensorError as error:  # how safetensors says that the disk is full
             raise InputError(
-                f"{out / STATE_NAME}: cannot be written ({error}); free some space or choose another folder"
+                f"{out / STATE_FILE}: cannot be written ({error}); free some space or choose another folder"
             ) from error
 
 
@@ -136,7 +139,7 @@ def read_state(out: Path) -> dict[str, Any] | None:
     Raises:
         InputError: the file is damaged.
     """
-    path = out / STATE_NAME
+    path = out / STATE_FILE
     if not path.exists():
         return None
     try:

@@ -10,6 +10,7 @@ import torch
 
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.metrics.binary import binary_metrics
+from torchfakes_utils.models.run_files import STEPS_FILE
 from torchfakes_utils.training.trackers import RunInfo, StepTable, SystemMetrics, open_tracker
 
 # Example crops that a tracker gets after every epoch: the worst mistakes.
@@ -38,7 +39,7 @@ class Journal:
         self._system = SystemMetrics(device)
         norms = [f"grad_norm_{name}" for name in stages]
         columns = ["loss", "learning_rate", "images_per_second", *self._system.read(), *norms]
-        self._table = StepTable(run.folder / "steps.csv", columns, after)
+        self._table = StepTable(run.folder / STEPS_FILE, columns, after)
         self._tracker = open_tracker(tracker, run)
         self._last = (time.perf_counter(), seen)  # when a step was told, and how many crops had been seen
 

@@ -15,6 +15,7 @@ from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import stored_decision
 from torchfakes_utils.models.provenance import provenance
+from torchfakes_utils.models.run_files import BEST_FOLDER
 from torchfakes_utils.training.checkpoint import claim
 from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
 from torchfakes_utils.training.data import load_crops
@@ -95,7 +96,7 @@ def train(
             say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
         say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
         if world.first:
-            for caution in stored_decision(out / "best").cautions:
+            for caution in stored_decision(out / BEST_FOLDER).cautions:
                 say(caution)
         return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)
 

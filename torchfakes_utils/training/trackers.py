@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.models.run_files import TENSORBOARD_FOLDER, WANDB_FOLDER
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ class _Wandb:
             settings=wandb.Settings(silent=True, console="off"),
         )
         if mode == "offline":
-            logger.info("wandb: offline; send the run later with `wandb sync %s`", run.folder / "wandb")
+            logger.info("wandb: offline; send the run later with `wandb sync %s`", run.folder / WANDB_FOLDER)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self._run.log(dict(values), step=step)
@@ -221,7 +222,7 @@ class _TensorBoard:
     def __init__(self, run: RunInfo) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(run.folder / "tensorboard"))
+        self._writer = SummaryWriter(str(run.folder / TENSORBOARD_FOLDER))
         self._writer.add_text("config", "\n".join(f"    {name}: {value}" for name, value in run.config.items()))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:

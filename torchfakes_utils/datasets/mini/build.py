@@ -19,6 +19,8 @@ import numpy as np
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 
+MINI_FILE = "mini.json"  # what was made, and who is in it
+
 FPS = 25
 CRF = {"c23": 23, "c40": 40}
 VERSION = 2  # of the recipe: raised whenever the same configuration would give other videos
@@ -127,7 +129,7 @@ def build(out: Path | str, config: MiniConfig | None = None, workers: int | None
         _write_json(out / "splits" / f"{name}.json", pairs)
     # As in FaceForensics++, from id to film and the cut from it; here nobody is filmed twice.
     _write_json(out / "splits" / "conversion_dict.json", {person.id: f"mini-{person.id} 0" for person in people})
-    _write_json(out / "mini.json", _manifest(config) | {"people": [asdict(person) for person in people]})
+    _write_json(out / MINI_FILE, _manifest(config) | {"people": [asdict(person) for person in people]})
     return out
 
 
@@ -137,7 +139,7 @@ def _manifest(config: MiniConfig) -> dict:
 
 def _claim(out: Path, config: MiniConfig) -> None:
     """Make sure that `out` is ours to write to, and leave word there of what is being made."""
-    manifest = out / "mini.json"
+    manifest = out / MINI_FILE
     if manifest.is_file():
         try:
             found = json.loads(manifest.read_text())
