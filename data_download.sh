@@ -469,14 +469,13 @@ check_all() {
   local names="" method again=""
   for method in $METHODS; do
     case $method in
-      original) names="$names youtube" ;;
-      DeepFakeDetection_original) names="$names actors" ;;
-      *) names="$names $method" ;;
+      original) names="$names,youtube" ;;
+      DeepFakeDetection_original) names="$names,actors" ;;
+      *) names="$names,$method" ;;
     esac
   done
   while :; do
-    # shellcheck disable=SC2086  # a word a method
-    torchfakes verify "$FOLDER" --methods $names --compressions "$COMPRESSION" ${NUMBER:+--num-videos "$NUMBER"} \
+    torchfakes verify "$FOLDER" --methods "${names#,}" --compressions "$COMPRESSION" ${NUMBER:+--num-videos "$NUMBER"} \
       --complete ${MASKS:+--masks} ${REDO:+--delete-damaged} && return 0
     if [ -z "$REDO" ] || [ -n "$again" ]; then
       unlock

@@ -1,4 +1,4 @@
-"""The one exception that the user is meant to read."""
+"""The one exception that the user is meant to read, and the commonest reason for it."""
 
 
 class InputError(Exception):
@@ -7,3 +7,15 @@ class InputError(Exception):
     `str(error)` is one line that says what is wrong and what to do about it; the command line prints it without a
     traceback and ends with exit status 2.
     """
+
+
+def check_counts(config: object, *names: str) -> None:
+    """See that fields of a configuration are above 0, or None.
+
+    Raises:
+        InputError: one that is not.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise InputError(f"{name.replace('_', ' ')} {value}: give a whole number above 0")

@@ -30,6 +30,7 @@ import pandas as pd
 
 from torchfakes_utils.datasets import faceforensics
 from torchfakes_utils.datasets.mini import build
+from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.faces import workers as scheduling
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import square_crop
@@ -68,7 +69,7 @@ class Row:
 
 def wide_mini(folder: Path, sets: int) -> Path:
     """Mini-FF++ as 1280x720 films, both compressions: its square frames scaled up, the wall drawn out to both sides."""
-    small = build.build(folder / "mini", build.MiniConfig(identities=max(6, sets + sets % 2)))
+    small = build.build_mini(folder / "mini", MiniConfig(identities=max(6, sets + sets % 2)))
     wide = folder / "wide"
     tasks = [
         (path, wide / path.relative_to(small).parent.parent.with_name(name) / "videos" / path.name, crf)

@@ -547,12 +547,6 @@ def test_the_command_prints_a_table_or_one_object(run, quick, tmp_path, capsys):
     assert lines[0].startswith("file") and lines[1].startswith("detector.fp32.onnx") and len(lines) == 3
 
 
-def test_the_command_s_defaults_are_those_of_the_stage():
-    args = main.build_parser().parse_args(["export", "x"])
-    usual = ExportConfig()
-    assert dataclasses.replace(main._config(ExportConfig, args), say=usual.say) == usual
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [(["--format", "coreml"], "onnx, executorch, web"), (["--precision", "fp16"], "fp32, int8")],

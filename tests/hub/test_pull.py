@@ -12,7 +12,7 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from torchfakes_utils.cli import main
+from torchfakes_utils.cli import main, use
 from torchfakes_utils.hub import repository
 from torchfakes_utils.hub.pull import PULLED, pull, resolve
 from torchfakes_utils.hub.push import push
@@ -289,7 +289,7 @@ def test_commands_take_an_address_for_a_run(evaluated, tiny_faces, tmp_path, ser
     monkeypatch.chdir(tmp_path)
     commit = push(evaluated, NAME).commit
     asked = []
-    monkeypatch.setitem(main._COMMANDS, "predict", lambda args, output: asked.append(args.run_folder) or 0)
+    monkeypatch.setattr(use.Predict, "run", lambda command, output: asked.append(command.fetched()) or 0)
     assert main.main(["predict", f"hf://{NAME}@{commit}", "photo.jpg"]) == 0
     assert main.main(["predict", "runs/mini", "photo.jpg"]) == 0
     assert asked[0].name == commit and asked[0].is_relative_to(tmp_path / "cache")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torchfakes_utils.errors import InputError
+from torchfakes_utils.errors import InputError, check_counts
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.io.limits import Limits
 
@@ -15,12 +15,11 @@ class AppLimits:
     """What the app accepts; one upload is judged at a time, so these bound its memory, too.
 
     Attributes:
-        megabytes: the largest upload, in millions of bytes.
-        seconds: the longest video.
-        megapixels: the largest photo.
-        queue: how many uploads may wait to be judged; the next one is asked to come again.
-        gigabytes: how much all uploads together may take up, in billions of bytes, those that arrive and those that
-            wait; the next one is asked to come again.
+        megabytes: the largest file, in millions of bytes; larger ones are refused.
+        seconds: the longest video; longer ones are refused.
+        megapixels: the largest photo; larger ones are refused.
+        queue: files that may wait to be judged; more are asked to come again.
+        gigabytes: all files together that arrive or wait, in billions of bytes; more are asked to come again.
     """
 
     megabytes: float = 200
@@ -55,11 +54,11 @@ class AppConfig:
     """How the app is served.
 
     Attributes:
-        host: the address it listens at; 127.0.0.1 is this machine alone.
-        port: None takes the first free one from 7860 on.
+        host: the address it listens at; 127.0.0.1 is this machine alone, 0.0.0.0 is open to the network.
+        port: of that address; None takes the first free one from 7860 on.
         share: also through a public address of gradio.live, for a week at most; all uploads then pass through it.
         browser: open the page.
-        frames: of a video, how many are looked at.
+        frames: frames of a video that are looked at.
         limits: what is accepted.
         examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
         measured: what the report of the detector's run holds; None where it was not measured.
@@ -73,3 +72,11 @@ class AppConfig:
     limits: AppLimits = field(default_factory=AppLimits)
     examples: Path | None = None
     measured: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse counts below 1.
+
+        Raises:
+            InputError: there is one.
+        """
+        check_counts(self, "port", "frames")

@@ -116,11 +116,12 @@ def _check_free(out: Path) -> None:
 
 
 def _make_examples(folder: Path, data: Path | str | None, temporary: Path) -> None:
-    from torchfakes_utils.datasets.mini import build
+    from torchfakes_utils.datasets.mini.build import build_mini
+    from torchfakes_utils.datasets.mini.config import MiniConfig
 
     source = usual_examples(None if data is None else Path(data))
     if source is None:
-        source = build.build(temporary / "mini", build.MiniConfig(identities=6))
+        source = build_mini(temporary / "mini", MiniConfig(identities=6))
     make_examples(source, folder)
 
 

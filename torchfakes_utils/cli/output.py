@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from torchfakes_utils.errors import InputError
@@ -16,7 +16,7 @@ class Output:
     def __init__(self, stream: TextIO, as_json: bool) -> None:
         self._stream, self._as_json = stream, as_json
 
-    def record(self, value: dict[str, Any]) -> None:
+    def record(self, value: Mapping[str, object]) -> None:
         """Say it to machines."""
         if self._as_json:
             # Flushed, so that whoever reads along sees an epoch when it ends.
@@ -91,14 +91,18 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
+class _OneLine(logging.Formatter):
+    """Leaves tracebacks out."""
+
+    def formatException(self, ei: object) -> str:  # noqa: ARG002, N802  (logging's own name)
+        return ""
+
+
 @contextlib.contextmanager
 def warnings_on_stderr(debug: bool) -> Iterator[None]:
     """The stages' own warnings, one line each; afterwards logging is as it was."""
-    formatter = logging.Formatter("torchfakes: %(message)s")
-    if not debug:
-        formatter.formatException = lambda _: ""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter((logging.Formatter if debug else _OneLine)("torchfakes: %(message)s"))
     logger = logging.getLogger("torchfakes_utils")
     propagated, logger.propagate = logger.propagate, False
     logger.addHandler(handler)

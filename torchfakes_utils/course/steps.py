@@ -75,9 +75,10 @@ def _on_mini(**settings: Any) -> Callable[[Paths], Settings]:
 
 
 def _mini(order: Order) -> None:
-    from torchfakes_utils.datasets.mini import build
+    from torchfakes_utils.datasets.mini.build import build_mini
+    from torchfakes_utils.datasets.mini.config import MiniConfig
 
-    build.build(order.where.data, build.MiniConfig(**order.settings), progress=order.progress)
+    build_mini(order.where.data, MiniConfig(**order.settings), progress=order.progress)
 
 
 def _clips(order: Order) -> None:

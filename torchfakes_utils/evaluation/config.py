@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torchfakes_utils.metrics.bootstrap import REPLICATES
+from torchfakes_utils.errors import check_counts
+from torchfakes_utils.metrics.config import REPLICATES
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,7 @@ class Scoring:
 
     Attributes:
         batch: crops at a time; the scores do not depend on it.
-        device: "auto", "cpu", "cuda", …
+        device: auto, cpu, cuda, …
         frames: crops of a clip at most, spread evenly over it; None is all.
         progress: show a bar on a terminal.
     """
@@ -22,13 +23,22 @@ class Scoring:
     frames: int | None = None
     progress: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse counts below 1.
+
+        Raises:
+            InputError: there is one.
+        """
+        check_counts(self, "batch", "frames")
+
 
 @dataclass(frozen=True)
 class RobustnessConfig:
     """How robustness is measured.
 
     Attributes:
-        perturbations: names of `PERTURBATIONS`; all of them by default.
+        perturbations: measure robustness against these alone, of jpeg, h264, rescale, blur, noise, brightness and
+            shift; None is all.
         frames: crops of a clip that are changed and scored, spread evenly over it; there are 36 passes over them.
         replicates: of the bootstrap behind the intervals.
         seed: of noise and of the directions of shifts.
@@ -39,6 +49,14 @@ class RobustnessConfig:
     replicates: int = REPLICATES
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse counts below 1.
+
+        Raises:
+            InputError: there is one.
+        """
+        check_counts(self, "frames", "replicates")
+
 
 @dataclass(frozen=True)
 class EvaluationConfig:
@@ -48,11 +66,11 @@ class EvaluationConfig:
         split: which rows of faces.csv.
         scoring: how crops are scored.
         replicates: of the bootstrap behind the intervals.
-        scores: a scores.csv of this detector and these crops, instead of scoring them.
-        seeds: further runs of the same recipe: the mean over all of them, and how far they lie apart.
-        against: a run, or several of one recipe, that this one is compared with on the same clips.
-        cross: further tables of crops, of other data sets, that the detector is measured on.
-        perturb: measure how the detector bears what happens to films.
+        scores: a scores.csv of this detector and these crops, instead of scoring them again.
+        seeds: a further run of the same recipe: the mean over all of them, and how far they lie apart.
+        against: a run, or several of one recipe, to compare with on the same clips.
+        cross: a faces.csv of another data set, to measure on, too.
+        perturb: measure how the detector bears what happens to films: compression, scaling, blur, noise, …
         robustness: how that is measured.
     """
 
@@ -65,3 +83,11 @@ class EvaluationConfig:
     cross: tuple[Path, ...] = ()
     perturb: bool = False
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse counts below 1.
+
+        Raises:
+            InputError: there is one.
+        """
+        check_counts(self, "replicates")

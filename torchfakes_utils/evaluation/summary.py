@@ -8,8 +8,8 @@ from sklearn import metrics as sklearn_metrics
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.metrics.binary import AGGREGATIONS, by_clip
-from torchfakes_utils.metrics.bootstrap import REPLICATES
 from torchfakes_utils.metrics.calibration import probability, reliability, risk_coverage
+from torchfakes_utils.metrics.config import REPLICATES
 from torchfakes_utils.metrics.intervals import compare, with_intervals
 from torchfakes_utils.models.decision import Decision
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from torchfakes_utils.errors import check_counts
+
 
 @dataclass(frozen=True)
 class ExplanationConfig:
@@ -10,15 +12,16 @@ class ExplanationConfig:
 
     Attributes:
         split: which rows of faces.csv.
-        limit: pictures that are drawn, one a clip.
-        frames: crops of a clip that are measured, spread evenly over it; None is all.
-        layer: a name from `Detector.feature_layers`; None is the usual one.
-        method: one of `heat_maps.METHODS`.
-        data: the data set's folder, for the masks; None looks for it above the table.
+        limit: pictures at most, one a clip.
+        frames: crops of a clip at most that are measured, spread evenly over it; None is all.
+        layer: of the network, a name from `Detector.feature_layers`; deeper is coarser. None is the usual one of the
+            architecture, repeat_2 of InceptionResnetV1.
+        method: grad-cam, grad-cam++ or layer-cam.
+        data: the data set's folder, for its masks; None looks for it above the table.
         controls: networks with random weights that are measured beside.
-        random_labels: a run that was trained on random labels, measured beside.
-        checks: make the sanity checks, and measure every layer and method.
-        device: "auto", "cpu", "cuda", …
+        random_labels: a run of `train --random-labels`, measured beside as a control.
+        checks: make the sanity checks and measure every layer and method.
+        device: auto, cpu, cuda, …
         progress: show bars on a terminal.
     """
 
@@ -33,3 +36,11 @@ class ExplanationConfig:
     checks: bool = True
     device: str = "auto"
     progress: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse counts below 1.
+
+        Raises:
+            InputError: there is one.
+        """
+        check_counts(self, "limit", "frames")

@@ -111,8 +111,6 @@ def explain(
         InputError: no detector in `run`, no such split, layer or method, crops gone or cut in another way, or a
             read-only folder.
     """
-    if config.limit < 1:
-        raise InputError(f"at least one crop has to be explained, not {config.limit}")
     run, faces_csv = Path(run), Path(faces_csv)
     out = run / EXPLANATIONS_FOLDER if out is None else Path(out)
     if config.data is not None and not Path(config.data).is_dir():

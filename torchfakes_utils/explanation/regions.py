@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import NAMES
 from torchfakes_utils.io.tables import CLIP_KEY
-from torchfakes_utils.metrics.bootstrap import MEAN_REPLICATES, percentiles, replicate_means
+from torchfakes_utils.metrics.bootstrap import percentiles, replicate_means
+from torchfakes_utils.metrics.config import MEAN_REPLICATES
 from torchfakes_utils.metrics.intervals import clip_means
 
 REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")

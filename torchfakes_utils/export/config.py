@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchfakes_utils.errors import InputError
+from torchfakes_utils.errors import InputError, check_counts
 
 FORMATS = ("onnx", "executorch", "web")
 FP32, INT8 = "fp32", "int8"
@@ -18,9 +18,9 @@ class ExportConfig:
     """What is exported, and how.
 
     Attributes:
-        format: one of `FORMATS`.
-        precisions: of `PRECISIONS`.
-        faces: the table whose validation crops int8 is calibrated on, and whose test crops all is checked on; None
+        format: onnx, executorch (phones) or web (a page that judges in the browser).
+        precisions: of fp32 and int8.
+        faces: the faces.csv whose validation crops int8 is calibrated on, and whose test crops all is checked on; None
             looks for the run's own near it.
         out: the folder; None is RUN/export/FORMAT.
         threads: that compute a crop while times are taken; with one, files and PyTorch meet alike what else runs.
@@ -38,8 +38,9 @@ class ExportConfig:
         """Refuse what cannot be made.
 
         Raises:
-            InputError: an unknown format or precision, or none.
+            InputError: an unknown format or precision, or none; threads below 1.
         """
+        check_counts(self, "threads")
         if self.format not in FORMATS:
             raise InputError(f"no format {self.format!r}; choose one of {', '.join(FORMATS)}")
         wrong = [name for name in self.precisions if name not in PRECISIONS]

@@ -29,7 +29,7 @@ class ExtractionConfig:
         image_format: of the crops: png, jpg or webp. PNG is lossless; the others add traces of their own to the ones
             that are looked for.
         quality: of jpg and webp, 1 to 100.
-        reuse: the face found in a real clip serves its fakes, where the frames correspond.
+        reuse: take a fake's face from the place of its original's, where the frames correspond.
         device: auto, cpu, cuda or cuda:1; "auto" takes a CUDA GPU where there is one.
         batch: frames looked at together; 32 is no faster on a CPU.
     """

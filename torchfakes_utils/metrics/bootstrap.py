@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from torchfakes_utils.metrics.config import MEAN_REPLICATES
+
 # The metrics that every replicate is measured by; their definitions are those of `metrics.binary_metrics`.
 METRICS = (
     "auc", "average_precision", "eer", "tpr_at_fpr_1pct", "tpr_at_fpr_5pct", "accuracy", "balanced_accuracy", "fpr",
@@ -17,8 +19,6 @@ METRICS = (
 )  # fmt: skip
 FPR_LEVELS = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_5pct": 0.05}
 
-# Data sets that are drawn: of metrics, and of means, which take less time.
-REPLICATES, MEAN_REPLICATES = 1000, 2000
 
 # Replicates that are drawn together. A fixed number, so that the same seed gives the same draws on every machine.
 _TOGETHER = 128

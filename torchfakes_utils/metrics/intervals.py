@@ -13,14 +13,8 @@ from numpy.typing import ArrayLike
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics, checked
-from torchfakes_utils.metrics.bootstrap import (
-    MEAN_REPLICATES,
-    METRICS,
-    REPLICATES,
-    percentiles,
-    replicate_means,
-    replicate_metrics,
-)
+from torchfakes_utils.metrics.bootstrap import METRICS, percentiles, replicate_means, replicate_metrics
+from torchfakes_utils.metrics.config import MEAN_REPLICATES, REPLICATES
 
 # Metrics of which less is better.
 SMALLER_IS_BETTER = ("eer", "fpr", "fnr", "loss", "brier")

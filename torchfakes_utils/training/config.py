@@ -22,11 +22,12 @@ class TrainingConfig:
 
     Attributes:
         architecture: InceptionResnetV1, Meso4, MesoInception4, or timm:NAME.
-        pretrained: "default" is vggface2 for InceptionResnetV1, timm's own for its networks where they are published,
-            and random weights for the others. Or a name (vggface2, casia-webface, timm), or None for random weights.
-        weights: a file with the architecture's weights, instead of downloading.
+        pretrained: weights to start from: vggface2, casia-webface or timm; None is random ones. "default" is vggface2
+            for InceptionResnetV1, timm's own for its networks where they are published, random ones for the others.
+        weights: a file with the architecture's weights, instead of downloading them.
         tune: what may change: "all", "head", "norms", or the name of a stage, for it and those after it.
-        epochs: passes; the one-cycle schedule is stretched over them, so more epochs is another run, not a longer one.
+        epochs: passes at most; the one-cycle schedule is stretched over them, so more epochs is another run, not a
+            longer one.
         batch_size: crops on the device at once, of all processes together; 16 fits a GPU of 8 GB at 160 px.
         accumulate: batches whose gradients are added up before a step, where more do not fit.
         learning_rate: the peak of the schedule. None is 1e-3, AdamW's usual rate, from random weights, and 3e-4 from
@@ -45,7 +46,7 @@ class TrainingConfig:
             on FF++ rewards a network for always saying "fake".
         crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
             are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
-        methods: only these manipulations are trained and validated on, beside the reals; None is all of the table.
+        methods: train and validate on these manipulations only, beside the reals; None is all of the table.
         min_sharpness: training crops blurrier than this are left out (variance of the Laplacian); 0 keeps all.
             Validation crops are never filtered.
         augmentation: "none", "mirror", "first-project" or "modern".

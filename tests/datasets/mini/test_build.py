@@ -12,25 +12,26 @@ from sklearn.metrics import roc_auc_score
 from torchfakes_utils.datasets import faceforensics
 from torchfakes_utils.datasets.mini import build, render
 from torchfakes_utils.datasets.mini import fakes as mini_fakes
+from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.video import probe, read_frames
 
-SMALL = build.MiniConfig(identities=8, size=96, seconds=0.4)
+SMALL = MiniConfig(identities=8, size=96, seconds=0.4)
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
     """Eight people, some ten frames each, small."""
-    return build.build(tmp_path_factory.mktemp("mini") / "set", SMALL, workers=1, progress=False)
+    return build.build_mini(tmp_path_factory.mktemp("mini") / "set", SMALL, workers=1, progress=False)
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory) -> Path:
     """Enough people, at full size, to measure what a clue is worth."""
-    config = build.MiniConfig(identities=16, seconds=0.5)
-    return build.build(tmp_path_factory.mktemp("mini") / "wide", config, progress=False)
+    config = MiniConfig(identities=16, seconds=0.5)
+    return build.build_mini(tmp_path_factory.mktemp("mini") / "wide", config, progress=False)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -83,7 +84,7 @@ def test_an_edit_changes_the_face_inside_its_mask_and_little_outside(small, meth
 
 
 def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(small, tmp_path):
-    again = build.build(tmp_path / "again", SMALL, workers=2, progress=False)
+    again = build.build_mini(tmp_path / "again", SMALL, workers=2, progress=False)
     assert digests(again) == digests(small)
 
 
@@ -93,13 +94,13 @@ def test_another_seed_gives_other_people():
 
 
 def test_a_second_call_makes_only_what_is_missing(small, tmp_path):
-    folder = build.build(tmp_path / "set", SMALL, workers=1, progress=False)
+    folder = build.build_mini(tmp_path / "set", SMALL, workers=1, progress=False)
     wanted = digests(folder)
     lost = folder / "manipulated_sequences/FaceSwap/c40/videos"
     lost = next(lost.iterdir())
     lost.unlink()
     kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.mp4")}
-    build.build(folder, SMALL, workers=1, progress=False)
+    build.build_mini(folder, SMALL, workers=1, progress=False)
     assert digests(folder) == wanted
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
@@ -114,47 +115,47 @@ def test_an_interrupted_build_resumes(tmp_path, monkeypatch):
 
     film = build._film_and_forge
     monkeypatch.setattr(build, "_film_and_forge", stop_after_two)
-    config = build.MiniConfig(identities=6, size=96, seconds=0.4)
+    config = MiniConfig(identities=6, size=96, seconds=0.4)
     with pytest.raises(KeyboardInterrupt):
-        build.build(tmp_path / "set", config, workers=1, progress=False)
+        build.build_mini(tmp_path / "set", config, workers=1, progress=False)
     monkeypatch.setattr(build, "_film_and_forge", film)
-    build.build(tmp_path / "set", config, workers=1, progress=False)
+    build.build_mini(tmp_path / "set", config, workers=1, progress=False)
     assert len(list((tmp_path / "set").rglob("*.mp4"))) == 6 * (2 + 4 * 3)
 
 
 @pytest.mark.parametrize("wrong", [{"identities": 7}, {"identities": 4}, {"size": 95}, {"seconds": 0.1}])
 def test_impossible_configurations_are_refused_in_one_line(wrong):
     with pytest.raises(InputError) as caught:
-        build.MiniConfig(**wrong)
+        MiniConfig(**wrong)
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"mine")
     with pytest.raises(InputError, match="choose another folder"):
-        build.build(tmp_path, SMALL, progress=False)
+        build.build_mini(tmp_path, SMALL, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
 def test_another_configuration_in_the_same_folder_is_refused(small):
     with pytest.raises(InputError, match="another configuration"):
-        build.build(small, build.MiniConfig(identities=8, size=96, seconds=0.4, seed=1), progress=False)
+        build.build_mini(small, MiniConfig(identities=8, size=96, seconds=0.4, seed=1), progress=False)
 
 
 def test_a_damaged_manifest_is_said_so(tmp_path):
     (tmp_path / "mini.json").write_text("{")
     with pytest.raises(InputError, match="damaged"):
-        build.build(tmp_path, SMALL, progress=False)
+        build.build_mini(tmp_path, SMALL, progress=False)
 
 
 def test_a_file_where_the_folder_should_be_is_said_so(tmp_path):
     (tmp_path / "set").write_text("")
     with pytest.raises(InputError):
-        build.build(tmp_path / "set", SMALL, progress=False)
+        build.build_mini(tmp_path / "set", SMALL, progress=False)
 
 
 def test_the_plan_balances_portraits_and_conditions():
-    people = {person.id: person for person in build.plan(build.MiniConfig())}
+    people = {person.id: person for person in build.plan(MiniConfig())}
     assert len(people) == 32
     for split in ("train", "val", "test"):
         inside = [person for person in people.values() if person.split == split]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 
@@ -29,31 +30,6 @@ VERSION = 2  # of the recipe: raised whenever the same configuration would give 
 # away, and every portrait is as often real as fake in every split.
 PAIR_PATTERN = [("astronaut", "astronaut"), ("astronaut", "hopper"), ("hopper", "hopper"), ("hopper", "astronaut")]
 BLUR_PATTERN = ["", "defocus", "", "", "", "motion", "", ""]  # by identity within the four pairs
-
-
-@dataclass(frozen=True)
-class MiniConfig:
-    """What to make. The same configuration gives the same files, byte for byte, on the same versions of the codecs."""
-
-    identities: int = 32  # even: they forge each other in pairs
-    size: int = 320  # edge of a frame, px, even
-    seed: int = 0
-    seconds: float = 2.0  # mean length of a clip
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be made.
-
-        Raises:
-            InputError: a value out of its range.
-        """
-        if self.identities < 6 or self.identities % 2 or self.identities > 1000:
-            raise InputError(
-                f"{self.identities} identities: give an even number from 6 to 1000 (a pair a split at least)"
-            )
-        if self.size < 96 or self.size % 2:
-            raise InputError(f"frames of {self.size} px: give an even number from 96")
-        if self.seconds < 0.4:
-            raise InputError(f"clips of {self.seconds} s: give at least 0.4")
 
 
 @dataclass(frozen=True)
@@ -104,7 +80,9 @@ def splits(people: list[Person]) -> dict[str, list[list[str]]]:
     }
 
 
-def build(out: Path | str, config: MiniConfig | None = None, workers: int | None = None, progress: bool = True) -> Path:
+def build_mini(
+    out: Path | str, config: MiniConfig | None = None, workers: int | None = None, progress: bool = True
+) -> Path:
     """Make Mini-FF++ in the folder `out`; what is already there is kept, so that a second call resumes.
 
     Args:
