@@ -21,12 +21,12 @@ SIZE = 80
 
 @pytest.fixture
 def faces(tmp_path):
-    return load_faces(make_faces(tmp_path / "faces", {"train": 2, "val": 1}, frames=2))
+    return load_faces(make_faces(tmp_path, {"train": 2, "val": 1}, frames=2))
 
 
-def caches(faces):
-    folder = module._common_folder(faces) / ".cache"
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+def caches(folder):
+    """The cache lies beside the table, whose folder `faces` makes of `tmp_path`."""
+    return sorted(path.name for path in (folder / ".cache").glob("*"))
 
 
 @pytest.mark.parametrize("cache", ["auto", "off"])
@@ -41,27 +41,27 @@ def test_a_store_gives_the_very_crops_of_the_usual_way(faces, cache):
     assert store.rows(faces.iloc[[5, 1]]).tolist() == [5, 1]
 
 
-def test_the_cache_is_made_once(faces, monkeypatch):
+def test_the_cache_is_made_once(faces, monkeypatch, tmp_path):
     open_store(faces, Preprocessing(size=SIZE))
-    before = caches(faces)
+    before = caches(tmp_path)
     assert len(before) == 2
-    monkeypatch.setattr(module, "_decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(module, "try_crop", lambda *_: pytest.fail("decoded again"))
     store = open_store(faces, Preprocessing(size=SIZE))
-    assert caches(faces) == before and isinstance(store.array, np.memmap)
+    assert caches(tmp_path) == before and isinstance(store.array, np.memmap)
 
 
-def test_a_changed_crop_makes_it_anew(faces):
+def test_a_changed_crop_makes_it_anew(faces, tmp_path):
     first = open_store(faces, Preprocessing(size=SIZE)).read([0])[0]
     shutil.copy(faces["file"].iloc[1], faces["file"].iloc[0])
     os.utime(faces["file"].iloc[0], ns=(1, 1))
     second = open_store(faces, Preprocessing(size=SIZE)).read([0])[0]
-    assert not torch.equal(first, second) and len(caches(faces)) == 2  # the old one is gone
+    assert not torch.equal(first, second) and len(caches(tmp_path)) == 2  # the old one is gone
 
 
-def test_sizes_have_caches_of_their_own(faces):
+def test_sizes_have_caches_of_their_own(faces, tmp_path):
     open_store(faces, Preprocessing(size=SIZE))
     open_store(faces, Preprocessing(size=96))
-    assert len(caches(faces)) == 4
+    assert len(caches(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("cache", ["auto", "off"])
@@ -78,10 +78,10 @@ def test_an_unreadable_crop_is_left_out_and_named(faces, cache):
 
 
 @pytest.mark.parametrize("damage", ["cut", "record", "shape"])
-def test_a_damaged_cache_is_made_anew(faces, damage):
+def test_a_damaged_cache_is_made_anew(faces, damage, tmp_path):
     store = open_store(faces, Preprocessing(size=SIZE))
     expected = store.read([4])[0]
-    folder = module._common_folder(faces) / ".cache"
+    folder = tmp_path / ".cache"
     array = next(folder.glob("*.npy"))
     if damage == "cut":
         array.write_bytes(array.read_bytes()[:1000])
@@ -92,16 +92,16 @@ def test_a_damaged_cache_is_made_anew(faces, damage):
     assert torch.equal(open_store(faces, Preprocessing(size=SIZE)).read([4])[0], expected)
 
 
-def test_without_room_the_files_are_read(faces, monkeypatch, caplog):
+def test_without_room_the_files_are_read(faces, monkeypatch, caplog, tmp_path):
     full = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with caplog.at_level(logging.WARNING):
         store = open_store(faces, Preprocessing(size=SIZE))
-    assert store.array is None and store.read([0, 1])[1].all() and caches(faces) == []
+    assert store.array is None and store.read([0, 1])[1].all() and caches(tmp_path) == []
     assert "crops are decoded again in every epoch" in caplog.text and "GiB free" in caplog.text
 
 
-def test_a_disk_that_fills_up_leaves_nothing_half_written(faces, monkeypatch):
+def test_a_disk_that_fills_up_leaves_nothing_half_written(faces, monkeypatch, tmp_path):
     real, calls = np.lib.format.write_array_header_1_0, []
 
     def fails(file, header):
@@ -111,7 +111,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(faces, monkeypatch):
 
     monkeypatch.setattr(np.lib.format, "write_array_header_1_0", fails)
     assert open_store(faces, Preprocessing(size=SIZE)).array is None
-    assert calls and caches(faces) == []
+    assert calls and caches(tmp_path) == []
 
 
 def test_an_unknown_kind_of_cache(faces):
@@ -119,8 +119,8 @@ def test_an_unknown_kind_of_cache(faces):
         open_store(faces, Preprocessing(size=SIZE), "ram")
 
 
-def test_the_record_is_plain_json(faces):
+def test_the_record_is_plain_json(faces, tmp_path):
     Path(faces["file"].iloc[0]).write_bytes(b"")
     open_store(faces, Preprocessing(size=SIZE))
-    record = next((module._common_folder(faces) / ".cache").glob("*.json"))
+    record = next((tmp_path / ".cache").glob("*.json"))
     assert list(json.loads(record.read_text())) == ["0"]

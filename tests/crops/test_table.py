@@ -9,13 +9,14 @@ from PIL import Image
 
 from torchfakes_utils.crops.samplers import balanced_sampler
 from torchfakes_utils.crops.table import (
-    FaceCrops,
+    Unreadable,
     check_faces,
     limit_frames,
     load_faces,
     load_faces_for,
     read_crop,
     read_extraction,
+    try_crop,
 )
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
@@ -100,13 +101,12 @@ def test_crops_are_rgb_whatever_they_were_stored_as(tmp_path, mode):
     assert mode == "L" or crop[:, 0, 0].tolist() == [255, 0, 0]
 
 
-def test_face_crops(faces_csv):
-    faces = load_faces(faces_csv, "val")
-    crops = FaceCrops(faces, Preprocessing(size=80).apply)
-    images, labels = zip(*(crops[i] for i in range(len(crops))), strict=True)
-    assert len(crops) == len(faces) and images[0].shape == (3, 80, 80)
-    assert torch.stack(labels).dtype == torch.float32
-    assert torch.stack(labels).tolist() == faces["label"].tolist()
+def test_a_crop_at_the_networks_size_or_why_there_is_none(faces_csv, tmp_path):
+    file = load_faces(faces_csv)["file"][0]
+    assert torch.equal(try_crop(file), read_crop(file))
+    assert torch.equal(try_crop(file, Preprocessing(size=80)), Preprocessing(size=80).resize(read_crop(file)))
+    lost = try_crop(tmp_path / "crop.png")
+    assert isinstance(lost, Unreadable) and "crop.png: this crop cannot be read" in lost.reason
 
 
 @settings(max_examples=30, deadline=None)

@@ -117,7 +117,7 @@ def draw(recipe: Augmentation, count: int, generator: torch.Generator | None = N
     }
 
 
-def part(drawn: Draw, rows: slice) -> Draw:
+def part(drawn: Draw, rows: slice | torch.Tensor) -> Draw:
     """What was drawn for some of the crops."""
     return {name: values[rows] for name, values in drawn.items()}
 
@@ -138,7 +138,8 @@ def augment(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
     for name, change in _CHANGES.items():
         rows = _changed(name, drawn).nonzero()[:, 0]
         if len(rows):
-            images = _replaced(images, rows, lambda some, rows=rows, change=change: change(some, part(drawn, rows)))
+            some = change(images[rows.to(images.device)].float(), part(drawn, rows)).round().clamp(0, 255)
+            images = images.index_copy(0, rows.to(images.device), some.to(torch.uint8))
     return images
 
 
@@ -150,13 +151,6 @@ def _changed(name: str, drawn: Draw) -> torch.Tensor:
         factors = (drawn[factor] != 1 for factor in ("brightness", "contrast", "saturation"))
         return torch.stack([*factors, drawn["hue"] != 0]).any(0)
     return drawn[name] > (1 if name == "rescale" else 0)
-
-
-def _replaced(images: torch.Tensor, rows: torch.Tensor, change: Callable) -> torch.Tensor:
-    """The batch with some rows changed; the change sees and gives float32 in 0…255."""
-    rows = rows.to(images.device)
-    some = change(images[rows].float())
-    return images.index_copy(0, rows, some.round().clamp(0, 255).to(torch.uint8))
 
 
 def _column(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
@@ -325,6 +319,7 @@ def _cosines() -> torch.Tensor:
     return rows.float()
 
 
+# Each sees and gives float32 in 0…255.
 _CHANGES: dict[str, Callable[[torch.Tensor, Draw], torch.Tensor]] = {
     "geometry": _geometry,
     "colour": _colour,

@@ -1,14 +1,17 @@
 """Which crops are drawn, and how often."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import RandomSampler, Sampler, WeightedRandomSampler
 
 from torchfakes_utils.errors import InputError
+
+Thing = TypeVar("Thing")
 
 _REAL = "real"  # the reals, whatever their source, are one group
 
@@ -36,7 +39,7 @@ def balanced_sampler(
     sizes = groups.map(groups.value_counts()).to_numpy()
     n_methods = groups[labels == 1].nunique()
     weights = np.where(labels == 1, 0.5 / n_methods, 0.5) / sizes
-    return WeightedRandomSampler(torch.from_numpy(weights), num_samples, replacement=True, generator=generator)
+    return WeightedRandomSampler(weights.tolist(), num_samples, replacement=True, generator=generator)
 
 
 class PairedSampler(Sampler[int]):
@@ -65,7 +68,7 @@ class PairedSampler(Sampler[int]):
         groups = faces["method"].where(faces["label"] == 1, _REAL).to_numpy()
         self._rows = {name: np.flatnonzero(groups == name) for name in np.unique(groups)}
         self._methods = [name for name in self._rows if name != _REAL]
-        self._there: dict[tuple, list[int]] = {}
+        self._there: dict[tuple[Any, ...], list[int]] = {}
         for row, (group, moment) in enumerate(zip(groups, self._moments, strict=True)):
             self._there.setdefault((group, *moment), []).append(row)
 
@@ -88,10 +91,10 @@ class PairedSampler(Sampler[int]):
         partners = self._there.get((_REAL, *self._moments[fake]))
         return self._one_of(partners) if partners else next(decks[_REAL]), fake
 
-    def _one_of(self, things: Sequence) -> Any:
+    def _one_of(self, things: Sequence[Thing]) -> Thing:
         return things[int(torch.randint(len(things), (1,), generator=self._generator))]
 
-    def _shuffled(self, rows: np.ndarray) -> Iterator[int]:
+    def _shuffled(self, rows: NDArray[np.int64]) -> Iterator[int]:
         """All rows in a random order, then all again in another one, without end."""
         while True:
             yield from rows[torch.randperm(len(rows), generator=self._generator).numpy()].tolist()

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from torchfakes_utils.crops.table import read_crop
+from torchfakes_utils.crops.table import Unreadable, try_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
@@ -49,34 +50,35 @@ class CropStore:
 
     files: Sequence[str]
     preprocessing: Preprocessing
-    array: np.ndarray | None
+    array: NDArray[np.uint8] | None
     unreadable: dict[int, str]
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def rows(self, faces: pd.DataFrame) -> np.ndarray:
+    def rows(self, faces: pd.DataFrame) -> NDArray[np.int64]:
         """Where the crops of a part of the table are, (M,) int64."""
         place = {file: row for row, file in enumerate(self.files)}
         return np.array([place[file] for file in faces["file"]], dtype=np.int64)
 
-    def read(self, rows: Sequence[int]) -> tuple[torch.Tensor, np.ndarray]:
+    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[torch.Tensor, NDArray[np.bool_]]:
         """Some crops, (K, 3, S, S) uint8, and which of `rows` they are, (len(rows),) bool: K of them could be read."""
-        rows = np.asarray(rows, dtype=np.int64)
+        places = np.asarray(rows, dtype=np.int64)
         if self.array is not None:
-            good = np.array([row not in self.unreadable for row in rows.tolist()], dtype=bool)
-            return torch.from_numpy(self.array[rows[good]]), good
-        crops = [_decode(self.files[row], self.preprocessing) for row in rows]
-        good = np.array([not isinstance(crop, str) for crop in crops], dtype=bool)
-        self.unreadable.update((int(row), crop) for row, crop in zip(rows, crops, strict=True) if isinstance(crop, str))
-        kept = [crop for crop in crops if not isinstance(crop, str)]
-        size = self.preprocessing.size
-        return torch.stack(kept) if kept else torch.empty(0, 3, size, size, dtype=torch.uint8), good
+            good = np.array([row not in self.unreadable for row in places.tolist()], dtype=np.bool_)
+            return torch.from_numpy(self.array[places[good]]), good
+        crops, size = [], self.preprocessing.size
+        for row in places.tolist():
+            crop = try_crop(self.files[row], self.preprocessing)
+            if isinstance(crop, Unreadable):
+                self.unreadable[row] = crop.reason
+            else:
+                crops.append(crop)
+        good = np.array([row not in self.unreadable for row in places.tolist()], dtype=np.bool_)
+        return torch.stack(crops) if crops else torch.empty(0, 3, size, size, dtype=torch.uint8), good
 
 
-def open_store(
-    faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "auto", progress: Callable | None = None
-) -> CropStore:
+def open_store(faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "auto") -> CropStore:
     """The crops of a table from `load_faces`; decoded into `.cache` beside the table's crops, unless that is done.
 
     Give the whole table, whichever part of it is needed: the file then serves every run on it. A crop that has changed
@@ -87,7 +89,6 @@ def open_store(
         faces: a table from `load_faces`.
         preprocessing: the network's size is what is kept.
         cache: "auto", or "off" to read the files each time.
-        progress: wraps an iterable to show how far it is, as tqdm does.
 
     Raises:
         InputError: no such kind of cache.
@@ -106,20 +107,12 @@ def open_store(
         return store
     try:
         _check_room(folder, len(files), preprocessing.size)
-        _write(path, record, bare, progress or (lambda chunks, **_: chunks))
+        _write(path, record, bare)
         _forget_others(folder, preprocessing.size, name)
     except InputError as error:
         logger.warning("crops are decoded again in every epoch, for they cannot be kept: %s", error)
         return bare
     return _opened(path, record, bare) or bare
-
-
-def _decode(path: str, preprocessing: Preprocessing) -> torch.Tensor | str:
-    """A crop at the network's size, (3, S, S) uint8, or why there is none."""
-    try:
-        return preprocessing.resize(read_crop(path))
-    except InputError as error:
-        return str(error)
 
 
 def _common_folder(faces: pd.DataFrame) -> Path:
@@ -132,7 +125,7 @@ def _fingerprint(faces: pd.DataFrame, preprocessing: Preprocessing) -> str:
     """Changes when any crop does, or the way it is brought to size."""
     digest = hashlib.sha256(f"{PREPROCESSING_VERSION} {preprocessing.size}\n".encode())
     for path, file in zip(faces["path"], faces["file"], strict=True):
-        status = os.stat(file)  # noqa: PTH116
+        status = Path(file).stat()
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -158,21 +151,23 @@ def _check_room(folder: Path, count: int, size: int) -> None:
         raise InputError(f"{folder}: {needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB free")
 
 
-def _write(path: Path, record: Path, bare: CropStore, progress: Callable) -> None:
+def _write(path: Path, record: Path, bare: CropStore) -> None:
     """Decode everything into one file, whole or not at all; the record comes last and makes it count."""
-    size, unreadable = bare.preprocessing.size, {}
+    size, unreadable = bare.preprocessing.size, dict[int, str]()
     chunks = [range(start, min(start + _CHUNK, len(bare))) for start in range(0, len(bare), _CHUNK)]
     with atomic_write(path) as temporary, ThreadPoolExecutor(_READERS) as pool:
         # Written like any file, not through a mapping: a full disk is then an error, and not a signal that kills.
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(bare), 3, size, size)}
         with temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for chunk in progress(chunks, desc="crops", unit="chunk", leave=False):
-                crops = pool.map(_decode, [bare.files[row] for row in chunk], [bare.preprocessing] * len(chunk))
+            for chunk in chunks:
+                crops = pool.map(try_crop, [bare.files[row] for row in chunk], [bare.preprocessing] * len(chunk))
                 for row, crop in zip(chunk, crops, strict=True):
-                    if isinstance(crop, str):
-                        unreadable[row] = crop
-                    file.write(b"\0" * 3 * size * size if isinstance(crop, str) else crop.numpy().tobytes())
+                    if isinstance(crop, Unreadable):
+                        unreadable[row] = crop.reason
+                        file.write(bytes(3 * size * size))
+                    else:
+                        file.write(crop.numpy().tobytes())
     with atomic_write(record) as temporary:
         temporary.write_text(json.dumps(unreadable), encoding="utf-8")
 

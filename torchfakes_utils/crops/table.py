@@ -1,42 +1,29 @@
-"""From `faces.csv` to batches: which crops there are, how a crop becomes the network's input, and which come how often.
-
-A crop is normalised in one place, `Preprocessing`, whether it is trained on, evaluated, explained or predicted.
-"""
+"""`faces.csv` and the crops that it names: read, checked, chosen by split and by clip."""
 
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from PIL import Image, UnidentifiedImageError
-from torch.utils.data import Dataset
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FILE
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.preprocessing import Preprocessing
 
-Transform = Callable[[torch.Tensor], torch.Tensor]
 
+@dataclass(frozen=True)
+class Unreadable:
+    """In the place of a crop that cannot be read: why."""
 
-class FaceCrops(Dataset):
-    """The crops of a table from `load_faces`: item i is (image (3, S, S) float32, label float32: 1 fake, 0 real)."""
-
-    def __init__(self, faces: pd.DataFrame, transform: Transform) -> None:
-        """`transform` takes (3, H, W) uint8, as `Preprocessing.apply` does."""
-        self.files = faces["file"].tolist()
-        self.labels = torch.tensor(faces["label"].to_numpy(), dtype=torch.float32)
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.transform(read_crop(self.files[index])), self.labels[index]
+    reason: str
 
 
 def read_crop(path: Path | str) -> torch.Tensor:
@@ -51,6 +38,15 @@ def read_crop(path: Path | str) -> torch.Tensor:
     except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow calls a broken PNG a SyntaxError
         raise InputError(f"{path}: this crop cannot be read; run `torchfakes extract` again") from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def try_crop(path: Path | str, preprocessing: Preprocessing | None = None) -> torch.Tensor | Unreadable:
+    """A crop as `read_crop` gives it, at the network's size where that is asked for; or why there is none."""
+    try:
+        crop = read_crop(path)
+    except InputError as error:
+        return Unreadable(str(error))
+    return crop if preprocessing is None else preprocessing.resize(crop)
 
 
 def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
@@ -88,10 +84,11 @@ def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = (
         raise InputError(f"{root}: the table of faces lacks {', '.join(missing)}; is it a faces.csv?")
     if faces.empty:
         raise InputError(f"{root}: the table of faces is empty; see failures.csv beside it for the reasons")
-    gone = [name for name in faces["path"] if not os.path.isfile(os.path.join(root, name))]  # noqa: PTH113, PTH118
+    root = Path(root)
+    gone = [name for name in faces["path"] if not (root / name).is_file()]
     if gone:
         raise InputError(
-            f"{os.path.join(root, gone[0])}: no such crop ({len(gone)} of {len(faces)} are gone); "  # noqa: PTH118
+            f"{root / gone[0]}: no such crop ({len(gone)} of {len(faces)} are gone); "
             "run `torchfakes extract` again, and move the crops together with their table"
         )
     for split in splits:
@@ -136,7 +133,7 @@ def load_faces_for(
     return faces if frames is None else limit_frames(faces, frames)
 
 
-def read_extraction(folder: Path | str) -> dict:
+def read_extraction(folder: Path | str) -> dict[str, Any]:
     """How the crops in `folder` were cut, from its `extraction.json`; {} where there is none (a hand-made table).
 
     Raises:

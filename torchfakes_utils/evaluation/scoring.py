@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from torchfakes_utils.crops.table import read_crop
+from torchfakes_utils.crops.table import Unreadable, try_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges, variance_of_laplacian
@@ -126,11 +126,11 @@ def _in_order(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int) -> 
     files, unreadable = faces["file"].tolist(), []
     with ThreadPoolExecutor(_READERS) as pool:
         for start in range(0, len(files), batch):
-            crops = list(pool.map(lambda file: _read(file, preprocessing), files[start : start + batch]))
-            good = [row for row, crop in enumerate(crops) if not isinstance(crop, str)]
-            unreadable += [crop for crop in crops if isinstance(crop, str)]
+            crops = list(pool.map(lambda file: try_crop(file, preprocessing), files[start : start + batch]))
+            good = {start + row: crop for row, crop in enumerate(crops) if not isinstance(crop, Unreadable)}
+            unreadable += [crop.reason for crop in crops if isinstance(crop, Unreadable)]
             if good:
-                yield _Part(start + np.array(good), torch.stack([crops[row] for row in good]))
+                yield _Part(np.array(list(good)), torch.stack(list(good.values())))
     _say(unreadable)
 
 
@@ -144,11 +144,11 @@ def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, chan
 
     def changed(clip: tuple[int, np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         number, rows = clip
-        crops = [_read(files[row], None) for row in rows]
-        unreadable.extend(crop for crop in crops if isinstance(crop, str))
-        good = [index for index, crop in enumerate(crops) if not isinstance(crop, str)]
-        pictures = [crops[index].permute(1, 2, 0).numpy() for index in good]
-        return rows[good], change(pictures, number) if pictures else []
+        crops = {row: try_crop(files[row]) for row in rows}
+        unreadable.extend(crop.reason for crop in crops.values() if isinstance(crop, Unreadable))
+        good = {row: crop for row, crop in crops.items() if not isinstance(crop, Unreadable)}
+        pictures = [crop.permute(1, 2, 0).numpy() for crop in good.values()]
+        return np.array(list(good)), change(pictures, number) if pictures else []
 
     with ThreadPoolExecutor(_READERS) as pool:
         for rows, pictures in _regrouped(_windowed(pool, changed, clips), batch):
@@ -176,15 +176,6 @@ def _regrouped(
             rows, pictures = rows[batch:], pictures[batch:]
     if rows:
         yield np.array(rows), pictures
-
-
-def _read(file: str, preprocessing: Preprocessing | None) -> torch.Tensor | str:
-    """A crop, (3, S, S) uint8 at the network's size where that is asked for, or why there is none."""
-    try:
-        crop = read_crop(file)
-    except InputError as error:
-        return str(error)
-    return crop if preprocessing is None else preprocessing.resize(crop)
 
 
 def _say(unreadable: Sequence[str]) -> None:
