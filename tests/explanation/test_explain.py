@@ -8,14 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.explain import EXPLANATION_COLUMNS, choose, explain
 from torchfakes_utils.explanation.heat_maps import METHODS
 from torchfakes_utils.explanation.mask_agreement import AGREEMENT_COLUMNS, MEASURES
 from torchfakes_utils.explanation.regions import REGION_COLUMNS, REGIONS
-from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table, write_table
+from torchfakes_utils.io.tables import FACE_COLUMNS, read_table, write_table
 from torchfakes_utils.models.detector import Detector, DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
@@ -122,7 +121,7 @@ def test_without_masks_the_rest_is_measured_and_the_lack_is_said(tiny_faces, tmp
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"split": "holiday"}, "holiday"), ({"limit": 0}, "at least one"), ({"layer": "conv9"}, "choose one of"),
+    [({"split": "holiday"}, "holiday"), ({"limit": 0}, "limit 0"), ({"layer": "conv9"}, "choose one of"),
      ({"method": "magic"}, "choose one of")],
 )  # fmt: skip
 def test_explain_refuses_what_it_cannot_do(tiny_faces, tmp_path, change, message):
@@ -139,19 +138,3 @@ def test_landmarks_that_are_none_are_said_in_a_line(tiny_faces, tmp_path):
     with pytest.raises(InputError, match="ten numbers are needed") as caught:
         explain(small(tmp_path / "run"), tmp_path / "faces.csv", None, ExplanationConfig(checks=False, controls=0))
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("together", [1, 5, 8, 1000])
-def test_parts_are_whole_clips_and_a_lacking_mask_is_counted_once(tiny_faces, tmp_path, monkeypatch, caplog, together):
-    from torchfakes_utils.explanation import explain as module
-
-    monkeypatch.setattr(module, "_TOGETHER", together)
-    faces = load_faces(tiny_faces / "faces.csv").sort_values([*CLIP_KEY, "frame"]).reset_index(drop=True)
-    parts = list(module._parts(faces, progress=False))
-    assert [row for part in parts for row in part.index] == list(faces.index)
-    names = [set(part[CLIP_KEY].agg("/".join, axis=1)) for part in parts]
-    assert sum(map(len, names)) == len(set().union(*names)) == 18
-    assert all(len(part) <= max(together, 4) for part in parts)
-    config = ExplanationConfig(limit=1, controls=0, checks=False, data=tmp_path)
-    explain(small(tmp_path / "run"), tiny_faces / "faces.csv", None, config)
-    assert caplog.text.count("4 fakes without a mask") == 1

@@ -5,28 +5,24 @@ architecture with random weights, a centre prior, random maps, and, where one wa
 on random labels.
 """
 
-import itertools
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm import tqdm
 
 from torchfakes_utils.crops.table import limit_frames, load_faces_for, read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.explanation import heat_maps
+from torchfakes_utils.explanation.attention import RANDOM_LABELS, landmarks_at_size, maps_at_size, measure_attention
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.heat_maps import NAMES, check_choice, grad_cam, overlay
-from torchfakes_utils.explanation.mask_agreement import agreement, agreement_table, baselines, crop_masks, find_data
+from torchfakes_utils.explanation.mask_agreement import find_data
 from torchfakes_utils.explanation.regions import clip_names, region_shares, region_table
 from torchfakes_utils.explanation.sanity_checks import (
     Question,
@@ -34,7 +30,6 @@ from torchfakes_utils.explanation.sanity_checks import (
     detector_similarity,
     road,
     stability,
-    untrained,
 )
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.machine import torch_device
@@ -56,29 +51,8 @@ logger = logging.getLogger(__name__)
 
 EXPLANATION_COLUMNS = [*SCORE_COLUMNS, "overlay"]
 
-TRAINED, UNTRAINED, RANDOM_LABELS = "trained", "random weights", "random labels"
-
-# Crops whose maps are held in memory together.
-_TOGETHER = 256
-# Pixels at which maps and masks are compared.
-_SIZE = 160
 # Crops that the sanity checks are made on, one a clip.
 _CHECKED = 48
-
-
-@dataclass
-class _Measured:
-    """What is kept of the maps of many crops: (N, 7) shares of heat and of area, and N rows of mask agreement."""
-
-    heat: list[np.ndarray] = field(default_factory=list)
-    area: list[np.ndarray] = field(default_factory=list)
-    agreement: list[pd.DataFrame] = field(default_factory=list)
-
-    def add(self, maps: list[np.ndarray], faces: pd.DataFrame, masks: list[np.ndarray | None]) -> None:
-        heat, area = region_shares(maps, faces)
-        self.heat.append(heat)
-        self.area.append(area)
-        self.agreement.append(agreement(maps, masks))
 
 
 def explain(
@@ -167,107 +141,19 @@ def _attention(
     detector: Detector, faces: pd.DataFrame, data: Path | None, out: Path, config: ExplanationConfig
 ) -> dict[str, Any]:
     """Regions and masks, over all crops, for the detector and those that know nothing."""
-    faces = faces.sort_values([*CLIP_KEY, "frame"]).reset_index(drop=True)
-    networks = _networks(detector, config)
-    found = {name: [_Measured() for _ in members] for name, members in networks.items()}
-    known: dict[str, list[pd.DataFrame]] = {}
-    problems: Counter[str] = Counter()
-    for number, part in enumerate(_parts(faces, config.progress)):
-        masks = _masks(part, data, problems)
-        images = heat_maps.inputs(detector, part)
-        for name, members in networks.items():
-            for network, measured in zip(members, found[name], strict=True):
-                targets = [NAMES[label] for label in part["label"]] if name == TRAINED else "own"
-                maps = grad_cam(network, images, config.layer, targets, config.method)
-                measured.add([heat_maps.fitted(heat, (_SIZE, _SIZE)) for heat in maps], _at_size(part), masks)
-        for name, rows in baselines(masks, seed=number).items():
-            known.setdefault(name, []).append(rows)
-    for reason, count in problems.items():
+    found = measure_attention(detector, faces, data, config)
+    for reason, count in found.mask_problems.items():
         logger.warning("%d fakes without a mask: %s", count, reason)
-    regions = pd.concat([_regions_of(name, members, faces) for name, members in found.items()], ignore_index=True)
-    masks_table = _masks_of(found, known, faces)
-    write_table(regions, out / REGIONS_FILE)
-    write_table(masks_table, out / MASKS_FILE)
-    return {"regions": _rows(regions), "masks": _rows(masks_table), "mask_problems": dict(problems)}
-
-
-def _networks(detector: Detector, config: ExplanationConfig) -> dict[str, list[Detector]]:
-    """The detector and those that know nothing, by what they are called."""
-    networks = {TRAINED: [detector]}
-    if config.controls:
-        networks[UNTRAINED] = [untrained(detector, seed) for seed in range(config.controls)]
-    if config.random_labels is not None:
-        networks[RANDOM_LABELS] = [load(config.random_labels, detector.device)]
-    return networks
-
-
-def _masks(part: pd.DataFrame, data: Path | None, problems: Counter[str]) -> list[np.ndarray | None]:
-    """The masks of whole clips; counts in `problems` the fakes that have none, by the reason."""
-    if data is None:
-        fakes = part[part["label"] == 1].groupby(CLIP_KEY).ngroups
-        problems.update({"the data set's folder is not known; give it with --data": fakes} if fakes else {})
-        return [None] * len(part)
-    read = crop_masks(part, data, _SIZE)
-    problems.update(read.problems)
-    return read.masks
-
-
-def _parts(faces: pd.DataFrame, progress: bool) -> Iterator[pd.DataFrame]:
-    """Whole clips, together at most `_TOGETHER` crops (or one clip that is longer): each mask video is read once."""
-    sizes = faces.groupby(CLIP_KEY, sort=True).size().to_numpy()
-    ends = np.cumsum(sizes)
-    cuts = [0]
-    for size, end in zip(sizes, ends, strict=True):
-        if end - cuts[-1] > _TOGETHER and end - size > cuts[-1]:
-            cuts.append(int(end - size))
-    cuts.append(len(faces))
-    spans = list(itertools.pairwise(cuts))
-    for start, end in tqdm(spans, desc="measure", unit="part", leave=False, disable=None if progress else True):
-        yield faces.iloc[start:end]
-
-
-def _at_size(faces: pd.DataFrame) -> pd.DataFrame:
-    """The rows with their landmarks in a crop of `_SIZE` pixels."""
-    stored = (
-        pd.to_numeric(faces["crop_size"], errors="coerce") if "crop_size" in faces else pd.Series(_SIZE, faces.index)
-    )
-    if (stored == _SIZE).all():
-        return faces
-    scaled = [
-        " ".join(f"{float(word) * _SIZE / size:.3f}" for word in text.split())
-        for text, size in zip(faces["landmarks"], stored.fillna(_SIZE), strict=True)
-    ]
-    return faces.assign(landmarks=scaled)
-
-
-def _regions_of(name: str, members: list[_Measured], faces: pd.DataFrame) -> pd.DataFrame:
-    """The table of one kind of network; several of them are taken together, clip by clip."""
-    heat, area = (np.concatenate([np.concatenate(getattr(one, what)) for one in members]) for what in ("heat", "area"))
-    table = region_table(heat, area, pd.concat([faces] * len(members), ignore_index=True))
-    return table.assign(network=name)
-
-
-def _masks_of(
-    found: dict[str, list[_Measured]], known: dict[str, list[pd.DataFrame]], faces: pd.DataFrame
-) -> pd.DataFrame:
-    tables = []
-    for name, members in found.items():
-        rows = pd.concat([part for one in members for part in one.agreement], ignore_index=True)
-        tables.append(agreement_table({name: rows}, pd.concat([faces] * len(members), ignore_index=True)))
-    tables.append(agreement_table({name: pd.concat(parts, ignore_index=True) for name, parts in known.items()}, faces))
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-
-
-def _question(detector: Detector, faces: pd.DataFrame, config: ExplanationConfig) -> Question:
-    """Some crops, each asked about its own label."""
-    targets = [NAMES[label] for label in faces["label"]]
-    return Question(heat_maps.inputs(detector, faces), targets, clip_names(faces), config.layer, config.method)
+    write_table(found.regions, out / REGIONS_FILE)
+    write_table(found.masks, out / MASKS_FILE)
+    return {"regions": _rows(found.regions), "masks": _rows(found.masks), "mask_problems": found.mask_problems}
 
 
 def _checks(detector: Detector, faces: pd.DataFrame, out: Path, config: ExplanationConfig) -> dict[str, Any]:
     """The sanity checks, and every layer and method, on one crop a clip, at most so many."""
     some = choose(faces, _CHECKED)
-    question = _question(detector, some, config)
+    targets = [NAMES[label] for label in some["label"]]  # each is asked about its own label
+    question = Question(heat_maps.inputs(detector, some), targets, clip_names(some), config.layer, config.method)
     shuffled = None
     if config.random_labels is not None:
         other = load(config.random_labels, detector.device)
@@ -289,9 +175,8 @@ def _layers(detector: Detector, faces: pd.DataFrame, question: Question, out: Pa
     tables = []
     for layer in detector.feature_layers:
         for method in heat_maps.METHODS:
-            maps = grad_cam(detector, question.images, layer, question.targets, method)
-            maps = [heat_maps.fitted(heat, (_SIZE, _SIZE)) for heat in maps]
-            table = region_table(*region_shares(maps, _at_size(faces)), faces)
+            maps = maps_at_size(grad_cam(detector, question.images, layer, question.targets, method))
+            table = region_table(*region_shares(maps, landmarks_at_size(faces)), faces)
             tables.append(table.assign(layer=layer, method=method))
     table = pd.concat(tables, ignore_index=True)
     write_table(table, out / LAYERS_FILE)
@@ -301,4 +186,5 @@ def _layers(detector: Detector, faces: pd.DataFrame, question: Question, out: Pa
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """A table as JSON has it: what is not known is null."""
     plain = table.astype(object).where(table.notna(), None)
-    return json.loads(plain.to_json(orient="records", double_precision=6))
+    rows: list[dict[str, Any]] = json.loads(plain.to_json(orient="records", double_precision=6))
+    return rows

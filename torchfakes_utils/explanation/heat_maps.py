@@ -5,7 +5,8 @@ Sources: Grad-CAM: Selvaraju et al., ICCV 2017. Grad-CAM++: Chattopadhay et al.,
 Transactions on Image Processing 2021.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -77,12 +78,7 @@ def grad_cam(
         InputError: an unknown layer, target or method.
     """
     layer = check_choice(detector, layer, method)
-    wanted = [target] * len(images) if isinstance(target, str) else list(target)
-    for name in {target} if isinstance(target, str) else set(wanted):
-        if name not in TARGETS:
-            raise InputError(f"no target {name!r}; choose one of {', '.join(TARGETS)}")
-    if len(wanted) != len(images):
-        raise InputError(f"{len(wanted)} targets for {len(images)} crops; give one for each, or one for all")
+    wanted = _targets(target, len(images))
     # Here and not above: this import alone takes seconds.
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, LayerCAM
     from pytorch_grad_cam.utils.model_targets import BinaryClassifierOutputTarget
@@ -90,27 +86,49 @@ def grad_cam(
     asked = {"fake": BinaryClassifierOutputTarget(1), "real": BinaryClassifierOutputTarget(0), "own": torch.abs}
     cam_class = {"grad-cam": GradCAM, "grad-cam++": GradCAMPlusPlus, "layer-cam": LayerCAM}[method]
     module = detector.feature_layers[layer]
+    maps = [np.empty((0, *images.shape[-2:]), np.float32)]
+    with _gradient_from(detector, module), cam_class(detector, [module]) as cam:  # puts the detector into eval mode
+        for first in range(0, len(images), batch):
+            chunk = images[first : first + batch].detach().to(detector.device)
+            maps.append(cam(input_tensor=chunk, targets=[asked[name] for name in wanted[first : first + batch]]))
+    return np.clip(np.concatenate(maps).astype(np.float32), 0, 1)
+
+
+def _targets(target: str | Sequence[str], crops: int) -> list[str]:
+    """One target a crop.
+
+    Raises:
+        InputError: an unknown target, or another number of them.
+    """
+    wanted = [target] * crops if isinstance(target, str) else list(target)
+    for name in {target} if isinstance(target, str) else set(wanted):
+        if name not in TARGETS:
+            raise InputError(f"no target {name!r}; choose one of {', '.join(TARGETS)}")
+    if len(wanted) != crops:
+        raise InputError(f"{len(wanted)} targets for {crops} crops; give one for each, or one for all")
+    return wanted
+
+
+@contextlib.contextmanager
+def _gradient_from(detector: Detector, layer: torch.nn.Module) -> Iterator[None]:
+    """Inside the block only what comes after a layer is differentiated; afterwards the detector is as it was."""
     was_training = detector.training
     trainable = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-    maps = [np.empty((0, *images.shape[-2:]), np.float32)]
     # Autograd starts at the layer and not at the crop: what lies before it is run once, forwards, and remembers
     # nothing. This hook has to come before the library's, which then see the output that is differentiated. (A clone:
     # some networks go on in place, which autograd forbids where it starts.)
-    start = module.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_().clone())
+    start = layer.register_forward_hook(lambda layer, inputs, output: output.detach().requires_grad_().clone())
     try:
         # Only the gradient at the layer is wanted: freezing the rest saves time, and leaves no gradients behind.
         for parameter in trainable:
             parameter.requires_grad_(False)
-        with torch.enable_grad(), cam_class(detector, [module]) as cam:  # puts the detector into eval mode
-            for first in range(0, len(images), batch):
-                chunk = images[first : first + batch].detach().to(detector.device)
-                maps.append(cam(input_tensor=chunk, targets=[asked[name] for name in wanted[first : first + batch]]))
+        with torch.enable_grad():
+            yield
     finally:
         start.remove()
         for parameter in trainable:
             parameter.requires_grad_(True)
         detector.train(was_training)
-    return np.clip(np.concatenate(maps).astype(np.float32), 0, 1)
 
 
 def inputs(detector: Detector, faces: pd.DataFrame) -> torch.Tensor:

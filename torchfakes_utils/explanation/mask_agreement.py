@@ -142,9 +142,8 @@ def hot_overlap(heat: np.ndarray, mask: np.ndarray, share: float = HOT_SHARE) ->
     if heat.max() <= 0:
         return np.nan
     hottest = np.argsort(-heat, axis=None, kind="stable")[: max(1, round(share * heat.size))]
-    hot = np.zeros(heat.size, bool)
-    hot[hottest] = True
-    hot = hot.reshape(heat.shape)
+    hot = np.zeros(heat.shape, bool)
+    hot.flat[hottest] = True
     return float((hot & mask).sum() / (hot | mask).sum())
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import NAMES
@@ -90,7 +89,11 @@ def shares(heat: np.ndarray, parts: np.ndarray, count: int) -> tuple[np.ndarray,
 
 
 def attention_ratio(
-    heat: np.ndarray, area: np.ndarray, clips: ArrayLike, replicates: int = MEAN_REPLICATES, seed: int = 0
+    heat: np.ndarray,
+    area: np.ndarray,
+    clips: Sequence[object] | np.ndarray,
+    replicates: int = MEAN_REPLICATES,
+    seed: int = 0,
 ) -> np.ndarray:
     """Share of heat over share of area, with a 95 % interval from drawing clips, not frames, again and again.
 
@@ -174,4 +177,5 @@ def verdict(low: float, high: float) -> str:
 
 def clip_names(faces: pd.DataFrame) -> np.ndarray:
     """Which clip each row is of, as one text: the file name alone is shared by four fakes."""
-    return faces[CLIP_KEY].agg("/".join, axis=1).to_numpy()
+    names: np.ndarray = faces[CLIP_KEY].agg("/".join, axis=1).to_numpy()
+    return names

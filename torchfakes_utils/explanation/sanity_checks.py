@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
 from torchfakes_utils.explanation.heat_maps import NAMES, grad_cam
@@ -42,7 +42,7 @@ class Question:
 
     images: torch.Tensor
     targets: Sequence[str]
-    clips: Sequence[object]
+    clips: Sequence[object] | np.ndarray
     layer: str | None = None
     method: str = "grad-cam"
 
@@ -116,7 +116,7 @@ def stability(detector: Detector, question: Question) -> pd.DataFrame:
 
 
 def similarity(
-    first: np.ndarray, second: np.ndarray, clips: Sequence[object]
+    first: np.ndarray, second: np.ndarray, clips: Sequence[object] | np.ndarray
 ) -> tuple[float, float, float, float, float, int]:
     """How alike two sets of maps are, (N, H, W) each.
 
@@ -136,9 +136,9 @@ def similarity(
 
 def _rank_correlation(one: np.ndarray, two: np.ndarray) -> float:
     """Spearman's; NaN where a map is the same everywhere."""
-    ranks = [rankdata(each) - (each.size + 1) / 2 for each in (one.ravel(), two.ravel())]
-    norms = [np.sqrt((each**2).sum()) for each in ranks]
-    return float((ranks[0] * ranks[1]).sum() / (norms[0] * norms[1])) if min(norms) > 0 else np.nan
+    if one.min() == one.max() or two.min() == two.max():
+        return np.nan
+    return float(spearmanr(one, two, axis=None).statistic)
 
 
 def road(detector: Detector, question: Question, share: float = REMOVED, seed: int = 0) -> pd.DataFrame:

@@ -61,7 +61,7 @@ class Examination:
 
     def picture(self, frame: int) -> np.ndarray:
         """One of the frames that were looked at, (H, W, 3) uint8 RGB, as displayed."""
-        return self.media.pictures[self.media.indices.tolist().index(frame)]
+        return np.asarray(self.media.pictures[self.media.indices.tolist().index(frame)])
 
 
 class Predictor:
@@ -188,7 +188,8 @@ class Predictor:
             InputError: an unknown layer or method.
         """
         image = torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))[None].to(self.device)
-        return grad_cam(self.detector, self.detector.preprocessing.apply(image), layer, "fake", method)[0]
+        heat: np.ndarray = grad_cam(self.detector, self.detector.preprocessing.apply(image), layer, "fake", method)[0]
+        return heat
 
     def _open_ahead(self, sources: Iterable[Source], frames: int) -> Iterator[Media | Prediction]:
         """Every file, opened, one ahead of the one that is asked for."""

@@ -92,7 +92,7 @@ class Prediction:
     def deciding(self) -> FaceVerdict | None:
         """The most fake-looking face that was judged, whose verdict is the file's; None where none was."""
         judged = [face for face in self.faces if face.probability_fake is not None]
-        return max(judged, key=lambda face: face.probability_fake, default=None)
+        return max(judged, key=lambda face: face.probability_fake or 0.0, default=None)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes; in it `face` counts from 1."""
@@ -169,13 +169,13 @@ def _frames(
         FrameVerdict(
             frame=int(frame),
             time=round(time_of[int(frame)], 3),
-            box=tuple(round(float(edge), 1) for edge in box),
+            box=(x1, y1, x2, y2),
             face_probability=float(sure),
             probability_fake=float(score),
             cannot_tell=decision.outside(seen),
         )
-        for frame, box, sure, score, seen in zip(
-            track.frames, track.boxes, track.probabilities, fake, qualities, strict=True
+        for frame, (x1, y1, x2, y2), sure, score, seen in zip(
+            track.frames, track.boxes.astype(float).round(1).tolist(), track.probabilities, fake, qualities, strict=True
         )
     ]
 

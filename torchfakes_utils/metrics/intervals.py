@@ -192,7 +192,7 @@ def over_runs(
 
 
 def mean_by_clip(
-    values: ArrayLike, clips: ArrayLike, replicates: int = MEAN_REPLICATES, seed: int = 0
+    values: ArrayLike, clips: Sequence[object] | np.ndarray, replicates: int = MEAN_REPLICATES, seed: int = 0
 ) -> tuple[float, float, float]:
     """Mean over clips of the means of their crops, and its 95 % interval by clip.
 
