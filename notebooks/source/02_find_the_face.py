@@ -43,11 +43,13 @@ import torch
 from facenet_pytorch import MTCNN
 
 from torchfakes_utils.course import lesson_02
+from torchfakes_utils.export import mtcnn_numpy  # the arithmetic between the three networks
 
 photo = skimage.data.astronaut()  # Eileen Collins, by NASA, in the public domain
 mtcnn = MTCNN(keep_all=True)
-looks = lesson_02.look_everywhere(mtcnn.pnet, photo, min_face=20)
-stages = lesson_02.cascade(mtcnn, photo, looks)
+planes, networks = lesson_02.planes(photo), lesson_02.face_networks(mtcnn)
+maps = mtcnn_numpy.level_maps(planes, networks.pnet, smallest=20)
+stages = lesson_02.cascade_stages(networks, photo, maps)
 lesson_02.melting_figure(photo, stages)
 
 # %% [markdown]
@@ -102,7 +104,7 @@ lesson_02.pyramid_figure(photo, 20)
 
 # %% tags=["nbval-check-output"]
 scale = pyramid(512, 20)[5]  # a face of 112 px fills the window here
-pixels = lesson_02.normalise(lesson_02.level(photo, scale))
+pixels = torch.from_numpy(mtcnn_numpy.scaled(lesson_02.level(photo, scale)))[None]
 with torch.no_grad():
     shift, probability = mtcnn.pnet(pixels)
     row, column = divmod(int(probability[0, 1].argmax()), probability.shape[3])
@@ -111,11 +113,11 @@ with torch.no_grad():
 
 print("in ", tuple(pixels.shape), "  out", tuple(probability.shape))
 print(f"surest place: {probability[0, 1, row, column]:.3f} in the map, {alone[0, 1, 0, 0]:.3f} alone")
-print(f"windows on all levels: {sum(look.probability.size for look in looks):,}, passes: {len(looks)}")
+print(f"windows on all levels: {sum(level.probability.size for level in maps):,}, passes: {len(maps)}")
 print(f"numbers in P-Net: {sum(p.numel() for p in mtcnn.pnet.parameters()):,}")
 
 # %%
-lesson_02.maps_figure(photo, [looks[k] for k in (0, 2, 5, 7)])
+lesson_02.maps_figure(photo, [maps[k] for k in (0, 2, 5, 7)])
 
 # %% [markdown]
 # **What we saw.** One pass gives all windows of a level, exactly as if each had been cut out. On the level where the
@@ -142,8 +144,8 @@ def iou(a, b) -> float:
 face = stages[-1].boxes[0]  # what the whole cascade ends with
 print(f"overlap with the final box: surest window {iou(box, face):.2f}, moved {iou(better, face):.2f}")
 
-liked, _, shifts = lesson_02.windows(looks[5], threshold=0.6)
-moved = lesson_02.moved(liked, shifts)
+windows = mtcnn_numpy.windows(maps[5], sure=0.6)
+liked, moved = windows.boxes, mtcnn_numpy.moved(windows.boxes, windows.offsets)
 near = [k for k in range(len(liked)) if iou(liked[k], face) > 0.1]
 before, after = (np.mean([iou(boxes[k], face) for k in near]) for boxes in (liked, moved))
 print(f"mean over the {len(near)} windows near the face that P-Net likes: {before:.2f}, moved {after:.2f}")
@@ -214,12 +216,11 @@ print(f"\nsurest box kept: {scores[careful].max():.5f} with sorting, {scores[car
 # > minute, an hour?
 
 # %% tags=["nbval-check-output"]
-networks = {"P-Net": mtcnn.pnet, "R-Net": mtcnn.rnet, "O-Net": mtcnn.onet}
-for name, network in networks.items():
+for name, network in {"P-Net": mtcnn.pnet, "R-Net": mtcnn.rnet, "O-Net": mtcnn.onet}.items():
     print(f"{name}: {sum(p.numel() for p in network.parameters()):>7,} numbers")
 
 # %%
-every_window = sum(look.probability.size for look in looks)
+every_window = sum(level.probability.size for level in maps)
 print(f"windows    {every_window:>6,}")
 for stage in stages:
     print(f"{stage.name:<10} {len(stage.boxes):>6,}")
@@ -246,12 +247,12 @@ def seconds(task) -> float:
     return min(taken)
 
 
-for_r_net = lesson_02.normalise(lesson_02.patches(photo, stages[1].boxes, 24))
-for_o_net = lesson_02.normalise(lesson_02.patches(photo, stages[2].boxes, 48))
+_, for_r_net = mtcnn_numpy.patches_of(planes, stages[1].boxes, 24)
+_, for_o_net = mtcnn_numpy.patches_of(planes, stages[2].boxes, 48)
 tasks = {
-    "P-Net": (every_window, lambda: lesson_02.look_everywhere(mtcnn.pnet, photo, min_face=20)),
-    "R-Net": (len(for_r_net), lambda: mtcnn.rnet(for_r_net)),
-    "O-Net": (len(for_o_net), lambda: mtcnn.onet(for_o_net)),
+    "P-Net": (every_window, lambda: mtcnn_numpy.level_maps(planes, networks.pnet, 20)),
+    "R-Net": (len(for_r_net), lambda: networks.rnet(for_r_net)),
+    "O-Net": (len(for_o_net), lambda: networks.onet(for_o_net)),
 }
 for name, (asked, task) in tasks.items():
     each = seconds(task) / asked
@@ -264,14 +265,13 @@ for name, (asked, task) in tasks.items():
 
 # %%
 candidates = stages[1]
-seen = lesson_02.patches(photo, candidates.boxes, 24)
-with torch.no_grad():
-    opinion = mtcnn.rnet(lesson_02.normalise(seen))[1][:, 1].numpy()
+_, seen = mtcnn_numpy.patches_of(planes, candidates.boxes, 24)
+opinion, _ = networks.rnet(seen)
 
 refused = [k for k in np.argsort(-candidates.scores) if opinion[k] < 0.7][:5]
 kept = np.argsort(-opinion)[:5]
 chosen = [*refused, *kept]
-pictures = [seen[k].permute(1, 2, 0).numpy().astype(np.uint8) for k in chosen]
+pictures = [np.rint(128 * seen[k].transpose(1, 2, 0) + 127.5).astype(np.uint8) for k in chosen]
 words = [f"P {candidates.scores[k]:.2f}, R {opinion[k]:.2f}" for k in chosen]
 plots.images(pictures, words, columns=5, title="R-Net throws out what is only a part of a face")
 
@@ -284,7 +284,7 @@ from torchfakes_utils.course import widgets
 
 
 def melt(p_net, r_net, o_net):
-    passed = lesson_02.cascade(mtcnn, photo, looks, (p_net, r_net, o_net))
+    passed = lesson_02.cascade_stages(networks, photo, maps, (p_net, r_net, o_net))
     title = f"What passes at {p_net:.2f}, {r_net:.2f} and {o_net:.2f}"
     return lesson_02.melting_figure(photo, passed, title)
 
@@ -298,7 +298,7 @@ widgets.explore(
 )
 
 # %%
-wide_open = lesson_02.cascade(mtcnn, photo, looks, (0.3, 0.1, 0.05))
+wide_open = lesson_02.cascade_stages(networks, photo, maps, (0.3, 0.1, 0.05))
 lesson_02.melting_figure(photo, wide_open[2:], "All gates open: hair, badges and folds are faces")
 
 # %% [markdown]

@@ -1,13 +1,14 @@
-"""What lesson 02 looks at: MTCNN stage by stage, and figures of its pyramid, its maps and its boxes.
+"""What lesson 02 shows of MTCNN, stage by stage, and figures of its pyramid, its maps and its boxes.
 
-facenet-pytorch's `detect` gives only the end of the cascade. Here its three networks are asked one after the other, in
-the same order and with the same rules, so that a lesson can show what each of them lets through.
+facenet-pytorch's `detect` gives only the end of the cascade. The steps in between are those of `export.mtcnn_numpy`,
+round facenet-pytorch's own networks, so that a lesson can show what each of them lets through.
 """
 
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,28 +19,17 @@ from facenet_pytorch import MTCNN
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch.nn.functional import interpolate
-from torchvision.ops import nms
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.datasets.mini.build import MINI_FILE
+from torchfakes_utils.export import mtcnn_numpy
+from torchfakes_utils.export.mtcnn_numpy import SURE, WINDOW, FaceNetworks, LevelMap
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
 from torchfakes_utils.faces.tracking import follow
 from torchfakes_utils.io.video import length, read_frames, spread
-
-FACTOR = 0.709  # about 1/√2: each level of the pyramid has half the pixels of the one before
-WINDOW, STRIDE = 12, 2  # px: what P-Net sees at once, and how far one of its answers lies from the next
-THRESHOLDS = (0.6, 0.7, 0.7)  # facenet-pytorch's for P-, R- and O-Net
-
-
-@dataclass(frozen=True)
-class Look:
-    """What P-Net answers on one level of the pyramid: one number for each place of its window."""
-
-    scale: float
-    probability: np.ndarray  # (h, w) float32
-    shift: np.ndarray  # (h, w, 4) float32: how far the face's edges lie from the window's, in window sizes
 
 
 @dataclass(frozen=True)
@@ -51,105 +41,50 @@ class Stage:
     scores: np.ndarray  # (K,) float32
 
 
-def scales(shorter: int, min_face: int) -> list[float]:
-    """By how much a photograph with this shorter side is scaled for each level, so that a face becomes 12 px."""
-    scale, found = WINDOW / min_face, []
-    while shorter * scale >= WINDOW:
-        found.append(scale)
-        scale *= FACTOR
-    return found
+def face_networks(mtcnn: MTCNN) -> FaceNetworks:
+    """The three networks of facenet-pytorch's MTCNN, from arrays to arrays."""
+
+    @torch.inference_mode()
+    def answers(network: torch.nn.Module, pictures: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        offsets, *landmarks, probability = network(torch.from_numpy(pictures))
+        return [probability[:, 1].numpy(), offsets.numpy(), *(points.numpy() for points in landmarks)]
+
+    return FaceNetworks(*(partial(answers, network) for network in (mtcnn.pnet, mtcnn.rnet, mtcnn.onet)))
 
 
-def level(image: np.ndarray, scale: float) -> torch.Tensor:
-    """One level of the pyramid, (1, 3, h, w) float32 of 0 … 255."""
-    pixels = torch.tensor(image).permute(2, 0, 1)[None].float()
-    height, width = image.shape[:2]
-    return interpolate(pixels, size=(int(height * scale + 1), int(width * scale + 1)), mode="area")
+def planes(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A photograph (H, W, 3) as the cascade takes it, (3, H, W) float32 of 0 … 255."""
+    return image.transpose(2, 0, 1).astype(np.float32)
 
 
-def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """From 0 … 255 to about -1 … 1, as all three networks were trained."""
-    return (pixels - 127.5) / 128
+def level(image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+    """One level of the pyramid of a photograph, (3, h, w) float32 of 0 … 255."""
+    height, width = (int(side * scale + 1) for side in image.shape[:2])
+    return mtcnn_numpy.area_resize(planes(image), height, width)
 
 
-@torch.no_grad()
-def look_everywhere(pnet: torch.nn.Module, image: np.ndarray, min_face: int = 20) -> list[Look]:
-    """P-Net's answers on every level of the pyramid of a photograph (H, W, 3) uint8."""
-    looks = []
-    for scale in scales(min(image.shape[:2]), min_face):
-        shift, probability = pnet(normalise(level(image, scale)))
-        looks.append(Look(scale, probability[0, 1].numpy(), shift[0].permute(1, 2, 0).numpy()))
-    return looks
-
-
-def windows(look: Look, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The windows of a level that P-Net takes for faces: boxes (K, 4) in the photograph, scores (K,), shifts (K, 4)."""
-    rows, columns = np.nonzero(look.probability >= threshold)
-    corner = np.stack([columns, rows], axis=1) * STRIDE + 1
-    boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], axis=1) / look.scale)
-    return boxes.astype(np.float32), look.probability[rows, columns], look.shift[rows, columns]
-
-
-def moved(boxes: np.ndarray, shifts: np.ndarray, extra: int = 1) -> np.ndarray:
-    """Boxes with their edges moved by what a network says, in units of the box (bounding box regression)."""
-    sides = boxes[:, 2:] - boxes[:, :2] + extra
-    return (boxes + shifts * np.tile(sides, 2)).astype(np.float32)
-
-
-def squared(boxes: np.ndarray) -> np.ndarray:
-    """Boxes made square round their centres: R- and O-Net see squares."""
-    sides = boxes[:, 2:] - boxes[:, :2]
-    corner = boxes[:, :2] + sides / 2 - sides.max(axis=1, keepdims=True) / 2
-    return np.concatenate([corner, corner + sides.max(axis=1, keepdims=True)], axis=1).astype(np.float32)
-
-
-def patches(image: np.ndarray, boxes: np.ndarray, size: int) -> torch.Tensor:
-    """What lies under the boxes, brought to one size, (K, 3, size, size) of 0 … 255; cut at the photograph's edge."""
-    height, width = image.shape[:2]
-    cut = []
-    for box in np.trunc(boxes).astype(int):
-        (x1, y1), (x2, y2) = np.maximum(box[:2], 1), np.minimum(box[2:], (width, height))
-        patch = torch.tensor(image[max(y1 - 1, 0) : max(y2, 1), max(x1 - 1, 0) : max(x2, 1)])
-        cut.append(interpolate(patch.permute(2, 0, 1)[None].float(), size=(size, size), mode="area"))
-    return torch.cat(cut) if cut else torch.zeros(0, 3, size, size)
-
-
-@torch.no_grad()
-def cascade(
-    mtcnn: torch.nn.Module, image: np.ndarray, looks: Sequence[Look], thresholds: Sequence[float] = THRESHOLDS
+def cascade_stages(
+    networks: FaceNetworks, image: NDArray[np.uint8], maps: Sequence[LevelMap], sure: Sequence[float] = SURE
 ) -> list[Stage]:
     """Run a photograph through the stages; what is left after each.
 
     Args:
-        mtcnn: facenet-pytorch's MTCNN, of which the three networks are used.
+        networks: from `face_networks`.
         image: (H, W, 3) uint8, RGB.
-        looks: P-Net's answers, which do not depend on a threshold: see `look_everywhere`.
-        thresholds: of P-, R- and O-Net.
+        maps: P-Net's answers, which do not depend on a threshold: see `mtcnn_numpy.level_maps`.
+        sure: thresholds of P-, R- and O-Net.
     """
-    raw = [windows(look, thresholds[0]) for look in looks]
-    stages = [Stage("P-Net", np.concatenate([found[0] for found in raw]), np.concatenate([found[1] for found in raw]))]
-    kept = [tuple(part[_nms(*found[:2], 0.5)] for part in found) for found in raw]  # within each level,
-    boxes, scores, shifts = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-    keep = _nms(boxes, scores, 0.7)  # then between levels
-    boxes, scores = squared(moved(boxes[keep], shifts[keep], extra=0)), scores[keep]
-    stages.append(Stage("after NMS", boxes, scores))
-    for name, network, size, threshold in (
-        ("R-Net", mtcnn.rnet, 24, thresholds[1]),
-        ("O-Net", mtcnn.onet, 48, thresholds[2]),
-    ):
-        if len(boxes):
-            shift, *_, probability = network(normalise(patches(image, boxes, size)))
-            passed = (probability[:, 1] > threshold).numpy()
-            boxes, scores, shift = boxes[passed], probability[:, 1].numpy()[passed], shift.numpy()[passed]
-            if name == "R-Net":
-                keep = _nms(boxes, scores, 0.7)
-                boxes, scores = squared(moved(boxes[keep], shift[keep])), scores[keep]
-            else:
-                boxes = moved(boxes, shift)
-                keep = _nms(boxes, scores, 0.7, of_smaller=True)
-                boxes, scores = boxes[keep], scores[keep]
-        stages.append(Stage(name, boxes, scores))
-    return stages
+    pixels = planes(image)
+    liked = [mtcnn_numpy.windows(found, sure[0]) for found in maps]
+    proposed = mtcnn_numpy.propose(maps, sure[0])
+    refined = mtcnn_numpy.refine(pixels, proposed, networks.rnet, sure[1])
+    faces = mtcnn_numpy.decide(pixels, refined, networks.onet, sure[2])
+    return [
+        Stage("P-Net", *(np.concatenate([getattr(one, name) for one in liked]) for name in ("boxes", "probability"))),
+        Stage("after NMS", proposed.boxes, proposed.probability),
+        Stage("R-Net", refined.boxes, refined.probability),
+        Stage("O-Net", faces.boxes, faces.probabilities),
+    ]
 
 
 def example(root: Path | str, clips: pd.DataFrame, trait: str) -> str:
@@ -251,8 +186,8 @@ def speed_figure(ladder: pd.DataFrame, title: str) -> Figure:
 
 def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:
     """The levels of the pyramid at their true sizes, each with the one window that P-Net sees at once."""
-    sizes = scales(min(image.shape[:2]), min_face)
-    levels = [level(image, scale)[0].permute(1, 2, 0).numpy().astype(np.uint8) for scale in sizes]
+    sizes = [scale for scale, *_ in mtcnn_numpy.pyramid(*image.shape[:2], min_face)]
+    levels = [_picture(level(image, scale)) for scale in sizes]
     gap = 14
     width = sum(picture.shape[1] for picture in levels) + gap * (len(levels) - 1)
     figure, ax = plt.subplots(figsize=(7.2, 7.2 * (levels[0].shape[0] + 45) / width))
@@ -270,14 +205,14 @@ def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:
     return plots.finish(figure)
 
 
-def maps_figure(image: np.ndarray, looks: Sequence[Look]) -> Figure:
+def maps_figure(image: NDArray[np.uint8], maps: Sequence[LevelMap]) -> Figure:
     """Levels of the pyramid, enlarged to one size, above P-Net's maps: white is "a face fills the window here"."""
-    figure, axes = plt.subplots(2, len(looks), figsize=(1.65 * len(looks), 3.75), squeeze=False)
-    for (above, below), look in zip(axes.T, looks, strict=True):
-        above.imshow(dimmed(level(image, look.scale)[0].permute(1, 2, 0).numpy().astype(np.uint8), 1.0))
-        below.imshow(look.probability, vmin=0, vmax=1)
-        above.set_title(f"faces of {WINDOW / look.scale:.0f} px", fontsize=9, fontweight="normal")
-        below.set_title(f"surest: {look.probability.max():.3f}", fontsize=9, fontweight="normal")
+    figure, axes = plt.subplots(2, len(maps), figsize=(1.65 * len(maps), 3.75), squeeze=False)
+    for (above, below), answer in zip(axes.T, maps, strict=True):
+        above.imshow(dimmed(_picture(level(image, answer.scale)), 1.0))
+        below.imshow(answer.probability, vmin=0, vmax=1)
+        above.set_title(f"faces of {WINDOW / answer.scale:.0f} px", fontsize=9, fontweight="normal")
+        below.set_title(f"surest: {answer.probability.max():.3f}", fontsize=9, fontweight="normal")
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
     _say(figure, "P-Net answers with an image: where a face of this size is")
@@ -354,24 +289,13 @@ def choices_figure(choices: dict[str, Sequence[float | None]], title: str) -> Fi
     return plots.finish(figure)
 
 
-def _nms(boxes: np.ndarray, scores: np.ndarray, limit: float, of_smaller: bool = False) -> np.ndarray:
-    """Indices that non-maximum suppression keeps; `of_smaller` measures overlap as a share of the smaller box."""
-    if not of_smaller:
-        return nms(torch.tensor(boxes), torch.tensor(scores), limit).numpy()
-    keep: list[int] = []
-    area = np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1)
-    for index in np.argsort(-scores, kind="stable"):
-        low = np.maximum(boxes[keep, :2], boxes[index, :2])
-        high = np.minimum(boxes[keep, 2:], boxes[index, 2:])
-        shared = np.prod(np.maximum(high - low + 1, 0), axis=1)
-        if not (shared / np.minimum(area[keep], area[index]) > limit).any():
-            keep.append(int(index))
-    return np.array(keep, int)
+def _picture(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return pixels.transpose(1, 2, 0).astype(np.uint8)
 
 
 def _box(ax: Axes, box: Sequence[float], colour: str, width: float, alpha: float = 1.0) -> None:
     x1, y1, x2, y2 = box
-    ax.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, linewidth=width, alpha=alpha))
+    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, linewidth=width, alpha=alpha))
 
 
 def _photo(ax: Axes, image: np.ndarray, title: str, dim: float | None = None, edge: int = 200) -> None:

@@ -2,12 +2,12 @@
 
 Three small networks find the faces; what goes on between them, pyramids, boxes and their overlaps, is arithmetic, and
 is written out here as facenet-pytorch does it. The networks are callables, so that any runtime can stand behind them
-(`export_onnx.export_face_networks` writes them as files). Source: Zhang et al., "Joint Face Detection and Alignment
-Using Multitask Cascaded Convolutional Networks", IEEE Signal Processing Letters 2016.
+(every `runtimes.Runtime` writes them as files). Lesson 02 shows the steps one by one. Source: Zhang et al., "Joint Face
+Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE Signal Processing Letters 2016.
 
-Boxes agree with `face_detection.FaceDetector` to a hundredth of a pixel of the picture that the cascade is shown, and
-probabilities to 1e-4 (tests/test_cascade.py), with one exception: facenet-pytorch gives up on a picture in which a
-candidate lies outside altogether, and the cascade leaves out that candidate.
+Boxes agree with `detection.FaceDetector` to a hundredth of a pixel of the picture that the cascade is shown, and
+probabilities to 1e-4 (tests/export/test_mtcnn_numpy.py), with one exception: facenet-pytorch gives up on a picture in
+which a candidate lies outside altogether, and the cascade leaves out that candidate.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,6 +30,7 @@ SURE = (0.6, 0.7, 0.7)
 OVERLAP_LEVEL, OVERLAP = 0.5, 0.7
 
 Array = np.ndarray
+FaceCallable = Callable[[Array], Sequence[Array]]
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class FaceNetworks:
         onet: (N, 3, 48, 48) to probability (N,), offsets (N, 4), landmarks (N, 10): five x, then five y.
     """
 
-    pnet: Callable[[Array], Sequence[Array]]
-    rnet: Callable[[Array], Sequence[Array]]
-    onet: Callable[[Array], Sequence[Array]]
+    pnet: FaceCallable
+    rnet: FaceCallable
+    onet: FaceCallable
 
 
 class CascadeDetector:
-    """`face_detection.FaceDetector` on other runtimes: the same call, the same answers, no PyTorch needed."""
+    """`detection.FaceDetector` on other runtimes: the same call, the same answers, no PyTorch needed."""
 
     def __init__(self, networks: FaceNetworks, config: ExtractionConfig = DEFAULTS) -> None:
         """Of `config`, `face_pixels` and `min_face` count here."""
@@ -90,9 +91,42 @@ def find_faces(picture: Array, networks: FaceNetworks, smallest: float) -> Detec
         The faces in pixels of `picture`, the surest first.
     """
     pixels = picture.transpose(2, 0, 1).astype(np.float32)  # (3, H, W)
-    boxes = _propose(pixels, networks.pnet, smallest)
-    boxes = _refine(pixels, boxes, networks.rnet)
-    return _decide(pixels, boxes, networks.onet)
+    found = propose(level_maps(pixels, networks.pnet, smallest))
+    return decide(pixels, refine(pixels, found, networks.rnet), networks.onet)
+
+
+@dataclass(frozen=True)
+class LevelMap:
+    """What the first network answers on one level of the pyramid, for each place of its window.
+
+    Attributes:
+        scale: of the level.
+        probability: (h, w) float32.
+        offsets: (4, h, w) float32: how far the face's ends lie from the window's, in window sizes.
+    """
+
+    scale: float
+    probability: Array
+    offsets: Array
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes that may hold a face.
+
+    Attributes:
+        boxes: (K, 4), x1 y1 x2 y2.
+        probability: (K,).
+        offsets: (K, 4): how far a network would move the boxes' ends, as shares of their edges.
+    """
+
+    boxes: Array
+    probability: Array
+    offsets: Array
+
+    def __getitem__(self, chosen: Array) -> "Candidates":
+        """Some of them, by a mask or by places."""
+        return Candidates(self.boxes[chosen], self.probability[chosen], self.offsets[chosen])
 
 
 def scaled(pixels: Array) -> Array:
@@ -113,46 +147,61 @@ def pyramid(height: int, width: int, smallest: float) -> list[tuple[float, int, 
     return levels
 
 
-def _propose(pixels: Array, pnet: Callable, smallest: float) -> Array:
-    """First network: every window of every level that may hold a face, as squares (K, 4)."""
-    found = []  # x1 y1 x2 y2, probability, four offsets
-    for scale, height, width in pyramid(*pixels.shape[1:], smallest):
+def level_maps(pixels: Array, pnet: FaceCallable, smallest: float) -> list[LevelMap]:
+    """First network: its answers on every level of the pyramid of a picture (3, H, W) float32, 0…255."""
+    maps = []
+    for scale, height, width in pyramid(pixels.shape[1], pixels.shape[2], smallest):
         probability, offsets = pnet(scaled(area_resize(pixels, height, width))[None])
-        rows, columns = np.nonzero(probability[0] >= np.float32(SURE[0]))
-        corner = np.stack([columns, rows], 1).astype(np.float32) * STRIDE
-        ends = [np.floor((corner + reach) / np.float32(scale)) for reach in (1, WINDOW)]
-        score = probability[0][rows, columns]
-        level = np.concatenate([*ends, score[:, None], offsets[0][:, rows, columns].T], axis=1, dtype=np.float32)
-        found.append(level[distinct(level[:, :4], score, OVERLAP_LEVEL)])
-    boxes = np.concatenate(found) if found else np.zeros((0, 9), np.float32)
-    boxes = boxes[distinct(boxes[:, :4], boxes[:, 4], OVERLAP)]
+        maps.append(LevelMap(scale, probability[0], offsets[0]))
+    return maps
+
+
+def windows(level: LevelMap, sure: float = SURE[0]) -> Candidates:
+    """The windows of a level that may hold a face, in pixels of the picture."""
+    rows, columns = np.nonzero(level.probability >= np.float32(sure))
+    corner = np.stack([columns, rows], 1).astype(np.float32) * STRIDE
+    ends = [np.floor((corner + reach) / np.float32(level.scale)) for reach in (1, WINDOW)]
+    boxes = np.concatenate(ends, axis=1, dtype=np.float32)
+    return Candidates(boxes, level.probability[rows, columns], level.offsets[:, rows, columns].T)
+
+
+def propose(maps: Sequence[LevelMap], sure: float = SURE[0]) -> Candidates:
+    """Of all windows of all levels those that differ, moved and made square."""
+    boxes, probability, offsets = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)], [np.zeros((0, 4))]
+    for level in maps:
+        found = windows(level, sure)
+        found = found[distinct(found.boxes, found.probability, OVERLAP_LEVEL)]
+        boxes.append(found.boxes)
+        probability.append(found.probability)
+        offsets.append(found.offsets)
+    together = Candidates(*(np.concatenate(parts, dtype=np.float32) for parts in (boxes, probability, offsets)))
+    kept = together[distinct(together.boxes, together.probability, OVERLAP)]
     # Of the first network alone an edge of n pixels is n long; the others move boxes by edges of n + 1.
-    edges = np.tile(boxes[:, 2:4] - boxes[:, :2], 2)
-    return squared(boxes[:, :4] + boxes[:, 5:] * edges)
+    edges = np.tile(kept.boxes[:, 2:] - kept.boxes[:, :2], 2)
+    return Candidates(squared(kept.boxes + kept.offsets * edges), kept.probability, kept.offsets)
 
 
-def _refine(pixels: Array, boxes: Array, rnet: Callable) -> Array:
-    """Second network: most windows thrown away, the others moved; squares (K, 4)."""
-    boxes, patches = patches_of(pixels, boxes, 24)
+def refine(pixels: Array, found: Candidates, rnet: FaceCallable, sure: float = SURE[1]) -> Candidates:
+    """Second network: most of them thrown away, the others moved and made square."""
+    boxes, patches = patches_of(pixels, found.boxes, 24)
     if not len(boxes):
-        return boxes
+        return found[np.zeros(0, int)]
     probability, offsets = rnet(patches)
-    sure = probability > np.float32(SURE[1])
-    boxes, probability, offsets = boxes[sure], probability[sure], offsets[sure]
-    kept = distinct(boxes, probability, OVERLAP)
-    return squared(moved(boxes[kept], offsets[kept]))
+    kept = Candidates(boxes, probability, offsets)[probability > np.float32(sure)]
+    kept = kept[distinct(kept.boxes, kept.probability, OVERLAP)]
+    return Candidates(squared(moved(kept.boxes, kept.offsets)), kept.probability, kept.offsets)
 
 
-def _decide(pixels: Array, boxes: Array, onet: Callable) -> Detections:
+def decide(pixels: Array, found: Candidates, onet: FaceCallable, sure: float = SURE[2]) -> Detections:
     """Third network: the faces, their probabilities, and five landmarks of each."""
-    boxes, patches = patches_of(pixels, boxes, 48)
+    boxes, patches = patches_of(pixels, found.boxes, 48)
     if not len(boxes):
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
     probability, offsets, landmarks = onet(patches)
-    sure = probability > np.float32(SURE[2])
-    boxes, probability, offsets = boxes[sure], probability[sure], offsets[sure]
+    passed = probability > np.float32(sure)
+    boxes, probability, offsets = boxes[passed], probability[passed], offsets[passed]
     # (K, 10) to (K, 5, 2), as shares of the box's edges.
-    shares = landmarks[sure].reshape(-1, 2, 5).transpose(0, 2, 1)
+    shares = landmarks[passed].reshape(-1, 2, 5).transpose(0, 2, 1)
     points = shares * (boxes[:, None, 2:] - boxes[:, None, :2] + 1) + boxes[:, None, :2] - 1
     boxes = moved(boxes, offsets)
     kept = distinct(boxes, probability, OVERLAP, smaller=True)
@@ -198,7 +247,8 @@ def squared(boxes: Array) -> Array:
 def moved(boxes: Array, offsets: Array) -> Array:
     """Boxes (K, 4) whose ends are moved by shares (K, 4) of their edges."""
     edges = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
-    return boxes + offsets * edges
+    changed: Array = boxes + offsets * edges
+    return changed
 
 
 def patches_of(pixels: Array, boxes: Array, size: int) -> tuple[Array, Array]:
@@ -234,7 +284,8 @@ def area_resize(pixels: Array, height: int, width: int) -> Array:
     full; a pixel at a border thus counts for both neighbours. (OpenCV's "area" counts it in parts.)
     """
     rows, columns = _windows(pixels.shape[1], height), _windows(pixels.shape[2], width)
-    return rows @ pixels @ columns.T
+    resized: Array = rows @ pixels @ columns.T
+    return resized
 
 
 @lru_cache(4096)
@@ -243,4 +294,5 @@ def _windows(before: int, after: int) -> Array:
     new, old = np.arange(after)[:, None], np.arange(before)
     start, stop = new * before // after, -(-(new + 1) * before // after)
     counted = (start <= old) & (old < stop)
-    return (counted / counted.sum(axis=1, keepdims=True)).astype(np.float32)
+    weights: Array = counted / counted.sum(axis=1, keepdims=True)
+    return weights.astype(np.float32)
