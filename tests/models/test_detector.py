@@ -334,7 +334,7 @@ def test_a_decision_can_be_stored_later_and_leaves_the_weights(saved, tmp_path):
     store_decision(folder, Decision(0.7))
     assert load(folder).decision == Decision(0.7) and load(folder).extra == {"epoch": 3}
     assert (folder / "model.safetensors").read_bytes() == before
-    with pytest.raises(InputError, match="train again"):
+    with pytest.raises(InputError, match="no detector here"):
         store_decision(tmp_path / "nowhere", Decision())
 
 

@@ -6,8 +6,9 @@ every name that timm knows, as "timm:efficientnet_b4".
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -67,10 +68,11 @@ def architecture(name: str) -> Architecture:
 # --- InceptionResnetV1
 
 
-def _build_inception_resnet(size: int, dropout: float) -> nn.Module:  # noqa: ARG001
+def _build_inception_resnet(_size: int, dropout: float) -> nn.Module:
     from facenet_pytorch import InceptionResnetV1  # 4 s, and not needed to read a configuration
 
-    return InceptionResnetV1(classify=True, num_classes=1, dropout_prob=dropout)
+    network: nn.Module = InceptionResnetV1(classify=True, num_classes=1, dropout_prob=dropout)
+    return network
 
 
 _STEM = ("conv2d_1a", "conv2d_2a", "conv2d_2b", "conv2d_3b", "conv2d_4a", "conv2d_4b")
@@ -108,7 +110,8 @@ class Meso4(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) to (B, 1)."""
-        return self.head(self.block4(self.block3(self.block2(self.block1(images)))))
+        logits: torch.Tensor = self.head(self.block4(self.block3(self.block2(self.block1(images)))))
+        return logits
 
 
 class MesoInception4(Meso4):
@@ -187,19 +190,25 @@ def _timm_architecture(name: str) -> Architecture:
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
         raise InputError(f"timm knows no model {name!r}; {hint}")
     published = timm.get_pretrained_cfg(name)
-    size, mean, std = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    wanted = InputFormat(224, _to_255((0.485, 0.456, 0.406)), _to_255((0.229, 0.224, 0.225)))
     if published is not None:
-        size, mean, std = published.input_size[-1], published.mean, published.std
+        wanted = InputFormat(published.input_size[-1], _to_255(published.mean), _to_255(published.std))
     there = published is not None and published.has_weights
     return Architecture(
         build=lambda size, dropout: _build_timm(name, size, dropout, pretrained=False),
-        input=InputFormat(size, tuple(255 * value for value in mean), tuple(255 * value for value in std)),
+        input=wanted,
         min_size=32,
         dropout=0.0,
         pretrained=("timm",) if there else (),
         stages=_timm_stages,
         maps=_timm_maps,
     )
+
+
+def _to_255(by_channel: Sequence[float]) -> tuple[float, float, float]:
+    """From shares of the brightest to steps of 0…255."""
+    red, green, blue = by_channel
+    return 255 * red, 255 * green, 255 * blue
 
 
 def build_pretrained_timm(name: str, size: int, dropout: float) -> nn.Module:
@@ -214,7 +223,7 @@ def build_pretrained_timm(name: str, size: int, dropout: float) -> nn.Module:
 def _build_timm(name: str, size: int, dropout: float, pretrained: bool) -> nn.Module:
     import timm
 
-    options = {"num_classes": 1, "in_chans": 3, "drop_rate": dropout, "pretrained": pretrained}
+    options: dict[str, Any] = {"num_classes": 1, "in_chans": 3, "drop_rate": dropout, "pretrained": pretrained}
     published = timm.get_pretrained_cfg(name)
     # A vision transformer has a position for every patch of one size; asked for another, it interpolates them.
     if published is not None and published.fixed_input_size:
@@ -229,8 +238,9 @@ def _timm_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
     """Timm groups a network's parameters from input to output; a stage is what one coarse group holds."""
     from timm.models import group_modules
 
-    groups = group_modules(network, network.group_matcher(coarse=True))
-    classifier = network.get_classifier()
+    timm_network: Any = network  # which can tell more of itself than nn.Module promises
+    groups = group_modules(network, timm_network.group_matcher(coarse=True))
+    classifier = timm_network.get_classifier()
     inside = {id(module) for module in classifier.modules()}
     modules = dict(network.named_modules())
     stages: dict[str, list[nn.Module]] = {}

@@ -83,9 +83,7 @@ class Detector(nn.Module):
         self._kind = architecture(config.architecture)
         size = config.preprocessing.size
         if size < self._kind.min_size:
-            raise InputError(
-                f"image size {size}: {config.architecture} needs at least {self._kind.min_size} px"
-            )  # fmt: skip
+            raise InputError(f"image size {size}: {config.architecture} needs at least {self._kind.min_size} px")
         self.config = config
         self.decision = Decision()
         self.extra: dict[str, Any] = {}
@@ -174,7 +172,8 @@ class Detector(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) from `Preprocessing.apply` to logits (B,). In training mode B has to be 2 or more."""
-        return self.backbone(images).squeeze(1)  # (B, 1) -> (B,)
+        logits: torch.Tensor = self.backbone(images)  # (B, 1)
+        return logits.squeeze(1)
 
     @torch.inference_mode()
     def probability(self, images: torch.Tensor) -> torch.Tensor:
@@ -182,8 +181,8 @@ class Detector(nn.Module):
         was_training = self.training
         self.eval()
         try:
-            logits = self(self.preprocessing.apply(images.to(self.device))).float()
-            return (logits / self.decision.temperature).sigmoid()
+            logits: torch.Tensor = self(self.preprocessing.apply(images.to(self.device)))
+            return (logits.float() / self.decision.temperature).sigmoid()
         finally:
             self.train(was_training)
 
@@ -224,11 +223,9 @@ def store_decision(folder: Path | str, decision: Decision) -> None:
     Raises:
         InputError: no detector in `folder`, or it cannot be written to.
     """
-    path = Path(folder) / DETECTOR_FILE
-    description = _description(path)
-    with atomic_write(path) as temporary:
-        text = json.dumps(description | {"decision": decision.to_json()}, indent=2)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    description = _description(Path(folder)) | {"decision": decision.to_json()}
+    with atomic_write(Path(folder) / DETECTOR_FILE) as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
 def stored_decision(folder: Path | str) -> Decision:
@@ -237,22 +234,31 @@ def stored_decision(folder: Path | str) -> Decision:
     Raises:
         InputError: no detector in `folder`, or a decision that is none.
     """
-    path = Path(folder) / DETECTOR_FILE
-    return _decision(_description(path), path)
+    return _decision(_description(Path(folder)), Path(folder))
 
 
-def _description(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> bytes:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: no detector here ({path.name}: {error.strerror}); run `torchfakes train`"
+        ) from error
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    path = folder / DETECTOR_FILE
+    try:
+        return dict(json.loads(_read(path)))
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path}: not a detector's description ({error}); train again") from error
 
 
-def _decision(description: dict[str, Any], path: Path) -> Decision:
+def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
     try:
         return Decision.from_json(description.get("decision"))
     except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: its decision cannot be read ({error}); train again") from error
+        raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); train again") from error
 
 
 def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
@@ -262,14 +268,7 @@ def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
         InputError: files are gone, were changed, or belong to another version of the preprocessing.
     """
     folder = best_folder(folder)
-    try:
-        description = json.loads((folder / DETECTOR_FILE).read_text(encoding="utf-8"))
-        weights = (folder / WEIGHTS_FILE).read_bytes()
-    except OSError as error:
-        missing = Path(error.filename).name
-        raise InputError(f"{folder}: no detector here ({missing}: {error.strerror}); run `torchfakes train`") from error
-    except ValueError as error:
-        raise InputError(f"{folder / DETECTOR_FILE}: not a detector's description ({error}); train again") from error
+    description, weights = _description(folder), _read(folder / WEIGHTS_FILE)
     config = _checked_config(description, folder)
     if hashlib.sha256(weights).hexdigest() != description["sha256"]:
         raise InputError(
@@ -281,7 +280,7 @@ def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
         detector.load_state_dict(safetensors.torch.load(weights), assign=True)
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: not the weights of {config.architecture}; train again") from error
-    detector.decision = _decision(description, folder / DETECTOR_FILE)
+    detector.decision = _decision(description, folder)
     detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)
 
@@ -295,7 +294,7 @@ def _empty(config: DetectorConfig) -> Detector:
         return Detector(config)
 
 
-def _checked_config(description: Any, folder: Path) -> DetectorConfig:
+def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorConfig:
     """The configuration in a `detector.json`, if this program understands it."""
     path = folder / DETECTOR_FILE
     try:

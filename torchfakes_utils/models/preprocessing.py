@@ -52,7 +52,8 @@ class Preprocessing:
         if images.dtype != torch.uint8 or images.shape[-3:-2] != (3,):
             raise ValueError(f"crops are (..., 3, H, W) uint8, not {tuple(images.shape)} {images.dtype}")
         # Resized while still uint8: 8 bits are what a stored picture would have kept.
-        return functional.resize(images, [self.size, self.size], antialias=True)
+        resized: torch.Tensor = functional.resize(images, [self.size, self.size], antialias=True)
+        return resized
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """The second half of `apply`: (..., 3, size, size) uint8 to float32."""

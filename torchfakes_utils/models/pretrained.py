@@ -62,24 +62,24 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
         raise InputError(
             f"no pretrained weights {config.pretrained!r} of {config.architecture}; choose {_either(published)}"
         )
-    return _from_published(config)
+    return _from_published(config, config.pretrained)
 
 
 def _either(published: tuple[str, ...]) -> str:
     return f"one of {', '.join(published)}, or none" if published else "none"
 
 
-def _from_published(config: DetectorConfig) -> tuple[Detector, str | None]:
-    """A detector with the weights that `config.pretrained` names, or random ones and a note."""
+def _from_published(config: DetectorConfig, pretrained: str) -> tuple[Detector, str | None]:
+    """A detector with the weights of that name, or random ones and a note."""
     detector = Detector(config)
     try:
-        if config.pretrained == "timm":
+        if pretrained == "timm":
             _fill_timm(detector)
         else:
-            _fill_published(detector, PRETRAINED_URLS[config.pretrained])
+            _fill_published(detector, PRETRAINED_URLS[pretrained])
     except (_UnusableError, InputError) as error:  # an InputError: the cache cannot be written to
         detector.config = replace(config, pretrained=None)
-        title = _TITLES.get(config.pretrained, config.architecture)
+        title = _TITLES.get(pretrained, config.architecture)
         return detector, (
             f"could not download {title} weights ({error}); "
             "going on from random weights; give a file with --weights"

@@ -103,7 +103,7 @@ def synchronise_batch_norm(network: Network, world: World) -> Network:
     if world.size == 1:
         return network
     if world.device.type == "cuda":
-        converted: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        converted: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         return converted
     for name, child in network.named_children():
         if isinstance(child, BatchNorm):
