@@ -1,13 +1,10 @@
 """A fake takes the place of its original's face where their frames correspond; whatever is stopped resumes."""
 
-import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -277,97 +274,6 @@ def test_killed_twenty_times_the_tables_are_those_of_an_undisturbed_run(tiny_ffp
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-# --- at scale
-
-
-@pytest.fixture
-def cluster() -> object:
-    """A scheduler and workers as processes of their own; `start(n)` gives the address, and the workers to be killed."""
-    pytest.importorskip("distributed")
-    processes = []
-
-    def dask(*arguments: str) -> subprocess.Popen:
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]]
-        processes.append(
-            subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
-        )
-        return processes[-1]
-
-    def start(workers: int, folder: Path) -> tuple[str, list[subprocess.Popen]]:
-        told = folder / "scheduler.json"
-        dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told))
-        deadline = time.monotonic() + 60
-        # It is there before it is filled.
-        while not (told.is_file() and told.read_text().endswith("}")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        address = json.loads(told.read_text())["address"]
-        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-        scratch = ("--local-directory", str(folder))
-        return address, [dask("worker", address, *options, *scratch) for _ in range(workers)]
-
-    yield start
-    for process in reversed(processes):
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.slow
-def test_real_scheduler_with_a_worker_killed_half_way(tiny_ffpp: Path, tmp_path: Path, cluster: object) -> None:
-    from threading import Thread
-
-    write_clips(tiny_ffpp)
-    extract(tiny_ffpp, tmp_path / "alone", QUICK, progress=False)
-    address, workers = cluster(2, tmp_path)
-    out = tmp_path / "shared"
-
-    def kill_one_when_some_are_done() -> None:
-        deadline = time.monotonic() + 120
-        while len(list((out / ".parts").rglob("*.json"))) < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        workers[0].send_signal(signal.SIGKILL)
-
-    killer = Thread(target=kill_one_when_some_are_done)
-    killer.start()
-    command = [sys.executable, "-m", "torchfakes_utils", "extract", str(tiny_ffpp), "--out", str(out), "--json"]
-    command += ["--frames", "3", "--size", "64", "--scheduler", address]
-    result = subprocess.run(command, capture_output=True, text=True)
-    killer.join()
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) | {"seconds": 0} == {"clips": 18, "faces": 54, "failures": 0, "seconds": 0}
-    assert workers[0].poll() is not None
-    assert workers[1].poll() is None
-    assert (out / "faces.csv").read_bytes() == (tmp_path / "alone/faces.csv").read_bytes()
-    assert (out / "failures.csv").read_bytes() == (tmp_path / "alone/failures.csv").read_bytes()
-
-
-def test_scheduler_that_does_not_answer(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchfakes_utils.faces import workers
-    from torchfakes_utils.faces.workers import Workers
-
-    monkeypatch.setattr(workers, "_PATIENCE", 1)
-    for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:9"):
-        with pytest.raises(InputError, match="no dask scheduler answers there"):
-            extract(pair, pair / "faces", QUICK, Workers(scheduler=address), progress=False)
-
-
-def test_several_workers_without_dask(pair: Path, monkeypatch: pytest.MonkeyPatch, tiny_ffpp: Path) -> None:
-    write_clips(tiny_ffpp)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'torchfakes\[cluster\]'"):
-        extract(tiny_ffpp, pair / "faces", QUICK, workers=2, progress=False)
-
-
-def test_worker_that_does_not_see_the_folders(pair: Path) -> None:
-    from torchfakes_utils.faces.workers import Group, Job, extract_in_worker
-
-    clip = {"path": REAL, "method": "youtube", "compression": "c23", "clip_id": "000", "label": 0}
-    with pytest.raises(InputError, match="a worker does not see this folder"):
-        extract_in_worker(Group(None, [clip]), Job(pair, pair / "elsewhere", QUICK))
-    with pytest.raises(InputError, match="a worker does not see this folder"):
-        extract_in_worker(Group(None, [clip]), Job(pair / "elsewhere", pair, QUICK))
 
 
 def test_old_tables_without_originals_still_work(pair: Path) -> None:

@@ -16,7 +16,7 @@ from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
 from torchfakes_utils.faces.extraction import extract
 from torchfakes_utils.inference.predictor import Predictor
-from torchfakes_utils.inference.verdict import CANNOT_TELL, digits_apart, frame_interval
+from torchfakes_utils.inference.verdict import CANNOT_TELL
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import write_video
 from torchfakes_utils.models.decision import Decision
@@ -89,9 +89,8 @@ def photo(path, image=ASTRONAUT, **options):
 
 def overlap(box, other):
     (left, top), (right, bottom) = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
-    area = lambda b: (b[2] - b[0]) * (b[3] - b[1])  # noqa: E731
     shared = max(0, right - left) * max(0, bottom - top)
-    return shared / (area(box) + area(other) - shared)
+    return shared / (sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)) - shared)
 
 
 def test_a_photo_goes_the_way_of_the_training_crops(predictor, tmp_path):
@@ -294,21 +293,6 @@ def test_bytes_are_judged_as_the_file_is(predictor, tmp_path):
         assert dataclasses.replace(by_content, path=by_name.path) == by_name
     assert "neither a photo nor" in predictor.predict(b"a few words").reason
     assert "empty" in predictor.predict(b"").reason
-
-
-def test_a_score_beside_the_threshold_is_told_with_as_many_digits_as_it_takes():
-    assert [digits_apart(score, 0.5) for score in (0.4, 0.498, 0.5, 0.49996)] == [2, 3, 5, 5]
-
-
-def test_the_interval_is_of_the_mean_over_frames():
-    assert frame_interval(np.array([0.2, 0.4])) is None
-    assert frame_interval(np.full(5, 0.25)) == (0.25, 0.25)
-    scores = np.random.default_rng(1).uniform(0.3, 0.7, 400)
-    low, high = frame_interval(scores)
-    half = 1.96 * scores.std() / 20
-    assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.004)
-    few, many = (np.diff(frame_interval(scores[:count])) for count in (20, 400))
-    assert few > 2 * many
 
 
 def test_a_folder_is_judged_file_by_file_and_links_out_of_it_are_not_followed(predictor, tmp_path):

@@ -1,5 +1,6 @@
-"""Metrics, against answers worked out by hand, scikit-learn's, and what has to hold for any scores."""
+"""Metrics, against answers worked out by hand, against their definitions, and what has to hold for any scores."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,7 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as sklearn_metrics
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.metrics.binary import AGGREGATIONS, binary_metrics, by_clip, eer, tpr_at_fpr
@@ -84,19 +84,39 @@ def test_what_cannot_be_scored_is_refused_in_one_line(labels, scores, message):
     assert "\n" not in str(caught.value)
 
 
+def rates(labels, scores):
+    """Threshold by threshold from the highest down, and before them one that nothing reaches: precision, TPR, FPR."""
+    called = [scores >= threshold for threshold in [np.inf, *sorted(set(scores), reverse=True)]]
+    return [
+        (
+            labels[which].mean() if which.any() else 1.0,
+            (which & (labels == 1)).sum() / (labels == 1).sum(),
+            (which & (labels == 0)).sum() / (labels == 0).sum(),
+        )
+        for which in called
+    ]
+
+
 @quick
 @given(pairs)
-def test_agrees_with_scikit_learn_and_is_json(rows):
+def test_metrics_are_what_their_definitions_say_and_json(rows):
     labels, scores = both_classes(rows)
     result = json.loads(json.dumps(binary_metrics(labels, scores), allow_nan=False))
-    called = scores >= 0.5
-    assert result["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(labels, scores))
-    assert result["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, called))
-    confusion = sklearn_metrics.confusion_matrix(labels, called, labels=[0, 1]).ravel().tolist()
-    assert list(result["confusion"].values()) == confusion
-    assert result["average_precision"] == pytest.approx(sklearn_metrics.average_precision_score(labels, scores))
-    assert result["brier"] == pytest.approx(sklearn_metrics.brier_score_loss(labels, scores))
-    assert result["loss"] == pytest.approx(sklearn_metrics.log_loss(labels, scores, labels=[0, 1]))
+    right = [(score >= 0.5) == (label == 1) for label, score in zip(labels, scores, strict=True)]
+    assert result["accuracy"] == pytest.approx(np.mean(right))
+    wrong = [sum(label == kind and not good for label, good in zip(labels, right, strict=True)) for kind in (0, 1)]
+    assert [result["confusion"][name] for name in ("fp", "fn")] == wrong
+    assert result["fpr"] == pytest.approx(wrong[0] / result["n_real"])
+    assert result["fnr"] == pytest.approx(wrong[1] / result["n_fake"])
+    assert sum(result["confusion"].values()) == result["n"] == len(rows)
+    # Average precision: the area under precision over recall, in steps.
+    steps = itertools.pairwise(rates(labels, scores))
+    area = sum(precision * (recall - before) for (_, before, _), (precision, recall, _) in steps)
+    assert result["average_precision"] == pytest.approx(area)
+    of_the_truth = np.clip(np.where(labels == 1, scores, 1 - scores), 1e-300, 1)
+    if of_the_truth.min() > 1e-9:
+        assert result["loss"] == pytest.approx(-np.log(of_the_truth).mean())
+    assert result["brier"] == pytest.approx(((1 - of_the_truth) ** 2).mean())
 
 
 def test_fakes_found_at_few_false_alarms():
@@ -114,14 +134,13 @@ def test_fakes_found_at_few_false_alarms():
 
 @quick
 @given(pairs, st.floats(0.01, 0.99))
-def test_fakes_found_at_a_rate_is_a_point_of_scikit_learns_curve(rows, level):
+def test_fakes_found_at_a_rate_are_the_most_that_any_threshold_finds(rows, level):
     labels, scores = both_classes(rows)
     found = tpr_at_fpr(labels, scores, level)
     if level * (labels == 0).sum() < 1 - 1e-9:
         assert found is None
         return
-    fpr, tpr, _ = sklearn_metrics.roc_curve(labels, scores, drop_intermediate=False)
-    assert found == pytest.approx(tpr[fpr <= level + 1e-12].max())
+    assert found == pytest.approx(max(tpr for _, tpr, fpr in rates(labels, scores) if fpr <= level + 1e-12))
 
 
 @quick
@@ -131,6 +150,16 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(rows):
     fakes, reals = scores[labels == 1][:, None], scores[labels == 0]
     share = ((fakes > reals) + 0.5 * (fakes == reals)).mean()
     assert binary_metrics(labels, scores)["auc"] == pytest.approx(share)
+
+
+def test_equal_error_rates_by_hand():
+    # From 0.7 on no real and three of four fakes are called fake, from 0.6 on one real of three: between the two, a
+    # quarter of the fakes is missed, and somewhere a quarter of the reals called fake.
+    assert eer([0, 0, 0, 1, 1, 1, 1], [0.1, 0.2, 0.6, 0.5, 0.7, 0.8, 0.9]) == pytest.approx(1 / 4)
+    # A tie takes the curve from (0, 1/2) to (1/2, 1) in one go; it meets the diagonal half-way.
+    assert eer([0, 0, 1, 1], [0.1, 0.5, 0.5, 0.9]) == pytest.approx(1 / 4)
+    assert eer([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]) == 0
+    assert eer([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9]) == 1
 
 
 @quick
@@ -194,11 +223,13 @@ def test_ways_to_score_a_clip():
     table = pd.DataFrame({"clip_id": "a", "method": "m", "compression": "c", "label": 1,
                           "probability_fake": [0.1, 0.2, 0.2, 0.3, 0.9, 0.8, 0.5, 0.4]})  # fmt: skip
     scores = {how: by_clip(table, how)["probability_fake"].item() for how in AGGREGATIONS}
-    p = table["probability_fake"]
     assert scores["mean"] == pytest.approx(3.4 / 8)
     assert scores["median"] == pytest.approx(0.35)
     assert scores["top quarter"] == pytest.approx((0.9 + 0.8) / 2)
-    assert scores["mean logit"] == pytest.approx(1 / (1 + np.exp(-np.mean(np.log(p / (1 - p))))))
+    # Odds of 9 to 1 and 1 to 1: their geometric mean is 3 to 1.
+    assert by_clip(table.head(2).assign(probability_fake=[0.9, 0.5]), "mean logit")["probability_fake"].item() == (
+        pytest.approx(0.75)
+    )
     with pytest.raises(InputError, match="mean, median, top quarter, mean logit"):
         by_clip(table, "max")
 
