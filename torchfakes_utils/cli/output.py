@@ -99,18 +99,17 @@ class _OneLine(logging.Formatter):
 
 
 @contextlib.contextmanager
-def warnings_on_stderr(debug: bool) -> Iterator[None]:
+def warnings_on_stderr(debug: bool, program: str = "torchfakes") -> Iterator[None]:
     """The stages' own warnings, one line each; afterwards logging is as it was."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter((logging.Formatter if debug else _OneLine)("torchfakes: %(message)s"))
+    handler.setFormatter((logging.Formatter if debug else _OneLine)(f"{program}: %(message)s"))
     logger = logging.getLogger("torchfakes_utils")
-    propagated, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
+    before = logger.propagate, logger.handlers
+    logger.propagate, logger.handlers = False, [handler]  # one command inside another: the inner one speaks
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagated
+        logger.propagate, logger.handlers = before
 
 
 def say(text: str) -> None:

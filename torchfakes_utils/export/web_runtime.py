@@ -7,16 +7,15 @@ version that is, and the digest of its package, stand here: what npm brings has 
 import base64
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.downloads import cache_folder
 from torchfakes_utils.io.files import atomic_write
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
@@ -88,19 +87,6 @@ def integrity(path: Path) -> str:
     """A file's digest as npm writes it."""
     with path.open("rb") as file:
         return "sha512-" + base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
-
-
-def cache_folder() -> Path:
-    """Where fetched packages are kept: `TORCHFAKES_CACHE`, or the user's cache as the system has it."""
-    if own := os.environ.get("TORCHFAKES_CACHE"):
-        return Path(own)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "torchfakes"
 
 
 def _pack(folder: Path) -> Path:

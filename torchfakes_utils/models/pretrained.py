@@ -4,19 +4,16 @@ No pickle is ever trusted: files are read as numbers only, and a download counts
 network.
 """
 
-import http.client
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError, download
 from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.architectures import HEAD, architecture, build_pretrained_timm
 from torchfakes_utils.models.detector import Detector, DetectorConfig
@@ -115,21 +112,25 @@ def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Pa
         The file and its SHA-256.
 
     Raises:
-        InputError: there are no such weights, they cannot be had, or their SHA-256 is another.
+        UnavailableError: they cannot be had.
+        WrongChecksumError: their SHA-256 is another.
+        InputError: there are no such weights, or the cache cannot be written to.
     """
     if name not in PRETRAINED_URLS:
         raise InputError(f"there are no weights {name!r}; there are {', '.join(PRETRAINED_URLS)}")
     detector = Detector(DetectorConfig(pretrained=None))
     try:
-        _fill_published(detector, PRETRAINED_URLS[name])
+        path = _fill_published(detector, PRETRAINED_URLS[name], tries=3)  # who asks for nothing else will wait
     except _UnusableError as error:
-        raise InputError(f"{_TITLES[name]} weights cannot be had ({error}); try again later") from error
-    path = next(path for path in _cached(PRETRAINED_URLS[name]) if path.is_file())
+        text = f"{_TITLES[name]} weights cannot be had ({error}); try again later"
+        raise UnavailableError(text, str(error)) from error
     digest = sha256_of(path)
     record = path.with_name(f"{path.name}.sha256")
     expected = (sha256 or "").lower() or (record.read_text().split()[0] if record.is_file() else digest)
     if digest != expected:
-        raise InputError(f"{path}: its SHA-256 is {digest} and should be {expected}; delete it and fetch it again")
+        raise WrongChecksumError(
+            f"{path}: its SHA-256 is {digest} and should be {expected}; delete it and fetch it again"
+        )
     with atomic_write(record) as temporary:
         temporary.write_text(f"{digest}  {path.name}\n")
     return path, digest
@@ -177,8 +178,11 @@ def _classifier_names(detector: Detector) -> set[str]:
     return {name for name, parameter in detector.backbone.named_parameters() if id(parameter) in last}
 
 
-def _fill_published(detector: Detector, url: str) -> None:
+def _fill_published(detector: Detector, url: str, tries: int = 1) -> Path:
     """Fill in weights from torch's cache, or from `url`, which are then kept in the cache.
+
+    Returns:
+        The file in the cache.
 
     Raises:
         _UnusableError: not to be had.
@@ -187,49 +191,23 @@ def _fill_published(detector: Detector, url: str) -> None:
     for path in _cached(url):
         if path.is_file():
             try:
-                return _fill(detector, path)
+                _fill(detector, path)
             except _UnusableError:
                 continue  # a damaged copy: the download replaces it
-    blocks = _download(url)
-    first = next(blocks, b"")  # nothing is written before the server has answered
-    with atomic_write(_cached(url)[0]) as temporary:
-        with temporary.open("wb") as file:
-            file.write(first)
-            file.writelines(blocks)
-        _fill(detector, temporary)  # what cannot be used must not get into the cache
-    return None
+            return path
+    path = _cached(url)[0]
+    try:
+        # What cannot be used must not get into the cache.
+        download(url, path, Patience(DOWNLOAD_TIMEOUT, tries), check=partial(_fill, detector), title="weights")
+    except UnavailableError as error:
+        raise _UnusableError(error.reason) from error
+    return path
 
 
 def _cached(url: str) -> list[Path]:
     """Where weights may lie: torch's cache, and one folder up, where facenet-pytorch itself keeps them."""
     name, hub = url.rsplit("/", 1)[-1], Path(torch.hub.get_dir())
     return [hub / "checkpoints" / name, hub.parent / "checkpoints" / name]
-
-
-def _download(url: str) -> Iterator[bytes]:
-    """The body of `url` in blocks, with a progress bar on a terminal.
-
-    Raises:
-        _UnusableError: no connection, an error status, or a body shorter than announced.
-    """
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "torchfakes"})
-        with urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT) as response:
-            length = int(response.headers.get("Content-Length") or 0)
-            received = 0
-            with tqdm(total=length or None, unit="B", unit_scale=True, desc="weights", disable=None) as bar:
-                while block := response.read(1 << 18):
-                    received += len(block)
-                    bar.update(len(block))
-                    yield block
-        if received < length:  # read() ends quietly where the connection does
-            raise _UnusableError(f"only {received} of {length} bytes came")
-    except urllib.error.HTTPError as error:
-        raise _UnusableError(f"the server answered {error.code} {error.reason}".strip()) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        timed_out = isinstance(error, TimeoutError) or isinstance(reason, TimeoutError)
-        raise _UnusableError(f"no answer for {DOWNLOAD_TIMEOUT} s" if timed_out else _one_line(reason)) from error
 
 
 def _one_line(reason: object) -> str:

@@ -1,0 +1,196 @@
+"""Downloads: whole or not at all, tried again where that may help, refused in one line; and where they are kept.
+
+By hand, on urllib: pooch asks three times for what answers 404, waits as long as it likes, puts a file in place before
+its content (not only its digest) can be checked, begins anew where half has come, and leaves the wording to requests.
+"""
+
+import contextlib
+import http.client
+import logging
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import atomic_write, sha256_of
+
+logger = logging.getLogger(__name__)
+
+# Another try changes nothing: the server does not let us in, or has no such file.
+_FINAL = (401, 403, 404, 410)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server.
+
+    Attributes:
+        timeout: seconds without a byte after which a try has failed.
+        tries: how often to ask in all.
+        pause: seconds before the second try; doubled before each further one.
+    """
+
+    timeout: float = 20
+    tries: int = 1
+    pause: float = 5
+
+
+class UnavailableError(InputError):
+    """A server did not give a file.
+
+    Attributes:
+        reason: why, to stand in brackets.
+        final: another try makes no sense.
+    """
+
+    def __init__(self, text: str, reason: str, final: bool = False) -> None:
+        super().__init__(text)
+        self.reason, self.final = reason, final
+
+
+class WrongChecksumError(InputError):
+    """A file has another digest than it should have."""
+
+
+def cache_folder() -> Path:
+    """Where we keep what was fetched: `TORCHFAKES_CACHE`, or the user's cache as the system has it.
+
+    Published weights are not there, but where torch.hub and facenet-pytorch keep theirs: nobody needs them twice.
+    """
+    import platformdirs
+
+    return Path(os.environ.get("TORCHFAKES_CACHE") or platformdirs.user_cache_path("torchfakes", appauthor=False))
+
+
+def download(
+    url: str,
+    path: Path,
+    patience: Patience,
+    sha256: str | None = None,
+    check: Callable[[Path], object] | None = None,
+    title: str | None = None,
+) -> None:
+    """Put the body of `url` into a file, which appears whole or not at all.
+
+    A try that follows one that broke off goes on from there, if the server can (RFC 9110, section 14).
+
+    Args:
+        url: http, https or file; proxies are those of the environment.
+        path: the file; its folder is made.
+        patience: how long to wait, and how often to ask.
+        sha256: what it has to be, in lower-case hexadecimal digits. A wrong one is tried again: it may be a page that a
+            proxy has put in its place.
+        check: gets the file before it is in its place, and raises where it is of no use.
+        title: of the progress bar on a terminal; no bar without it.
+
+    Raises:
+        UnavailableError: no connection, an error status, or a body shorter than announced, as often as was asked.
+        WrongChecksumError: the last body was not the one expected.
+        InputError: the file cannot be written.
+    """
+    with atomic_write(path) as temporary:
+        with temporary.open("wb") as file:
+            transfer, pause = _Transfer(url, file, patience.timeout, title), patience.pause
+            for left in reversed(range(patience.tries)):
+                try:
+                    transfer.go_on()
+                    _check_sum(url, temporary, sha256)
+                    break
+                except (UnavailableError, WrongChecksumError) as error:
+                    if not left or (isinstance(error, UnavailableError) and error.final):
+                        raise
+                    if isinstance(error, WrongChecksumError):
+                        transfer.tag = None  # nothing of it is worth keeping
+                logger.warning("%s: no luck, once more in %g s", url, pause)
+                time.sleep(pause)
+                pause *= 2
+        if check is not None:
+            check(temporary)
+
+
+def _check_sum(url: str, path: Path, sha256: str | None) -> None:
+    if sha256 is not None and sha256_of(path) != sha256:
+        raise WrongChecksumError(f"{url}: has not the checksum it should have; tell us")
+
+
+@dataclass
+class _Transfer:
+    """A body on its way into a file; `tag` names the version that what has come is a part of."""
+
+    url: str
+    file: BinaryIO
+    timeout: float
+    title: str | None
+    tag: str | None = None
+
+    def go_on(self) -> None:
+        """Get what is still to come, or all of it."""
+        from tqdm import tqdm
+
+        headers = {"User-Agent": "torchfakes"}
+        if self.tag and self.file.tell():
+            headers |= {"Range": f"bytes={self.file.tell()}-", "If-Range": self.tag}
+        with self._in_words():
+            response = urllib.request.urlopen(urllib.request.Request(self.url, headers=headers), timeout=self.timeout)
+        with response:
+            received = self._begin(response)
+            length = received + int(response.headers.get("Content-Length") or 0)
+            hidden = None if self.title else True  # None: only where there is no terminal
+            with tqdm(
+                desc=self.title, total=length or None, initial=received, unit="B", unit_scale=True, disable=hidden
+            ) as bar:
+                while block := self._read(response):
+                    self.file.write(block)
+                    received += len(block)
+                    bar.update(len(block))
+        self.file.flush()
+        if received < length:  # read() ends quietly where the connection does
+            raise self._unavailable(f"only {received} of {length} bytes came")
+
+    def _begin(self, response: Any) -> int:
+        """How many bytes are there already; none where the server begins anew."""
+        tag, before = response.headers.get("ETag"), self.tag
+        self.tag = None if not tag or tag.startswith("W/") else tag  # a weak one is not about bytes
+        if response.status == http.client.PARTIAL_CONTENT:
+            if tag == before:
+                return self.file.tell()
+            self.tag = None
+            raise self._unavailable("it was changed meanwhile")
+        self.file.seek(0)
+        self.file.truncate()
+        return 0
+
+    def _read(self, response: Any) -> bytes:
+        with self._in_words():
+            block: bytes = response.read1(1 << 18)
+            return block
+
+    def _unavailable(self, reason: str, final: bool = False) -> UnavailableError:
+        if final:
+            text = f"{self.url}: the server does not have it; is there a newer TorchFakes?"
+        else:
+            text = f"{self.url}: cannot be fetched ({reason}); is there a network?"
+        return UnavailableError(text, reason, final)
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Only round what can fail for the network's sake: a full disk is an OSError, too."""
+        try:
+            yield
+        except urllib.error.HTTPError as error:
+            reason = f"the server answered {error.code} {error.reason}".strip()
+            raise self._unavailable(reason, error.code in _FINAL) from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            cause = getattr(error, "reason", error)
+            timed_out = isinstance(error, TimeoutError) or isinstance(cause, TimeoutError)
+            reason = f"no answer for {self.timeout:g} s" if timed_out else _one_line(cause)
+            raise self._unavailable(reason) from error
+
+
+def _one_line(reason: object) -> str:
+    return " ".join((getattr(reason, "strerror", None) or str(reason) or type(reason).__name__).split())
