@@ -11,10 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.browser import browsers
 from helpers.scenes import TINY_MASK, TINY_METHODS, TINY_PAIRS, TINY_SIZE, moving, person
 
 # Tests must not depend on the network: nothing in here downloads, and Gradio or the hub should not try either.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+# Not for the session: it would leave an event loop running, in which other files' tests cannot work.
+@pytest.fixture(scope="module")
+def chromium():
+    """Starts a Chromium, with more options."""
+    with browsers() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

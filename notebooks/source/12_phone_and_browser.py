@@ -106,9 +106,9 @@ for name, (low, high) in decision["ranges"].items():
 # was never compared is a rumour, so compare:
 
 # %% tags=["nbval-check-output"]
-from torchfakes_utils.export.onnx_format import OnnxNetwork
+from torchfakes_utils.export.runtimes import load_network
 
-fp32 = OnnxNetwork(folder / "detector.fp32.onnx")
+fp32 = load_network(folder / "detector.fp32.onnx")
 apart = np.abs(fp32(crops.numpy()) - eager).max()
 print("the same logits to a thousandth:", bool(apart < 1e-3))
 
@@ -246,7 +246,7 @@ lesson_12.range_figure(activation, *whole_range)
 # of them a hundred times as large, the steps would be too coarse for all others. There is no formula, there is only
 # trying on validation crops. This package keeps the whole range that it saw there, of the crops *and of copies with
 # more contrast*, because people who were not in the calibration went beyond the range of those who were. (The trials,
-# with their numbers, are written down in `export_graph.calibration_set`.)
+# with their numbers, are written down in `export/graph.py`, at `calibration_set`.)
 
 # %% [markdown]
 # ## Is the eight-bit network still the detector that you measured?
@@ -255,7 +255,7 @@ lesson_12.range_figure(activation, *whole_range)
 # one if its AUC is more than half a point below the original's. Do not take its word:
 
 # %%
-int8 = OnnxNetwork(folder / "detector.int8.onnx")
+int8 = load_network(folder / "detector.int8.onnx")
 logits = int8(crops.numpy())
 before, after = (detector.decision.probability(values) for values in (eager, logits))
 threshold = detector.decision.threshold
@@ -281,7 +281,7 @@ from torchfakes_utils.export.onnx_format import quantise
 
 noise = np.random.default_rng(0).normal(128, 3, (32, *crops.shape[1:])).clip(0, 255).astype(np.uint8)
 with tempfile.TemporaryDirectory() as scratch:
-    broken = OnnxNetwork(quantise(folder / "detector.fp32.onnx", noise, Path(scratch) / "broken.onnx"))
+    broken = load_network(quantise(folder / "detector.fp32.onnx", noise, Path(scratch) / "broken.onnx"))
     wrong = broken(crops.numpy())
 print(f"calibrated on faces: AUC by clip {lesson_12.against(faces, logits, eager)}")
 print(f"calibrated on noise: AUC by clip {lesson_12.against(faces, wrong, eager)}; "
@@ -345,11 +345,11 @@ import importlib.util
 if importlib.util.find_spec("executorch") is None:
     print("ExecuTorch is not installed here: pip install '.[phone]' in the project's folder")
 else:
-    from torchfakes_utils.export.executorch_format import PteNetwork, export_detector
+    from torchfakes_utils.export.executorch_format import ExecutorchRuntime
 
     with tempfile.TemporaryDirectory() as scratch:
-        program = export_detector(detector, Path(scratch) / "detector.fp32.pte")
-        apart = np.abs(PteNetwork(program)(crops[:8].numpy()) - eager[:8]).max()
+        program = ExecutorchRuntime().export_detector(detector, Path(scratch) / "detector.fp32.pte")
+        apart = np.abs(load_network(program)(crops[:8].numpy()) - eager[:8]).max()
         megabytes = program.stat().st_size / 1e6
     print(f"{megabytes:.1f} MB; logits differ from PyTorch's by {apart:.1e} at most")
 

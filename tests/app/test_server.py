@@ -289,25 +289,13 @@ def test_it_listens_to_this_machine_alone(served):
 # For people
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(browser, served):
+def visit(chromium, served):
     """Opens the page in a window of its own; at the end, nothing may have gone elsewhere or wrong."""
     contexts, asked, problems = [], [], []
 
     def visit(url=served.url, **options):
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        context = chromium().new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
@@ -556,7 +544,7 @@ def test_a_full_queue_and_what_nobody_foresaw_are_said_on_the_page(slow, visit, 
     first.wait_for_selector(".tf-score:has-text('omething went wrong that should not')")
     said = capfd.readouterr().err
     assert "nobody foresaw" not in said and files.photo.name not in said, "the log names no file"
-    assert "unexpected RuntimeError at test_app.py" in caplog.text and files.photo.name not in caplog.text
+    assert "unexpected RuntimeError at test_server.py" in caplog.text and files.photo.name not in caplog.text
     assert not [path for path in slow.uploads.folder.rglob("*") if path.is_file()]
 
 

@@ -20,10 +20,9 @@ import numpy as np
 import torch
 
 from torchfakes_utils.crops.table import load_faces, read_crop
-from torchfakes_utils.export import exporter
 from torchfakes_utils.export.config import ExportConfig
-from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks
-from torchfakes_utils.export.onnx_format import face_callable
+from torchfakes_utils.export.export import export_run
+from torchfakes_utils.export.runtimes import load_face_detector, load_network
 from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY, Predictor
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
@@ -47,7 +46,7 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 def network(name: str, run: Path) -> Network:
     """What turns crops (B, 3, S, S) uint8 into logits (B,)."""
     if name in EXPORTS:
-        return exporter.load_network(run / "export" / EXPORTS[name][0])
+        return load_network(run / "export" / EXPORTS[name][0])
     detector = load(run)
     work = torch.compile(detector) if name == COMPILED else detector
 
@@ -62,8 +61,7 @@ def predictor(name: str, run: Path) -> Predictor:
     """The same from files to verdicts; with ONNX Runtime the faces are found by it, too."""
     made = Predictor(load(run), "cpu", network=network(name, run))
     if name in EXPORTS and EXPORTS[name][1]:
-        nets = FaceNetworks(*(face_callable(run / "export/onnx" / f"{part}.onnx") for part in ("pnet", "rnet", "onet")))
-        made.face_detectors = [CascadeDetector(nets, config) for config in (CLOSE_UP, FAR_AWAY)]
+        made.face_detectors = [load_face_detector(run / "export/onnx", config) for config in (CLOSE_UP, FAR_AWAY)]
     return made
 
 
@@ -206,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, faces_csv = arguments.run or course.ensure("run"), arguments.faces or course.ensure("faces")
     for form in ("onnx", "executorch"):
         if not (run / "export" / form).is_dir():
-            exporter.export(run, ExportConfig(form, faces=faces_csv))
+            export_run(run, ExportConfig(form, faces=faces_csv)).raise_for_refused()
     files = material(course.ensure("mini"), arguments.work)
     results: dict[str, Any] = {"machine": machine()}
     results["ways"] = measure(run, faces_csv, files, arguments.rounds)

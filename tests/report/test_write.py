@@ -162,36 +162,28 @@ def test_what_is_no_report_is_said(tmp_path, content, message):
 
 
 @pytest.mark.browser
-def test_everybody_can_read_the_page(whole):
+def test_everybody_can_read_the_page(chromium, whole):
     """In a browser: pictures with a text each, tables with heads, one first heading, nothing wider than a phone."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
     run, written = whole
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        problems, asked = [], []
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
-        page.goto((run / "report.html").resolve().as_uri())
-        assert page.locator("h1").count() == 1 and page.locator("html").get_attribute("lang") == "en"
-        pictures = page.locator("img").all()
-        assert len(pictures) > 8
-        for picture in pictures:
-            assert len(picture.get_attribute("alt")) > 20
-            assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
-        for table in page.locator("table").all():
-            assert table.locator("caption").text_content() and table.locator("th[scope=col]").count()
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
-        ids = page.eval_on_selector_all("[id]", "found => found.map(one => one.id)")
-        assert len(ids) == len(set(ids))
-        for link in page.eval_on_selector_all("nav a", "found => found.map(one => one.getAttribute('href'))"):
-            assert link[1:] in ids
-        browser.close()
+    page = chromium().new_page(viewport={"width": 390, "height": 800})
+    problems, asked = [], []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
+    page.goto((run / "report.html").resolve().as_uri())
+    assert page.locator("h1").count() == 1 and page.locator("html").get_attribute("lang") == "en"
+    pictures = page.locator("img").all()
+    assert len(pictures) > 8
+    for picture in pictures:
+        assert len(picture.get_attribute("alt")) > 20
+        assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    for table in page.locator("table").all():
+        assert table.locator("caption").text_content() and table.locator("th[scope=col]").count()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
+    ids = page.eval_on_selector_all("[id]", "found => found.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    for link in page.eval_on_selector_all("nav a", "found => found.map(one => one.getAttribute('href'))"):
+        assert link[1:] in ids
+    page.close()
     assert not problems and not asked
     assert written["name"] == "mine"
 

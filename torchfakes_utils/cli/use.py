@@ -80,11 +80,12 @@ class Predict(RunCommand):
             limits = dataclasses.replace(limits, pixels=self.max_megapixels * 1_000_000)
         if self.network is None:
             return Predictor.from_run(self.fetched(), self.device, limits=limits)
-        from torchfakes_utils.export import exporter, graph
+        from torchfakes_utils.export.description import check_same
+        from torchfakes_utils.export.runtimes import load_network
 
-        network = exporter.load_network(self.network)
+        network = load_network(self.network)
         predictor = Predictor.from_run(self.fetched(), self.device, limits=limits, network=network)
-        graph.check_same(network.description, predictor.detector, self.network)
+        check_same(network.description, predictor.detector, self.network)
         return predictor
 
 
@@ -96,20 +97,21 @@ class Export(RunCommand):
 
     def run(self, output: Output) -> int:
         """Export; files that were refused are named."""
-        from torchfakes_utils.export import exporter, parity
+        from torchfakes_utils.export import parity
+        from torchfakes_utils.export.export import export_run
 
-        made = exporter.make(self.fetched(writes=True), dataclasses.replace(self.config, say=say))
-        output.record({"format": self.config.format, "path": str(made.folder)} | made.to_json())
-        for line in parity.lines(made):
+        exported = export_run(self.fetched(writes=True), dataclasses.replace(self.config, say=say))
+        output.record({"format": self.config.format, "path": str(exported.folder)} | exported.to_json())
+        for line in parity.lines(exported):
             output.line(line)
         # Of a page only the file that it loads is kept.
-        there = ", ".join(one.file for one in made.files if (made.folder / one.file).is_file())
-        output.line(f"{there}, the face networks and parity.md are in {made.folder}")
+        there = ", ".join(one.file for one in exported.files if (exported.folder / one.file).is_file())
+        output.line(f"{there}, the face networks and parity.md are in {exported.folder}")
         if self.config.format == "web":
-            output.line(f"to try it: python -m http.server --directory {made.folder}, then open http://localhost:8000")
-        for why in made.refused.values():
+            output.line(f"to try it: python -m http.server --directory {exported.folder}, then open http://localhost:8000")
+        for why in exported.refused.values():
             say(why)
-        return SOME_UNUSABLE if made.refused else DONE
+        return SOME_UNUSABLE if exported.refused else DONE
 
 
 @dataclass(frozen=True)

@@ -125,10 +125,10 @@ def _robustness(order: Order) -> None:
 
 
 def _export(order: Order) -> None:
-    from torchfakes_utils.export import exporter
     from torchfakes_utils.export.config import ExportConfig
+    from torchfakes_utils.export.export import export_run
 
-    exporter.export(order.where.run, ExportConfig("onnx", faces=order.where.faces_csv))
+    export_run(order.where.run, ExportConfig("onnx", faces=order.where.faces_csv)).raise_for_refused()
 
 
 def _matrix(order: Order) -> None:

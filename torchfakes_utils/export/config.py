@@ -6,7 +6,6 @@ from pathlib import Path
 
 from torchfakes_utils.errors import InputError, check_counts
 
-FORMATS = ("onnx", "executorch", "web")
 FP32, INT8 = "fp32", "int8"
 PRECISIONS = (FP32, INT8)
 
@@ -40,6 +39,8 @@ class ExportConfig:
         Raises:
             InputError: an unknown format or precision, or none; threads below 1.
         """
+        from torchfakes_utils.export.runtimes import FORMATS  # only to check: options need no torch
+
         check_counts(self, "threads")
         if self.format not in FORMATS:
             raise InputError(f"no format {self.format!r}; choose one of {', '.join(FORMATS)}")

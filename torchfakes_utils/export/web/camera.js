@@ -1,10 +1,10 @@
-// The camera: a few looks a second, each as soon as the last one is judged.
+// The camera: a few frames a second, each as soon as the last one is judged.
 
 import { Live } from "./live.js";
 
-// Milliseconds between the beginnings of two looks, at least: more would only heat the device.
+// Milliseconds between two frames, at least: more would only heat the device.
 const PAUSE = 200;
-// Where nobody is found, every so often small faces are looked for, too: that takes longer than a look may.
+// Where nobody is found, every so often small faces are looked for, too: that takes longer than a frame may.
 const SEARCH = 2000;
 
 const REFUSED = {
@@ -24,13 +24,13 @@ export class Camera {
 
   /**
    * @param video the element that shows what the camera sees.
-   * @param judge judges an ImageBitmap; its second argument says how often faces are looked for, all there are if
-   *   undefined.
-   * @param onLook is told of every look: faces, crops, size.
-   * @param onEnd is told, in words, why the camera has stopped by itself.
+   * @param judge judges an ImageBitmap; its second argument says how many search passes are made at most, all there are
+   *   if undefined.
+   * @param onFrame is called with every frame that was judged: faces, crops, size.
+   * @param onEnd is called with the reason, in words, for which the camera has stopped by itself.
    */
-  constructor(video, judge, { onLook, onEnd }) {
-    Object.assign(this, { video, judge, onLook, onEnd });
+  constructor(video, judge, { onFrame, onEnd }) {
+    Object.assign(this, { video, judge, onFrame, onEnd });
   }
 
   get running() {
@@ -42,7 +42,7 @@ export class Camera {
     return this.#facing === "user";
   }
 
-  /** Ask for the camera and begin to look. */
+  /** Ask for the camera and begin to judge what it sees. */
   async start(threshold) {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new CameraError("The camera needs a page from https:// or from localhost. Give a photo instead.");
@@ -65,7 +65,7 @@ export class Camera {
     });
     this.video.srcObject = stream;
     await this.video.play().catch(() => {}); // stopped in the meantime
-    this.#look(stream, new Live(threshold));
+    this.#watch(stream, new Live(threshold));
   }
 
   /** Take the camera on the other side of a phone. */
@@ -81,12 +81,12 @@ export class Camera {
     this.video.srcObject = null;
   }
 
-  async #look(stream, live) {
+  async #watch(stream, live) {
     let searched = -Infinity,
       empty = false;
     while (this.#stream === stream) {
       const since = performance.now();
-      // Nobody looks at a hidden page, so nothing is computed for it.
+      // Nobody sees a hidden page, so nothing is computed for it.
       if (!document.hidden && this.video.videoWidth) {
         const search = empty && since - searched > SEARCH;
         if (search) searched = since;
@@ -101,14 +101,14 @@ export class Camera {
         const { faces } = result.prediction;
         empty = !faces.length;
         const { crops, order } = inOrder(live, faces, result.crops, since / 1000);
-        this.onLook({ faces: order, crops, width: result.width, height: result.height });
+        this.onFrame({ faces: order, crops, width: result.width, height: result.height });
       }
       await new Promise((resolve) => setTimeout(resolve, Math.max(20, PAUSE - (performance.now() - since))));
     }
   }
 }
 
-/** Verdicts over time, and each one's crop of this look. */
+/** Verdicts over time, and each one's crop of this frame. */
 function inOrder(live, faces, crops, time) {
   const order = live.add(faces, time);
   const place = (face) => faces.findIndex((one) => one.frames[0].box === face.frames.at(-1).box);

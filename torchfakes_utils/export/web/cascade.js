@@ -25,19 +25,19 @@ const f = Math.fround;
  * Find the faces of a picture.
  *
  * @param image the whole picture.
- * @param look minFace: the smallest face, as a share of the shorter side; lines: shorter side of what the cascade is
- *   shown, pixels.
+ * @param pass an entry of detector.json's `search_passes`. min_face: the smallest face, as a share of the shorter side;
+ *   lines: shorter side of what the cascade is shown, pixels.
  * @param networks pnet, rnet and onet, each (pixels, count, height, width) to a promise of its outputs by name, as the
  *   ONNX files have them.
  * @returns faces, the surest first: box [x1, y1, x2, y2] in pixels of the picture, and probability.
  */
-export async function detect(image, look, networks) {
+export async function detect(image, pass, networks) {
   const shorter = Math.min(image.width, image.height);
-  const scale = Math.min(1, look.lines / shorter);
+  const scale = Math.min(1, pass.lines / shorter);
   const width = Math.max(1, roundEven(image.width * scale)),
     height = Math.max(1, roundEven(image.height * scale));
   const shown = width === image.width && height === image.height ? image : resizeArea(image, width, height);
-  const faces = await findFaces(shown, look.minFace * shorter * scale, networks);
+  const faces = await findFaces(shown, pass.min_face * shorter * scale, networks);
   // Width and height are rounded separately when scaled.
   const back = [f(image.width / width), f(image.height / height)];
   return faces.map(({ box, probability }) => ({ box: box.map((end, i) => f(end * back[i % 2])), probability }));
@@ -50,7 +50,7 @@ export async function findFaces(picture, smallest, networks) {
   return decide(picture, refined, networks.onet);
 }
 
-/** The levels at which the first network looks, from fine to coarse. */
+/** The levels of the first network's pyramid, from fine to coarse. */
 export function pyramid(height, width, smallest) {
   const levels = [];
   let scale = WINDOW / smallest,

@@ -14,8 +14,8 @@ export class Client {
   #next = 0;
 
   /**
-   * @param onLoaded is told of every piece of the networks that has come: bytes of it and of all.
-   * @param onHow is told when the networks run elsewhere than before.
+   * @param onLoaded is called for every piece of the networks that has come: bytes of it and of all.
+   * @param onHow is called when the networks run elsewhere than before.
    */
   constructor({ onLoaded, onHow }) {
     this.#worker.onmessage = ({ data }) => {
@@ -47,10 +47,10 @@ export class Client {
    *
    * @param source a Blob, or an ImageBitmap, which goes over to the worker.
    * @param name what it is called.
-   * @param looks how often faces are looked for, more closely each time; all there are where not given.
+   * @param passes how many search passes are made at most; all there are where not given.
    */
-  judge(source, name, { notes = [], looks } = {}) {
-    return this.#ask({ judge: { source, name, notes, looks } }, source instanceof Blob ? [] : [source]);
+  judge(source, name, { notes = [], passes } = {}) {
+    return this.#ask({ judge: { source, name, notes, passes } }, source instanceof Blob ? [] : [source]);
   }
 
   #ask(message, transfer = []) {

@@ -9,19 +9,19 @@ import { faceVerdict, outside, overall, probability, qualities } from "./verdict
  *
  * @param image the picture, {data, width, height, step}.
  * @param networks see `cascade.detect`.
- * @param looks tried in turn until one finds somebody: {minFace, lines}.
- * @param minProbability how sure the face detector has to be.
+ * @param detection `face_detection` of detector.json. search_passes: tried in turn until one finds somebody;
+ *   min_probability: how sure the face detector has to be.
  */
-export async function people(image, networks, looks, minProbability) {
+export async function people(image, networks, detection) {
   const shorter = Math.min(image.width, image.height);
   let last = null;
-  for (const look of looks) {
-    const shown = { ...look, lines: Math.min(look.lines, shorter) };
-    // A small picture is shown whole already: a closer look would be the same again.
-    if (last && last.minFace === shown.minFace && last.lines === shown.lines) continue;
+  for (const pass of detection.search_passes) {
+    const shown = { ...pass, lines: Math.min(pass.lines, shorter) };
+    // A small picture is shown whole already: a finer pass would be the same again.
+    if (last && last.min_face === shown.min_face && last.lines === shown.lines) continue;
     last = shown;
     const faces = await detect(image, shown, networks);
-    const sure = faces.filter((face) => face.probability >= Math.fround(minProbability));
+    const sure = faces.filter((face) => face.probability >= Math.fround(detection.min_probability));
     if (sure.length) return sure.sort((a, b) => weight(b) - weight(a));
   }
   return [];
@@ -34,13 +34,13 @@ const weight = ({ box, probability }) => probability * (box[2] - box[0]) * (box[
  *
  * @param image the picture.
  * @param networks also with detector(crops, count): a promise of logits, of crops (count, 3, size, size) uint8.
- * @param settings looks and minProbability of `people`; preprocessing and decision of detector.json.
+ * @param settings preprocessing, decision and face_detection of detector.json.
  * @param path what the picture is called.
  * @returns prediction, as `torchfakes predict --json` gives it, and the crops as they were cut, one a face.
  */
 export async function judge(image, networks, settings, path = "", notes = []) {
   const { preprocessing, decision } = settings;
-  const found = await people(image, networks, settings.looks, settings.minProbability);
+  const found = await people(image, networks, settings.face_detection);
   const crops = found.map(({ box }) => squareCrop(image, box, preprocessing.crop_scale, preprocessing.crop_size));
   const logits = await scores(crops, networks.detector, preprocessing.size);
   const faces = found.map(({ box, probability: sure }, number) => {

@@ -1,10 +1,10 @@
-// Who is in front of the camera: faces of one look are matched with those of the last ones, so that a verdict rests on
+// Who is in front of the camera: faces of one frame are matched with those of the last ones, so that a verdict rests on
 // some seconds and not on one frame, as that of a video does (torchfakes_utils/faces/tracking.py).
 
 import { faceVerdict } from "./verdict.js";
 
-// Looks that a verdict rests on, as many as `torchfakes predict` takes of a video.
-const LOOKS = 16;
+// Frames that a verdict rests on, as many as `torchfakes predict` takes of a video.
+const FRAMES = 16;
 // Seconds after which somebody who is not seen any more is forgotten.
 const PATIENCE = 2;
 // A face is the same one if it has moved by less than this share of its edge, and grown or shrunk by less than so much.
@@ -19,11 +19,11 @@ export class Live {
   }
 
   /**
-   * Take in what one look has found.
+   * Take in what was found in one frame.
    *
    * @param faces of a prediction.
-   * @param time of the look, seconds.
-   * @returns a verdict on everybody who is there now, by number; `frames` ends with this look.
+   * @param time of the frame, seconds.
+   * @returns a verdict on everybody who is there now, by number; `frames` ends with this one.
    */
   add(faces, time) {
     this.#people = this.#people.filter((person) => time - person.seen <= PATIENCE);
@@ -34,7 +34,7 @@ export class Live {
     );
     const present = frames.map((frame, i) => {
       const person = matched.has(i) ? this.#people[matched.get(i)] : this.#stranger();
-      person.frames = [...person.frames, frame].slice(-LOOKS);
+      person.frames = [...person.frames, frame].slice(-FRAMES);
       person.seen = time;
       return person;
     });

@@ -24,7 +24,7 @@ const here = (name) => new URL(name, import.meta.url).href;
 /**
  * A file of this folder, whole.
  *
- * @param onBytes is told of every piece that has come, by its length.
+ * @param onBytes is called for every piece that has come, by its length.
  */
 export async function fetchBytes(name, onBytes = () => {}) {
   let response;
@@ -98,7 +98,7 @@ const faceNetworkOn = (ort, running) => (pixels, count, height, width) =>
  *
  * @param page what page.json says.
  * @param size edge of the network's input, pixels.
- * @param onBytes is told of every piece that has come.
+ * @param onBytes is called for every piece that has come.
  * @returns networks for `judge`, and `how` they run.
  */
 export async function start(page, size, onBytes) {
@@ -151,7 +151,7 @@ export async function startOnGpu(page, size, force) {
 
 /** By how much logits of known crops are off, and how long a crop takes. */
 async function selfTest(detector, expected, size) {
-  const crops = testCrops(size);
+  const crops = probePictures(size);
   const logits = await detector(crops, 2);
   const off = logits.map((logit, i) => Math.abs(logit - expected.logits[i]));
   // NaN is not the right answer, either, and Math.max would keep it.
@@ -166,8 +166,8 @@ async function selfTest(detector, expected, size) {
   return { error, milliseconds };
 }
 
-/** Two pictures of no face that Python makes just so (`export_web.test_crops`), (2, 3, size, size). */
-export function testCrops(size) {
+/** Two pictures of no face that Python makes just so (`web_page.probe_pictures`), (2, 3, size, size). */
+export function probePictures(size) {
   const area = size * size,
     crops = new Uint8Array(6 * area);
   for (let c = 0, at = 0; c < 3; c++) {

@@ -1,6 +1,6 @@
 // All computing is done here, beside the page, which stays free to answer to its user.
 //
-// Messages in: {id, start: {force}}, {id, judge: {source, name, notes, looks}}.
+// Messages in: {id, start: {force}}, {id, judge: {source, name, notes, passes}}.
 // Messages out: {loaded, total}, bytes of a piece and of all; {id, result}; {id, error, kind}, kind "start" or "photo";
 // {how}, once a GPU has taken over or was found not to be of use.
 
@@ -12,12 +12,12 @@ import { fetchJson, start, StartError } from "./runtime.js";
 const GPU_START = 60_000,
   GPU_RUN = 10_000;
 
-let page, settings, networks;
+let page, description, networks;
 // One after the other: a second picture waits for the first.
 let queue = Promise.resolve();
 
 self.onmessage = ({ data: { id, ...message } }) => {
-  const task = message.start ? () => begin(message.start) : () => look(message.judge);
+  const task = message.start ? () => begin(message.start) : () => judged(message.judge);
   queue = queue.then(task).then(
     ({ result, transfer = [] }) => self.postMessage({ id, result }, transfer),
     (error) => self.postMessage({ id, error: textOf(error), kind: error instanceof PhotoError ? "photo" : "start" }),
@@ -30,15 +30,14 @@ const textOf = (error) =>
     : `Something unforeseen happened: ${error}`;
 
 async function begin({ force }) {
-  const detector = await fetchJson("detector.json");
+  description = await fetchJson("detector.json");
   page = await fetchJson("page.json");
-  const { preprocessing, decision } = detector;
-  settings = { preprocessing, decision, looks: page.looks, minProbability: page.min_probability };
-  const started = await start(page, preprocessing.size, (loaded) => self.postMessage({ loaded, total: page.bytes }));
+  const { size } = description.preprocessing;
+  const started = await start(page, size, (loaded) => self.postMessage({ loaded, total: page.bytes }));
   networks = started.networks;
   // Ready at once; a GPU, if any, takes over later. On a phone that takes a while, and may fail in many ways.
   if (force !== "wasm") setTimeout(() => tryGpu(started.how, force === "webgpu"), 500);
-  return { result: { how: started.how, page, detector } };
+  return { result: { how: started.how, page, detector: description } };
 }
 
 /** Let a GPU do the detector's work if it gives the right answer sooner; WebAssembly stays, in case it ceases to. */
@@ -51,7 +50,7 @@ async function tryGpu(how, force) {
     self.postMessage({ how: { ...how, gpu: reason } });
   };
   try {
-    const { how: better } = await ask(gpu, { start: { page, size: settings.preprocessing.size, force } }, GPU_START);
+    const { how: better } = await ask(gpu, { start: { page, size: description.preprocessing.size, force } }, GPU_START);
     if (better.milliseconds >= how.milliseconds && !force) return giveUp("the GPU is not faster");
     networks.detector = async (crops, count) => {
       try {
@@ -85,10 +84,12 @@ function ask(gpu, question, patience) {
   });
 }
 
-async function look({ source, name, notes, looks }) {
+async function judged({ source, name, notes, passes }) {
   const since = performance.now();
   const image = await pixelsOf(source, page.megapixels);
-  const chosen = looks ? { ...settings, looks: settings.looks.slice(0, looks) } : settings;
+  const detection = description.face_detection;
+  const search_passes = detection.search_passes.slice(0, passes);
+  const chosen = { ...description, face_detection: { ...detection, search_passes } };
   const { prediction, crops } = await judge(image, networks, chosen, name, notes);
   const result = {
     prediction,

@@ -1,0 +1,138 @@
+"""A run with its table and its export; the web page's modules, runtime and a whole page."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.export import web_page, web_runtime
+from torchfakes_utils.export.description import describe
+from torchfakes_utils.export.export import export_run
+from torchfakes_utils.export.face_networks import FACE_NETWORKS
+from torchfakes_utils.export.onnx_format import OnnxRuntime
+from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, save
+from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.browser import require, require_package
+from helpers.export import build, crops_of, teach
+from helpers.web import FP32_ONLY, TEMPLATES, people, png
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages():
+    """What the extra "export" brings."""
+    for name in OnnxRuntime.packages:
+        require_package(name)
+
+
+@pytest.fixture(scope="session")
+def run(tiny_faces, tmp_path_factory):
+    """A run near its table, as people have it: project/runs/one and project/data/tiny/faces."""
+    project = tmp_path_factory.mktemp("project")
+    faces = project / "data/tiny/faces"
+    shutil.copytree(tiny_faces, faces)
+    table = load_faces(faces / "faces.csv")
+    detector = build()
+    teach(detector, crops_of(table), table["label"].to_numpy())
+    folder = project / "runs/one"
+    save(detector, folder / "best")
+    known = {"faces_sha256": hashlib.sha256((faces / "faces.csv").read_bytes()).hexdigest()}
+    (folder / "config.json").write_text(json.dumps(known))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def table(run):
+    return run.parents[1] / "data/tiny/faces/faces.csv"
+
+
+@pytest.fixture(scope="session")
+def exported(run):
+    """The folder of an ONNX export, and what was said of it."""
+    made = export_run(run)
+    return made.folder, made
+
+
+@pytest.fixture
+def quick(exported, monkeypatch):
+    """The face networks are copied, where they are not what a test is about."""
+
+    def copy(self, folder):
+        names = [f"{name}.onnx" for name in FACE_NETWORKS]
+        return {name.removesuffix(".onnx"): shutil.copy(exported[0] / name, folder / name) for name in names}
+
+    monkeypatch.setattr(OnnxRuntime, "export_face_networks", copy)
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory) -> Path:
+    """Our modules where node takes them for modules."""
+    folder = tmp_path_factory.mktemp("modules")
+    for path in TEMPLATES.glob("*.js"):
+        shutil.copy(path, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory) -> Path:
+    """The runtime's package, fetched once and kept beside what else is built."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHFAKES_CACHE", str(ROOT / "build" / "cache"))
+        try:
+            return web_runtime.fetch_package()
+        except InputError as error:
+            return require(None, f"onnxruntime-web ({error})")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TORCHFAKES_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def detector(portraits) -> Detector:
+    """A small network whose answers to the test's photos lie on both sides of its threshold."""
+    torch.manual_seed(0)
+    detector = Detector(DetectorConfig("Meso4", None, None, Preprocessing(size=128))).eval()
+    predictor = Predictor(detector, "cpu")
+    crops = [crop for one in people(portraits) for crop in predictor.examine(png(one)).crops.values()]
+    images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+    last = [module for module in detector.modules() if isinstance(module, torch.nn.Linear)][-1]
+    with torch.inference_mode():
+        last.bias -= detector(detector.preprocessing.apply(images)).mean()
+        logits = detector(detector.preprocessing.apply(images)).sort().values
+    # Spread out, and with the threshold in the widest gap: no photo shall be called otherwise for a hair's breadth.
+    decision = Decision(temperature=float(logits.std() / 2))
+    gap = int((logits[1:] - logits[:-1]).argmax())
+    threshold = float(decision.probability(logits[gap : gap + 2].mean()[None].numpy())[0])
+    ranges = {"face": (40.0, None), "brightness": (40.0, 220.0), "contrast": (5.0, None), "sharpness": (5.0, None)}
+    detector.decision = Decision(threshold, decision.temperature, ranges)
+    return detector
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, detector, package) -> Path:
+    """The page, complete."""
+    folder = tmp_path_factory.mktemp("web") / "site"
+    folder.mkdir()
+    OnnxRuntime().export_detector(detector, folder / "detector.fp32.onnx")
+    OnnxRuntime().export_face_networks(folder)
+    (folder / "detector.json").write_text(json.dumps(describe(detector, "fp32")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHFAKES_CACHE", str(package.parent))
+        files = web_page.write_web(folder / "no run", folder, detector, FP32_ONLY)
+    assert all(path.is_file() for path in files)
+    return folder

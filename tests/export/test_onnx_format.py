@@ -1,0 +1,51 @@
+"""ONNX files: what is in the graph, what is in integers, and every architecture."""
+
+import numpy as np
+import pytest
+
+from torchfakes_utils.export import onnx_format
+from torchfakes_utils.export.onnx_format import OnnxRuntime
+from torchfakes_utils.export.runtimes import load_network
+from torchfakes_utils.models.detector import load
+
+from helpers.export import build, logits_of, noise
+
+
+def test_the_graph_holds_normalisation_and_temperature_and_takes_any_batch(run, exported):
+    import onnx
+
+    folder, _ = exported
+    session = onnx_format.open_session(folder / "detector.fp32.onnx")
+    for count in (1, 2, 5):
+        crops = noise(count)
+        logit, probability = session.run(["logit", "probability_fake"], {"crops": crops})
+        assert logit.shape == probability.shape == (count,)
+        assert np.allclose(logit, logits_of(load(run), crops), rtol=0, atol=1e-5)
+        assert np.allclose(probability, 1 / (1 + np.exp(-logit / 1.7)), rtol=0, atol=1e-6)
+    names = [node.op_type for node in onnx.load(folder / "detector.fp32.onnx").graph.node]
+    assert names[0] == "Cast" and names[-1] == "Sigmoid"
+
+
+def test_int8_computes_in_integers_but_at_both_ends(exported):
+    import onnx
+
+    folder, _ = exported
+    graph = onnx.load(folder / "detector.int8.onnx").graph
+    made_by = {output: node for node in graph.node for output in node.output}
+    weights = [made_by.get(node.input[1]) for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
+    integers = [node is not None and node.op_type == "DequantizeLinear" for node in weights]
+    assert integers == [False] + [True] * (len(weights) - 2) + [False]
+
+
+@pytest.mark.parametrize("architecture", ["InceptionResnetV1", "MesoInception4"])
+def test_other_architectures(architecture, tmp_path):
+    import onnx
+
+    detector = build(architecture, 80)
+    path = OnnxRuntime().export_detector(detector, tmp_path / "detector.fp32.onnx")
+    crops = noise(3, 80)
+    assert np.allclose(load_network(path)(crops), logits_of(detector, crops), rtol=0, atol=1e-5)
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    if architecture == "InceptionResnetV1":  # there every batch norm follows a convolution
+        assert "BatchNormalization" not in kinds
+    assert load_network(path).description["source"]["architecture"] == architecture

@@ -1,0 +1,56 @@
+"""Detectors to export: small, untrained or just able to tell crops apart; and crops."""
+
+import numpy as np
+import torch
+
+from torchfakes_utils.crops.table import read_crop
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.preprocessing import Preprocessing
+
+SIZE = 64
+DECISION = Decision(0.4, 1.7, {"face": (30.0, None), "brightness": (20.0, 200.0)})
+
+
+def build(architecture="Meso4", size=SIZE, crop_size=SIZE, seed=0):
+    """A detector on random weights, of which the batch norms have met something."""
+    torch.manual_seed(seed)
+    spread = (127.5, 128.0) if architecture == "InceptionResnetV1" else (0.0, 255.0)
+    detector = Detector(DetectorConfig(architecture, None, 0.0, Preprocessing(size, *spread, 1.3, crop_size)))
+    with torch.no_grad():
+        for part in detector.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.running_mean.uniform_(-0.2, 0.2)
+                part.running_var.uniform_(0.5, 2)
+                part.weight.uniform_(0.5, 1.5)
+    detector.decision = DECISION
+    return detector.eval()
+
+
+def logits_of(detector, crops):
+    with torch.inference_mode():
+        return detector(detector.preprocessing.normalise(torch.as_tensor(crops))).numpy()
+
+
+def noise(count, size=SIZE, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 3, size, size), dtype=np.uint8)
+
+
+def teach(detector, crops, labels, steps=80):
+    """Let a detector tell these crops apart, by far: random weights would make each rounding count."""
+    images, wanted = detector.preprocessing.normalise(torch.from_numpy(crops)), torch.tensor(labels.tolist()).float()
+    optimiser = torch.optim.Adam(detector.parameters(), 3e-3)
+    detector.train()
+    for _ in range(steps):
+        optimiser.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(detector(images), wanted).backward()
+        optimiser.step()
+    detector.eval()
+
+
+def crops_of(faces):
+    return torch.stack([read_crop(file) for file in faces["file"]]).numpy()
+
+
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

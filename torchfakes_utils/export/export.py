@@ -1,0 +1,213 @@
+"""Take a detector along: ONNX files, ExecuTorch programs for phones, or a web page; checked before they are kept.
+
+A folder of an export is whole: it is made beside its place, checked against the detector, and then takes the place of
+what was there before.
+"""
+
+import dataclasses
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.export import check, web_page, web_runtime
+from torchfakes_utils.export import parity as parity_page
+from torchfakes_utils.export.config import FP32, INT8, PRECISIONS, ExportConfig
+from torchfakes_utils.export.data import CheckData, find_faces, noise_data, read_data, trained_on
+from torchfakes_utils.export.description import describe
+from torchfakes_utils.export.graph import made_with, need
+from torchfakes_utils.export.parity import Exported
+from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
+from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
+
+logger = logging.getLogger(__name__)
+
+
+def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Exported:
+    """Export a run's best detector, and check what came out.
+
+    Args:
+        run: its folder, or a detector's own.
+        config: what and how.
+
+    Returns:
+        The figures of every file. An int8 file that did not pass is in `refused`, with the reason, and not in the
+        folder; `raise_for_refused` makes an error of it.
+
+    Raises:
+        InputError: the detector, the table or a package is not there, or no file passed, or float32 did not; what was
+            exported before is then as it was.
+    """
+    run = Path(run)
+    detector = load(run)
+    out = config.out or run / EXPORT_FOLDER / config.format
+    _check_out(out)
+    runtime = runtime_for(config.format)
+    for package in runtime.packages:  # what is missing is missed before minutes have gone by
+        need(package, runtime.files, runtime.extra)
+    if config.format == WEB:
+        web_runtime.fetch_package()
+    data = _data(run, detector, config)
+    data = dataclasses.replace(data, notes=(*data.notes, *detector.decision.cautions))
+    for note in data.notes:
+        logger.warning("%s", note)
+    exported = _replace(out, lambda folder: _Export(folder, run, detector, config, data).fill())
+    exported.folder = out
+    return exported
+
+
+def _data(run: Path, detector: Detector, config: ExportConfig) -> CheckData:
+    faces = config.faces or find_faces(run)
+    if faces is not None:
+        config.say(f"crops are those of {faces}")
+        return read_data(detector, faces, trained_on(run), INT8 in config.precisions)
+    if INT8 in config.precisions:
+        raise InputError(
+            f"{run}: int8 needs validation and test crops, and the run's table is not near it; give --faces FACES.CSV, "
+            "or export --precision fp32 alone"
+        )
+    return noise_data(detector)
+
+
+@dataclass
+class _Export:
+    """An export while its folder is filled.
+
+    Attributes:
+        folder: in which nothing is yet.
+        run, detector, config, data: what is exported, how, and checked on which crops.
+        exported: what has been found so far.
+    """
+
+    folder: Path
+    run: Path
+    detector: Detector
+    config: ExportConfig
+    data: CheckData
+
+    def __post_init__(self) -> None:
+        """Nothing is made yet."""
+        self.runtime = runtime_for(self.config.format)
+        self.exported = Exported(notes=list(self.data.notes), threads=self.config.threads)
+        wanted = (name for name in PRECISIONS if name in self.config.precisions)
+        self.paths = {name: self.folder / f"detector.{name}{self.runtime.suffix}" for name in wanted}
+
+    def fill(self) -> Exported:
+        """Make and check everything."""
+        say = self.config.say
+        say("face networks")
+        self.face_networks()
+        self.detectors()
+        say("checking")
+        self.judge()
+        self.write_texts()
+        if self.config.format == WEB:
+            say("web page")
+            web_page.write_web(self.run, self.folder, self.detector, self.exported)
+        return self.exported
+
+    def face_networks(self) -> None:
+        """The face networks, held against PyTorch's."""
+        files = self.runtime.export_face_networks(self.folder)
+        self.exported.face_networks = check.compare_faces(
+            {name: self.runtime.open_face_network(path, self.config.threads) for name, path in files.items()}
+        )
+
+    def detectors(self) -> None:
+        """The detector's files. That int8 cannot be made is noted, where float32 is there."""
+        if FP32 in self.paths:
+            self.config.say(self.paths[FP32].name)
+            self.runtime.export_detector(self.detector, self.paths[FP32])
+        if INT8 in self.paths and self.data.calibration is not None:
+            self.config.say(self.paths[INT8].name)
+            try:
+                self.runtime.export_int8(self.detector, self.data.calibration, self.paths[INT8])
+            except InputError as error:
+                if FP32 not in self.paths:
+                    raise
+                self.exported.refused[INT8] = str(error)
+
+    def judge(self) -> None:
+        """Keep what passes its check, and delete what does not.
+
+        Raises:
+            InputError: float32 does not pass, or nothing does.
+        """
+        threads, made = self.config.threads, {name: path for name, path in self.paths.items() if path.is_file()}
+        networks = {name: (path, load_network(path, threads)) for name, path in made.items()}
+        for parity in check.compare(networks, self.detector, self.data, threads):
+            why = parity_page.why_refused(parity)
+            if why and parity.precision == FP32:
+                raise InputError(why)
+            if why:
+                self.exported.refused[parity.precision] = why
+                self.exported.rejected.append(parity)
+                self.paths[parity.precision].unlink()
+            else:
+                self.exported.files.append(parity)
+        if not self.exported.files:
+            raise InputError("; ".join(self.exported.refused.values()))
+
+    def write_texts(self) -> None:
+        """The description, and the figures for machines and for people."""
+        description = describe(self.detector, " and ".join(one.precision for one in self.exported.files))
+        description |= {"made_with": made_with(self.runtime.packages)}
+        title = f"Exported {self.detector.config.architecture} beside the detector"
+        texts = {
+            DETECTOR_FILE: json.dumps(description, indent=2, ensure_ascii=False) + "\n",
+            PARITY_FILE: json.dumps(self.exported.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            PARITY_PAGE_FILE: parity_page.page(self.exported, title),
+        }
+        for name, text in texts.items():
+            with atomic_write(self.folder / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+
+def _check_out(out: Path) -> None:
+    """Refuse to replace what is no export.
+
+    Raises:
+        InputError: a file, or a folder with other things in it.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: a file; choose another --out")
+    if out.is_dir() and any(out.iterdir()) and not (out / PARITY_FILE).is_file():
+        raise InputError(f"{out}: holds other things than an export, and is left alone; choose another --out")
+
+
+def _replace(out: Path, fill: Callable[[Path], Exported]) -> Exported:
+    """Fill a folder beside `out`, then let it take its place; an error, or a crash, leaves `out` as it was.
+
+    Raises:
+        InputError: what `fill` raises, or there is no room or right to write.
+    """
+    place = out.absolute()  # "." has no name
+    fresh, old = (place.with_name(f".{place.name}.{word}") for word in ("fresh", "old"))
+    try:
+        if old.is_dir() and not out.exists():  # a run was killed just between the two steps below
+            old.rename(out)
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        exported = fill(fresh)
+        if out.exists():
+            out.rename(old)
+        try:
+            fresh.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return exported

@@ -1,0 +1,147 @@
+"""Where an exported detector can run: what a runtime has to offer, and those that there are.
+
+To add one, write a class with what `Runtime` asks for, and name it in `RUNTIMES`; `torchfakes export --format`, its
+checks and `torchfakes predict --network` then know it.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.export.description import check_same
+from torchfakes_utils.export.executorch_format import ExecutorchRuntime
+from torchfakes_utils.export.face_networks import FACE_NETWORKS
+from torchfakes_utils.export.graph import Network
+from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceCallable, FaceNetworks
+from torchfakes_utils.export.onnx_format import OnnxRuntime
+from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
+from torchfakes_utils.models.detector import Detector
+
+
+class Runtime(Protocol):
+    """Makes files of one kind, and runs them.
+
+    Attributes:
+        name: as `torchfakes export --format` has it.
+        suffix: of its files.
+        files: what they are called, in the plural.
+        packages: that it takes to make them, by the names under which they are imported and installed.
+        extra: of ours that brings these packages.
+    """
+
+    name: str
+    suffix: str
+    files: str
+    packages: tuple[str, ...]
+    extra: str
+
+    def export_detector(self, detector: Detector, path: Path) -> Path:
+        """Write a detector of any architecture in float32; it is left as it is.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: a package is not installed, or the architecture cannot be translated.
+        """
+
+    def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
+        """Write a detector in 8-bit integers.
+
+        Args:
+            detector: of any architecture; it is left as it is.
+            crops: (N, 3, S, S) uint8, of validation and not of test; some of them are used, see `calibration_set`.
+            path: the file.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: a package is not installed, or the architecture cannot be translated.
+        """
+
+    def export_face_networks(self, folder: Path) -> dict[str, Path]:
+        """Write the three face networks, as `mtcnn_numpy.FaceNetworks` has their shapes; gives the files by name.
+
+        Raises:
+            InputError: a package is not installed.
+        """
+
+    def open(self, path: Path | str, threads: int | None = None) -> Network:
+        """A detector that `export_detector` or `export_int8` wrote; `threads` compute (None: as many as PyTorch takes).
+
+        Raises:
+            InputError: not an exported detector, or a package is not installed.
+        """
+
+    def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
+        """A network that `export_face_networks` wrote.
+
+        Raises:
+            InputError: not an exported face network, or a package is not installed.
+        """
+
+
+RUNTIMES: tuple[Runtime, ...] = (OnnxRuntime(), ExecutorchRuntime())
+
+# The web page is made of ONNX files.
+WEB = "web"
+FORMATS = (*(runtime.name for runtime in RUNTIMES), WEB)
+
+
+def runtime_for(format_name: str) -> Runtime:
+    """The runtime that makes the files of one of `FORMATS`."""
+    name = OnnxRuntime.name if format_name == WEB else format_name
+    return next(runtime for runtime in RUNTIMES if runtime.name == name)
+
+
+def _runtime_of(path: Path | str) -> Runtime:
+    """The runtime whose file this is.
+
+    Raises:
+        InputError: of none.
+    """
+    for runtime in RUNTIMES:
+        if runtime.suffix == Path(path).suffix:
+            return runtime
+    kinds = " nor ".join(runtime.suffix for runtime in RUNTIMES)
+    raise InputError(f"{path}: neither {kinds}; give a file that `torchfakes export` made")
+
+
+def load_network(path: Path | str, threads: int | None = None, detector: Detector | None = None) -> Network:
+    """An exported detector, to be run in the place of the detector itself.
+
+    Args:
+        path: of an export, such as detector.int8.onnx or detector.fp32.pte.
+        threads: that compute one crop; None is as many as PyTorch takes.
+        detector: what it has to be made from, where that matters.
+
+    Raises:
+        InputError: no such file, not a detector of ours, made from other weights, or a package is not installed.
+    """
+    network = _runtime_of(path).open(path, threads)
+    if detector is not None:
+        check_same(network.description, detector, path)
+    return network
+
+
+def load_face_detector(
+    folder: Path | str, config: ExtractionConfig = DEFAULTS, threads: int | None = None
+) -> CascadeDetector:
+    """The exported face networks of a folder, for `inference.Predictor.face_detectors`.
+
+    Args:
+        folder: of an export.
+        config: how faces are looked for.
+        threads: that compute; None is as many as PyTorch takes.
+
+    Raises:
+        InputError: they are not there, or cannot be run.
+    """
+    for runtime in RUNTIMES:
+        paths = [Path(folder) / f"{name}{runtime.suffix}" for name in FACE_NETWORKS]
+        if paths[0].is_file():
+            return CascadeDetector(FaceNetworks(*(runtime.open_face_network(path, threads) for path in paths)), config)
+    raise InputError(f"{folder}: no face networks here; make them with `torchfakes export`")
