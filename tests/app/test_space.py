@@ -14,7 +14,6 @@ from PIL import Image
 from torchfakes_utils.app import examples
 from torchfakes_utils.app import space as app_space
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.hub.package import package
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -68,11 +67,12 @@ def test_it_starts_from_within_its_folder_and_answers(space, tmp_path, monkeypat
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_its_readme_says_what_speaks_against_the_detector(space, tmp_path):
+def test_its_readme_says_what_speaks_against_the_detector(space, mini, tmp_path):
     detector = Path(shutil.copytree(space / "detector", tmp_path / "detector"))
     assert "Caution" not in (space / "README.md").read_text(encoding="utf-8")
     store_decision(detector, Decision(caution="it is a coin"))
-    assert "\n**Caution**: it is a coin.\n" in app_space._readme(package(detector, "TorchFakes"))
+    app_space.build(detector, tmp_path / "space", mini)
+    assert "\n**Caution**: it is a coin.\n" in (tmp_path / "space/README.md").read_text(encoding="utf-8")
 
 
 def test_its_face_is_what_spaces_ask_for(space, run):

@@ -5,12 +5,12 @@ import logging
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from torchfakes_utils.app import pictures, views
-from torchfakes_utils.app.limits import Uploads
+from torchfakes_utils.app.uploads import Uploads
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import check_choice, overlay
 from torchfakes_utils.inference.config import FRAMES
@@ -26,7 +26,11 @@ _MOST_FRAMES = 64
 Shown = tuple[str, dict[int, np.ndarray]]
 
 
-def _discreet(answer: Callable[..., Any]) -> Callable[..., Any]:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _discreet(answer: Callable[P, R]) -> Callable[P, R]:
     """An error that nobody foresaw, in words that tell nothing of the upload: its own text may name the file.
 
     Raises:
@@ -34,17 +38,17 @@ def _discreet(answer: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(answer)
-    def told(*words: Any, **named: Any) -> Any:
+    def guarded(*words: P.args, **named: P.kwargs) -> R:
         try:
             return answer(*words, **named)
         except InputError:
             raise
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
             at = traceback.extract_tb(error.__traceback__)[-1]
             logger.error("unexpected %s at %s:%d", type(error).__name__, Path(at.filename).name, at.lineno)
             raise InputError("something went wrong that should not; the operator's log says where") from None
 
-    return told
+    return guarded
 
 
 class Answers:
@@ -102,7 +106,7 @@ class Answers:
             face: a number in it.
             method, layer: as for `heat_maps.grad_cam`.
         """
-        if face not in (crops or {}):
+        if crops is None or face not in crops:
             return views.FORGOTTEN
         heat = self.predictor.heat_map(crops[face], layer, method)
         return views.heat_map(crops[face], heat, face, layer, method)

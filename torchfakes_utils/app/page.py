@@ -17,8 +17,8 @@ from torchfakes_utils.inference.config import FRAMES
 TITLE = "TorchFakes: real or fake?"
 
 # One at a time, whatever was asked: the network takes all cores anyway, and memory stays bounded.
-_ALONE = {"concurrency_id": "detector", "concurrency_limit": 1}
-_INTERNAL = {"api_visibility": "private"}
+_ALONE: dict[str, Any] = {"concurrency_id": "detector", "concurrency_limit": 1}
+_INTERNAL: dict[str, Any] = {"api_visibility": "private"}
 
 
 def build(
@@ -87,7 +87,7 @@ def _tab(answers: Answers, kind: str, examples: Sequence[Example], folder: Path)
         return None, html, found, gr.update(visible=bool(found)), faces, ""
 
     outputs = [upload, result, crops, explanation, face, heat_map]
-    shown = {"outputs": outputs, "show_progress_on": result, **_ALONE, **_INTERNAL}
+    shown: dict[str, Any] = {"outputs": outputs, "show_progress_on": result, **_ALONE, **_INTERNAL}
     events = [upload.upload(functools.partial(show, answers.show), upload, preprocess=False, **shown)]
     for example, button in zip(examples, buttons, strict=True):
         path, name = folder / example.file, f"Example: {example.label}"
@@ -100,27 +100,27 @@ def _tab(answers: Answers, kind: str, examples: Sequence[Example], folder: Path)
 
 def _endpoints(answers: Answers) -> None:
     """What programs may call; `gradio_client` shows these texts."""
-    import gradio as gr
     from gradio import FileData
+    from gradio.events import api
 
-    def judge_photo(photo: FileData) -> dict:
+    def judge_photo(photo: FileData) -> dict[str, Any]:
         """Judge a photo. The answer is what `torchfakes predict --json` prints, but for `file`, which is `path` there.
 
         Args:
             photo: a photo; with gradio_client, handle_file("photo.jpg").
         """
-        return _told(answers.judge, photo)
+        return _answered(answers.judge, photo)
 
-    def judge_video(video: FileData, frames: int = FRAMES) -> dict:
+    def judge_video(video: FileData, frames: int = FRAMES) -> dict[str, Any]:
         """Judge a video or an animation. The answer is like that of judge_photo.
 
         Args:
             video: a video; with gradio_client, handle_file("clip.mp4").
             frames: how many of it are looked at, evenly spread; 1 to 64.
         """
-        return _told(answers.judge, video, frames)
+        return _answered(answers.judge, video, frames)
 
-    def heat_map(file: FileData, face: int = 0, method: str = METHODS[0], layer: str = "") -> dict:
+    def heat_map(file: FileData, face: int = 0, method: str = METHODS[0], layer: str = "") -> dict[str, Any]:
         """Show what in a face spoke for "fake". The answer holds two PNG pictures as data: addresses: heat, overlay.
 
         Args:
@@ -129,14 +129,14 @@ def _endpoints(answers: Answers) -> None:
             method: grad-cam, grad-cam++ or layer-cam.
             layer: of the network; empty for the usual one.
         """
-        return _told(answers.heat_map, file, face, method, layer)
+        return _answered(answers.heat_map, file, face, method, layer)
 
     for endpoint in (judge_photo, judge_video, heat_map):
-        text = " ".join(inspect.getdoc(endpoint).split())  # all of it: Gradio would leave out the parameters
-        gr.api(endpoint, api_name=endpoint.__name__, api_description=text, **_ALONE)
+        text = " ".join((inspect.getdoc(endpoint) or "").split())  # all of it: Gradio would leave out the parameters
+        api(endpoint, api_name=endpoint.__name__, api_description=text, **_ALONE)
 
 
-def _told(answer: Callable[..., dict[str, Any]], *words: Any) -> dict[str, Any]:
+def _answered(answer: Callable[..., dict[str, Any]], *words: Any) -> dict[str, Any]:
     """An answer, or its refusal in the form that Gradio hands on to its clients."""
     import gradio as gr
 

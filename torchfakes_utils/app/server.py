@@ -1,7 +1,7 @@
 """The app: a page on which anybody can have a photo or a video judged, and endpoints for programs.
 
-Nothing is kept: an upload is deleted when it has been judged (`app_limits.Uploads`), pictures go back inside the page
-and not as files, and nothing is sent elsewhere or written to a log. What is on the page stands in `app_page`.
+Nothing is kept: an upload is deleted when it has been judged (`uploads.Uploads`), pictures go back inside the page
+and not as files, and nothing is sent elsewhere or written to a log. What is on the page stands in `page`.
 """
 
 import atexit
@@ -26,7 +26,7 @@ from torchfakes_utils.app import pictures, views
 from torchfakes_utils.app.answers import Answers
 from torchfakes_utils.app.config import AppConfig
 from torchfakes_utils.app.examples import put_examples
-from torchfakes_utils.app.limits import Uploads, repeated
+from torchfakes_utils.app.uploads import Uploads, repeated
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.report import write
@@ -85,7 +85,7 @@ class Served:
     def _launch(self, gradio: Any, page: Any, folder: Path, config: AppConfig) -> tuple[Any, str, str | None]:
         from starlette.middleware import Middleware
 
-        return page.launch(
+        launched: tuple[Any, str, str | None] = page.launch(
             server_name=config.host,
             server_port=config.port,
             share=config.share,
@@ -108,6 +108,7 @@ class Served:
             prevent_thread_lock=True,
             quiet=True,
         )
+        return launched
 
     def tidy(self) -> None:
         """Forget visitors who have not asked for anything for a while, and uploads that nobody asks about.
@@ -116,7 +117,7 @@ class Served:
         an hour, or for as long as there is room.
         """
         self.uploads.sweep()
-        visitors, now = self._page.state_holder, datetime.datetime.now()  # noqa: DTZ005
+        visitors, now = self._page.state_holder, datetime.datetime.now()  # noqa: DTZ005 - as Gradio notes its times
         for visitor, last in list(visitors.time_last_used.items()):
             if (now - last).total_seconds() >= REMEMBERED:
                 with visitors.lock:

@@ -97,7 +97,7 @@ def requirements() -> list[str]:
     lines = []
     for line in metadata.requires("torchfakes") or []:
         name, _, condition = line.partition(";")
-        name = re.match(r"[\w.-]+", name)[0]
+        name = re.split(r"[^\w.-]", name, maxsplit=1)[0]
         if "extra ==" in condition and not re.search(r"""extra == ["']app["']""", condition):
             continue
         try:
@@ -130,7 +130,7 @@ def _readme(published: Package) -> str:
 
     detector = published.detector
     text = (_PACKAGE / "app" / "templates" / "space_readme.md").read_text(encoding="utf-8")
-    return jinja2.Template(text, keep_trailing_newline=True).render(
+    readme: str = jinja2.Template(text, keep_trailing_newline=True).render(
         gradio=metadata.version("gradio"),
         python=".".join(platform.python_version_tuple()[:2]),
         architecture=detector.config.architecture,
@@ -140,6 +140,7 @@ def _readme(published: Package) -> str:
         caution=detector.decision.caution,
         torchfakes=__version__,
     )
+    return readme
 
 
 def _licence() -> str:

@@ -270,7 +270,8 @@ def script(limits: AppLimits) -> str:
 
 
 def _render(part: str, **words: Any) -> str:
-    return _environment().get_template(f"app_{part}.html").render(words)
+    html: str = _environment().get_template(f"app_{part}.html").render(words)
+    return html
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What an app for strangers needs besides an answer: bounds, and uploads that are gone once they are judged."""
+"""Uploads that are gone once they are judged, and together take up no more than they may."""
 
 import contextlib
 import json
@@ -14,9 +14,11 @@ from typing import Any
 from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.errors import InputError
 
+# As ASGI names them.
 Message = MutableMapping[str, Any]
-Application = Callable[..., Awaitable[None]]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # An upload that nobody has had judged for so long never will be: its page was closed. Seconds.
 _FORGOTTEN = 1800

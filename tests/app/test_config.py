@@ -1,0 +1,22 @@
+"""What the app accepts."""
+
+import pytest
+
+from torchfakes_utils.app.config import AppLimits
+from torchfakes_utils.errors import InputError
+
+
+def test_limits_are_those_of_whoever_opens_the_files():
+    media = AppLimits(megabytes=1.5, seconds=20, megapixels=0.5).media
+    assert (media.bytes, media.seconds, media.pixels) == (1_500_000, 20, 500_000)
+
+
+@pytest.mark.parametrize("wrong", [{"megabytes": 0}, {"seconds": -1}, {"megapixels": float("nan")}, {"queue": 0}])
+def test_limits_that_let_nothing_through_are_refused(wrong):
+    with pytest.raises(InputError, match="above 0"):
+        AppLimits(**wrong)
+
+
+def test_all_uploads_together_must_hold_one():
+    with pytest.raises(InputError, match="--max-gigabytes 0.1 for all uploads is less than --max-megabytes 200"):
+        AppLimits(gigabytes=0.1)
