@@ -321,7 +321,7 @@ lesson_12.bars_figure(milliseconds, "ms", "Time for one crop on this computer")
 #
 # The whole way from a photo to a verdict is: find the face, cut it, judge it, decide. The face detector is three
 # small networks (lesson 02), exported like the detector. What lies between them, pyramids, boxes, overlaps, the cut,
-# is arithmetic: `cascade.py` has it in numpy, and the page has it in JavaScript.
+# is arithmetic: `mtcnn_numpy.py` has it in numpy, and the page has it in JavaScript.
 #
 #     torchfakes export RUN --format web        # a folder
 #     python -m http.server --directory RUN/export/web
