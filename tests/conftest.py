@@ -74,9 +74,9 @@ def tiny_faces(tiny_ffpp: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The folder with the crops of `tiny_ffpp` (64 px, four a clip) and their `faces.csv`."""
     from torchfakes_utils.datasets.faceforensics import write_clips
     from torchfakes_utils.faces.config import ExtractionConfig
-    from torchfakes_utils.faces.extraction import extract
+    from torchfakes_utils.faces.extraction import extract_faces
 
     write_clips(tiny_ffpp)
     out = tmp_path_factory.mktemp("faces")
-    extract(tiny_ffpp, out, ExtractionConfig(frames=4, size=64), progress=False)
+    extract_faces(tiny_ffpp, out, ExtractionConfig(frames=4, size=64), progress=False)
     return out

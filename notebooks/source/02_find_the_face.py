@@ -656,9 +656,9 @@ from torchfakes_utils.faces import extraction
 from torchfakes_utils.faces.config import ExtractionConfig
 
 config = ExtractionConfig(frames=5)
-report = extraction.extract(folder, folder / "faces", config, progress=False)
+report = extraction.extract_faces(folder, folder / "faces", config, progress=False)
 print(f"{report.clips} clips, {report.faces} faces, {report.failures} failed, {report.seconds:.1f} s")
-again = extraction.extract(folder, folder / "faces", config, progress=False)
+again = extraction.extract_faces(folder, folder / "faces", config, progress=False)
 print(f"{again.clips} clips, {again.faces} faces, {again.failures} failed, {again.seconds:.1f} s")
 
 # %%

@@ -34,7 +34,7 @@ from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.faces import workers as scheduling
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import square_crop
-from torchfakes_utils.faces.extraction import extract
+from torchfakes_utils.faces.extraction import extract_faces
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table, write_table
 from torchfakes_utils.io.video import length, read_frames, spread, write_video
 
@@ -139,7 +139,7 @@ def _captured(path: Path, wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]
 def ours(plan: Plan, threads: int, **settings: object) -> pd.DataFrame:
     """`torchfakes extract` with some of its ideas switched off."""
     scheduling.threads_of_one_process = lambda processes=1: threads
-    extract(plan.root, plan.work, ExtractionConfig(frames=plan.frames, **settings), progress=False)
+    extract_faces(plan.root, plan.work, ExtractionConfig(frames=plan.frames, **settings), progress=False)
     return read_table(plan.work / "faces.csv", FACE_COLUMNS)
 
 
@@ -261,7 +261,7 @@ def _multiply(root: Path, folder: Path, size: int) -> None:
 def _extract_all(folder: Path, workers: int) -> tuple[float, float, float]:
     """Seconds, and the peaks of this process and of its largest child; imports count, wherever they are made."""
     start = time.perf_counter()
-    extract(folder, folder / "faces", ExtractionConfig(), workers, progress=False)
+    extract_faces(folder, folder / "faces", ExtractionConfig(), workers, progress=False)
     seconds = time.perf_counter() - start
     return seconds, peak_mib(), peak_mib(resource.RUSAGE_CHILDREN)
 

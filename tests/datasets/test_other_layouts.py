@@ -11,7 +11,7 @@ from torchfakes_utils.datasets.other_layouts import from_csv, recognise, write_c
 from torchfakes_utils.datasets.splits import deal
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.extraction import extract
+from torchfakes_utils.faces.extraction import extract_faces
 from torchfakes_utils.io.tables import CLIP_COLUMNS, EXTRACTED_COLUMNS, INDEX_COLUMNS, read_table
 from torchfakes_utils.io.video import write_video
 
@@ -222,7 +222,7 @@ def test_from_a_table_to_faces(tmp_path: Path, portraits: list, capsys: pytest.C
     assert main(["clips", str(tmp_path), "--from-csv", str(tmp_path / "mine.csv"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["real"], said["fake"]) == (1, 1)
-    extract(tmp_path, tmp_path / "faces", ExtractionConfig(frames=2, size=64, methods=("fake",)), progress=False)
+    extract_faces(tmp_path, tmp_path / "faces", ExtractionConfig(frames=2, size=64, methods=("fake",)), progress=False)
     faces = read_table(tmp_path / "faces/faces.csv", EXTRACTED_COLUMNS)
     assert faces["found"].tolist() == ["detected"] * 2 + ["reused"] * 2
     elsewhere = write_from_csv(tmp_path / "mine.csv", tmp_path / "other/clips.csv")

@@ -16,7 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import clip as clip_faces
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector
-from torchfakes_utils.faces.extraction import extract
+from torchfakes_utils.faces.extraction import extract_faces
 from torchfakes_utils.faces.tracking import DETECTED, REUSED, Track
 from torchfakes_utils.io.tables import EXTRACTED_COLUMNS, FACE_COLUMNS, FAILURE_COLUMNS, read_table
 from torchfakes_utils.io.video import read_frames, write_video
@@ -47,7 +47,7 @@ def rows(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def extracted(root: Path, config: ExtractionConfig = QUICK) -> tuple[pd.DataFrame, pd.DataFrame]:
-    extract(root, root / "faces", config, progress=False, overwrite=True)
+    extract_faces(root, root / "faces", config, progress=False, overwrite=True)
     return rows(root / "faces")
 
 
@@ -135,7 +135,7 @@ def test_face_that_shows_in_the_fake_only_is_not_lost(pair: Path, monkeypatch: p
 
 def test_fakes_of_an_original_that_cannot_be_used(pair: Path) -> None:
     (pair / REAL).write_bytes(b"")
-    extract(pair, pair / "faces", QUICK, progress=False)
+    extract_faces(pair, pair / "faces", QUICK, progress=False)
     real, fake = rows(pair / "faces")
     assert real.empty
     assert set(fake["found"]) == {DETECTED}
@@ -148,7 +148,7 @@ def test_fakes_of_an_original_that_cannot_be_used(pair: Path) -> None:
 
 def test_fake_that_is_damaged_where_its_original_is_not(pair: Path) -> None:
     (pair / FAKE).write_bytes((pair / FAKE).read_bytes()[:900])
-    extract(pair, pair / "faces", QUICK, progress=False)
+    extract_faces(pair, pair / "faces", QUICK, progress=False)
     failures = read_table(pair / "faces/failures.csv", FAILURE_COLUMNS)
     assert failures["clip_id"].tolist() == ["000_001"]
 
@@ -158,11 +158,11 @@ def test_original_that_comes_later_changes_its_fakes(pair: Path) -> None:
     whole = (pair / REAL).read_bytes()
     (pair / REAL).unlink()
     write_clips(pair)
-    extract(pair, pair / "faces", QUICK, progress=False)
+    extract_faces(pair, pair / "faces", QUICK, progress=False)
     assert set(rows(pair / "faces")[1]["found"]) == {DETECTED}
     (pair / REAL).write_bytes(whole)
     write_clips(pair)
-    extract(pair, pair / "faces", QUICK, progress=False)
+    extract_faces(pair, pair / "faces", QUICK, progress=False)
     assert set(rows(pair / "faces")[1]["found"]) == {REUSED}
 
 
@@ -175,15 +175,15 @@ def test_fake_that_comes_later_finds_its_originals_face_remembered(pair: Path, m
     whole = (pair / FAKE).read_bytes()
     (pair / FAKE).unlink()
     write_clips(pair)
-    extract(pair, pair / "faces", QUICK, progress=False)
+    extract_faces(pair, pair / "faces", QUICK, progress=False)
     (pair / FAKE).write_bytes(whole)
     write_clips(pair)
     monkeypatch.setattr(FaceDetector, "detect", nothing_to_detect)
-    extract(pair, pair / "faces", QUICK, progress=False)
+    extract_faces(pair, pair / "faces", QUICK, progress=False)
     real, fake = rows(pair / "faces")
     assert real[WHERE].equals(fake[WHERE])
     monkeypatch.undo()
-    extract(pair, pair / "at once", QUICK, progress=False)
+    extract_faces(pair, pair / "at once", QUICK, progress=False)
     assert (pair / "at once/faces.csv").read_bytes() == (pair / "faces/faces.csv").read_bytes()
 
 
@@ -214,15 +214,15 @@ def test_two_runs_at_once_are_refused(pair: Path) -> None:
 
     (pair / "faces").mkdir()
     with FileLock(pair / "faces/.lock"), pytest.raises(InputError, match="another extraction is writing there"):
-        extract(pair, pair / "faces", QUICK, progress=False)
-    assert extract(pair, pair / "faces", QUICK, progress=False).faces == 6
+        extract_faces(pair, pair / "faces", QUICK, progress=False)
+    assert extract_faces(pair, pair / "faces", QUICK, progress=False).faces == 6
 
 
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.extraction import extract
+from torchfakes_utils.faces.extraction import extract_faces
 import facenet_pytorch, random
 
 root, out, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
@@ -232,7 +232,7 @@ def child(folder):
     pid = os.fork()
     if pid == 0:
         try:
-            extract(root, folder, config, progress=False)
+            extract_faces(root, folder, config, progress=False)
             os._exit(0)
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import clip as clip_faces
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import square_crop
-from torchfakes_utils.faces.extraction import extract, select_clips
+from torchfakes_utils.faces.extraction import extract_faces, select_clips
 from torchfakes_utils.faces.parts import Clip, Part
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.tables import (
@@ -92,7 +92,7 @@ def spoil(root: Path) -> None:
 def test_clips_that_cannot_be_used_are_rows_with_reasons(copied: Path, tmp_path: Path) -> None:
     spoil(copied)
     out = tmp_path / "out"
-    report = extract(copied, out, QUICK, progress=False)
+    report = extract_faces(copied, out, QUICK, progress=False)
     assert (report.clips, report.faces, report.failures) == (4, 3, 3)
     failures = read_table(out / "failures.csv", FAILURE_COLUMNS).set_index("clip_id")
     assert failures.loc["001", "reason"].startswith("not a video that can be read")
@@ -104,7 +104,7 @@ def test_clips_that_cannot_be_used_are_rows_with_reasons(copied: Path, tmp_path:
 
 def test_clip_that_is_gone(copied: Path, tmp_path: Path) -> None:
     (copied / "original_sequences/youtube/c23/videos/000.mp4").unlink()
-    assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 1
+    assert extract_faces(copied, tmp_path / "out", QUICK, progress=False).failures == 1
     assert "no such video file" in (tmp_path / "out" / "failures.csv").read_text()
 
 
@@ -113,7 +113,7 @@ def test_truncated_clip_still_gives_what_it_has(copied: Path, tmp_path: Path, po
     data = write_video(path, moving(portraits[0], 20)).read_bytes()
     path.write_bytes(data[: len(data) * 9 // 10])
     out = tmp_path / "out"
-    assert extract(copied, out, ExtractionConfig(frames=20, size=64), progress=False).failures == 0
+    assert extract_faces(copied, out, ExtractionConfig(frames=20, size=64), progress=False).failures == 0
     crops = (read_table(out / "faces.csv", FACE_COLUMNS)["clip_id"] == "000").sum()
     assert 3 <= crops < 20
 
@@ -122,7 +122,7 @@ def test_second_run_does_only_what_is_new(copied: Path, tmp_path: Path, monkeypa
     out = tmp_path / "out"
     whole = (copied / "original_sequences/youtube/c23/videos/001.mp4").read_bytes()
     spoil(copied)
-    extract(copied, out, QUICK, progress=False)
+    extract_faces(copied, out, QUICK, progress=False)
     tried = []
     write_part = clip_faces.write_part
 
@@ -132,41 +132,43 @@ def test_second_run_does_only_what_is_new(copied: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(clip_faces, "write_part", write)
     before = (out / "faces.csv").read_bytes()
-    assert extract(copied, out, QUICK, progress=False).failures == 3
+    assert extract_faces(copied, out, QUICK, progress=False).failures == 3
     assert tried == []
     assert (out / "faces.csv").read_bytes() == before
     # A clip that was downloaded again, a crop that was deleted, a record that was damaged: each is done again.
     (copied / "original_sequences/youtube/c23/videos/001.mp4").write_bytes(whole)
     next((out / "crops/youtube/c23/000").iterdir()).unlink()
     (out / ".parts/FaceSwap/c23/001_000.json").write_text("{")
-    assert extract(copied, out, QUICK, progress=False).failures == 2
+    assert extract_faces(copied, out, QUICK, progress=False).failures == 2
     assert sorted(set(tried)) == ["000.mp4", "001.mp4", "001_000.mp4"]
     assert (out / "faces.csv").read_bytes().startswith(before)
 
 
 def test_splits_are_those_of_the_table_as_it_is_now(copied: Path, tmp_path: Path) -> None:
-    extract(copied, tmp_path / "out", QUICK, progress=False)
+    extract_faces(copied, tmp_path / "out", QUICK, progress=False)
     clips = read_table(copied / "clips.csv", CLIP_COLUMNS)
     write_table(clips.assign(split="test"), copied / "clips.csv")
-    extract(copied, tmp_path / "out", QUICK, progress=False)
+    extract_faces(copied, tmp_path / "out", QUICK, progress=False)
     assert set(read_table(tmp_path / "out" / "faces.csv", FACE_COLUMNS)["split"]) == {"test"}
 
 
 def test_another_configuration_needs_another_folder(copied: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    extract(copied, out, QUICK, progress=False)
+    extract_faces(copied, out, QUICK, progress=False)
     wider = ExtractionConfig(frames=3, size=64, crop_scale=1.6, methods=("FaceSwap",), batch=2)
     with pytest.raises(InputError, match=r"crop_scale 1.3 instead of 1.6\); choose another folder, or --overwrite"):
-        extract(copied, out, wider, progress=False)
+        extract_faces(copied, out, wider, progress=False)
     before = read_table(out / "faces.csv", FACE_COLUMNS)
-    extract(copied, out, wider, progress=False, overwrite=True)
+    extract_faces(copied, out, wider, progress=False, overwrite=True)
     after = read_table(out / "faces.csv", FACE_COLUMNS)
     assert ((after["x2"] - after["x1"]) > (before["x2"] - before["x1"])).all()
     # Which clips, and on what hardware, is no matter of how they are cut.
-    extract(copied, out, ExtractionConfig(frames=3, size=64, crop_scale=1.6, batch=4, device="cpu"), progress=False)
+    extract_faces(
+        copied, out, ExtractionConfig(frames=3, size=64, crop_scale=1.6, batch=4, device="cpu"), progress=False
+    )
     (out / "extraction.json").write_text("broken")
     with pytest.raises(InputError, match="holds crops cut otherwise"):
-        extract(copied, out, wider, progress=False)
+        extract_faces(copied, out, wider, progress=False)
 
 
 def test_choice_of_clips(copied: Path, tmp_path: Path) -> None:
@@ -194,32 +196,32 @@ def test_choice_of_clips(copied: Path, tmp_path: Path) -> None:
 
 def test_folder_without_clips_csv(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no clips.csv; make it with `torchfakes clips"):
-        extract(tmp_path, tmp_path / "out", QUICK, progress=False)
+        extract_faces(tmp_path, tmp_path / "out", QUICK, progress=False)
     assert not (tmp_path / "out").exists()
 
 
 def test_table_without_clips(tmp_path: Path) -> None:
     write_table(pd.DataFrame(columns=CLIP_COLUMNS), tmp_path / "clips.csv")
     with pytest.raises(InputError, match="no clips for any compression; it holds no clips"):
-        extract(tmp_path, tmp_path / "out", QUICK, progress=False)
+        extract_faces(tmp_path, tmp_path / "out", QUICK, progress=False)
 
 
 def test_not_one_face_in_the_data_set(copied: Path, tmp_path: Path) -> None:
     for path in copied.rglob("*.mp4"):
         path.write_bytes(b"")
     with pytest.raises(InputError, match=r"not one face in 4 clips; the reasons are in .*failures\.csv"):
-        extract(copied, tmp_path / "out", QUICK, progress=False)
+        extract_faces(copied, tmp_path / "out", QUICK, progress=False)
     assert (tmp_path / "out" / "failures.csv").read_text().count("this file is empty") == 4
 
 
 def test_output_that_cannot_be_written(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot write there"):
-        extract(copied, tmp_path / "file" / "out", QUICK, progress=False)
+        extract_faces(copied, tmp_path / "file" / "out", QUICK, progress=False)
     # The disk fills up half-way: that ends the run; it is no clip's fault.
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match="cannot write there .No space left"):
-        extract(copied, tmp_path / "out", QUICK, progress=False)
+        extract_faces(copied, tmp_path / "out", QUICK, progress=False)
     assert not (tmp_path / "out" / "failures.csv").exists()
 
 
@@ -239,6 +241,6 @@ def test_unexpected_error_is_a_row_and_tried_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(clip_faces, "length", length)
-        assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 1
+        assert extract_faces(copied, tmp_path / "out", QUICK, progress=False).failures == 1
     assert "unexpected ZeroDivisionError: a bug" in (tmp_path / "out" / "failures.csv").read_text()
-    assert extract(copied, tmp_path / "out", QUICK, progress=False).failures == 0
+    assert extract_faces(copied, tmp_path / "out", QUICK, progress=False).failures == 0

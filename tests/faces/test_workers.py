@@ -15,7 +15,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import workers
 from torchfakes_utils.faces.clip import Group, Job
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.extraction import extract
+from torchfakes_utils.faces.extraction import extract_faces
 from torchfakes_utils.faces.workers import Workers, extract_in_worker
 
 QUICK = ExtractionConfig(frames=3, size=64)
@@ -23,7 +23,7 @@ QUICK = ExtractionConfig(frames=3, size=64)
 
 @pytest.mark.slow
 def test_two_workers_give_the_same(tiny_faces: Path, tiny_ffpp: Path, tmp_path: Path) -> None:
-    report = extract(tiny_ffpp, tmp_path / "a", ExtractionConfig(frames=4, size=64), workers=2, progress=False)
+    report = extract_faces(tiny_ffpp, tmp_path / "a", ExtractionConfig(frames=4, size=64), workers=2, progress=False)
     assert (report.clips, report.faces, report.failures) == (18, 72, 0)
     assert report.seconds > 0
     for name in ("faces.csv", "failures.csv"):
@@ -67,7 +67,7 @@ def test_real_scheduler_with_a_worker_killed_half_way(tiny_ffpp: Path, tmp_path:
     from threading import Thread
 
     write_clips(tiny_ffpp)
-    extract(tiny_ffpp, tmp_path / "alone", QUICK, progress=False)
+    extract_faces(tiny_ffpp, tmp_path / "alone", QUICK, progress=False)
     address, workers = cluster(2, tmp_path)
     out = tmp_path / "shared"
 
@@ -96,14 +96,14 @@ def test_scheduler_that_does_not_answer(tiny_ffpp: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(workers, "_PATIENCE", 1)
     for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:9"):
         with pytest.raises(InputError, match="no dask scheduler answers there"):
-            extract(tiny_ffpp, tmp_path, QUICK, Workers(scheduler=address), progress=False)
+            extract_faces(tiny_ffpp, tmp_path, QUICK, Workers(scheduler=address), progress=False)
 
 
 def test_several_workers_without_dask(tiny_ffpp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_clips(tiny_ffpp)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'torchfakes\[cluster\]'"):
-        extract(tiny_ffpp, tmp_path, QUICK, workers=2, progress=False)
+        extract_faces(tiny_ffpp, tmp_path, QUICK, workers=2, progress=False)
 
 
 def test_worker_that_does_not_see_the_folders(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
-from torchfakes_utils.faces.extraction import extract
+from torchfakes_utils.faces.extraction import extract_faces
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.inference.verdict import CANNOT_TELL
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
@@ -357,7 +357,7 @@ def test_a_clip_of_the_training_set_gives_the_very_crops_that_extraction_stored(
 
 
 def test_a_fake_looked_at_for_itself_is_cut_in_extraction_as_in_prediction(tiny_ffpp, tmp_path):
-    extract(tiny_ffpp, tmp_path, ExtractionConfig(frames=2, size=64, reuse=False), progress=False)
+    extract_faces(tiny_ffpp, tmp_path, ExtractionConfig(frames=2, size=64, reuse=False), progress=False)
     faces = read_table(tmp_path / "faces.csv", FACE_COLUMNS)
     row = faces[faces["label"] == 1].iloc[0]
     clips = read_table(tiny_ffpp / "clips.csv", CLIP_COLUMNS).set_index(CLIP_KEY)["path"]

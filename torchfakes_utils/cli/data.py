@@ -161,7 +161,7 @@ class Extract(Command):
         from torchfakes_utils.io import tables
 
         workers = Workers(self.workers, self.scheduler)
-        report = extraction.extract(self.root, self.out, self.config, workers, True, self.overwrite)
+        report = extraction.extract_faces(self.root, self.out, self.config, workers, True, self.overwrite)
         output.record(dataclasses.asdict(report))
         table, seconds = self.out / "faces.csv", report.seconds
         output.line(f"{report.faces} faces from {report.clips} clips in {seconds:.0f} s: {table}")

@@ -92,7 +92,7 @@ def _faces(order: Order) -> None:
     from torchfakes_utils.faces.config import ExtractionConfig
 
     config = ExtractionConfig(**order.settings)
-    extraction.extract(order.where.data, order.where.faces, config, progress=order.progress)
+    extraction.extract_faces(order.where.data, order.where.faces, config, progress=order.progress)
 
 
 def _train(order: Order, run: Path) -> None:

@@ -58,7 +58,7 @@ class ExtractionReport:
     seconds: float
 
 
-def extract(
+def extract_faces(
     root: Path | str,
     out: Path | str,
     config: ExtractionConfig = DEFAULTS,
