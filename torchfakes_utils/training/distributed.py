@@ -2,6 +2,8 @@
 
 Each computes its part of every batch; gradients, and batch norm's statistics, are those of the whole batch. So the same
 configuration gives the same run, on however many processes, but for the last digits of sums and for dropout.
+
+By hand, for Accelerate keeps a run in several files, most of them pickles, and shares no batch norm on CPUs.
 """
 
 import os
