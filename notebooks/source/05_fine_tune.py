@@ -48,7 +48,7 @@ crop = read_crop(course.faces_table("val").query("label == 1 and sharpness > 30"
 maps, channels = {}, []
 
 
-def look(name: str):
+def keep_output(name: str):
     """A hook that keeps the mean over channels of what the stage `name` puts out."""
 
     def hook(module, inputs, output):
@@ -59,7 +59,7 @@ def look(name: str):
 
 
 stages = ["conv2d_2b", "conv2d_4b", "repeat_1", "repeat_2", "block8"]
-hooks = [getattr(trained.backbone, name).register_forward_hook(look(name)) for name in stages]
+hooks = [getattr(trained.backbone, name).register_forward_hook(keep_output(name)) for name in stages]
 score = float(trained.probability(crop[None])[0])
 for hook in hooks:
     hook.remove()

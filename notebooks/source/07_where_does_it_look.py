@@ -180,12 +180,12 @@ plots.images(pictures, names, 3, "Same network, same face, same answer: three me
 from torchfakes_utils.course import widgets
 
 
-def look(face: int, layer: str, method: str, target: str):
-    return lesson_07.look(model, shown, face, layer, method, target)
+def draw(face: int, layer: str, method: str, target: str):
+    return lesson_07.heat_map_figure(model, shown, face, layer, method, target)
 
 
 widgets.explore(
-    look, face=(0, len(shown) - 1, 1, surest), layer=["repeat_2", *sizes], method=list(heat_maps.METHODS),
+    draw, face=(0, len(shown) - 1, 1, surest), layer=["repeat_2", *sizes], method=list(heat_maps.METHODS),
     target=["fake", "real"],
 )  # fmt: skip
 

@@ -87,7 +87,7 @@ pd.DataFrame(rows).T.rename_axis("detector").round(2)
 # %%
 rows = {}
 for number, patient in patients.items():
-    before, now = lesson_08.told(patient.validation), lesson_08.told(patient.test)
+    before, now = lesson_08.score_summary(patient.validation), lesson_08.score_summary(patient.test)
     rows[number] = {
         "AUC, validation": before["AUC"], "AUC, test": now["AUC"],
         "called fake, validation": before["called fake"], "called fake, test": now["called fake"],
@@ -186,7 +186,7 @@ import numpy as np
 
 for number, patient in patients.items():
     crops = patient.tested_on.sample(16, random_state=0)
-    alone, together = patient.ask(crops, together=1), patient.ask(crops, together=16)
+    alone, together = patient.scores(crops, together=1), patient.scores(crops, together=16)
     print(f"detector {number}: alone or in company, answers differ by {np.abs(alone - together).mean():.3f}")
 
 # %% [markdown]
@@ -275,10 +275,10 @@ lesson_08.check_diagnosis(diagnosis)
 # > good validation accuracy. What about the team's own suspect, blurred crops in training?
 
 # %%
-from torchfakes_utils.course.lab import SCORE_COLUMNS
+from torchfakes_utils.course.lab import LAB_COLUMNS
 from torchfakes_utils.io.tables import read_table
 
-scores = read_table(course.ensure("lab"), SCORE_COLUMNS)
+scores = read_table(course.ensure("lab"), LAB_COLUMNS)
 lesson_08.symptoms(scores)
 
 # %%
@@ -324,16 +324,16 @@ lesson_08.answers(scores)
 # > **Predict first.** Which three?
 
 # %%
-from torchfakes_utils.course import lab
+from torchfakes_utils.course import teams
 
 cured = {
-    1: patients[1].with_program(test=lab.normalised).test,  # normalise as in training
+    1: patients[1].with_program(test=teams.normalised).test,  # normalise as in training
     7: patients[7].with_program(training_mode=False).test,  # call eval()
     3: patients[3].test.assign(probability_fake=lambda own: 1 - own["probability_fake"]),  # it was P(real)
 }
 rows = {}
 for number, after in cured.items():
-    was, now = lesson_08.told(patients[number].test), lesson_08.told(after)
+    was, now = lesson_08.score_summary(patients[number].test), lesson_08.score_summary(after)
     rows[number] = {f"{what}, {when}": seen[what] for what in ("accuracy", "AUC")
                     for when, seen in (("before", was), ("after", now))}  # fmt: skip
 pd.DataFrame(rows).T.rename_axis("detector").round(2)
@@ -350,7 +350,7 @@ pd.DataFrame(rows).T.rename_axis("detector").round(2)
 # preprocessing with the weights, and draws pairs. That prevents some of the seven. An alarm catches what is left.
 #
 # **Exercise 2.** Write `alarm(patient)`, which returns `True` for a sick detector and `False` for a healthy one. Use
-# whatever you measured: `lesson_08.told(patient.test)`, `lesson_08.change(patient, label)`,
+# whatever you measured: `lesson_08.score_summary(patient.test)`, `lesson_08.change(patient, label)`,
 # `patient.inputs("test", patient.tested_on)`, `lesson_08.company(patient)`, `lesson_08.known_clips(patient)`,
 # `patient.batch_labels()`. It is tried on eight *other* detectors, trained from another seed.
 
@@ -370,7 +370,7 @@ lesson_08.check_alarm(alarm, strangers)
 #
 # ```python
 # def alarm(patient):
-#     test = lesson_08.told(patient.test)
+#     test = lesson_08.score_summary(patient.test)
 #     return (
 #         test["AUC"] < 0.4  # labels the other way round
 #         or max(lesson_08.change(patient, label) for label in (0, 1)) > 0.01  # training and test see other pictures
@@ -393,7 +393,7 @@ lesson_08.check_alarm(alarm, strangers)
 # ## Open challenge
 #
 # Make a ninth detector whose validation accuracy is above 0.9 and whose test accuracy is below 0.5, with a mistake
-# that is in *none* of the rows of section 7 and that no column of the chart gives away (`lab.CANDIDATES` shows how
+# that is in *none* of the rows of section 7 and that no column of the chart gives away (`teams.CANDIDATES` shows how
 # the others are made). Then add the column that does. You got somewhere if somebody else needs more than ten minutes
 # to find it.
 

@@ -47,7 +47,7 @@ fake_clip = data / test.loc[test["label"] == 1, "path"].iloc[0]
 real, fake = (read_frames(clip, [20])[1][0] for clip in (real_clip, fake_clip))  # (H, W, 3) uint8 each
 
 shown = [predictor.examine(real_clip), predictor.examine(fake_clip),
-         lesson_09.look_at(predictor, lesson_09.changed(real, light=0.25))]  # fmt: skip
+         lesson_09.examine_photo(predictor, lesson_09.changed(real, light=0.25))]  # fmt: skip
 titles = ["a real clip", "a fake clip", "a real face, at night"]
 lesson_09.verdicts_figure(shown, titles, predictor.threshold, "Three uploads, three kinds of answer")
 
@@ -135,7 +135,7 @@ photos = {"as it is": fake, "farther away": lesson_09.changed(fake, size=0.6), "
           "on its side": np.rot90(fake).copy()}  # fmt: skip
 print(f"{'':14s}{'obvious':>9s}   with the face found and cut as in training")
 for name, photo in photos.items():
-    answer = lesson_09.look_at(predictor, photo).prediction
+    answer = lesson_09.examine_photo(predictor, photo).prediction
     ours = answer.reason.partition(" (")[0].partition(";")[0]
     ours = ours if answer.probability_fake is None else f"{answer.probability_fake:.2f}"
     print(f"{name:14s}{obvious(photo):9.2f}   {ours}")
@@ -169,9 +169,9 @@ Image.fromarray(np.rot90(fake)).save(file, "JPEG", quality=95, exif=exif)
 
 with Image.open(file) as image:
     stored, displayed = np.asarray(image), np.asarray(ImageOps.exif_transpose(image))
-looks = [lesson_09.look_at(predictor, picture) for picture in (stored, displayed)]
+examined = [lesson_09.examine_photo(predictor, picture) for picture in (stored, displayed)]
 title = "One file; the note in it makes the difference"
-lesson_09.verdicts_figure(looks, ["as stored", "as displayed"], predictor.threshold, title)
+lesson_09.verdicts_figure(examined, ["as stored", "as displayed"], predictor.threshold, title)
 
 # %% [markdown]
 # There are more such traps than anybody remembers: colours for print, pictures with transparent parts, scans of 16
@@ -209,11 +209,11 @@ for number, (file, answer) in enumerate(zip(strangers, answers, strict=True), st
 
 # %%
 lights = [1.0, 0.7, 0.5, 0.35, 0.25, 0.15]
-looks = [lesson_09.look_at(predictor, lesson_09.changed(fake, light=light)) for light in lights]
-for light, look in zip(lights, looks, strict=True):
-    (frame,) = look.prediction.faces[0].frames if look.prediction.faces else (None,)
+examined = [lesson_09.examine_photo(predictor, lesson_09.changed(fake, light=light)) for light in lights]
+for light, upload in zip(lights, examined, strict=True):
+    (frame,) = upload.prediction.faces[0].frames if upload.prediction.faces else (None,)
     number = "no face found" if frame is None else f"the network says {frame.probability_fake:.2f}"
-    print(f"{light:4.0%} of the light: {number:26s} the verdict is: {look.prediction.verdict}")
+    print(f"{light:4.0%} of the light: {number:26s} the verdict is: {upload.prediction.verdict}")
 
 # %% [markdown]
 # When the detector was trained, the range of what its training crops looked like was stored with the weights
@@ -233,9 +233,9 @@ widgets.explore(change, light=(0.1, 1.8, 0.1, 1.0), blur=(0.0, 6.0, 0.5, 0.0), s
 # %%
 changes = {"as it is": {}, "dark": {"light": 0.25}, "bright": {"light": 1.7}, "out of focus": {"blur": 4},
            "far away": {"size": 0.25}}  # fmt: skip
-looks = [lesson_09.look_at(predictor, lesson_09.changed(fake, **change)) for change in changes.values()]
+examined = [lesson_09.examine_photo(predictor, lesson_09.changed(fake, **change)) for change in changes.values()]
 title = "One forged face: a verdict only where it looks like training"
-lesson_09.verdicts_figure(looks, list(changes), predictor.threshold, title)
+lesson_09.verdicts_figure(examined, list(changes), predictor.threshold, title)
 
 # %% [markdown]
 # **What we saw.** In the dark the network does not hesitate, it turns: the forgery becomes "real" to it, surely and
@@ -248,9 +248,9 @@ lesson_09.verdicts_figure(looks, list(changes), predictor.threshold, title)
 from skimage.data import astronaut
 
 honest = astronaut()[:320, 64:384]
-look = lesson_09.look_at(predictor, honest)
+upload = lesson_09.examine_photo(predictor, honest)
 title = "A real photograph, judged by a detector that never saw one"
-lesson_09.verdicts_figure([look], ["NASA's portrait of Eileen Collins"], predictor.threshold, title)
+lesson_09.verdicts_figure([upload], ["NASA's portrait of Eileen Collins"], predictor.threshold, title)
 
 # %% [markdown]
 # The portrait is sharp, well lit, large, and within every range. Whatever the verdict above says, it comes from a

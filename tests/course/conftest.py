@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from torchfakes_utils.course import lab
+from torchfakes_utils.course import lab, teams
+from torchfakes_utils.course.patients import Patient
 from torchfakes_utils.course.steps import STEPS
 
 from helpers.crops import make_faces
@@ -57,11 +58,11 @@ def built(faces_csv, tmp_path_factory):
     """The whole lab on crops of noise, whose fakes are redder: one seed, seconds."""
     out = tmp_path_factory.mktemp("runs") / "lab"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lab, "TRAINING", lab.TRAINING | TINY)
+        patch.setattr(teams, "TRAINING", teams.TRAINING | TINY)
         lab.build(faces_csv, out, seeds=(0,), workers=1, progress=False)
         yield out
 
 
 @pytest.fixture(scope="module")
 def patients(faces_csv, built):
-    return {name: lab.Patient(name, 0, faces_csv, built) for name in lab.CANDIDATES}
+    return {name: Patient(name, 0, faces_csv, built) for name in teams.CANDIDATES}

@@ -4,7 +4,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from torchfakes_utils.course import lesson_01
 from torchfakes_utils.datasets import faceforensics
@@ -65,10 +64,17 @@ def test_masks_are_known_and_reals_are_found(data):
 def test_figures_of_faces_are_drawn_with_and_without_masks(data):
     root, clips = data
     family = lesson_01.family_figure(root, clips, "000", "c23", index=1)
-    assert isinstance(family, Figure) and len(family.axes) == 6
-    for method in ("FaceSwap", "FaceShifter"):
-        assert len(lesson_01.forgery_figure(root, clips, "000", method, "c40", index=1).axes) == 4
-    assert len(lesson_01.compression_figure(root, clips, "000", "FaceSwap", index=1).axes) == 6
+    titles = [ax.get_title() for ax in family.axes]
+    assert titles == ["target 000", "FaceShifter", "FaceSwap", "source 003", "its mask", "its mask"]
+    face, _, mask = (family.axes[place].images[0].get_array() for place in (0, 4, 5))
+    assert face.shape == mask.shape and mask.max() == 255 and mask.min() == 0  # cut where the mask is, and wider
+    for method, story in (("FaceSwap", "000 wears the face of 003"), ("FaceShifter", "000 wears the face of 003")):
+        figure = lesson_01.forgery_figure(root, clips, "000", method, "c40", index=1)
+        assert [ax.get_title() for ax in figure.axes[:3]] == ["target 000", "source 003", f"{method} 000_003"]
+        assert figure._suptitle.get_text() == f"000_003: {story} (c40)"
+        assert bool(figure.axes[3].collections) == (method == "FaceSwap")  # the mask's outline
+    rows = lesson_01.compression_figure(root, clips, "000", "FaceSwap", index=1).axes
+    assert [ax.get_title() for ax in rows[1::3]] == ["FaceSwap, c23", "FaceSwap, c40"]
     with pytest.raises(InputError, match="Deepfakes"):
         lesson_01.forgery_figure(root, clips, "000", "Deepfakes", "c23")
 

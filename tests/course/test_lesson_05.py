@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
 from torchfakes_utils.course import lesson_05
 from torchfakes_utils.course.live import LivePlot
@@ -69,20 +68,46 @@ def test_no_batch_fits_where_the_weights_alone_are_too_much():
     assert lesson_05.largest_batch(1e6, 10**9, card=4.0) == 0
 
 
-def test_figures_draw():
-    row = {"val_auc": 0.5, "predicted_fake_rate": 1.0}
+def test_a_journey_shows_the_crop_each_stage_and_the_answer():
+    axes = lesson_05.journey(np.zeros((160, 160, 3), np.uint8), {"stem": np.eye(3)}, [7], 0.4).axes
+    assert [ax.get_title() for ax in axes] == ["the crop\n160 × 160 × 3", "stem\n3 × 3 × 7", "P(fake)\none number"]
+    np.testing.assert_array_equal(axes[1].images[0].get_array(), np.eye(3))
+    assert axes[2].texts[0].get_text() == "0.40"
+
+
+def test_a_stage_has_a_bar_of_its_parameters_and_the_shape_of_its_output():
+    ax = lesson_05.parameter_bars(["a", "b"], [(3, 2, 4), (1,)], [1000, 2]).axes[0]
+    assert [bar.get_width() for bar in ax.patches] == [1000, 2]
+    assert [text.get_text() for text in ax.texts] == ["1,000 → 2 × 4 px × 3", "2 → 1"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"] and ax.yaxis_inverted()
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_run_under_way_shows_what_there_is_and_the_rates_to_come(epochs):
+    rows = [{"val_auc": 0.5, "predicted_fake_rate": 1.0}, {"val_auc": 0.8, "predicted_fake_rate": 0.6}][:epochs]
+    left, middle, right = lesson_05.learning_curve([0.7, 0.6][:epochs], rows, 3, [0, 1, 0]).axes
+    assert list(left.lines[0].get_ydata()) == [0.7, 0.6][:epochs]
+    assert [list(line.get_ydata()) for line in middle.lines[:2]] == [[0.5, 0.8][:epochs], [1.0, 0.6][:epochs]]
+    assert list(right.lines[0].get_ydata()) == [0, 1, 0] and len(right.lines[1].get_ydata()) == epochs
+
+
+def test_a_history_stands_beside_what_costs_nothing():
     names = ["train_loss", "val_loss", "val_auc", "val_auc_clip", "val_accuracy", "val_balanced_accuracy"]
-    history = pd.DataFrame({name: [0.7, 0.6] for name in [*names, "predicted_fake_rate", "always_fake_accuracy"]})
-    drawn = [
-        lesson_05.journey(np.zeros((160, 160, 3), np.uint8), {"a": np.eye(3)}, [7], 0.4),
-        lesson_05.parameter_bars(["a", "b"], [(3, 2, 2), (1,)], [10, 2]),
-        lesson_05.loss_curves({"a": [1.0, 0.1], "b": [1.0, 0.1], "c": [9.0, 9.0]}, "t", ["k", "r", "b"]),
-        lesson_05.learning_curve([], [], 3, [0, 1, 0]),
-        lesson_05.learning_curve([0.7, 0.6], [row, row], 3, [0, 1, 0]),
-        lesson_05.history_figure(history.assign(epoch=[1, 2])),
-        lesson_05.memory_bars([16, 32], 2**30, 10**7),
-    ]
-    assert all(isinstance(figure, Figure) for figure in drawn)
+    history = pd.DataFrame({name: [0.7, 0.6] for name in [*names, "predicted_fake_rate"]})
+    axes = lesson_05.history_figure(
+        history.assign(epoch=[1, 2], always_fake_accuracy=0.8, val_auc_clip=[0.5, 0.9])
+    ).axes
+    assert [line.get_ydata()[0] for line in (ax.lines[-1] for ax in axes)] == [pytest.approx(np.log(2)), 0.5, 0.8]
+    assert list(axes[1].lines[0].get_ydata()) == [0.5, 0.9]
+    assert {"by clip", "by frame"} < {text.get_text() for text in axes[1].texts}
+
+
+def test_a_batch_that_does_not_fit_is_hatched():
+    ax = lesson_05.memory_bars([1, 4, 16], 2**30, 10**6, card=8.0).axes[0]
+    activations = ax.patches[3:]
+    assert [bar.get_height() for bar in activations] == [1, 4, 16]
+    assert [bool(bar.get_hatch()) for bar in activations] == [False, False, True]
+    assert "about 7 a batch" in (ax.get_title() or ax.get_title("left"))
 
 
 def test_names_at_the_ends_of_lines_do_not_overlap():

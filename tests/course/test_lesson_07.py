@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.figure import Figure
+from matplotlib.colors import to_rgb
 
-from torchfakes_utils.course import lesson_07
+from torchfakes_utils.course import lesson_07, plots
 from torchfakes_utils.crops.table import load_faces
-from torchfakes_utils.explanation.regions import face_regions
+from torchfakes_utils.explanation.regions import REGIONS, face_regions
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
@@ -29,12 +29,16 @@ def test_pairs_show_people_and_methods_in_turn(tiny_faces):
     assert len(lesson_07.varied_pairs(faces, 100)) == 12
 
 
-def test_pictures_have_the_photo_s_shape():
+def test_borders_are_drawn_and_the_rest_is_darkened():
     photo = np.full((160, 160, 3), 200, np.uint8)
     painted = lesson_07.paint_regions(photo, face_regions(UPRIGHT))
     drawn = lesson_07.outline(photo, face_regions(UPRIGHT) == 0)
-    assert painted.shape == drawn.shape == photo.shape and painted.dtype == drawn.dtype == np.uint8
-    assert (photo == 200).all()
+    regions = face_regions(UPRIGHT)
+    outside = regions == REGIONS.index("outside")
+    assert set(np.unique(painted[outside])) == {100, 255} and set(np.unique(painted[~outside])) == {200, 255}
+    assert (drawn[regions == 0] == 200).all()  # what is inside the outline stays
+    edge = (drawn == np.round(255 * np.array(to_rgb(plots.FAKE)))).all(axis=2)
+    assert edge.any() and not edge[regions == 0].any() and (photo == 200).all()
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +47,16 @@ def detector():
     return Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
 
 
-def test_figures(detector, tiny_faces):
+def test_a_heat_map_stands_between_its_crop_and_both_together(detector, tiny_faces):
     faces = load_faces(tiny_faces / "faces.csv").head(2)
-    assert isinstance(lesson_07.look(detector, faces, 1, "repeat_2", "layer-cam", "real"), Figure)
+    crop, heat, both = lesson_07.heat_map_figure(detector, faces, 1, "repeat_2", "layer-cam", "real").axes
+    assert crop.get_title() == "real" and heat.get_title() == "layer-cam at repeat_2: “real”"
+    shown = [ax.images[0].get_array() for ax in (crop, heat, both)]
+    np.testing.assert_array_equal(shown[0], plots.face(faces["file"].iloc[1]))
+    assert shown[1].shape == shown[2].shape == shown[0].shape and (shown[2] != shown[0]).any()
+
+
+def test_a_ratio_is_drawn_with_its_interval_and_a_dark_map_is_left_out():
     values = np.array([[1.0, 0.8, 1.2], [2.0, 1.5, 2.5], [np.nan, np.nan, np.nan]])
     series = [("real", "blue", "o", values), ("fake", "red", "X", values + 0.1)]
     figure = lesson_07.ratio_figure(["a", "b", "c"], {"one": series, "two": series[:1]}, "a title")
@@ -53,17 +64,34 @@ def test_figures(detector, tiny_faces):
         {"chance", "real", "fake"},
         {"chance", "real"},
     ]
+    left = figure.axes[0]
+    np.testing.assert_array_equal(left.lines[1].get_xdata(), values[:, 0])
+    ends = [segment[:, 0].tolist() for segment in left.collections[0].get_segments()[:2]]
+    assert ends == [[0.8, 1.2], [1.5, 2.5]] and left.lines[0].get_xdata()[0] == 1
     dark = np.full((3, 3), np.nan)
     figure = lesson_07.ratio_figure(["a", "b", "c"], {"": [("dark", "blue", "o", dark)]}, "a title")
     assert [text.get_text().strip() for text in figure.axes[0].texts] == ["chance"]
+
+
+def test_agreement_has_a_panel_a_measure_and_a_row_a_map():
     agreement = pd.DataFrame([
-        {"map": name, "measure": measure, "value": 0.5, "low": 0.4, "high": 0.6}
-        for name in ("trained", "centre prior") for measure in ("one", "two")
+        {"map": name, "measure": measure, "value": value, "low": value - 0.1, "high": value + 0.1}
+        for measure, values in (("one", (0.5, 0.3)), ("two", (0.4, 0.6)))
+        for name, value in zip(("trained", "centre prior"), values, strict=True)
     ])  # fmt: skip
-    assert isinstance(lesson_07.agreement_figure(agreement, ["one", "two"], "t"), Figure)
+    axes = lesson_07.agreement_figure(agreement, ["one", "two"], "t").axes
+    assert [ax.get_title() for ax in axes] == ["one", "two"]
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == ["trained", "centre prior"]
+    assert [[line.get_xdata()[0] for line in ax.lines] for ax in axes] == [[0.5, 0.3], [0.4, 0.6]]
+
+
+def test_randomisation_has_a_curve_a_method_named_at_its_end():
     randomised = pd.DataFrame({"changed": ["nothing", "head", "block8 to head"], "rank_correlation": [1.0, 0.5, 0.1],
-                            "low": [1.0, 0.4, 0.0], "high": [1.0, 0.6, 0.2]})  # fmt: skip
-    assert isinstance(lesson_07.randomisation_figure({"grad-cam": randomised, "layer-cam": randomised}, "t"), Figure)
+                               "low": [1.0, 0.4, 0.0], "high": [1.0, 0.6, 0.2]})  # fmt: skip
+    ax = lesson_07.randomisation_figure({"grad-cam": randomised, "layer-cam": randomised}, "t").axes[0]
+    assert [line.get_ydata().tolist() for line in ax.lines[:2]] == [[1.0, 0.5, 0.1]] * 2
+    assert [text.get_text().strip() for text in ax.texts] == ["grad-cam", "layer-cam"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["nothing", "head", "block8"]
 
 
 @pytest.mark.parametrize(

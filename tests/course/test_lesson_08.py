@@ -5,9 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.figure import Figure
 
-from torchfakes_utils.course import lab, lesson_08
+from torchfakes_utils.course import lesson_08
+from torchfakes_utils.course.lab import LAB_COLUMNS
+from torchfakes_utils.course.patients import PATIENTS
+from torchfakes_utils.course.teams import CANDIDATES
 
 matplotlib.use("Agg")
 
@@ -16,12 +18,12 @@ RIGHT = {1: "range", 2: "split", 3: "labels", 4: "healthy", 5: "blur", 6: "imbal
 
 @pytest.fixture(scope="module")
 def ward(patients):
-    return {number: patients[name] for number, name in enumerate(lab.PATIENTS, 1)}
+    return {number: patients[name] for number, name in enumerate(PATIENTS, 1)}
 
 
 def test_what_scores_say():
     scores = pd.DataFrame({"label": [0, 0, 1, 1, 1, 1], "probability_fake": [0.1, 0.6, 0.7, 0.8, 0.9, 0.2]})
-    told = lesson_08.told(scores)
+    told = lesson_08.score_summary(scores)
     assert told["accuracy"] == pytest.approx(4 / 6) and told["balanced"] == pytest.approx((1 / 2 + 3 / 4) / 2)
     assert told["AUC"] == pytest.approx(7 / 8) and told["called fake"] == pytest.approx(4 / 6)
 
@@ -72,23 +74,47 @@ def made_up_scores():
                 for label in (0, 1, 1):
                     score = 0.2 + 0.6 * label if candidate == "healthy" or stage == "validation" else 0.8 - 0.6 * label
                     rows.append([candidate, seed, stage, "m", "c23", "x", 0, label, score + rng.uniform(-0.1, 0.1)])
-    return pd.DataFrame(rows, columns=lab.SCORE_COLUMNS)
+    return pd.DataFrame(rows, columns=LAB_COLUMNS)
 
 
 def test_symptoms_are_means_and_ranges_over_seeds():
     table = lesson_08.symptoms(made_up_scores())
-    assert list(table.index) == [lab.CANDIDATES[name].name for name in ("healthy", "labels")]
+    assert list(table.index) == [CANDIDATES[name].name for name in ("healthy", "labels")]
     plain = table.map(lambda text: text.replace("\u2060", ""))
     assert plain["test AUC"].tolist() == ["1.00 (1.00–1.00)", "0.00 (0.00–0.00)"]
     assert plain["called fake"].tolist() == ["0.67 (0.67–0.67)", "0.33 (0.33–0.33)"]
 
 
-def test_figures_draw(ward):
-    drawn = [
-        lesson_08.screen(ward[5], 2), lesson_08.histograms(ward[3]), lesson_08.through_the_stages(ward[1], 0),
-        lesson_08.answers(made_up_scores()),
-    ]  # fmt: skip
-    assert all(isinstance(figure, Figure) for figure in drawn)
+def test_a_screen_shows_reals_above_fakes_and_what_is_said_of_each(ward):
+    figure = lesson_08.screen(ward[5], 2)
+    test = ward[5].test.set_index("file")["probability_fake"]
+    assert len(figure.axes) == 4
+    for ax in figure.axes:
+        word, score = ax.get_title().removeprefix("it says ").split(", ")
+        assert word == ("fake" if float(score) >= 0.5 else "real") and (abs(test - float(score)) < 0.006).any()
+    accuracy = lesson_08.score_summary(ward[5].validation)["accuracy"]
+    assert figure._suptitle.get_text().startswith(f"Validation accuracy {accuracy:.0%}.")
+
+
+def test_histograms_stand_stage_by_stage_below_their_figures(ward):
+    figure = lesson_08.histograms(ward[3])
+    for ax, scores in zip(figure.axes, (ward[3].validation, ward[3].test), strict=True):
+        assert f"AUC {lesson_08.score_summary(scores)['AUC']:.2f}" in (ax.get_title() or ax.get_title("left"))
+
+
+def test_the_stages_show_one_file_twice_and_the_difference(ward):
+    titles = [ax.get_title() for ax in lesson_08.through_the_stages(ward[1], 0).axes]
+    low, high = map(float, titles[1].removeprefix("test: ").split(" to "))
+    assert low >= 0 and high <= 1  # detector 1 gets the wrong range at test
+    assert float(titles[0].removeprefix("training: ").split(" to ")[0]) < 0
+    assert float(titles[2].split(": ")[1]) > 0.1
+
+
+def test_answers_have_a_row_a_candidate_and_a_point_a_seed():
+    ax = lesson_08.answers(made_up_scores()).axes[0]
+    names = [CANDIDATES[name].name for name in ("healthy", "labels")]
+    assert [text.get_text() for text in ax.get_yticklabels()] == names
+    assert [list(line.get_xdata()) for line in ax.lines[:4]] == [[0, 0], [1, 1], [1, 1], [0, 0]]
 
 
 # --- exercises

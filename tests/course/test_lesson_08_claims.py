@@ -4,12 +4,13 @@ import pandas as pd
 import pytest
 
 from torchfakes_utils import course
-from torchfakes_utils.course import lab, lesson_08
+from torchfakes_utils.course import lesson_08
+from torchfakes_utils.course.patients import PATIENTS
 
 
 def solution(patient):
     """As the lesson gives it."""
-    test = lesson_08.told(patient.test)
+    test = lesson_08.score_summary(patient.test)
     return (
         test["AUC"] < 0.4
         or max(lesson_08.change(patient, label) for label in (0, 1)) > 0.01
@@ -25,7 +26,7 @@ def test_what_the_lesson_says_of_the_real_lab_holds(capsys):
     scores = pd.read_csv(course.ensure("lab", progress=False))
     seen = pd.DataFrame(
         {
-            (candidate, stage): pd.DataFrame([lesson_08.told(own) for _, own in part.groupby("seed")]).mean()
+            (candidate, stage): pd.DataFrame([lesson_08.score_summary(own) for _, own in part.groupby("seed")]).mean()
             for (candidate, stage), part in scores.groupby(["candidate", "stage"])
         }
     ).T
@@ -43,7 +44,5 @@ def test_what_the_lesson_says_of_the_real_lab_holds(capsys):
     assert seen.loc["blurred fakes", "validation"]["accuracy"] > 0.9 and seen.loc["labels", "test"]["AUC"] < 0.3
     assert seen.loc["frames apart", "validation"]["accuracy"] > 0.95
     assert abs(seen.loc["frames apart", "test"]["AUC"] - 0.5) < 0.15
-    lesson_08.check_alarm(
-        solution, [course.broken_detector(number, seed=1) for number in range(1, len(lab.PATIENTS) + 1)]
-    )
+    lesson_08.check_alarm(solution, [course.broken_detector(number, seed=1) for number in range(1, len(PATIENTS) + 1)])
     assert "All of them" in capsys.readouterr().out

@@ -61,14 +61,17 @@ def test_photos_change_as_asked(portraits):
 
 
 def test_pictures_show_the_verdict_the_score_and_the_threshold(predictor, clips, portraits):
-    looks = [predictor.examine(clips[0], 4), lesson_09.look_at(predictor, lesson_09.changed(portraits[0], light=0.1))]
-    figure = lesson_09.verdicts_figure(looks, ["a", "b"], 0.4, "title")
+    examined = [
+        predictor.examine(clips[0], 4),
+        lesson_09.examine_photo(predictor, lesson_09.changed(portraits[0], light=0.1)),
+    ]
+    figure = lesson_09.verdicts_figure(examined, ["a", "b"], 0.4, "title")
     assert len(figure.axes) == 4 and [ax.get_xlabel() for ax in figure.axes[2:]] == ["fake", "cannot tell"]
     assert len(figure.axes[0].patches) == 1
     assert figure.axes[2].lines[0].get_xdata()[0] == 0.4
-    curves = lesson_09.curves_figure(looks[:1], ["a"], 0.4, "title")
+    curves = lesson_09.curves_figure(examined[:1], ["a"], 0.4, "title")
     times = curves.axes[0].lines[1].get_xdata()
-    assert list(times) == [frame.time for frame in looks[0].prediction.faces[0].frames]
+    assert list(times) == [frame.time for frame in examined[0].prediction.faces[0].frames]
     assert "cannot tell" in lesson_09.changed_figure(predictor, portraits[0], 0.1, 0, 1).axes[1].get_xlabel()
     plt.close("all")
 

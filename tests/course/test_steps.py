@@ -5,7 +5,7 @@ import json
 import pytest
 
 from torchfakes_utils import course
-from torchfakes_utils.course import lab
+from torchfakes_utils.course import teams
 from torchfakes_utils.course.steps import STEPS, Order
 
 
@@ -47,6 +47,6 @@ def test_settings_reach_the_training(home, monkeypatch, name, folder):
 def test_another_way_of_a_team_makes_the_lab_anew(home, monkeypatch):
     before = json.dumps(STEPS["lab"].settings(course.paths()))
     assert "Meso4" in before and " at 0x" not in before  # no address, which would change with every process
-    blurred = lab.Way("every training crop blurred", training=lab.Blurred(2.0))
-    monkeypatch.setitem(lab.CANDIDATES, "blurred", blurred)
+    blurred = teams.Way("every training crop blurred", training=teams.Blurred(2.0))
+    monkeypatch.setitem(teams.CANDIDATES, "blurred", blurred)
     assert json.dumps(STEPS["lab"].settings(course.paths())) != before

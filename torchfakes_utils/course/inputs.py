@@ -8,7 +8,7 @@ from torchfakes_utils.course.state import ensure
 if TYPE_CHECKING:
     import pandas as pd
 
-    from torchfakes_utils.course.lab import Patient
+    from torchfakes_utils.course.patients import Patient
     from torchfakes_utils.models.detector import Detector
 
 
@@ -40,7 +40,7 @@ def broken_detector(number: int, seed: int = 0) -> "Patient":
     Raises:
         InputError: there is no such number or seed.
     """
-    from torchfakes_utils.course import lab
+    from torchfakes_utils.course.patients import patient
 
     scores = ensure("lab")
-    return lab.patient(number, seed, paths().faces_csv, scores.parent)
+    return patient(number, seed, paths().faces_csv, scores.parent)

@@ -1,244 +1,26 @@
-"""The lab of lesson 08: teams that train the same small network on the same crops, each doing one thing wrong.
+"""The lab of lesson 08: every team trains and tests, some at a time; what is there already is kept."""
 
-A `Way` says how a team works, from the crops to what its test program prints; its defaults are how it should be done.
-Every candidate for the first project's failure is one `Way`, run with the same seeds and the same budget.
-"""
-
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
-from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, augment, draw
-from torchfakes_utils.crops.samplers import SAMPLERS
-from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import limit_frames
-from torchfakes_utils.errors import InputError
+from torchfakes_utils.course import teams
+from torchfakes_utils.course.patients import TRAINED_AS, Patient, detector_folder
+from torchfakes_utils.course.teams import CANDIDATES, SEEDS
+from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY, write_table
-from torchfakes_utils.models.detector import Detector, load, save
-from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.detector import save
 from torchfakes_utils.models.run_files import DETECTOR_FILE, SCORES_FILE
-from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import Batch, load_crops
-from torchfakes_utils.training.trainer import Trainer
 
-# Small enough that all teams together take a few minutes. In float32 and in one thread, so that it matters little
-# which processor they work on.
-TRAINING: dict[str, Any] = {
-    "architecture": "Meso4", "image_size": 96, "dropout": 0.0, "pretrained": None, "learning_rate": 3e-3, "epochs": 8,
-    "crops_per_epoch": 448, "val_frames_per_clip": 1, "device": "cpu", "mixed_precision": "off",
-}  # fmt: skip
-SEEDS = (0, 1, 2)
-FRAMES = 4  # of a clip that are scored
-STAGES = ("training", "validation", "test")
-SCORE_COLUMNS = ["candidate", "seed", "stage", *CLIP_KEY, "frame", "label", "probability_fake"]
-
-Inputs = Callable[[Preprocessing, torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-# --- what can be done with crops on their way to the network: (B, 3, S, S) uint8 and labels (B,) to float32
-
-
-def normalised(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-    """As it should be: (x - 127.5) / 128."""
-    return preprocessing.normalise(crops)
-
-
-def zero_to_one(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-    """What torchvision's ToTensor gives where nobody normalises after it."""
-    return crops / 255
-
-
-def closer(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-    """Cut without the margin: the inner 1 / 1.3 of the crop, which is the face box itself."""
-    edge = crops.shape[-1]
-    inner = round(edge / 1.3)
-    return preprocessing.normalise(functional.resize(functional.center_crop(crops, [inner]), [edge], antialias=True))
-
-
-@dataclass
-class Changed:
-    """Crops that go through an augmentation first: all of them, or those of one class."""
-
-    recipe: Augmentation
-    only: int | None = None
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0), repr=False)
-
-    def __call__(self, preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) uint8 to float32."""
-        changed = augment(crops, draw(self.recipe, len(crops), self.generator))
-        if self.only is not None:
-            changed = torch.where((labels == self.only)[:, None, None, None], changed, crops)
-        return preprocessing.normalise(changed)
-
-
-@dataclass(frozen=True)
-class Blurred:
-    """Crops that are blurred by a Gaussian of so many pixels: all of them, or those of one class."""
-
-    sigma: float
-    only: int | None = None
-
-    def __call__(self, preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) uint8 to float32."""
-        drawn = draw(Augmentation(), len(crops))
-        ours = torch.ones(len(crops), dtype=torch.bool) if self.only is None else labels == self.only
-        return preprocessing.normalise(augment(crops, drawn | {"blur": self.sigma * ours.float()}))
-
-
-# --- teams
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a team works; the defaults are how it should be done.
-
-    Attributes:
-        name: a few words.
-        training, validation, test: what happens to crops on their way to the network.
-        config: what differs in training.
-        by_frame: training and validation share clips: their crops are shuffled together and dealt anew.
-        apart: real crops are of some people, fakes of the others; not at test.
-        fake: the label of a fake in training. `ImageFolder` makes it 0; what the network gives is then P(real).
-        guide: the column of the history that chooses the epoch, an accuracy; None takes the last one.
-        training_mode: the network is left in training mode at test, where crops come one by one.
-    """
-
-    name: str
-    training: Inputs = normalised
-    validation: Inputs = normalised
-    test: Inputs = normalised
-    config: dict[str, Any] = field(default_factory=dict)
-    by_frame: bool = False
-    apart: bool = False
-    fake: int = 1
-    guide: str | None = None
-    training_mode: bool = False
-
-
-# Gaussian noise to make the rarer class's pictures "new": what is meant to add variety adds a mark.
-_NOISY = Augmentation(noise=12.0, share=1.0)
-
-CANDIDATES: dict[str, Way] = {
-    "healthy": Way("everything as it should be"),
-    "unfiltered": Way("blurred crops kept in training", config={"min_sharpness": 0.0}),
-    "blurred": Way("every training crop blurred", training=Blurred(1.0)),
-    "blurred fakes": Way(
-        "fakes blurred, in training and validation", training=Blurred(1.0, only=1), validation=Blurred(1.0, only=1)
-    ),
-    "augmented": Way(
-        "the first project's augmentation in training", training=Changed(AUGMENTATIONS["first-project"])
-    ),
-    "augmented reals": Way(
-        "noise on the reals, in training and validation", training=Changed(_NOISY, only=0),
-        validation=Changed(_NOISY, only=0),
-    ),
-    "mode": Way("eval() forgotten at test", training_mode=True),
-    "range": Way("0…1 at test instead of -1…1", test=zero_to_one),
-    "crop": Way("a closer crop at test", test=closer),
-    "labels": Way("ImageFolder's labels, fake = 0", fake=0),
-    "unbalanced": Way("four fakes to a real", config={"sampling": "uniform"}),
-    "imbalance": Way("four fakes to a real, chosen by accuracy", config={"sampling": "uniform"}, guide="val_accuracy"),
-    "imbalance and labels": Way(
-        "the same, and ImageFolder's labels", config={"sampling": "uniform"}, guide="val_accuracy", fake=0
-    ),
-    "frames": Way("split by frame", by_frame=True),
-    "frames apart": Way("split by frame, nobody both real and fake", by_frame=True, apart=True),
-}  # fmt: skip
-
-# Candidates that share their training: what differs comes later.
-_TRAINED_AS = {"mode": "healthy", "range": "healthy", "crop": "healthy"}
-
-# Which detector `broken_detector` hands out under which number. (You are reading the solution.)
-PATIENTS = (
-    "range", "frames apart", "labels", "healthy", "blurred fakes", "imbalance", "mode", "augmented reals",
-)  # fmt: skip
-
-
-class _Team(Trainer):
-    """The package's loop, with the team's own way of feeding it."""
-
-    way: Way
-
-    def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        images = self.way.training(self.detector.preprocessing, batch.images, batch.labels)
-        labels = batch.labels if self.way.fake else 1 - batch.labels
-        return images.contiguous(memory_format=torch.channels_last), labels
-
-
-def train_team(way: Way, faces: pd.DataFrame, preprocessing: Preprocessing, seed: int) -> Detector:
-    """Train as a team does; `faces` are its own, from `rows_of`."""
-    config = TrainingConfig(**TRAINING | {"seed": seed} | way.config)
-    team = _Team(faces, preprocessing, config)
-    team.way = copy.deepcopy(way)  # augmentation draws from the same numbers whichever team came before
-    best, chosen = -np.inf, team.detector
-    while len(team.progress.history) < config.epochs:
-        row = team.epoch()
-        if way.guide is None:
-            continue
-        # The loop validates with fake = 1; a team whose labels are the other way round reads the opposite accuracy.
-        seen = row[way.guide] if way.fake else 1 - row[way.guide]
-        if seen > best:
-            best, chosen = seen, copy.deepcopy(team.detector)
-    return chosen.to(memory_format=torch.contiguous_format).eval()
-
-
-def rows_of(way: Way, faces: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The table with the team's own column `split`; the test split is everybody's."""
-    rng, mine = np.random.default_rng(seed), faces["split"].isin(["train", "val"]).to_numpy()
-    if way.by_frame:
-        share = (faces["split"] == "val").sum() / mine.sum()
-        faces = faces.assign(split=faces["split"].mask(mine, np.where(rng.random(len(faces)) < share, "val", "train")))
-    if way.apart:
-        people = np.sort(faces.loc[mine, "target_id"].unique())
-        filmed = faces["target_id"].isin(rng.permutation(people)[::2])
-        faces = faces.assign(split=faces["split"].mask(mine & (filmed != (faces["label"] == 0)), "not theirs"))
-    return faces
-
-
-@torch.no_grad()
-def ask(
-    way: Way,
-    detector: Detector,
-    store: CropStore,
-    faces: pd.DataFrame,
-    stage: str = "test",
-    together: int | None = None,
-) -> np.ndarray:
-    """What the team's program says is P(fake), (N,).
-
-    Args:
-        way: the team's.
-        detector: the team's.
-        store: where the crops are.
-        faces: rows of `faces.csv` with the column `file`.
-        stage: "validation" or "test".
-        together: crops in a batch; None is what the team does, one by one where the mode makes a difference.
-    """
-    detector = copy.deepcopy(detector)  # in training mode, to look is to change
-    testing = stage == "test"
-    detector.train(way.training_mode and testing)
-    together = together or (1 if detector.training else 64)
-    prepare, labels = copy.deepcopy(getattr(way, stage)), torch.tensor(faces["label"].to_numpy())
-    crops, _ = store.read(store.rows(faces))
-    parts = zip(crops.split(together), labels.split(together), strict=True)
-    given = torch.cat([detector(prepare(detector.preprocessing, *part)).sigmoid() for part in parts])
-    # In validation the team compares with its own labels. At test a program, or a person, takes 1 for fake.
-    return (given if way.fake or testing else 1 - given).double().numpy()
-
-
-# --- all of them
+LAB_COLUMNS = ["candidate", "seed", "stage", *CLIP_KEY, "frame", "label", "probability_fake"]
 
 
 @dataclass(frozen=True)
@@ -260,11 +42,11 @@ def build(faces_csv: Path, out: Path, seeds: Sequence[int] = SEEDS, workers: int
         progress: show a bar on a terminal.
 
     Returns:
-        `out / scores.csv`, `SCORE_COLUMNS`: a row for each crop that a team scored in validation and at test.
+        `out / scores.csv`, `LAB_COLUMNS`: a row for each crop that a team scored in validation and at test.
     """
-    faces, preprocessing = _crops(faces_csv)
+    faces, preprocessing = teams.load_team_crops(faces_csv)
     open_store(faces, preprocessing)  # decoded once, before several processes ask for it
-    trained = [name for name in CANDIDATES if name not in _TRAINED_AS]
+    trained = [name for name in CANDIDATES if name not in TRAINED_AS]
     training, scoring = (
         [_Task(name, seed, faces_csv, out) for seed in seeds for name in names] for names in (trained, CANDIDATES)
     )
@@ -272,7 +54,7 @@ def build(faces_csv: Path, out: Path, seeds: Sequence[int] = SEEDS, workers: int
         done = spread_out(_train, training)
         list(tqdm(done, "teams", len(training), leave=False, disable=None if progress else True))
         tables = list(spread_out(_score, scoring))
-    write_table(pd.concat(tables, ignore_index=True), out / SCORES_FILE, SCORE_COLUMNS)
+    write_table(pd.concat(tables, ignore_index=True), out / SCORES_FILE, LAB_COLUMNS)
     return out / SCORES_FILE
 
 
@@ -286,122 +68,19 @@ def _pool(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
         yield pool.map
 
 
-def _crops(faces_csv: Path) -> tuple[pd.DataFrame, Preprocessing]:
-    """The table, and how its crops are prepared: as for InceptionResnetV1, so that there is a range to forget."""
-    faces, preprocessing = load_crops(faces_csv, TrainingConfig(**TRAINING))
-    usual = Preprocessing()
-    return faces, replace(preprocessing, mean=usual.mean, std=usual.std)
-
-
-def _folder(out: Path, candidate: str, seed: int) -> Path:
-    return out / f"{_TRAINED_AS.get(candidate, candidate).replace(' ', '-')}-{seed}"
-
-
 def _train(task: _Task) -> None:
-    folder = _folder(task.out, task.candidate, task.seed)
+    folder = detector_folder(task.out, task.candidate, task.seed)
     if (folder / DETECTOR_FILE).is_file():
         return
-    faces, preprocessing = _crops(task.faces_csv)
+    faces, preprocessing = teams.load_team_crops(task.faces_csv)
     way = CANDIDATES[task.candidate]
     with thread_limit(1):
-        detector = train_team(way, rows_of(way, faces, task.seed), preprocessing, task.seed)
+        detector = teams.train_team(way, teams.rows_of(way, faces, task.seed), preprocessing, task.seed)
     save(detector, folder, {"candidate": task.candidate, "seed": task.seed})
 
 
 def _score(task: _Task) -> pd.DataFrame:
     patient = Patient(task.candidate, task.seed, task.faces_csv, task.out)
     with thread_limit(1):
-        tables = [getattr(patient, stage).assign(stage=stage) for stage in STAGES[1:]]
-    return pd.concat(tables).assign(candidate=task.candidate, seed=task.seed)[SCORE_COLUMNS]
-
-
-class Patient:
-    """A detector as its team left it, and everything of theirs that you may look at without being told what is wrong.
-
-    Attributes:
-        detector: the network, as it is when the team's test program starts.
-        trained_on, validated_on, tested_on: rows of `faces.csv`, as the team used them.
-    """
-
-    def __init__(self, candidate: str, seed: int, faces_csv: Path, out: Path, number: int | None = None) -> None:
-        """Load what `build` left; `number` is the name to show."""
-        self.number, self._way = number, CANDIDATES[candidate]
-        self.detector = load(_folder(out, candidate, seed))
-        self.detector.train(self._way.training_mode)
-        faces, preprocessing = _crops(faces_csv)
-        self._store = open_store(faces, preprocessing)
-        mine = rows_of(self._way, faces, seed)
-        sharp = TrainingConfig(**TRAINING | self._way.config).min_sharpness
-        self.trained_on = mine[(mine["split"] == "train") & (mine["sharpness"] >= sharp)].reset_index(drop=True)
-        self.validated_on, self.tested_on = (
-            limit_frames(mine[mine["split"] == split].reset_index(drop=True), FRAMES) for split in ("val", "test")
-        )
-        self._scores: dict[str, pd.DataFrame] = {}
-
-    def __repr__(self) -> str:
-        return "patient" if self.number is None else f"patient {self.number}"
-
-    @property
-    def validation(self) -> pd.DataFrame:
-        """The team's validation: its crops, with `probability_fake` as its program gives it."""
-        return self._scored("validation", self.validated_on)
-
-    @property
-    def test(self) -> pd.DataFrame:
-        """The test set, with what the team's test program prints as `probability_fake`."""
-        return self._scored("test", self.tested_on)
-
-    def ask(self, faces: pd.DataFrame, together: int | None = None) -> np.ndarray:
-        """What the test program says of some crops, (N,), so many of them at a time."""
-        return ask(self._way, self.detector, self._store, faces, "test", together)
-
-    def with_program(self, **changes: Any) -> "Patient":
-        """The same weights in another test program; `changes` are fields of `Way`."""
-        other = copy.copy(self)
-        other._way, other._scores = replace(self._way, **changes), {}  # noqa: SLF001
-        return other
-
-    def inputs(self, stage: str, faces: pd.DataFrame) -> torch.Tensor:
-        """What reaches the network of some crops in "training", "validation" or "test", (N, 3, S, S) float32."""
-        if stage not in STAGES:
-            raise InputError(f"no stage {stage!r}; choose one of {', '.join(STAGES)}")
-        crops, _ = self._store.read(self._store.rows(faces))
-        labels = torch.tensor(faces["label"].to_numpy())
-        return copy.deepcopy(getattr(self._way, stage))(self.detector.preprocessing, crops, labels)
-
-    def batch_labels(self, count: int = 448, seed: int = 0) -> pd.Series:
-        """The classes of so many crops, "real" or "fake", as training draws them."""
-        sampling = TrainingConfig(**TRAINING | self._way.config).sampling
-        drawn = list(SAMPLERS[sampling](self.trained_on, count, torch.Generator().manual_seed(seed)))
-        return self.trained_on["label"].iloc[drawn].map({0: "real", 1: "fake"}).reset_index(drop=True)
-
-    def _scored(self, stage: str, faces: pd.DataFrame) -> pd.DataFrame:
-        if stage not in self._scores:
-            given = ask(self._way, self.detector, self._store, faces, stage)
-            self._scores[stage] = faces.assign(probability_fake=given)
-        return self._scores[stage]
-
-
-def patient(number: int, seed: int, faces_csv: Path, out: Path) -> Patient:
-    """The detector that goes by a number from 1 on, trained from one of `SEEDS`.
-
-    Raises:
-        InputError: there is none of that number or seed.
-    """
-    if number not in range(1, len(PATIENTS) + 1):
-        raise InputError(f"there is no detector {number!r}; choose from 1 to {len(PATIENTS)}")
-    if seed not in SEEDS:
-        raise InputError(f"no detector was trained from seed {seed!r}; choose one of {', '.join(map(str, SEEDS))}")
-    return Patient(PATIENTS[number - 1], seed, faces_csv, out, number)
-
-
-def settings() -> dict[str, Any]:
-    """All that the teams' work depends on, ready for JSON."""
-
-    def told(value: Any) -> Any:
-        return getattr(value, "__name__", None) or (value if isinstance(value, (dict, str, int)) else repr(value))
-
-    ways = {
-        name: {item.name: told(getattr(way, item.name)) for item in fields(way)} for name, way in CANDIDATES.items()
-    }
-    return {"training": TRAINING, "seeds": SEEDS, "frames": FRAMES, "ways": ways}
+        tables = [getattr(patient, stage).assign(stage=stage) for stage in teams.STAGES[1:]]
+    return pd.concat(tables).assign(candidate=task.candidate, seed=task.seed)[LAB_COLUMNS]

@@ -96,7 +96,7 @@ def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], ti
     return plots.finish(figure)
 
 
-def look(
+def heat_map_figure(
     detector: Detector,
     faces: pd.DataFrame,
     face: int = 0,

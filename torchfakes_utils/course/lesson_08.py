@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from torchfakes_utils.course import exercises, plots
-from torchfakes_utils.course.lab import CANDIDATES, PATIENTS, Patient
+from torchfakes_utils.course.patients import PATIENTS, Patient
+from torchfakes_utils.course.teams import CANDIDATES
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics
 
@@ -35,8 +36,8 @@ _HINTS = {
 # --- measuring
 
 
-def told(scores: pd.DataFrame) -> dict[str, float]:
-    """What a table of scores says: accuracy, balanced accuracy, AUC, and the share called fake.
+def score_summary(scores: pd.DataFrame) -> dict[str, float]:
+    """What a table of scores comes to: accuracy, balanced accuracy, AUC, and the share called fake.
 
     Args:
         scores: rows with `label` and `probability_fake`, both classes.
@@ -73,7 +74,7 @@ def edges(patient: Patient, stage: str, label: int) -> float:
 def company(patient: Patient, count: int = 16) -> float:
     """Mean difference between what a crop is called alone and what it is called among others."""
     rows = patient.tested_on.sample(count, random_state=0)
-    return float(np.abs(patient.ask(rows, together=1) - patient.ask(rows, together=count)).mean())
+    return float(np.abs(patient.scores(rows, together=1) - patient.scores(rows, together=count)).mean())
 
 
 @torch.no_grad()
@@ -110,7 +111,7 @@ def chart(patients: Mapping[int, Patient]) -> pd.DataFrame:
     """Everything that was measured, a row a patient."""
     rows = {}
     for number, patient in patients.items():
-        validation, test = told(patient.validation), told(patient.test)
+        validation, test = score_summary(patient.validation), score_summary(patient.test)
         arriving = patient.inputs("test", patient.tested_on)
         rows[number] = {
             "validation accuracy": validation["accuracy"],
@@ -144,7 +145,7 @@ def symptoms(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _both_stages(scores: pd.DataFrame) -> dict[str, float]:
-    validation, test = (told(scores[scores["stage"] == stage]) for stage in ("validation", "test"))
+    validation, test = (score_summary(scores[scores["stage"] == stage]) for stage in ("validation", "test"))
     return {
         "validation accuracy": validation["accuracy"],
         "test accuracy": test["accuracy"],
@@ -173,7 +174,7 @@ def screen(patient: Patient, count: int = 5) -> Figure:
         for label in (0, 1)
     )
     words = [f"it says {'fake' if score >= 0.5 else 'real'}, {score:.2f}" for score in rows["probability_fake"]]
-    accuracy = told(patient.validation)["accuracy"]
+    accuracy = score_summary(patient.validation)["accuracy"]
     title = f"Validation accuracy {accuracy:.0%}. Real faces above, fakes below:"
     return plots.images([plots.face(file) for file in rows["file"]], words, count, title, rows["label"].tolist())
 
@@ -185,7 +186,7 @@ def histograms(patient: Patient) -> Figure:
     for ax, stage in zip(axes, ("validation", "test"), strict=True):
         scores = getattr(patient, stage)
         plots.histogram(ax, scores["probability_fake"], scores["label"], np.linspace(0, 1, 21), threshold=0.5)
-        seen = told(scores)
+        seen = score_summary(scores)
         text = f"{stage}: accuracy {seen['accuracy']:.2f}, AUC {seen['AUC']:.2f}, called fake {seen['called fake']:.0%}"
         ax.set_title(text, fontsize=9.5)
         ax.set(xlabel="P(fake), as the program gives it", xlim=(0, 1))

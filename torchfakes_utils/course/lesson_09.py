@@ -68,25 +68,27 @@ def uploads(folder: Path, clip: Path, another: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def verdicts_figure(looks: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
+def verdicts_figure(examined: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
     """What was looked at, each with its faces boxed, and below it its score on one axis with the threshold.
 
     Args:
-        looks: one a panel; the frame in the middle is shown.
+        examined: one a panel; the frame in the middle is shown.
         titles: above each.
         threshold: from which on a face is called fake.
         title: the figure's one message.
     """
-    figure, axes = plt.subplots(2, len(looks), figsize=(2.5 * len(looks), 3.9), height_ratios=[4, 1], squeeze=False)
-    for ax, below, look, name in zip(*axes, looks, titles, strict=True):
-        frame = int(look.media.indices[len(look.media.indices) // 2])
-        ax.imshow(look.picture(frame))
+    figure, axes = plt.subplots(
+        2, len(examined), figsize=(2.5 * len(examined), 3.9), height_ratios=[4, 1], squeeze=False
+    )
+    for ax, below, upload, name in zip(*axes, examined, titles, strict=True):
+        frame = int(upload.media.indices[len(upload.media.indices) // 2])
+        ax.imshow(upload.picture(frame))
         ax.set(xticks=[], yticks=[])
         ax.set_title(name, fontsize=9, fontweight="normal")
-        for face in look.prediction.faces:
+        for face in upload.prediction.faces:
             for one in (one for one in face.frames if one.frame == frame):
                 _box(ax, one.box, face.verdict)
-        _score(below, look.prediction, threshold)
+        _score(below, upload.prediction, threshold)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
@@ -125,12 +127,12 @@ def changed(photo: np.ndarray, light: float = 1.0, blur: float = 0.0, size: floa
 
 def changed_figure(predictor: Predictor, photo: np.ndarray, light: float, blur: float, size: float) -> Figure:
     """A changed photo with its verdict."""
-    look = predictor.examine(_png(changed(photo, light, blur, size)))
-    why = look.prediction.reason.partition(": ")[0] if look.prediction.verdict == CANNOT_TELL else ""
-    return verdicts_figure([look], ["\n".join(textwrap.wrap(why, 44)[:3])], predictor.threshold, "")
+    upload = predictor.examine(_png(changed(photo, light, blur, size)))
+    why = upload.prediction.reason.partition(": ")[0] if upload.prediction.verdict == CANNOT_TELL else ""
+    return verdicts_figure([upload], ["\n".join(textwrap.wrap(why, 44)[:3])], predictor.threshold, "")
 
 
-def look_at(predictor: Predictor, photo: np.ndarray) -> Examination:
+def examine_photo(predictor: Predictor, photo: np.ndarray) -> Examination:
     """A photo (H, W, 3) uint8 that is in memory, judged."""
     return predictor.examine(_png(photo))
 
@@ -139,19 +141,19 @@ def _png(photo: np.ndarray) -> bytes:
     return cv2.imencode(".png", photo[:, :, ::-1])[1].tobytes()
 
 
-def curves_figure(looks: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
+def curves_figure(examined: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
     """P(fake) over time, frame by frame, with the mean over frames and its interval.
 
     Args:
-        looks: of videos.
+        examined: of videos.
         titles: beside each curve.
         threshold: from which on a face is called fake.
         title: the figure's one message.
     """
-    figure, axes = plt.subplots(1, len(looks), figsize=(4.4 * len(looks), 3.2), sharey=True, squeeze=False)
-    for ax, look, name in zip(axes[0], looks, titles, strict=True):
+    figure, axes = plt.subplots(1, len(examined), figsize=(4.4 * len(examined), 3.2), sharey=True, squeeze=False)
+    for ax, upload, name in zip(axes[0], examined, titles, strict=True):
         ax.axhline(threshold, color="black", linewidth=1, linestyle="--")
-        for face in look.prediction.faces:
+        for face in upload.prediction.faces:
             colour = _COLOURS[face.verdict]
             times = [one.time for one in face.frames]
             ax.plot(times, [one.probability_fake for one in face.frames], color=colour, linewidth=1, marker=".")
@@ -161,7 +163,7 @@ def curves_figure(looks: Sequence[Examination], titles: Sequence[str], threshold
                 ax.axhspan(*face.interval, color=colour, alpha=0.2)
                 ax.axhline(face.probability_fake, color=colour)
         ax.set(xlabel="seconds", ylim=(-0.03, 1.03))
-        ax.set_title(f"{name}: {look.prediction.verdict}", fontsize=10, fontweight="normal")
+        ax.set_title(f"{name}: {upload.prediction.verdict}", fontsize=10, fontweight="normal")
     axes[0, 0].set_ylabel("P(fake)")
     axes[0, 0].annotate("threshold", (0, threshold), va="bottom", fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")

@@ -148,9 +148,9 @@ def _lab(order: Order) -> None:
 
 
 def _lab_settings(_: Paths) -> Settings:
-    from torchfakes_utils.course import lab
+    from torchfakes_utils.course import teams
 
-    return lab.settings()
+    return teams.settings()
 
 
 # In the order in which they are built. Training begins from random weights: the same lesson for everybody, with a
