@@ -7,7 +7,7 @@ import pytest
 
 from torchfakes_utils.export.executorch_format import BATCH, LEAST_EDGE, MOST_EDGE, PATCHES
 from torchfakes_utils.faces.detection import square_crop
-from torchfakes_utils.faces.quality import light, variance_of_laplacian
+from torchfakes_utils.faces.quality import brightness_and_contrast, variance_of_laplacian
 
 
 def by_description(crop):
@@ -21,7 +21,7 @@ def by_description(crop):
 def test_what_the_description_says_of_measures_is_how_they_are_measured(portraits):
     for portrait in portraits:
         crop = portrait[10:170, 20:180]
-        brightness, contrast = light(crop.transpose(2, 0, 1)[None])
+        brightness, contrast = brightness_and_contrast(crop.transpose(2, 0, 1)[None])
         expected = {"brightness": brightness[0], "contrast": contrast[0], "sharpness": variance_of_laplacian(crop)}
         for name, value in by_description(crop).items():
             assert value == pytest.approx(expected[name], rel=0.01), name

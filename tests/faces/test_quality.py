@@ -7,10 +7,10 @@ import pytest
 
 from torchfakes_utils.faces.quality import (
     SHARPNESS_THRESHOLD,
+    brightness_and_contrast,
     crop_qualities,
     face_edges,
     filter_blurred,
-    light,
     rejection_table,
     variance_of_laplacian,
 )
@@ -83,10 +83,10 @@ def test_filter_touches_the_test_split_only_by_name(faces: pd.DataFrame) -> None
         filter_blurred(faces, splits="test")
 
 
-def test_light_and_edges():
+def test_brightness_contrast_and_edges():
     crops = np.zeros((2, 3, 8, 8), np.uint8)
     crops[1, :, :, ::4] = 200
-    brightness, contrast = light(crops)
+    brightness, contrast = brightness_and_contrast(crops)
     assert brightness.tolist() == pytest.approx([0, 100]) and contrast.tolist() == pytest.approx([0, 100])
     faces = pd.DataFrame({"x1": [0, ""], "x2": [130, ""], "y1": [10, ""], "y2": [75, ""]})
     assert face_edges(faces, 1.3)[0] == pytest.approx(100) and np.isnan(face_edges(faces, 1.3)[1])

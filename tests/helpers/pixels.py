@@ -9,7 +9,7 @@ import torch
 from torchvision.transforms.v2 import functional as F
 
 from torchfakes_utils.faces.detection import square_crop
-from torchfakes_utils.faces.quality import light, variance_of_laplacian
+from torchfakes_utils.faces.quality import brightness_and_contrast, variance_of_laplacian
 
 PIXELS = """async (jobs) => {
   const pixels = await load("pixels.js");
@@ -99,5 +99,5 @@ def check_measures(run, portraits) -> None:
     results = iter(run(PIXELS, jobs))
     for picture in pictures:
         assert next(results) == pytest.approx(variance_of_laplacian(picture), rel=5e-3)
-        brightness, contrast = light(picture.transpose(2, 0, 1)[None])
+        brightness, contrast = brightness_and_contrast(picture.transpose(2, 0, 1)[None])
         assert next(results) == pytest.approx({"brightness": brightness[0], "contrast": contrast[0]}, rel=1e-5)

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.errors import InputError
@@ -151,7 +150,6 @@ def of_faces(
     layer: str | None = None,
     method: str = "grad-cam",
     batch: int = _BATCH,
-    progress: bool = False,
 ) -> list[np.ndarray]:
     """`grad_cam` of crops on disk, a batch at a time, each map brought to its crop's size.
 
@@ -161,7 +159,6 @@ def of_faces(
         target: one for all, or one a row.
         layer, method: as for `grad_cam`.
         batch: crops at a time.
-        progress: show a bar on a terminal.
 
     Returns:
         (H, W) float32 in [0, 1], one a row.
@@ -171,8 +168,7 @@ def of_faces(
     """
     wanted = np.array([target] * len(faces) if isinstance(target, str) else list(target))
     maps: list[np.ndarray] = []
-    starts = range(0, len(faces), batch)
-    for start in tqdm(starts, desc="explain", unit="batch", leave=False, disable=None if progress else True):
+    for start in range(0, len(faces), batch):
         crops = [read_crop(file) for file in faces["file"].iloc[start : start + batch]]
         images = torch.stack([detector.preprocessing.apply(crop) for crop in crops])
         found = grad_cam(detector, images, layer, wanted[start : start + batch].tolist(), method, batch)

@@ -118,20 +118,6 @@ def attention_ratio(
     return np.column_stack([ratio, [percentiles(column) for column in ratios.T]])
 
 
-def region_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> np.ndarray:
-    """Share of heat over share of area for each of `REGIONS`, over some crops.
-
-    Args:
-        maps: (S, S) of each crop, as `heat_maps.of_faces` gives them.
-        faces: their rows of faces.csv.
-
-    Returns:
-        (7, 3): ratio, and the low and high end of its interval by clip; see `attention_ratio`.
-    """
-    heat, area = region_shares(maps, faces)
-    return attention_ratio(heat, area, clip_names(faces))
-
-
 def region_shares(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Shares of heat and of area on `REGIONS`, (N, 7) each."""
     pairs = [

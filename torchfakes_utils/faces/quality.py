@@ -99,11 +99,11 @@ def crop_qualities(crops: np.ndarray, face: np.ndarray, sharpness: np.ndarray | 
     """
     if sharpness is None:
         sharpness = np.array([variance_of_laplacian(crop) for crop in crops.transpose(0, 2, 3, 1)])
-    return pd.DataFrame(dict(zip(QUALITIES, (face, *light(crops), sharpness), strict=True)))
+    return pd.DataFrame(dict(zip(QUALITIES, (face, *brightness_and_contrast(crops), sharpness), strict=True)))
 
 
-def light(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Brightness and contrast: mean and standard deviation of the luma of each crop, in steps of 0…255.
+def brightness_and_contrast(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the luma of each crop, in steps of 0…255.
 
     Args:
         crops: (N, 3, H, W) uint8 RGB.

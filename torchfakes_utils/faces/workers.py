@@ -158,37 +158,44 @@ def _result(future: "Future[list[Part]]") -> list[Part]:
 
 @contextlib.contextmanager
 def _client(workers: Workers, groups: int) -> Iterator["Client"]:
+    """The cluster whose address is given, or one of this machine's processes."""
     try:
-        import dask.config
-        from distributed import Client, LocalCluster
+        import distributed
     except ModuleNotFoundError as error:
         raise InputError(
             "several workers need dask.distributed: pip install 'torchfakes[cluster]', or take --workers 1"
         ) from error
     if workers.scheduler is not None:
-        try:
-            client = Client(workers.scheduler, timeout=_PATIENCE)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise InputError(
-                f"{workers.scheduler}: no dask scheduler answers there; start one with `dask scheduler` and workers "
-                "with `dask worker ADDRESS`"
-            ) from error
-        with client:
+        with _connected(workers.scheduler) as client:
             if not client.nthreads():
                 logger.warning("%s: no workers yet; start some with `dask worker`", workers.scheduler)
                 client.wait_for_workers(1)
             yield client
         return
+    import dask.config
+
     processes = min(workers.processes, groups)
     with (
         dask.config.set(_LOCAL),
-        LocalCluster(
+        distributed.LocalCluster(
             n_workers=processes,
             threads_per_worker=threads_of_one_process(processes),
             memory_limit=0,  # a worker needs a few hundred MiB, whatever the number of clips: nothing to watch over
             dashboard_address=None,
             silence_logs=logging.ERROR,
         ) as cluster,
-        Client(cluster) as client,
+        distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def _connected(scheduler: str) -> "Client":
+    from distributed import Client
+
+    try:
+        return Client(scheduler, timeout=_PATIENCE)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(
+            f"{scheduler}: no dask scheduler answers there; start one with `dask scheduler` and workers with "
+            "`dask worker ADDRESS`"
+        ) from error
