@@ -10,11 +10,12 @@ The stages, in the order of the pipeline:
 - `extract_faces` cuts the faces out of them into `faces.csv`, as an `ExtractionConfig` says;
 - `train` fine-tunes a detector on these, as a `TrainingConfig` says, and gives its run;
 - `evaluate` measures a run, as an `EvaluationConfig` says;
-- `explain` draws and measures what the detector looks at, as an `ExplanationConfig` says.
+- `explain` draws and measures what the detector looks at, as an `ExplanationConfig` says;
+- `export_run` writes the detector for other runtimes, as an `ExportConfig` says.
 
 What one holds:
 
-- `Detector`, a network with its preprocessing and its decision;
+- `Detector`, a network with its preprocessing and its decision, which `load_detector` reads from a run;
 - `Predictor`, which takes photos and videos and gives a `Prediction` for each;
 - `InputError`, which all of them raise where something given cannot be used: one line that says what to do.
 
@@ -35,11 +36,14 @@ if TYPE_CHECKING:  # the same names once more, for those who read without runnin
     from torchfakes_utils.evaluation.evaluate import evaluate as evaluate
     from torchfakes_utils.explanation.config import ExplanationConfig as ExplanationConfig
     from torchfakes_utils.explanation.explain import explain as explain
+    from torchfakes_utils.export.config import ExportConfig as ExportConfig
+    from torchfakes_utils.export.export import export_run as export_run
     from torchfakes_utils.faces.config import ExtractionConfig as ExtractionConfig
     from torchfakes_utils.faces.extraction import extract_faces as extract_faces
     from torchfakes_utils.inference.predictor import Predictor as Predictor
     from torchfakes_utils.inference.verdict import Prediction as Prediction
     from torchfakes_utils.models.detector import Detector as Detector
+    from torchfakes_utils.models.detector import load_detector as load_detector
     from torchfakes_utils.training.config import TrainingConfig as TrainingConfig
     from torchfakes_utils.training.run import train as train
 
@@ -54,11 +58,13 @@ _HOMES = {
     "evaluation.evaluate": ("evaluate",),
     "explanation.config": ("ExplanationConfig",),
     "explanation.explain": ("explain",),
+    "export.config": ("ExportConfig",),
+    "export.export": ("export_run",),
     "faces.config": ("ExtractionConfig",),
     "faces.extraction": ("extract_faces",),
     "inference.predictor": ("Predictor",),
     "inference.verdict": ("Prediction",),
-    "models.detector": ("Detector",),
+    "models.detector": ("Detector", "load_detector"),
     "training.config": ("TrainingConfig",),
     "training.run": ("train",),
 }

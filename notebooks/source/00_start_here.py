@@ -272,9 +272,9 @@ import torch
 
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.explanation import explain
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
-model = load(course.ensure("run"))
+model = load_detector(course.ensure("run"))
 crops = [read_crop(file) for file in ten["file"]]  # (3, 160, 160) uint8 each
 images = torch.stack([model.preprocessing.apply(crop) for crop in crops])  # as the network wants them
 surest = int(ten["probability_fake"].argmax())

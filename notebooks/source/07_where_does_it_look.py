@@ -37,9 +37,9 @@ import numpy as np
 
 from torchfakes_utils.course import lesson_07
 from torchfakes_utils.explanation import heat_maps
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
-model = load(course.ensure("run"))
+model = load_detector(course.ensure("run"))
 faces = course.faces_table("test")
 shown = lesson_07.varied_pairs(faces, 5)  # five people, each real and forged in the same frame
 n = len(shown) // 2  # the fake of row k is n rows further down
@@ -264,7 +264,7 @@ for letter, (name, _) in zip("AB", rows, strict=True):
 # It has seen as many faces as the real one, and there was nothing to learn.
 
 # %%
-control = load(course.ensure("control"))
+control = load_detector(course.ensure("control"))
 low, high = control.probability(crops).min(), control.probability(crops).max()
 print(f"trained on random labels: P(fake) of the ten faces from {low:.3f} to {high:.3f}")
 

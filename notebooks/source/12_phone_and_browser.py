@@ -38,11 +38,11 @@ import torch
 
 from torchfakes_utils.course import colab, lesson_12
 from torchfakes_utils.crops.table import limit_frames, read_crop
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
 colab.extra("export")
 folder = course.ensure("export")  # the detector as ONNX files, and how they were checked
-detector = load(course.ensure("run"))
+detector = load_detector(course.ensure("run"))
 faces = limit_frames(course.faces_table("test"), 2)  # two crops of every test clip
 crops = torch.stack([read_crop(file) for file in faces["file"]])  # (N, 3, 160, 160) uint8
 with torch.inference_mode():

@@ -15,7 +15,7 @@ from torchfakes_utils.app import examples
 from torchfakes_utils.app import space as app_space
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save, store_decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.app import client, free_port, started
@@ -84,7 +84,7 @@ def test_its_face_is_what_spaces_ask_for(space, run):
     assert len(front["short_description"]) <= 60 and front["license"] == "other" and front["license_name"]
     pins = dict(line.split("==") for line in (space / "requirements.txt").read_text().splitlines())
     assert front["sdk_version"] == pins["gradio"] and front["python_version"] == "{}.{}".format(*sys.version_info)
-    assert load(run).sha256[:12] in text and "Meso4 at 64 px" in text
+    assert load_detector(run).sha256[:12] in text and "Meso4 at 64 px" in text
     assert "safetensors filter=lfs" in (space / ".gitattributes").read_text()
     assert "MIT License" in (space / "LICENSE").read_text()
 

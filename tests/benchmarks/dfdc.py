@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.evaluation.evaluate import score
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 
@@ -141,7 +141,7 @@ def judge(faces_csv: Path, run: Path) -> dict[str, Any]:
     scores_csv = run / "test.csv"
     if not scores_csv.is_file():
         faces = load_faces(faces_csv, "test")
-        scores = score(load(run / "best"), faces).assign(video=faces["target_id"])
+        scores = score(load_detector(run / "best"), faces).assign(video=faces["target_id"])
         scores.to_csv(scores_csv, index=False)
     scores = pd.read_csv(scores_csv)
     low, high = interval(scores)

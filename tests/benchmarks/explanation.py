@@ -25,7 +25,7 @@ from torchfakes_utils.explanation.heat_maps import METHODS, grad_cam
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.metrics.bootstrap import METRICS, replicate_metrics
-from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.detector import Detector, load_detector
 
 from common import command, machine
 
@@ -176,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from torchfakes_utils import course
 
         arguments.run, arguments.faces = course.ensure("run"), course.ensure("faces")
-    detector = load(arguments.run, torch_device(arguments.device))
+    detector = load_detector(arguments.run, torch_device(arguments.device))
     faces = load_faces(arguments.faces, "test")
     crops = [read_crop(file) for file in faces["file"].head(arguments.crops)]
     images = torch.stack([detector.preprocessing.apply(crop) for crop in crops]).to(detector.device)

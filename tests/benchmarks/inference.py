@@ -26,7 +26,7 @@ from torchfakes_utils.export.runtimes import load_face_detector, load_network
 from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY, Predictor
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
 from common import alone, command, machine, peak_mib
 
@@ -47,7 +47,7 @@ def network(name: str, run: Path) -> Network:
     """What turns crops (B, 3, S, S) uint8 into logits (B,)."""
     if name in EXPORTS:
         return load_network(run / "export" / EXPORTS[name][0])
-    detector = load(run)
+    detector = load_detector(run)
     work = torch.compile(detector) if name == COMPILED else detector
 
     def logits(crops: torch.Tensor) -> torch.Tensor:
@@ -59,7 +59,7 @@ def network(name: str, run: Path) -> Network:
 
 def predictor(name: str, run: Path) -> Predictor:
     """The same from files to verdicts; with ONNX Runtime the faces are found by it, too."""
-    made = Predictor(load(run), "cpu", network=network(name, run))
+    made = Predictor(load_detector(run), "cpu", network=network(name, run))
     if name in EXPORTS and EXPORTS[name][1]:
         made.face_detectors = [load_face_detector(run / "export/onnx", config) for config in (CLOSE_UP, FAR_AWAY)]
     return made

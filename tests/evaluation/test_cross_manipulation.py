@@ -52,13 +52,13 @@ def seen_labels(data):
 
 
 def test_random_labels_are_half_and_half_and_the_same_for_a_seed(tiny_faces, tmp_path, capsys):
-    from torchfakes_utils.models.detector import load
+    from torchfakes_utils.models.detector import load_detector
     from torchfakes_utils.training.data import load_crops
     from torchfakes_utils.training.trainer import Trainer
 
     config = TrainingConfig(**{**vars(TINY), "random_labels": True})
     run = train(tiny_faces / "faces.csv", tmp_path / "run", config, progress=False).run
-    assert load(run).decision.caution.startswith("its training labels were drawn at random")
+    assert load_detector(run).decision.caution.startswith("its training labels were drawn at random")
     train(tiny_faces / "faces.csv", run, config)
     said = capsys.readouterr().out
     assert "caution: its training labels were drawn at random" in said, "of a run that was finished before, too"

@@ -18,7 +18,7 @@ from torchfakes_utils.evaluation.summary import abstention, summarise
 from torchfakes_utils.io.tables import FACE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 
@@ -72,7 +72,7 @@ def bright_run(tmp_path, monkeypatch):
     """A run folder whose detector is a `BrightnessDetector`."""
     detector = BrightnessDetector()
     detector.decision = Decision(notes=("set by hand",))
-    monkeypatch.setattr(module, "load", lambda run: detector)
+    monkeypatch.setattr(module, "load_detector", lambda run: detector)
     run = tmp_path / "run"
     run.mkdir()
     return run, detector
@@ -302,7 +302,7 @@ def test_a_detector_without_a_threshold_gets_one_from_validation_once(faces_csv,
     before = (run / "best" / "model.safetensors").read_bytes()
     evaluate(run, faces_csv)
     assert "from the validation split" in caplog.text
-    decision = load(run).decision
+    decision = load_detector(run).decision
     assert decision != Decision() and (run / "best" / "model.safetensors").read_bytes() == before
     caplog.clear()
     summary = evaluate(run, faces_csv).summary
@@ -314,7 +314,7 @@ def test_without_validation_it_stays_at_one_half_and_that_is_said(faces_csv, tmp
     table = pd.read_csv(faces_csv, dtype=str)
     write_table(table[table["split"] == "test"], faces_csv, FACE_COLUMNS)
     assert evaluate(run, faces_csv).summary["clip"]["threshold"] == 0.5
-    assert "it is 0.5" in caplog.text and load(run).decision == Decision()
+    assert "it is 0.5" in caplog.text and load_detector(run).decision == Decision()
 
 
 # --- scores that were made before

@@ -5,7 +5,7 @@ import shutil
 
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.export.data import find_faces, read_data, trained_on
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
 from helpers.export import crops_of
 
@@ -27,13 +27,13 @@ def test_another_table_than_the_run_s_is_used_but_said(run, table, tmp_path):
     shutil.copytree(table.parent, faces)
     with (faces / "faces.csv").open("a") as file:
         file.write("\n")
-    (note,) = read_data(load(run), faces / "faces.csv", trained_on(run)).notes
+    (note,) = read_data(load_detector(run), faces / "faces.csv", trained_on(run)).notes
     assert "not the table that this run was trained on" in note
-    assert read_data(load(run), table, trained_on(run)).notes == ()
+    assert read_data(load_detector(run), table, trained_on(run)).notes == ()
 
 
 def test_int8_is_calibrated_on_validation_crops_and_checked_on_test_crops(run, table):
-    data = read_data(load(run), table)
+    data = read_data(load_detector(run), table)
     for name, crops in (("val", data.calibration), ("test", data.crops)):
         known = {crop.tobytes() for crop in crops_of(load_faces(table, name))}
         assert {crop.tobytes() for crop in crops} <= known

@@ -14,7 +14,7 @@ from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.face_networks import FACE_NETWORKS, face_example, face_networks
 from torchfakes_utils.export.mtcnn_numpy import FaceNetworks
 from torchfakes_utils.export.runtimes import load_face_detector, load_network
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
 from helpers.browser import require_package
 from helpers.export import SIZE, crops_of, logits_of, noise
@@ -29,7 +29,7 @@ def programs(run, tmp_path_factory):
 def test_programs_run_and_answer_as_the_detector_does(run, table, programs):
     from executorch.runtime import Runtime
 
-    folder, detector = programs.folder, load(run)
+    folder, detector = programs.folder, load_detector(run)
     assert {path.suffix for path in folder.iterdir()} == {".pte", ".json", ".md"}
     fp32, int8 = programs.files
     assert fp32.max_logit_difference <= 1e-3 < int8.max_logit_difference and int8.points["crop"] >= -0.5

@@ -17,7 +17,7 @@ from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.runtimes import load_network
 from torchfakes_utils.models.decision import LIMITS
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
 from helpers.export import SIZE, crops_of, files_in, logits_of
 
@@ -34,7 +34,7 @@ def test_a_run_is_exported_whole_and_checked_on_its_test_crops(run, table, expor
     assert set(known["face_networks"]) == {"pnet", "rnet", "onet"} and max(known["face_networks"].values()) < 1e-5
 
     test = load_faces(table, "test")
-    crops, detector = crops_of(test), load(run)
+    crops, detector = crops_of(test), load_detector(run)
     own = logits_of(detector, crops)
     for one in known["files"]:
         path = folder / one["file"]
@@ -58,7 +58,7 @@ def test_a_run_is_exported_whole_and_checked_on_its_test_crops(run, table, expor
 
 def test_the_description_travels_in_the_file_and_beside_it(run, exported):
     folder, _ = exported
-    detector = load(run)
+    detector = load_detector(run)
     beside = json.loads((folder / "detector.json").read_text())
     for precision in ("fp32", "int8"):
         inside = load_network(folder / f"detector.{precision}.onnx").description

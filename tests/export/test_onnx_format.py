@@ -6,7 +6,7 @@ import pytest
 from torchfakes_utils.export import onnx_format
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.export.runtimes import load_network
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 
 from helpers.export import build, logits_of, noise
 
@@ -20,7 +20,7 @@ def test_the_graph_holds_normalisation_and_temperature_and_takes_any_batch(run, 
         crops = noise(count)
         logit, probability = session.run(["logit", "probability_fake"], {"crops": crops})
         assert logit.shape == probability.shape == (count,)
-        assert np.allclose(logit, logits_of(load(run), crops), rtol=0, atol=1e-5)
+        assert np.allclose(logit, logits_of(load_detector(run), crops), rtol=0, atol=1e-5)
         assert np.allclose(probability, 1 / (1 + np.exp(-logit / 1.7)), rtol=0, atol=1e-6)
     names = [node.op_type for node in onnx.load(folder / "detector.fp32.onnx").graph.node]
     assert names[0] == "Cast" and names[-1] == "Sigmoid"

@@ -5,7 +5,7 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.hub_server import OWNER
@@ -34,7 +34,7 @@ def published(server, branch="main"):
 
 def probabilities(folder):
     crops = torch.randint(0, 256, (4, 3, 64, 64), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
-    return load(folder).probability(crops)
+    return load_detector(folder).probability(crops)
 
 
 def fails(call, *arguments, **options):

@@ -16,7 +16,7 @@ from torchfakes_utils.cli import main
 from torchfakes_utils.hub import package, repository
 from torchfakes_utils.hub.pull import PULLED, pull
 from torchfakes_utils.hub.push import push
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 
 from helpers.hub import NAME, contents, fails, probabilities, published, small
@@ -35,7 +35,7 @@ def test_what_is_pushed_comes_back_the_same(evaluated, server):
     assert {path.name for path in folder.iterdir()} == set(PULLED) == set(package.FILES) - {"report.html"}
     assert (folder / WEIGHTS_FILE).read_bytes() == (evaluated / "best" / WEIGHTS_FILE).read_bytes()
     assert (folder / "README.md").read_bytes() == (evaluated / "best" / "README.md").read_bytes()
-    assert load(folder).decision == load(evaluated).decision
+    assert load_detector(folder).decision == load_detector(evaluated).decision
     assert torch.equal(probabilities(folder), probabilities(evaluated))
 
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.architectures import ARCHITECTURES, HEAD, Meso4, MesoInception4, architecture
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load, save
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
 from torchfakes_utils.training.optimisation import (
@@ -115,7 +115,7 @@ def test_what_cannot_be_tuned():
 
 def test_saving_and_loading(detector, tmp_path):
     save(detector, tmp_path)
-    again = load(tmp_path)
+    again = load_detector(tmp_path)
     assert again.config == detector.config
     with torch.inference_mode():
         assert torch.equal(again(images(detector)), detector(images(detector)))

@@ -18,7 +18,7 @@ from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import (
     Detector,
     DetectorConfig,
-    load,
+    load_detector,
     save,
     store_decision,
 )
@@ -127,13 +127,13 @@ def test_probability_does_not_depend_on_the_mode_and_leaves_it(detector):
 
 def test_what_is_saved_is_loaded(detector, saved):
     state = torch.get_rng_state()
-    loaded = load(saved)
+    loaded = load_detector(saved)
     assert torch.equal(torch.get_rng_state(), state)  # reading a file is not a throw of dice
     assert loaded.config == SMALL and loaded.extra == {"epoch": 3} and not loaded.training
     assert loaded.decision == DECISION
     crops = torch.randint(0, 256, (2, 3, 80, 80), dtype=torch.uint8)
     assert torch.equal(loaded.probability(crops), detector.probability(crops))
-    assert load(saved.parent).config == SMALL  # a run folder holds its detector in best/
+    assert load_detector(saved.parent).config == SMALL  # a run folder holds its detector in best/
     description = json.loads((saved / "detector.json").read_text())
     assert description["sha256"] == hashlib.sha256((saved / "model.safetensors").read_bytes()).hexdigest()
     assert sorted(path.name for path in saved.iterdir()) == ["detector.json", "model.safetensors"]
@@ -142,7 +142,7 @@ def test_what_is_saved_is_loaded(detector, saved):
 
 def test_weights_in_channels_last_are_saved_alike(detector, saved, tmp_path):
     config = (saved / "detector.json").read_text()
-    copy = load(saved).to(memory_format=torch.channels_last)
+    copy = load_detector(saved).to(memory_format=torch.channels_last)
     assert (save(copy, tmp_path / "again", copy.extra) / "detector.json").read_text() == config
 
 
@@ -152,11 +152,11 @@ def test_tampered_weights(saved):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged or changed") as error:
-        load(saved)
+        load_detector(saved)
     assert str(path) in one_line(error)
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="damaged or changed"):
-        load(saved)
+        load_detector(saved)
 
 
 def test_weights_of_something_else_with_a_right_hash(saved):
@@ -164,14 +164,14 @@ def test_weights_of_something_else_with_a_right_hash(saved):
     (saved / "model.safetensors").write_bytes(content)
     rewrite(saved, sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(InputError, match="not the weights of InceptionResnetV1"):
-        load(saved)
+        load_detector(saved)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "detector.json"])
 def test_a_file_is_gone(saved, name):
     (saved / name).unlink()
     with pytest.raises(InputError, match=f"no detector here \\({name}: No such file"):
-        load(saved)
+        load_detector(saved)
 
 
 def rewrite(folder, **changes):
@@ -193,7 +193,7 @@ def rewrite(folder, **changes):
 def test_a_description_of_something_else(saved, changes, message):
     rewrite(saved, **changes)
     with pytest.raises(InputError, match=message) as error:
-        load(saved)
+        load_detector(saved)
     one_line(error)
 
 
@@ -201,7 +201,7 @@ def test_a_description_of_something_else(saved, changes, message):
 def test_a_description_that_is_none(saved, content):
     (saved / "detector.json").write_text(content)
     with pytest.raises(InputError, match="not a detector's description"):
-        load(saved)
+        load_detector(saved)
 
 
 def test_a_folder_that_cannot_be_written(detector, tmp_path):
@@ -321,7 +321,7 @@ def test_a_pickle_in_a_file_of_weights_is_not_run(tmp_path, capsys):
 
 
 def test_probability_is_calibrated_and_logits_are_not(saved):
-    loaded = load(saved)
+    loaded = load_detector(saved)
     crops = torch.randint(0, 256, (2, 3, 80, 80), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         logits = loaded(loaded.preprocessing.apply(crops))
@@ -332,7 +332,7 @@ def test_a_decision_can_be_stored_later_and_leaves_the_weights(saved, tmp_path):
     folder = Path(shutil.copytree(saved, tmp_path / "run"))
     before = (folder / "model.safetensors").read_bytes()
     store_decision(folder, Decision(0.7))
-    assert load(folder).decision == Decision(0.7) and load(folder).extra == {"epoch": 3}
+    assert load_detector(folder).decision == Decision(0.7) and load_detector(folder).extra == {"epoch": 3}
     assert (folder / "model.safetensors").read_bytes() == before
     with pytest.raises(InputError, match="no detector here"):
         store_decision(tmp_path / "nowhere", Decision())
@@ -344,5 +344,5 @@ def test_a_decision_that_makes_no_sense_is_refused_in_a_line(saved, tmp_path, wr
     description = json.loads((folder / "detector.json").read_text())
     (folder / "detector.json").write_text(json.dumps(description | {"decision": wrong}))
     with pytest.raises(InputError, match="its decision cannot be read") as caught:
-        load(folder)
+        load_detector(folder)
     assert "\n" not in str(caught.value)

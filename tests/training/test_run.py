@@ -9,7 +9,7 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models import pretrained
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import STATE_FILE
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.progress import HISTORY_COLUMNS
@@ -48,7 +48,7 @@ def test_every_step_leaves_a_row(whole):
 
 
 def test_the_best_detector_is_kept_with_all_that_made_it(whole, faces_csv):
-    detector = load(whole[0].run)
+    detector = load_detector(whole[0].run)
     assert detector.extra["epoch"] == whole[0].best["epoch"]
     assert detector.extra["validation"] == whole[0].best
     assert detector.preprocessing.size == 80 and detector.config.pretrained is None
@@ -125,7 +125,7 @@ def test_no_weights_server_is_said_and_remembered(faces_csv, tmp_path, monkeypat
     with caplog.at_level(logging.WARNING):
         result = train(faces_csv, tmp_path / "run", config, progress=False)
     assert "could not download VGGFace2 weights" in result.note and caplog.messages.count(result.note) == 1
-    assert load(tmp_path / "run").config.pretrained is None
+    assert load_detector(tmp_path / "run").config.pretrained is None
     assert train(faces_csv, tmp_path / "run", config, progress=False).note == result.note
 
 
@@ -153,7 +153,7 @@ def test_the_epoch_is_chosen_and_training_stops_early(
     config = TrainingConfig(**TINY | {"epochs": len(clip), "patience": 2, "crops_per_epoch": 4})
     result = train(faces_csv, tmp_path, config, progress=True)
     assert ("stopped early: no better validation AUC for 2 epochs" in capsys.readouterr().out) == (epochs < len(clip))
-    assert load(tmp_path).extra["epoch"] == result.best["epoch"] == best and len(result.history) == epochs
+    assert load_detector(tmp_path).extra["epoch"] == result.best["epoch"] == best and len(result.history) == epochs
 
 
 def test_progress_prints_class_balance_and_the_trivial_baseline(whole, faces_csv, capsys):

@@ -108,7 +108,9 @@ class Export(RunCommand):
         there = ", ".join(one.file for one in exported.files if (exported.folder / one.file).is_file())
         output.line(f"{there}, the face networks and parity.md are in {exported.folder}")
         if self.config.format == "web":
-            output.line(f"to try it: python -m http.server --directory {exported.folder}, then open http://localhost:8000")
+            output.line(
+                f"to try it: python -m http.server --directory {exported.folder}, then open http://localhost:8000"
+            )
         for why in exported.refused.values():
             say(why)
         return SOME_UNUSABLE if exported.refused else DONE

@@ -25,9 +25,9 @@ def faces_table(split: str | None = None) -> "pd.DataFrame":
 
 def detector() -> "Detector":
     """The course's trained detector, in evaluation mode, trained first if need be."""
-    from torchfakes_utils.models.detector import load
+    from torchfakes_utils.models.detector import load_detector
 
-    return load(ensure("run") / "best").eval()
+    return load_detector(ensure("run") / "best").eval()
 
 
 def broken_detector(number: int, seed: int = 0) -> "Patient":

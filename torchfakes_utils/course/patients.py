@@ -14,7 +14,7 @@ from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 
 # Candidates that share their training: what differs comes later.
@@ -42,7 +42,7 @@ class Patient:
     def __init__(self, candidate: str, seed: int, faces_csv: Path, out: Path, number: int | None = None) -> None:
         """Load what `build` left; `number` is the name to show."""
         self.number, self._way = number, teams.CANDIDATES[candidate]
-        self.detector = load(detector_folder(out, candidate, seed))
+        self.detector = load_detector(detector_folder(out, candidate, seed))
         self.detector.train(self._way.training_mode)
         faces, preprocessing = teams.load_team_crops(faces_csv)
         self._store = open_store(faces, preprocessing)

@@ -20,7 +20,7 @@ from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 
@@ -66,7 +66,7 @@ def matrix(
     for method in methods:
         logger.info("training on %s", method)
         run = train(faces_csv, out / method, replace(config, methods=(method,)), progress=scoring.progress).run
-        detector = load(run)
+        detector = load_detector(run)
         clips = by_clip(score(detector, faces, scoring))
         rows += [_row(method, tested, clips, detector.decision.threshold) for tested in methods]
     found = {"split": split, "methods": list(methods), "rows": rows}

@@ -26,7 +26,7 @@ from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, FAILURES_FILE,
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, over_runs
 from torchfakes_utils.models.decision import Decision, decide
-from torchfakes_utils.models.detector import Detector, load, store_decision
+from torchfakes_utils.models.detector import Detector, load_detector, store_decision
 from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, TRAINING_FILE, best_folder
 from torchfakes_utils.training.config import FREE_FIELDS
 
@@ -76,7 +76,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     run, faces_csv = Path(run), Path(faces_csv)
     if config.perturb:
         check_names(config.robustness)
-    detector = load(run)
+    detector = load_detector(run)
     others = _load_others(run, faces_csv, detector, config)
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     _settle_decision(run, detector, faces_csv, config.scoring)
@@ -138,7 +138,7 @@ def _load_others(run: Path, faces_csv: Path, detector: Detector, config: Evaluat
     for table in config.cross:
         if Path(table).resolve() == faces_csv.resolve():
             raise InputError(f"{table}: the table that is evaluated anyway; --cross takes those of other data sets")
-    others = {other: load(other) for other in (*config.seeds, *config.against)}
+    others = {other: load_detector(other) for other in (*config.seeds, *config.against)}
     known = {fingerprint(detector): run}
     for other in (*config.seeds, *config.against):
         weights = fingerprint(others[other])

@@ -17,7 +17,7 @@ from torchfakes_utils.explanation.mask_agreement import agreement, agreement_tab
 from torchfakes_utils.explanation.regions import region_shares, region_table
 from torchfakes_utils.explanation.sanity_checks import untrained
 from torchfakes_utils.io.tables import CLIP_KEY
-from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.detector import Detector, load_detector
 
 TRAINED, UNTRAINED, RANDOM_LABELS = "trained", "random weights", "random labels"
 
@@ -96,7 +96,7 @@ def _networks(detector: Detector, config: ExplanationConfig) -> dict[str, list[D
     if config.controls:
         networks[UNTRAINED] = [untrained(detector, seed) for seed in range(config.controls)]
     if config.random_labels is not None:
-        networks[RANDOM_LABELS] = [load(config.random_labels, detector.device)]
+        networks[RANDOM_LABELS] = [load_detector(config.random_labels, detector.device)]
     return networks
 
 

@@ -35,7 +35,7 @@ from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
-from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import (
     EXPLANATION_FILE,
     EXPLANATIONS_FILE,
@@ -89,7 +89,7 @@ def explain(
     out = run / EXPLANATIONS_FOLDER if out is None else Path(out)
     if config.data is not None and not Path(config.data).is_dir():
         raise InputError(f"{config.data}: no such folder; --data names the data set, in which the mask videos are")
-    detector = load(run, torch_device(config.device))
+    detector = load_detector(run, torch_device(config.device))
     faces = load_faces_for(detector, faces_csv, config.split)
     layer = check_choice(detector, config.layer, config.method)
     _draw(detector, choose(faces, config.limit), out, config)
@@ -156,7 +156,7 @@ def _checks(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanat
     question = Question(heat_maps.inputs(detector, some), targets, clip_names(some), config.layer, config.method)
     shuffled = None
     if config.random_labels is not None:
-        other = load(config.random_labels, detector.device)
+        other = load_detector(config.random_labels, detector.device)
         shuffled = _rows(detector_similarity(detector, other, question, RANDOM_LABELS))
     return {
         "sanity": {

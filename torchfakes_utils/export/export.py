@@ -22,7 +22,7 @@ from torchfakes_utils.export.graph import made_with, need
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
 from torchfakes_utils.io.files import atomic_write
-from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Export
             exported before is then as it was.
     """
     run = Path(run)
-    detector = load(run)
+    detector = load_detector(run)
     out = config.out or run / EXPORT_FOLDER / config.format
     _check_out(out)
     runtime = runtime_for(config.format)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import (
     CARD_FILE,
     DETECTOR_FILE,
@@ -80,7 +80,7 @@ def package(run: Path | str, name: str) -> Package:
         InputError: no detector there, or one that cannot be trusted; a report of other weights.
     """
     run, best = Path(run), best_folder(run)
-    detector = load(best)
+    detector = load_detector(best)
     texts, notes = {DETECTOR_FILE: _read(best / DETECTOR_FILE)}, []
     written = write.read(run) if (run / REPORT_FILE).is_file() else None
     if written is not None:

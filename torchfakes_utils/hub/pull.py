@@ -16,7 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.errors import one_line, status
 from torchfakes_utils.hub.repository import check_name, hub_client, repository_info
 from torchfakes_utils.io.files import atomic_write
-from torchfakes_utils.models.detector import load
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import BEST_FOLDER, CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def pull(name: str, revision: str | None = None, out: Path | str | None = None) 
     folder = _fetch(name, revision)
     try:
         with one_line(name):
-            load(folder)
+            load_detector(folder)
     except InputError as error:
         reason = str(error).removeprefix(f"{name}: ").removeprefix(f"{folder}{os.sep}").split(";")[0]
         raise InputError(

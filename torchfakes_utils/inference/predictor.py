@@ -29,7 +29,7 @@ from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.media import Media, files_in, open_media
-from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.detector import Detector, load_detector
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Predictor:
         Raises:
             InputError: no detector there, or one that cannot be trusted.
         """
-        return cls(load(run), device, **options)
+        return cls(load_detector(run), device, **options)
 
     @classmethod
     def from_hub(cls, name: str, revision: str | None = None, device: str = "auto", **options: Any) -> "Predictor":

@@ -261,7 +261,7 @@ def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
         raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); train again") from error
 
 
-def load(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
+def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
     """Read what `save` wrote, in evaluation mode; of a run folder, its best detector.
 
     Raises:

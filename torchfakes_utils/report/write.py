@@ -21,7 +21,7 @@ from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
 from torchfakes_utils.metrics.calibration import log_odds
-from torchfakes_utils.models.detector import Detector, load
+from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.models.run_files import (
     CARD_FILE,
@@ -91,7 +91,7 @@ def refresh(run: Path | str) -> bool:
     if not (run / REPORT_FILE).is_file():
         return False
     report = read(run)
-    interpretation = _interpretation(run, load(run))
+    interpretation = _interpretation(run, load_detector(run))
     _put(run, report | {"interpretation": interpretation}, read_table(run / SCORES_FILE, SCORED_COLUMNS))
     return True
 
