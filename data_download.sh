@@ -6,11 +6,11 @@
 set -uo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export PYTHONPATH=$HERE${PYTHONPATH:+:$PYTHONPATH} # help and split files come without `make setup`, too
 
 PYTHON=$HERE/.venv/bin/python
 if [ ! -x "$PYTHON" ]; then
   PYTHON=python3
-  export PYTHONPATH=$HERE${PYTHONPATH:+:$PYTHONPATH}
   if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     echo "data_download.sh: TorchFakes is not installed; run \`make setup\` first" >&2
     exit 2

@@ -328,7 +328,7 @@ def test_killed_and_started_again(ff: tuple, tmp_path: Path) -> None:
     server.answer = lambda path, times: "stall" if path.endswith("002.mp4") else sound(path, times)
     options = ["ffpp", tmp_path / "ff", "--methods", "original Deepfakes", "--num-videos", 3, "--script", STAND_IN]
     where = {"STAND_IN_SERVER": server.url, "TORCHFAKES_GITHUB": server.url}
-    for how, expected in ((signal.SIGTERM, 130), (signal.SIGKILL, -9)):
+    for how, expected in ((signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)):
         server.asked.clear()
         process = start(checkout, *options, "--accept-terms", **where)
         deadline = time.monotonic() + 60
@@ -401,11 +401,18 @@ def test_without_an_environment(tmp_path: Path) -> None:
     """Help and split files need Python alone; the rest says what is missing."""
     shutil.copy(ROOT / "data_download.sh", tmp_path)
     (tmp_path / "torchfakes_utils").symlink_to(ROOT / "torchfakes_utils")
-    (tmp_path / "bin").mkdir()
     bare, old = f'exec "{sys.executable}" -S "$@"', "exit 1"
-    for python, arguments, expected in ((bare, ["--help"], 0), (bare, ["mini"], 2), (old, ["mini"], 2)):
-        (tmp_path / "bin/python3").write_text(f"#!/bin/sh\n{python}\n")
-        (tmp_path / "bin/python3").chmod(0o755)
+    cases = (
+        ("bin/python3", bare, ["--help"], 0),
+        ("bin/python3", bare, ["mini"], 2),
+        ("bin/python3", old, ["mini"], 2),
+        (".venv/bin/python", bare, ["mini"], 2),  # `make setup` has been stopped half way
+    )
+    for name, code, arguments, expected in cases:
+        python = tmp_path / name
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.write_text(f"#!/bin/sh\n{code}\n")
+        python.chmod(0o755)
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
         status, _, err = call(tmp_path, *arguments, PATH=path, PYTHONPATH="")
         assert status == expected, err

@@ -1,4 +1,7 @@
-"""The arguments of `data_download.sh`; its errors are older than argparse's words for them."""
+"""The arguments of `data_download.sh`.
+
+By hand: argparse has words of its own for each of these errors, which are part of what the script promises.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field

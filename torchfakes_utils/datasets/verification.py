@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from torchfakes_utils.datasets.faceforensics import REAL_METHODS, UNMASKED_METHODS, index, mask_path, with_reals
+from torchfakes_utils.datasets.official_script import PARTS
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.tables import write_table
@@ -20,9 +21,8 @@ logger = logging.getLogger(__name__)
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ["path", "bytes", "modified", "sha256", "frames", "reason"]
 
-# How many videos the complete data set has: 1000 of each part, but for DeepFakeDetection.
-COMPLETE = {"actors": 363, "DeepFakeDetection": 3068}
-_COMPLETE = 1000
+# How many videos the complete data set has.
+_COMPLETE = {part.method: part.videos for part in PARTS.values()}
 
 # After so many files what was found is written down: who stops a night's check need not begin again.
 _KEPT_EVERY = 500
@@ -147,7 +147,7 @@ def _listed(root: Path, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _expected(method: str, wanted: Wanted) -> int:
-    whole = COMPLETE.get(method, _COMPLETE)
+    whole = _COMPLETE[method]
     if wanted.num_videos is not None:
         return min(wanted.num_videos, whole)
     return whole if wanted.complete else 0
