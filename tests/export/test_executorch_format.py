@@ -19,6 +19,8 @@ from torchfakes_utils.models.detector import load_detector
 from helpers.browser import require_package
 from helpers.export import SIZE, crops_of, logits_of, noise
 
+pytestmark = pytest.mark.slow  # an export takes some twenty seconds
+
 
 @pytest.fixture(scope="module")
 def programs(run, tmp_path_factory):

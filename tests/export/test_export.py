@@ -21,6 +21,8 @@ from torchfakes_utils.models.detector import load_detector
 
 from helpers.export import SIZE, crops_of, files_in, logits_of
 
+pytestmark = pytest.mark.slow  # an export takes some twenty seconds
+
 
 def test_a_run_is_exported_whole_and_checked_on_its_test_crops(run, table, exported):
     folder, made = exported

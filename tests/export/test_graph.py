@@ -1,6 +1,7 @@
 """Exported detectors take and give what the detector itself does, and int8 is calibrated on enough."""
 
 import numpy as np
+import pytest
 import torch
 
 from torchfakes_utils.export.graph import calibration_set
@@ -18,6 +19,7 @@ def test_calibration_crops_are_spread_and_shown_with_more_contrast_too():
     assert (strong == np.clip((plain - 128) * 1.3 + 128, 0, 255).astype(int)).all()
 
 
+@pytest.mark.slow
 def test_tensors_give_tensors_and_arrays_arrays_and_none_none(exported):
     network = load_network(exported[0] / "detector.fp32.onnx")
     crops = noise(40)  # more than go through at once
@@ -27,6 +29,7 @@ def test_tensors_give_tensors_and_arrays_arrays_and_none_none(exported):
     assert network(crops[:0]).shape == (0,)
 
 
+@pytest.mark.slow
 def test_crops_as_they_are_cut_are_brought_to_size_as_the_detector_does(tmp_path):
     detector = build(size=48, crop_size=72)
     network = load_network(OnnxRuntime().export_detector(detector, tmp_path / "detector.onnx"), detector=detector)

@@ -10,6 +10,8 @@ from torchfakes_utils.models.detector import load_detector
 
 from helpers.export import build, logits_of, noise
 
+pytestmark = pytest.mark.slow  # an export takes some twenty seconds
+
 
 def test_the_graph_holds_normalisation_and_temperature_and_takes_any_batch(run, exported):
     import onnx

@@ -12,6 +12,8 @@ from torchfakes_utils.models.detector import save
 
 from helpers.export import build
 
+pytestmark = pytest.mark.slow  # an export takes some twenty seconds
+
 
 def test_a_file_runs_in_the_place_of_the_detector(run, exported, portraits, tmp_path):
     folder, _ = exported

@@ -15,6 +15,8 @@ from torchfakes_utils.io.files import sha256_of
 
 from helpers.web import FP32_ONLY, listed, passed
 
+pytestmark = pytest.mark.slow  # an export takes some twenty seconds
+
 
 def test_every_file_is_listed_with_its_digest(site):
     there = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}

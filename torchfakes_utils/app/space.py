@@ -145,9 +145,9 @@ def _readme(published: Package) -> str:
 
 def _licence() -> str:
     """The licence's text: beside the package in a checkout, among its metadata where it was installed."""
-    beside = _PACKAGE.parent / "LICENSE"
-    if beside.is_file():
-        return beside.read_text(encoding="utf-8")
+    in_checkout = _PACKAGE.parent / "LICENSE"
+    if in_checkout.is_file():
+        return in_checkout.read_text(encoding="utf-8")
     listed = [file for file in metadata.files("torchfakes") or [] if file.name == "LICENSE"]
     return listed[0].read_text(encoding="utf-8")
 

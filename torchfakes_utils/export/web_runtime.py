@@ -123,10 +123,10 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """The line of npm's complaint that says something."""
     lines = [line.partition("error ")[2].strip() for line in done.stderr.splitlines() if "error " in line]
     try:
-        said = json.loads(done.stdout)["error"]["summary"]
+        summary = json.loads(done.stdout)["error"]["summary"]
     except (ValueError, KeyError, TypeError):
-        said = next((line for line in lines if line and not line.startswith(("code ", "errno ", "syscall "))), "")
-    return " ".join(said.split())[:200] or f"exit status {done.returncode}"
+        summary = next((line for line in lines if line and not line.startswith(("code ", "errno ", "syscall "))), "")
+    return " ".join(summary.split())[:200] or f"exit status {done.returncode}"
 
 
 def _unavailable(reason: str) -> InputError:
