@@ -102,7 +102,7 @@ def test_it_asks_for_what_the_app_needs_in_the_versions_that_are_here():
 def test_nothing_of_the_course_or_of_this_machine_goes_along(space, run):
     assert {path.name for path in space.iterdir()} == {
         ".gitattributes", "LICENSE", "README.md", "app.py", "detector", "examples", "requirements.txt",
-        "torchfakes_utils",
+        "torchfakes.json", "torchfakes_utils",
     }  # fmt: skip
     names = {path.name for path in space.rglob("*")}
     assert not {"course", "__pycache__", "scores.csv", "mistakes"} & names
@@ -128,9 +128,9 @@ def test_again_takes_its_own_place_and_leaves_what_is_not_its_own(run, mini, tmp
 
 def test_a_folder_of_something_else_is_left_alone(run, mini, tmp_path):
     (tmp_path / "thesis.tex").write_text("all my work")
-    with pytest.raises(InputError, match="did not make it"):
+    with pytest.raises(InputError, match="holds other things than a Space"):
         app_space.build(run, tmp_path, mini)
-    with pytest.raises(InputError, match="did not make it"):
+    with pytest.raises(InputError, match="a file; choose another folder"):
         app_space.build(run, tmp_path / "thesis.tex", mini)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

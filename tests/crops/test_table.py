@@ -19,6 +19,7 @@ from torchfakes_utils.crops.table import (
     try_crop,
 )
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.config import EXTRACTION_FORMAT
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -141,7 +142,7 @@ def test_crops_that_a_detector_was_not_made_for_are_refused(faces_csv, tmp_path,
     detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=80)))
     table = edited(faces_csv, tmp_path, lambda table: table)
     if extraction is not None:
-        (table.parent / "extraction.json").write_text(json.dumps(extraction))
+        (table.parent / "extraction.json").write_text(json.dumps({"format": EXTRACTION_FORMAT} | extraction))
     if complaint is None:
         assert len(load_faces_for(detector, table, "train", frames=2)) == 3 * 3 * 2
         return
@@ -152,9 +153,9 @@ def test_crops_that_a_detector_was_not_made_for_are_refused(faces_csv, tmp_path,
 def test_read_extraction(tmp_path):
     assert read_extraction(tmp_path) == {}
     path = tmp_path / "extraction.json"
-    path.write_text(json.dumps({"crop_scale": 1.3, "size": 160}))
-    assert read_extraction(tmp_path) == {"crop_scale": 1.3, "size": 160}
-    for wrong in ("{", "[]"):
+    path.write_text(json.dumps({"format": EXTRACTION_FORMAT, "crop_scale": 1.3, "size": 160}))
+    assert read_extraction(tmp_path)["crop_scale"] == 1.3
+    for wrong in ("{", "[]", '{"crop_scale": 1.3}', '{"format": 0}'):
         path.write_text(wrong)
-        with pytest.raises(InputError, match=r"extraction\.json"):
+        with pytest.raises(InputError, match=r"extraction\.json: .*torchfakes extract"):
             read_extraction(tmp_path)

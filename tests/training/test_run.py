@@ -98,8 +98,8 @@ def copy(whole, tmp_path):
     ("name", "content", "message"),
     [
         (STATE_FILE, b"half a file", r"last\.safetensors: damaged, so the run cannot go on; delete"),
-        ("config.json", b"{", "whose config.json cannot be read"),
-        ("config.json", None, "whose config.json cannot be read"),
+        ("config.json", b"{", r"config\.json: cannot be read .*; choose another folder"),
+        ("config.json", None, "holds other things than a run; choose another folder"),
         ("best/detector.json", None, "its best/ is gone"),
     ],
 )
@@ -167,11 +167,11 @@ def test_progress_prints_class_balance_and_the_trivial_baseline(whole, faces_csv
 
 def test_a_run_of_a_program_that_did_not_know_a_choice_goes_on(tmp_path):
     """Choices are added with time; a run that was made before them is still itself, unless one of them is asked for."""
-    from torchfakes_utils.training.checkpoint import STATE_FILE, claim
+    from torchfakes_utils.training.checkpoint import STATE_FILE, claim_run
 
-    (tmp_path / "config.json").write_text(json.dumps({"seed": 0, "dropout": None}))
+    claim_run(tmp_path, {"seed": 0, "dropout": None}, ())
     (tmp_path / STATE_FILE).write_bytes(b"there")
-    claim(tmp_path, {"seed": 0, "dropout": None, "methods": None, "random_labels": False}, ())
+    claim_run(tmp_path, {"seed": 0, "dropout": None, "methods": None, "random_labels": False}, ())
     for asked in ({"seed": 0, "dropout": 0.0}, {"seed": 0, "dropout": None, "novelty": True}):
         with pytest.raises(InputError, match="holds a run with"):
-            claim(tmp_path, asked, ())
+            claim_run(tmp_path, asked, ())

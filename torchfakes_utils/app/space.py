@@ -12,14 +12,16 @@ from torchfakes_utils import __version__
 from torchfakes_utils.app.examples import make_examples, usual_examples
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.package import Package, package
+from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
 
 _PACKAGE = Path(__file__).parents[1]
 
-# How a folder is known to be ours, to be made anew.
-_MARK = "# Made by `torchfakes space`; what is changed here is lost when it is made again."
+_STAMP = Stamp("a Space", "torchfakes space", 1)
+# What lies in a Space that was just made on the Hub, beside its `.git`.
+_WELCOME = (CARD_FILE,)
 
-_APP = f'''{_MARK}
+_APP = '''# Made by `torchfakes space`; what is changed here is lost when it is made again.
 """The page of this Space. On Spaces it listens to all; anywhere else, to this machine alone."""
 
 import os
@@ -57,35 +59,30 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
     Raises:
         InputError: no detector in `run`, something else in `out`, or no way to write there.
     """
-    out = Path(out)
-    _check_free(out)
+    owned(out, _STAMP, _WELCOME)
     published = package(run, "TorchFakes")
     for caution in published.detector.decision.cautions:
         logger.warning("%s", caution)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-            made = Path(temporary) / "space"
-            (made / "detector").mkdir(parents=True)
-            for name in {DETECTOR_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
-                content = published.files[name]
-                if isinstance(content, bytes):
-                    (made / "detector" / name).write_bytes(content)
-                else:
-                    shutil.copyfile(content, made / "detector" / name)
-            _make_examples(made / "examples", data, Path(temporary))
-            shutil.copytree(
-                _PACKAGE, made / _PACKAGE.name, ignore=shutil.ignore_patterns("course", "__pycache__", "web")
-            )
-            (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
-            (made / CARD_FILE).write_text(_readme(published), encoding="utf-8")
-            (made / ".gitattributes").write_text(_ATTRIBUTES, encoding="utf-8")
-            (made / "LICENSE").write_text(_licence(), encoding="utf-8")
-            (made / "app.py").write_text(_APP, encoding="utf-8")
-            _put(made, out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another folder") from error
-    return sorted(path.name for path in out.iterdir() if path.name != ".git")
+    with replaced_folder(out, _STAMP, _WELCOME) as made, tempfile.TemporaryDirectory(prefix="torchfakes-") as temporary:
+        (made / "detector").mkdir()
+        for name in {DETECTOR_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
+            content = published.files[name]
+            if isinstance(content, bytes):
+                (made / "detector" / name).write_bytes(content)
+            else:
+                shutil.copyfile(content, made / "detector" / name)
+        _make_examples(made / "examples", data, Path(temporary))
+        shutil.copytree(_PACKAGE, made / _PACKAGE.name, ignore=shutil.ignore_patterns("course", "__pycache__", "web"))
+        texts = {
+            "requirements.txt": "".join(f"{line}\n" for line in requirements()),
+            CARD_FILE: _readme(published),
+            ".gitattributes": _ATTRIBUTES,
+            "LICENSE": _licence(),
+            "app.py": _APP,
+        }
+        for name, text in texts.items():
+            (made / name).write_text(text, encoding="utf-8")
+    return sorted(path.name for path in Path(out).iterdir() if path.name != ".git")
 
 
 def requirements() -> list[str]:
@@ -105,14 +102,6 @@ def requirements() -> list[str]:
         except metadata.PackageNotFoundError as error:
             raise InputError(f"a Space needs {name}, which is not here; try: pip install 'torchfakes[app]'") from error
     return sorted(lines, key=str.lower)
-
-
-def _check_free(out: Path) -> None:
-    app = out / "app.py"
-    ours = app.is_file() and app.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
-    others = [path.name for path in out.iterdir()] if out.is_dir() else ["it"] if out.exists() else []
-    if not ours and set(others) - {".git", ".gitattributes", CARD_FILE}:  # which a new Space has
-        raise InputError(f"{out}: is there already, and `torchfakes space` did not make it; choose another folder")
 
 
 def _make_examples(folder: Path, data: Path | str | None, temporary: Path) -> None:
@@ -150,12 +139,3 @@ def _licence() -> str:
         return in_checkout.read_text(encoding="utf-8")
     listed = [file for file in metadata.files("torchfakes") or [] if file.name == "LICENSE"]
     return listed[0].read_text(encoding="utf-8")
-
-
-def _put(made: Path, out: Path) -> None:
-    """Let each part take the place of its predecessor."""
-    out.mkdir(exist_ok=True)
-    for path in sorted(made.iterdir(), key=lambda path: path.name == "app.py"):  # last: it starts the others
-        old = out / path.name
-        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
-        path.replace(old)

@@ -159,7 +159,7 @@ _ALL = (
     Step(
         "mini", "Making the practice clips, Mini-FF++",
         makes=lambda where: where.data, folder=lambda where: where.data, owns_folder=True,
-        build=_mini, possible=lambda where: where.is_mini,
+        version=2, build=_mini, possible=lambda where: where.is_mini,
     ),
     Step(
         "clips", "Listing the clips",
@@ -171,13 +171,13 @@ _ALL = (
         makes=lambda where: where.faces_csv, folder=lambda where: where.faces, owns_folder=True,
         theirs=lambda where: where.faces_csv,
         # A dozen frames of a two-second clip show all it has; neighbouring frames are almost the same picture.
-        needs=("clips",), settings=_on_mini(frames=12), version=2, build=_faces,
+        needs=("clips",), settings=_on_mini(frames=12), version=3, build=_faces,
     ),
     Step(
         "run", "Training the detector",
         makes=lambda where: where.run, folder=lambda where: where.run, owns_folder=True,
         theirs=lambda where: where.run / "best" / "detector.json",
-        needs=("faces",), settings=_on_mini(pretrained=None, crops_per_epoch=448), version=3,
+        needs=("faces",), settings=_on_mini(pretrained=None, crops_per_epoch=448), version=4,
         build=lambda order: _train(order, order.where.run),
     ),
     Step(

@@ -1,6 +1,5 @@
 """`faces.csv` and the crops that it names: read, checked, chosen by split and by clip."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.config import EXTRACTION_FILE
+from torchfakes_utils.faces.config import EXTRACTION_FILE, EXTRACTION_FORMAT
+from torchfakes_utils.io.records import read_record
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector
@@ -137,18 +137,10 @@ def read_extraction(folder: Path | str) -> dict[str, Any]:
     """How the crops in `folder` were cut, from its `extraction.json`; {} where there is none (a hand-made table).
 
     Raises:
-        InputError: the file is not what `torchfakes extract` writes.
+        InputError: the file is not what `torchfakes extract` writes, or of another version of it.
     """
     path = Path(folder) / EXTRACTION_FILE
-    if not path.is_file():
-        return {}
-    try:
-        extraction = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run `torchfakes extract` again") from error
-    if not isinstance(extraction, dict):
-        raise InputError(f"{path}: not the record of an extraction; run `torchfakes extract` again")
-    return extraction
+    return read_record(path, "torchfakes extract", EXTRACTION_FORMAT) if path.is_file() else {}
 
 
 def limit_frames(faces: pd.DataFrame, per_clip: int) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
 from torchfakes_utils.evaluation.scoring import fingerprint, score
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.records import write_record
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, with_intervals
@@ -233,5 +233,4 @@ class _Memory:
     def put(self, name: str, strength: float, row: dict[str, Any]) -> None:
         self._content["rows"][f"{name} {strength:g}"] = row
         if self._path is not None:
-            with atomic_write(self._path) as temporary:
-                temporary.write_text(json.dumps(self._content), encoding="utf-8")
+            write_record(self._path, self._content)

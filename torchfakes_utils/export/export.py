@@ -7,8 +7,6 @@ what was there before.
 import dataclasses
 import json
 import logging
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +20,13 @@ from torchfakes_utils.export.graph import made_with, need
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
 
 logger = logging.getLogger(__name__)
+
+_STAMP = Stamp("an export", "torchfakes export", 1)
 
 
 def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Exported:
@@ -46,7 +47,7 @@ def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Export
     run = Path(run)
     detector = load_detector(run)
     out = config.out or run / EXPORT_FOLDER / config.format
-    _check_out(out)
+    owned(out, _STAMP)
     runtime = runtime_for(config.format)
     for package in runtime.packages:  # what is missing is missed before minutes have gone by
         need(package, runtime.files, runtime.extra)
@@ -56,7 +57,8 @@ def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Export
     data = dataclasses.replace(data, notes=(*data.notes, *detector.decision.cautions))
     for note in data.notes:
         logger.warning("%s", note)
-    exported = _replace(out, lambda folder: _Export(folder, run, detector, config, data).fill())
+    with replaced_folder(out, _STAMP) as folder:
+        exported = _Export(folder, run, detector, config, data).fill()
     exported.folder = out
     return exported
 
@@ -166,48 +168,3 @@ class _Export:
         for name, text in texts.items():
             with atomic_write(self.folder / name) as temporary:
                 temporary.write_text(text, encoding="utf-8")
-
-
-def _check_out(out: Path) -> None:
-    """Refuse to replace what is no export.
-
-    Raises:
-        InputError: a file, or a folder with other things in it.
-    """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: a file; choose another --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / PARITY_FILE).is_file():
-        raise InputError(f"{out}: holds other things than an export, and is left alone; choose another --out")
-
-
-def _replace(out: Path, fill: Callable[[Path], Exported]) -> Exported:
-    """Fill a folder beside `out`, then let it take its place; an error, or a crash, leaves `out` as it was.
-
-    Raises:
-        InputError: what `fill` raises, or there is no room or right to write.
-    """
-    place = out.absolute()  # "." has no name
-    fresh, old = (place.with_name(f".{place.name}.{word}") for word in ("fresh", "old"))
-    try:
-        if old.is_dir() and not out.exists():  # a run was killed just between the two steps below
-            old.rename(out)
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        exported = fill(fresh)
-        if out.exists():
-            out.rename(old)
-        try:
-            fresh.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return exported

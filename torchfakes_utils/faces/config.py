@@ -9,7 +9,8 @@ from torchfakes_utils.errors import InputError
 # trust it.
 SHARPNESS_THRESHOLD = 30.0
 
-EXTRACTION_FILE = "extraction.json"  # beside faces.csv: how its crops were cut
+# Beside faces.csv: how its crops were cut.
+EXTRACTION_FILE, EXTRACTION_FORMAT = "extraction.json", 1
 
 
 @dataclass(frozen=True)

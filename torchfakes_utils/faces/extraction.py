@@ -6,10 +6,7 @@ which was stopped, or to which new clips were added, goes on where it was.
 """
 
 import csv
-import json
 import logging
-import re
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,10 +21,11 @@ from tqdm.auto import tqdm
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, with_reals
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import Group, Job
-from torchfakes_utils.faces.config import DEFAULTS, EXTRACTION_FILE, ExtractionConfig
+from torchfakes_utils.faces.config import DEFAULTS, EXTRACTION_FILE, EXTRACTION_FORMAT, ExtractionConfig
 from torchfakes_utils.faces.parts import Clip, load_part, read_part
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.folders import Stamp, claim, owned, sweep
 from torchfakes_utils.io.tables import (
     CLIP_COLUMNS,
     CLIP_KEY,
@@ -43,9 +41,6 @@ logger = logging.getLogger(__name__)
 
 # Fields that choose clips or hardware: they may differ between two runs into one folder. All others change the crops.
 _FREE_FIELDS = ("compression", "methods", "device", "batch")
-
-# What `atomic_write` was writing when a run was killed.
-_LEFT_OVER = re.compile(r"\.(faces|failures|extraction)\.\w+\.(csv|json)")
 
 
 @dataclass(frozen=True)
@@ -205,6 +200,17 @@ def _result(out: Path, clip: Clip, unsaved: dict[str, str]) -> tuple[list[dict[s
 @contextmanager
 def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[None]:
     """Be the only one to write into `out`, and into crops that are cut in one way."""
+    stamp = Stamp(
+        "crops",
+        "torchfakes extract",
+        EXTRACTION_FORMAT,
+        EXTRACTION_FILE,
+        asdict(config),
+        free=_FREE_FIELDS,
+        parts=(".parts", "crops"),
+        remedy="--overwrite",
+    )
+    owned(out, stamp)
     try:
         out.mkdir(parents=True, exist_ok=True)
         # Held by the operating system for as long as the process lives: no run leaves it behind.
@@ -216,33 +222,6 @@ def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[N
     except OSError as error:
         raise InputError(f"{out}: cannot write there ({error.strerror}); choose another output folder") from error
     with lock:
-        _sweep(out)
-        _settle(out, config, overwrite)
+        claim(out, stamp, overwrite)
+        sweep(out / ".parts", below=True)
         yield
-
-
-def _sweep(out: Path) -> None:
-    """Remove what a killed run was writing."""
-    for path in [*out.iterdir(), *(out / ".parts").rglob(".*.json")]:
-        if path.parent != out or _LEFT_OVER.fullmatch(path.name):
-            path.unlink(missing_ok=True)
-
-
-def _settle(out: Path, config: ExtractionConfig, overwrite: bool) -> None:
-    """Make sure that all crops in `out` are cut in one way, and write that way down."""
-    record = out / EXTRACTION_FILE
-    settings = asdict(config)
-    if record.exists():
-        try:
-            before = json.loads(record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            before = {}
-        changed = [name for name in settings if name not in _FREE_FIELDS and before.get(name) != settings[name]]
-        if changed and not overwrite:
-            was = ", ".join(f"{name} {before.get(name)} instead of {settings[name]}" for name in changed)
-            raise InputError(f"{out}: holds crops cut otherwise ({was}); choose another folder, or --overwrite")
-        if changed:
-            shutil.rmtree(out / ".parts", ignore_errors=True)
-            shutil.rmtree(out / "crops", ignore_errors=True)
-    with atomic_write(record) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -1,18 +1,25 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and their digests."""
 
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from torchfakes_utils.errors import InputError
 
+# The names of the folders that hold what is being written: by these, and no others, `folders.sweep` removes them.
+TEMPORARY = r"\.torchfakes-[a-z0-9_]{8}"
+
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+    """Give a temporary path whose file takes the place of `path` when the block ends well, and vanishes when it fails.
+
+    The file lies in a folder of its own beside `path`, under the same name: encoders choose their format by its suffix,
+    and whatever a library leaves beside it goes with the folder.
 
     Raises:
         InputError: the folder cannot be made or written to, or the disk is full.
@@ -20,27 +27,37 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The suffix is kept: encoders choose their format by it.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-        os.close(handle)
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=".torchfakes-"))
     except OSError as error:
         raise InputError(
             f"{path.parent}: cannot write there ({error.strerror}); choose another output folder"
         ) from error
-    temporary = Path(name)
+    temporary = folder / path.name
     try:
-        yield temporary
-        # mkstemp makes files private; a result should be as readable as any other file its owner makes.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with describe_errors(path):
+            yield temporary
+            # Libraries that write by way of a private file leave it private.
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def describe_errors(path: Path) -> Iterator[None]:
+    """Say in one line what the file system has against writing `path`.
+
+    Raises:
+        InputError: it is full, read-only, …
+    """
+    try:
+        yield
     except OSError as error:
         if error.errno is None:  # raised by a library for reasons of its own, not by the file system
             raise
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path | str) -> str:

@@ -5,7 +5,6 @@ at all, and reading it runs no code.
 """
 
 import json
-import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,19 +17,20 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.folders import Stamp, claim, sweep
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.models.detector import Detector, save
 from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, HISTORY_FILE, STATE_FILE, TRAINING_FILE
 from torchfakes_utils.training.progress import HISTORY_COLUMNS, EpochRow
 
-# Ours, and that of the library that writes tensors.
-_LEFT_OVER = re.compile(r"\.(config|last|history|model|detector)\.\w+\.(json|safetensors|csv)|\.tmp\w{6}")
+# Of the folder, with its state: raised when a run that an earlier version left could not go on.
+_FORMAT = 1
 
 _TENSOR, _ITEMS = "__tensor__", "__items__"
 
 
-def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
+def claim_run(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
     """Write `config.json`; where `out` already holds a run, first make sure that it is this one.
 
     Args:
@@ -39,31 +39,21 @@ def claim(out: Path, record: dict[str, Any], free: tuple[str, ...]) -> None:
         free: names in it that may differ when a run is taken up again: where and how fast it is computed.
 
     Raises:
-        InputError: `out` holds another run, or cannot be written to.
+        InputError: `out` holds another run, or other things, or cannot be written to.
     """
-    path = out / TRAINING_FILE
-    if (out / STATE_FILE).exists():  # before its first state is on disk, a run is nothing that could be lost
-        try:
-            there = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{out}: holds a run whose config.json cannot be read; choose another folder") from error
-        other = [name for name in record if name not in free and _differs(there, record, name)]
-        if other:
-            named = ", ".join(
-                "another faces.csv" if name == "faces_sha256" else f"{name} {there.get(name)!r} (now {record[name]!r})"
-                for name in other
-            )
-            raise InputError(f"{out}: holds a run with {named}; choose another folder, or delete this one")
-    for left in [*out.glob(".*"), *(out / BEST_FOLDER).glob(".*")]:  # what a killed run was writing
-        if _LEFT_OVER.fullmatch(left.name):
-            left.unlink(missing_ok=True)
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(record | provenance(), indent=2) + "\n", encoding="utf-8")
-
-
-def _differs(there: dict[str, Any], record: dict[str, Any], name: str) -> bool:
-    """Whether a run that is there was made with another choice; one that its program did not know, it has not made."""
-    return there[name] != record[name] if name in there else record[name] not in (None, False)
+    stamp = Stamp(
+        "a run",
+        "torchfakes train",
+        _FORMAT,
+        TRAINING_FILE,
+        record,
+        free=free,
+        notes=provenance(),
+        said={"faces_sha256": "another faces.csv"},
+    )
+    # Before its first state is on disk, a run is nothing that could be lost.
+    claim(out, stamp, overwrite=not (out / STATE_FILE).exists())
+    sweep(out / BEST_FOLDER)
 
 
 class RunFolder:

@@ -16,7 +16,7 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import stored_decision
 from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.models.run_files import BEST_FOLDER
-from torchfakes_utils.training.checkpoint import claim
+from torchfakes_utils.training.checkpoint import claim_run
 from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
 from torchfakes_utils.training.data import load_crops
 from torchfakes_utils.training.distributed import gather, join
@@ -76,7 +76,7 @@ def train(
         faces, preprocessing = load_crops(faces_csv, config)
         record = _record(config, faces_csv)
         if world.first:
-            claim(out, record, FREE_FIELDS)
+            claim_run(out, record, FREE_FIELDS)
         gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
         trainer = Trainer(faces, preprocessing, config, world, out, record | provenance())
         for line in describe_run(trainer, out):

@@ -6,7 +6,6 @@ picture) happens to the original and to its fakes alike, so that it is no clue. 
 forgeries have in common with the real families and what not.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from torchfakes_utils.datasets.mini.config import MiniConfig
-from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.folders import Stamp, claim
+from torchfakes_utils.io.records import write_record
 
 MINI_FILE = "mini.json"  # what was made, and who is in it
 
@@ -98,39 +97,17 @@ def build_mini(
         InputError: the folder holds something else, or another configuration of Mini-FF++, or cannot be written to.
     """
     out, config = Path(out), config or MiniConfig()
-    _claim(out, config)
     people = plan(config)
+    told = {"people": [asdict(person) for person in people]}
+    claim(out, Stamp("Mini-FF++", "torchfakes mini", VERSION, MINI_FILE, asdict(config), notes=told))
     missing = [person for person in people if not all((out / path).is_file() for path in clip_paths(person))]
     for person in _progress(_film_all(out, config, missing, workers or os.cpu_count() or 1), len(missing), progress):
         del person  # the bar counts; the files are the result
     for name, pairs in splits(people).items():
-        _write_json(out / "splits" / f"{name}.json", pairs)
+        write_record(out / "splits" / f"{name}.json", pairs)
     # As in FaceForensics++, from id to film and the cut from it; here nobody is filmed twice.
-    _write_json(out / "splits" / "conversion_dict.json", {person.id: f"mini-{person.id} 0" for person in people})
-    _write_json(out / MINI_FILE, _manifest(config) | {"people": [asdict(person) for person in people]})
+    write_record(out / "splits" / "conversion_dict.json", {person.id: f"mini-{person.id} 0" for person in people})
     return out
-
-
-def _manifest(config: MiniConfig) -> dict:
-    return {"name": "Mini-FF++", "version": VERSION, "config": asdict(config)}
-
-
-def _claim(out: Path, config: MiniConfig) -> None:
-    """Make sure that `out` is ours to write to, and leave word there of what is being made."""
-    manifest = out / MINI_FILE
-    if manifest.is_file():
-        try:
-            found = json.loads(manifest.read_text())
-        except json.JSONDecodeError as error:
-            raise InputError(f"{manifest}: damaged; delete the folder and build it again") from error
-        if {key: found.get(key) for key in _manifest(config)} != _manifest(config):
-            raise InputError(
-                f"{out}: holds Mini-FF++ of another configuration; choose another folder or delete this one"
-            )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is there already and is not Mini-FF++; choose another folder")
-    else:
-        _write_json(manifest, _manifest(config))
 
 
 def clip_paths(person: Person) -> Iterator[str]:
@@ -274,8 +251,3 @@ def _progress(items: Iterator[str], total: int, show: bool) -> Iterator[str]:
     from tqdm.auto import tqdm
 
     return tqdm(items, total=total, desc="Mini-FF++", unit="person", disable=None if show else True)
-
-
-def _write_json(path: Path, content: object) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")

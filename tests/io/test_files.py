@@ -1,0 +1,73 @@
+"""A file is there whole or not at all, whatever happens while it is written."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import atomic_write, sha256_of
+
+
+def write(path, content, error=None):
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+        (temporary.parent / "beside").write_bytes(b"what a library leaves")
+        if error is not None:
+            raise error
+
+
+def test_the_folder_is_made_and_the_suffix_kept(tmp_path):
+    path = tmp_path / "a" / "b" / "clip.mp4"
+    with atomic_write(path) as temporary:
+        assert temporary.suffix == ".mp4" and not path.exists()
+        temporary.write_bytes(b"whole")
+    assert path.read_bytes() == b"whole" and [found.name for found in path.parent.iterdir()] == ["clip.mp4"]
+
+
+def test_a_file_is_as_readable_as_any_other(tmp_path):
+    with atomic_write(tmp_path / "result") as temporary:
+        temporary.touch(mode=0o600)  # as libraries do that write by way of a private file
+    (tmp_path / "other").touch()
+    assert (tmp_path / "result").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("odd"), OSError(28, "No space left on device")])
+def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, error):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"before")
+    with pytest.raises(InputError if isinstance(error, OSError) else type(error)) as caught:
+        write(path, b"half", error)
+    if isinstance(error, OSError):
+        assert str(caught.value) == (
+            f"{path}: cannot be written (No space left on device); free some space or choose another folder"
+        )
+    assert path.read_bytes() == b"before" and [found.name for found in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: cannot write there \(.*\); choose another output folder"):
+        write(tmp_path / "file" / "table.csv", b"")
+
+
+def test_two_files_that_belong_together_appear_together_or_not_at_all(tmp_path):
+    def both():
+        with atomic_write(tmp_path / "one") as one, atomic_write(tmp_path / "two") as two:
+            one.touch()
+            two.touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        both()
+    assert not os.listdir(tmp_path)  # noqa: PTH208 - what the file system says, and no more
+
+
+@given(content=st.binary(max_size=1000))
+def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path_factory, content):
+    path = Path(tmp_path_factory.mktemp("digest")) / "file"
+    path.write_bytes(content)
+    assert sha256_of(path) == hashlib.sha256(content).hexdigest()

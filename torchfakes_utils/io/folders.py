@@ -1,0 +1,193 @@
+"""Folders that a command fills: whose they are, and what in them may be removed.
+
+A folder is ours where it holds our stamp: a JSON file that says which command made what lies there, in which format and
+with which settings. Nothing is written into a folder that holds other things, and nothing is removed but what a stamp
+speaks for and what a killed run of ours was writing.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import TEMPORARY, describe_errors
+from torchfakes_utils.io.records import check_format, write_record
+
+# The stamp of a folder that is replaced as a whole.
+STAMP_FILE = "torchfakes.json"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What makes the content of a folder what it is.
+
+    Attributes:
+        kind: what such a folder holds, for people: "a run".
+        maker: the command that makes it: "torchfakes train".
+        version: of what lies in the folder; raised when this program could not go on with what an earlier one left.
+        file: the name of the stamp in the folder.
+        settings: what JSON can hold; written into the stamp, and compared with those of one that is there.
+        free: names of settings that may differ.
+        notes: what else is written into the stamp.
+        parts: names in the folder that go when its content is begun anew with other settings.
+        said: how people call a setting that differs, where name and value would tell them nothing.
+        remedy: what can be done beside choosing another folder.
+    """
+
+    kind: str
+    maker: str
+    version: int
+    file: str = STAMP_FILE
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    free: Collection[str] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    parts: Collection[str] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
+    remedy: str = "delete this one"
+
+    def to_json(self) -> dict[str, Any]:
+        """What is in the file."""
+        return {"made_by": self.maker, "format": self.version, **self.settings, **self.notes}
+
+
+def owned(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> dict[str, Any] | None:
+    """What a folder's stamp says; None of a folder that nobody has used yet.
+
+    Args:
+        folder: that a command is to fill. Hidden files in it count for nothing, and stay.
+        stamp: by which it would be ours; its settings are not compared.
+        welcome: names that may be there before.
+
+    Raises:
+        InputError: a file, other things in the folder, or a stamp that cannot be read.
+    """
+    folder = Path(folder)
+    path = folder / stamp.file
+    if not path.exists():
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: a file; choose another folder")
+        if folder.is_dir() and any(_visible(folder) - set(welcome)):
+            raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
+        return None
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); choose another folder, or delete this one") from error
+    if not isinstance(there, dict) or there.get("made_by", stamp.maker) != stamp.maker:
+        raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
+    return there
+
+
+def claim(folder: Path | str, stamp: Stamp, overwrite: bool = False) -> None:
+    """Make a folder ours, or find that it is, and clear up what a killed run was writing in it.
+
+    Args:
+        folder: to be filled; made if need be.
+        stamp: what is to lie in it.
+        overwrite: where it holds the same kind of thing with other settings, remove `stamp.parts` and begin anew.
+
+    Raises:
+        InputError: it holds other things, or the same with other settings or in another format, or cannot be written.
+    """
+    folder = Path(folder)
+    there = owned(folder, stamp)
+    if there is not None:
+        if not overwrite or "made_by" not in there:  # what does not even say whose it is, is not ours to begin anew
+            _refuse_others(folder, stamp, there)
+        sweep(folder)
+        if there.get("format") != stamp.version or _changed(there, stamp):
+            for name in stamp.parts:
+                shutil.rmtree(folder / name, ignore_errors=True)
+    write_record(folder / stamp.file, stamp.to_json())
+
+
+def _refuse_others(folder: Path, stamp: Stamp, there: dict[str, Any]) -> None:
+    check_format(there, folder / stamp.file, stamp.maker, stamp.version)
+    changed = _changed(there, stamp)
+    if changed:
+        named = ", ".join(stamp.said.get(name, f"{name} {was!r} (now {now!r})") for name, (was, now) in changed.items())
+        raise InputError(f"{folder}: holds {stamp.kind} with {named}; choose another folder, or {stamp.remedy}")
+
+
+def _changed(there: Mapping[str, Any], stamp: Stamp) -> dict[str, tuple[Any, Any]]:
+    """The settings that differ: {name: (what was, what is)}. A choice that is new, and not made, is none."""
+    asked = json.loads(json.dumps(dict(stamp.settings)))  # as it is read again: with lists for tuples
+    pairs = {name: (there.get(name), now) for name, now in asked.items() if name not in stamp.free}
+    return {
+        name: (was, now)
+        for name, (was, now) in pairs.items()
+        if was != now and (name in there or now not in (None, False))
+    }
+
+
+def sweep(folder: Path | str, below: bool = False) -> None:
+    """Remove what a killed run was writing into a folder; only who alone writes there may do so.
+
+    Args:
+        folder: nothing happens where there is none.
+        below: in the folders below it, too.
+    """
+    folder = Path(folder)
+    for path in [*(folder.rglob if below else folder.glob)(".torchfakes-*")]:
+        if re.fullmatch(TEMPORARY, path.name) and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replaced_folder(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> Iterator[Path]:
+    """Give an empty folder that takes the place of `folder` when the block ends well; else that is as it was.
+
+    The stamp is written into it, and names what the block made: only that is removed when it is replaced in turn. What
+    else lies in `folder`, such as a `.git`, is carried over.
+
+    Args:
+        folder: may be there, if it is empty or ours.
+        stamp: of what is made.
+        welcome: names that may be there before, and that may be replaced.
+
+    Raises:
+        InputError: it holds other things, or cannot be written to.
+    """
+    place = Path(folder).resolve()  # "." has no name
+    fresh, old = (place.with_name(f".{place.name}.torchfakes-{word}") for word in ("fresh", "old"))
+    with describe_errors(Path(folder)):
+        _finish(place, old, stamp)
+        owned(folder, stamp, welcome)
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        try:
+            yield fresh
+            made = sorted(path.name for path in fresh.iterdir())
+            write_record(fresh / stamp.file, stamp.to_json() | {"made": [*made, stamp.file]})
+            if place.exists():
+                place.rename(old)
+            try:
+                fresh.rename(place)
+            finally:
+                _finish(place, old, stamp)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _finish(place: Path, old: Path, stamp: Stamp) -> None:
+    """Bring a replacement to its end, at whichever step it was interrupted."""
+    if not old.is_dir():
+        return
+    if not place.exists():
+        old.rename(place)
+        return
+    stamped = old / stamp.file  # not there in a folder that nobody had used yet, but for what was welcome
+    made = json.loads(stamped.read_text(encoding="utf-8"))["made"] if stamped.exists() else []
+    for path in old.iterdir():
+        if path.name not in made and not (place / path.name).exists():
+            path.rename(place / path.name)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _visible(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
