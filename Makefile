@@ -13,7 +13,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast coverage types lab notebooks space architecture lint clean lock
+.PHONY: help setup course test test-fast coverage types schema lab notebooks space architecture lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ coverage: $(STAMP)  ## all tests, and which lines of the package they run (a pag
 
 types: $(STAMP)  ## check the type hints: strictly from io to explanation
 	@$(BIN)/mypy
+
+schema: $(STAMP)  ## describe report.json in docs/report.schema.json, from the classes that it is made of
+	@$(BIN)/python -m torchfakes_utils.report.schema
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

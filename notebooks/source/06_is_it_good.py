@@ -40,12 +40,13 @@ plots.use_style()
 from torchfakes_utils.course import lesson_06
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.metrics.binary import by_clip
+from torchfakes_utils.report import figures
 
 model = course.detector()
 crops = score(model, course.faces_table("val"))  # a row a crop; the longest wait in this lesson
 clips = by_clip(crops)  # a row a clip: the mean over its crops
 truth, p_fake = clips["label"], clips["probability_fake"]
-lesson_06.dots(clips, "Every mark is a clip: which number says how good this is?")
+figures.scores(clips, title="Every mark is a clip: which number says how good this is?")
 
 # %% [markdown]
 # The course's detector and the *validation* split: people it was not trained on. Blue circles should be on the left,
@@ -389,13 +390,14 @@ value = auc_by_pairs(table["label"], table["probability_fake"])
 rows = []
 for name, unit in {"crops": ["path"], "clips": ["method", "clip_id"], "pairs of people": ["people"]}.items():
     count = len(table.drop_duplicates(unit))
-    rows.append((f"{count} {name}", value, *bootstrap(table, unit, by_class=name != "pairs of people")))
+    rows.append((f"{count} {name}", value, bootstrap(table, unit, by_class=name != "pairs of people")))
 
 # %%
-widths = {name: high - low for name, _, low, high in rows}
+widths = {name: high - low for name, _, (low, high) in rows}
 print({name: f"{width:.3f} wide" for name, width in widths.items()})
 print(f"clips against crops: {list(widths.values())[1] / next(iter(widths.values())):.1f} times as wide")
-lesson_06.interval_rows(rows, "The same AUC: how sure you are depends on what you count", "AUC by crop")
+title = "The same AUC: how sure you are depends on what you count"
+figures.interval_rows(rows, "AUC by crop", title, from_chance=False)
 
 # %% [markdown]
 # **What we saw.** The crops of one clip are near copies: same person, same light, same forgery. Who counts them as
@@ -445,18 +447,19 @@ from torchfakes_utils.io.tables import SCORED_COLUMNS, read_table
 
 test = read_table(course.ensure("scores"), SCORED_COLUMNS)
 summary = summarise(test, "test", model.decision)
+levels = {"clip": summary.clip, "frame": summary.frame}
 kept = ["n", "auc", "average_precision", "balanced_accuracy", "accuracy", "always_fake_accuracy", "eer", "brier"]
-pd.DataFrame({name: {key: summary[name][key] for key in kept} for name in ("clip", "frame")}).T.round(3)
+pd.DataFrame({name: {key: getattr(level, key) for key in kept} for name, level in levels.items()}).T.round(3)
 
 # %%
-rows = [("all, by clip", summary["clip"]["auc"], *summary["clip"]["auc_interval"])]
-rows += [(name, own["auc"], *own["auc_interval"]) for name, own in summary["methods"].items()]
-lesson_06.interval_rows(rows, "Test: each manipulation against all real clips", "AUC by clip")
+rows = [("all, by clip", summary.clip.auc, summary.clip.auc_interval)]
+rows += [(name, own.auc, own.auc_interval) for name, own in summary.methods.items()]
+figures.interval_rows(rows, "AUC by clip", "Test: each manipulation against all real clips", from_chance=False)
 
 # %%
-test_clips, clip = by_clip(test), summary["clip"]
-low, high = clip["balanced_accuracy_interval"]
-print(f"balanced accuracy by clip: {clip['balanced_accuracy']:.3f}, 95 %: {low:.3f} to {high:.3f}")
+test_clips, clip = by_clip(test), summary.clip
+low, high = clip.balanced_accuracy_interval
+print(f"balanced accuracy by clip: {clip.balanced_accuracy:.3f}, 95 %: {low:.3f} to {high:.3f}")
 for name, desk in lesson_06.DESKS.items():
     promised = lesson_06.cost(truth, p_fake, decided[name], desk)
     own = test_clips["label"], test_clips["probability_fake"]
@@ -476,12 +479,12 @@ for name, desk in lesson_06.DESKS.items():
 # clips, and computes both ways on each draw. Two intervals that overlap can hide a difference that is always there.
 
 # %%
-calibration = summary["calibration"]["frame"]
-before, after = calibration["ece_balanced_uncalibrated"], calibration["ece_balanced"]
+calibration = summary.calibration.frame
+before, after = calibration.ece_balanced_uncalibrated, calibration.ece_balanced
 print(f"calibration error on test, were half of them fake: {before:.3f} without the temperature, {after:.3f} with it")
-for how, row in summary["aggregations"].items():
-    low, high = row["auc_minus_mean_interval"]
-    print(f"{how:12s} AUC {row['auc']:.3f}; minus the mean's {row['auc_minus_mean']:+.3f} ({low:+.3f} to {high:+.3f})")
+for how, row in summary.aggregations.items():
+    low, high = row.auc_minus_mean_interval
+    print(f"{how:12s} AUC {row.auc:.3f}; minus the mean's {row.auc_minus_mean:+.3f} ({low:+.3f} to {high:+.3f})")
 
 # %% [markdown]
 # **What we saw.** Whether the temperature helped here is printed, not promised: it was fitted on the crops of eight
@@ -492,11 +495,14 @@ for how, row in summary["aggregations"].items():
 # What the team should have written, then, is a line like this one, computed and not polished:
 
 # %%
-from_to = [f"{name} {clip[key]:.2f} (95 %: {clip[f'{key}_interval'][0]:.2f} to {clip[f'{key}_interval'][1]:.2f})"
-           for name, key in (("AUC", "auc"), ("balanced accuracy", "balanced_accuracy"))]  # fmt: skip
-print(f"Mini-FF++ (two portraits), {clip['n_real']} real and {clip['n_fake']} fake clips of identities not trained on.")
-print(f"By clip: {from_to[0]}; at {clip['threshold']:.2f}, {from_to[1]}.")
-print(f"Always “fake” has an accuracy of {clip['always_fake_accuracy']:.0%}; ours is {clip['accuracy']:.0%}.")
+from torchfakes_utils.report.text import interval
+
+print(f"Mini-FF++ (two portraits), {clip.n_real} real and {clip.n_fake} fake clips of identities not trained on.")
+print(
+    f"By clip, with 95 % intervals: AUC {interval(clip, 'auc', 2)}; at {clip.threshold:.2f}, balanced accuracy", end=" "
+)
+print(f"{interval(clip, 'balanced_accuracy', 2)}.")
+print(f"Always “fake” has an accuracy of {clip.always_fake_accuracy:.0%}; ours is {clip.accuracy:.0%}.")
 
 # %% [markdown]
 # `torchfakes evaluate RUN FACES.CSV` writes all of this, and more, into `report.html`, `report.json` and a model card.
@@ -516,25 +522,25 @@ print(course.short(course.paths().run / "report.html"))
 # > or a crop that is shifted by a tenth of its edge?
 
 # %%
-import json
+from torchfakes_utils.report import write
 
 course.ensure("robustness")
-report = json.loads((course.paths().run / "report.json").read_text())
-lesson_06.robustness_figure(report["robustness"], "What happens to films, and what is left of the detector")
+report = write.read(course.paths().run)
+figures.robustness(report.robustness, "What happens to films, and what is left of the detector")
 
 # %%
-for one in report["robustness"]["perturbations"].values():
-    worst = min(one["strengths"], key=lambda row: row["auc"])
-    low, high = worst["auc_change_interval"]
-    change = f"change {worst['auc_change']:+.2f} ({low:+.2f} to {high:+.2f}); answers {worst['coverage']:.0%}"
-    print(f"{one['name']:20s} AUC {worst['auc']:.2f} at {worst['strength']:g} ({one['unit']}), {change}")
+for one in report.robustness.perturbations.values():
+    worst = min(one.strengths, key=lambda row: row.auc)
+    low, high = worst.auc_change_interval
+    change = f"change {worst.auc_change:+.2f} ({low:+.2f} to {high:+.2f}); answers {worst.coverage:.0%}"
+    print(f"{one.name:20s} AUC {worst.auc:.2f} at {worst.strength:g} ({one.unit}), {change}")
 
 # %%
 asked = {"jpeg": 10, "rescale": 1.5, "shift": 0.1}  # the three of the prediction
 for name, strength in asked.items():
-    one = report["robustness"]["perturbations"][name]
-    row = next(row for row in one["strengths"] if row["strength"] == strength)
-    print(f"{one['name']} {strength:g}: AUC {row['auc']:.2f}, change {row['auc_change']:+.2f}")
+    one = report.robustness.perturbations[name]
+    row = next(row for row in one.strengths if row.strength == strength)
+    print(f"{one.name} {strength:g}: AUC {row.auc:.2f}, change {row.auc_change:+.2f}")
 
 # %% [markdown]
 # **What we saw.** Read each curve against its grey band: few clips, wide bands. (The changes of the AUC are from pairs
@@ -600,7 +606,7 @@ coverage, risk = risk_coverage(test["label"], test["probability_fake"], threshol
 answered = test[test["cannot_tell"] == ""]
 wrong = (answered["probability_fake"] >= threshold) != (answered["label"] == 1)
 point = len(answered) / len(test), wrong.mean()
-lesson_06.risk_figure(coverage, risk, point, "What silence buys, by crop")
+figures.risk_coverage(coverage, risk, point, "crops", "What silence buys, by crop")
 
 # %%
 silent = test.loc[test["cannot_tell"] != "", "cannot_tell"].str.split(" (", regex=False).str[0]
@@ -649,6 +655,8 @@ plots.images(pictures, titles, title=title, labels=[0] * len(pictures), inches=1
 # > each. If one has no false alarm at all, how high may its true rate still be?
 
 # %%
+import json
+
 note = course.ensure("mini") / "mini.json"
 people = json.loads(note.read_text())["people"] if note.is_file() else []  # only Mini-FF++ has it
 portrait = {person["id"]: person["portrait"] for person in people}

@@ -13,10 +13,13 @@ from torchfakes_utils.app import pictures as app_pictures
 from torchfakes_utils.app import views
 from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, Box, boxed
+from torchfakes_utils.evaluation.results import Confusion
 from torchfakes_utils.inference.predictor import Examination
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.models.decision import Decision
+
+from helpers.report import made_up_report
 
 THRESHOLD = 0.4
 DARK = "too dark (brightness 20; 63 or more wanted)"
@@ -327,9 +330,9 @@ def test_a_heat_map_is_shown_beside_its_crop():
 
 
 def report():
-    clip = {"auc": 0.9609, "auc_interval": [0.875, 1.0], "balanced_accuracy": 0.906, "balanced_accuracy_interval":
-            [0.766, 1.0], "n_real": 8, "n_fake": 32, "confusion": {"fp": 1, "fn": 2, "tp": 30, "tn": 7}}  # fmt: skip
-    return {"split": "test", "data": {"name": "mini", "people": 8}, "clip": clip}
+    clip = {"auc": 0.9609, "auc_interval": (0.875, 1.0), "balanced_accuracy": 0.906, "balanced_accuracy_interval":
+            (0.766, 1.0), "n_real": 8, "n_fake": 32, "confusion": Confusion(fp=1, fn=2, tp=30, tn=7)}  # fmt: skip
+    return made_up_report(clip=clip)
 
 
 def test_what_was_measured_is_said_with_its_interval():

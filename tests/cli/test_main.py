@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -22,10 +23,12 @@ from torchfakes_utils.faces import extraction
 from torchfakes_utils.inference import predictor
 from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.tables import FAILURE_COLUMNS, write_table
-from torchfakes_utils.metrics.bootstrap import METRICS
+from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.report import write
 from torchfakes_utils.training import run as training_run
 from torchfakes_utils.training.config import TrainingConfig
+
+from helpers.report import made_up_report
 
 HEAVY = ("torch", "matplotlib", "gradio", "facenet_pytorch", "pytorch_grad_cam", "sklearn", "pandas", "cv2", "av")
 
@@ -143,32 +146,30 @@ def test_debug_shows_where_it_went_wrong(monkeypatch):
 
 
 def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
-    part = dict.fromkeys(METRICS) | {"n_real": 1, "n_fake": 2, "accuracy": 0.5, "loss": 0.7}
-    part |= {"always_fake_accuracy": 2 / 3, "reasons": {"auc": "only fake ones"}}
-    clip = part | {"auc": 0.75, "auc_interval": [0.5, 0.9], "reasons": {}}
-    summary = dict.fromkeys(["seeds", "comparison", "cross_data", "robustness"]) | {
-        "split": "test",
-        "frame": part,
-        "clip": clip,
-        "methods": {"FaceSwap": {"auc": 1.0, "recall": 1, "clips": 2}},
-        "abstention": {"judged": 2, "clips": 3, "balanced_accuracy": 0.5},
-        "decision": {"caution": "no better than a coin"},
+    decision = Decision(caution="no better than a coin")
+    clip = {
+        "auc": 0.75,
+        "auc_interval": (0.5, 0.9),
+        "eer": None,
+        "eer_interval": None,
+        "reasons": {"eer": "only fake ones"},
     }
-    answer(monkeypatch, evaluate, "evaluate", evaluate.Evaluation(summary, None, None, None, 0))
-    answer(monkeypatch, write, "write", summary)
+    report = made_up_report(clip=clip, decision=decision)
+    answer(monkeypatch, evaluate, "evaluate", None)
+    answer(monkeypatch, write, "write", report)
     assert main.main(["evaluate", "run", "faces.csv", "--json"]) == 0
     shown = capsys.readouterr()
-    assert objects(shown.out) == [summary]
+    assert objects(shown.out) == [json.loads(json.dumps(report.to_json()))]
     assert "noise" in shown.err
     assert main.main(["evaluate", "run", "faces.csv"]) == 0
     shown = capsys.readouterr().out
     assert "noise" not in shown
     assert "0.750  [0.500, 0.900]" in shown
     assert "-  (only fake ones)" in shown
-    assert "FaceSwap: AUC by clip 1.000" in shown and "answers 2 of 3 clips" in shown
+    assert "FaceSwap: AUC by clip 1.000" in shown and "answers 8 of 8 clips" in shown
     assert "caution: no better than a coin" in shown
     assert "run/report.html" in shown
-    answer(monkeypatch, evaluate, "evaluate", evaluate.Evaluation(summary, None, None, None, 4))
+    answer(monkeypatch, write, "write", replace(report, data=replace(report.data, unreadable=4)))
     assert main.main(["evaluate", "run", "faces.csv"]) == 1
 
 

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
 from torchfakes_utils.course import lesson_06
 from torchfakes_utils.metrics.binary import binary_metrics
@@ -15,9 +14,6 @@ matplotlib.use("Agg")
 
 LABELS = [0, 0, 0, 0, 1, 1, 1, 1]
 SCORES = [0.1, 0.2, 0.3, 0.6, 0.4, 0.7, 0.8, 0.9]
-STRENGTH = {"strength": 2.0, "auc": 0.8, "auc_interval": [0.7, 0.9], "coverage": 0.5}
-ROBUSTNESS = {"plain": STRENGTH | {"auc_interval": None},
-              "perturbations": {"jpeg": {"name": "JPEG", "unit": "quality", "strengths": [STRENGTH] * 5}}}  # fmt: skip
 MATRIX = pd.DataFrame([
     {"trained_on": one, "tested_on": two, "auc": 0.9 if one == two else 0.6, "low": 0.5, "high": 1.0}
     for one in ("A", "B") for two in ("A", "B")
@@ -79,23 +75,34 @@ def test_light_cells_are_the_auc():
     assert 1 - np.mean(dark) == pytest.approx(binary_metrics(LABELS, SCORES)["auc"])
 
 
-def test_figures_draw():
-    clips = pd.DataFrame({"label": LABELS, "probability_fake": SCORES, "method": ["youtube"] * 4 + ["FaceSwap"] * 4})
-    drawn = [
-        lesson_06.at_desk(LABELS, SCORES, 0.5, lesson_06.BANK),
-        lesson_06.at_desk(LABELS, SCORES, 1.0, lesson_06.NEWSROOM),
-        lesson_06.dots(clips, "t", 0.5),
-        lesson_06.pair_table([0, 1], [0.1, 0.9], "t"),
-        lesson_06.accuracies(0.9, 0.8),
-        lesson_06.reliability_figure(LABELS, SCORES, [0.5, 0.001]),
-        lesson_06.two_curves(LABELS, SCORES, 0.01),
-        lesson_06.risk_figure([0.5, 1.0], [0.0, 0.2], (0.9, 0.1), "t"),
-        lesson_06.robustness_figure(ROBUSTNESS, "t"),
-        lesson_06.matrix_figure(MATRIX, "t"),
-        lesson_06.interval_rows([("a", 0.9, 0.8, 1.0), ("b", 0.6, 0.3, 0.7)], "t"),
-        lesson_06.interval_rows([("a", 0.95, 0.9, 1.0)], "t"),
-    ]
-    assert all(isinstance(figure, Figure) for figure in drawn)
+def test_the_desk_counts_both_errors_and_finds_the_cheapest_threshold():
+    left, middle, right = lesson_06.at_desk(LABELS, SCORES, 0.5, lesson_06.BANK).axes
+    counts = [text.get_text() for text in middle.texts]
+    assert counts == ["3", "left alone", "1", "false alarms", "1", "missed", "3", "found"]
+    assert [line.get_xdata()[0] for line in left.lines if line.get_linestyle() == "--"] == [0.5]
+    lost = lesson_06.cost(LABELS, SCORES, 0.5, lesson_06.BANK)
+    assert f"{lost:,.0f} (least" in right.get_title("left") + right.get_title()
+
+
+def test_a_detector_that_looks_at_nothing_is_as_good_as_its_class_is_common():
+    (ax,) = lesson_06.accuracies(0.9, 0.8).axes
+    always_real, always_fake, own = (line.get_ydata() for line in ax.lines[:3])
+    assert (always_real[0], always_real[-1], always_fake[0], always_fake[-1]) == (1, 0, 0, 1)
+    assert (own[0], own[-1]) == (pytest.approx(0.8), pytest.approx(0.9))
+
+
+def test_a_high_score_is_worth_less_where_fakes_are_rare():
+    left, right = lesson_06.reliability_figure(LABELS, SCORES, [0.5, 0.001], high=0.6).axes
+    counts = [text.get_text() for text in left.texts if "crops" in text.get_text()]
+    assert counts == [f"{count} crops" for count in (1, 2, 2, 1, 2)]
+    shares = [text.get_text() for text in right.texts]
+    assert shares == ["75%", "0.3%"]
+
+
+def test_a_cell_of_the_matrix_is_an_auc_with_its_interval():
+    (ax,) = lesson_06.matrix_figure(MATRIX, "t").axes
+    values = [text.get_text() for text in ax.texts]
+    assert values[::2] == ["0.90", "0.60", "0.60", "0.90"] and set(values[1::2]) == {"0.50 to 1.00"}
 
 
 def test_precision_falls_with_the_share_of_fakes_and_the_roc_curve_does_not():

@@ -17,7 +17,7 @@ TINY = TrainingConfig(architecture="Meso4", pretrained=None, image_size=32, epoc
 
 def test_every_manipulation_is_trained_alone_and_tested_on_all(tiny_faces, tmp_path, monkeypatch):
     found = matrix(tiny_faces / "faces.csv", tmp_path, TINY, scoring=Scoring(frames=2))
-    assert found["methods"] == ["Deepfakes", "FaceSwap"] and len(found["rows"]) == 4
+    assert found.methods == ["Deepfakes", "FaceSwap"] and len(found.rows) == 4
     table = pd.read_csv(tmp_path / "matrix.csv")
     assert list(table) == MATRIX_COLUMNS
     assert (table["real_clips"] == 2).all() and (table["fake_clips"] == 2).all() and table["auc"].between(0, 1).all()

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +14,9 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import evaluate as module
 from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
 from torchfakes_utils.evaluation.evaluate import evaluate
+from torchfakes_utils.evaluation.results import Confusion, Curves
 from torchfakes_utils.evaluation.scoring import score
-from torchfakes_utils.evaluation.summary import abstention, summarise
+from torchfakes_utils.evaluation.summary import summarise
 from torchfakes_utils.io.tables import FACE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.models.decision import Decision
@@ -100,46 +102,46 @@ def test_scores_do_not_depend_on_the_batch_nor_change_the_mode(faces_csv):
 def test_summary_by_frame_clip_and_method(faces_csv):
     scores = score(BrightnessDetector(), load_faces(faces_csv))
     summary = summarise(scores, "test")
-    assert summary["split"] == "test"
-    assert (summary["frame"]["n"], summary["clip"]["n"]) == (12, 6)
+    assert summary.split == "test"
+    assert (summary.frame.n, summary.clip.n) == (12, 6)
     # By clip, mean brightness: reals 30, 100; fakes 210, 210, 40, 200. Seven of the eight pairs are in order.
-    assert summary["clip"]["auc"] == pytest.approx(7 / 8)
-    low, high = summary["clip"]["auc_interval"]
+    assert summary.clip.auc == pytest.approx(7 / 8)
+    low, high = summary.clip.auc_interval
     assert 0 <= low <= 7 / 8 <= high <= 1
-    assert summary["clip"]["confusion"] == {"tn": 2, "fp": 0, "fn": 1, "tp": 3}
-    assert len(summary["clip"]["balanced_accuracy_interval"]) == 2
-    assert list(summary["methods"]) == ["Deepfakes", "FaceSwap"]
-    assert summary["methods"]["Deepfakes"]["auc"] == 1
-    assert summary["methods"]["FaceSwap"]["auc"] == pytest.approx(3 / 4)
-    assert summary["methods"]["FaceSwap"]["recall"] == 0.5
-    assert (summary["methods"]["FaceSwap"]["clips"], summary["methods"]["FaceSwap"]["frames"]) == (2, 4)
+    assert summary.clip.confusion == Confusion(tn=2, fp=0, fn=1, tp=3)
+    assert len(summary.clip.balanced_accuracy_interval) == 2
+    assert list(summary.methods) == ["Deepfakes", "FaceSwap"]
+    assert summary.methods["Deepfakes"].auc == 1
+    assert summary.methods["FaceSwap"].auc == pytest.approx(3 / 4)
+    assert summary.methods["FaceSwap"].recall == 0.5
+    assert (summary.methods["FaceSwap"].clips, summary.methods["FaceSwap"].frames) == (2, 4)
 
 
 def test_one_class_is_null_with_a_reason(faces_csv):
     scores = score(BrightnessDetector(), load_faces(faces_csv))
     reals = summarise(scores[scores["label"] == 0], "val")
-    assert reals["clip"]["auc"] is None
-    assert reals["clip"]["auc_interval"] is None
-    assert "only real" in reals["clip"]["reasons"]["auc"]
-    assert "only real" in reals["clip"]["reasons"]["auc_interval"]
-    assert reals["methods"] == {}
+    assert reals.clip.auc is None
+    assert reals.clip.auc_interval is None
+    assert "only real" in reals.clip.reasons["auc"]
+    assert "only real" in reals.clip.reasons["auc_interval"]
+    assert reals.methods == {}
     fakes = summarise(scores[scores["label"] == 1], "test")
-    assert fakes["methods"]["Deepfakes"]["auc"] is None
-    assert "only fake" in fakes["methods"]["Deepfakes"]["reasons"]["auc"]
-    levels = [*fakes["methods"].values(), fakes["clip"], fakes["frame"], reals["clip"]]
-    assert all(level[name] is None and level[f"{name}_interval"] is None for level in levels
+    assert fakes.methods["Deepfakes"].auc is None
+    assert "only fake" in fakes.methods["Deepfakes"].reasons["auc"]
+    levels = [*fakes.methods.values(), fakes.clip, fakes.frame, reals.clip]
+    assert all(getattr(level, name) is None and getattr(level, f"{name}_interval") is None for level in levels
                for name in ("auc", "average_precision", "eer", "balanced_accuracy"))  # fmt: skip
-    assert fakes["curves"] == {"roc": None, "precision_recall": None}
-    assert fakes["aggregations"]["median"]["auc"] is None and fakes["calibration"]["clip"]["ece_balanced"] is None
-    json.dumps([reals, fakes], allow_nan=False)
+    assert fakes.curves == Curves(None, None)
+    assert fakes.aggregations["median"].auc is None and fakes.calibration.clip.ece_balanced is None
+    json.dumps(msgspec.to_builtins([reals, fakes]), allow_nan=False)
 
 
 def test_a_single_real_clip_has_an_auc_but_no_interval(faces_csv):
     scores = score(BrightnessDetector(), load_faces(faces_csv))
     summary = summarise(scores[scores["clip_id"] != "003"], "test")
-    assert summary["clip"]["auc"] is not None
-    assert summary["clip"]["auc_interval"] is None
-    assert "fewer than two" in summary["clip"]["reasons"]["auc_interval"]
+    assert summary.clip.auc is not None
+    assert summary.clip.auc_interval is None
+    assert "fewer than two" in summary.clip.reasons["auc_interval"]
 
 
 def test_a_split_without_scores_is_refused(faces_csv):
@@ -151,11 +153,11 @@ def test_a_split_without_scores_is_refused(faces_csv):
 def test_evaluate_leaves_scores_and_metrics_in_the_run(faces_csv, bright_run):
     run, _ = bright_run
     found = evaluate(run, faces_csv)
-    summary = found.summary
-    json.dumps(summary, allow_nan=False)
-    assert found.unreadable == 0 and len(found.faces) == 12
+    summary = found.results
+    json.dumps(msgspec.to_builtins(summary), allow_nan=False)
+    assert summary.data.unreadable == 0 and len(found.faces) == 12
     scores = read_table(run / "scores.csv", SCORED_COLUMNS)
-    assert len(scores) == summary["frame"]["n"] == 12
+    assert len(scores) == summary.frame.n == 12
     assert set(scores["split"]) == {"test"}
     assert scores["clip_id"].tolist()[0] == "000"
 
@@ -163,9 +165,9 @@ def test_evaluate_leaves_scores_and_metrics_in_the_run(faces_csv, bright_run):
 def test_a_stored_threshold_is_used(faces_csv, bright_run):
     run, detector = bright_run
     detector.decision = Decision(threshold=0.99)
-    summary = evaluate(run, faces_csv).summary
-    assert summary["clip"]["threshold"] == 0.99
-    assert summary["clip"]["predicted_fake_rate"] == 0
+    summary = evaluate(run, faces_csv).results
+    assert summary.clip.threshold == 0.99
+    assert summary.clip.predicted_fake_rate == 0
 
 
 def test_crops_cut_in_another_way_are_refused(faces_csv, bright_run):
@@ -206,14 +208,14 @@ def test_a_saved_network_end_to_end(faces_csv, tmp_path):
     detector = Detector(DetectorConfig(pretrained=None, preprocessing=preprocessing)).eval()
     detector.decision = Decision(threshold=0.25, temperature=2.0)
     save(detector, tmp_path / "run" / "best")
-    summary = evaluate(tmp_path / "run", faces_csv, EvaluationConfig(split="val")).summary
+    summary = evaluate(tmp_path / "run", faces_csv, EvaluationConfig(split="val")).results
     scores = read_table(tmp_path / "run" / "scores.csv", SCORED_COLUMNS)
     crops = torch.stack([torch.full((3, 20, 20), level, dtype=torch.uint8) for level in (10, 10, 160, 150)])
     assert scores["probability_fake"].to_numpy() == pytest.approx(detector.probability(crops).numpy(), abs=1e-5)
     again = binary_metrics(scores["label"], scores["probability_fake"], 0.25)
-    assert summary["frame"]["loss"] == pytest.approx(again["loss"])
-    assert summary["frame"]["threshold"] == 0.25
-    assert summary["decision"]["threshold"] == 0.25 and summary["decision"]["temperature"] == 2
+    assert summary.frame.loss == pytest.approx(again["loss"])
+    assert summary.frame.threshold == 0.25
+    assert summary.decision.threshold == 0.25 and summary.decision.temperature == 2
 
 
 # --- scoring
@@ -223,8 +225,8 @@ def test_crops_that_cannot_be_read_are_left_out_and_said(faces_csv, bright_run, 
     run, _ = bright_run
     (faces_csv.parent / "crops/FaceSwap/c23/003_000/1.png").write_bytes(b"no picture")
     found = evaluate(run, faces_csv)
-    assert found.unreadable == 1 and len(found.scores) == 11
-    assert found.summary["frame"]["n"] == 11 and found.summary["data"]["unreadable"] == 1
+    assert len(found.scores) == 11
+    assert found.results.frame.n == 11 and found.results.data.unreadable == 1
     assert "003_000/1.png" in caplog.text and "\n" not in caplog.messages[0]
 
 
@@ -268,14 +270,14 @@ def test_the_scores_know_whose_they_are(faces_csv):
 def test_abstaining_counts_clips_crops_and_those_without_a_face(faces_csv):
     detector = BrightnessDetector()
     detector.decision = Decision(ranges={"brightness": (55.0, None)})
-    found = abstention(score(detector, load_faces(faces_csv, "test")), 0.5, faceless=2)
+    found = summarise(
+        score(detector, load_faces(faces_csv, "test")), "test", detector.decision, 50, faceless=2
+    ).abstention
     # Both crops of real 000 and of FaceSwap's 000_003 are too dark; the latter was the one fake that was missed.
-    assert (found["clips"], found["judged"], found["no_face"], found["crops_judged"]) == (8, 4, 2, 8)
-    assert found["coverage"] == 0.5 and found["reasons"] == {"too dark": 4}
-    assert found["accuracy"] == 1 and found["balanced_accuracy"] == 1
-    assert found["risk_coverage"]["coverage"][-1] == 1 and found["risk_coverage"]["risk"][-1] == pytest.approx(
-        1 / 6, abs=1e-5
-    )
+    assert (found.clips, found.judged, found.no_face, found.crops_judged) == (8, 4, 2, 8)
+    assert found.coverage == 0.5 and found.reasons == {"too dark": 4}
+    assert found.accuracy == 1 and found.balanced_accuracy == 1
+    assert found.risk_coverage.coverage[-1] == 1 and found.risk_coverage.risk[-1] == pytest.approx(1 / 6, abs=1e-5)
 
 
 def test_clips_without_a_face_come_from_the_extraction(faces_csv, bright_run):
@@ -283,8 +285,8 @@ def test_clips_without_a_face_come_from_the_extraction(faces_csv, bright_run):
     rows = ["clip_id,path,label,method,compression,split,reason", "9,9.mp4,0,youtube,c23,test,no face",
             "8,8.mp4,0,youtube,c23,train,no face"]  # fmt: skip
     (faces_csv.parent / "failures.csv").write_text("\n".join(rows) + "\n")
-    found = evaluate(run, faces_csv).summary["abstention"]
-    assert found["no_face"] == 1 and found["clips"] == 7
+    found = evaluate(run, faces_csv).results.abstention
+    assert found.no_face == 1 and found.clips == 7
 
 
 # --- the threshold
@@ -305,15 +307,15 @@ def test_a_detector_without_a_threshold_gets_one_from_validation_once(faces_csv,
     decision = load_detector(run).decision
     assert decision != Decision() and (run / "best" / "model.safetensors").read_bytes() == before
     caplog.clear()
-    summary = evaluate(run, faces_csv).summary
-    assert not caplog.text and summary["clip"]["threshold"] == decision.threshold
+    summary = evaluate(run, faces_csv).results
+    assert not caplog.text and summary.clip.threshold == decision.threshold
 
 
 def test_without_validation_it_stays_at_one_half_and_that_is_said(faces_csv, tmp_path, caplog):
     run = small(tmp_path)
     table = pd.read_csv(faces_csv, dtype=str)
     write_table(table[table["split"] == "test"], faces_csv, FACE_COLUMNS)
-    assert evaluate(run, faces_csv).summary["clip"]["threshold"] == 0.5
+    assert evaluate(run, faces_csv).results.clip.threshold == 0.5
     assert "it is 0.5" in caplog.text and load_detector(run).decision == Decision()
 
 
@@ -322,9 +324,9 @@ def test_without_validation_it_stays_at_one_half_and_that_is_said(faces_csv, tmp
 
 def test_scores_are_taken_only_of_this_detector_and_these_crops(faces_csv, tmp_path):
     run, other = small(tmp_path), small(tmp_path, seed=1)
-    first = evaluate(run, faces_csv).summary
-    again = evaluate(run, faces_csv, EvaluationConfig(scores=run / "scores.csv")).summary
-    assert again["clip"] == first["clip"]
+    first = evaluate(run, faces_csv).results
+    again = evaluate(run, faces_csv, EvaluationConfig(scores=run / "scores.csv")).results
+    assert again.clip == first.clip
     evaluate(other, faces_csv)
     with pytest.raises(InputError, match="scores of another detector"):
         evaluate(run, faces_csv, EvaluationConfig(scores=other / "scores.csv"))
@@ -347,13 +349,13 @@ def test_scores_are_taken_only_of_this_detector_and_these_crops(faces_csv, tmp_p
 def test_seeds_and_a_comparison(faces_csv, tmp_path):
     runs = [small(tmp_path, seed, Decision(0.4, notes=("by hand",))) for seed in range(3)]
     config = EvaluationConfig(seeds=(runs[1],), against=(runs[2],), replicates=50)
-    summary = evaluate(runs[0], faces_csv, config).summary
-    assert summary["seeds"]["runs"] == 2 and len(summary["seeds"]["metrics"]["auc"]["values"]) == 2
-    assert summary["seeds"]["metrics"]["auc"]["values"][0] == pytest.approx(summary["clip"]["auc"])
-    beside = summary["comparison"]["metrics"]["auc"]
-    assert summary["comparison"]["runs"] == [2, 1]
-    assert beside["difference"] == pytest.approx(beside["first"] - beside["second"])
-    json.dumps(summary, allow_nan=False)
+    summary = evaluate(runs[0], faces_csv, config).results
+    assert summary.seeds.runs == 2 and len(summary.seeds.metrics["auc"].values) == 2
+    assert summary.seeds.metrics["auc"].values[0] == pytest.approx(summary.clip.auc)
+    beside = summary.comparison.metrics["auc"]
+    assert summary.comparison.runs == (2, 1)
+    assert beside.difference == pytest.approx(beside.first - beside.second)
+    json.dumps(msgspec.to_builtins(summary), allow_nan=False)
 
 
 def test_other_data_sets_are_measured_at_the_same_threshold(faces_csv, bright_run, tmp_path):
@@ -363,28 +365,26 @@ def test_other_data_sets_are_measured_at_the_same_threshold(faces_csv, bright_ru
     other.mkdir(parents=True)
     table["path"] = [f"../../{path}" for path in table["path"]]
     write_table(table[table["method"] != "FaceSwap"], other / "faces.csv", FACE_COLUMNS)
-    found = evaluate(run, faces_csv, EvaluationConfig(cross=(other / "faces.csv",), replicates=50)).summary[
-        "cross_data"
-    ]
-    assert list(found) == ["celeb"] and found["celeb"]["clip"]["auc"] == 1 and found["celeb"]["clip"]["n"] == 4
-    assert found["celeb"]["data"]["fake_clips"] == {"Deepfakes": 2}
+    found = evaluate(run, faces_csv, EvaluationConfig(cross=(other / "faces.csv",), replicates=50)).results.cross_data
+    assert list(found) == ["celeb"] and found["celeb"].clip.auc == 1 and found["celeb"].clip.n == 4
+    assert found["celeb"].data.fake_clips == {"Deepfakes": 2}
 
 
 def test_frames_of_a_clip_can_be_limited(faces_csv, bright_run):
     run, _ = bright_run
-    summary = evaluate(run, faces_csv, EvaluationConfig(scoring=Scoring(frames=1))).summary
-    assert summary["frame"]["n"] == summary["clip"]["n"] == 6
+    summary = evaluate(run, faces_csv, EvaluationConfig(scoring=Scoring(frames=1))).results
+    assert summary.frame.n == summary.clip.n == 6
 
 
 def test_the_summary_tells_methods_compressions_ways_and_calibration(faces_csv):
     summary = summarise(score(BrightnessDetector(), load_faces(faces_csv)), "test")
-    assert list(summary["compressions"]) == ["c23"] and summary["compressions"]["c23"]["n"] == 6
-    assert set(summary["aggregations"]) == {"mean", "median", "top quarter", "mean logit"}
-    assert summary["aggregations"]["mean"]["auc"] == summary["clip"]["auc"]
-    assert summary["aggregations"]["mean"]["auc_minus_mean"] == 0
-    assert summary["methods"]["Deepfakes"]["balanced_accuracy"] == 1
-    assert summary["calibration"]["frame"]["ece"] == pytest.approx(summary["calibration"]["frame"]["ece_uncalibrated"])
-    assert summary["curves"]["roc"]["tpr"][-1] == 1
+    assert list(summary.compressions) == ["c23"] and summary.compressions["c23"].n == 6
+    assert set(summary.aggregations) == {"mean", "median", "top quarter", "mean logit"}
+    assert summary.aggregations["mean"].auc == summary.clip.auc
+    assert summary.aggregations["mean"].auc_minus_mean == 0
+    assert summary.methods["Deepfakes"].balanced_accuracy == 1
+    assert summary.calibration.frame.ece == pytest.approx(summary.calibration.frame.ece_uncalibrated)
+    assert summary.curves.roc.tpr[-1] == 1
 
 
 def test_not_a_number_is_never_summarised(faces_csv):
@@ -408,12 +408,12 @@ def test_comparisons_that_would_say_nothing_are_refused_in_a_line(faces_csv, tmp
         with pytest.raises(InputError, match=message) as caught:
             evaluate(runs[0], faces_csv, config)
         assert "\n" not in str(caught.value) and not (runs[0] / "scores.csv").exists()
-    assert evaluate(runs[0], faces_csv, EvaluationConfig(seeds=(runs[1],), replicates=20)).summary["seeds"]["runs"] == 2
+    assert evaluate(runs[0], faces_csv, EvaluationConfig(seeds=(runs[1],), replicates=20)).results.seeds.runs == 2
 
 
 def test_a_split_of_one_class_is_measured_and_said(faces_csv, tmp_path, caplog):
     run = small(tmp_path, decision=Decision(0.4, notes=("by hand",)))
     table = pd.read_csv(faces_csv, dtype=str)
     write_table(table[table["label"] == "1"], faces_csv, FACE_COLUMNS)
-    assert evaluate(run, faces_csv).summary["clip"]["auc"] is None
+    assert evaluate(run, faces_csv).results.clip.auc is None
     assert "only fake ones are given" in caplog.text and len(caplog.messages) == 1

@@ -3,6 +3,7 @@
 import json
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -93,15 +94,15 @@ def test_a_detector_by_brightness_minds_darkness_and_not_the_codec(tiny_faces):
     faces = load_faces(tiny_faces / "faces.csv", "test")
     config = RobustnessConfig(("jpeg", "brightness"), frames=2, replicates=50)
     found = robustness(Bright(), faces, config)
-    assert found["clips"] == 6 and found["frames"] == 2 and list(found["perturbations"]) == ["jpeg", "brightness"]
-    jpeg, dark = (found["perturbations"][name]["strengths"] for name in ("jpeg", "brightness"))
-    assert [row["strength"] for row in jpeg] == [90, 70, 50, 30, 10]
+    assert found.clips == 6 and found.frames == 2 and list(found.perturbations) == ["jpeg", "brightness"]
+    jpeg, dark = (found.perturbations[name].strengths for name in ("jpeg", "brightness"))
+    assert [row.strength for row in jpeg] == [90, 70, 50, 30, 10]
     # All alike darker: the order stays, the answers do not, and in the end it is noticed.
-    assert all(row["auc"] == pytest.approx(found["plain"]["auc"], abs=0.3) for row in dark)
-    assert dark[-1]["fnr"] == 1 and dark[-1]["fpr"] == 0 and dark[-1]["coverage"] == 0
-    assert jpeg[0]["coverage"] == found["plain"]["coverage"] == 1
-    assert found["plain"]["auc_change"] == 0
-    json.dumps(found, allow_nan=False)
+    assert all(row.auc == pytest.approx(found.plain.auc, abs=0.3) for row in dark)
+    assert dark[-1].fnr == 1 and dark[-1].fpr == 0 and dark[-1].coverage == 0
+    assert jpeg[0].coverage == found.plain.coverage == 1
+    assert found.plain.auc_change == 0
+    json.dumps(msgspec.to_builtins(found), allow_nan=False)
 
 
 def test_what_was_measured_is_not_measured_again(tiny_faces, tmp_path, monkeypatch):

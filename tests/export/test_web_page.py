@@ -13,6 +13,7 @@ from torchfakes_utils.faces.tracking import FINER
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.files import sha256_of
 
+from helpers.report import made_up_report
 from helpers.web import FP32_ONLY, listed, passed
 
 pytestmark = pytest.mark.slow  # an export takes some twenty seconds
@@ -86,12 +87,11 @@ def test_why_the_page_has_the_larger_network_is_said(site, tmp_path, detector, p
 
 
 @pytest.mark.parametrize(
-    ("sha256", "lines"), [("abc", ["On “mini”, split “test”: AUC 0.9.", "It missed 2."]), ("def", [])]
+    ("sha256", "lines"), [("a" * 64, ["On “mini”, split “test”: AUC 0.9.", "It missed 2."]), ("def", [])]
 )
 def test_what_was_measured_is_said_of_these_weights_only(site, tmp_path, detector, package, monkeypatch, sha256, lines):
     monkeypatch.setenv("TORCHFAKES_CACHE", str(package.parent))
-    known = {"data": {"name": "mini"}, "split": "test", "detector": {"sha256": "abc"}}
-    monkeypatch.setattr(web_page.write, "read", lambda run: known)
+    monkeypatch.setattr(web_page.write, "read", lambda run: made_up_report())
     monkeypatch.setattr(web_page, "headline", lambda report: ["AUC 0.9.", "It missed 2."])
     monkeypatch.setattr(detector, "sha256", sha256)
     folder = shutil.copytree(site, tmp_path / "copy")

@@ -1,9 +1,7 @@
 """How the app is served, and what it accepts. Imports nothing heavy."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from torchfakes_utils.errors import InputError, check_counts
 from torchfakes_utils.inference.config import FRAMES
@@ -61,7 +59,6 @@ class AppConfig:
         frames: frames of a video that are looked at.
         limits: what is accepted.
         examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
-        measured: what the report of the detector's run holds; None where it was not measured.
     """
 
     host: str = "127.0.0.1"
@@ -71,7 +68,6 @@ class AppConfig:
     frames: int = FRAMES
     limits: AppLimits = field(default_factory=AppLimits)
     examples: Path | None = None
-    measured: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts below 1.

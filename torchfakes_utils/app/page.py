@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torchfakes_utils.app.examples import Example
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import METHODS, usual_layer
 from torchfakes_utils.inference.config import FRAMES
+from torchfakes_utils.report.contents import Report
 
 TITLE = "TorchFakes: real or fake?"
 
@@ -26,7 +27,7 @@ def build(
     limits: AppLimits,
     examples: Sequence[Example] = (),
     folder: Path = Path(),
-    measured: Mapping[str, Any] | None = None,
+    measured: Report | None = None,
     shared: bool = False,
 ) -> Any:
     """The page and the endpoints, as Gradio's `Blocks`.

@@ -6,7 +6,6 @@ and not as files, and nothing is sent elsewhere or written to a log. What is on 
 
 import atexit
 import contextlib
-import dataclasses
 import datetime
 import errno
 import importlib.util
@@ -30,6 +29,7 @@ from torchfakes_utils.app.uploads import Uploads, repeated
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.report import write
+from torchfakes_utils.report.contents import Report
 
 # Gradio's own habits: it counts its users, keeps in their browsers what they did, and may start further servers.
 _HABITS = {
@@ -54,12 +54,13 @@ class Served:
         uploads: what is there to be judged.
     """
 
-    def __init__(self, predictor: Predictor, config: AppConfig | None = None) -> None:
+    def __init__(self, predictor: Predictor, config: AppConfig | None = None, measured: Report | None = None) -> None:
         """Make the page, judge a first picture, and listen; what comes then is answered at once.
 
         Args:
             predictor: whose verdicts are shown; its `limits` are what decides.
             config: the usual one where not given.
+            measured: of this very detector; None where it was not.
 
         Raises:
             InputError: gradio is missing, the port is taken, or there are no examples where they should be.
@@ -75,7 +76,7 @@ class Served:
             gradio.set_static_paths(folder)
             examples = [] if config.examples is None else put_examples(config.examples, folder)
             answers = Answers(predictor, self.uploads, config.frames)
-            self._page = page = the_page.build(answers, config.limits, examples, folder, config.measured, config.share)
+            self._page = page = the_page.build(answers, config.limits, examples, folder, measured, config.share)
             answers.warm_up()
             stack.callback(page.close, verbose=False)
             _, self.url, self.shared = self._launch(gradio, page, folder, config)
@@ -150,14 +151,15 @@ def serve_run(run: Path | str, config: AppConfig, device: str, ready: Callable[[
     check_address(config.host, config.port)
     _check_gradio()  # before the detector is loaded
     predictor = Predictor.from_run(run, device, limits=config.limits.media)
+    measured = None
     with contextlib.suppress(InputError):
-        measured = write.read(run)
-        if measured["detector"]["sha256"] == predictor.detector.sha256:  # else it speaks of an earlier detector
-            config = dataclasses.replace(config, measured=measured)
+        report = write.read(run)
+        if report.detector.sha256 == predictor.detector.sha256:  # else it speaks of an earlier detector
+            measured = report
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Served(predictor, config) as served:
+        with Served(predictor, config, measured) as served:
             ready(served)
             stop.wait()
     finally:

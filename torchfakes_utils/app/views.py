@@ -4,7 +4,6 @@ Everything is inside the HTML, pictures too, so that nothing of an upload is eve
 vermilion, and what cannot be told grey; since colour alone tells not everybody, each has a mark, a word and a line.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +25,8 @@ from torchfakes_utils.inference.verdict import (
     digits_apart,
 )
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.report.page import interval
+from torchfakes_utils.report.contents import Report
+from torchfakes_utils.report.text import interval
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -235,7 +235,7 @@ def heat_map(crop: np.ndarray, heat: np.ndarray, face: int, layer: str, method: 
     )
 
 
-def about(report: Mapping[str, Any] | None, decision: Decision, limits: AppLimits, shared: bool = False) -> str:
+def about(report: Report | None, decision: Decision, limits: AppLimits, shared: bool = False) -> str:
     """What this can and cannot tell, with what was measured of this very detector, as HTML.
 
     Args:

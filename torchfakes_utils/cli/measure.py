@@ -70,11 +70,11 @@ class Evaluate(RunCommand):
         )
         found = evaluate(run, self.faces, config)
         whole = write.write(run, found, self.scoring.device)
-        output.record(whole)
+        output.record(whole.to_json())
         for line in summary_lines(whole):
             output.line(line)
         output.line(f"the report is {run / run_files.PAGE_FILE}")
-        return SOME_UNUSABLE if found.unreadable else DONE
+        return SOME_UNUSABLE if whole.data.unreadable else DONE
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Matrix(Command):
 
         scoring = Scoring(device=self.config.device, frames=self.frames, progress=True)
         found = cross_manipulation.matrix(self.faces, self.out, self.config, self.split, scoring)
-        output.record(found)
+        output.record(dataclasses.asdict(found))
         for line in cross_manipulation.lines(found):
             output.line(line)
         output.line(f"the table is {self.out / 'matrix.csv'}")
@@ -125,14 +125,16 @@ class Explain(RunCommand):
         from torchfakes_utils.explanation import explain
         from torchfakes_utils.io import tables
         from torchfakes_utils.report import write
+        from torchfakes_utils.report.contents import Interpretation
 
         run = self.fetched(writes=True)
         out = explain.explain(run, self.faces, self.out, dataclasses.replace(self.config, progress=True))
         crops = len(tables.read_table(out / run_files.EXPLANATIONS_FILE, explain.EXPLANATION_COLUMNS))
-        summary = json.loads((out / run_files.EXPLANATION_FILE).read_text(encoding="utf-8"))
-        output.record(summary | {"path": str(out), "pictures": crops})
-        output.line(f"{crops} overlays and their maps, and the tables of {summary['crops']} crops, are in {out}")
-        for line in attention_lines(summary):
+        written = (out / run_files.EXPLANATION_FILE).read_bytes()
+        output.record(json.loads(written) | {"path": str(out), "pictures": crops})
+        measured = Interpretation.from_json(written)
+        output.line(f"{crops} overlays and their maps, and the tables of {measured.crops} crops, are in {out}")
+        for line in attention_lines(measured):
             output.line(line)
         if self.out is None and write.refresh(run):
             output.line(f"{run / run_files.PAGE_FILE} shows them now")

@@ -5,9 +5,12 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from torchfakes_utils.errors import InputError
+
+if TYPE_CHECKING:
+    from torchfakes_utils.report.contents import Interpretation, Report
 
 
 class Output:
@@ -29,57 +32,67 @@ class Output:
             print(text, file=self._stream, flush=True)
 
 
-def summary_lines(summary: dict[str, Any]) -> list[str]:
+def summary_lines(report: "Report") -> list[str]:
     """The metrics of a split for people."""
     names = (
         "auc", "average_precision", "balanced_accuracy", "accuracy", "always_fake_accuracy", "fpr", "fnr", "eer",
         "tpr_at_fpr_1pct", "tpr_at_fpr_5pct", "loss", "brier",
     )  # fmt: skip
-    lines = [f"split {summary['split']}"]
-    for level in ("frame", "clip"):
-        part = summary[level]
-        lines.append(f"  by {level} ({part['n_real']} real, {part['n_fake']} fake)")
+    lines = [f"split {report.split}"]
+    for level, part in (("frame", report.frame), ("clip", report.clip)):
+        lines.append(f"  by {level} ({part.n_real} real, {part.n_fake} fake)")
         for name in names:
-            low_high = part.get(f"{name}_interval")
-            interval = f"  [{low_high[0]:.3f}, {low_high[1]:.3f}]" if low_high else ""
-            reason = f"  ({part['reasons'][name]})" if name in part["reasons"] else ""
-            lines.append(f"    {name.replace('_', ' '):<22}{_number(part[name])}{interval}{reason}")
-    for name, part in summary["methods"].items():
-        figures = f"AUC by clip {_number(part['auc'])}, called fake {part['recall']:.0%} of {part['clips']} clips"
+            reason = f"  ({part.reasons[name]})" if name in part.reasons else ""
+            ends = _ends(getattr(part, f"{name}_interval", None))
+            lines.append(f"    {name.replace('_', ' '):<22}{_number(getattr(part, name))}{ends}{reason}")
+    for name, method in report.methods.items():
+        figures = f"AUC by clip {_number(method.auc)}, called fake {method.recall:.0%} of {method.clips} clips"
         lines.append(f"  {name}: {figures}")
-    answered = summary["abstention"]
-    lines.append(f"  answers {answered['judged']} of {answered['clips']} clips, balanced accuracy of these "
-                 f"{_number(answered['balanced_accuracy'])}")  # fmt: skip
-    changed = summary["robustness"] or {"perturbations": {}}
-    if changed["perturbations"]:
-        lines.append(f"  {changed['frames']} crops a clip, as they are: AUC by clip {_number(changed['plain']['auc'])}")
-    for one in changed["perturbations"].values():
-        curve = ", ".join(f"{row['strength']:g}: {_number(row['auc'])}" for row in one["strengths"])
-        lines.append(f"  AUC by clip, {one['name']} ({one['unit']}): {curve}")
-    for name, one in (summary["cross_data"] or {}).items():
-        lines.append(f"  on {name}: AUC by clip {_number(one['clip']['auc'])}")
-    for name, part in (("seeds", "mean"), ("comparison", "difference")):
-        if summary[name]:
-            row = summary[name]["metrics"]["auc"]
-            ends = "" if row["interval"] is None else "  [{:.3f}, {:.3f}]".format(*row["interval"])
-            lines.append(f"  {name}: {part} of the AUC by clip {_number(row[part])}{ends}")
-    if caution := summary["decision"]["caution"]:
-        lines.append(f"  caution: {caution}")
+    answered = report.abstention
+    lines.append(f"  answers {answered.judged} of {answered.clips} clips, balanced accuracy of these "
+                 f"{_number(answered.balanced_accuracy)}")  # fmt: skip
+    lines += _further_lines(report)
+    if report.decision.caution:
+        lines.append(f"  caution: {report.decision.caution}")
     return lines
 
 
-def attention_lines(summary: dict[str, Any]) -> list[str]:
+def _further_lines(report: "Report") -> list[str]:
+    """What was asked for beside the split: changed crops, other data, other runs."""
+    lines = []
+    if report.robustness:
+        plain = report.robustness.plain.auc
+        lines.append(f"  {report.robustness.frames} crops a clip, as they are: AUC by clip {_number(plain)}")
+        for one in report.robustness.perturbations.values():
+            curve = ", ".join(f"{row.strength:g}: {_number(row.auc)}" for row in one.strengths)
+            lines.append(f"  AUC by clip, {one.name} ({one.unit}): {curve}")
+    for name, other in (report.cross_data or {}).items():
+        lines.append(f"  on {name}: AUC by clip {_number(other.clip.auc)}")
+    if report.seeds:
+        spread = report.seeds.metrics["auc"]
+        lines.append(f"  seeds: mean of the AUC by clip {_number(spread.mean)}{_ends(spread.interval)}")
+    if report.comparison:
+        gap = report.comparison.metrics["auc"]
+        lines.append(f"  comparison: difference of the AUC by clip {_number(gap.difference)}{_ends(gap.interval)}")
+    return lines
+
+
+def attention_lines(found: "Interpretation") -> list[str]:
     """Attention by region and agreement with the masks, for people."""
     lines = ["share of heat over share of area, by region (95 % interval)"]
-    for row in summary["regions"]:
-        if row["low"] is not None:
-            interval = f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-            lines.append(f"  {row['network']:<15}{row['kind']:<5}{row['region']:<9}{interval}  {row['verdict']}")
-    for row in summary["masks"]:
-        if row["method"] == "all" and row["low"] is not None:
-            interval = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-            lines.append(f"  {row['map']:<15}{row['measure']:<15}{interval}")
+    for row in found.regions:
+        if row.low is not None:
+            interval = f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]"
+            lines.append(f"  {row.network:<15}{row.kind:<5}{row.region:<9}{interval}  {row.verdict}")
+    for mask in found.masks:
+        if mask.method == "all" and mask.low is not None:
+            interval = f"{mask.value:.2f} [{mask.low:.2f}, {mask.high:.2f}]"
+            lines.append(f"  {mask.map:<15}{mask.measure:<15}{interval}")
     return lines
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"  [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 def _number(value: float | None) -> str:

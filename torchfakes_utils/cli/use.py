@@ -125,7 +125,7 @@ class App(RunCommand):
         device: auto, cpu, cuda, …
     """
 
-    config: AppConfig = options_of(without=("limits", "examples", "measured"))
+    config: AppConfig = options_of(without=("limits", "examples"))
     limits: AppLimits = options_of(
         flags={name: (f"--max-{name}",) for name in ("megabytes", "seconds", "megapixels", "gigabytes")}
     )

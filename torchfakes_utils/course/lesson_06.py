@@ -1,9 +1,9 @@
 """What lesson 06 needs beside the package: what errors cost, the same scores in another world, figures, exercises."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from torchfakes_utils.course import exercises, plots
+from torchfakes_utils.evaluation.results import Bin
 from torchfakes_utils.metrics.calibration import class_weights, reliability
 from torchfakes_utils.report import figures
 
@@ -146,34 +147,6 @@ def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, de
     return plots.finish(figure)
 
 
-def dots(clips: pd.DataFrame, title: str, threshold: float | None = None) -> Figure:
-    """P(fake) of every clip, a row a method, real ones at the top.
-
-    Args:
-        clips: from `metrics.by_clip`.
-        title: the figure's one message.
-        threshold: a dashed line.
-    """
-    real = sorted(clips.loc[clips["label"] == 0, "method"].unique())
-    fake = sorted(clips.loc[clips["label"] == 1, "method"].unique())
-    figure, ax = plt.subplots(figsize=(7.8, 0.46 * (len(real) + len(fake)) + 1.0))
-    for row, method in enumerate([*real, *fake]):
-        own = clips[clips["method"] == method]
-        label = int(own["label"].iloc[0])
-        ax.plot(own["probability_fake"], [row] * len(own), plots.MARKERS[label], color=plots.COLOURS[label],
-                markersize=9, alpha=0.65, markeredgecolor="white", clip_on=False)  # fmt: skip
-    if threshold is not None:
-        ax.axvline(threshold, color="black", linestyle="--", linewidth=1.2)
-    names = [f"real ({name})" for name in real] + fake
-    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlim=(0, 1), xlabel="P(fake)")
-    for text, label in zip(ax.get_yticklabels(), [0] * len(real) + [1] * len(fake), strict=True):
-        text.set_color(plots.COLOURS[label])
-    ax.spines["left"].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.set_title(title)
-    return plots.finish(figure)
-
-
 def pair_table(labels: Sequence[int], scores: Sequence[float], title: str) -> Figure:
     """Every pair of a real and a fake clip as a cell; the edge of the rightly ordered ones is the ROC curve.
 
@@ -247,12 +220,11 @@ def reliability_figure(
     """
     labels, scores = np.asarray(labels), np.asarray(scores, float)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.7), width_ratios=[1.15, 1])
-    table = pd.DataFrame(reliability(labels, scores, bins=5).rows())
-    left.plot([0, 1], [0, 1], color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+    bins = msgspec.convert(reliability(labels, scores, bins=5).rows(), list[Bin])
+    figures.reliability_curve(left, bins)
     left.annotate("dotted: keeps its word", (0.98, 0.04), ha="right", color=plots.NEUTRAL, fontsize=9)
-    left.plot(table["said"], table["fake"], "o-", color="black", markersize=6)
-    for row in table.itertuples():
-        left.annotate(f"{row[3]} crops", (row.said, row.fake), (0, 7), textcoords="offset points", ha="center",
+    for row in bins:
+        left.annotate(f"{row.count} crops", (row.said, row.fake), (0, 7), textcoords="offset points", ha="center",
                       fontsize=8, color=plots.NEUTRAL, annotation_clip=False)  # fmt: skip
     left.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="what the detector says: P(fake)", ylabel="share that is fake")
     left.set_yticks(np.linspace(0, 1, 6))
@@ -273,37 +245,6 @@ def reliability_figure(
     right.set_title(f"Of scores from {high:g} up, the share that is fake", fontsize=10)
     figure.suptitle("The same score means something else where fakes are rare", x=0.01, ha="left", fontsize=11,
                     fontweight="bold")  # fmt: skip
-    return plots.finish(figure)
-
-
-def interval_rows(rows: Sequence[tuple[str, float, float, float]], title: str, unit: str = "AUC") -> Figure:
-    """Values with their intervals, one below the other.
-
-    Args:
-        rows: (name, value, low, high), from top to bottom.
-        title: the figure's one message.
-        unit: what the x axis measures.
-    """
-    figure, ax = plt.subplots(figsize=(7.4, 0.5 * len(rows) + 1.0))
-    for y, (_, value, low, high) in enumerate(rows):
-        ax.hlines(y, low, high, color=plots.NEUTRAL, linewidth=5, alpha=0.5)
-        ax.plot(value, y, "o", color="black", markersize=8, markeredgecolor="white", clip_on=False, zorder=3)
-        ax.annotate(f"{low:.2f} to {high:.2f}", (1.015, y), va="center", xycoords=("axes fraction", "data"))
-    lowest = min(row[2] for row in rows)
-    step = 0.05 if lowest > 0.75 else 0.1
-    left = min(np.floor(lowest / step - 0.2) * step, 1 - 2 * step)
-    if left <= 0.5:
-        ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-        ax.annotate(" a coin", (0.5, -0.42), color=plots.NEUTRAL, fontsize=9)
-    ax.set(
-        yticks=range(len(rows)), yticklabels=[row[0] for row in rows], ylim=(len(rows) - 0.5, -0.5),
-        xlim=(left, 1.0), xlabel=f"{unit}, with its 95 % interval",
-    )  # fmt: skip
-    ax.xaxis.set_major_locator(plt.MultipleLocator(step))
-    ax.xaxis.set_major_formatter("{x:.2f}")
-    ax.spines["left"].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.set_title(title)
     return plots.finish(figure)
 
 
@@ -337,42 +278,6 @@ def two_curves(labels: Sequence[int], scores: Sequence[float], fakes: float) -> 
 def share_text(share: float) -> str:
     """A share in per cent, with a decimal where it needs one."""
     return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
-
-
-def risk_figure(coverage: Sequence[float], risk: Sequence[float], point: tuple[float, float], title: str) -> Figure:
-    """Risk against coverage, and where a rule that looks at the crop lies.
-
-    Args:
-        coverage, risk: from `calibration.risk_coverage`.
-        point: coverage and risk of the rule.
-        title: the figure's one message.
-    """
-    figure, ax = plt.subplots(figsize=(6.4, 3.4))
-    ax.plot(coverage, risk, color="black")
-    ax.annotate("line: only the surest\nscores get an answer", (0.03, 0.95), xycoords="axes fraction", va="top",
-                fontweight="bold")  # fmt: skip
-    ax.plot(*point, "D", color=plots.FAKE, markersize=9, markeredgecolor="white", clip_on=False)
-    ax.annotate("silent on crops \nunlike training’s ", point, (-8, -4), textcoords="offset points", ha="right",
-                va="top", color=plots.FAKE, fontweight="bold", fontsize=9)  # fmt: skip
-    top = max(0.02, *risk, point[1])
-    ax.set(xlim=(0, 1.02), ylim=(0, 1.15 * top), xlabel="coverage: share of crops that get an answer",
-           ylabel="risk: share of these wrong")  # fmt: skip
-    ax.yaxis.set_major_formatter("{x:.0%}")
-    ax.xaxis.set_major_formatter("{x:.0%}")
-    ax.set_title(title)
-    return plots.finish(figure)
-
-
-def robustness_figure(found: Mapping[str, Any], title: str) -> Figure:
-    """The report's figure of robustness, with a title.
-
-    Args:
-        found: the report's "robustness".
-        title: the figure's one message.
-    """
-    figure = figures.robustness(found)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return plots.finish(figure)
 
 
 def matrix_figure(table: pd.DataFrame, title: str) -> Figure:

@@ -5,10 +5,8 @@ The runs stay in their folders: a second call trains what is missing, and goes o
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -26,7 +24,44 @@ from torchfakes_utils.training.run import train
 
 logger = logging.getLogger(__name__)
 
-MATRIX_COLUMNS = ["trained_on", "tested_on", "auc", "low", "high", "balanced_accuracy", "real_clips", "fake_clips"]
+
+@dataclass(frozen=True)
+class Cell:
+    """A detector of one manipulation on another's clips, against all real ones; by clip.
+
+    Attributes:
+        trained_on, tested_on: the manipulations.
+        auc, low, high: with the ends of its 95 % interval; None where it cannot be computed.
+        balanced_accuracy: at the detector's threshold.
+        real_clips, fake_clips: how many.
+    """
+
+    trained_on: str
+    tested_on: str
+    auc: float | None
+    low: float | None
+    high: float | None
+    balanced_accuracy: float | None
+    real_clips: int
+    fake_clips: int
+
+
+MATRIX_COLUMNS = [field.name for field in fields(Cell)]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Every detector on every manipulation.
+
+    Attributes:
+        split: which clips were tested on.
+        methods: the manipulations.
+        rows: a pair each.
+    """
+
+    split: str
+    methods: list[str]
+    rows: list[Cell]
 
 
 def matrix(
@@ -35,7 +70,7 @@ def matrix(
     config: TrainingConfig = TrainingConfig(),
     split: str = "test",
     scoring: Scoring = Scoring(),
-) -> dict[str, Any]:
+) -> Matrix:
     """Train on each manipulation of a table alone, and measure every detector on every manipulation.
 
     Args:
@@ -44,10 +79,6 @@ def matrix(
         config: how to train; its `methods` choose the manipulations, None takes all of the table.
         split: which rows are tested on.
         scoring: how they are scored.
-
-    Returns:
-        {"split", "methods", "rows"}; a row a pair, `MATRIX_COLUMNS`: the AUC by clip of the detector of one
-        manipulation on another's clips against all real ones, and its 95 % interval.
 
     Raises:
         InputError: fewer than two manipulations, or what `training.train` and `scoring.score` raise.
@@ -62,39 +93,36 @@ def matrix(
     faces = load_faces(faces_csv, split)
     faces = faces[(faces["label"] == 0) | faces["method"].isin(methods)].reset_index(drop=True)
     faces = faces if scoring.frames is None else limit_frames(faces, scoring.frames)
-    rows = []
+    rows: list[Cell] = []
     for method in methods:
         logger.info("training on %s", method)
         run = train(faces_csv, out / method, replace(config, methods=(method,)), progress=scoring.progress).run
         detector = load_detector(run)
         clips = by_clip(score(detector, faces, scoring))
-        rows += [_row(method, tested, clips, detector.decision.threshold) for tested in methods]
-    found = {"split": split, "methods": list(methods), "rows": rows}
+        rows += [_cell(method, tested, clips, detector.decision.threshold) for tested in methods]
+    found = Matrix(split, list(methods), rows)
     write_table(pd.DataFrame(rows), out / "matrix.csv", MATRIX_COLUMNS)
     with atomic_write(out / "matrix.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(asdict(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return found
 
 
-def _row(trained: str, tested: str, clips: pd.DataFrame, threshold: float) -> dict[str, Any]:
+def _cell(trained: str, tested: str, clips: pd.DataFrame, threshold: float) -> Cell:
     own = clips[(clips["label"] == 0) | (clips["method"] == tested)]
     measured = with_intervals(own, threshold)
     low, high = measured["auc_interval"] or (None, None)
-    return {
-        "trained_on": trained, "tested_on": tested, "auc": measured["auc"], "low": low, "high": high,
-        "balanced_accuracy": measured["balanced_accuracy"], "real_clips": measured["n_real"],
-        "fake_clips": measured["n_fake"],
-    }  # fmt: skip
+    counts = measured["n_real"], measured["n_fake"]
+    return Cell(trained, tested, measured["auc"], low, high, measured["balanced_accuracy"], *counts)
 
 
-def lines(found: Mapping[str, Any]) -> list[str]:
+def lines(found: Matrix) -> list[str]:
     """The matrix for people: a line a detector, a column a manipulation."""
-    cells = {(row["trained_on"], row["tested_on"]): row["auc"] for row in found["rows"]}
-    width = max(len(name) for name in found["methods"]) + 2
+    cells = {(row.trained_on, row.tested_on): row.auc for row in found.rows}
+    width = max(len(name) for name in found.methods) + 2
     result = ["AUC by clip; rows: trained on, columns: tested on"]
-    result.append(" " * width + "".join(f"{name:>{width}}" for name in found["methods"]))
-    for trained in found["methods"]:
-        values = [cells[trained, tested] for tested in found["methods"]]
+    result.append(" " * width + "".join(f"{name:>{width}}" for name in found.methods))
+    for trained in found.methods:
+        values = [cells[trained, tested] for tested in found.methods]
         text = "".join(f"{'–' if value is None else f'{value:.3f}':>{width}}" for value in values)
         result.append(f"{trained:<{width}}{text}")
     return result

@@ -8,19 +8,22 @@ before (FaceForensics++ at c23): what is measured is what is added to that.
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
+from torchfakes_utils.evaluation.results import Measurement, PerturbationCurve, Robustness, StrengthMeasurement
 from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.io.records import write_record
 from torchfakes_utils.io.video import read_frames, write_video
@@ -30,8 +33,8 @@ from torchfakes_utils.models.detector import Detector
 
 logger = logging.getLogger(__name__)
 
-# What is kept of each measurement; the rest of `with_intervals` says little at a single strength.
-_KEPT = ("auc", "balanced_accuracy", "fpr", "fnr", "loss")
+# (H, W, 3) uint8, RGB.
+Crop = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -48,27 +51,27 @@ class Perturbation:
     name: str
     unit: str
     strengths: tuple[float, ...]
-    apply: Callable[[list[np.ndarray], float, np.random.Generator], list[np.ndarray]]
+    apply: Callable[[list[Crop], float, np.random.Generator], list[Crop]]
 
 
-def _jpeg(crops: list[np.ndarray], quality: float, _: np.random.Generator) -> list[np.ndarray]:
+def _jpeg(crops: list[Crop], quality: float, _: np.random.Generator) -> list[Crop]:
     options = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
     files = [cv2.imencode(".jpg", crop[..., ::-1], options)[1] for crop in crops]
-    return [np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1]) for file in files]
+    return [np.ascontiguousarray(np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))[..., ::-1]) for file in files]
 
 
-def _h264(crops: list[np.ndarray], crf: float, _: np.random.Generator) -> list[np.ndarray]:
+def _h264(crops: list[Crop], crf: float, _: np.random.Generator) -> list[Crop]:
     height, width = crops[0].shape[:2]
     # The codec wants even edges.
     padded = [np.pad(crop, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for crop in crops]
     with TemporaryDirectory() as folder:
         path = write_video(Path(folder) / "clip.mp4", padded, crf=int(crf), preset="medium")
-        _, frames = read_frames(path)
+        frames = read_frames(path)[1]
     return [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
 
 
-def _rescale(crops: list[np.ndarray], factor: float, _: np.random.Generator) -> list[np.ndarray]:
-    def there_and_back(crop: np.ndarray) -> np.ndarray:
+def _rescale(crops: list[Crop], factor: float, _: np.random.Generator) -> list[Crop]:
+    def there_and_back(crop: Crop) -> Crop:
         height, width = crop.shape[:2]
         small = (max(1, round(width / factor)), max(1, round(height / factor)))
         return cv2.resize(cv2.resize(crop, small, interpolation=cv2.INTER_AREA), (width, height))
@@ -76,26 +79,28 @@ def _rescale(crops: list[np.ndarray], factor: float, _: np.random.Generator) -> 
     return [there_and_back(crop) for crop in crops]
 
 
-def _blur(crops: list[np.ndarray], sigma: float, _: np.random.Generator) -> list[np.ndarray]:
+def _blur(crops: list[Crop], sigma: float, _: np.random.Generator) -> list[Crop]:
     return [cv2.GaussianBlur(crop, (0, 0), sigma) for crop in crops]
 
 
-def _noise(crops: list[np.ndarray], sigma: float, generator: np.random.Generator) -> list[np.ndarray]:
+def _noise(crops: list[Crop], sigma: float, generator: np.random.Generator) -> list[Crop]:
     noisy = (crop + generator.normal(0, sigma, crop.shape) for crop in crops)
     return [np.clip(np.rint(crop), 0, 255).astype(np.uint8) for crop in noisy]
 
 
-def _darken(crops: list[np.ndarray], factor: float, _: np.random.Generator) -> list[np.ndarray]:
+def _darken(crops: list[Crop], factor: float, _: np.random.Generator) -> list[Crop]:
     return [np.rint(crop * factor).astype(np.uint8) for crop in crops]
 
 
-def _shift(crops: list[np.ndarray], share: float, generator: np.random.Generator) -> list[np.ndarray]:
+def _shift(crops: list[Crop], share: float, generator: np.random.Generator) -> list[Crop]:
     """All crops of a clip in one direction; what comes in from outside is the mirror image of what is inside."""
     angle = generator.uniform(0, 2 * np.pi)
     edge = min(crops[0].shape[:2])
-    matrix = np.float32([[1, 0, share * edge * np.cos(angle)], [0, 1, share * edge * np.sin(angle)]])
-    options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT_101}
-    return [cv2.warpAffine(crop, matrix, crop.shape[1::-1], **options) for crop in crops]
+    rows = [[1, 0, share * edge * np.cos(angle)], [0, 1, share * edge * np.sin(angle)]]
+    matrix, border = np.array(rows, np.float32), cv2.BORDER_REFLECT_101
+    return [
+        cv2.warpAffine(crop, matrix, crop.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=border) for crop in crops
+    ]
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
@@ -109,12 +114,12 @@ PERTURBATIONS: dict[str, Perturbation] = {
 }
 
 
-def changer(name: str, strength: float, seed: int = 0) -> Callable[[list[np.ndarray], int], list[np.ndarray]]:
+def changer(name: str, strength: float, seed: int = 0) -> Callable[[list[Crop], int], list[Crop]]:
     """A perturbation at one strength, for `scoring.score`; what is random in it depends on seed and clip alone."""
     perturbation = PERTURBATIONS[name]
     place = list(PERTURBATIONS).index(name)
 
-    def change(crops: list[np.ndarray], clip: int) -> list[np.ndarray]:
+    def change(crops: list[Crop], clip: int) -> list[Crop]:
         return perturbation.apply(crops, strength, np.random.default_rng([seed, place, clip]))
 
     return change
@@ -138,7 +143,7 @@ def robustness(
     config: RobustnessConfig = RobustnessConfig(),
     scoring: Scoring = Scoring(),
     kept: Path | None = None,
-) -> dict[str, Any]:
+) -> Robustness:
     """Measure a detector on changed crops, strength by strength.
 
     Args:
@@ -148,12 +153,6 @@ def robustness(
         scoring: how crops are scored.
         kept: a file in which every finished strength is kept, so that a second call goes on where the first was
             stopped; it is begun anew for another detector, other crops or another configuration.
-
-    Returns:
-        {"frames", "clips", "plain": {…}, "perturbations": {name: {"name", "unit", "strengths": [{"strength", …}]}}}.
-        Each measurement holds, by clip, at the detector's own threshold, `auc`, `balanced_accuracy`, `fpr`, `fnr` and
-        `loss` with their intervals, `coverage` (share of crops that get an answer), and `auc_change` with its interval,
-        from a bootstrap that pairs changed and unchanged clips.
 
     Raises:
         InputError: no such perturbation, or no crop can be read.
@@ -166,7 +165,7 @@ def robustness(
     plain = by_clip(plain_scores)
     work = [(name, strength) for name in chosen for strength in PERTURBATIONS[name].strengths]
     bar = tqdm(work, desc="perturb", unit="pass", leave=False, disable=None if scoring.progress else True)
-    found: dict[str, list[dict]] = {name: [] for name in chosen}
+    found: dict[str, list[StrengthMeasurement]] = {name: [] for name in chosen}
     for name, strength in bar:
         bar.set_postfix_str(f"{name} {strength:g}")
         row = memory.get(name, strength)
@@ -174,32 +173,31 @@ def robustness(
             scores = score(detector, faces, quiet, changer(name, strength, config.seed))
             row = {"strength": strength, **_measured(scores, plain, detector, config)}
             memory.put(name, strength, row)
-        found[name].append(row)
-    return {
-        "frames": config.frames,
-        "clips": len(plain),
-        "plain": _measured(plain_scores, plain, detector, config),
-        "perturbations": {
-            name: {"name": PERTURBATIONS[name].name, "unit": PERTURBATIONS[name].unit, "strengths": rows}
+        found[name].append(msgspec.convert(row, StrengthMeasurement))
+    return Robustness(
+        frames=config.frames,
+        clips=len(plain),
+        plain=msgspec.convert(_measured(plain_scores, plain, detector, config), Measurement),
+        perturbations={
+            name: PerturbationCurve(PERTURBATIONS[name].name, PERTURBATIONS[name].unit, tuple(rows))
             for name, rows in found.items()
         },
-    }
+    )
 
 
 def _measured(
     scores: pd.DataFrame, plain: pd.DataFrame, detector: Detector, config: RobustnessConfig
 ) -> dict[str, Any]:
+    """The fields of a `Measurement`."""
     clips, threshold = by_clip(scores), detector.decision.threshold
-    measured = with_intervals(clips, threshold, config.replicates)
-    row = {name: measured[name] for name in _KEPT} | {
-        f"{name}_interval": measured[f"{name}_interval"] for name in _KEPT
-    }
-    beside = compare(clips, plain, (threshold, threshold), config.replicates)["auc"]
-    return row | {
+    gap = compare(clips, plain, (threshold, threshold), config.replicates)["auc"]
+    measured = {
+        **with_intervals(clips, threshold, config.replicates),
         "coverage": float(np.mean(scores["cannot_tell"] == "")),
-        "auc_change": beside["difference"],
-        "auc_change_interval": beside["interval"],
+        "auc_change": gap["difference"],
+        "auc_change_interval": gap["interval"],
     }
+    return {field.name: measured[field.name] for field in fields(Measurement)}
 
 
 def _identity(detector: Detector, faces: pd.DataFrame, config: RobustnessConfig) -> dict[str, Any]:
@@ -228,7 +226,8 @@ class _Memory:
                 logger.warning("%s cannot be read: robustness is measured from the start", path)
 
     def get(self, name: str, strength: float) -> dict[str, Any] | None:
-        return self._content["rows"].get(f"{name} {strength:g}")
+        row: dict[str, Any] | None = self._content["rows"].get(f"{name} {strength:g}")
+        return row
 
     def put(self, name: str, strength: float, row: dict[str, Any]) -> None:
         self._content["rows"][f"{name} {strength:g}"] = row

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,9 @@ _NAMED = 3
 # What is done to the crops of a clip before they are scored: a list of (H, W, 3) uint8 RGB, in the order of their
 # frames, and the number of the clip.
 Change = Callable[[list[np.ndarray], int], list[np.ndarray]]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -140,7 +144,7 @@ def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, chan
     clips = [
         (number, group["_row"].to_numpy()) for number, (_, group) in enumerate(numbered.groupby(CLIP_KEY, sort=True))
     ]
-    files, unreadable = faces["file"].tolist(), []
+    files, unreadable = faces["file"].tolist(), list[str]()
 
     def changed(clip: tuple[int, np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         number, rows = clip
@@ -157,7 +161,9 @@ def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, chan
     _say(unreadable)
 
 
-def _windowed(pool: ThreadPoolExecutor, work: Callable, items: Sequence, window: int = 16) -> Iterator:
+def _windowed(
+    pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Sequence[_Item], window: int = 16
+) -> Iterator[_Result]:
     """`pool.map`, some items at a time: a whole data set of changed pictures would not fit into memory."""
     for start in range(0, len(items), window):
         yield from pool.map(work, items[start : start + window])

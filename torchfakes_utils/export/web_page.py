@@ -22,7 +22,7 @@ from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE
 from torchfakes_utils.report import write
-from torchfakes_utils.report.page import headline
+from torchfakes_utils.report.text import headline
 
 _TEMPLATES = Path(__file__).parent / "web"
 
@@ -108,12 +108,10 @@ def _measured(run: Path, detector: Detector) -> list[str]:
         known = write.read(run)
     except InputError:
         return []
-    same = detector.sha256 and known["detector"]["sha256"] == detector.sha256
-    return (
-        [f"On “{known['data']['name']}”, split “{known['split']}”: {headline(known)[0]}", *headline(known)[1:]]
-        if same
-        else []
-    )
+    if not detector.sha256 or known.detector.sha256 != detector.sha256:
+        return []
+    first, *others = headline(known)
+    return [f"On “{known.data.name}”, split “{known.split}”: {first}", *others]
 
 
 def _cost(int8: Parity | None) -> list[str]:

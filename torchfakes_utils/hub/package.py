@@ -4,11 +4,9 @@ A report shows faces of the data set that it was measured on, whose terms forbid
 FaceForensics++ do), and names their clips. Both stay on the machine; the numbers go.
 """
 
-import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.detector import Detector, load_detector
@@ -21,6 +19,7 @@ from torchfakes_utils.models.run_files import (
     best_folder,
 )
 from torchfakes_utils.report import write
+from torchfakes_utils.report.contents import Report
 from torchfakes_utils.report.model_card import card
 
 # All that is ever published.
@@ -84,12 +83,12 @@ def package(run: Path | str, name: str) -> Package:
     texts, notes = {DETECTOR_FILE: _read(best / DETECTOR_FILE)}, []
     written = write.read(run) if (run / REPORT_FILE).is_file() else None
     if written is not None:
-        if written["detector"]["sha256"] != detector.sha256:
+        if written.detector.sha256 != detector.sha256:
             raise InputError(
                 f"{run / REPORT_FILE}: measured with other weights; run `torchfakes evaluate` again, or delete it, "
                 f"{PAGE_FILE} and {best / CARD_FILE}"
             )
-        texts[REPORT_FILE] = json.dumps(_nameless(written), indent=1, allow_nan=False) + "\n"
+        texts[REPORT_FILE] = write.as_text(_nameless(written))
         if (run / PAGE_FILE).is_file():
             shown, found = _MISTAKES.subn(rf"\1\n{_LEFT_OUT}\n\2", _read(run / PAGE_FILE))
             if found == 1 and "data:image/jpeg" not in shown:
@@ -126,9 +125,9 @@ def without_paths(text: str) -> tuple[str, int]:
     return "".join(parts), count
 
 
-def _nameless(written: dict[str, Any]) -> dict[str, Any]:
+def _nameless(written: Report) -> Report:
     """A report whose mistakes still count, but do not say whose clips they are."""
-    return written | {"mistakes": [one | {"clip_id": ""} for one in written["mistakes"]]}
+    return replace(written, mistakes=tuple(replace(one, clip_id="") for one in written.mistakes))
 
 
 def _bare_card(name: str, detector: Detector) -> str:

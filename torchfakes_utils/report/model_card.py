@@ -3,11 +3,10 @@
 Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from torchfakes_utils.report.page import headline, how_fixed, interval, number
+from torchfakes_utils.report.contents import Report
+from torchfakes_utils.report.text import headline, how_fixed, interval, listed, number
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -20,7 +19,7 @@ _HUB_METRICS = {
 }
 
 
-def card(report: Mapping[str, Any]) -> str:
+def card(report: Report) -> str:
     """The card, as the README.md of a model's repository.
 
     Args:
@@ -28,20 +27,19 @@ def card(report: Mapping[str, Any]) -> str:
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-    data = report["data"]
     results = [
         EvalResult(
             task_type="image-classification",
             task_name="Deepfake detection",
-            dataset_type=data["name"],
-            dataset_name=data["name"],
-            dataset_split=report["split"],
+            dataset_type=report.data.name,
+            dataset_name=report.data.name,
+            dataset_split=report.split,
             metric_type=kind,
             metric_name=f"{name.replace('_', ' ')} by clip",
-            metric_value=round(report["clip"][name], 4),
+            metric_value=round(value, 4),
         )
         for name, kind in _HUB_METRICS.items()
-        if report["clip"][name] is not None
+        if (value := getattr(report.clip, name)) is not None
     ]
     # Whose pictures the weights learned from decides what may be done with them; that is not ours to say.
     facts = ModelCardData(
@@ -50,8 +48,8 @@ def card(report: Mapping[str, Any]) -> str:
         license_name="terms-of-the-training-data",
         library_name="torchfakes",
         pipeline_tag="image-classification",
-        tags=["deepfake-detection", "face-forensics", report["detector"]["architecture"].lower()],
-        model_name=report["name"],
+        tags=["deepfake-detection", "face-forensics", report.detector.architecture.lower()],
+        model_name=report.name,
         eval_results=results,
     )
     filled = ModelCard.from_template(
@@ -59,8 +57,10 @@ def card(report: Mapping[str, Any]) -> str:
         template_path=str(_TEMPLATES / "model_card.md"),
         report=report,
         headline=headline(report),
-        how_fixed=how_fixed(report["decision"]),
+        how_fixed=how_fixed(report.decision),
         interval=interval,
+        listed=listed,
+        programs=vars(report.environment),
         number=number,
     )
     return str(filled).rstrip() + "\n"

@@ -2,8 +2,9 @@
 
 import datetime
 import json
+import logging
 import platform
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,18 @@ from torchfakes_utils.models.run_files import (
     TRAINING_FILE,
     best_folder,
 )
+from torchfakes_utils.report.contents import (
+    FORMAT,
+    DetectorDescription,
+    Environment,
+    Interpretation,
+    Mistake,
+    Report,
+)
 from torchfakes_utils.report.model_card import card
 from torchfakes_utils.report.page import page
 
-FORMAT = 1
+logger = logging.getLogger(__name__)
 
 # The worst mistakes that are shown, and how many of one clip.
 _MISTAKES, _OF_A_CLIP = 20, 2
@@ -48,7 +57,7 @@ _TRAINING = (
 )  # fmt: skip
 
 
-def write(run: Path | str, evaluation: Evaluation, device: str = "auto") -> dict[str, Any]:
+def write(run: Path | str, evaluation: Evaluation, device: str = "auto") -> Report:
     """Write `report.json`, `report.html` and the pictures of the worst mistakes into a run's folder, and the model card
     (`README.md`) beside its best weights.
 
@@ -58,25 +67,25 @@ def write(run: Path | str, evaluation: Evaluation, device: str = "auto") -> dict
         device: of the heat maps.
 
     Returns:
-        What `report.json` holds; `docs/report.schema.json` describes it. What an earlier report of the same weights and
-        crops holds beyond that (seeds, a comparison, other data sets, robustness) is kept.
+        What `report.json` holds. What an earlier report of the same weights and crops holds beyond that (seeds, a
+        comparison, other data sets, robustness) is kept.
 
     Raises:
         InputError: the folder cannot be written to.
     """
     run = Path(run)
     detector = evaluation.detector.to(torch_device(device))
-    report = {
-        "format": FORMAT,
-        "name": run.resolve().name,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **evaluation.summary,
-        "mistakes": _mistakes(run, detector, evaluation),
-        "interpretation": _interpretation(run, detector),
-        "detector": _describe(run, detector),
-        "environment": _environment(detector),
-    }
-    report |= _measured_before(run, report)
+    report = Report(
+        format=FORMAT,
+        name=run.resolve().name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **vars(evaluation.results),
+        mistakes=_mistakes(run, detector, evaluation),
+        interpretation=_interpretation(run, detector),
+        detector=_describe(run, detector),
+        environment=_environment(detector),
+    )
+    report = replace(report, **_measured_before(run, report))
     _put(run, report, evaluation.scores)
     return report
 
@@ -90,13 +99,12 @@ def refresh(run: Path | str) -> bool:
     run = Path(run)
     if not (run / REPORT_FILE).is_file():
         return False
-    report = read(run)
-    interpretation = _interpretation(run, load_detector(run))
-    _put(run, report | {"interpretation": interpretation}, read_table(run / SCORES_FILE, SCORED_COLUMNS))
+    report = replace(read(run), interpretation=_interpretation(run, load_detector(run)))
+    _put(run, report, read_table(run / SCORES_FILE, SCORED_COLUMNS))
     return True
 
 
-def read(run: Path | str) -> dict[str, Any]:
+def read(run: Path | str) -> Report:
     """The report of a run.
 
     Raises:
@@ -104,33 +112,42 @@ def read(run: Path | str) -> dict[str, Any]:
     """
     path = Path(run) / REPORT_FILE
     try:
-        report = dict(json.loads(path.read_text(encoding="utf-8")))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; run `torchfakes evaluate`") from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: not a report ({error}); run `torchfakes evaluate` again") from error
-    if report.get("format") != FORMAT:
-        raise InputError(f"{path}: a report of another version; run `torchfakes evaluate` again")
-    return report
+    try:
+        return Report.from_json(value)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; run `torchfakes evaluate` again") from error
 
 
-def _measured_before(run: Path, report: Mapping[str, Any]) -> dict[str, Any]:
+def as_text(report: Report) -> str:
+    """What is in `report.json`."""
+    return json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
+
+
+def _measured_before(run: Path, report: Report) -> dict[str, Any]:
     """What an earlier report of the same weights and crops holds, and this one was not asked for."""
     try:
         before = read(run)
     except InputError:
         return {}
-    same = all(before.get(part, {}).get("sha256") == report[part]["sha256"] for part in ("detector", "data")) and all(
-        before.get(part) == report[part] for part in ("split", "decision")
-    )
-    kept = ("seeds", "comparison", "cross_data", "robustness") if same else ()
-    return {name: before[name] for name in kept if report[name] is None and before.get(name) is not None}
+    if _measured_on(before) != _measured_on(report):
+        return {}
+    kept = ("seeds", "comparison", "cross_data", "robustness")
+    return {name: getattr(before, name) for name in kept if getattr(report, name) is None}
 
 
-def _put(run: Path, report: Mapping[str, Any], scores: pd.DataFrame) -> None:
+def _measured_on(report: Report) -> tuple[object, ...]:
+    return report.detector.sha256, report.data.sha256, report.split, report.decision
+
+
+def _put(run: Path, report: Report, scores: pd.DataFrame) -> None:
     texts = {
-        run / REPORT_FILE: json.dumps(report, indent=1, allow_nan=False) + "\n",
-        run / PAGE_FILE: page(report, scores[scores["split"] == report["split"]], run),
+        run / REPORT_FILE: as_text(report),
+        run / PAGE_FILE: page(report, scores[scores["split"] == report.split], run),
         best_folder(run) / CARD_FILE: card(report),
     }
     for path, text in texts.items():
@@ -138,7 +155,7 @@ def _put(run: Path, report: Mapping[str, Any], scores: pd.DataFrame) -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
-def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> list[dict[str, Any]]:
+def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> tuple[Mistake, ...]:
     """The crops that lie farthest on the wrong side, each with a picture beside the heat of its wrong answer."""
     scores, threshold = evaluation.scores, detector.decision.threshold
     wrong = (scores["probability_fake"] >= threshold) != (scores["label"] == 1)
@@ -146,36 +163,40 @@ def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> list[dic
     worst = scores[wrong].assign(_far=distance[wrong]).sort_values("_far", ascending=False, kind="stable")
     worst = worst[worst.groupby(CLIP_KEY).cumcount() < _OF_A_CLIP].head(_MISTAKES)
     if worst.empty:
-        return []
+        return ()
     faces = evaluation.faces.set_index([*CLIP_KEY, "frame"]).loc[
         list(map(tuple, worst[[*CLIP_KEY, "frame"]].to_numpy()))
     ]
-    said = ["fake" if label == 0 else "real" for label in worst["label"]]
-    maps = of_faces(detector, faces, said)
+    maps = of_faces(detector, faces, ["fake" if label == 0 else "real" for label in worst["label"]])
     found = []
     for place, (row, file, heat) in enumerate(zip(worst.itertuples(), faces["file"], maps, strict=True), start=1):
         name = f"{MISTAKES_FOLDER}/{place:02d}.jpg"
         photo = read_crop(file).permute(1, 2, 0).numpy()
         with atomic_write(run / name) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary, quality=88)
-        found.append({
-            "clip_id": row.clip_id, "method": row.method, "compression": row.compression, "frame": int(row.frame),
-            "label": int(row.label), "probability_fake": float(row.probability_fake), "cannot_tell": row.cannot_tell,
-            "picture": name,
-        })  # fmt: skip
-    return found
+        found.append(
+            Mistake(
+                row.clip_id, row.method, row.compression, int(row.frame), 1 if row.label else 0,
+                float(row.probability_fake), row.cannot_tell, name,
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
-def _interpretation(run: Path, detector: Detector) -> dict[str, Any] | None:
+def _interpretation(run: Path, detector: Detector) -> Interpretation | None:
     """What `explain` measured, if it was this detector."""
+    path = run / EXPLANATIONS_FOLDER / EXPLANATION_FILE
     try:
-        found = json.loads((run / EXPLANATIONS_FOLDER / EXPLANATION_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = Interpretation.from_json(path.read_bytes())
+    except OSError:
         return None
-    return found if isinstance(found, dict) and found.get("detector") == fingerprint(detector) else None
+    except ValueError as error:
+        logger.warning("%s: not what `torchfakes explain` writes (%s); run it again", path, error)
+        return None
+    return found if found.detector == fingerprint(detector) else None
 
 
-def _describe(run: Path, detector: Detector) -> dict[str, Any]:
+def _describe(run: Path, detector: Detector) -> DetectorDescription:
     preprocessing = detector.preprocessing
     try:
         training = dict(json.loads((run / TRAINING_FILE).read_text(encoding="utf-8")))
@@ -183,25 +204,24 @@ def _describe(run: Path, detector: Detector) -> dict[str, Any]:
         training = {}
     started = detector.config.pretrained or "random weights"
     known = {name: training[name] for name in _TRAINING if training.get(name) not in (None, False)}
-    return {
-        "architecture": detector.config.architecture,
-        "size": preprocessing.size,
-        "crop_scale": preprocessing.crop_scale,
-        "parameters": sum(parameter.numel() for parameter in detector.parameters()),
-        "sha256": detector.sha256,
-        "epoch": detector.extra.get("epoch"),
-        "training": {"started from": started} | {name: value for name, value in known.items() if name != "pretrained"},
-    }
+    return DetectorDescription(
+        architecture=detector.config.architecture,
+        size=preprocessing.size,
+        crop_scale=preprocessing.crop_scale,
+        parameters=sum(parameter.numel() for parameter in detector.parameters()),
+        sha256=detector.sha256,
+        epoch=detector.extra.get("epoch"),
+        training={"started from": started} | {name: value for name, value in known.items() if name != "pretrained"},
+    )
 
 
-def _environment(detector: Detector) -> dict[str, Any]:
+def _environment(detector: Detector) -> Environment:
     made = provenance()
-    device = torch.cuda.get_device_name() if detector.device.type == "cuda" else detector.device.type
-    return {
-        "torchfakes": made["versions"]["torchfakes"],
-        "git_revision": made["git_revision"],
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": device,
-    }
+    return Environment(
+        torchfakes=made["versions"]["torchfakes"],
+        git_revision=made["git_revision"],
+        python=platform.python_version(),
+        torch=str(torch.__version__),  # a `TorchVersion`
+        system=f"{platform.system()} {platform.machine()}",
+        device=torch.cuda.get_device_name() if detector.device.type == "cuda" else detector.device.type,
+    )

@@ -1,0 +1,426 @@
+"""What an evaluation finds, as classes: from them `report.json` is written, read again and described.
+
+All of it goes through JSON and back. A metric that cannot be computed is None, and `reasons` beside it says why.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from torchfakes_utils.models.decision import Decision
+
+# The bounds are for the schema; a value that rounding puts beyond them by its last digit is read none the less.
+Share = Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 1})]
+Count = Annotated[int, Meta(extra_json_schema={"minimum": 0})]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Interval = tuple[float, float]
+Points = tuple[Share, ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Answers at the threshold; positive is fake."""
+
+    tn: Count
+    fp: Count
+    fn: Count
+    tp: Count
+
+
+@dataclass(frozen=True)
+class LevelMetrics:
+    """The metrics of crops, or of clips; see `metrics.binary.binary_metrics`.
+
+    Attributes:
+        auc: area under the ROC curve.
+        average_precision: of fakes.
+        eer: equal error rate.
+        tpr_at_fpr_1pct: share of fakes found where at most 1 % of the reals are called fake.
+        tpr_at_fpr_5pct: the same at 5 %.
+        accuracy: share of right answers at the threshold.
+        balanced_accuracy: mean of the shares of right answers among reals and among fakes.
+        fpr: share of reals called fake.
+        fnr: share of fakes called real.
+        loss: mean binary cross-entropy, nats.
+        brier: mean squared error of P(fake).
+        always_fake_accuracy: the accuracy of answering "fake" to everything.
+        predicted_fake_rate: share called fake.
+        confusion: the four counts.
+        threshold: a score this high or higher is called fake.
+        n: crops or clips.
+        n_real: of them real.
+        n_fake: of them fake.
+        reasons: why a metric or an interval is null, by its name.
+        auc_interval, average_precision_interval, eer_interval, tpr_at_fpr_1pct_interval, tpr_at_fpr_5pct_interval,
+            accuracy_interval, balanced_accuracy_interval, fpr_interval, fnr_interval, loss_interval, brier_interval:
+            low and high end at 95 %, from drawing clips anew.
+    """
+
+    auc: Share | None
+    average_precision: Share | None
+    eer: Share | None
+    tpr_at_fpr_1pct: Share | None
+    tpr_at_fpr_5pct: Share | None
+    accuracy: Share | None
+    balanced_accuracy: Share | None
+    fpr: Share | None
+    fnr: Share | None
+    loss: Annotated[float, Meta(extra_json_schema={"minimum": 0})] | None
+    brier: Share | None
+    always_fake_accuracy: Share | None
+    predicted_fake_rate: Share | None
+    confusion: Confusion
+    threshold: Share
+    n: Count
+    n_real: Count
+    n_fake: Count
+    reasons: dict[str, str]
+    auc_interval: Interval | None
+    average_precision_interval: Interval | None
+    eer_interval: Interval | None
+    tpr_at_fpr_1pct_interval: Interval | None
+    tpr_at_fpr_5pct_interval: Interval | None
+    accuracy_interval: Interval | None
+    balanced_accuracy_interval: Interval | None
+    fpr_interval: Interval | None
+    fnr_interval: Interval | None
+    loss_interval: Interval | None
+    brier_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class MethodMetrics(LevelMetrics):
+    """A manipulation's clips against all real clips.
+
+    Attributes:
+        recall: share of its own clips called fake.
+        clips, frames: its own.
+    """
+
+    recall: Share
+    clips: Count
+    frames: Count
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """A way to make one score of a clip's crops, by what needs no threshold; by clip, as in `LevelMetrics`.
+
+    Attributes:
+        auc_minus_mean: its AUC less that of the mean, which verdicts rest on.
+        auc_minus_mean_interval: at 95 %, on the same clips drawn anew.
+    """
+
+    auc: Share | None
+    average_precision: Share | None
+    eer: Share | None
+    loss: float | None
+    brier: Share | None
+    auc_interval: Interval | None
+    average_precision_interval: Interval | None
+    eer_interval: Interval | None
+    loss_interval: Interval | None
+    brier_interval: Interval | None
+    auc_minus_mean: float | None
+    auc_minus_mean_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The scores from `low` to `high`: how many, what they say (their mean P(fake)), and the share that is fake."""
+
+    low: Share
+    high: Share
+    count: Count
+    said: Share
+    fake: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Whether scores keep their word.
+
+    Attributes:
+        ece: expected calibration error: mean distance between what scores say and what is so.
+        ece_balanced: the same, were half of them fake.
+        bins: ranges that hold scores, as the split is.
+        reasons: why one of them is null; absent where none is.
+    """
+
+    ece: Share | None
+    ece_balanced: Share | None
+    bins: tuple[Bin, ...]
+    reasons: dict[str, str] | UnsetType = UNSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameCalibration(Calibration):
+    """That of crops, on which the temperature was fitted; uncalibrated is at temperature 1."""
+
+    ece_uncalibrated: Share | None
+    ece_balanced_uncalibrated: Share | None
+
+
+@dataclass(frozen=True)
+class Calibrations:
+    """By crop and by clip."""
+
+    frame: FrameCalibration
+    clip: Calibration
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """Points of a ROC curve: shares of reals, and of fakes, that are called fake."""
+
+    fpr: Points
+    tpr: Points
+
+
+@dataclass(frozen=True)
+class PrecisionRecallCurve:
+    """Points of a precision–recall curve, of fakes."""
+
+    recall: Points
+    precision: Points
+
+
+@dataclass(frozen=True)
+class Curves:
+    """By clip; null where there is one class only."""
+
+    roc: RocCurve | None
+    precision_recall: PrecisionRecallCurve | None
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """Were only the surest answers given: their share of all, rising to 1, and the share of them that is wrong."""
+
+    coverage: Points
+    risk: Points
+
+
+@dataclass(frozen=True)
+class Abstention:
+    """What is gained, and given up, where the detector answers "cannot tell".
+
+    Attributes:
+        clips: all of them, those without a face counted.
+        judged, coverage: clips that get an answer, and their share.
+        no_face: clips in which no face was found.
+        crops, crops_judged: that were scored; of them like those of training.
+        reasons: crops by the reason why they get no answer.
+        accuracy, balanced_accuracy: of the judged clips.
+        risk_coverage: were the score to decide instead.
+    """
+
+    clips: Count
+    judged: Count
+    coverage: Share
+    no_face: Count
+    crops: Count
+    crops_judged: Count
+    reasons: dict[str, int]
+    accuracy: Share | None
+    balanced_accuracy: Share | None
+    risk_coverage: RiskCoverage
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the scores of one split say.
+
+    Attributes:
+        split: which one.
+        frame: crops taken one by one; intervals still by clip.
+        clip: clips, scored by the mean of their crops: the numbers to quote.
+        methods: each manipulation's clips against all real clips.
+        compressions: each compression's own clips.
+        aggregations: ways to make one score of a clip's crops.
+        calibration: whether scores keep their word.
+        curves: by clip, at most 200 points each.
+        decision: how logits become answers; fixed on validation, stored with the weights.
+        abstention: what "cannot tell" gains.
+    """
+
+    split: str
+    frame: LevelMetrics
+    clip: LevelMetrics
+    methods: dict[str, MethodMetrics]
+    compressions: dict[str, LevelMetrics]
+    aggregations: dict[str, Aggregation]
+    calibration: Calibrations
+    curves: Curves
+    decision: Decision
+    abstention: Abstention
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric over runs that differ in their seed.
+
+    Attributes:
+        mean: over the runs.
+        sd: standard deviation between them.
+        values: by run.
+        interval: of the mean at 95 %, when clips and runs are drawn anew.
+    """
+
+    mean: float | None
+    sd: float | None
+    values: tuple[float | None, ...]
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """A recipe over its seeds: how many runs, and each metric by its name."""
+
+    runs: Annotated[int, Meta(extra_json_schema={"minimum": 2})]
+    metrics: dict[str, Spread]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of two detectors on the same clips.
+
+    Attributes:
+        first: of this one.
+        second: of the other.
+        difference: first less second.
+        interval: of the difference at 95 %, from drawing the same clips for both.
+        better: share of the drawn data sets in which the first is the better one.
+        reason: why something is null; absent where nothing is.
+    """
+
+    first: float | None
+    second: float | None
+    difference: float | None
+    interval: Interval | None
+    better: Share | None
+    reason: str | UnsetType = UNSET
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """This detector against another: how many runs of each, taken together, and each metric by its name."""
+
+    runs: tuple[int, int]
+    metrics: dict[str, Difference]
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """What was scored.
+
+    Attributes:
+        table: file name of the table of crops.
+        name: of the data set.
+        sha256: of the table.
+        crops, unreadable: that were scored; that could not be read.
+        clips, real_clips, fake_clips: all; of them real; of them fake, by manipulation.
+        people: in the clips.
+        extraction: how the crops were cut, as far as it is known.
+    """
+
+    table: str
+    name: str
+    sha256: Sha256
+    crops: Count
+    unreadable: Count
+    clips: Count
+    real_clips: Count
+    fake_clips: dict[str, int]
+    compressions: tuple[str, ...]
+    people: Count
+    extraction: dict[str, int | float | str | None]
+
+
+@dataclass(frozen=True)
+class CrossData:
+    """The detector on another data set, at the threshold that it has; as in `Summary`."""
+
+    frame: LevelMetrics
+    clip: LevelMetrics
+    methods: dict[str, MethodMetrics]
+    abstention: Abstention
+    data: DataDescription
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The detector on some crops, by clip, at its own threshold; as in `LevelMetrics`.
+
+    Attributes:
+        coverage: share of crops that get an answer.
+        auc_change: the AUC less that of the unchanged crops.
+        auc_change_interval: at 95 %, on the same clips drawn anew.
+    """
+
+    auc: Share | None
+    balanced_accuracy: Share | None
+    fpr: Share | None
+    fnr: Share | None
+    loss: float | None
+    auc_interval: Interval | None
+    balanced_accuracy_interval: Interval | None
+    fpr_interval: Interval | None
+    fnr_interval: Interval | None
+    loss_interval: Interval | None
+    coverage: Share
+    auc_change: float | None
+    auc_change_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class StrengthMeasurement(Measurement):
+    """The same on crops that were changed, at this strength."""
+
+    strength: float
+
+
+@dataclass(frozen=True)
+class PerturbationCurve:
+    """A change from mild to harsh: its name for people, what a strength is, and five of them."""
+
+    name: str
+    unit: str
+    strengths: tuple[StrengthMeasurement, ...]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How the detector bears what happens to films.
+
+    Attributes:
+        frames: crops of a clip, at most.
+        clips: how many.
+        plain: their crops as they are.
+        perturbations: each by its short name.
+    """
+
+    frames: Count
+    clips: Count
+    plain: Measurement
+    perturbations: dict[str, PerturbationCurve]
+
+
+@dataclass(frozen=True)
+class Results(Summary):
+    """A summary, and what else was asked for.
+
+    Attributes:
+        seeds: the recipe over its seeds.
+        comparison: this one against another, on the same clips.
+        cross_data: the detector on other data sets, by their names.
+        robustness: how it bears what happens to films.
+        data: what was scored.
+    """
+
+    seeds: Seeds | None
+    comparison: Comparison | None
+    cross_data: dict[str, CrossData] | None
+    robustness: Robustness | None
+    data: DataDescription

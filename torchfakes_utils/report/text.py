@@ -1,0 +1,122 @@
+"""Numbers, intervals and sentences of a report, for page, model card, app and web page."""
+
+from collections.abc import Mapping, Sequence
+
+from torchfakes_utils.evaluation.results import FrameCalibration, Interval
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.report.contents import NetworkAttention, Report
+
+LABELS = {
+    "auc": "AUC", "average_precision": "average precision", "eer": "equal error rate", "tpr_at_fpr_1pct":
+    "fakes found at 1 % false alarms", "tpr_at_fpr_5pct": "fakes found at 5 % false alarms", "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy", "fpr": "false alarms (reals called fake)",
+    "fnr": "misses (fakes called real)", "loss": "log loss, nats", "brier": "Brier score",
+}  # fmt: skip
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number; a dash for none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def bounds(low: float | None, high: float | None) -> Interval | None:
+    """The interval between two ends, where there are any."""
+    return None if low is None or high is None else (low, high)
+
+
+def ends(found: Interval | None, digits: int = 3) -> str:
+    """The two ends of an interval; a dash for none."""
+    return "–" if found is None else f"{found[0]:.{digits}f} to {found[1]:.{digits}f}"
+
+
+def interval(metrics: object, name: str, digits: int = 3) -> str:
+    """A metric with its interval, or why there is none.
+
+    Args:
+        metrics: a class of `evaluation.results` that has the metric and its interval.
+        name: the metric's.
+        digits: after the point.
+    """
+    if getattr(metrics, name) is None:
+        return f"not known ({getattr(metrics, 'reasons', {}).get(name, 'not measured')})"
+    return with_ends(getattr(metrics, name), getattr(metrics, f"{name}_interval"), digits)
+
+
+def with_ends(value: float | None, found: Interval | None, digits: int = 3) -> str:
+    """A number with the two ends of its interval, as far as they are known."""
+    return number(value, digits) + ("" if found is None else f" ({ends(found, digits)})")
+
+
+def cell(metrics: object, name: str) -> str:
+    """`interval` for a table: a dash, and why, where there is none."""
+    if getattr(metrics, name) is None:
+        return f"– {getattr(metrics, 'reasons', {}).get(name, '')}".strip()
+    return interval(metrics, name)
+
+
+def change(value: float | None, found: Interval | None) -> str:
+    """A difference with its sign and its interval."""
+    if value is None:
+        return "–"
+    text = f"{value:+.3f}" + (f" ({found[0]:+.3f} to {found[1]:+.3f})" if found else "")
+    return text.replace("-", "−")
+
+
+def listed(values: Mapping[str, object]) -> str:
+    """Names and values in a line, without those that are not known."""
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def headline(report: Report) -> list[str]:
+    """What has to be said first, in sentences."""
+    clip, data = report.clip, report.data
+    people = "person" if data.people == 1 else "people"
+    return [
+        f"{clip.n_real} real and {clip.n_fake} fake clips, {data.crops} crops of {data.people} {people}. "
+        f"By clip: AUC {interval(clip, 'auc')}; at the threshold of {clip.threshold:.3f}, balanced accuracy "
+        f"{interval(clip, 'balanced_accuracy')} and accuracy {interval(clip, 'accuracy')}, where always answering "
+        f"“fake” has {number(clip.always_fake_accuracy)}.",
+        f"It called {clip.confusion.fp} of {clip.n_real} real clips fake, and missed {clip.confusion.fn} of "
+        f"{clip.n_fake} fakes.",
+        "Intervals are 95 %, from drawing clips anew. They know nothing about people, cameras and forgeries that are "
+        "not in these data, and an interval without width says that all of these clips were in order, not that all "
+        "will be.",
+    ]
+
+
+def how_fixed(decision: Decision) -> str:
+    """Where threshold and temperature come from, in a sentence."""
+    if decision.notes:
+        return f"Validation could not fix both of them: {'; '.join(decision.notes)}."
+    return "Both were fixed on the validation split, both classes counting alike."
+
+
+def temperature_helped(frame: FrameCalibration, temperature: float) -> str:
+    """What the temperature did to the calibration, in sentences."""
+    before, after = frame.ece_balanced_uncalibrated, frame.ece_balanced
+    if temperature == 1:
+        return "The temperature of 1 changes nothing."
+    if before is None or after is None:
+        return "It takes both classes to say more."
+    word = "closer to" if after < before else "farther from"
+    return (
+        f"On this split the temperature takes the scores {word} what is so ({before:.3f} to {after:.3f}, were half of "
+        "the crops fake). It was fitted on the people of the validation split, who are others."
+    )
+
+
+def own_findings(rows: Sequence[NetworkAttention]) -> str:
+    """The regions where the trained network is above chance and above all that know nothing, in a sentence."""
+    found = []
+    for kind in ("real", "fake"):
+        others = [row for row in rows if row.kind == kind and row.network != "trained"]
+        names = [
+            own.region for own in rows
+            if own.kind == kind and own.network == "trained" and own.low is not None
+            and own.low > max([1, *(row.high for row in others if row.region == own.region and row.high)])
+        ]  # fmt: skip
+        found.append(f"on {kind} faces {', '.join(names) or 'nothing'}")
+    return (
+        "A region is the network's own finding only where its interval lies above chance and above those of all "
+        f"networks that know nothing: {'; '.join(found)}."
+    )
