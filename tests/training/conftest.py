@@ -10,7 +10,7 @@ from helpers.crops import make_faces
 from helpers.runs import TINY
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # the order of sums, and so their last bit, goes with the number of threads

@@ -9,6 +9,8 @@ from torchfakes_utils.training.run import train
 
 from helpers.runs import TINY, assert_same_run
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.mark.parametrize(
     ("room", "message"),

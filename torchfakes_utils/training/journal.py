@@ -26,7 +26,7 @@ class Journal:
         """Begin, or go on after the step `after`.
 
         Args:
-            run: what is told about.
+            run: what it is a journal of.
             tracker: one of `trackers.TRACKERS`.
             device: what the run is computed on.
             stages: names of those that are trained: each has a gradient.
@@ -41,7 +41,7 @@ class Journal:
         columns = ["loss", "learning_rate", "images_per_second", *self._system.read(), *norms]
         self._table = StepTable(run.folder / STEPS_FILE, columns, after)
         self._tracker = open_tracker(tracker, run)
-        self._last = (time.perf_counter(), seen)  # when a step was told, and how many crops had been seen
+        self._last = (time.perf_counter(), seen)  # when a step was written, and how many crops had been seen
 
     def step(
         self, place: Mapping[str, int], values: Mapping[str, float], seen: int, norms: Mapping[str, float]
@@ -59,10 +59,10 @@ class Journal:
         self._last = (now, seen)
         values, system = {**values, "images_per_second": round(rate, 1)}, self._system.read()
         self._table.write({**place, **values, **system} | {f"grad_norm_{name}": norm for name, norm in norms.items()})
-        told = {f"train/{name}": value for name, value in values.items()}
-        told |= {f"system/{name}": value for name, value in system.items()}
-        told |= {f"gradient norm/{name}": norm for name, norm in norms.items()}
-        self._tracker.scalars(told, place["step"])
+        scalars = {f"train/{name}": value for name, value in values.items()}
+        scalars |= {f"system/{name}": value for name, value in system.items()}
+        scalars |= {f"gradient norm/{name}": norm for name, norm in norms.items()}
+        self._tracker.scalars(scalars, place["step"])
 
     def epoch(self, row: Mapping[str, Any], scores: pd.DataFrame, step: int) -> None:
         """An epoch is done.
@@ -73,9 +73,9 @@ class Journal:
             step: how many there have been.
         """
         names = {name: name if name.startswith("val_") else f"epoch_{name}" for name in row}
-        told = {names[name].replace("_", "/", 1): value for name, value in row.items()}
+        scalars = {names[name].replace("_", "/", 1): value for name, value in row.items()}
         confusion = binary_metrics(scores["label"], scores["probability_fake"])["confusion"]
-        self._tracker.scalars(told | {f"confusion/{name}": count for name, count in confusion.items()}, step)
+        self._tracker.scalars(scalars | {f"confusion/{name}": count for name, count in confusion.items()}, step)
         self._tracker.pictures("worst mistakes", *_worst(scores), step)
 
     def finish(self) -> None:

@@ -23,7 +23,7 @@ def what_fits(learner: Learner, config: TrainingConfig, batch_size: int, process
     learner.optimizer.zero_grad()
     size, device = learner.detector.preprocessing.size, learner.detector.device
     lost = f"a batch of {config.batch_size} crops of {size} px does not fit into the memory of {device}"
-    fitting = largest_that_fits(partial(_try_step, learner), batch_size) if processes == 1 else None
+    fitting = _largest_that_fits(partial(_try_step, learner), batch_size) if processes == 1 else None
     if fitting is None:
         return f"{lost}; take a smaller batch, a smaller --image-size, or --device cpu, in a new folder"
     times = -(-config.batch_size // fitting) * config.accumulate
@@ -46,35 +46,15 @@ def _try_step(learner: Learner, count: int) -> None:
     learner.optimizer.zero_grad()
 
 
-def largest_that_fits(attempt: Callable[[int], None], more_than_fits: int, least: int = 2) -> int | None:
-    """The largest batch that `attempt` gets through, of the halves of one that it did not.
-
-    Args:
-        attempt: does with so many crops what takes memory; raises `torch.OutOfMemoryError` where it lacks.
-        more_than_fits: crops that were too many.
-        least: crops below which nothing can be trained.
-
-    Returns:
-        A number of crops, or None where even `least` are too many.
-    """
+def _largest_that_fits(attempt: Callable[[int], None], more_than_fits: int) -> int | None:
+    """The largest batch that `attempt` gets through, of the halves of one that did not fit; None of none."""
     size = more_than_fits // 2
-    while size >= least:
-        if _fits(attempt, size):
+    while size >= 2:  # batch norm has nothing to average over one
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # one attempt leaves the next one nothing but room
+        try:
+            attempt(size)
             return size
-        size //= 2
+        except torch.OutOfMemoryError:
+            size //= 2
     return None
-
-
-def _fits(attempt: Callable[[int], None], size: int) -> bool:
-    _give_back()
-    try:
-        attempt(size)
-        return True
-    except torch.OutOfMemoryError:
-        return False
-
-
-def _give_back() -> None:
-    """Return to the system what is held in reserve, so that one attempt leaves the next one nothing but room."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
