@@ -122,7 +122,7 @@ class Weighted:
 def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
     """Where each ROC curve, (R, K) by (R, K) rising to (1, 1), meets the diagonal of equal errors: (R,).
 
-    The curves begin at (0, 0), which need not be among the points.
+    The curves begin at (0, 0), which need not be among the points. (By hand: neither scikit-learn nor scipy has it.)
     """
     origin = np.zeros((len(fpr), 1))
     fpr, tpr = np.hstack([origin, fpr]), np.hstack([origin, tpr])

@@ -86,6 +86,8 @@ def reliability(
 def class_weights(labels: np.ndarray, fakes: float | None = 0.5) -> np.ndarray:
     """A weight a label, such that fakes make up the share `fakes`; they sum to the number of labels.
 
+    (By hand: scikit-learn's `compute_sample_weight` balances the classes to halves only.)
+
     Args:
         labels: (N,) of 0 and 1; both have to be there, unless `fakes` is None.
         fakes: in (0, 1), or None for a weight of 1 each.
@@ -171,7 +173,7 @@ def fit_threshold(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, s
 def risk_coverage(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """What staying silent about the unsure ones buys: the share of errors among the k surest answers, for every k.
 
-    How sure an answer is, is how far its log-odds lie from those of the threshold.
+    How sure an answer is, is how far its log-odds lie from those of the threshold. (By hand: our libraries lack it.)
 
     Args:
         labels: (N,) of 0 and 1.
