@@ -29,10 +29,10 @@ def test_reliability_by_hand():
     # Range 0-0.5 holds .1 .3 (one of two fake); range 0.5-1 holds .6 .8 .9 (two of three fake).
     found = reliability([0, 1, 0, 1, 1], [0.1, 0.3, 0.6, 0.8, 0.9], bins=2)
     assert found.count.tolist() == [2, 3]
-    assert found.said.tolist() == pytest.approx([0.2, 2.3 / 3])
+    assert found.predicted.tolist() == pytest.approx([0.2, 2.3 / 3])
     assert found.fake.tolist() == pytest.approx([0.5, 2 / 3])
     assert found.ece == pytest.approx(0.4 * 0.3 + 0.6 * (2.3 / 3 - 2 / 3))
-    assert found.rows()[0] == {"low": 0.0, "high": 0.5, "count": 2, "said": pytest.approx(0.2), "fake": 0.5}
+    assert found.rows()[0] == {"low": 0.0, "high": 0.5, "count": 2, "predicted": pytest.approx(0.2), "fake": 0.5}
 
 
 def test_what_keeps_its_word_has_no_error():

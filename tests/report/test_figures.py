@@ -59,7 +59,7 @@ def test_rows_are_values_between_their_ends_and_the_unknown_is_left_out():
 def test_reliability_is_what_is_said_against_what_is_so_and_counts_below():
     bins = REPORT.calibration.frame.bins
     upper, lower = figures.reliability(bins, "crops").axes
-    assert points(upper, "o").tolist() == [[row.said, row.fake] for row in bins]
+    assert points(upper, "o").tolist() == [[row.predicted, row.fake] for row in bins]
     assert [bar.get_height() for bar in lower.patches] == [row.count for row in bins]
     assert sum(bar.get_height() for bar in lower.patches) == 8
 

@@ -224,7 +224,7 @@ def reliability_figure(
     figures.reliability_curve(left, bins)
     left.annotate("dotted: keeps its word", (0.98, 0.04), ha="right", color=plots.NEUTRAL, fontsize=9)
     for row in bins:
-        left.annotate(f"{row.count} crops", (row.said, row.fake), (0, 7), textcoords="offset points", ha="center",
+        left.annotate(f"{row.count} crops", (row.predicted, row.fake), (0, 7), textcoords="offset points", ha="center",
                       fontsize=8, color=plots.NEUTRAL, annotation_clip=False)  # fmt: skip
     left.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="what the detector says: P(fake)", ylabel="share that is fake")
     left.set_yticks(np.linspace(0, 1, 6))
@@ -342,7 +342,7 @@ def check_ece(ece: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
         print("Not attempted yet: your function returns nothing.")
         return
     bins = reliability(labels, scores)
-    gaps = bins.said - bins.fake
+    gaps = bins.predicted - bins.fake
     wrong = {
         float(np.abs(gaps).mean()): "Each range counts alike in yours. Weight it by the scores that it holds.",
         abs(float((bins.weight * gaps).sum())): "Your gaps cancel out: too high here, too low there. Take their size.",

@@ -133,7 +133,7 @@ class Bin:
     low: Share
     high: Share
     count: Count
-    said: Share
+    predicted: Share
     fake: Share
 
 

@@ -28,7 +28,7 @@ class Reliability:
     Attributes:
         low, high: (B,) the ranges that hold scores.
         count: (B,) scores in each.
-        said: (B,) mean P(fake).
+        predicted: (B,) mean P(fake).
         fake: (B,) share of fakes.
         weight: (B,) share of all scores, by weight.
     """
@@ -36,18 +36,18 @@ class Reliability:
     low: np.ndarray
     high: np.ndarray
     count: np.ndarray
-    said: np.ndarray
+    predicted: np.ndarray
     fake: np.ndarray
     weight: np.ndarray
 
     @property
     def ece(self) -> float | None:
         """Expected calibration error: mean distance between what is said and what is so, 0 to 1; None of no scores."""
-        return float(np.sum(self.weight * np.abs(self.said - self.fake))) if len(self.weight) else None
+        return float(np.sum(self.weight * np.abs(self.predicted - self.fake))) if len(self.weight) else None
 
     def rows(self) -> list[dict[str, float]]:
         """A dictionary a range, as JSON takes it."""
-        names = ("low", "high", "count", "said", "fake")
+        names = ("low", "high", "count", "predicted", "fake")
         columns = [getattr(self, name).tolist() for name in names]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
@@ -77,7 +77,7 @@ def reliability(
         low=edges[held],
         high=edges[held + 1],
         count=np.bincount(which, minlength=bins)[held],
-        said=np.bincount(which, weights * scores, bins)[held] / total,
+        predicted=np.bincount(which, weights * scores, bins)[held] / total,
         fake=np.bincount(which, weights * truth, bins)[held] / total,
         weight=total / weights.sum() if len(truth) else total,
     )

@@ -167,7 +167,7 @@ def reliability(bins: Sequence[Bin], unit: str) -> Figure:
 def reliability_curve(ax: Axes, bins: Sequence[Bin]) -> None:
     """The share of fakes in each range of scores against their mean; dotted is a detector that keeps its word."""
     ax.plot([0, 1], [0, 1], ":", color=NEUTRAL, linewidth=1)
-    ax.plot([row.said for row in bins], [row.fake for row in bins], "o-", color="black", clip_on=False)
+    ax.plot([row.predicted for row in bins], [row.fake for row in bins], "o-", color="black", clip_on=False)
 
 
 @_styled

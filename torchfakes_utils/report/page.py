@@ -126,7 +126,7 @@ def _calibration(report: Report) -> list[Block]:
         Text(temperature_helped(frame, decision.temperature)),
         *drawn(figures.reliability(frame.bins, "crops"),
                "Reliability diagram by frame: " + "; ".join(
-                   f"said {row.said:.2f}, fake {row.fake:.2f}, {row.count} crops" for row in frame.bins),
+                   f"said {row.predicted:.2f}, fake {row.fake:.2f}, {row.count} crops" for row in frame.bins),
                "Of the crops in each range of scores, the share that is fake. Above the dotted line more are fake "
                "than the scores say: a network trained on halves meets a split with another share of fakes."),
     ]  # fmt: skip
