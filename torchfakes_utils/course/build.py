@@ -107,7 +107,7 @@ def select(files: list[Path], names: list[str] | None) -> list[Path]:
 
 def from_twin(twin: Path) -> NotebookNode:
     """The notebook that a text twin in jupytext's py:percent format stands for, without outputs."""
-    notebook = jupytext.read(twin, fmt="py:percent")
+    notebook: NotebookNode = jupytext.read(twin, fmt="py:percent")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict(_metadata(notebook))
     for cell in notebook.cells:
@@ -224,7 +224,7 @@ def check(notebook: NotebookNode, size: int, target: Path) -> None:
                     )
     if size > LARGEST_NOTEBOOK:
         weights = {i: len(json.dumps(cell.get("outputs", []))) for i, cell in enumerate(notebook.cells)}
-        heaviest = max(weights, key=weights.get)
+        heaviest = max(weights, key=weights.__getitem__)
         raise InputError(
             f"{target.name}: {size / 1e6:.1f} MB, at most {LARGEST_NOTEBOOK / 1e6} are good; "
             f"cell {heaviest} has {weights[heaviest] / 1e6:.1f} MB of them: smaller or fewer pictures"

@@ -115,7 +115,7 @@ class Game:
         )
         buttons.style.button_width = "76px"
 
-        def answered(change: dict) -> None:
+        def answered(change: dict[str, int]) -> None:
             self.answers[number] = change["new"]
             self._line.value = self._progress()
             if self.done:
@@ -274,7 +274,7 @@ def prevalence_slider() -> ipywidgets.SelectionSlider:
     )  # fmt: skip
 
 
-def train_meanwhile() -> subprocess.Popen:
+def train_meanwhile() -> subprocess.Popen[bytes]:
     """Let the detector be trained and tried in a process of its own, so that this one is free for the game.
 
     It does what `course.ensure("scores")` does, at once where that is done already. Should it fail, the lesson's own
@@ -291,7 +291,7 @@ def train_meanwhile() -> subprocess.Popen:
     )
 
 
-def wait(training: subprocess.Popen, seconds: float = 1.0) -> None:
+def wait(training: subprocess.Popen[bytes], seconds: float = 1.0) -> None:
     """Wait until training is done, with a bar of its epochs; looks at the run's folder every so many seconds."""
     run = folders.paths().run
     if training.poll() is not None:

@@ -1,7 +1,8 @@
 """Figures of lesson 01: one pair's forgeries, who lent whom a face, what compression leaves of a forgery."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
+from numpy.typing import NDArray
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.datasets.faceforensics import mask_path
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.io.video import read_frames
+
+Image = NDArray[np.uint8]
 
 # Splits have colours of their own (Okabe and Ito's green and purple), since blue and vermilion mean real and fake here;
 # and each its shape, since colour never stands alone.
@@ -25,23 +29,25 @@ REENACTED = ("Face2Face", "NeuralTextures")  # the source lends an expression; i
 SHOWN = 200  # px, edge of a picture of a face
 
 
-def frame(root: Path | str, path: str, index: int) -> np.ndarray:
+def frame(root: Path | str, path: str, index: int) -> Image:
     """One frame of a video of the data set, (H, W, 3) uint8 RGB; its last one where it is shorter."""
     try:
-        return read_frames(Path(root) / path, [index])[1][0]
+        found: Image = read_frames(Path(root) / path, [index])[1][0]
     except InputError:
-        return read_frames(Path(root) / path)[1][-1]
+        found = read_frames(Path(root) / path)[1][-1]
+    return found
 
 
-def masked_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+def masked_box(mask: Image) -> tuple[int, int, int, int] | None:
     """x1, y1, x2, y2 round the white pixels of a mask (H, W) or (H, W, 3); None where all is black."""
     rows, columns = np.nonzero((mask if mask.ndim == 2 else mask[..., 0]) > 127)
     return None if not len(rows) else (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
 
-def change(fake: np.ndarray, target: np.ndarray) -> np.ndarray:
+def change(fake: Image, target: Image) -> NDArray[np.float64]:
     """By how many grey levels each pixel of a fake differs from its target's, (H, W) float: the mean over colours."""
-    return np.abs(fake.astype(float) - target.astype(float)).mean(axis=-1)
+    difference: NDArray[np.float64] = np.abs(fake.astype(float) - target.astype(float)).mean(axis=-1)
+    return difference
 
 
 def fakes_of(clips: pd.DataFrame, target: str, compression: str) -> pd.DataFrame:
@@ -233,18 +239,18 @@ def leak_figure(shares: pd.DataFrame) -> Figure:
     return plots.finish(figure)
 
 
-def _mask(root: Path | str, clip: Mapping, index: int) -> np.ndarray | None:
+def _mask(root: Path | str, clip: Mapping[str, str], index: int) -> Image | None:
     """The mask of a clip's frame, (H, W, 3) uint8; None where there is none, or it was not downloaded."""
     path = mask_path(clip)
     return frame(root, path, index) if path and (Path(root) / path).is_file() else None
 
 
-def _cutter(masks: Sequence[np.ndarray | None], scale: float = 2.1):  # noqa: ANN202
+def _cutter(masks: Sequence[Image | None], scale: float = 2.1) -> Callable[[Image], Image]:
     """A function that cuts a square round all that some masks cover; where they cover nothing, it cuts the middle."""
     present = [mask for mask in masks if mask is not None]
     box = masked_box(np.max(present, axis=0)) if present else None
 
-    def cut(picture: np.ndarray) -> np.ndarray:
+    def cut(picture: Image) -> Image:
         height, width = picture.shape[:2]
         middle = (width / 2 - height / 2, 0, width / 2 + height / 2, height)
         return square_crop(picture, box or middle, scale if box else 1.0, SHOWN)[0]
@@ -252,7 +258,7 @@ def _cutter(masks: Sequence[np.ndarray | None], scale: float = 2.1):  # noqa: AN
     return cut
 
 
-def _show(ax: Axes, picture: np.ndarray, title: str, label: int | None, **scale: float) -> None:
+def _show(ax: Axes, picture: NDArray[Any], title: str, label: int | None, **scale: Any) -> None:
     """A picture with a title above and, where it is a face, a frame: solid for real, dashed for fake."""
     ax.imshow(picture, **scale)
     ax.set(xticks=[], yticks=[])

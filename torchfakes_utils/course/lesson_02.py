@@ -6,10 +6,11 @@ round facenet-pytorch's own networks, so that a lesson can show what each of the
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -91,7 +92,7 @@ def example(root: Path | str, clips: pd.DataFrame, trait: str) -> str:
     """The id of the person whose clip has a trait of Mini-FF++ ("second_face" or "leaves"); elsewhere, of the first."""
     record = Path(root) / MINI_FILE
     people = json.loads(record.read_text())["people"] if record.is_file() else []
-    return next((person["id"] for person in people if person[trait]), clips["target_id"].iloc[0])
+    return str(next((person["id"] for person in people if person[trait]), clips["target_id"].iloc[0]))
 
 
 def one_set(root: Path | str, clips: pd.DataFrame, frames: int, lines: int = 720) -> list[np.ndarray]:
@@ -129,7 +130,7 @@ def speed_ups(films: Sequence[np.ndarray]) -> pd.DataFrame:
         FaceDetector("cpu", ExtractionConfig(batch=1)),
         FaceDetector("cpu"),
     )
-    ways = {
+    ways: dict[str, Callable[[], Sequence[list[Any]]]] = {
         "the usual loop": lambda: [[_biggest(loop.detect(frame)[0]) for frame in film] for film in films],
         "+ no small faces": lambda: [_followed(plain.detect(film)) for film in films],
         "+ 240 lines": lambda: [_followed(small.detect(film)) for film in films],
@@ -186,7 +187,7 @@ def speed_figure(ladder: pd.DataFrame, title: str) -> Figure:
 
 def pyramid_figure(image: np.ndarray, min_face: int) -> Figure:
     """The levels of the pyramid at their true sizes, each with the one window that P-Net sees at once."""
-    sizes = [scale for scale, *_ in mtcnn_numpy.pyramid(*image.shape[:2], min_face)]
+    sizes = [scale for scale, *_ in mtcnn_numpy.pyramid(image.shape[0], image.shape[1], min_face)]
     levels = [_picture(level(image, scale)) for scale in sizes]
     gap = 14
     width = sum(picture.shape[1] for picture in levels) + gap * (len(levels) - 1)

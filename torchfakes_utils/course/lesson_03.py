@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,14 @@ from torchfakes_utils.course import plots
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.datasets.mini.build import MINI_FILE
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
 from torchfakes_utils.faces.detection import square_crop
-from torchfakes_utils.faces.quality import SHARPNESS_THRESHOLD, rejection_table, variance_of_laplacian
+from torchfakes_utils.faces.quality import rejection_table, variance_of_laplacian
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames
 
 TICKS = (10, 30, 100, 300, 1000)
+TICK_LABELS = [str(tick) for tick in TICKS]
 
 
 def changing_clip(faces: pd.DataFrame, count: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -89,7 +92,7 @@ def thrown_away(faces: pd.DataFrame, threshold: float, crops: bool = True) -> Fi
     grid = figure.add_gridspec(2 if crops else 1, 4, height_ratios=(1.35, 1) if crops else None)
     left = figure.add_subplot(grid[0, :2])
     plots.histogram(left, np.log10(faces["sharpness"]), faces["label"], 40, np.log10(max(threshold, 1)))
-    left.set_xticks(np.log10(TICKS), TICKS)
+    left.set_xticks(np.log10(TICKS), TICK_LABELS)
     left.set(xlabel="variance of the Laplacian (each step is a factor)", xlim=(0.8, 3.2))
     gone = int((faces["sharpness"] < threshold).sum())
     left.set_title(f"Below {threshold:g}: {gone} of {len(faces)} crops")
@@ -119,7 +122,7 @@ def either_side(faces: pd.DataFrame, threshold: float, count: int = 3) -> Figure
     )
 
 
-def neighbours(faces: pd.DataFrame, threshold: float, count: int) -> list:
+def neighbours(faces: pd.DataFrame, threshold: float, count: int) -> list[Any]:
     """The `count` crops just below a threshold, one a clip, then those just above; None where there are no more."""
     below = faces[faces["sharpness"] < threshold].sort_values("sharpness", ascending=False)
     above = faces[faces["sharpness"] >= threshold].sort_values("sharpness")
@@ -127,8 +130,8 @@ def neighbours(faces: pd.DataFrame, threshold: float, count: int) -> list:
     return [crop for side in sides for crop in [*side, *[None] * (count - len(side))]]
 
 
-def verdict(crop: object, threshold: float) -> str:
-    """What the threshold does with a crop, in a few words to stand above it."""
+def verdict(crop: Any, threshold: float) -> str:
+    """What the threshold does with a crop, a row from `neighbours`, in a few words to stand above it."""
     return f"{'goes' if crop.sharpness < threshold else 'stays'}: {crop.sharpness:.1f}, {plots.NAMES[crop.label]}"
 
 
@@ -208,8 +211,8 @@ def codec_figure(both: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD) -> 
     ax.axvline(threshold, color=plots.NEUTRAL, linestyle="--", linewidth=1)
     ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
     ax.set(xlabel="sharpness in c23", ylabel="sharpness in c40")
-    ax.set_xticks(TICKS, TICKS)
-    ax.set_yticks(TICKS, TICKS)
+    ax.set_xticks(TICKS, TICK_LABELS)
+    ax.set_yticks(TICKS, TICK_LABELS)
     ax.minorticks_off()
     ax.set_title("The codec takes edges, and adds some")
     return plots.finish(figure)

@@ -121,25 +121,25 @@ def learn(
         images = images.contiguous(memory_format=torch.channels_last)
         model = small_network(images.shape[1]).to(memory_format=torch.channels_last)
         # Copied: a column of a pandas table is read-only, which torch warns of.
-        truth, train = torch.tensor(np.asarray(labels, np.float32)), torch.tensor(np.asarray(train))
-        held_out = torch.tensor(np.asarray(held_out))
+        truth, learned = torch.tensor(np.asarray(labels, np.float32)), torch.tensor(np.asarray(train))
+        unseen = torch.tensor(np.asarray(held_out))
         # Both classes come equally often, whatever their number: a pass is a draw with replacement.
-        fake = truth[train]
+        fake = truth[learned]
         weights = torch.where(fake == 1, 0.5 / fake.sum(), 0.5 / (1 - fake).sum())
         optimiser = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=1e-2)
-        steps = epochs * -(-len(train) // BATCH)
+        steps = epochs * -(-len(learned) // BATCH)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
         rows = []
         for epoch in range(1, epochs + 1):
             model.train()
-            for batch in train[torch.multinomial(weights, len(train), True, generator=generator)].split(BATCH):
+            for batch in learned[torch.multinomial(weights, len(learned), True, generator=generator)].split(BATCH):
                 loss = functional.binary_cross_entropy_with_logits(model(images[batch])[:, 0], truth[batch])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
                 schedule.step()
-            rows.append({"epoch": epoch} | _marks(model, images, truth, held_out))
-    return pd.DataFrame(rows)
+            rows.append({"epoch": float(epoch)} | _marks(model, images, truth, unseen))
+    return pd.DataFrame(rows).astype({"epoch": int})
 
 
 def _marks(model: nn.Module, images: torch.Tensor, truth: torch.Tensor, held_out: torch.Tensor) -> dict[str, float]:
@@ -153,7 +153,7 @@ def _marks(model: nn.Module, images: torch.Tensor, truth: torch.Tensor, held_out
     }
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def interval(values: plots.Numbers, level: float = 0.95) -> tuple[float, float]:
     """Student's interval of the mean of some runs: how far it may move if as many runs are drawn again.
 
     Runs on one data set share its people, so for *other* people the truth is wider.

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.models.detector import Detector
@@ -56,14 +60,15 @@ def cut_shortcuts(detector: Detector) -> int:
 
     blocks = [module for module in detector.modules() if isinstance(module, (Block8, Block17, Block35))]
     for block in blocks:
-        branches = [getattr(block, name) for name in ("branch0", "branch1", "branch2") if hasattr(block, name)]
-        last = torch.nn.Identity() if getattr(block, "noReLU", False) else torch.nn.ReLU()
-
-        def forward(x: torch.Tensor, block=block, branches=branches, last=last) -> torch.Tensor:  # noqa: ANN001
-            return last(block.scale * block.conv2d(torch.cat([branch(x) for branch in branches], 1)))
-
-        block.forward = forward
+        block.forward = partial(_without_shortcut, block)
     return len(blocks)
+
+
+def _without_shortcut(block: Any, x: torch.Tensor) -> torch.Tensor:
+    """What a residual block computes without the `x +`, (B, C, H, W) of what its branches give."""
+    branches = [getattr(block, name) for name in ("branch0", "branch1", "branch2") if hasattr(block, name)]
+    inside: torch.Tensor = block.scale * block.conv2d(torch.cat([branch(x) for branch in branches], 1))
+    return inside if getattr(block, "noReLU", False) else inside.relu()
 
 
 def parameter_bars(names: Sequence[str], shapes: Sequence[tuple[int, ...]], parameters: Sequence[int]) -> Figure:
@@ -103,7 +108,7 @@ def loss_curves(
     ax.axhline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     ax.annotate(" ln 2", (1, LN2), xycoords=("axes fraction", "data"), va="center", color=plots.NEUTRAL)
     ax.set(xlabel="step", ylabel="training loss", ylim=limits, xlim=(0, steps * 1.4))
-    ax.set_xticks([tick for tick in plt.MaxNLocator(8, integer=True).tick_values(0, steps) if tick <= steps])
+    ax.set_xticks([tick for tick in MaxNLocator(8, integer=True).tick_values(0, steps) if tick <= steps])
     ax.set_title(title)
     return plots.finish(figure)
 
@@ -183,7 +188,7 @@ def gradient_figure(steps: pd.DataFrame) -> Figure:
     stages = [name for name in steps if name.startswith("grad_norm_")]
     figure, ax = plt.subplots(figsize=(8.2, 3.4))
     # From dark to light with depth; a stage's name stands at the end of its line.
-    shades = plt.colormaps["viridis"](np.linspace(0, 0.85, len(stages)))
+    shades = [to_hex(shade) for shade in plt.colormaps["viridis"](np.linspace(0, 0.85, len(stages)))]
     for stage, shade in zip(stages, shades, strict=True):
         ax.plot(steps["step"], np.log10(steps[stage]), color=shade, linewidth=1.4, marker=".", markersize=4)
     low, high = np.log10(steps[stages].to_numpy()).min(), np.log10(steps[stages].to_numpy()).max()

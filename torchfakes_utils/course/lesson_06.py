@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
@@ -44,22 +45,23 @@ BANK = Desk("bank", fakes=0.02, miss=2000, alarm=5)
 DESKS = {desk.name: desk for desk in (NEWSROOM, BANK)}
 
 
-def error_rates(labels: Sequence[int], scores: Sequence[float], threshold: float) -> tuple[float, float]:
+def error_rates(labels: plots.Labels, scores: plots.Numbers, threshold: float) -> tuple[float, float]:
     """The share of reals called fake, and the share of fakes called real; both classes have to be there."""
     labels, called_fake = np.asarray(labels), np.asarray(scores, float) >= threshold
     return float(called_fake[labels == 0].mean()), float((~called_fake[labels == 1]).mean())
 
 
-def cost(labels: Sequence[int], scores: Sequence[float], threshold: float, desk: Desk, clips: int = 100) -> float:
+def cost(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk: Desk, clips: int = 100) -> float:
     """What the errors at a threshold cost a desk on so many clips, on average."""
     return points(*error_rates(labels, scores, threshold), desk, clips)
 
 
-def pessimistic_cost(labels: Sequence[int], scores: Sequence[float], threshold: float, desk: Desk) -> float:
+def pessimistic_cost(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk: Desk) -> float:
     """The cost on 100 clips if both error rates stood at the upper ends of their 95 % intervals."""
     rates = error_rates(labels, scores, threshold)
     sizes = [int((np.asarray(labels) == label).sum()) for label in (0, 1)]
-    return points(*(wilson(round(rate * size), size)[1] for rate, size in zip(rates, sizes, strict=True)), desk)
+    alarms, misses = (wilson(round(rate * size), size)[1] for rate, size in zip(rates, sizes, strict=True))
+    return points(alarms, misses, desk)
 
 
 def points(alarms: float, misses: float, desk: Desk, clips: int = 100) -> float:
@@ -67,7 +69,7 @@ def points(alarms: float, misses: float, desk: Desk, clips: int = 100) -> float:
     return clips * ((1 - desk.fakes) * alarms * desk.alarm + desk.fakes * misses * desk.miss)
 
 
-def best_threshold(labels: Sequence[int], scores: Sequence[float], desk: Desk) -> float:
+def best_threshold(labels: plots.Labels, scores: plots.Numbers, desk: Desk) -> float:
     """The threshold that costs a desk least; between two scores, the middle of the widest gap among the cheapest.
 
     The ends count as well: 0 calls everything fake, and a threshold above the highest score calls nothing fake.
@@ -83,7 +85,7 @@ def best_threshold(labels: Sequence[int], scores: Sequence[float], desk: Desk) -
     return float(middles[cheapest[np.argmax(widths[cheapest])]])
 
 
-def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, desk: Desk) -> Figure:
+def at_desk(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk: Desk) -> Figure:
     """One threshold at one desk: the scores that it parts, the four counts, and what the errors cost.
 
     Args:
@@ -108,7 +110,7 @@ def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, de
         for column in (0, 1):
             count, right_call = int(((labels == row) & (called_fake == column)).sum()), row == column
             middle.add_patch(
-                plt.Rectangle(
+                Rectangle(
                     (column, row),
                     1,
                     1,
@@ -147,7 +149,7 @@ def at_desk(labels: Sequence[int], scores: Sequence[float], threshold: float, de
     return plots.finish(figure)
 
 
-def pair_table(labels: Sequence[int], scores: Sequence[float], title: str) -> Figure:
+def pair_table(labels: plots.Labels, scores: plots.Numbers, title: str) -> Figure:
     """Every pair of a real and a fake clip as a cell; the edge of the rightly ordered ones is the ROC curve.
 
     Args:
@@ -208,7 +210,7 @@ def accuracies(hits: float, correct_reals: float) -> Figure:
 
 
 def reliability_figure(
-    labels: Sequence[int], scores: Sequence[float], worlds: Sequence[float], high: float = 0.8
+    labels: plots.Labels, scores: plots.Numbers, worlds: Sequence[float], high: float = 0.8
 ) -> Figure:
     """Two looks at the same scores: do they keep their word here, and what is a high one worth elsewhere?
 
@@ -248,7 +250,7 @@ def reliability_figure(
     return plots.finish(figure)
 
 
-def two_curves(labels: Sequence[int], scores: Sequence[float], fakes: float) -> Figure:
+def two_curves(labels: plots.Labels, scores: plots.Numbers, fakes: float) -> Figure:
     """ROC and precision–recall of the same scores in a world with another share of fakes.
 
     Args:
@@ -348,7 +350,8 @@ def check_ece(ece: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
         abs(float((bins.weight * gaps).sum())): "Your gaps cancel out: too high here, too low there. Take their size.",
         float(np.abs(scores - labels).mean()): "That compares each score with its own label. Compare ranges: what they "
         "say on average, and what share is fake.",
-        float(bins.ece): "Right. It is zero for a detector that always says the share of fakes - and knows nothing.",
+        float(bins.ece or 0): "Right. It is zero for a detector that always says the share of fakes - and knows "
+        "nothing.",
     }  # fmt: skip
     for value, text in wrong.items():
         if np.isclose(float(found), value):
@@ -360,7 +363,7 @@ def check_ece(ece: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
 
 
 @exercises.check
-def check_threshold(threshold: float | None, labels: Sequence[int], scores: Sequence[float], desk: Desk) -> None:
+def check_threshold(threshold: object, labels: plots.Labels, scores: plots.Numbers, desk: Desk) -> None:
     """Say what a learner's threshold costs a desk, beside the cheapest one and beside looking at nothing.
 
     Args:

@@ -80,12 +80,14 @@ def company(patient: Patient, count: int = 16) -> float:
 @torch.no_grad()
 def drift(patient: Patient) -> dict[str, float]:
     """How far what arrives at test lies from batch norm's running averages, layer by layer, in standard deviations."""
-    rows, found, hooks = patient.tested_on, {}, []
+    rows, hooks = patient.tested_on, []
+    found: dict[str, float] = {}
     for name, module in patient.detector.named_modules():
         if isinstance(module, nn.BatchNorm2d):
 
             def hook(module: nn.BatchNorm2d, inputs: tuple[torch.Tensor], name: str = name) -> None:
-                distance = (inputs[0].mean((0, 2, 3)) - module.running_mean) / (module.running_var + module.eps).sqrt()
+                mean, variance = module.get_buffer("running_mean"), module.get_buffer("running_var")
+                distance = (inputs[0].mean((0, 2, 3)) - mean) / (variance + module.eps).sqrt()
                 found[name.removeprefix("backbone.").removesuffix(".1")] = float(distance.abs().mean())
 
             hooks.append(module.register_forward_pre_hook(hook))
@@ -201,14 +203,14 @@ def through_the_stages(patient: Patient, label: int) -> Figure:
     row = same_files(patient, label, 1)
     training, test = (patient.inputs(stage, row)[0].permute(1, 2, 0).numpy() for stage in ("training", "test"))
     # One scale for both, the one that training means: -1 is black, 1 is white.
-    shown = [np.uint8(np.clip(127.5 * (1 + values), 0, 255)) for values in (training, test)]
+    shown = [np.clip(127.5 * (1 + values), 0, 255).astype(np.uint8) for values in (training, test)]
     difference = np.abs(training - test).mean(2)
-    difference = np.uint8(255 * difference / max(difference.max(), 1e-6))  # stretched: even a faint grain is to be seen
+    stretched = 255 * difference / max(difference.max(), 1e-6)  # even a faint grain is to be seen
     titles = [f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in zip(
         ("training", "test"), (training, test), strict=True)]  # fmt: skip
     title = f"Detector {patient.number}, the same {plots.NAMES[label]} file"
     size = f"difference, stretched: {np.abs(training - test).mean():.3f}"
-    return plots.images([*shown, difference], [*titles, size], title=title, inches=1.9)
+    return plots.images([*shown, stretched.astype(np.uint8)], [*titles, size], title=title, inches=1.9)
 
 
 def answers(scores: pd.DataFrame) -> Figure:
@@ -224,8 +226,8 @@ def answers(scores: pd.DataFrame) -> Figure:
     for y, name in enumerate(names):
         for label in (0, 1):
             values, height = share[name].xs(label, level="label"), y + 0.16 * (2 * label - 1)
-            style = {"color": plots.COLOURS[label], "marker": plots.MARKERS[label], "linestyle": "none", "alpha": 0.8}
-            ax.plot(values, [height] * len(values), markersize=6, **style)
+            (points,) = ax.plot(values, [height] * len(values), plots.MARKERS[label], markersize=6)
+            points.set(color=plots.COLOURS[label], alpha=0.8)
     for label, mark, x in ((0, "●", 0.0), (1, "✖", 1.0)):
         text, side = f"{mark} test crops that are {plots.NAMES[label]}", ("left", "right")[label]
         ax.annotate(text, (x, -0.85), ha=side, va="center", color=plots.COLOURS[label], fontweight="bold")

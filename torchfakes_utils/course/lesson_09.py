@@ -95,8 +95,9 @@ def verdicts_figure(examined: Sequence[Examination], titles: Sequence[str], thre
 
 def _box(ax: Axes, box: Sequence[float], verdict: str) -> None:
     x1, y1, x2, y2 = box
-    style = {"edgecolor": _COLOURS[verdict], "linestyle": _LINES[verdict]}
-    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linewidth=2.5, **style))
+    frame = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linewidth=2.5)
+    frame.set(edgecolor=_COLOURS[verdict], linestyle=_LINES[verdict])
+    ax.add_patch(frame)
 
 
 def _score(ax: Axes, prediction: Prediction, threshold: float) -> None:
@@ -118,7 +119,9 @@ def changed(photo: np.ndarray, light: float = 1.0, blur: float = 0.0, size: floa
     image = Image.fromarray(np.clip(photo * light, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur))
     if size == 1:
         return np.asarray(image)
-    smaller = image.resize((max(1, round(image.width * size)), max(1, round(image.height * size))), Image.LANCZOS)
+    smaller = image.resize(
+        (max(1, round(image.width * size)), max(1, round(image.height * size))), Image.Resampling.LANCZOS
+    )
     wide = np.full_like(photo, 110)
     top, left = (photo.shape[0] - smaller.height) // 2, (photo.shape[1] - smaller.width) // 2
     wide[top : top + smaller.height, left : left + smaller.width] = smaller
@@ -202,7 +205,11 @@ def waiting_figure(seconds: Sequence[float], title: str) -> Figure:
     return plots.finish(figure)
 
 
-def by_clip_and_frame(scores: pd.DataFrame, threshold: float, interval: Callable) -> pd.DataFrame:
+# The mean of a clip's frames, from where to where; None where there are too few.
+FrameInterval = Callable[[np.ndarray], tuple[float, float] | None]
+
+
+def by_clip_and_frame(scores: pd.DataFrame, threshold: float, interval: FrameInterval) -> pd.DataFrame:
     """Clip by clip: its score, the interval over its frames, and whether its verdict is right.
 
     Args:

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -168,12 +168,12 @@ def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, title: 
         colour, marker = (("black", "o"), (plots.FAKE, "s"))[index % 2]
         bits = sorted(values)
         scores = [values[one].auc for one in bits]
-        ends = [[plain + values[one].low for one in bits], [plain + values[one].high for one in bits]]
-        beside = [one + (0.06, -0.06)[index % 2] for one in bits]  # two bars on each other could not be read
-        ax.vlines(beside, *ends, color=colour, linewidth=1.2, alpha=0.6)
-        ax.plot(beside, scores, marker=marker, color=colour)
+        low, high = [plain + values[one].low for one in bits], [plain + values[one].high for one in bits]
+        places = [one + (0.06, -0.06)[index % 2] for one in bits]  # two bars on each other could not be read
+        ax.vlines(places, low, high, color=colour, linewidth=1.2, alpha=0.6)
+        ax.plot(places, scores, marker=marker, color=colour)
         # At the lowest width the curves lie apart, and on either side of the bars there is room for a name.
-        ax.annotate(name, (beside[0], scores[0]), xytext=((-8, 4), (10, -10))[index % 2], textcoords="offset points",
+        ax.annotate(name, (places[0], scores[0]), xytext=((-8, 4), (10, -10))[index % 2], textcoords="offset points",
                     color=colour, fontweight="bold", ha=("right", "left")[index % 2])  # fmt: skip
     ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(0, None), ylim=(0.2, 1.04))
     ax.set_title(title)
@@ -221,7 +221,7 @@ def bars_figure(values: Mapping[str, float], unit: str, title: str) -> Figure:
     return plots.finish(figure)
 
 
-def shift_figure(before: np.ndarray, after: np.ndarray, labels: Sequence[int], threshold: float, title: str) -> Figure:
+def shift_figure(before: np.ndarray, after: np.ndarray, labels: plots.Labels, threshold: float, title: str) -> Figure:
     """P(fake) of each crop before and after, with the threshold on both axes.
 
     Args:

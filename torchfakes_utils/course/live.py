@@ -24,7 +24,7 @@ class LivePlot:
         history = None if run is None else Path(run) / HISTORY_FILE
         there = history is not None and history.is_file()
         self.rows: list[dict[str, Any]] = pd.read_csv(history).to_dict("records") if there else []
-        self._shown = None
+        self._shown: Any = None  # IPython's handle of what is displayed
 
     def __call__(self, row: dict[str, Any]) -> None:
         """Take in a row of the history, and show it."""

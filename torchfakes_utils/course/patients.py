@@ -83,7 +83,8 @@ class Patient:
             raise InputError(f"no stage {stage!r}; choose one of {', '.join(teams.STAGES)}")
         crops, _ = self._store.read(self._store.rows(faces))
         labels = torch.tensor(faces["label"].to_numpy())
-        return copy.deepcopy(getattr(self._way, stage))(self.detector.preprocessing, crops, labels)
+        prepare: teams.Inputs = copy.deepcopy(getattr(self._way, stage))
+        return prepare(self.detector.preprocessing, crops, labels)
 
     def batch_labels(self, count: int = 448, seed: int = 0) -> pd.Series:
         """The classes of so many crops, "real" or "fake", as training draws them."""

@@ -6,17 +6,23 @@ one that returns a figure has closed it (`finish`), so that a cell which ends wi
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
+from numpy.typing import NDArray
 from PIL import Image
 
 from torchfakes_utils.report import figures
 
 REAL, FAKE, NEUTRAL = figures.REAL, figures.FAKE, figures.NEUTRAL
+
+Labels = Sequence[int] | NDArray[Any]  # 0 is real, 1 is fake
+Numbers = Sequence[float] | NDArray[Any]
 
 COLOURS = (REAL, FAKE)  # by label: 0 is real, 1 is fake
 NAMES = ("real", "fake")
@@ -42,7 +48,7 @@ def use_style() -> None:
             "axes.titlelocation": "left",
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.prop_cycle": plt.cycler(color=[NEUTRAL, REAL, FAKE]),
+            "axes.prop_cycle": cycler(color=[NEUTRAL, REAL, FAKE]),
             "axes.grid": False,
             "image.cmap": "gray",
             "image.interpolation": "nearest",
@@ -140,9 +146,9 @@ def face_pairs(faces: pd.DataFrame) -> pd.DataFrame:
 
 def histogram(
     ax: Axes,
-    values: Sequence[float],
-    labels: Sequence[int],
-    bins: int | np.ndarray = 30,
+    values: Numbers,
+    labels: Labels,
+    bins: int | NDArray[Any] = 30,
     threshold: float | None = None,
 ) -> None:
     """Two overlaid histograms, real and fake (hatched), each of area 1, named over their medians.
@@ -159,8 +165,8 @@ def histogram(
     medians = [np.median(values[labels == label]) if (labels == label).any() else np.nan for label in (0, 1)]
     for label in (0, 1):
         ax.hist(
-            values[labels == label], edges, density=True, color=COLOURS[label], alpha=0.5, edgecolor=COLOURS[label],
-            hatch=HATCHES[label], histtype="stepfilled",
+            values[labels == label], list(edges), density=True, color=COLOURS[label], alpha=0.5,
+            edgecolor=COLOURS[label], hatch=HATCHES[label], histtype="stepfilled",
         )  # fmt: skip
         if np.isfinite(medians[label]):
             # Each name stands over its median and runs away from the other's.
@@ -175,7 +181,7 @@ def histogram(
     ax.set(ylabel="density", yticks=[])
 
 
-def roc(ax: Axes, labels: Sequence[int], scores: Sequence[float], name: str = "", colour: str = FAKE) -> float:
+def roc(ax: Axes, labels: Labels, scores: Numbers, name: str = "", colour: str = FAKE) -> float:
     """The ROC curve of P(fake), with chance as a grey diagonal; returns the area under it.
 
     Args:

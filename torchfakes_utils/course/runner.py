@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbconvert import HTMLExporter
@@ -118,7 +119,7 @@ def _title(lesson: nbformat.NotebookNode, name: str) -> str:
     for cell in lesson.cells:
         for line in cell.source.splitlines():
             if cell.cell_type == "markdown" and line.startswith("# "):
-                return line[2:].strip()
+                return str(line[2:].strip())
     return name
 
 
@@ -137,7 +138,7 @@ def _inside(picture: Path) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode()
 
 
-def _index(outcomes: dict[str, Outcome], report: dict) -> str:
+def _index(outcomes: dict[str, Outcome], report: dict[str, Any]) -> str:
     rows = "\n".join(
         f'<tr><td><a href="{html.escape(outcome.page)}">{html.escape(outcome.title)}</a></td>'
         f"<td>{outcome.seconds:.0f} s</td><td>{outcome.cells_run} of {outcome.cells}</td>"
@@ -167,7 +168,7 @@ error rate where false alarms and misses are equally common. Intervals are 95 %,
 """
 
 
-def _metrics() -> dict | None:
+def _metrics() -> dict[str, Any] | None:
     path = folders.paths().run / "report.json"
     if not path.is_file():
         return None
@@ -175,7 +176,7 @@ def _metrics() -> dict | None:
     return {name: report[name] for name in ("split", "frame", "clip", "methods") if name in report}
 
 
-def _metric_lines(metrics: dict | None) -> list[str]:
+def _metric_lines(metrics: dict[str, Any] | None) -> list[str]:
     if not metrics:
         return []
     lines = []
@@ -191,7 +192,7 @@ def _metric_lines(metrics: dict | None) -> list[str]:
     return lines
 
 
-def _print_summary(outcomes: dict[str, Outcome], report: dict) -> None:
+def _print_summary(outcomes: dict[str, Outcome], report: dict[str, Any]) -> None:
     width = max(len(name) for name in outcomes)
     print(f"\n{'lesson':<{width}}  seconds  cells  outcome")
     for name, outcome in outcomes.items():

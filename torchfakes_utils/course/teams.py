@@ -171,7 +171,8 @@ def train_team(way: Way, faces: pd.DataFrame, preprocessing: Preprocessing, seed
         if way.guide is None:
             continue
         # The loop validates with fake = 1; a team whose labels are the other way round reads the opposite accuracy.
-        seen = row[way.guide] if way.fake else 1 - row[way.guide]
+        accuracy = float(dict(row)[way.guide])  # type: ignore[arg-type]  # a column of numbers
+        seen = accuracy if way.fake else 1 - accuracy
         if seen > best:
             best, chosen = seen, copy.deepcopy(team.detector)
     return chosen.to(memory_format=torch.contiguous_format).eval()
