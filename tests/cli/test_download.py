@@ -1,8 +1,11 @@
 """Exit statuses of what `data_download.sh` calls; the script itself is in tests/datasets/test_data_download.py."""
 
+import logging
+
 import pytest
 
 from torchfakes_utils.cli import download
+from torchfakes_utils.cli.output import warnings_on_stderr
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import UnavailableError, WrongChecksumError
 from torchfakes_utils.models import pretrained
@@ -39,3 +42,12 @@ def test_weights_that_are_asked_for(monkeypatch, tmp_path, capsys):
 def test_there_is_no_help_for_half_an_option(tmp_path, capsys):
     assert download.main(tmp_path, ["ffpp", "--help"]) == 2
     assert capsys.readouterr().err == "data_download.sh: ffpp has no option '--help' (see --help)\n"
+
+
+def test_a_command_inside_another_speaks_for_itself(capsys):
+    logger = logging.getLogger("torchfakes_utils.somewhere")
+    with warnings_on_stderr(False, "data_download.sh"):
+        with warnings_on_stderr(False):
+            logger.warning("damaged")
+        logger.warning("once more")
+    assert capsys.readouterr().err == "torchfakes: damaged\ndata_download.sh: once more\n"
