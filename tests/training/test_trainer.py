@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,20 +56,18 @@ def test_an_interrupted_run_ends_in_the_same_weights(faces_csv, tmp_path, more):
     assert_same_run(alone.run, tmp_path / "stopped")
 
 
-class stopped_after_a_step:  # noqa: N801
+@contextmanager
+def stopped_after_a_step():
     """A Ctrl-C that comes while the first step is being done."""
+    real = Trainer.step
 
-    def __enter__(self):
-        self.before = Trainer.step
+    def step(trainer):
+        os.kill(os.getpid(), signal.SIGINT)
+        real(trainer)
 
-        def step(trainer):
-            os.kill(os.getpid(), signal.SIGINT)
-            self.before(trainer)
-
-        Trainer.step = step
-
-    def __exit__(self, *_):
-        Trainer.step = self.before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", step)
+        yield
 
 
 def test_the_courses_network_too(inception, faces_csv, tmp_path):

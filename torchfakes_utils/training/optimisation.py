@@ -135,5 +135,5 @@ def gradient_norms(detector: Detector) -> dict[str, float]:
     for name, parameters in detector.stage_parameters().items():
         grads = [p.grad for p in parameters if p.grad is not None]
         if grads:
-            norms[name] = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)).float()))  # noqa: SLF001
+            norms[name] = float(nn.utils.get_total_norm(grads))
     return norms
