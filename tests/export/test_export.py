@@ -28,7 +28,7 @@ def test_a_run_is_exported_whole_and_checked_on_its_test_crops(run, table, expor
     assert folder == run / "export" / "onnx"
     assert {path.name for path in folder.iterdir()} == {
         "detector.fp32.onnx", "detector.int8.onnx", "pnet.onnx", "rnet.onnx", "onet.onnx", "detector.json",
-        "parity.json", "parity.md",
+        "parity.json", "parity.md", "torchfakes.json",
     }  # fmt: skip
     known = json.loads((folder / "parity.json").read_text())
     assert known == made.to_json() and known["refused"] == {} and known["rejected"] == [] and known["threads"] == 1
