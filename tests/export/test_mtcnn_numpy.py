@@ -8,7 +8,7 @@ import torch
 from torchvision.ops import nms
 
 from torchfakes_utils.export import mtcnn_numpy
-from torchfakes_utils.export.graph import face_networks
+from torchfakes_utils.export.face_networks import face_networks
 from torchfakes_utils.export.mtcnn_numpy import CascadeDetector, FaceNetworks, find_faces
 from torchfakes_utils.faces.config import DEFAULTS
 from torchfakes_utils.faces.detection import FaceDetector
