@@ -5,23 +5,24 @@ one by clip: the frames of a clip are near copies, and a thousand of them are no
 """
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from torchfakes_utils.crops.table import load_faces_for
+from torchfakes_utils.crops.table import load_faces_for, read_extraction
+from torchfakes_utils.datasets.mini.build import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
-from torchfakes_utils.evaluation.data import load_data, unique_name
-from torchfakes_utils.evaluation.other_runs import ScoredClips, load_other_runs, over_seeds
+from torchfakes_utils.evaluation.other_runs import load_other_runs, over_seeds
 from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.evaluation.summary import summarise
-from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table, write_table
-from torchfakes_utils.metrics.binary import by_clip
+from torchfakes_utils.io.files import sha256_of
+from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, FAILURES_FILE, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.models.decision import Decision, decide
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
 from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, best_folder
@@ -70,47 +71,78 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
             raise InputError(f"{table}: the table that is evaluated anyway; --cross takes those of other data sets")
     detector = load_detector(run)
     others = load_other_runs(run, detector, config.seeds, config.against)
-    data = load_data(faces_csv, config.split, detector, config.scoring.frames)
-    if detector.decision == Decision():
-        detector.decision = _decision_from_validation(run, detector, faces_csv, config.scoring)
+    validation = _validation(run, faces_csv, detector, config.scoring) if detector.decision == Decision() else None
+    faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
+    if validation is not None:
+        detector.decision = decide(score(detector, validation, config.scoring))
+        store_decision(best_folder(run), detector.decision)
+        logger.warning(
+            "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
+            run, detector.decision.threshold, detector.decision.temperature,
+        )  # fmt: skip
     if config.scores is None:
-        scores = score(detector, data.faces, config.scoring)
+        scores = score(detector, faces, config.scoring)
         write_table(scores, run / SCORES_FILE, SCORED_COLUMNS)
     else:
-        scores = _given_scores(config.scores, data.faces, detector)
-    summary = summarise(scores, config.split, detector.decision, config.replicates, data.faceless)
+        scores = _given_scores(config.scores, faces, detector)
+    faceless = _faceless(faces_csv, config.split)
+    summary = summarise(scores, config.split, detector.decision, config.replicates, faceless)
     if summary.clip.auc is None:
         logger.warning("split %r of %s: %s; what cannot be measured is null in the report",
                        config.split, faces_csv, summary.clip.reasons["auc"])  # fmt: skip
 
-    def scored(other: Detector) -> ScoredClips:
-        return by_clip(score(other, data.faces, config.scoring)), other.decision.threshold
+    def scored(other: Detector) -> pd.DataFrame:
+        return score(other, faces, config.scoring)
 
-    seeds, comparison = over_seeds((by_clip(scores), detector.decision.threshold), others, scored, config.replicates)
-    cross = {unique_name(table, config.cross): _on_other_data(detector, table, config) for table in config.cross}
+    seeds, comparison = over_seeds(detector, scores, others, scored, config.replicates)
     robust = None
     if config.perturb:
-        robust = robustness(detector, data.faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE)
-    description = _as_read(data.description, scores)
-    results = Results(**vars(summary), seeds=seeds, comparison=comparison, cross_data=cross or None, robustness=robust,
-                      data=description)  # fmt: skip
-    return Evaluation(results, scores, data.faces, detector)
+        robust = robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE)
+    results = Results(
+        **vars(summary),
+        seeds=seeds,
+        comparison=comparison,
+        cross_data={_unique_name(table, config.cross): _on_other_data(detector, table, config)
+                    for table in config.cross} or None,
+        robustness=robust,
+        data=describe(faces_csv, faces, scores),
+    )  # fmt: skip
+    return Evaluation(results, scores, faces, detector)
 
 
-def _decision_from_validation(run: Path, detector: Detector, faces_csv: Path, scoring: Scoring) -> Decision:
-    """A threshold and a temperature for a detector that has none, stored with its weights."""
+def describe(faces_csv: Path, faces: pd.DataFrame, scores: pd.DataFrame) -> DataDescription:
+    """What was scored.
+
+    Args:
+        faces_csv: the table.
+        faces: those of its rows that were to be scored.
+        scores: of those that could be read.
+    """
+    clips, extraction = faces.drop_duplicates(CLIP_KEY), read_extraction(faces_csv.parent)
+    fakes = clips.loc[clips["label"] == 1, "method"].value_counts().sort_index()
+    return DataDescription(
+        table=faces_csv.name,
+        name=_data_name(faces_csv),
+        sha256=sha256_of(faces_csv),
+        crops=len(scores),
+        unreadable=len(faces) - len(scores),
+        clips=len(clips),
+        real_clips=int((clips["label"] == 0).sum()),
+        fake_clips={str(name): int(count) for name, count in fakes.items()},
+        compressions=tuple(sorted(map(str, faces["compression"].unique()))),
+        people=int(clips.loc[clips["target_id"] != "", "target_id"].nunique()),
+        extraction={name: value for name, value in extraction.items()
+                    if name in ("frames", "crop_scale", "size", "min_face", "min_probability")},
+    )  # fmt: skip
+
+
+def _validation(run: Path, faces_csv: Path, detector: Detector, scoring: Scoring) -> pd.DataFrame | None:
+    """The crops that a detector without a threshold gets one from, where there are any."""
     try:
-        validation = load_faces_for(detector, faces_csv, "val", scoring.frames)
+        return load_faces_for(detector, faces_csv, "val", scoring.frames)
     except InputError:
         logger.warning("%s has no threshold of its own, and the table no validation split: it is 0.5", run)
-        return detector.decision
-    decision = decide(score(detector, validation, scoring))
-    store_decision(best_folder(run), decision)
-    logger.warning(
-        "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
-        run, decision.threshold, decision.temperature,
-    )  # fmt: skip
-    return decision
+        return None
 
 
 def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.DataFrame:
@@ -133,15 +165,34 @@ def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.Dat
     return scores.assign(logit=logits, probability_fake=detector.decision.probability(logits))
 
 
+def _faceless(faces_csv: Path, split: str) -> int:
+    """Clips of a split in which no face was found, as far as the extraction has told."""
+    path = faces_csv.parent / FAILURES_FILE
+    return int((read_table(path, FAILURE_COLUMNS)["split"] == split).sum()) if path.is_file() else 0
+
+
 def _on_other_data(detector: Detector, faces_csv: Path, config: EvaluationConfig) -> CrossData:
     """The detector on another data set, at the threshold that it has."""
-    data = load_data(faces_csv, config.split, detector, config.scoring.frames)
-    scores = score(detector, data.faces, config.scoring)
-    found = summarise(scores, config.split, detector.decision, config.replicates, data.faceless)
-    description = _as_read(data.description, scores)
-    return CrossData(found.frame, found.clip, found.methods, found.abstention, description)
+    faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
+    scores = score(detector, faces, config.scoring)
+    faceless = _faceless(faces_csv, config.split)
+    found = summarise(scores, config.split, detector.decision, config.replicates, faceless)
+    return CrossData(found.frame, found.clip, found.methods, found.abstention, describe(faces_csv, faces, scores))
 
 
-def _as_read(description: DataDescription, scores: pd.DataFrame) -> DataDescription:
-    """A description that knows which of the crops could be read."""
-    return replace(description, crops=len(scores), unreadable=description.crops - len(scores))
+def _data_name(faces_csv: Path) -> str:
+    """What a data set is called: Mini-FF++ by its name, others by their folder.
+
+    That is the folder that the table of faces lies in, or the one above a folder "faces".
+    """
+    folder = faces_csv.resolve().parent
+    name = folder.parent.name if folder.name == "faces" else folder.name
+    is_mini = any((place / MINI_FILE).is_file() for place in (folder, folder.parent))
+    return f"Mini-FF++ ({name})" if is_mini else name
+
+
+def _unique_name(faces_csv: Path, tables: Sequence[Path]) -> str:
+    """A data set's name among others, with the folders above where two are alike."""
+    own = _data_name(faces_csv)
+    alike = [_data_name(table) for table in tables].count(own)
+    return own if alike == 1 else "/".join(faces_csv.resolve().parent.parts[-3:])

@@ -13,6 +13,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.results import Comparison, Difference, Seeds, Spread
 from torchfakes_utils.evaluation.scoring import fingerprint
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, over_runs
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import TRAINING_FILE
@@ -77,17 +78,24 @@ def _differing(run: Path, other: Path) -> list[str]:
 
 
 def over_seeds(
-    own: ScoredClips, others: OtherRuns, scored: Callable[[Detector], ScoredClips], replicates: int
+    detector: Detector,
+    scores: pd.DataFrame,
+    others: OtherRuns,
+    scored: Callable[[Detector], pd.DataFrame],
+    replicates: int,
 ) -> tuple[Seeds | None, Comparison | None]:
     """The recipe over its seeds, and against another one; None where there are no such runs.
 
     Args:
-        own: the evaluated detector's.
+        detector: the evaluated one.
+        scores: its scores, a row a crop.
         others: from `load_other_runs`.
-        scored: gives those of another detector on the same clips.
+        scored: gives the scores of another detector on the same crops.
         replicates: of the bootstrap behind the intervals.
     """
-    ours, theirs = [own, *map(scored, others.seeds)], [scored(other) for other in others.against]
+    ours = [(by_clip(scores), detector.decision.threshold)]
+    ours += [(by_clip(scored(other)), other.decision.threshold) for other in others.seeds]
+    theirs = [(by_clip(scored(other)), other.decision.threshold) for other in others.against]
     seeds = comparison = None
     if others.seeds:
         tables, thresholds = zip(*ours, strict=True)

@@ -24,7 +24,7 @@ from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
 from torchfakes_utils.evaluation.results import Measurement, PerturbationCurve, Robustness, StrengthMeasurement
-from torchfakes_utils.evaluation.scoring import fingerprint, score
+from torchfakes_utils.evaluation.scoring import Change, fingerprint, score
 from torchfakes_utils.io.records import write_record
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import by_clip
@@ -161,8 +161,13 @@ def robustness(
     faces = limit_frames(faces, config.frames)
     quiet = Scoring(scoring.batch, scoring.device)
     memory = _Memory(kept, _identity(detector, faces, config))
-    plain_scores = score(detector, faces, quiet)
-    plain = by_clip(plain_scores)
+
+    def scored(change: Change | None = None) -> tuple[pd.DataFrame, float]:
+        """Clips, and the share of crops that get an answer."""
+        scores = score(detector, faces, quiet, change)
+        return by_clip(scores), float(np.mean(scores["cannot_tell"] == ""))
+
+    plain, answered = scored()
     work = [(name, strength) for name in chosen for strength in PERTURBATIONS[name].strengths]
     bar = tqdm(work, desc="perturb", unit="pass", leave=False, disable=None if scoring.progress else True)
     found: dict[str, list[StrengthMeasurement]] = {name: [] for name in chosen}
@@ -170,14 +175,14 @@ def robustness(
         bar.set_postfix_str(f"{name} {strength:g}")
         row = memory.get(name, strength)
         if row is None:
-            scores = score(detector, faces, quiet, changer(name, strength, config.seed))
-            row = {"strength": strength, **_measured(scores, plain, detector, config)}
+            changed = _measured(*scored(changer(name, strength, config.seed)), plain, detector, config)
+            row = {"strength": strength, **changed}
             memory.put(name, strength, row)
         found[name].append(msgspec.convert(row, StrengthMeasurement))
     return Robustness(
         frames=config.frames,
         clips=len(plain),
-        plain=msgspec.convert(_measured(plain_scores, plain, detector, config), Measurement),
+        plain=msgspec.convert(_measured(plain, answered, plain, detector, config), Measurement),
         perturbations={
             name: PerturbationCurve(PERTURBATIONS[name].name, PERTURBATIONS[name].unit, tuple(rows))
             for name, rows in found.items()
@@ -186,14 +191,14 @@ def robustness(
 
 
 def _measured(
-    scores: pd.DataFrame, plain: pd.DataFrame, detector: Detector, config: RobustnessConfig
+    clips: pd.DataFrame, coverage: float, plain: pd.DataFrame, detector: Detector, config: RobustnessConfig
 ) -> dict[str, Any]:
     """The fields of a `Measurement`."""
-    clips, threshold = by_clip(scores), detector.decision.threshold
+    threshold = detector.decision.threshold
     gap = compare(clips, plain, (threshold, threshold), config.replicates)["auc"]
     measured = {
         **with_intervals(clips, threshold, config.replicates),
-        "coverage": float(np.mean(scores["cannot_tell"] == "")),
+        "coverage": coverage,
         "auc_change": gap["difference"],
         "auc_change_interval": gap["interval"],
     }
