@@ -80,8 +80,12 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
             "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
             run, detector.decision.threshold, detector.decision.temperature,
         )  # fmt: skip
+
+    def scored(one: Detector) -> pd.DataFrame:
+        return score(one, faces, config.scoring)
+
     if config.scores is None:
-        scores = score(detector, faces, config.scoring)
+        scores = scored(detector)
         write_table(scores, run / SCORES_FILE, SCORED_COLUMNS)
     else:
         scores = _given_scores(config.scores, faces, detector)
@@ -90,10 +94,6 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     if summary.clip.auc is None:
         logger.warning("split %r of %s: %s; what cannot be measured is null in the report",
                        config.split, faces_csv, summary.clip.reasons["auc"])  # fmt: skip
-
-    def scored(other: Detector) -> pd.DataFrame:
-        return score(other, faces, config.scoring)
-
     seeds, comparison = over_seeds(detector, scores, others, scored, config.replicates)
     robust = None
     if config.perturb:
@@ -118,7 +118,7 @@ def describe(faces_csv: Path, faces: pd.DataFrame, scores: pd.DataFrame) -> Data
         faces: those of its rows that were to be scored.
         scores: of those that could be read.
     """
-    clips, extraction = faces.drop_duplicates(CLIP_KEY), read_extraction(faces_csv.parent)
+    clips = faces.drop_duplicates(CLIP_KEY)
     fakes = clips.loc[clips["label"] == 1, "method"].value_counts().sort_index()
     return DataDescription(
         table=faces_csv.name,
@@ -131,7 +131,7 @@ def describe(faces_csv: Path, faces: pd.DataFrame, scores: pd.DataFrame) -> Data
         fake_clips={str(name): int(count) for name, count in fakes.items()},
         compressions=tuple(sorted(map(str, faces["compression"].unique()))),
         people=int(clips.loc[clips["target_id"] != "", "target_id"].nunique()),
-        extraction={name: value for name, value in extraction.items()
+        extraction={name: value for name, value in read_extraction(faces_csv.parent).items()
                     if name in ("frames", "crop_scale", "size", "min_face", "min_probability")},
     )  # fmt: skip
 
