@@ -9,7 +9,7 @@ The stages, in the order of the pipeline:
 - `index_clips` lists the videos of a data set in `clips.csv`, and splits them;
 - `extract_faces` cuts the faces out of them into `faces.csv`, as an `ExtractionConfig` says;
 - `train` fine-tunes a detector on these, as a `TrainingConfig` says, and gives its run;
-- `evaluate` measures a run, as an `EvaluationConfig` says;
+- `evaluate` measures a run, as an `EvaluationConfig` says, and `write_report` writes that down in the run;
 - `explain` draws and measures what the detector looks at, as an `ExplanationConfig` says;
 - `export_run` writes the detector for other runtimes, as an `ExportConfig` says.
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the same names once more, for those who read without runnin
     from torchfakes_utils.inference.verdict import Prediction as Prediction
     from torchfakes_utils.models.detector import Detector as Detector
     from torchfakes_utils.models.detector import load_detector as load_detector
+    from torchfakes_utils.report.write import write_report as write_report
     from torchfakes_utils.training.config import TrainingConfig as TrainingConfig
     from torchfakes_utils.training.run import train as train
 
@@ -65,6 +66,7 @@ _HOMES = {
     "inference.predictor": ("Predictor",),
     "inference.verdict": ("Prediction",),
     "models.detector": ("Detector", "load_detector"),
+    "report.write": ("write_report",),
     "training.config": ("TrainingConfig",),
     "training.run": ("train",),
 }

@@ -156,7 +156,7 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
     }
     report = made_up_report(clip=clip, decision=decision)
     answer(monkeypatch, evaluate, "evaluate", None)
-    answer(monkeypatch, write, "write", report)
+    answer(monkeypatch, write, "write_report", report)
     assert main.main(["evaluate", "run", "faces.csv", "--json"]) == 0
     shown = capsys.readouterr()
     assert objects(shown.out) == [json.loads(json.dumps(report.to_json()))]
@@ -169,7 +169,7 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
     assert "FaceSwap: AUC by clip 1.000" in shown and "answers 8 of 8 clips" in shown
     assert "caution: no better than a coin" in shown
     assert "run/report.html" in shown
-    answer(monkeypatch, write, "write", replace(report, data=replace(report.data, unreadable=4)))
+    answer(monkeypatch, write, "write_report", replace(report, data=replace(report.data, unreadable=4)))
     assert main.main(["evaluate", "run", "faces.csv"]) == 1
 
 

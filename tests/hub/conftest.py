@@ -49,5 +49,5 @@ def bare(tmp_path):
 @pytest.fixture(scope="module")
 def evaluated(tiny_faces, tmp_path_factory):
     run = small(tmp_path_factory.mktemp("runs") / "mine", seed=1)
-    write.write(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
+    write.write_report(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
     return run

@@ -45,7 +45,7 @@ def whole(tiny_ffpp, tiny_faces, tmp_path_factory):
         perturb=True,
         robustness=RobustnessConfig(frames=1, replicates=20),
     )  # fmt: skip
-    return run, write.write(run, evaluate(run, tiny_faces / "faces.csv", config))
+    return run, write.write_report(run, evaluate(run, tiny_faces / "faces.csv", config))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def bare(tiny_faces, tmp_path_factory):
     shutil.copytree(tiny_faces, copy)
     rows = [row for row in table[1:] if ",youtube," not in row]
     (copy / "faces.csv").write_text("\n".join([table[0], *rows]) + "\n")
-    return run, write.write(run, evaluate(run, copy / "faces.csv", EvaluationConfig(replicates=50)))
+    return run, write.write_report(run, evaluate(run, copy / "faces.csv", EvaluationConfig(replicates=50)))
 
 
 @pytest.mark.parametrize("which", ["whole", "bare"])
@@ -113,7 +113,7 @@ def test_the_worst_mistakes_are_mistakes_worst_first(whole):
 def test_what_speaks_against_the_detector_comes_first(tiny_faces, tmp_path):
     run = small(tmp_path / "run")
     store_decision(run / "best", Decision(0.5, 1.0, {}, ("threshold 0.5: no rise",), "it is a coin"))
-    write.write(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
+    write.write_report(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
     page, card = ((run / name).read_text(encoding="utf-8") for name in ("report.html", "best/README.md"))
     assert page.index("Caution: it is a coin.") < page.index("By clip: AUC")
     assert card.index("**Caution**: it is a coin.") < card.index("## What it is for")
@@ -138,7 +138,7 @@ def test_the_card_is_one_that_the_hub_reads(whole):
 def test_a_report_takes_up_what_was_explained_later(tiny_faces, tmp_path):
     run = small(tmp_path / "run")
     assert not write.refresh(run), "no report yet"
-    write.write(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
+    write.write_report(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
     assert write.read(run).interpretation is None
     explain(run, tiny_faces / "faces.csv", None, ExplanationConfig(limit=2, controls=0, checks=False))
     assert write.refresh(run)
@@ -146,7 +146,7 @@ def test_a_report_takes_up_what_was_explained_later(tiny_faces, tmp_path):
     assert "share of heat" in (run / "report.html").read_text(encoding="utf-8")
     # The explanation of other weights is not this detector's.
     small(tmp_path / "run", seed=8)
-    write.write(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
+    write.write_report(run, evaluate(run, tiny_faces / "faces.csv", EvaluationConfig(replicates=20)))
     assert write.read(run).interpretation is None
 
 
@@ -198,8 +198,8 @@ def test_everybody_can_read_the_page(chromium, whole):
 def test_what_was_measured_before_stays_unless_weights_or_crops_are_others(tiny_faces, tmp_path):
     run, table = small(tmp_path / "run"), tiny_faces / "faces.csv"
     jpeg = RobustnessConfig(("jpeg",), frames=1, replicates=20)
-    write.write(run, evaluate(run, table, EvaluationConfig(replicates=20, perturb=True, robustness=jpeg)))
-    again = write.write(run, evaluate(run, table, EvaluationConfig(replicates=20)))
+    write.write_report(run, evaluate(run, table, EvaluationConfig(replicates=20, perturb=True, robustness=jpeg)))
+    again = write.write_report(run, evaluate(run, table, EvaluationConfig(replicates=20)))
     assert list(again.robustness.perturbations) == ["jpeg"]
     small(tmp_path / "run", seed=9)
-    assert write.write(run, evaluate(run, table, EvaluationConfig(replicates=20))).robustness is None
+    assert write.write_report(run, evaluate(run, table, EvaluationConfig(replicates=20))).robustness is None

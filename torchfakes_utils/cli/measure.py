@@ -69,7 +69,7 @@ class Evaluate(RunCommand):
             robustness=dataclasses.replace(self.robustness, replicates=self.config.replicates),
         )
         found = evaluate(run, self.faces, config)
-        whole = write.write(run, found, self.scoring.device)
+        whole = write.write_report(run, found, self.scoring.device)
         output.record(whole.to_json())
         for line in summary_lines(whole):
             output.line(line)

@@ -106,7 +106,7 @@ def _scores(order: Order) -> None:
     from torchfakes_utils.evaluation import evaluate
     from torchfakes_utils.report import write
 
-    write.write(order.where.run, evaluate.evaluate(order.where.run, order.where.faces_csv))
+    write.write_report(order.where.run, evaluate.evaluate(order.where.run, order.where.faces_csv))
 
 
 def _robustness(order: Order) -> None:
@@ -121,7 +121,7 @@ def _robustness(order: Order) -> None:
         perturb=True,
         robustness=RobustnessConfig(**order.settings),
     )
-    write.write(run, evaluate.evaluate(run, order.where.faces_csv, config))
+    write.write_report(run, evaluate.evaluate(run, order.where.faces_csv, config))
 
 
 def _export(order: Order) -> None:

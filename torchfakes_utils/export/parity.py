@@ -69,7 +69,7 @@ class Exported:
     notes: list[str] = field(default_factory=list)
     threads: int = 1
     face_networks: dict[str, float] = field(default_factory=dict)
-    folder: Path | None = None
+    folder: Path = Path()
 
     def raise_for_refused(self) -> None:
         """Take it for an error that a precision was refused.

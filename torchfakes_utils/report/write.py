@@ -57,7 +57,7 @@ _TRAINING = (
 )  # fmt: skip
 
 
-def write(run: Path | str, evaluation: Evaluation, device: str = "auto") -> Report:
+def write_report(run: Path | str, evaluation: Evaluation, device: str = "auto") -> Report:
     """Write `report.json`, `report.html` and the pictures of the worst mistakes into a run's folder, and the model card
     (`README.md`) beside its best weights.
 
