@@ -18,6 +18,14 @@ from helpers.scenes import TINY_MASK, TINY_METHODS, TINY_PAIRS, TINY_SIZE, movin
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """What is not marked as slow is quick, and ends early where it hangs."""
+    for item in items:
+        marked = any(item.get_closest_marker(name) for name in ("slow", "browser", "timeout"))
+        if not marked and item.path.suffix == ".py":
+            item.add_marker(pytest.mark.timeout(120))
+
+
 # Not for the session: it would leave an event loop running, in which other files' tests cannot work.
 @pytest.fixture(scope="module")
 def chromium():

@@ -218,6 +218,7 @@ def test_pre_commit_finds_what_the_tests_find():
     assert pinned == {constraints()["ruff"]}
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_rooms_is_drawn_from_the_code():
     command = [sys.executable, "docs/architecture.py", "--check"]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0, "run: make architecture"

@@ -38,6 +38,8 @@ from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.app import client, started
 
+pytestmark = pytest.mark.slow
+
 LIMITS = ["--max-megabytes", "8", "--max-seconds", "5", "--max-megapixels", "60", "--queue", "40", "--frames", "6"]
 
 

@@ -20,6 +20,8 @@ from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.app import client, free_port, started
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -70,6 +70,7 @@ def lessons(built_steps, home):
     return folder
 
 
+@pytest.mark.slow
 def test_builder_makes_a_clean_notebook(lessons, built_steps, home):
     (target,) = build.build(lessons)
     assert built_steps == ["mini", "clips"]
@@ -98,6 +99,7 @@ def test_builder_makes_a_clean_notebook(lessons, built_steps, home):
     assert [cell.id for cell in nbformat.read(target, as_version=4).cells][: len(ids)] == ids
 
 
+@pytest.mark.slow
 def test_nbval_checks_the_tagged_cell(lessons, home):
     """The notebook passes, and fails once the checked output is another; the other cells are only run."""
     (lessons / "source" / "02_short.py").write_text(

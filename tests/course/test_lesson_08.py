@@ -28,6 +28,7 @@ def test_what_scores_say():
     assert told["AUC"] == pytest.approx(7 / 8) and told["called fake"] == pytest.approx(4 / 6)
 
 
+@pytest.mark.slow
 def test_every_illness_shows_in_its_own_column(ward):
     chart = lesson_08.chart(ward)
     of = {name: chart.loc[number] for number, name in RIGHT.items()}

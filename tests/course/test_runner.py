@@ -34,6 +34,7 @@ def test_metrics_are_told_with_their_intervals():
     assert runner._metric_lines(metrics)[1] == "test split, by clip: auc 0.900 (0.800 to 1.000), accuracy 0.700"
 
 
+@pytest.mark.slow
 def test_runner_goes_on_after_a_failure(lessons, home, capsys):
     add(lessons, "00_lesson", twin("1 + 1"))
     add(lessons, "01_fails", FAILING)

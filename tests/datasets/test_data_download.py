@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 STAND_IN = ROOT / "tests" / "helpers" / "official_script.py"
 NAMES = {"original": ["000", "001", "002"], "Deepfakes": ["000_001", "001_000", "002_000"]}
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")]
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from torchfakes_utils.datasets.official_script import (
     locked,
 )
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -202,6 +202,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(faces_csv, bright_run):
         evaluate(run, faces_csv)
 
 
+@pytest.mark.slow
 def test_a_saved_network_end_to_end(faces_csv, tmp_path):
     torch.manual_seed(0)
     preprocessing = Preprocessing(size=80)
@@ -322,6 +323,7 @@ def test_without_validation_it_stays_at_one_half_and_that_is_said(faces_csv, tmp
 # --- scores that were made before
 
 
+@pytest.mark.slow
 def test_scores_are_taken_only_of_this_detector_and_these_crops(faces_csv, tmp_path):
     run, other = small(tmp_path), small(tmp_path, seed=1)
     first = evaluate(run, faces_csv).results

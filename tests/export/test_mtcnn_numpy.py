@@ -67,6 +67,7 @@ LOOKED_AT_CLOSELY = ("far", "three", "tiny", "flat")
 FACES = {"astronaut": 1, "hopper": 1, "three": 3, "large": 1, "cut off": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [DEFAULTS, FAR_AWAY], ids=["close up", "far away"])
 def test_the_cascade_finds_what_the_original_finds(networks, pictures, config):
     original, ours = FaceDetector("cpu", config), CascadeDetector(networks, config)

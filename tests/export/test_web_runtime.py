@@ -68,6 +68,7 @@ def test_npm_of_the_wheel_is_taken_where_there_is_no_other(monkeypatch, tmp_path
     assert done.returncode == 0 and re.fullmatch(r"\d+\.\d+\.\d+", done.stdout.strip())
 
 
+@pytest.mark.slow
 def test_the_runtimes_files_are_those_of_the_package(tmp_path, package, monkeypatch):
     monkeypatch.setenv("TORCHFAKES_CACHE", str(package.parent))
     written = web_runtime.write_runtime(tmp_path)

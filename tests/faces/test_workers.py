@@ -91,6 +91,7 @@ def test_real_scheduler_with_a_worker_killed_half_way(tiny_ffpp: Path, tmp_path:
     assert (out / "failures.csv").read_bytes() == (tmp_path / "alone/failures.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_scheduler_that_does_not_answer(tiny_ffpp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_clips(tiny_ffpp)
     monkeypatch.setattr(workers, "_PATIENCE", 1)

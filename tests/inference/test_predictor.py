@@ -339,6 +339,7 @@ def test_a_network_may_compute_instead_of_the_detector(tmp_path):
     assert asked[0].shape == (1, 3, 64, 64) and asked[0].dtype == torch.uint8
 
 
+@pytest.mark.slow
 def test_a_clip_of_the_training_set_gives_the_very_crops_that_extraction_stored(tiny_ffpp, tiny_faces):
     """One preprocessing with training: the same pixels, of real clips and of fakes that were looked at themselves."""
     detector = BrightnessDetector()  # its crops have 64 px, as tiny_faces

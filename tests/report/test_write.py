@@ -60,6 +60,7 @@ def bare(tiny_faces, tmp_path_factory):
     return run, write.write_report(run, evaluate(run, copy / "faces.csv", EvaluationConfig(replicates=50)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["whole", "bare"])
 def test_the_json_is_what_its_schema_says(which, request):
     run, written = request.getfixturevalue(which)
@@ -135,6 +136,7 @@ def test_the_card_is_one_that_the_hub_reads(whole):
         assert word in card.text
 
 
+@pytest.mark.slow
 def test_a_report_takes_up_what_was_explained_later(tiny_faces, tmp_path):
     run = small(tmp_path / "run")
     assert not write.refresh(run), "no report yet"
@@ -195,6 +197,7 @@ def test_everybody_can_read_the_page(chromium, whole):
     assert written.name == "mine"
 
 
+@pytest.mark.slow
 def test_what_was_measured_before_stays_unless_weights_or_crops_are_others(tiny_faces, tmp_path):
     run, table = small(tmp_path / "run"), tiny_faces / "faces.csv"
     jpeg = RobustnessConfig(("jpeg",), frames=1, replicates=20)

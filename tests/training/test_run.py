@@ -117,6 +117,7 @@ def test_a_folder_that_cannot_be_written(faces_csv, tmp_path):
         train(faces_csv, tmp_path / "file" / "run", TrainingConfig(**TINY), progress=False)
 
 
+@pytest.mark.slow
 def test_no_weights_server_is_said_and_remembered(faces_csv, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(pretrained.PRETRAINED_URLS, "vggface2", "http://127.0.0.1:9/faces.pt")
     monkeypatch.setenv("no_proxy", "127.0.0.1")

@@ -70,6 +70,7 @@ def stopped_after_a_step():
         yield
 
 
+@pytest.mark.slow
 def test_the_courses_network_too(inception, faces_csv, tmp_path):
     with pytest.raises(KeyboardInterrupt), stopped_after_a_step():
         train(faces_csv, tmp_path, TrainingConfig(**INCEPTION), progress=False)

@@ -17,6 +17,8 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.video import probe, read_frames
 
+pytestmark = pytest.mark.slow
+
 SMALL = MiniConfig(identities=8, size=96, seconds=0.4)
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 
