@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import pytest
+
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.export.data import find_faces, read_data, trained_on
 from torchfakes_utils.models.detector import load_detector
