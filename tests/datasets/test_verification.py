@@ -69,7 +69,7 @@ def test_what_was_found_whole_is_not_read_again(folder: Path, monkeypatch: pytes
 
 def test_stopped_half_way_the_rest_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verification, "_KEPT_EVERY", 10)
-    real = verification._looked_at
+    real = verification._manifest_row
     seen = []
 
     def stop(root: Path, path: str, before: dict | None) -> dict:
@@ -78,7 +78,7 @@ def test_stopped_half_way_the_rest_is_kept(folder: Path, monkeypatch: pytest.Mon
             raise KeyboardInterrupt
         return real(root, path, before)
 
-    monkeypatch.setattr(verification, "_looked_at", stop)
+    monkeypatch.setattr(verification, "_manifest_row", stop)
     with pytest.raises(KeyboardInterrupt):
         verify(folder, progress=False, workers=1)
     assert len(manifest(folder)) == 10

@@ -42,6 +42,6 @@ def test_leaving_read_ahead_early_stops_its_thread():
     for _ in read_ahead(iter(int, 1), depth=1):  # an endless iterator
         break
     deadline = time.time() + 5
-    while any(thread.name == "read-ahead" for thread in threading.enumerate()) and time.time() < deadline:
+    while any(thread.name.startswith("read-ahead") for thread in threading.enumerate()) and time.time() < deadline:
         time.sleep(0.01)
-    assert not any(thread.name == "read-ahead" for thread in threading.enumerate())
+    assert not any(thread.name.startswith("read-ahead") for thread in threading.enumerate())

@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -181,7 +182,7 @@ def _write(clips: pd.DataFrame, root: Path, out: Path) -> Path:
     return write_table(clips, out, INDEX_COLUMNS)
 
 
-def _table(rows: Sequence[tuple], root: Path, layout: str) -> pd.DataFrame:
+def _table(rows: Sequence[tuple[object, ...]], root: Path, layout: str) -> pd.DataFrame:
     if not rows:
         raise InputError(f"{root}: no videos found. {layout}")
     clips = pd.DataFrame(rows, columns=INDEX_COLUMNS)
@@ -268,8 +269,8 @@ def _labels(table: Path) -> list[tuple[str, str, str]]:
     return sorted(labels)
 
 
-def _label(entry: dict) -> str:
+def _label(entry: dict[str, Any]) -> str:
     label = entry["label"] if "label" in entry else {1: "FAKE", 0: "REAL"}[entry["is_fake"]]
     if label not in ("FAKE", "REAL"):
         raise ValueError(f"label {label!r}")
-    return label
+    return str(label)

@@ -128,7 +128,7 @@ def assign_strictly(
     links = [pair for pairs in splits.values() for pair in pairs]
     links += list(zip(fakes["target_id"], fakes["source_id"], strict=True))
     links += [(name, f"film {film}") for name, film in films.items()]
-    split_of = {}
+    split_of: dict[str, str] = {}
     for group in components(links):
         sides = {official[name] for name in group if name in official}
         split_of |= dict.fromkeys(group, next((split for split in SPLITS if split in sides), ""))

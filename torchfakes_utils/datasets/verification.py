@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -17,6 +18,8 @@ from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.io.video import probe
 
 logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]  # of the manifest
 
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ["path", "bytes", "modified", "sha256", "frames", "reason"]
@@ -94,11 +97,11 @@ def verify(
     clips, missing = _listed(root, wanted)
     masks = sorted({mask for clip in clips.to_dict("records") if (mask := mask_path(clip)) and (root / mask).is_file()})
     known = _known(root / MANIFEST)
-    rows: list[dict] = []
+    rows: list[Row] = []
     paths = [*clips["path"], *masks]
     bar = tqdm(total=len(paths), unit="file", disable=None if progress else True)
     with ThreadPoolExecutor(workers) as pool, bar:
-        for row in pool.map(lambda path: _looked_at(root, path, known.get(path)), paths):
+        for row in pool.map(lambda path: _manifest_row(root, path, known.get(path)), paths):
             rows.append(row)
             bar.update()
             if len(rows) % _KEPT_EVERY == 0:
@@ -153,7 +156,7 @@ def _expected(method: str, wanted: Wanted) -> int:
     return whole if wanted.complete else 0
 
 
-def _known(manifest: Path) -> dict[str, dict]:
+def _known(manifest: Path) -> dict[str, Row]:
     """What an earlier check found, by path; nothing where there is no manifest that can be read."""
     try:
         table = pd.read_csv(manifest, dtype={"sha256": str, "reason": str}, keep_default_na=False)
@@ -162,7 +165,7 @@ def _known(manifest: Path) -> dict[str, dict]:
         return {}
 
 
-def _looked_at(root: Path, path: str, before: dict | None) -> dict:
+def _manifest_row(root: Path, path: str, before: Row | None) -> Row:
     """The manifest's row of one file."""
     try:
         state = (root / path).stat()
@@ -178,7 +181,7 @@ def _looked_at(root: Path, path: str, before: dict | None) -> dict:
         return unread | {"reason": f"cannot be read ({error.strerror})"}
 
 
-def _write(root: Path, rows: list[dict], known: dict[str, dict]) -> None:
+def _write(root: Path, rows: list[Row], known: dict[str, Row]) -> None:
     """The manifest: what was looked at now, and what is still there of what was looked at before."""
     now = {row["path"] for row in rows}
     kept = [row for path, row in known.items() if path not in now and (root / path).is_file()]

@@ -51,7 +51,7 @@ def open_video(path: Source) -> av.container.InputContainer:
     # Without "file:", FFmpeg takes a name such as "concat:a|b" for an order.
     target = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path}"
     try:
-        container = av.open(target, metadata_errors="replace", options=_OPTIONS)
+        container = av.open(target, mode="r", metadata_errors="replace", options=_OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:  # a ValueError: a name with a null byte
         why = getattr(error, "strerror", None) or error
         raise InputError(
@@ -62,7 +62,7 @@ def open_video(path: Source) -> av.container.InputContainer:
         raise InputError(f"{name}: holds no video stream; is it sound only, or a recording that never began?")
     context = container.streams.video[0].codec_context
     if context is None:
-        container.close()
+        container.close()  # type: ignore[unreachable]  # PyAV's hints leave out that a stream may have no decoder
         raise InputError(f"{name}: nothing here decodes this kind of video; convert it to H.264")
     if context.width * context.height > _MOST_PIXELS:
         container.close()
@@ -70,7 +70,7 @@ def open_video(path: Source) -> av.container.InputContainer:
     return container
 
 
-def packets_of(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+def packets_of(container: av.container.InputContainer, stream: av.VideoStream) -> "Iterator[av.Packet[av.VideoStream]]":
     """The compressed packets of a stream, as far as they can be read."""
     packets = container.demux(stream)
     while True:
@@ -164,12 +164,12 @@ def decode_few(path: Source, wanted: Sequence[int], threads: int) -> Iterator[tu
         if stream.frames < _SPARSE * len(wanted):
             raise IrregularError
         packets = [packet for packet in packets_of(container, stream) if packet.size]
-        times = [None if packet.is_discard else packet.pts for packet in packets]
+        times = sorted(packet.pts for packet in packets if packet.pts is not None and not packet.is_discard)
+        count = len(packets)
         keys = [packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None]
         del packets
-    if None in times or len(set(times)) < len(times) or wanted[-1] >= len(times):
+    if len(set(times)) < count or wanted[-1] >= count:  # without a time of its own, a frame cannot be known by it
         raise IrregularError
-    times.sort()
     index_of = {times[index]: index for index in wanted}
     starts = {time: max((key for key in keys if key <= time), default=None) for time in index_of}
     with open_video(path) as container:

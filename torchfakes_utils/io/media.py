@@ -122,7 +122,7 @@ def files_in(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
         not what was asked for.
     """
     for source in sources:
-        if isinstance(source, bytes) or not os.path.isdir(source):  # noqa: PTH112
+        if isinstance(source, bytes) or not os.path.isdir(source):  # noqa: PTH112 - Path's raises where it may not look
             yield source, ""
             continue
         for folder, below, names in os.walk(source):
@@ -140,7 +140,7 @@ def matching(pattern: str) -> list[str]:
     """
     if os.path.lexists(pattern) or not glob.has_magic(pattern):
         return [pattern]
-    return sorted(glob.glob(pattern, recursive=True)) or [pattern]  # noqa: PTH207
+    return sorted(glob.glob(pattern, recursive=True)) or [pattern]  # noqa: PTH207 - Path's refuses one from the root
 
 
 def _leads_out(path: Path, folder: Path | str) -> bool:
@@ -189,7 +189,7 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "sRGB" in ImageCms.getProfileDescription(own):
             return image
-        return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image  # a broken profile: as if there were none
 
@@ -201,13 +201,13 @@ def _head(source: Source, limits: Limits) -> bytes:
         size, head = len(source), source[:32]
     else:
         try:
-            if os.path.isdir(source):  # noqa: PTH112
+            if os.path.isdir(source):  # noqa: PTH112 - to Path, no name at all is the working folder
                 raise InputError(f"{name}: a folder; give the photos and videos in it")
-            if not os.path.isfile(source):  # noqa: PTH113
+            if not os.path.isfile(source):  # noqa: PTH113 - the same
                 there = os.path.lexists(source)
                 raise InputError(f"{name}: " + ("a link, pipe or device, not a file" if there else "no such file"))
-            size = os.path.getsize(source)  # noqa: PTH202
-            with open(source, "rb") as file:  # noqa: PTH123
+            size = Path(source).stat().st_size
+            with Path(source).open("rb") as file:
                 head = file.read(32)
         except (OSError, ValueError) as error:  # a ValueError: a null byte in the name
             why = getattr(error, "strerror", None) or error
@@ -264,8 +264,9 @@ def _photo(image: Image.Image, name: str, frames: int, limits: Limits) -> Media:
 
 
 def _animation(image: Image.Image, name: str, frames: int, limits: Limits) -> Media:
-    total = min(image.n_frames, _MOST_PICTURES)
-    notes = (f"only the first {total} pictures are looked at",) if image.n_frames > total else ()
+    held: int = getattr(image, "n_frames", 1)
+    total = min(held, _MOST_PICTURES)
+    notes = (f"only the first {total} pictures are looked at",) if held > total else ()
     wanted, fewer = _affordable(frames, total, image.width * image.height, limits)
     pictures, times, clock = [], np.zeros(total), 0.0
     for index in range(total):

@@ -215,7 +215,7 @@ def frame_times(path: Source) -> np.ndarray:
     if None in shown or base <= 0:
         return np.arange(len(shown)) / (float(rate) if rate else 25.0)
     ordered = np.sort(np.asarray(shown, np.float64))
-    return (ordered - ordered[0]) * base
+    return np.asarray((ordered - ordered[0]) * base)
 
 
 def length(path: Source) -> tuple[int, float]:

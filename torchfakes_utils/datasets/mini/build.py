@@ -7,17 +7,21 @@ forgeries have in common with the real families and what not.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.io.folders import Stamp, claim
 from torchfakes_utils.io.records import write_record
+
+if TYPE_CHECKING:
+    from torchfakes_utils.datasets.mini.render import Identity, Shot
 
 MINI_FILE = "mini.json"  # what was made, and who is in it
 
@@ -176,7 +180,7 @@ def _rng(config: MiniConfig, person: Person, purpose: int) -> np.random.Generato
     return np.random.default_rng([config.seed, 1 + int(person.id), purpose])
 
 
-def _cast(config: MiniConfig, person: Person, frames: int | None = None):  # noqa: ANN202
+def _cast(config: MiniConfig, person: Person, frames: int | None = None) -> "tuple[Identity, Shot]":
     from torchfakes_utils.datasets.mini import render
 
     identity = render.make_identity(person.portrait, _rng(config, person, 0))
@@ -201,7 +205,7 @@ def _bystander(config: MiniConfig, person: Person) -> tuple[np.ndarray, np.ndarr
 class _Finish:
     """What comes after the forger: the lens, the second camera's grain, the frame size. The same for real and fake."""
 
-    def __init__(self, config: MiniConfig, person: Person, shot) -> None:  # noqa: ANN001
+    def __init__(self, config: MiniConfig, person: Person, shot: "Shot") -> None:
         self._config, self._person, self._shot = config, person, shot
 
     def __call__(self, frames: list[np.ndarray], method: str) -> list[np.ndarray]:
@@ -247,7 +251,8 @@ def _write_mask(path: Path, masks: list[np.ndarray], size: int) -> None:
         write_video(path, frames, fps=FPS, crf=23, gray=True, preset="ultrafast")
 
 
-def _progress(items: Iterator[str], total: int, show: bool) -> Iterator[str]:
+def _progress(items: Iterator[str], total: int, show: bool) -> Iterable[str]:
     from tqdm.auto import tqdm
 
-    return tqdm(items, total=total, desc="Mini-FF++", unit="person", disable=None if show else True)
+    bar: Iterable[str] = tqdm(items, total=total, desc="Mini-FF++", unit="person", disable=None if show else True)
+    return bar

@@ -7,6 +7,7 @@ they differ. All take the frame that the camera filmed and give the frame with i
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -44,8 +45,8 @@ class Moment:
         """Move a layer with the target's head, with an expression of its own, in the light of the frame."""
         pose = self.shot.pose[self.index] + (0 if jitter is None else jitter)
         mapping = render.frame_map(pose, *self.fields, mouth, brow)
-        image = cv2.remap(layer.image, mapping, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
-        mask = cv2.remap(layer.mask, mapping, None, cv2.INTER_LINEAR)
+        image = render.resample(layer.image, mapping, interpolation, cv2.BORDER_REPLICATE)
+        mask = render.resample(layer.mask, mapping)
         return Layer(render.light_up(image, self.shot.light[self.index]), mask)
 
 
@@ -57,8 +58,8 @@ def face_mask(landmarks: np.ndarray, part: str = "face", grow: float = 1.0) -> n
     centre = eyes + 0.62 * down
     axes = (grow * 0.86 * reach, grow * 1.18 * np.linalg.norm(down))
     mask = np.zeros((CANON, CANON), np.float32)
-    centre, axes = (tuple(np.round(pair).astype(int).tolist()) for pair in (centre, axes))
-    cv2.ellipse(mask, centre, axes, angle, 0, 360, 1, -1)
+    middle, radii = (np.round(pair).astype(int).tolist() for pair in (centre, axes))
+    cv2.ellipse(mask, middle, radii, angle, 0, 360, 1, -1)
     if part == "lower":
         offset = render.grid() - landmarks[2]
         mask[offset @ (down / np.linalg.norm(down)) < 0.12 * reach] = 0
@@ -77,7 +78,8 @@ def match_colour(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> 
     moved, wanted = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32) for picture in (image, reference))
     scale = wanted[inside].std(axis=0) / (moved[inside].std(axis=0) + 1e-3)
     moved = (moved - moved[inside].mean(axis=0)) * scale.clip(0.6, 1.6) + wanted[inside].mean(axis=0)
-    return cv2.cvtColor(moved.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
+    matched: np.ndarray = cv2.cvtColor(moved.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
+    return matched
 
 
 def borrow_face(source: Identity, target: Identity) -> np.ndarray:
@@ -130,7 +132,7 @@ class FaceSwap:
 class Face2Face:
     """The target's own face, re-rendered: too smooth, lit by an estimate, with the brows and mouth of the source."""
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002 - all four are made alike
         """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         mask = face_mask(target.landmarks, grow=0.98)
         smooth = cv2.bilateralFilter(target.image, 13, 60, 6)
@@ -150,7 +152,7 @@ class Face2Face:
 class NeuralTextures:
     """The lower face synthesised anew, coarsely and with a trace of its grid, with the mouth of the source."""
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002
+    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002 - all four are made alike
         """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
         self._layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
 
@@ -196,7 +198,14 @@ def resynthesise(image: np.ndarray, coarse: int = 4, grid: float = 5.0) -> np.nd
     return cv2.add(decoded, cv2.merge([checkerboard] * 3), dtype=cv2.CV_8U)
 
 
-MANIPULATIONS: dict[str, Callable] = {
+class Manipulation(Protocol):
+    """A forger of one pair's frames."""
+
+    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
+
+
+MANIPULATIONS: dict[str, Callable[[Identity, Identity, np.random.Generator], Manipulation]] = {
     "Deepfakes": Deepfakes,
     "Face2Face": Face2Face,
     "FaceSwap": FaceSwap,

@@ -63,7 +63,7 @@ def canonical_portrait(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     left, right = points[0], points[1]
     angle = np.degrees(np.arctan2(*(right - left)[::-1]))
     centre = (left + right) / 2
-    matrix = cv2.getRotationMatrix2D(tuple(centre), angle, EYE_DISTANCE / np.linalg.norm(right - left))
+    matrix = cv2.getRotationMatrix2D(tuple(centre), angle, float(EYE_DISTANCE / np.linalg.norm(right - left)))
     matrix[:, 2] += EYE_CENTRE - centre
     image = cv2.warpAffine(picture, matrix, (CANON, CANON), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     return image, _cut_out(image), points @ matrix[:, :2].T + matrix[:, 2]
@@ -73,11 +73,12 @@ def _load_portrait(name: str) -> np.ndarray:
     if name == "astronaut":
         from skimage import data
 
-        return data.astronaut()
+        portrait: np.ndarray = data.astronaut()
+        return portrait
     from matplotlib import cbook
     from PIL import Image
 
-    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as picture:
+    with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as picture:
         return np.asarray(picture.convert("RGB"))
 
 
@@ -90,11 +91,12 @@ def _cut_out(image: np.ndarray) -> np.ndarray:
     mask[:160, :66] = mask[:160, -66:] = mask[:215, :25] = mask[:215, -25:] = cv2.GC_BGD
     # GrabCut fits its colour mixtures from OpenCV's random generator: fix it, so that a seed means one data set.
     cv2.setRNGSeed(0)
-    cv2.grabCut(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), mask, None, *np.zeros((2, 1, 65)), 5, cv2.GC_INIT_WITH_MASK)
-    person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    person = cv2.morphologyEx(person, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(person)
-    person = labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])
+    behind, front, nowhere = np.zeros((1, 65)), np.zeros((1, 65)), (0, 0, 0, 0)
+    cv2.grabCut(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), mask, nowhere, behind, front, 5, cv2.GC_INIT_WITH_MASK)
+    likely = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    closed = cv2.morphologyEx(likely, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
+    person: np.ndarray = labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])
     return cv2.GaussianBlur(person.astype(np.float32), (0, 0), 1.5)
 
 
@@ -106,8 +108,8 @@ def make_identity(portrait: str, rng: np.random.Generator, strength: float = 7.0
         image, alpha = image[:, ::-1].copy(), alpha[:, ::-1].copy()
         landmarks = (np.array([CANON - 1, 0]) + landmarks * [-1, 1])[[1, 0, 2, 4, 3]]
     field = _smooth_field(rng, strength)
-    image = cv2.remap(image, grid() + field, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.remap(alpha, grid() + field, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    image = resample(image, grid() + field, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    alpha = resample(alpha, grid() + field, border=cv2.BORDER_REPLICATE)
     return Identity(
         image=_retone(image, rng),
         alpha=alpha,
@@ -125,9 +127,9 @@ def grid() -> np.ndarray:
 
 
 def _smooth_field(rng: np.random.Generator, strength: float, smoothness: float = 28.0) -> np.ndarray:
-    field = rng.standard_normal((CANON, CANON, 2)).astype(np.float32)
-    field = cv2.GaussianBlur(field, (0, 0), smoothness)
-    return field * (strength / field.std())
+    noise = rng.standard_normal((CANON, CANON, 2)).astype(np.float32)
+    field = cv2.GaussianBlur(noise, (0, 0), smoothness)
+    return np.asarray(field * (strength / field.std()))
 
 
 def _through_field(points: np.ndarray, field: np.ndarray) -> np.ndarray:
@@ -143,8 +145,8 @@ def _retone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     gain = rng.uniform([0.85, 0.8, 0.8], [1.1, 1.2, 1.2])
     shift = rng.uniform([-14, -7, -9], [10, 7, 9])
-    lab = (lab - 128) * gain + 128 + shift
-    return cv2.cvtColor(lab.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
+    toned = (lab - 128) * gain + 128 + shift
+    return cv2.cvtColor(toned.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
@@ -189,7 +191,7 @@ def _wander(rng: np.random.Generator, frames: int, size: float, faster: float = 
     waves = [
         np.sin(2 * np.pi * (rate * faster * seconds + rng.uniform())) * rng.uniform(0.4, 1) for rate in (0.35, 0.8, 1.5)
     ]
-    return size * np.sum(waves, axis=0) / 1.6
+    return np.asarray(size * np.sum(waves, axis=0) / 1.6)
 
 
 def expression_fields(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,7 +201,7 @@ def expression_fields(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pixels = grid()
 
     def bump(centre: np.ndarray, wide: float, high: float) -> np.ndarray:
-        return np.exp(-(((pixels - centre) / (np.array([wide, high]) * reach)) ** 2).sum(axis=-1) / 2)
+        return np.asarray(np.exp(-(((pixels - centre) / (np.array([wide, high]) * reach)) ** 2).sum(axis=-1) / 2))
 
     jaw = np.zeros_like(pixels)
     down = np.array([0, reach])
@@ -219,7 +221,7 @@ def frame_map(pose: np.ndarray, jaw: np.ndarray, brows: np.ndarray, mouth: float
     matrix = pose_matrix(pose)
     inverse = cv2.invertAffineTransform(matrix).astype(np.float32)
     # Only the smooth expression field is resampled; the affine part is exact, also outside the canonical picture.
-    mapping = cv2.warpAffine(cv2.addWeighted(jaw, -mouth, brows, -brow, 0), matrix, (CANON, CANON))
+    mapping: np.ndarray = cv2.warpAffine(cv2.addWeighted(jaw, -mouth, brows, -brow, 0), matrix, (CANON, CANON))
     along = np.arange(CANON, dtype=np.float32)
     mapping += (np.outer(along, inverse[:, 0]) + inverse[:, 2])[None]  # what a step to the right adds
     mapping += np.outer(along, inverse[:, 1])[:, None]  # what a step down adds
@@ -234,10 +236,22 @@ def pose_matrix(pose: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def resample(
+    picture: np.ndarray,
+    mapping: np.ndarray,
+    interpolation: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_CONSTANT,
+) -> np.ndarray:
+    """The picture whose pixels come from where `mapping` (H, W, 2) float32 says, x then y."""
+    # OpenCV's type hints do not know that a map of pairs needs no second one.
+    moved: np.ndarray = cv2.remap(picture, mapping, None, interpolation, borderMode=border)  # type: ignore[call-overload]
+    return moved
+
+
 def render(identity: Identity, mapping: np.ndarray) -> np.ndarray:
     """Film one frame of `identity` before its background, without light and grain: (CANON, CANON, 3) uint8."""
-    person = cv2.remap(identity.image, mapping, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.remap(identity.alpha, mapping, None, cv2.INTER_LINEAR)
+    person = resample(identity.image, mapping, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    alpha = resample(identity.alpha, mapping)
     # Below the picture the body goes on; beside it, it does not.
     beyond = (mapping[..., 1] > CANON - 2) & (mapping[..., 0] > 0) & (mapping[..., 0] < CANON - 1)
     alpha[beyond] = 1
