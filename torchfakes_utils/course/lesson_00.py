@@ -73,7 +73,7 @@ class Game:
         self._line = ipywidgets.HTML(self._progress())
         cells = []
         for file, caption, buttons in zip(faces["file"], self._captions, self._buttons, strict=True):
-            with open(file, "rb") as picture:  # noqa: PTH123
+            with Path(file).open("rb") as picture:
                 image = ipywidgets.Image(value=picture.read(), format="png", width=168, height=168)
             cells.append(ipywidgets.VBox([caption, image, buttons], layout=ipywidgets.Layout(width="180px")))
         grid = ipywidgets.Layout(grid_template_columns="repeat(auto-fill, 184px)", grid_gap="8px 0px", width="100%")

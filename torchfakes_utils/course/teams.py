@@ -37,7 +37,7 @@ Inputs = Callable[[Preprocessing, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 # --- what can be done with crops on their way to the network: (B, 3, S, S) uint8 and labels (B,) to float32.
-# Labels are given to all, for some change the crops of one class only.
+# Labels are given to all, for some change the crops of one class only; hence the unused ones (ARG001).
 
 
 def normalised(preprocessing: Preprocessing, crops: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001

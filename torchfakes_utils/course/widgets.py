@@ -30,7 +30,7 @@ class Shown:
         self.widget = widget
         self.png = png
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython gives them
         return {
             "text/plain": "(interactive: run this cell)",
             "image/png": base64.b64encode(self.png).decode(),
@@ -62,7 +62,7 @@ def explore(draw: Callable[..., Figure], /, *, labels: dict[str, str] | None = N
         try:
             picture.value = png(draw(**{name: box.value for name, box in boxes.items()}))
             message.value = ""
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - whatever it is
             message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
 
     for box in boxes.values():
