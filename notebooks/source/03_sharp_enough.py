@@ -133,7 +133,7 @@ print("uint8:  ", cv2.Laplacian(step, -1)[0], " <- the negative half is gone, wi
 #
 # A sharp face answers strongly in some places and not in others; a blurred one answers nowhere. So take the spread of
 # all answers, their **variance**. That is the whole method (Pech-Pacheco et al., 2000).
-# `sharpness.variance_of_laplacian` does it, and brings every crop to 160×160 px first; section 4 shows why.
+# `faces.quality.variance_of_laplacian` does it, and brings every crop to 160×160 px first; section 4 shows why.
 #
 # > **Predict first.** We blur the sharp face a little, with a Gaussian whose standard deviation is one pixel. You can
 # > hardly see it. How much of the number is left: nine tenths, half, a fifth?
@@ -279,7 +279,7 @@ pd.DataFrame(
 # %% [markdown]
 # ## 6 · Whom does a filter throw away?
 #
-# A filter is fair only if it takes the same share from real and fake. `sharpness.rejection_table` counts, for each
+# A filter is fair only if it takes the same share from real and fake. `faces.quality.rejection_table` counts, for each
 # label, method and split. Make it a habit: no filter without its table.
 #
 # > **Predict first.** Deepfakes' forger here works at low resolution and pastes a soft face into a sharp frame.
@@ -399,7 +399,7 @@ pd.DataFrame(rows).round(3)
 # with a shaky phone would meet.
 #
 # A blurred test crop is a hard question, not a wrong one. If you drop it, say so next to the number, or build a
-# detector that answers "cannot tell" and count these answers. `sharpness.filter_blurred` therefore drops training
+# detector that answers "cannot tell" and count these answers. `faces.quality.filter_blurred` therefore drops training
 # crops only, unless you name the split yourself:
 
 # %% tags=["nbval-check-output"]

@@ -378,7 +378,7 @@ lesson_04.batch(training, "uniform", seed=6)
 # %% [markdown]
 # ## 7 · What does the network really get?
 #
-# Between the PNG and the network lie a few lines that nobody looks at. `dataset.Preprocessing` is all there is:
+# Between the PNG and the network lie a few lines that nobody looks at. `Preprocessing` in `models/` is all there is:
 # resize, then (x − 127.5) / 128. It is stored with the weights, since they mean nothing without it.
 #
 # > **Predict first.** OpenCV reads pictures as BGR, everything else here is RGB. If you feed BGR to a network trained

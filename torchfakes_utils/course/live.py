@@ -11,7 +11,7 @@ from torchfakes_utils.models.run_files import HISTORY_FILE
 
 
 class LivePlot:
-    """The course of a run, drawn anew after every epoch; give one to `training.train` as `on_epoch`.
+    """The course of a run, drawn anew after every epoch; give one to `training.run.train` as `on_epoch`.
 
         train("faces/faces.csv", "runs/mine", config, on_epoch=LivePlot("runs/mine"))
 

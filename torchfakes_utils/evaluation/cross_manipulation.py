@@ -81,7 +81,7 @@ def matrix(
         scoring: how they are scored.
 
     Raises:
-        InputError: fewer than two manipulations, or what `training.train` and `scoring.score` raise.
+        InputError: fewer than two manipulations, or what `training.run.train` and `scoring.score` raise.
     """
     faces_csv, out = Path(faces_csv), Path(out)
     table = load_faces(faces_csv)

@@ -105,7 +105,7 @@ def describe(detector: Detector, precision: str) -> dict[str, Any]:
 
 
 def weights_sha256(detector: Detector) -> str:
-    """Of the weights as `detector.save` writes them, also of a detector that was never saved."""
+    """Of the weights as `models.detector.save` writes them, also of a detector that was never saved."""
     if detector.sha256:
         return detector.sha256
     state = {name: value.detach().cpu().contiguous() for name, value in detector.state_dict().items()}

@@ -67,7 +67,7 @@ class FaceDetector:
 
         Returns:
             N results, with every face of which the last of the three networks is sure by 0.7 or more; which of them
-            to believe is for `tracking.follow` to say. A frame without a face gives an empty one.
+            to believe is for `faces.tracking.follow` to say. A frame without a face gives an empty one.
         """
         if not len(frames):
             return []

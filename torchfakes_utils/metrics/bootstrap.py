@@ -12,7 +12,7 @@ import numpy as np
 
 from torchfakes_utils.metrics.config import MEAN_REPLICATES
 
-# The metrics that every replicate is measured by; their definitions are those of `metrics.binary_metrics`.
+# The metrics that every replicate is measured by; their definitions are those of `metrics.binary.binary_metrics`.
 METRICS = (
     "auc", "average_precision", "eer", "tpr_at_fpr_1pct", "tpr_at_fpr_5pct", "accuracy", "balanced_accuracy", "fpr",
     "fnr", "loss", "brier",

@@ -8,7 +8,7 @@ import { faceVerdict, outside, overall, probability, qualities } from "./verdict
  * Everybody in a picture, the most prominent first.
  *
  * @param image the picture, {data, width, height, step}.
- * @param networks see `cascade.detect`.
+ * @param networks see `cascade.js`'s `detect`.
  * @param detection `face_detection` of detector.json. search_passes: tried in turn until one finds somebody;
  *   min_probability: how sure the face detector has to be.
  */
