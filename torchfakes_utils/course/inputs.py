@@ -27,7 +27,7 @@ def detector() -> "Detector":
     """The course's trained detector, in evaluation mode, trained first if need be."""
     from torchfakes_utils.models.detector import load_detector
 
-    return load_detector(ensure("run") / "best").eval()
+    return load_detector(ensure("run")).eval()
 
 
 def broken_detector(number: int, seed: int = 0) -> "Patient":

@@ -20,6 +20,7 @@ from nbconvert.preprocessors import ClearOutputPreprocessor
 from torchfakes_utils.course import build, colab, folders, state
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.models.run_files import REPORT_FILE
 
 # What a reader should see at the end, by frame and by clip; the rest is in report.json.
 METRICS = ("auc", "balanced_accuracy", "accuracy", "eer", "always_fake_accuracy")
@@ -169,7 +170,7 @@ error rate where false alarms and misses are equally common. Intervals are 95 %,
 
 
 def _metrics() -> dict[str, Any] | None:
-    path = folders.paths().run / "report.json"
+    path = folders.paths().run / REPORT_FILE
     if not path.is_file():
         return None
     report = json.loads(path.read_text(encoding="utf-8"))

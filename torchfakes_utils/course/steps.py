@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.course.folders import Paths
+from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, REPORT_FILE, SCORES_FILE
 
 Settings = Mapping[str, Any]
 
@@ -117,7 +118,7 @@ def _robustness(order: Order) -> None:
     run = order.where.run
     config = EvaluationConfig(
         scoring=Scoring(progress=order.progress),
-        scores=run / "scores.csv",
+        scores=run / SCORES_FILE,
         perturb=True,
         robustness=RobustnessConfig(**order.settings),
     )
@@ -176,19 +177,19 @@ _ALL = (
     Step(
         "run", "Training the detector",
         makes=lambda where: where.run, folder=lambda where: where.run, owns_folder=True,
-        theirs=lambda where: where.run / "best" / "detector.json",
+        theirs=lambda where: where.run / BEST_FOLDER / DETECTOR_FILE,
         needs=("faces",), settings=_on_mini(pretrained=None, crops_per_epoch=448), version=4,
         build=lambda order: _train(order, order.where.run),
     ),
     Step(
         "scores", "Scoring the test faces",
-        makes=lambda where: where.run / "scores.csv", folder=lambda where: where.run,
+        makes=lambda where: where.run / SCORES_FILE, folder=lambda where: where.run,
         needs=("run",), version=2, build=_scores,
     ),
     Step(
         # Written into the report that "scores" makes, and which knows nothing of robustness when it is made again.
         "robustness", "Changing the test faces, and scoring them again",
-        makes=lambda where: where.run / "report.json", folder=lambda where: where.run,
+        makes=lambda where: where.run / REPORT_FILE, folder=lambda where: where.run,
         needs=("scores",), renewed_with=("scores",), settings=_everywhere(frames=2), build=_robustness,
     ),
     Step(
@@ -211,7 +212,7 @@ _ALL = (
     ),
     Step(
         "lab", "Training the teams of lesson 08",
-        makes=lambda where: where.lab / "scores.csv", folder=lambda where: where.lab, owns_folder=True,
+        makes=lambda where: where.lab / SCORES_FILE, folder=lambda where: where.lab, owns_folder=True,
         needs=("faces",), settings=_lab_settings, build=_lab,
     ),
 )  # fmt: skip
