@@ -117,6 +117,7 @@ def test_nbval_checks_the_tagged_cell(lessons, home):
         assert result.returncode == status, result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "message"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 from torchfakes_utils.course import colab
 
 
+@pytest.mark.slow
 def test_setup_cell_works_here_and_pins_nothing():
     assert not colab.on_colab()
     subprocess.run([sys.executable, "-c", colab.SETUP_CELL], check=True, cwd=Path(__file__).parents[2])

@@ -13,8 +13,9 @@ from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_teams_differ_in_what_their_papers_say(patients):
     """The measurable difference between a sick team and the healthy one is the one that its name promises."""
     healthy = patients["healthy"]

@@ -133,6 +133,7 @@ def one_by_one(detector, images, layer, method, category=1):
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("layer", ["conv2d_4b", "repeat_1", "repeat_2"])
 def test_starting_at_the_layer_gives_the_library_s_own_maps(detector, images, method, layer):
@@ -160,6 +161,7 @@ def test_a_detector_s_own_answer_is_the_side_that_it_is_on(detector, images):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Meso4", "MesoInception4", "timm:resnet10t"])
 def test_other_architectures_have_maps_too(name):
     if name.startswith("timm:"):

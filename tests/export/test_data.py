@@ -11,8 +11,9 @@ from torchfakes_utils.models.detector import load_detector
 
 from helpers.export import crops_of
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_the_run_s_own_table_is_found_near_it_by_its_content(run, table, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_faces(run) == table.resolve() and find_faces(run / "best") == table.resolve()

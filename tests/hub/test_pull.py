@@ -21,6 +21,8 @@ from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 from helpers.hub import NAME, cached_files, contents, fails, probabilities, published
 from helpers.hub_server import OWNER, Fault
 
+pytestmark = pytest.mark.slow
+
 INFO = f"GET /api/models/{NAME}"
 
 
@@ -58,7 +60,6 @@ def test_a_clear_no_is_not_answered_from_the_cache(bare, server):
     assert "no such repository" in fails(pull, NAME)
 
 
-@pytest.mark.slow
 def test_a_copy_is_whole_or_not_there(evaluated, bare, tmp_path, server, monkeypatch):
     push(evaluated, NAME)
     out = tmp_path / "copy"
@@ -101,7 +102,6 @@ def test_a_path_passes_through_untouched(path, server):
     assert server.requests == []
 
 
-@pytest.mark.slow
 def test_a_path_needs_no_client_of_the_hub():
     program = (
         "import sys; from torchfakes_utils.hub import pull; pull.resolve('runs/mini'); "
@@ -287,7 +287,6 @@ def test_a_full_disk_while_pulling_is_one_line(when, bare, tmp_path, server, mon
     assert torch.equal(probabilities(pull(NAME)), probabilities(bare)), "again, with room"
 
 
-@pytest.mark.slow
 def test_commands_take_an_address_for_a_run(evaluated, tiny_faces, tmp_path, server, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commit = push(evaluated, NAME).commit

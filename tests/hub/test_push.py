@@ -22,6 +22,8 @@ from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 from helpers.hub import NAME, contents, fails, probabilities, published, small
 from helpers.hub_server import GUEST, OWNER, TOKEN, Fault
 
+pytestmark = pytest.mark.slow
+
 INFO = f"GET /api/models/{NAME}"
 
 
@@ -179,7 +181,6 @@ def test_nothing_to_push(tmp_path, bare, server):
     assert server.requests == []
 
 
-@pytest.mark.slow
 def test_the_command_pushes_and_pulls_as_a_user_does_it(evaluated, tmp_path, server):
     environment = os.environ | {
         "HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0",

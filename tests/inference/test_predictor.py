@@ -357,6 +357,7 @@ def test_a_clip_of_the_training_set_gives_the_very_crops_that_extraction_stored(
     assert compared >= 20
 
 
+@pytest.mark.usefixtures("tiny_faces")  # which lists the clips
 def test_a_fake_looked_at_for_itself_is_cut_in_extraction_as_in_prediction(tiny_ffpp, tmp_path):
     extract_faces(tiny_ffpp, tmp_path, ExtractionConfig(frames=2, size=64, reuse=False), progress=False)
     faces = read_table(tmp_path / "faces.csv", FACE_COLUMNS)

@@ -87,6 +87,7 @@ def test_a_threshold_that_is_known_is_found():
     assert log_odds(threshold) == pytest.approx(1.5, abs=0.1) and why is None
 
 
+@pytest.mark.slow
 def test_few_clips_the_curve_serves_new_ones_better_than_the_best_cut():
     """With 8 real and 32 fake clips, as in the course: expected balanced accuracy on clips that come after."""
 

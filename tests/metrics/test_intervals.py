@@ -21,6 +21,7 @@ from helpers.scores import clip_table, simulated
 # --- what an interval promises
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reals", "fakes"), [(40, 160), (30, 30)])
 def test_ninety_five_per_cent_of_the_intervals_hold_the_truth(reals, fakes):
     """Many experiments with a known truth: the AUC of two normal distributions, and rates at a threshold."""

@@ -79,6 +79,7 @@ def test_one_class_is_null_with_reasons_and_still_a_report(bare):
     assert written.curves.roc is None and written.interpretation is None and written.robustness is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["whole", "bare"])
 def test_the_page_needs_nothing_else_and_names_no_place(which, request):
     run, _ = request.getfixturevalue(which)
