@@ -253,7 +253,7 @@ for fakes in (0.5, 0.1, 0.01, 0.001):
 # **What we saw.** Even a perfectly calibrated 0.9 turns into a few per cent. Never print "90 % fake" on a screen
 # whose world you do not know.
 #
-# Another part is the network's own: how sure it *claims* to be. One number mends much of it. Divide every logit by a
+# Another part is the network's own: how sure it *claims* to be. One number can mend some of it. Divide every logit by a
 # **temperature** T before it becomes a probability, and take the T that makes the validation crops least surprising,
 # with the classes weighted as if half were fake.
 #
@@ -285,10 +285,12 @@ for name, t in {"as the network says it": 1.0, "with the temperature": fitted}.i
 
 # %% [markdown]
 # **What we saw.** The **expected calibration error** is the mean distance between the dots and the dotted line, each
-# dot by the crops that it stands for. One number cannot bend the curve, only stretch it: no order changes, and no
-# crop crosses 0.5. So the AUC stays, to the last digit. The package keeps T with the weights, and `probability_fake`
-# in this lesson already has it. Two warnings: T was fitted on these very crops, which are of eight people (section 7
-# asks whether it holds for others). And bins of so few clips make the error itself uncertain.
+# dot by the crops that it stands for. T above 1 says that the network was too sure of itself. Whether that brings the
+# dots nearer to the line is another question, and the two ECEs answer it: one number cannot bend the curve, only
+# stretch it. No order changes, and no crop crosses 0.5. So the AUC stays, to the last digit. The package keeps T with
+# the weights, and `probability_fake` in this lesson already has it. Two warnings: T was fitted on these very crops,
+# which are of eight people (section 7 asks whether it holds for others). And bins of so few clips make the error
+# itself uncertain.
 
 # %% [markdown]
 # ## 5 · Which threshold, and for whom?
