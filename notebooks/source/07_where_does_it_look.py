@@ -301,10 +301,11 @@ print(f"trained on random labels: {row['rank_correlation']:+.2f} ({row['low']:+.
 # %% [markdown]
 # **What we saw.** With a random head the network's answer is a coin's, and its map is *still* a good deal like the
 # one that you would have put into your report: the layer below it is as it was, and shines through. Grad-CAM's
-# likeness goes when the layer of the map itself becomes noise. And look at LayerCAM, whose maps are the sharper and
-# prettier ones: how much of the likeness is left at the right end, where *nothing* of the trained network is left?
-# That part was never the network's. It is the picture's own edges. Most galleries of heat maps would not notice the
-# difference between a network that works and one that was never trained.
+# likeness goes little by little. Even with the layer of the map itself, `repeat_2`, in noise some is left; here it is
+# gone only when all stages are noise, down to the stem. And look at LayerCAM, whose maps are the sharper and prettier
+# ones: how much of the likeness is left at the right end, where *nothing* of the trained network is left? That part
+# was never the network's. It is the picture's own edges. Most galleries of heat maps would not notice the difference
+# between a network that works and one that was never trained.
 
 # %% [markdown]
 # ## Chin and mouth, nose and mouth?

@@ -59,7 +59,7 @@ lesson_12.layer_figure(conv, bits=3)
 #
 # The picture above is the heart of it. Each column is one channel of a layer, its grey points are the weights, and
 # the red lines are all the values that they may have once they are stored in three bits. By the end of the lesson you
-# will know why the right half loses so much less than the left, and why three bits are too few all the same.
+# will know why the right half loses so much less than the left, and at how few bits the detector falls.
 
 # %% [markdown]
 # ## What is a model without Python?
@@ -194,12 +194,12 @@ for name, values in curves.items():
 lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last ones cannot")
 
 # %% [markdown]
-# **What we saw.** At eight bits no real clip changes places with a fake: hence an interval without width. Down to four
-# bits every interval of the difference holds 0: the clips cannot tell it from nothing, and that four bits look *better*
-# than eight is luck. At three bits the detector with a ruler a layer has fallen; with a ruler a channel, 40 clips
-# cannot say. At two, both have, and of neither can be said that it still beats a coin. Eight bits are far from the edge
-# *here, for these weights, in this network*. Nothing in this figure says the same of another. And only the weights were
-# rounded.
+# **What we saw.** With a ruler a channel, no real clip changes places with a fake at eight bits: hence an interval
+# without width. Down to three bits every interval of the difference holds 0: the clips cannot tell it from nothing,
+# and that four bits look *better* than eight is luck. But at three bits the intervals are wide: with a ruler a layer,
+# 15 points of AUC may be gone. (After another training by the same recipe that interval lay below 0.) At two, both
+# have fallen, and of neither can be said that it still beats a coin. Eight bits are far from the edge *here, for these
+# weights, in this network*. Nothing in this figure says the same of another. And only the weights were rounded.
 
 # %% [markdown]
 # ## What about the numbers that come on the way?

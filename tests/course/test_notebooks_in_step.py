@@ -61,3 +61,12 @@ def test_a_lesson_names_no_place_of_one_machine():
     for path in (NOTEBOOKS / "source").glob("*.py"):
         found = build.MACHINE_PATH.search(path.read_text())
         assert not found or found[0].startswith("/content"), f"{path.name}: {found[0]}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_shown(name):
+    """A figure that the notebook's backend does not know is saved as its name alone."""
+    for index, cell in enumerate(load(name).cells):
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if data.get("text/plain", "").startswith("<Figure"):
+                assert {"image/png", "image/jpeg"} & set(data), f"cell {index}"

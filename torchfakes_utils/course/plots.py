@@ -34,6 +34,7 @@ FACE_INCHES = 1.6  # 160 pixels at 100 dots an inch: the size a crop is stored i
 
 def use_style() -> None:
     """Set the course's style for every figure that follows."""
+    plt.switch_backend(plt.get_backend())  # else a notebook shows no figure before pyplot has made one
     plt.rcdefaults()
     plt.rcParams.update(
         {
