@@ -230,6 +230,12 @@ def test_style():
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.slow
+def test_types():
+    result = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
 def test_makefile_suits_old_make():
     text = (ROOT / "Makefile").read_text()
     assert ".ONESHELL" not in text and "!=" not in text and "$(file" not in text
