@@ -302,8 +302,8 @@ wide_open = lesson_02.cascade_stages(networks, photo, maps, (0.3, 0.1, 0.05))
 lesson_02.melting_figure(photo, wide_open[2:], "All gates open: hair, badges and folds are faces")
 
 # %% [markdown]
-# **What we saw.** P-Net answers for about a microsecond a window, since neighbouring windows share their work; O-Net
-# needs a thousand times as long. Asked about every window it would take about a minute for one photograph. So the
+# **What we saw.** P-Net answers for a microsecond or two a window, since neighbouring windows share their work; O-Net
+# needs many hundred times as long. Asked about every window it would take about a minute for one photograph. So the
 # cheap network looks everywhere and refuses almost everything, and the expensive one is asked about a handful: that
 # bargain is the cascade. The first gate may stand wide open, as long as the last one is strict; with all three open,
 # hair, badges and folds become faces.
@@ -698,7 +698,8 @@ shutil.rmtree(folder)
 #
 # 1. In `suppress`, measure overlap as a share of the *smaller* box instead of the union. What happens to a small box
 #    inside a large one? (O-Net's last suppression does it this way. Why there?)
-# 2. Give `look_everywhere` another photograph, `skimage.data.coffee()`, which shows nobody. Which stage says no?
+# 2. Take the steps of the first figure (`planes`, `level_maps`, `cascade_stages`) with another photograph,
+#    `skimage.data.coffee()`, which shows nobody. Which stage says no?
 # 3. In section 5, let `biggest` remember the last box, and choose the biggest among those that overlap with it. When
 #    does this still jump, and `follow` does not?
 #

@@ -278,10 +278,10 @@ lesson_04.dots_figure(panels, "AUC", "On Mini-FF++ a leak can also lie downwards
 # is "fake". Answer what you remember, and you are wrong. With edges the network has something better to go by, and
 # still the same memory pulls it down somewhat.
 #
-# Between by frame and by pair there is nothing like the gap of section 2. Each person is in both classes, so to know
-# the person does not help, and this small network seems not to remember single clips. (A larger one, trained for
-# longer, might.) So "leaks inflate" is too simple. **A leak makes the number answer another question**; which way it
-# errs depends on the data. In the home-made set it was flattery.
+# By frame nothing flatters as it did in section 2: with either view it lies *below* by pair. Each person is
+# in both classes, so to know the person does not help, and this small network seems not to remember single clips. (A
+# larger one, trained for longer, might.) So "leaks inflate" is too simple. **A leak makes the number answer another
+# question**; which way it errs depends on the data. In the home-made set it was flattery.
 
 # %% [markdown]
 # ## 5 · Are more frames more data?

@@ -720,9 +720,10 @@ history.set_index("epoch")[list(names)].rename(columns=names).round(3)
 
 # %% [markdown]
 # **What we saw.** Hold the first row against the last. The accuracy may start at the dotted line, which costs
-# nothing; balanced accuracy and AUC start near a coin, and they are right. Then validation AUC climbs, though not in
-# every epoch: what the network learns carries over to people it has never met. Where the training loss lies below the
-# validation loss, the gap is the part that it knows by heart.
+# nothing; balanced accuracy and AUC start near a coin, and they are right. Then validation AUC climbs, in the run
+# shown here in every epoch (an earlier run fell back once): what the network learns carries over to
+# people it has never met. Where the training loss lies below the validation loss, the gap is the part that it knows by
+# heart.
 #
 # The first project also looked at its gradients, to see that none vanish. Ours are in `steps.csv`, one column for each
 # stage, every ten steps:
