@@ -134,7 +134,7 @@ def test_every_import_is_declared():
     for path in MODULES:
         assert third_party(path.read_text()) <= (declared("course") if room(path) == "course" else used), path.name
     for path in (ROOT / "tests").rglob("*.py"):
-        assert third_party(path.read_text()) - {"helpers", "common"} <= declared(*extras), path.name
+        assert third_party(path.read_text()) - {"cases", "common", "helpers"} <= declared(*extras), path.name
     for path in (ROOT / "notebooks" / "source").glob("*.py"):
         cells = jupytext.reads(path.read_text(), fmt="py:percent").cells
         code = "\n".join(cell.source for cell in cells if cell.cell_type == "code" and not cell.source.startswith("%"))

@@ -130,8 +130,9 @@ def site(tmp_path_factory, detector, package) -> Path:
     folder.mkdir()
     OnnxRuntime().export_detector(detector, folder / "detector.fp32.onnx")
     OnnxRuntime().export_face_networks(folder)
-    (folder / "detector.json").write_text(json.dumps(describe(detector, "fp32", OnnxRuntime.packages)))
+    (folder / "detector.json").write_text(json.dumps(describe(detector, "fp32")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCHFAKES_CACHE", str(package.parent))
-        web_page.write_web(folder / "no run", folder, detector, FP32_ONLY)
+        files = web_page.write_web(folder / "no run", folder, detector, FP32_ONLY)
+    assert all(path.is_file() for path in files)
     return folder
