@@ -70,7 +70,7 @@ def tiny_ffpp(tmp_path_factory: pytest.TempPathFactory, portraits: list[np.ndarr
             for method in TINY_METHODS:
                 folder = root / "manipulated_sequences" / method
                 write_video(folder / f"c23/videos/{target}_{source}.mp4", moving(fake), preset="ultrafast")
-                write_video(folder / f"masks/videos/{target}_{source}.mp4", moving(mask), gray=True)
+                write_video(folder / f"masks/videos/{target}_{source}.mp4", moving(mask))
     (root / "splits").mkdir()
     for split, pairs in TINY_PAIRS.items():
         (root / f"splits/{split}.json").write_text(json.dumps(pairs), encoding="utf-8")

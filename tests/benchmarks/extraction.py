@@ -113,7 +113,7 @@ def usual_loop(plan: Plan) -> pd.DataFrame:
     mtcnn, rows = MTCNN(keep_all=True, device="cuda" if torch.cuda.is_available() else "cpu"), []
     for clip in read_table(plan.root / "clips.csv", CLIP_COLUMNS).to_dict("records"):
         path = plan.root / clip["path"]
-        for index, frame in _captured(path, spread(plan.frames, length(path)[0]).tolist()):
+        for index, frame in _captured(path, spread(plan.frames, length(path)).tolist()):
             boxes, probabilities = mtcnn.detect(frame)
             if boxes is None:
                 continue

@@ -29,7 +29,7 @@ def data(tmp_path_factory):
     mask[20:44, 40:60] = 255
     for stem in ("000_003", "003_000"):
         path = root / "manipulated_sequences/FaceSwap/masks/videos" / f"{stem}.mp4"
-        write_video(path, [mask] * 4, gray=True)
+        write_video(path, [mask] * 4)
     return root, faceforensics.index(root)
 
 

@@ -234,13 +234,15 @@ def test_pair_across_splits_and_unknown_ids_are_counted(caplog: pytest.LogCaptur
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("not json", "not JSON"),
-        ('{"000": "003"}', "a list of pairs"),
-        ('[["000", "003"], ["001"]]', r'\["001"\] is not a pair'),
-        ("[[0, 3]]", r"\[0, 3\] is not a pair"),
-        ('["000", "003"]', '"000" is not a pair'),
+        ("not json", "malformed"),
+        ('{"000": "003"}', "a list of pairs of ids is expected, such as .*, as in dataset/splits at https"),
+        ('[["000", "003"], ["001"]]', r"\$\[1\]"),
+        ("[[0, 3]]", r"got `int` - at `\$\[0\]\[0\]`"),
+        ('["000", "003"]', "got `str`"),
+        ('[["000", ""]]', "length >= 1"),
         ('[["000", "001"]]', "id 00[01] is in both train and test"),
-        (b"\xff\xfe\x00", "not JSON"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b'[["\xff", "001"]]', "cannot be read"),
     ],
 )
 def test_split_files_that_cannot_be_used(tmp_path: Path, content: str | bytes, message: str) -> None:
@@ -253,7 +255,7 @@ def test_split_files_that_cannot_be_used(tmp_path: Path, content: str | bytes, m
 
 def test_split_file_that_is_not_there(tmp_path: Path) -> None:
     touch(tmp_path, real("000"), fake("000_003"))
-    with pytest.raises(InputError, match=r"train\.json: no such split file.*dataset/splits.*ondyari/FaceForensics"):
+    with pytest.raises(InputError, match=r"train\.json: .*\(No such file.*dataset/splits.*ondyari/FaceForensics"):
         write_clips(tmp_path)
     assert not (tmp_path / "clips.csv").exists()
 

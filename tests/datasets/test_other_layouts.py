@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from torchfakes_utils.cli.main import main
-from torchfakes_utils.datasets.other_layouts import from_csv, recognise, write_clips, write_from_csv
+from torchfakes_utils.datasets.clips import index_clips
+from torchfakes_utils.datasets.other_layouts import from_csv, recognise, write_from_csv
 from torchfakes_utils.datasets.splits import deal
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig
@@ -40,7 +41,7 @@ def celeb(tmp_path: Path) -> Path:
 
 def test_celeb_df(celeb: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert recognise(celeb) == "celeb-df"
-    clips = read_table(write_clips(celeb), INDEX_COLUMNS)
+    clips = read_table(index_clips(celeb), INDEX_COLUMNS)
     assert clips["method"].value_counts().to_dict() == {"Celeb-real": 36, "Celeb-synthesis": 36, "YouTube-real": 2}
     assert "notes.mp4: left out" in caplog.text
     by_name = clips.set_index("clip_id")
@@ -56,7 +57,7 @@ def test_celeb_df(celeb: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_celeb_df_strictly(celeb: Path, caplog: pytest.LogCaptureFixture) -> None:
-    clips = read_table(write_clips(celeb, rule="strict"), INDEX_COLUMNS)
+    clips = read_table(index_clips(celeb, rule="strict"), INDEX_COLUMNS)
     used = clips[clips["split"] != ""]
     sides: dict[str, set] = {}
     for row in used.itertuples():
@@ -70,10 +71,10 @@ def test_celeb_df_strictly(celeb: Path, caplog: pytest.LogCaptureFixture) -> Non
 def test_celeb_df_without_its_list(celeb: Path) -> None:
     (celeb / "List_of_testing_videos.txt").write_text("nothing\n")
     with pytest.raises(InputError, match="lines such as"):
-        write_clips(celeb)
+        index_clips(celeb)
     (celeb / "List_of_testing_videos.txt").unlink()
     with pytest.raises(InputError, match="it comes with Celeb-DF v2"):
-        write_clips(celeb)
+        index_clips(celeb)
 
 
 # --- DFDC
@@ -95,7 +96,7 @@ def test_dfdc_training_parts(tmp_path: Path) -> None:
     dfdc_part(tmp_path, 0, 30)
     dfdc_part(tmp_path, 7, 30)
     assert recognise(tmp_path) == "dfdc"
-    clips = read_table(write_clips(tmp_path), INDEX_COLUMNS)
+    clips = read_table(index_clips(tmp_path), INDEX_COLUMNS)
     assert clips["method"].value_counts().to_dict() == {"DFDC": 180, "DFDC-real": 60}
     fake = clips[clips["clip_id"] == "fake7x2x1"].iloc[0]
     assert fake["original_id"] == "real7x2"
@@ -106,23 +107,23 @@ def test_dfdc_training_parts(tmp_path: Path) -> None:
 
 def test_one_dfdc_part_and_its_test_set(tmp_path: Path) -> None:
     dfdc_part(tmp_path, 0, 10)
-    clips = read_table(write_clips(tmp_path / "dfdc_train_part_0"), INDEX_COLUMNS)
+    clips = read_table(index_clips(tmp_path / "dfdc_train_part_0"), INDEX_COLUMNS)
     assert len(clips) == 40
     assert clips["path"][0] == "real0x0.mp4"
     test = tmp_path / "test"
     touch(test, "a.mp4", "b.mp4")
     (test / "labels.csv").write_text("filename,label\na.mp4,1\nb.mp4,0\n")
-    clips = read_table(write_clips(test), INDEX_COLUMNS)
+    clips = read_table(index_clips(test), INDEX_COLUMNS)
     assert clips[["clip_id", "label", "split"]].to_numpy().tolist() == [["b", 0, "test"], ["a", 1, "test"]]
     (test / "labels.csv").unlink()
     (test / "metadata.json").write_text('{"a.mp4": {"is_fake": 1}, "b.mp4": {"is_fake": 0}}')
-    assert read_table(write_clips(test), INDEX_COLUMNS)["label"].tolist() == [0, 1]
+    assert read_table(index_clips(test), INDEX_COLUMNS)["label"].tolist() == [0, 1]
 
 
 def test_fake_of_an_original_that_is_not_there_shares_nothing(tmp_path: Path) -> None:
     entries = {"a.mp4": {"label": "FAKE", "original": "gone.mp4"}, "b.mp4": {"label": "REAL"}}
     (tmp_path / "metadata.json").write_text(json.dumps(entries))
-    clips = read_table(write_clips(tmp_path), INDEX_COLUMNS)
+    clips = read_table(index_clips(tmp_path), INDEX_COLUMNS)
     assert clips["original_id"].tolist() == ["", ""]
 
 
@@ -130,21 +131,21 @@ def test_fake_of_an_original_that_is_not_there_shares_nothing(tmp_path: Path) ->
 def test_dfdc_of_another_form(tmp_path: Path, text: str) -> None:
     (tmp_path / "metadata.json").write_text(text)
     with pytest.raises(InputError, match=r"metadata.json: not a table as DFDC has it"):
-        write_clips(tmp_path)
+        index_clips(tmp_path)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     assert recognise(tmp_path) == "faceforensics"
     with pytest.raises(InputError, match="no videos found. Celeb-DF"):
-        write_clips(tmp_path, layout="celeb-df")
+        index_clips(tmp_path, layout="celeb-df")
     with pytest.raises(InputError, match="no videos found. DFDC"):
-        write_clips(tmp_path, layout="dfdc")
+        index_clips(tmp_path, layout="dfdc")
     with pytest.raises(InputError, match="unknown layout 'imagenet'; choose from faceforensics, celeb-df, dfdc"):
-        write_clips(tmp_path, layout="imagenet")
+        index_clips(tmp_path, layout="imagenet")
     with pytest.raises(InputError, match="unknown split"):
-        write_clips(tmp_path, layout="dfdc", rule="loose")
+        index_clips(tmp_path, layout="dfdc", rule="loose")
     with pytest.raises(InputError, match="no such folder"):
-        write_clips(tmp_path / "nowhere", layout="dfdc")
+        index_clips(tmp_path / "nowhere", layout="dfdc")
 
 
 # --- a table of one's own

@@ -122,8 +122,8 @@ def own_ffpp(tiny_ffpp, tmp_path):
     ("spoil", "reason"),
     [(lambda path: path.unlink(), "not there"),
      (lambda path: path.write_bytes(b"no video"), "cannot be read"),
-     (lambda path: write_video(path, [np.zeros((192, 192), np.uint8)], gray=True), "shorter than the film"),
-     (lambda path: write_video(path, [np.zeros((96, 96), np.uint8)] * 8, gray=True), "of another size")],
+     (lambda path: write_video(path, [np.zeros((192, 192), np.uint8)]), "shorter than the film"),
+     (lambda path: write_video(path, [np.zeros((96, 96), np.uint8)] * 8), "of another size")],
     ids=["gone", "corrupt", "short", "small"],
 )  # fmt: skip
 def test_a_mask_that_cannot_be_used_is_said_and_the_rest_goes_on(own_ffpp, tiny_faces, spoil, reason):

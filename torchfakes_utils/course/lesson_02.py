@@ -24,7 +24,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.datasets.mini.build import MINI_FILE
+from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.export import mtcnn_numpy
 from torchfakes_utils.export.mtcnn_numpy import SURE, WINDOW, FaceNetworks, LevelMap
 from torchfakes_utils.faces.config import ExtractionConfig
@@ -102,7 +102,7 @@ def one_set(root: Path | str, clips: pd.DataFrame, frames: int, lines: int = 720
     original = some.loc[some["label"] == 1, "original_id"].value_counts().sort_index(kind="stable").idxmax()
     real = some[(some["label"] == 0) & (some["clip_id"] == original)]
     paths = [*real["path"], *some.loc[some["original_id"] == original, "path"]]
-    shortest = min(length(Path(root) / path)[0] for path in paths)
+    shortest = min(length(Path(root) / path) for path in paths)
     films = [read_frames(Path(root) / path, spread(frames, shortest))[1] for path in paths]
     return [np.stack([_to_lines(frame, lines) for frame in film]) for film in films]
 

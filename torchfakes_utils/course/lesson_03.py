@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.crops.table import limit_frames
-from torchfakes_utils.datasets.mini.build import MINI_FILE
+from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
 from torchfakes_utils.faces.detection import square_crop

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FILE, EXTRACTION_FORMAT
-from torchfakes_utils.io.records import read_record
+from torchfakes_utils.io.files import read_record
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from torchfakes_utils.datasets import faceforensics, other_layouts
+from torchfakes_utils.datasets import faceforensics
+from torchfakes_utils.datasets.other_layouts import READERS, recognise
+from torchfakes_utils.datasets.splits import RULES, check_names
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.tables import write_index
 
 
 def index_clips(
@@ -29,12 +32,17 @@ def index_clips(
         The path of the table.
 
     Raises:
-        InputError: no such layout, nothing found, a choice that the layout does not have, or the table cannot be
-            written.
+        InputError: no such layout or rule, nothing found, a choice that the layout does not have, or the table cannot
+            be written.
     """
-    layout = other_layouts.recognise(root) if layout == "auto" else layout
+    root = Path(root)
+    layout = recognise(root) if layout == "auto" else layout
     if layout == "faceforensics":
         return faceforensics.write_clips(root, out, methods, compressions, rule)
     if methods or compressions:
         raise InputError(f"--methods and --compressions are for FaceForensics++; {root} has the layout {layout}")
-    return other_layouts.write_clips(root, out, layout, rule)
+    check_names("layout", [layout], ["faceforensics", *READERS], "choose from")
+    check_names("split", [rule], RULES, "choose from")
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    return write_index(READERS[layout](root, rule), root, out)

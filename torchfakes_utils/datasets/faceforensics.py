@@ -14,25 +14,16 @@ put into 033). The DeepFakeDetection part (actors; "DFD") adds the scene: `01__w
 """
 
 import logging
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from torchfakes_utils.datasets.splits import (
-    ACTOR_METHODS,
-    RULES,
-    SPLITS,
-    Splits,
-    assign_splits,
-    assign_strictly,
-    read_films,
-    read_splits,
-)
+from torchfakes_utils.datasets import splits
+from torchfakes_utils.datasets.splits import ACTOR_METHODS, assign_splits, check_names, read_splits
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.tables import CLIPS_FILE, INDEX_COLUMNS, write_table
+from torchfakes_utils.io.tables import INDEX_COLUMNS, write_index
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +33,13 @@ COMPRESSIONS = ("raw", "c23", "c40")
 # The masks of FaceShifter were never published.
 UNMASKED_METHODS = ("FaceShifter",)
 
-_NUMBER = r"[0-9]+"
-_REAL_NAMES = {
-    "youtube": re.compile(rf"(?P<target>{_NUMBER})"),
-    "actors": re.compile(rf"(?P<target>{_NUMBER})__.+"),
+# Target, source and scene, as far as a name has them; of the other methods, as `_FAKE_NAME`.
+_FAKE_NAME = re.compile("([0-9]+)_([0-9]+)()")
+_NAMES = {
+    "youtube": re.compile("([0-9]+)()()"),
+    "actors": re.compile("([0-9]+)__.+()()"),
+    "DeepFakeDetection": re.compile("([0-9]+)_([0-9]+)(__.+)__[^_]+"),
 }
-_FAKE_NAME = re.compile(rf"(?P<target>{_NUMBER})_(?P<source>{_NUMBER})")
-_ACTOR_FAKE_NAME = re.compile(rf"(?P<target>{_NUMBER})_(?P<source>{_NUMBER})(?P<scene>__.+)__[^_]+")
 
 _LAYOUT = (
     "FaceForensics++ keeps its videos in original_sequences/youtube/<compression>/videos/*.mp4 and "
@@ -75,7 +66,7 @@ def index(
     """
     root = Path(root)
     chosen = [*REAL_METHODS, *FAKE_METHODS] if methods is None else with_reals(methods)
-    _check_names("compression", compressions, COMPRESSIONS)
+    check_names("compression", compressions or (), COMPRESSIONS)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder. {_LAYOUT}")
     rows, unnamed = [], []
@@ -101,7 +92,7 @@ def with_reals(methods: Sequence[str]) -> list[str]:
     Raises:
         InputError: a method is unknown.
     """
-    _check_names("method", methods, FAKE_METHODS + REAL_METHODS)
+    check_names("method", methods, FAKE_METHODS + REAL_METHODS)
     reals = ["actors" if method in ACTOR_METHODS else "youtube" for method in methods]
     return list(dict.fromkeys([*reals, *methods]))  # each once, in this order
 
@@ -113,34 +104,21 @@ def write_clips(
     compressions: Sequence[str] | None = None,
     rule: str = "official",
 ) -> Path:
-    """Index a folder, assign the splits of its `splits/` folder, and write `clips.csv`.
-
-    Args:
-        root: the data set's folder.
-        out: the table to write, by default `root/clips.csv`; its paths are relative to its own folder.
-        methods: see `index`.
-        compressions: see `index`.
-        rule: "official" or "strict"; see `splits`.
-
-    Returns:
-        The path of the table.
+    """Index a folder, assign the splits of its `splits/` folder, and write `clips.csv`; see `clips.index_clips`.
 
     Raises:
         InputError: as `index`, `splits.read_splits` and `splits.read_films` do, or where the table cannot be written.
     """
-    _check_names("split", [rule], RULES, "choose from")
+    check_names("split", [rule], splits.RULES, "choose from")
     root = Path(root)
     clips = index(root, methods, compressions)
-    splits: Splits = {split: [] for split in SPLITS}
-    films: dict[str, str] = {}
-    if not set(clips["method"]) <= set(ACTOR_METHODS):  # else there is nothing that an official split would apply to
-        splits = read_splits(root / "splits")
-        films = read_films(root) if rule == "strict" else {}
-    clips = assign_strictly(clips, splits, films) if rule == "strict" else assign_splits(clips, splits)
-    out = Path(out) if out else root / CLIPS_FILE
-    if out.parent.resolve() != root.resolve():
-        clips["path"] = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
-    return write_table(clips, out, INDEX_COLUMNS)
+    # Of actors alone there is nothing that an official split would apply to.
+    official = {} if set(clips["method"]) <= set(ACTOR_METHODS) else read_splits(root / "splits")
+    if rule == "official":
+        clips = assign_splits(clips, official)
+    else:
+        clips = splits.assign_strictly(clips, official, splits.read_films(root) if official else {})
+    return write_index(clips, root, out)
 
 
 def mask_path(clip: Mapping[str, object]) -> str | None:
@@ -158,36 +136,19 @@ def mask_path(clip: Mapping[str, object]) -> str | None:
     return str(PurePosixPath(_folder(str(clip["method"])), "masks", "videos", f"{clip['clip_id']}.mp4"))
 
 
-def _check_names(
-    kind: str, given: Sequence[str] | None, known: Sequence[str], which: str = "FaceForensics++ has"
-) -> None:
-    for name in given or ():
-        if name not in known:
-            raise InputError(f"unknown {kind} {name!r}; {which} {', '.join(known)}")
-
-
 def _folder(method: str) -> PurePosixPath:
     return PurePosixPath("original_sequences" if method in REAL_METHODS else "manipulated_sequences", method)
 
 
-def _row(path: Path, method: str, compression: str) -> dict[str, object] | None:
-    """The row of one video, or None where its name is not one of the data set's."""
-    real = method in REAL_METHODS
-    pattern = _REAL_NAMES[method] if real else _ACTOR_FAKE_NAME if method in ACTOR_METHODS else _FAKE_NAME
-    match = pattern.fullmatch(path.stem)
+def _row(path: Path, method: str, compression: str) -> tuple[object, ...] | None:
+    """The `INDEX_COLUMNS` of one video, or None where its name is not one of the data set's."""
+    match = _NAMES.get(method, _FAKE_NAME).fullmatch(path.stem)
     if match is None:
         return None
-    return {
-        "clip_id": path.stem,
-        "path": path.as_posix(),
-        "label": int(not real),
-        "method": method,
-        "compression": compression,
-        "target_id": match["target"],
-        "source_id": "" if real else match["source"],
-        "split": "",
-        "original_id": "" if real else match["target"] + (match.groupdict().get("scene") or ""),
-    }
+    target, source, scene = match.groups()
+    fake = method not in REAL_METHODS
+    original = target + scene if fake else ""
+    return path.stem, path.as_posix(), int(fake), method, compression, target, source, "", original
 
 
 def _nothing_found(root: Path, methods: Sequence[str] | None, compressions: Sequence[str] | None) -> str:
@@ -196,6 +157,6 @@ def _nothing_found(root: Path, methods: Sequence[str] | None, compressions: Sequ
         inside = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
     except OSError as error:
         inside = [f"nothing that can be read ({error.strerror})"]
-    shown = ", ".join(inside[:5]) + (" …" if len(inside) > 5 else "") if inside else "nothing"
+    shown = ", ".join(inside[:5]) + " …" * (len(inside) > 5) or "nothing"
     only = f" for {', '.join(asked)}" if asked else ""
     return f"{root}: no videos found{only}; the folder holds {shown}. {_LAYOUT}"

@@ -11,23 +11,20 @@ Neither says how its videos are compressed, so that column holds "unknown". Noth
 
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from torchfakes_utils.datasets.splits import RULES, SPLITS, components, deal
+from torchfakes_utils.datasets.splits import SPLITS, by_people, components, deal, people, with_splits
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.tables import CLIPS_FILE, INDEX_COLUMNS, write_table
+from torchfakes_utils.io.tables import CLIP_KEY, INDEX_COLUMNS, write_index
 
 logger = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
 
-_TESTING = "List_of_testing_videos.txt"
-_REQUIRED = ("path", "label")
 _NAMED = 3  # bad rows that are named, of many
 
 
@@ -41,37 +38,9 @@ def recognise(root: Path | str) -> str:
     return "faceforensics"
 
 
-def write_clips(root: Path | str, out: Path | str | None = None, layout: str = "auto", rule: str = "official") -> Path:
-    """Index a folder of Celeb-DF v2 or DFDC and write `clips.csv`.
-
-    Args:
-        root: the data set's folder.
-        out: the table to write, by default `root/clips.csv`; its paths are relative to its own folder.
-        layout: "celeb-df", "dfdc" or "auto".
-        rule: "official" or "strict"; see `celeb_df` and `dfdc`.
-
-    Raises:
-        InputError: no such layout or rule, nothing found, or the table cannot be written.
-    """
-    root = Path(root)
-    layout = recognise(root) if layout == "auto" else layout
-    if layout not in READERS:
-        raise InputError(f"unknown layout {layout!r}; choose from faceforensics, {', '.join(READERS)}")
-    if rule not in RULES:
-        raise InputError(f"unknown split {rule!r}; choose from {', '.join(RULES)}")
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder")
-    return _write(READERS[layout](root, rule), root, Path(out) if out else root / CLIPS_FILE)
-
-
 def write_from_csv(csv: Path | str, out: Path | str) -> Path:
-    """Turn a table of one's own into `clips.csv`; see `from_csv`.
-
-    Args:
-        csv: the table; its paths are relative to its folder.
-        out: the table to write; its paths are relative to its own folder.
-    """
-    return _write(from_csv(csv), Path(csv).parent, Path(out))
+    """Turn a table of one's own into `clips.csv`, see `from_csv`; in both, paths are relative to the table's folder."""
+    return write_index(from_csv(csv), Path(csv).parent, out)
 
 
 def from_csv(csv: Path | str) -> pd.DataFrame:
@@ -100,7 +69,7 @@ def from_csv(csv: Path | str) -> pd.DataFrame:
         given = pd.read_csv(csv, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{csv}: not a table in CSV format ({str(error).strip().splitlines()[0]})") from error
-    if missing := [name for name in _REQUIRED if name not in given.columns]:
+    if missing := [name for name in ("path", "label") if name not in given.columns]:
         raise InputError(f"{csv}: lacks the column {' and '.join(missing)}; it needs path and label (1 fake, 0 real)")
     if given.empty:
         raise InputError(f"{csv}: holds no rows")
@@ -110,7 +79,7 @@ def from_csv(csv: Path | str) -> pd.DataFrame:
     if "split" in given:
         _refuse(csv, ~given["split"].isin([*SPLITS, ""]), f"split is none of {', '.join(SPLITS)}")
     clips = _completed(given)
-    _refuse(csv, clips.duplicated(["method", "compression", "clip_id"]), "method, compression and clip_id are taken")
+    _refuse(csv, clips.duplicated(CLIP_KEY), "method, compression and clip_id are taken")
     if absent := [path for path in clips["path"] if not (csv.parent / path).is_file()]:
         logger.warning("%s: %d of %d videos are not there, such as %s", csv, len(absent), len(clips), absent[0])
     return clips if "split" in given else clips.assign(split=_grouped(clips))
@@ -141,8 +110,9 @@ def celeb_df(root: Path, rule: str = "official") -> pd.DataFrame:
             rows.append((path.stem, relative, int(fake), folder, UNKNOWN, person, source, "", original))
     clips = _table(rows, root, "Celeb-DF v2 keeps its videos in Celeb-real, YouTube-real and Celeb-synthesis")
     if rule == "strict":
-        return _left_out(clips.assign(split=_by_people(clips)))
-    test = clips["path"].isin(_testing_videos(root / _TESTING))
+        sides = by_people(clips, deal(people(clips)))
+        return with_splits(clips, sides, "they show two people of different sides")
+    test = clips["path"].isin(_testing_videos(root / "List_of_testing_videos.txt"))
     film = clips["original_id"].where(clips["label"] == 1, clips["clip_id"])
     rest = film.map({name: "val" if side == "val" else "train" for name, side in deal(sorted(set(film))).items()})
     return clips.assign(split=rest.mask(test, "test"))
@@ -176,12 +146,6 @@ def dfdc(root: Path, rule: str = "official") -> pd.DataFrame:
 READERS: dict[str, Callable[[Path, str], pd.DataFrame]] = {"celeb-df": celeb_df, "dfdc": dfdc}
 
 
-def _write(clips: pd.DataFrame, root: Path, out: Path) -> Path:
-    if out.parent.resolve() != root.resolve():
-        clips["path"] = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
-    return write_table(clips, out, INDEX_COLUMNS)
-
-
 def _table(rows: Sequence[tuple[object, ...]], root: Path, layout: str) -> pd.DataFrame:
     if not rows:
         raise InputError(f"{root}: no videos found. {layout}")
@@ -202,12 +166,8 @@ def _completed(given: pd.DataFrame) -> pd.DataFrame:
     """The optional columns, filled in where they are absent or empty."""
     stems = given["path"].map(lambda path: Path(path).stem)
     clips = given.assign(label=given["label"].astype(int)).reindex(columns=INDEX_COLUMNS, fill_value="")
-    defaults = {
-        "clip_id": stems,
-        "method": given["label"].map({"0": "real", "1": "fake"}),
-        "compression": pd.Series(UNKNOWN, index=given.index),
-    }
-    for name, default in defaults.items():
+    methods = given["label"].map({"0": "real", "1": "fake"})
+    for name, default in {"clip_id": stems, "method": methods, "compression": UNKNOWN}.items():
         clips[name] = clips[name].where(clips[name] != "", default)
     film = clips["original_id"].where(clips["original_id"] != "", clips["clip_id"])
     clips["target_id"] = clips["target_id"].where(clips["target_id"] != "", film)
@@ -217,27 +177,13 @@ def _completed(given: pd.DataFrame) -> pd.DataFrame:
 def _grouped(clips: pd.DataFrame) -> pd.Series:
     """A split by which people who forge each other, and clips of one film, stay together."""
     person = "person " + clips["target_id"]
-    links = list(zip(person, person, strict=True))
-    pairs = clips["source_id"] != ""
-    links += list(zip(person[pairs], "person " + clips.loc[pairs, "source_id"], strict=True))
+    other = ("person " + clips["source_id"]).where(clips["source_id"] != "", person)
+    links = list(zip(person, other, strict=True))
     film = clips["original_id"].where(clips["label"] == 1, clips["clip_id"])
     links += [(one, f"film {name}") for one, name in zip(person, film, strict=True) if name]
     groups = components(links)
     sides = deal([group[0] for group in groups])
     return person.map({name: sides[group[0]] for group in groups for name in group})
-
-
-def _by_people(clips: pd.DataFrame) -> pd.Series:
-    sides = deal(sorted((set(clips["target_id"]) | set(clips["source_id"])) - {""}))
-    target = clips["target_id"].map(sides)
-    source = clips["source_id"].map(sides).where(clips["source_id"] != "", target)
-    return target.where(target == source, "")
-
-
-def _left_out(clips: pd.DataFrame) -> pd.DataFrame:
-    if without := int((clips["split"] == "").sum()):
-        logger.warning("%d of %d clips are in no split: they show two people of different sides", without, len(clips))
-    return clips
 
 
 def _testing_videos(path: Path) -> set[str]:

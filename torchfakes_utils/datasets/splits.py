@@ -8,11 +8,13 @@ The DeepFakeDetection part ("DFD": actors, filmed on purpose) has no official sp
 test on something unseen; strictly it is split by actor, and what shows two actors of different sides is left out.
 """
 
-import json
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, TypeVar
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -27,11 +29,16 @@ RULES = ("official", "strict")
 # them for: a test of how a detector does on what it was not trained on.
 ACTOR_METHODS = ("actors", "DeepFakeDetection")
 
-Splits = dict[str, list[tuple[str, str]]]
-Films = dict[str, str]
+Splits = dict[str, list[tuple[str, str]]]  # pairs of ids, by split
+Films = dict[str, str]  # YouTube video, by id
 
+# As they are published: lists of pairs of ids; and by id the video's address, a blank and which cut from it this is.
+_Id = Annotated[str, msgspec.Meta(min_length=1)]
+_Film = Annotated[str, msgspec.Meta(pattern=r"\S")]
+_SPLITS_FORM = 'a list of pairs of ids is expected, such as [["000", "003"]], as in dataset/splits'
+_FILMS_FORM = 'ids and videos are expected, such as {"000": "--b1Ua-kWJE 0"}, as in dataset/'
 _SOURCE = "https://github.com/ondyari/FaceForensics"
-_SPLITS_SOURCE = f"dataset/splits at {_SOURCE}"
+Form = TypeVar("Form")
 
 # Draws over which the splits by chance in `compare` are averaged.
 _DRAWS = 20
@@ -43,11 +50,11 @@ def read_splits(folder: Path | str) -> Splits:
     """Read `train.json`, `val.json` and `test.json` in the form in which they are published: lists of pairs of ids.
 
     Raises:
-        InputError: a file is absent or of another form, or an id is in two splits (the same person would be seen
-            in training and in the test).
+        InputError: a file is absent or of another form, or an id is in two splits.
     """
     folder = Path(folder)
-    splits = {split: _read_pairs(folder / f"{split}.json") for split in SPLITS}
+    kind = list[tuple[_Id, _Id]]
+    splits: Splits = {split: _read(folder / f"{split}.json", kind, _SPLITS_FORM) for split in SPLITS}
     _split_by_id(splits, str(folder))
     return splits
 
@@ -67,17 +74,30 @@ def read_films(root: Path | str) -> Films:
         raise InputError(
             f"{places[0]}: no such file, and the strict split needs it; `./data_download.sh splits {root}` gets it"
         )
+    return {name: film.split()[0] for name, film in _read(path, dict[str, _Film], _FILMS_FORM).items()}
+
+
+def _read(path: Path, kind: type[Form], form: str) -> Form:
+    """What a JSON file of the authors holds, if it is of that kind."""
     try:
-        films = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); the official file is dataset/ at {_SOURCE}") from error
-    if not isinstance(films, dict) or not all(isinstance(film, str) and film.split() for film in films.values()):
-        raise InputError(f'{path}: ids and videos are expected, such as {{"000": "--b1Ua-kWJE 0"}}, as at {_SOURCE}')
-    # After the video's address comes the number of the cut from it.
-    return {name: film.split()[0] for name, film in films.items()}
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({why}); {form} at {_SOURCE}") from error
 
 
-def assign_splits(clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, str]]]) -> pd.DataFrame:
+def check_names(kind: str, given: Sequence[str], known: Sequence[str], which: str = "FaceForensics++ has") -> None:
+    """Refuse what is not one of the names that are known.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    for name in given:
+        if name not in known:
+            raise InputError(f"unknown {kind} {name!r}; {which} {', '.join(known)}")
+
+
+def assign_splits(clips: pd.DataFrame, splits: Splits) -> pd.DataFrame:
     """The official split: a fake shows two people, and both have to be on one side.
 
     Splitting by the target alone would put the source of most test fakes into the training set.
@@ -93,15 +113,11 @@ def assign_splits(clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, 
     Raises:
         InputError: an id is in two splits.
     """
-    split_of = _split_by_id(splits, "splits")
-    actors = clips["method"].isin(ACTOR_METHODS)
-    assigned = _by_people(clips, split_of).mask(actors, "test")
-    return _said(clips.assign(split=assigned))
+    assigned = by_people(clips, _split_by_id(splits, "splits"))
+    return with_splits(clips, assigned.mask(clips["method"].isin(ACTOR_METHODS), "test"))
 
 
-def assign_strictly(
-    clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, str]]], films: Mapping[str, str]
-) -> pd.DataFrame:
+def assign_strictly(clips: pd.DataFrame, splits: Splits, films: Films) -> pd.DataFrame:
     """The strict split: no target, source or YouTube video is on two sides.
 
     Ids are joined by the published pairs, by the fakes in the table and by shared videos into groups. A group whose
@@ -133,15 +149,36 @@ def assign_strictly(
         sides = {official[name] for name in group if name in official}
         split_of |= dict.fromkeys(group, next((split for split in SPLITS if split in sides), ""))
     # Of people who are in no pair and no film nothing is known but the official split.
-    assigned = _by_people(clips, official | split_of)
-    by_actor = _by_people(clips, {name: _actor_split(name) for name in _people(clips[actors])})
-    return _said(clips.assign(split=assigned.mask(actors, by_actor)))
+    assigned = by_people(clips, official | split_of)
+    # By an actor's number: the same whichever part of DFD has been downloaded.
+    actor_splits = {name: {5: "val", 6: "test"}.get(int(name) % 7, "train") for name in people(clips[actors])}
+    return with_splits(clips, assigned.mask(actors, by_people(clips, actor_splits)))
+
+
+def people(clips: pd.DataFrame) -> list[str]:
+    """Whoever is seen in clips, or lends a face or an expression to a fake; each once, sorted."""
+    return sorted({*clips["target_id"], *clips["source_id"]} - {""})
+
+
+def by_people(clips: pd.DataFrame, split_of: Mapping[str, str]) -> pd.Series:
+    """The split of a clip's people; "" where they are in none, or in two different ones."""
+    target = clips["target_id"].map(lambda name: split_of.get(name, "")).astype(str)
+    source = clips["source_id"].map(lambda name: split_of.get(name, "")).astype(str)
+    source = source.where(clips["source_id"] != "", target)  # a real clip shows one person only
+    return target.where(target == source, "")
+
+
+def with_splits(
+    clips: pd.DataFrame, splits: pd.Series, why: str = "an id unknown, or a pair across splits"
+) -> pd.DataFrame:
+    """The clips with `split` set; how many are in none is logged, with the reason."""
+    if without := int((splits == "").sum()):
+        logger.warning("%d of %d clips are in no split (%s)", without, len(clips), why)
+    return clips.assign(split=splits)
 
 
 def deal(names: Sequence[str]) -> dict[str, str]:
     """Deal names out to train, val and test, 72/14/14, by a digest of each name: the same for any set of names."""
-    import hashlib
-
     chance = {name: int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 16**8 for name in names}
     return {name: SPLITS[int(np.searchsorted(_SHARES, value, side="right"))] for name, value in chance.items()}
 
@@ -161,7 +198,7 @@ def components(links: Sequence[tuple[str, str]]) -> list[list[str]]:
     return list(groups.values())
 
 
-def leaks(clips: pd.DataFrame, films: Mapping[str, str] | None = None) -> pd.DataFrame:
+def leaks(clips: pd.DataFrame, films: Films | None = None) -> pd.DataFrame:
     """What the training set knows of the people in the other sets.
 
     Args:
@@ -192,9 +229,7 @@ def leaks(clips: pd.DataFrame, films: Mapping[str, str] | None = None) -> pd.Dat
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def compare(
-    clips: pd.DataFrame, splits: Mapping[str, Sequence[tuple[str, str]]], films: Mapping[str, str]
-) -> pd.DataFrame:
+def compare(clips: pd.DataFrame, splits: Splits, films: Films) -> pd.DataFrame:
     """What each way to split leaks: the `leaks` of the test set, a row a way.
 
     Two ways by chance, as one finds them in code (means of twenty draws): clips at random, and targets at random
@@ -218,32 +253,8 @@ def compare(
 
 def _dealt(cards: pd.Series, seed: int) -> dict[str, str]:
     order = np.random.default_rng(seed).permutation(sorted(set(cards)))
-    first, second = (round(share * len(order)) for share in _SHARES)
-    sides = [*["train"] * first, *["val"] * (second - first), *["test"] * (len(order) - second)]
-    return dict(zip(order, sides, strict=True))
-
-
-def _people(clips: pd.DataFrame) -> set[str]:
-    return (set(clips["target_id"]) | set(clips["source_id"])) - {""}
-
-
-def _by_people(clips: pd.DataFrame, split_of: Mapping[str, str]) -> pd.Series:
-    """The split of a clip's people; "" where they are in none, or in two different ones."""
-    target = clips["target_id"].map(lambda name: split_of.get(name, "")).astype(str)
-    source = clips["source_id"].map(lambda name: split_of.get(name, "")).astype(str)
-    source = source.where(clips["source_id"] != "", target)  # a real clip shows one person only
-    return target.where(target == source, "")
-
-
-def _actor_split(name: str) -> str:
-    """By an actor's number: the same whichever part of DFD has been downloaded."""
-    return {5: "val", 6: "test"}.get(int(name) % 7, "train")
-
-
-def _said(clips: pd.DataFrame) -> pd.DataFrame:
-    if without := int((clips["split"] == "").sum()):
-        logger.warning("%d of %d clips are in no split (an id unknown, or a pair across splits)", without, len(clips))
-    return clips
+    parts = np.split(order, [round(share * len(order)) for share in _SHARES])
+    return {name: split for split, part in zip(SPLITS, parts, strict=True) for name in part}
 
 
 def _named(clips: pd.DataFrame) -> pd.DataFrame:
@@ -253,7 +264,7 @@ def _named(clips: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"target": target, "source": (family + clips["source_id"]).where(clips["source_id"] != "", "")})
 
 
-def _films(people: set[str], films: Mapping[str, str]) -> set[str]:
+def _films(people: set[str], films: Films) -> set[str]:
     return {films[name] for name in people if name in films}
 
 
@@ -261,24 +272,7 @@ def _share(hits: Sequence[bool]) -> float:
     return float(np.mean(hits)) if len(hits) else float("nan")
 
 
-def _read_pairs(path: Path) -> list[tuple[str, str]]:
-    try:
-        pairs = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such split file; the official ones are in {_SPLITS_SOURCE}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); the official files are in {_SPLITS_SOURCE}") from error
-    if not isinstance(pairs, list):
-        raise InputError(f"{path}: a list of pairs of ids is expected, such as {_SPLITS_SOURCE}")
-    for pair in pairs:
-        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) and name for name in pair)):
-            raise InputError(f'{path}: {json.dumps(pair)} is not a pair of ids such as ["000", "003"]')
-    return [(first, second) for first, second in pairs]
-
-
-def _split_by_id(splits: Mapping[str, Sequence[tuple[str, str]]], where: str) -> dict[str, str]:
+def _split_by_id(splits: Splits, where: str) -> dict[str, str]:
     by_id: dict[str, str] = {}
     for split, pairs in splits.items():
         for name in (name for pair in pairs for name in pair):

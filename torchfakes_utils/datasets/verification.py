@@ -1,9 +1,10 @@
 """Is a download whole? Every video is opened, counted and given a checksum; `manifest.csv` keeps what was found."""
 
-import logging
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,8 @@ from torchfakes_utils.datasets.faceforensics import REAL_METHODS, UNMASKED_METHO
 from torchfakes_utils.datasets.official_script import PARTS
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import sha256_of
-from torchfakes_utils.io.tables import write_table
+from torchfakes_utils.io.tables import INDEX_COLUMNS, write_table
 from torchfakes_utils.io.video import probe
-
-logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]  # of the manifest
 
@@ -99,20 +98,17 @@ def verify(
     known = _known(root / MANIFEST)
     rows: list[Row] = []
     paths = [*clips["path"], *masks]
-    bar = tqdm(total=len(paths), unit="file", disable=None if progress else True)
-    with ThreadPoolExecutor(workers) as pool, bar:
-        for row in pool.map(lambda path: _manifest_row(root, path, known.get(path)), paths):
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda path: _manifest_row(root, path, known.get(path)), paths)
+        for row in tqdm(found, total=len(paths), unit="file", disable=None if progress else True):
             rows.append(row)
-            bar.update()
             if len(rows) % _KEPT_EVERY == 0:
                 _write(root, rows, known)
     damaged = [(row["path"], row["reason"]) for row in rows if row["reason"]]
     if delete_damaged:
         for path, _ in damaged:
             (root / path).unlink(missing_ok=True)
-        gone = {path for path, _ in damaged}
-        known = {path: row for path, row in known.items() if path not in gone}
-        rows = [row for row in rows if row["path"] not in gone]
+        rows = [row for row in rows if not row["reason"]]
     _write(root, rows, known)
     return Verification(len(paths), sum(row["bytes"] for row in rows), damaged, missing)
 
@@ -121,32 +117,27 @@ def _listed(root: Path, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
     """The videos that are there, and what is missing."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    asked = [name for name in wanted.methods or () if name not in REAL_METHODS]
     with_reals(wanted.methods or ())  # says so where a name is unknown
     try:
         clips = index(root, None, wanted.compressions)
-    except InputError as error:
+    except InputError:
         if not wanted.methods:
             raise
-        logger.debug("%s", error)
-        clips = pd.DataFrame(columns=["path", "method", "compression", "clip_id", "label"])
+        clips = pd.DataFrame(columns=INDEX_COLUMNS)
     if wanted.methods:
         clips = clips[clips["method"].isin(wanted.methods)]
-    parts = {(row.method, row.compression) for row in clips.itertuples()}
-    for compression in wanted.compressions or ():
-        parts |= {(method, compression) for method in wanted.methods or asked}
-    missing = []
-    for method, compression in sorted(parts):
-        there = int(((clips["method"] == method) & (clips["compression"] == compression)).sum())
-        expected = _expected(method, wanted)
-        if there < expected:
-            missing.append(f"{method} {compression}: {there} of {expected} videos")
-    masked = {method for method, _ in parts} - {*REAL_METHODS, *UNMASKED_METHODS}
-    for method in sorted(masked) if wanted.masks else ():
-        there = len(list(root.glob(f"manipulated_sequences/{method}/masks/videos/*.mp4")))
-        if there < _expected(method, wanted):
-            missing.append(f"{method} masks: {there} of {_expected(method, wanted)} videos")
-    return clips, missing
+    there = Counter(zip(clips["method"], clips["compression"], strict=True))
+    parts = sorted({*there, *product(wanted.methods or (), wanted.compressions or ())})
+    if wanted.masks:
+        masked = sorted({method for method, _ in parts} - {*REAL_METHODS, *UNMASKED_METHODS})
+        parts += [(method, "masks") for method in masked]
+        there.update((path.parts[-4], "masks") for path in root.glob("manipulated_sequences/*/masks/videos/*.mp4"))
+    expected = {method: _expected(method, wanted) for method, _ in parts}
+    return clips, [
+        f"{method} {kind}: {there[method, kind]} of {expected[method]} videos"
+        for method, kind in parts
+        if there[method, kind] < expected[method]
+    ]
 
 
 def _expected(method: str, wanted: Wanted) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.crops.table import load_faces_for, read_extraction
-from torchfakes_utils.datasets.mini.build import MINI_FILE
+from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
 from torchfakes_utils.evaluation.other_runs import load_other_runs, over_seeds

@@ -25,7 +25,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
 from torchfakes_utils.evaluation.results import Measurement, PerturbationCurve, Robustness, StrengthMeasurement
 from torchfakes_utils.evaluation.scoring import Change, fingerprint, score
-from torchfakes_utils.io.records import write_record
+from torchfakes_utils.io.files import write_record
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, with_intervals

@@ -139,7 +139,7 @@ def _extract_clip(
 
 def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, list[np.ndarray]]:
     """Look for a clip's face; the frames come along, to be cut."""
-    frames_in_all, _ = length(path)
+    frames_in_all = length(path)
     wanted = spread(job.config.frames, frames_in_all).tolist()
     found, frames = map(list, zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True))
     indices, thumbnails, size = np.asarray(found), [thumbnail(frame) for frame in frames], frames[0].shape[:2]
@@ -156,7 +156,7 @@ def _cut(found: _Reference, frames: Sequence[np.ndarray], config: ExtractionConf
 
 def _cut_as_in(reference: _Reference, path: Path, job: Job, detector: FaceDetector) -> list[Crop] | None:
     """The crops of a fake where its original's face is; None where the two do not correspond."""
-    frames_in_all, _ = length(path)
+    frames_in_all = length(path)
     shortest, longest = (limit * reference.length for limit in _LENGTHS)
     wanted = [int(index) for index in reference.indices if index < frames_in_all]
     if not (shortest <= frames_in_all <= longest and len(reference.track) and wanted):

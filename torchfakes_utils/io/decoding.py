@@ -4,6 +4,7 @@ Between two key frames there is no shorter way to a frame than through all those
 frame is built on is left out, and where nothing is regular, frames are counted from the start.
 """
 
+import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,9 +33,8 @@ def name_of(source: Source) -> str:
 
 def undecodable(path: Source) -> InputError:
     """What is raised where not one frame decodes."""
-    return InputError(
-        f"{name_of(path)}: no frame of this video can be decoded; it may be truncated: download or copy it again"
-    )
+    why = "no frame of this video can be decoded; it may be truncated: download or copy it again"
+    return InputError(f"{name_of(path)}: {why}")
 
 
 def open_video(path: Source) -> av.container.InputContainer:
@@ -53,10 +53,8 @@ def open_video(path: Source) -> av.container.InputContainer:
     try:
         container = av.open(target, mode="r", metadata_errors="replace", options=_OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:  # a ValueError: a name with a null byte
-        why = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{name}: not a video that can be read ({why}); is it truncated, or another kind of file?"
-        ) from error
+        why = f"not a video that can be read ({getattr(error, 'strerror', None) or error})"
+        raise InputError(f"{name}: {why}; is it truncated, or another kind of file?") from error
     if not container.streams.video:
         container.close()
         raise InputError(f"{name}: holds no video stream; is it sound only, or a recording that never began?")
@@ -72,15 +70,8 @@ def open_video(path: Source) -> av.container.InputContainer:
 
 def packets_of(container: av.container.InputContainer, stream: av.VideoStream) -> "Iterator[av.Packet[av.VideoStream]]":
     """The compressed packets of a stream, as far as they can be read."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:  # the file ends within a packet
-            return
-        if packet is None:
-            return
-        yield packet
+    with contextlib.suppress(av.FFmpegError):  # the file ends within a packet
+        yield from container.demux(stream)
 
 
 def _prepare(stream: av.VideoStream, kind: str, threads: int) -> None:
@@ -123,12 +114,10 @@ def decode_wanted(
         yield from ((index, frame, True) for index, frame in decode(path, threads=threads))
         return
     left = list(reversed(wanted))
-    try:
+    with contextlib.suppress(IrregularError):  # whatever is left is found by counting
         for index, frame in decode_few(path, wanted, threads):
             left.pop()
             yield index, frame, True
-    except IrregularError:
-        pass  # whatever is left is found by counting
     if not left:
         return
     for index, frame in decode(path, "SLICE" if threads == 1 else "AUTO", threads=threads):

@@ -4,14 +4,13 @@ By hand, on urllib: pooch asks three times for what answers 404, waits as long a
 its content (not only its digest) can be checked, begins anew where half has come, and leaves the wording to requests.
 """
 
-import contextlib
 import http.client
 import logging
 import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -82,7 +81,7 @@ def download(
     Args:
         url: http, https or file; proxies are those of the environment.
         path: the file; its folder is made.
-        patience: how long to wait, and how often to ask.
+        patience: of the server.
         sha256: what it has to be, in lower-case hexadecimal digits. A wrong one is tried again: it may be a page that a
             proxy has put in its place.
         check: gets the file before it is in its place, and raises where it is of no use.
@@ -99,23 +98,19 @@ def download(
             for left in reversed(range(patience.tries)):
                 try:
                     transfer.go_on()
-                    _check_sum(url, temporary, sha256)
-                    break
-                except (UnavailableError, WrongChecksumError) as error:
-                    if not left or (isinstance(error, UnavailableError) and error.final):
+                    if sha256 is None or sha256_of(temporary) == sha256:
+                        break
+                    if not left:
+                        raise WrongChecksumError(f"{url}: has not the checksum it should have; tell us")
+                    transfer.tag = None  # nothing of it is worth keeping
+                except UnavailableError as error:
+                    if not left or error.final:
                         raise
-                    if isinstance(error, WrongChecksumError):
-                        transfer.tag = None  # nothing of it is worth keeping
                 logger.warning("%s: no luck, once more in %g s", url, pause)
                 time.sleep(pause)
                 pause *= 2
         if check is not None:
             check(temporary)
-
-
-def _check_sum(url: str, path: Path, sha256: str | None) -> None:
-    if sha256 is not None and sha256_of(path) != sha256:
-        raise WrongChecksumError(f"{url}: has not the checksum it should have; tell us")
 
 
 @dataclass
@@ -135,16 +130,16 @@ class _Transfer:
         headers = {"User-Agent": "torchfakes"}
         if self.tag and self.file.tell():
             headers |= {"Range": f"bytes={self.file.tell()}-", "If-Range": self.tag}
-        with self._in_words():
-            response = urllib.request.urlopen(urllib.request.Request(self.url, headers=headers), timeout=self.timeout)
-        with response:
+        request = self._call(urllib.request.Request, self.url, None, headers)
+        with self._call(urllib.request.urlopen, request, None, self.timeout) as response:
             received = self._begin(response)
             length = received + int(response.headers.get("Content-Length") or 0)
             hidden = None if self.title else True  # None: only where there is no terminal
-            with tqdm(
+            bar = tqdm(
                 desc=self.title, total=length or None, initial=received, unit="B", unit_scale=True, disable=hidden
-            ) as bar:
-                while block := self._read(response):
+            )
+            with bar:
+                while block := self._call(response.read1, 1 << 18):
                     self.file.write(block)
                     received += len(block)
                     bar.update(len(block))
@@ -165,32 +160,22 @@ class _Transfer:
         self.file.truncate()
         return 0
 
-    def _read(self, response: Any) -> bytes:
-        with self._in_words():
-            block: bytes = response.read1(1 << 18)
-            return block
+    def _unavailable(self, reason: str) -> UnavailableError:
+        return UnavailableError(f"{self.url}: cannot be fetched ({reason}); is there a network?", reason)
 
-    def _unavailable(self, reason: str, final: bool = False) -> UnavailableError:
-        if final:
-            text = f"{self.url}: the server does not have it; is there a newer TorchFakes?"
-        else:
-            text = f"{self.url}: cannot be fetched ({reason}); is there a network?"
-        return UnavailableError(text, reason, final)
-
-    @contextlib.contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Only round what can fail for the network's sake: a full disk is an OSError, too."""
+    def _call(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """Call what can fail for the network's sake, and only that: a full disk is an OSError, too."""
         try:
-            yield
+            return function(*arguments)
         except urllib.error.HTTPError as error:
             reason = f"the server answered {error.code} {error.reason}".strip()
-            raise self._unavailable(reason, error.code in _FINAL) from error
+            if error.code not in _FINAL:
+                raise self._unavailable(reason) from error
+            text = f"{self.url}: the server does not have it; is there a newer TorchFakes?"
+            raise UnavailableError(text, reason, final=True) from error
         except (OSError, ValueError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)
-            timed_out = isinstance(error, TimeoutError) or isinstance(cause, TimeoutError)
-            reason = f"no answer for {self.timeout:g} s" if timed_out else _one_line(cause)
-            raise self._unavailable(reason) from error
-
-
-def _one_line(reason: object) -> str:
-    return " ".join((getattr(reason, "strerror", None) or str(reason) or type(reason).__name__).split())
+            if isinstance(cause, TimeoutError):
+                raise self._unavailable(f"no answer for {self.timeout:g} s") from error
+            reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+            raise self._unavailable(" ".join(reason.split())) from error

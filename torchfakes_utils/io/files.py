@@ -1,12 +1,14 @@
-"""Files that appear whole or not at all, and their digests."""
+"""Files that appear whole or not at all, records in JSON among them, and digests."""
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from torchfakes_utils.errors import InputError
 
@@ -29,9 +31,8 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=".torchfakes-"))
     except OSError as error:
-        raise InputError(
-            f"{path.parent}: cannot write there ({error.strerror}); choose another output folder"
-        ) from error
+        message = f"{path.parent}: cannot write there ({error.strerror}); choose another output folder"
+        raise InputError(message) from error
     temporary = folder / path.name
     try:
         with describe_errors(path):
@@ -55,9 +56,8 @@ def describe_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # raised by a library for reasons of its own, not by the file system
             raise
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
+        message = f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
+        raise InputError(message) from error
 
 
 def sha256_of(path: Path | str) -> str:
@@ -68,6 +68,53 @@ def sha256_of(path: Path | str) -> str:
     """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_record(path: Path | str, content: Any) -> Path:
+    """Write what JSON can hold, whole or not at all; return the path.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def read_record(path: Path | str, maker: str, version: int) -> dict[str, Any]:
+    """Read a JSON object whose `format` is the one that this program writes.
+
+    Args:
+        path: the file.
+        maker: the command that makes it, such as "torchfakes evaluate".
+        version: of the format.
+
+    Raises:
+        InputError: it cannot be read, is no such object, or is of another format.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run `{maker}` again") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: not what `{maker}` writes; run it again")
+    check_format(record, path, maker, version)
+    return record
+
+
+def check_format(record: Mapping[str, Any], path: Path, maker: str, version: int) -> None:
+    """Refuse a record that another version of this program made: nothing is migrated.
+
+    Raises:
+        InputError: its `format` is another, or it has none.
+    """
+    if (found := record.get("format")) != version:
+        named = "without one" if found is None else repr(found)
+        raise InputError(
+            f"{path}: `{maker}` of another torchfakes made it (format {named}; this one makes {version}); "
+            "run it again, or use the torchfakes that made it"
+        )
 
 
 def _umask() -> int:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import TEMPORARY, describe_errors
-from torchfakes_utils.io.records import check_format, write_record
+from torchfakes_utils.io.files import TEMPORARY, check_format, describe_errors, write_record
 
 # The stamp of a folder that is replaced as a whole.
 STAMP_FILE = "torchfakes.json"
@@ -71,7 +70,8 @@ def owned(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> di
     if not path.exists():
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: a file; choose another folder")
-        if folder.is_dir() and any(_visible(folder) - set(welcome)):
+        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+        if any(not name.startswith(".") and name not in welcome for name in names):
             raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
         return None
     try:
@@ -97,43 +97,37 @@ def claim(folder: Path | str, stamp: Stamp, overwrite: bool = False) -> None:
     folder = Path(folder)
     there = owned(folder, stamp)
     if there is not None:
+        changed = _changed(there, stamp)
         if not overwrite or "made_by" not in there:  # what does not even say whose it is, is not ours to begin anew
-            _refuse_others(folder, stamp, there)
+            check_format(there, folder / stamp.file, stamp.maker, stamp.version)
+            if changed:
+                named = ", ".join(stamp.said.get(name, difference) for name, difference in changed.items())
+                raise InputError(f"{folder}: holds {stamp.kind} with {named}; choose another folder, or {stamp.remedy}")
         sweep(folder)
-        if there.get("format") != stamp.version or _changed(there, stamp):
+        if there.get("format") != stamp.version or changed:
             for name in stamp.parts:
                 shutil.rmtree(folder / name, ignore_errors=True)
     write_record(folder / stamp.file, stamp.to_json())
 
 
-def _refuse_others(folder: Path, stamp: Stamp, there: dict[str, Any]) -> None:
-    check_format(there, folder / stamp.file, stamp.maker, stamp.version)
-    changed = _changed(there, stamp)
-    if changed:
-        named = ", ".join(stamp.said.get(name, f"{name} {was!r} (now {now!r})") for name, (was, now) in changed.items())
-        raise InputError(f"{folder}: holds {stamp.kind} with {named}; choose another folder, or {stamp.remedy}")
-
-
-def _changed(there: Mapping[str, Any], stamp: Stamp) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ: {name: (what was, what is)}. A choice that is new, and not made, is none."""
+def _changed(there: Mapping[str, Any], stamp: Stamp) -> dict[str, str]:
+    """The settings that differ, each with its difference in words. A choice that is new, and not made, is none."""
     asked = json.loads(json.dumps(dict(stamp.settings)))  # as it is read again: with lists for tuples
-    pairs = {name: (there.get(name), now) for name, now in asked.items() if name not in stamp.free}
     return {
-        name: (was, now)
-        for name, (was, now) in pairs.items()
-        if was != now and (name in there or now not in (None, False))
+        name: f"{name} {there.get(name)!r} (now {now!r})"
+        for name, now in asked.items()
+        if name not in stamp.free and there.get(name) != now and (name in there or now not in (None, False))
     }
 
 
 def sweep(folder: Path | str, below: bool = False) -> None:
-    """Remove what a killed run was writing into a folder; only who alone writes there may do so.
+    """Remove what a killed run was writing into a folder, if there is one; only who alone writes there may do so.
 
     Args:
-        folder: nothing happens where there is none.
+        folder: in which it lies.
         below: in the folders below it, too.
     """
-    folder = Path(folder)
-    for path in [*(folder.rglob if below else folder.glob)(".torchfakes-*")]:
+    for path in list(Path(folder).glob("**/.torchfakes-*" if below else ".torchfakes-*")):
         if re.fullmatch(TEMPORARY, path.name) and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
 
@@ -176,10 +170,9 @@ def replaced_folder(folder: Path | str, stamp: Stamp, welcome: Collection[str] =
 
 def _finish(place: Path, old: Path, stamp: Stamp) -> None:
     """Bring a replacement to its end, at whichever step it was interrupted."""
-    if not old.is_dir():
-        return
-    if not place.exists():
+    if old.is_dir() and not place.exists():
         old.rename(place)
+    if not old.is_dir():
         return
     stamped = old / stamp.file  # not there in a folder that nobody had used yet, but for what was welcome
     made = json.loads(stamped.read_text(encoding="utf-8"))["made"] if stamped.exists() else []
@@ -187,7 +180,3 @@ def _finish(place: Path, old: Path, stamp: Stamp) -> None:
         if path.name not in made and not (place / path.name).exists():
             path.rename(place / path.name)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _visible(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}

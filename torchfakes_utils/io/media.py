@@ -5,6 +5,7 @@ memory of whoever opens it. So sizes are looked at before anything is decoded, o
 tried, nothing is written, and every refusal is one line that says what to do.
 """
 
+import contextlib
 import glob
 import io
 import os
@@ -37,9 +38,9 @@ _PHOTO_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*"
 # By their first bytes: what people drop here by mistake.
 _NO_MEDIA = {
     b"PK\x03\x04": "an archive or an office document; unpack it and give the photos and videos in it",
-    b"\x1f\x8b": "an archive; unpack it and give the photos and videos in it",
-    b"7z\xbc\xaf": "an archive; unpack it and give the photos and videos in it",
-    b"Rar!": "an archive; unpack it and give the photos and videos in it",
+    **dict.fromkeys(
+        (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"), "an archive; unpack it and give the photos and videos in it"
+    ),
     b"%PDF": "a PDF; save the picture in it as a file of its own",
     b"#EXTM3U": "a playlist, not the video itself; save that as a file",
 }
@@ -85,27 +86,27 @@ def open_media(source: Source, frames: int = 16, limits: Limits | None = None) -
     Raises:
         InputError: it is absent, no photo and no video, damaged, or beyond the limits; in one line.
     """
-    limits = limits or Limits()
+    limits, name = limits or Limits(), name_of(source)
     head = _head(source, limits)
     for start, what in _NO_MEDIA.items():
         if head.startswith(start):
-            raise InputError(f"{name_of(source)}: {what}")
+            raise InputError(f"{name}: {what}")
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
-            return _photo(image, name_of(source), frames, limits)
+            return _photo(image, name, frames, limits)
     except UnidentifiedImageError as error:
         if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
-            raise InputError(f"{name_of(source)}: {_still_refused(head)}") from error
+            raise InputError(f"{name}: {_still_refused(head)}") from error
         if head.startswith(_PHOTO_STARTS):
-            raise _damaged(source, "its beginning is damaged") from error
+            raise _damaged(name, "its beginning is damaged") from error
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise _too_large(name_of(source), "far", limits) from error
-    except InputError:
-        raise
+        raise InputError(f"{name}: {_too_large('far', limits)}") from error
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
     except Exception as error:
         # What is raised on damage depends on where it is met: SyntaxError, struct.error, RuntimeError from a codec, …
-        why = " ".join(str(error).replace(name_of(source), "").split()) or type(error).__name__
-        raise _damaged(source, why[:120]) from error
+        why = " ".join(str(error).replace(name, "").split()) or type(error).__name__
+        raise _damaged(name, why[:120]) from error
     try:
         return _video(source, frames, limits)
     except InputError as error:
@@ -223,12 +224,10 @@ def _formats() -> tuple[str, ...]:
     """Of the formats that we want, those that this Pillow knows; HEIC comes with a package of its own."""
     Image.init()
     if "HEIF" not in Image.OPEN:
-        try:
+        with contextlib.suppress(ImportError):
             import pillow_heif
 
             pillow_heif.register_heif_opener()
-        except ImportError:
-            pass
     return tuple(name for name in _PHOTO_FORMATS if name in Image.OPEN)
 
 
@@ -241,26 +240,22 @@ def _still_refused(head: bytes) -> str:
     return "a HEIC photo; pip install pillow-heif reads it, or save it as JPEG"
 
 
-def _damaged(source: Source, why: str) -> InputError:
-    return InputError(f"{name_of(source)}: this photo cannot be read ({why}); it is cut off or damaged: copy it again")
+def _damaged(name: str, why: str) -> InputError:
+    return InputError(f"{name}: this photo cannot be read ({why}); it is cut off or damaged: copy it again")
 
 
-def _too_large(name: str, how: str, limits: Limits) -> InputError:
-    most = limits.pixels / 1e6
-    return InputError(f"{name}: {how} too large for a photo; {most:.0f} megapixels are the most: scale it down")
+def _too_large(how: str, limits: Limits) -> str:
+    return f"{how} too large for a photo; {limits.pixels / 1e6:.0f} megapixels are the most: scale it down"
 
 
 def _photo(image: Image.Image, name: str, frames: int, limits: Limits) -> Media:
     pixels = image.width * image.height
     if pixels > limits.pixels:
-        raise _too_large(name, f"{pixels / 1e6:.0f} megapixels,", limits)
-    try:
-        # A phone's MPO or a scanner's TIFF holds several pictures, too, but not a scene that moves.
-        if getattr(image, "is_animated", False) and image.format in _ANIMATED:
-            return _animation(image, name, frames, limits)
-        return Media(name, PHOTO, np.zeros(1, int), np.zeros(1), [to_rgb(image)])
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise InputError(_too_large(f"{pixels / 1e6:.0f} megapixels,", limits))
+    # A phone's MPO or a scanner's TIFF holds several pictures, too, but not a scene that moves.
+    if getattr(image, "is_animated", False) and image.format in _ANIMATED:
+        return _animation(image, name, frames, limits)
+    return Media(name, PHOTO, np.zeros(1, int), np.zeros(1), [to_rgb(image)])
 
 
 def _animation(image: Image.Image, name: str, frames: int, limits: Limits) -> Media:
@@ -280,10 +275,9 @@ def _animation(image: Image.Image, name: str, frames: int, limits: Limits) -> Me
 
 def _video(source: Source, frames: int, limits: Limits) -> Media:
     times = frame_times(source)
-    if limits.seconds is not None and times[-1] > limits.seconds:
-        raise InputError(
-            f"{name_of(source)}: {times[-1]:.0f} s long, and {limits.seconds:.0f} s are the most; cut out a part"
-        )
+    name, seconds = name_of(source), float(times[-1])
+    if limits.seconds is not None and seconds > limits.seconds:
+        raise InputError(f"{name}: {seconds:.0f} s long, and {limits.seconds:.0f} s are the most; cut out a part")
     info = probe(source)
     wanted, notes = _affordable(frames, len(times), info.width * info.height, limits)
     found, pictures = zip(*frames_at(source, wanted.tolist(), stand_in=True), strict=True)
@@ -291,7 +285,7 @@ def _video(source: Source, frames: int, limits: Limits) -> Media:
     if len(indices) < len(wanted):
         notes += (f"{len(wanted) - len(indices)} of {len(wanted)} frames do not decode",)
     shown = times[np.minimum(indices, len(times) - 1)]  # a packet may hold more frames than one
-    return Media(name_of(source), VIDEO, indices, shown, list(pictures), float(times[-1]), notes)
+    return Media(name, VIDEO, indices, shown, list(pictures), seconds, notes)
 
 
 def _affordable(frames: int, total: int, pixels: int, limits: Limits) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 `label` is 1 for fake and 0 for real. Paths in a table are relative to the folder that holds the table.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +22,7 @@ FACE_COLUMNS = [*CLIP_COLUMNS, "frame", "x1", "y1", "x2", "y2", "landmarks", "pr
 # What `faces` writes beside them: where the box comes from ("detected", "interpolated" in a gap, or "reused" from the
 # original), and how the crop is stored (edge in px, file format, quality or "lossless").
 EXTRACTED_COLUMNS = [*FACE_COLUMNS, "found", "crop_size", "crop_format", "crop_quality"]
-SCORE_COLUMNS = [
-    "clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake",
-]  # fmt: skip
+SCORE_COLUMNS = ["clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake"]
 # What scoring writes beside them: why a crop gets no answer ("" for those that do), and whose scores they are (the
 # first digits of the SHA-256 of the weights).
 SCORED_COLUMNS = [*SCORE_COLUMNS, "cannot_tell", "detector"]
@@ -60,11 +59,9 @@ def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values={"": ""})
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a table in CSV format ({str(error).strip().splitlines()[0]})") from error
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{path}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it the right table?"
-        )
+    if missing := [name for name in columns if name not in table.columns]:
+        plural = "s" * (len(missing) > 1)
+        raise InputError(f"{path}: lacks the column{plural} {', '.join(missing)}; is it the right table?")
     if "label" in table.columns and not table["label"].isin([0, 1]).all():
         wrong = table.loc[~table["label"].isin([0, 1]), "label"].iloc[0]
         raise InputError(f"{path}: label {wrong!r} found; labels are 1 for fake and 0 for real")
@@ -82,3 +79,21 @@ def write_table(table: pd.DataFrame, path: Path | str, columns: Sequence[str] | 
     with atomic_write(path) as temporary:
         (table if columns is None else table[list(columns)]).to_csv(temporary, index=False, lineterminator="\n")
     return Path(path)
+
+
+def write_index(clips: pd.DataFrame, root: Path, out: Path | str | None = None) -> Path:
+    """Write the `INDEX_COLUMNS` of a data set's clips, whose paths are relative to `root`; return the table's path.
+
+    Args:
+        clips: one row a video.
+        root: the data set's folder.
+        out: the table to write, by default `clips.csv` in `root`.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    out = Path(out) if out else root / CLIPS_FILE
+    if out.parent.resolve() != root.resolve():
+        paths = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
+        clips = clips.assign(path=paths)
+    return write_table(clips, out, INDEX_COLUMNS)

@@ -6,6 +6,7 @@ Frames are counted as they are displayed, from 0; times are in seconds from the 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -31,13 +32,11 @@ class VideoInfo:
 
     Attributes:
         frames: how many there are (as the file says, or counted where it does not say).
-        fps: frames a second; 25 where the file does not say.
         width: pixels, as displayed (after the rotation that phones record).
         height: pixels, as displayed.
     """
 
     frames: int
-    fps: float
     width: int
     height: int
 
@@ -48,12 +47,12 @@ def probe(path: Source) -> VideoInfo:
     Raises:
         InputError: the file is absent, is no video, or no frame of it decodes.
     """
-    total, fps = length(path)
+    total = length(path)
     _, first = next(decode(path), (0, None))
     if first is None:
         raise undecodable(path)
     height, width = to_rgb(first).shape[:2]
-    return VideoInfo(total, fps, width, height)
+    return VideoInfo(total, width, height)
 
 
 def spread(count: int, total: int) -> np.ndarray:
@@ -98,7 +97,7 @@ def read_frames(
         raise ValueError("give indices or count, not both")
     wanted = None if indices is None else sorted({int(index) for index in indices})
     if count is not None:
-        wanted = spread(count, length(path)[0]).tolist()
+        wanted = spread(count, length(path)).tolist()
     found, frames = zip(*frames_at(path, wanted, stand_in=count is not None), strict=True)
     return np.asarray(found), np.stack(frames)
 
@@ -109,7 +108,7 @@ def frames_at(
     """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
 
     Args:
-        path: the video file.
+        path: the video.
         wanted: increasing indices without repetition, counted from 0; None for all frames.
         threads: that decode; 0 for as many as there are cores, 1 where several videos are read at once.
         stand_in: give the last frame that decodes, where not one of the wanted ones does.
@@ -138,12 +137,7 @@ def frames_at(
 
 
 def write_video(
-    path: Path | str,
-    frames: Iterable[np.ndarray],
-    fps: float = 25,
-    crf: int = 23,
-    gray: bool = False,
-    preset: str = "medium",
+    path: Path | str, frames: Iterable[np.ndarray], fps: float = 25, crf: int = 23, preset: str = "medium"
 ) -> Path:
     """Encode frames as H.264 (yuv420p, the one variant that every browser plays) in an mp4 file, whole or not at all.
 
@@ -152,10 +146,10 @@ def write_video(
 
     Args:
         path: the file to write; its folder is made.
-        frames: (H, W, 3) uint8 RGB each, H and W even and the same for all; or (H, W) with `gray`. An iterator will do.
+        frames: (H, W, 3) uint8 RGB each, or (H, W) of grey (a mask: colour is left neutral); H and W even and the same
+            for all. An iterator will do.
         fps: frames a second.
         crf: x264's constant rate factor, 0 (lossless) to 51; FaceForensics++ calls 23 high quality and 40 low.
-        gray: frames are grey (a mask); colour is left neutral.
         preset: x264's trade of encoding time for file size, "ultrafast" to "veryslow".
 
     Returns:
@@ -180,18 +174,14 @@ def write_video(
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": str(crf), "preset": preset, "threads": "1"}
-        for array in _chain(first, frames):
-            if array.shape[:2] != (height, width):
+        for array in chain([first], frames):
+            if array.shape != first.shape:
                 raise ValueError(f"{path}: frames of different sizes, {first.shape} and {array.shape}")
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="gray" if gray else "rgb24")
+            kind = "gray" if array.ndim == 2 else "rgb24"
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format=kind)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return Path(path)
-
-
-def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    yield first
-    yield from rest
 
 
 def frame_times(path: Source) -> np.ndarray:
@@ -218,8 +208,8 @@ def frame_times(path: Source) -> np.ndarray:
     return np.asarray((ordered - ordered[0]) * base)
 
 
-def length(path: Source) -> tuple[int, float]:
-    """How many frames a video has, and how many a second; decodes nothing.
+def length(path: Source) -> int:
+    """How many frames a video has; decodes nothing.
 
     The number is the header's, or counted where the header does not say; a damaged file may hold fewer that decode.
 
@@ -228,8 +218,7 @@ def length(path: Source) -> tuple[int, float]:
     """
     with open_video(path) as container:
         stream = container.streams.video[0]
-        rate = stream.average_rate or stream.guessed_rate
         total = stream.frames or sum(bool(packet.size) for packet in packets_of(container, stream))
     if total < 1:
         raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
-    return total, float(rate) if rate else 25.0
+    return total

@@ -234,7 +234,7 @@ def test_the_frame_is_edited_in_place_of_the_target_only():
     fields = render.expression_fields(target.landmarks)
     frame = render.render(target, render.frame_map(shot.pose[0], *fields, shot.mouth[0], shot.brow[0]))
     for method, make in mini_fakes.MANIPULATIONS.items():
-        edited, mask = make(source, target, rng).apply(mini_fakes.Moment(frame, 0, shot, shot, fields))
+        edited, mask = make(source, target, rng)(mini_fakes.Moment(frame, 0, shot, shot, fields))
         outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) == 0
         assert (edited[outside] == frame[outside]).all(), method
         assert (edited != frame).any(), method

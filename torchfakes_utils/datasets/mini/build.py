@@ -7,23 +7,22 @@ forgeries have in common with the real families and what not.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+from tqdm.auto import tqdm
 
-from torchfakes_utils.datasets.mini.config import MiniConfig
+from torchfakes_utils.datasets.mini import fakes, render
+from torchfakes_utils.datasets.mini.config import MINI_FILE, MiniConfig
+from torchfakes_utils.datasets.splits import SPLITS
+from torchfakes_utils.io.files import write_record
 from torchfakes_utils.io.folders import Stamp, claim
-from torchfakes_utils.io.records import write_record
-
-if TYPE_CHECKING:
-    from torchfakes_utils.datasets.mini.render import Identity, Shot
-
-MINI_FILE = "mini.json"  # what was made, and who is in it
+from torchfakes_utils.io.video import write_video
 
 FPS = 25
 CRF = {"c23": 23, "c40": 40}
@@ -58,18 +57,18 @@ def plan(config: MiniConfig) -> list[Person]:
     ids = [f"{number:03d}" for number in rng.permutation(config.identities)]
     people = []
     for pair, split in enumerate(splits):
-        first, second = ids[2 * pair], ids[2 * pair + 1]
-        for side, (one, other) in enumerate([(first, second), (second, first)]):
+        for side in (0, 1):
+            number = 2 * pair + side
             person = Person(
-                id=one,
-                partner=other,
+                id=ids[number],
+                partner=ids[2 * pair + 1 - side],
                 split=split,
                 portrait=PAIR_PATTERN[pair % 4][side],
                 frames=round(FPS * config.seconds * rng.uniform(0.88, 1.12)),
-                blur=BLUR_PATTERN[(2 * pair + side) % 8],
+                blur=BLUR_PATTERN[number % 8],
                 # Both in the training split, of people who are otherwise sharp.
-                second_face=2 * pair + side == config.identities - 2,
-                leaves=2 * pair + side == config.identities - 4,
+                second_face=number == config.identities - 2,
+                leaves=number == config.identities - 4,
             )
             people.append(person)
     return sorted(people, key=lambda person: person.id)
@@ -77,10 +76,7 @@ def plan(config: MiniConfig) -> list[Person]:
 
 def splits(people: list[Person]) -> dict[str, list[list[str]]]:
     """The split files' contents in FF++'s official form: a list of pairs for each of train, val, test."""
-    return {
-        split: [[p.id, p.partner] for p in people if p.split == split and p.id < p.partner]
-        for split in ("train", "val", "test")
-    }
+    return {split: [[p.id, p.partner] for p in people if p.split == split and p.id < p.partner] for split in SPLITS}
 
 
 def build_mini(
@@ -102,11 +98,13 @@ def build_mini(
     """
     out, config = Path(out), config or MiniConfig()
     people = plan(config)
-    told = {"people": [asdict(person) for person in people]}
-    claim(out, Stamp("Mini-FF++", "torchfakes mini", VERSION, MINI_FILE, asdict(config), notes=told))
+    notes = {"people": [asdict(person) for person in people]}
+    claim(out, Stamp("Mini-FF++", "torchfakes mini", VERSION, MINI_FILE, asdict(config), notes=notes))
     missing = [person for person in people if not all((out / path).is_file() for path in clip_paths(person))]
-    for person in _progress(_film_all(out, config, missing, workers or os.cpu_count() or 1), len(missing), progress):
-        del person  # the bar counts; the files are the result
+    hidden = None if progress else True  # None: only where there is no terminal
+    with tqdm(total=len(missing), desc="Mini-FF++", unit="person", disable=hidden) as bar:
+        for _ in _film_all(out, config, missing, workers or os.cpu_count() or 1):
+            bar.update()
     for name, pairs in splits(people).items():
         write_record(out / "splits" / f"{name}.json", pairs)
     # As in FaceForensics++, from id to film and the cut from it; here nobody is filmed twice.
@@ -116,11 +114,9 @@ def build_mini(
 
 def clip_paths(person: Person) -> Iterator[str]:
     """Every file that a person's clip leads to, relative to the data set's folder: original, fakes and masks."""
-    from torchfakes_utils.datasets.mini.fakes import MANIPULATIONS
-
     for compression in CRF:
         yield f"original_sequences/youtube/{compression}/videos/{person.id}.mp4"
-    for method in MANIPULATIONS:
+    for method in fakes.MANIPULATIONS:
         for compression in CRF:
             yield f"manipulated_sequences/{method}/{compression}/videos/{person.id}_{person.partner}.mp4"
         yield f"manipulated_sequences/{method}/masks/videos/{person.id}_{person.partner}.mp4"
@@ -143,15 +139,11 @@ def _film_all(out: Path, config: MiniConfig, people: list[Person], workers: int)
 
 
 def _one_thread() -> None:
-    import cv2
-
     cv2.setNumThreads(1)  # one process a core already: threads beyond that only get in each other's way
 
 
 def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Person) -> str:
     """Film one person, forge the clip four times, write everything; return the person's id."""
-    from torchfakes_utils.datasets.mini import fakes, render
-
     target, shot = _cast(config, person)
     source, driver = _cast(config, partner, frames=person.frames)
     fields = render.expression_fields(target.landmarks)
@@ -163,15 +155,14 @@ def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Pers
         if bystander is not None:
             frame = render.blend(frame, *bystander)
         filmed.append(sensor.add(render.light_up(frame, shot.light[index]), shot.grain))
-    finish = _Finish(config, person, shot)
-    _write_clip(out, f"original_sequences/youtube/{{}}/videos/{person.id}.mp4", finish(filmed, "youtube"))
+    _write_clip(out / "original_sequences/youtube", f"{person.id}.mp4", _finish(config, person, shot, filmed, 24))
+    name = f"{person.id}_{person.partner}.mp4"
     for number, (method, make) in enumerate(fakes.MANIPULATIONS.items()):
         forge = make(source, target, _rng(config, person, 10 + number))
-        edited = [forge.apply(fakes.Moment(frame, index, shot, driver, fields)) for index, frame in enumerate(filmed)]
-        name = f"{person.id}_{person.partner}.mp4"
-        folder = f"manipulated_sequences/{method}"
-        _write_clip(out, f"{folder}/{{}}/videos/{name}", finish([frame for frame, _ in edited], method))
-        _write_mask(out / folder / "masks" / "videos" / name, [mask for _, mask in edited], config.size)
+        edited = [forge(fakes.Moment(frame, index, shot, driver, fields)) for index, frame in enumerate(filmed)]
+        folder = out / "manipulated_sequences" / method
+        _write_clip(folder, name, _finish(config, person, shot, [frame for frame, _ in edited], 25 + number))
+        _write_mask(folder / "masks/videos" / name, [mask for _, mask in edited], config.size)
     return person.id
 
 
@@ -180,20 +171,14 @@ def _rng(config: MiniConfig, person: Person, purpose: int) -> np.random.Generato
     return np.random.default_rng([config.seed, 1 + int(person.id), purpose])
 
 
-def _cast(config: MiniConfig, person: Person, frames: int | None = None) -> "tuple[Identity, Shot]":
-    from torchfakes_utils.datasets.mini import render
-
+def _cast(config: MiniConfig, person: Person, frames: int | None = None) -> tuple[render.Identity, render.Shot]:
     identity = render.make_identity(person.portrait, _rng(config, person, 0))
-    shot = render.make_shot(_rng(config, person, 1), frames or person.frames, person.blur, person.leaves)
+    shot = render.make_shot(_rng(config, person, 1), frames or person.frames, bool(person.blur), person.leaves)
     return identity, shot
 
 
 def _bystander(config: MiniConfig, person: Person) -> tuple[np.ndarray, np.ndarray]:
     """A second, smaller person at the edge of the picture, who stands still: image and alpha of a whole frame."""
-    import cv2
-
-    from torchfakes_utils.datasets.mini import render
-
     other = "hopper" if person.portrait == "astronaut" else "astronaut"
     identity = render.make_identity(other, _rng(config, person, 3))
     canon = render.CANON
@@ -202,57 +187,31 @@ def _bystander(config: MiniConfig, person: Person) -> tuple[np.ndarray, np.ndarr
     return image, cv2.warpAffine(identity.alpha, matrix, (canon, canon))
 
 
-class _Finish:
+def _finish(
+    config: MiniConfig, person: Person, shot: render.Shot, frames: list[np.ndarray], purpose: int
+) -> list[np.ndarray]:
     """What comes after the forger: the lens, the second camera's grain, the frame size. The same for real and fake."""
-
-    def __init__(self, config: MiniConfig, person: Person, shot: "Shot") -> None:
-        self._config, self._person, self._shot = config, person, shot
-
-    def __call__(self, frames: list[np.ndarray], method: str) -> list[np.ndarray]:
-        from torchfakes_utils.datasets.mini import render
-
-        purpose = 4 + ("youtube", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures").index(method)
-        sensor = render.Grain(_rng(self._config, self._person, 20 + purpose))
-        strength = 0.4 if self._person.blur else 0.45 * self._shot.grain
-        return [
-            self._resize(
-                sensor.add(render.blur_frame(frame, self._person.blur, self._shot.blur_amount[index]), strength)
-            )
-            for index, frame in enumerate(frames)
-        ]
-
-    def _resize(self, frame: np.ndarray) -> np.ndarray:
-        return _to_size(frame, self._config.size)
+    sensor = render.Grain(_rng(config, person, purpose))
+    strength = 0.4 if person.blur else 0.45 * shot.grain
+    blurred = map(render.blur_frame, frames, [person.blur] * len(frames), shot.blur_amount)
+    return [_to_size(sensor.add(frame, strength), config.size) for frame in blurred]
 
 
 def _to_size(frame: np.ndarray, size: int) -> np.ndarray:
-    import cv2
-
     if frame.shape[0] == size:
         return frame
-    shrink = size < frame.shape[0]
-    return cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+    how = cv2.INTER_AREA if size < frame.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(frame, (size, size), interpolation=how)
 
 
-def _write_clip(out: Path, pattern: str, frames: list[np.ndarray]) -> None:
-    from torchfakes_utils.io.video import write_video
-
+def _write_clip(folder: Path, name: str, frames: list[np.ndarray]) -> None:
     for compression, crf in CRF.items():
-        path = out / pattern.format(compression)
+        path = folder / compression / "videos" / name
         if not path.is_file():
             write_video(path, frames, fps=FPS, crf=crf, preset="superfast")
 
 
 def _write_mask(path: Path, masks: list[np.ndarray], size: int) -> None:
-    from torchfakes_utils.io.video import write_video
-
     if not path.is_file():
         frames = (_to_size((mask * 255).astype(np.uint8), size) for mask in masks)
-        write_video(path, frames, fps=FPS, crf=23, gray=True, preset="ultrafast")
-
-
-def _progress(items: Iterator[str], total: int, show: bool) -> Iterable[str]:
-    from tqdm.auto import tqdm
-
-    bar: Iterable[str] = tqdm(items, total=total, desc="Mini-FF++", unit="person", disable=None if show else True)
-    return bar
+        write_video(path, frames, fps=FPS, crf=23, preset="ultrafast")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torchfakes_utils.errors import InputError
 
+MINI_FILE = "mini.json"  # in the data set's folder: what was made, and who is in it
+
 
 @dataclass(frozen=True)
 class MiniConfig:
@@ -22,15 +24,10 @@ class MiniConfig:
     seconds: float = 2.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be made.
-
-        Raises:
-            InputError: a value out of its range.
-        """
-        if self.identities < 6 or self.identities % 2 or self.identities > 1000:
-            raise InputError(
-                f"{self.identities} identities: give an even number from 6 to 1000 (a pair a split at least)"
-            )
+        """Refuse what cannot be made."""
+        if self.identities not in range(6, 1001, 2):
+            message = "give an even number from 6 to 1000 (a pair a split at least)"
+            raise InputError(f"{self.identities} identities: {message}")
         if self.size < 96 or self.size % 2:
             raise InputError(f"frames of {self.size} px: give an even number from 96")
         if self.seconds < 0.4:

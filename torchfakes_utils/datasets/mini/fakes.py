@@ -7,7 +7,6 @@ they differ. All take the frame that the camera filmed and give the frame with i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -39,15 +38,19 @@ class Moment:
         layer: Layer,
         mouth: float,
         brow: float,
-        jitter: np.ndarray | None = None,
+        jitter: np.ndarray | float = 0,
         interpolation: int = cv2.INTER_LINEAR,
     ) -> Layer:
         """Move a layer with the target's head, with an expression of its own, in the light of the frame."""
-        pose = self.shot.pose[self.index] + (0 if jitter is None else jitter)
-        mapping = render.frame_map(pose, *self.fields, mouth, brow)
+        mapping = render.frame_map(self.shot.pose[self.index] + jitter, *self.fields, mouth, brow)
         image = render.resample(layer.image, mapping, interpolation, cv2.BORDER_REPLICATE)
         mask = render.resample(layer.mask, mapping)
         return Layer(render.light_up(image, self.shot.light[self.index]), mask)
+
+
+# The edited frame (CANON, CANON, 3) uint8, and the mask of the edit (CANON, CANON) float32.
+Edited = tuple[np.ndarray, np.ndarray]
+Forge = Callable[[Moment], Edited]
 
 
 def face_mask(landmarks: np.ndarray, part: str = "face", grow: float = 1.0) -> np.ndarray:
@@ -55,10 +58,9 @@ def face_mask(landmarks: np.ndarray, part: str = "face", grow: float = 1.0) -> n
     eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
     down, reach = mouth - eyes, np.linalg.norm(landmarks[1] - landmarks[0])
     angle = np.degrees(np.arctan2(down[1], down[0])) - 90
-    centre = eyes + 0.62 * down
     axes = (grow * 0.86 * reach, grow * 1.18 * np.linalg.norm(down))
     mask = np.zeros((CANON, CANON), np.float32)
-    middle, radii = (np.round(pair).astype(int).tolist() for pair in (centre, axes))
+    middle, radii = (np.round(pair).astype(int).tolist() for pair in (eyes + 0.62 * down, axes))
     cv2.ellipse(mask, middle, radii, angle, 0, 360, 1, -1)
     if part == "lower":
         offset = render.grid() - landmarks[2]
@@ -91,75 +93,65 @@ def borrow_face(source: Identity, target: Identity) -> np.ndarray:
     )
 
 
-class Deepfakes:
+def deepfakes(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:
     """A face decoded at low resolution: colour-matched, target's expression, feathered into the frame."""
+    mask = face_mask(target.landmarks, grow=0.98)
+    face = match_colour(borrow_face(source, target), target.image, mask)
+    edge = int(rng.integers(90, 120))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
+    small = cv2.resize(face, (edge, edge), interpolation=cv2.INTER_AREA)
+    layer = Layer(cv2.resize(small, (CANON, CANON), interpolation=cv2.INTER_CUBIC), feather(mask, 7))
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
-        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
-        mask = face_mask(target.landmarks, grow=0.98)
-        face = match_colour(borrow_face(source, target), target.image, mask)
-        edge = int(rng.integers(90, 120))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
-        small = cv2.resize(face, (edge, edge), interpolation=cv2.INTER_AREA)
-        self._layer = Layer(cv2.resize(small, (CANON, CANON), interpolation=cv2.INTER_CUBIC), feather(mask, 7))
-
-    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
-        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
-        filmed = moment.film(self._layer, moment.shot.mouth[moment.index], moment.shot.brow[moment.index])
+    def forge(moment: Moment) -> Edited:
+        filmed = moment.film(layer, moment.shot.mouth[moment.index], moment.shot.brow[moment.index])
         return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
 
+    return forge
 
-class FaceSwap:
+
+def face_swap(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:
     """A face laid on by its landmarks, trembling with them, joined by Poisson blending (Pérez et al., 2003)."""
+    face = borrow_face(source, target)
+    # A texture drawn without filtering looks crisper than a lens would show it.
+    crisp = cv2.addWeighted(face, 2.2, cv2.GaussianBlur(face, (0, 0), 1.2), -1.2, 0)
+    layer = Layer(crisp, face_mask(target.landmarks, grow=0.95))
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:
-        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
-        face = borrow_face(source, target)
-        # A texture drawn without filtering looks crisper than a lens would show it.
-        crisp = cv2.addWeighted(face, 2.2, cv2.GaussianBlur(face, (0, 0), 1.2), -1.2, 0)
-        self._layer = Layer(crisp, face_mask(target.landmarks, grow=0.95))
-        self._rng = rng
-
-    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
-        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
-        jitter = self._rng.normal(0, [1.0, 1.0, 0.6, 0.008])
+    def forge(moment: Moment) -> Edited:
+        jitter = rng.normal(0, [1.0, 1.0, 0.6, 0.008])
         mouth, brow = 0.4 * moment.shot.mouth[moment.index], 0.4 * moment.shot.brow[moment.index]
         # Nearest neighbour: the original rasterises its texture without filtering, which leaves jagged edges.
-        filmed = moment.film(self._layer, mouth, brow, jitter, cv2.INTER_NEAREST)
+        filmed = moment.film(layer, mouth, brow, jitter, cv2.INTER_NEAREST)
         mask = (filmed.mask > 0.5).astype(np.uint8)
         return poisson_blend(filmed.image, moment.frame, mask), mask.astype(np.float32)
 
+    return forge
 
-class Face2Face:
+
+def face2face(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:  # noqa: ARG001 - all four are made alike
     """The target's own face, re-rendered: too smooth, lit by an estimate, with the brows and mouth of the source."""
+    mask = face_mask(target.landmarks, grow=0.98)
+    smooth = cv2.bilateralFilter(target.image, 13, 60, 6)
+    # The original estimates the light by spherical harmonics and re-renders with it; the estimate is never exact.
+    light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.18, 0.28, 2)])
+    layer = Layer(render.light_up(smooth, light), feather(mask, 2))
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002 - all four are made alike
-        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
-        mask = face_mask(target.landmarks, grow=0.98)
-        smooth = cv2.bilateralFilter(target.image, 13, 60, 6)
-        # The original estimates the light by spherical harmonics and re-renders with it; the estimate is never exact.
-        light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.18, 0.28, 2)])
-        self._layer = Layer(render.light_up(smooth, light), feather(mask, 2))
-
-    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
-        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
+    def forge(moment: Moment) -> Edited:
         # 1.3: a transferred expression is exaggerated, because the two neutral faces are never quite aligned.
-        filmed = moment.film(
-            self._layer, 1.3 * moment.driver.mouth[moment.index], 1.3 * moment.driver.brow[moment.index]
-        )
+        mouth, brow = 1.3 * moment.driver.mouth[moment.index], 1.3 * moment.driver.brow[moment.index]
+        filmed = moment.film(layer, mouth, brow)
         return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
 
+    return forge
 
-class NeuralTextures:
+
+def neural_textures(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:  # noqa: ARG001 - all four are made alike
     """The lower face synthesised anew, coarsely and with a trace of its grid, with the mouth of the source."""
+    layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
 
-    def __init__(self, source: Identity, target: Identity, rng: np.random.Generator) -> None:  # noqa: ARG002 - all four are made alike
-        """Prepare the layer for a pair; `rng` draws what differs from clip to clip."""
-        self._layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
-
-    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
-        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
-        filmed = moment.film(self._layer, 1.2 * moment.driver.mouth[moment.index], moment.shot.brow[moment.index])
+    def forge(moment: Moment) -> Edited:
+        filmed = moment.film(layer, 1.2 * moment.driver.mouth[moment.index], moment.shot.brow[moment.index])
         return render.blend(moment.frame, resynthesise(filmed.image), filmed.mask), filmed.mask
+
+    return forge
 
 
 def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -172,14 +164,9 @@ def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np
         return render.blend(behind, front, feather(mask.astype(np.float32), 3))
     window = (slice(top - 2, top + high + 2), slice(left - 2, left + wide + 2))
     centre = ((wide + 4) // 2, (high + 4) // 2)
+    parts = [np.ascontiguousarray(picture[window]) for picture in (front, behind, mask * 255)]
     cloned = behind.copy()
-    cloned[window] = cv2.seamlessClone(
-        np.ascontiguousarray(front[window]),
-        np.ascontiguousarray(behind[window]),
-        np.ascontiguousarray(mask[window] * 255),
-        centre,
-        cv2.NORMAL_CLONE,
-    )
+    cloned[window] = cv2.seamlessClone(parts[0], parts[1], parts[2], centre, cv2.NORMAL_CLONE)
     # OpenCV solves for the whole window and so shifts colours beside the mask, too: those pixels stay the target's.
     return render.blend(behind, cloned, feather(mask.astype(np.float32), 1))
 
@@ -198,16 +185,10 @@ def resynthesise(image: np.ndarray, coarse: int = 4, grid: float = 5.0) -> np.nd
     return cv2.add(decoded, cv2.merge([checkerboard] * 3), dtype=cv2.CV_8U)
 
 
-class Manipulation(Protocol):
-    """A forger of one pair's frames."""
-
-    def apply(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
-        """Forge one frame: the edited frame (CANON, CANON, 3) uint8 and the mask of the edit (CANON, CANON) float32."""
-
-
-MANIPULATIONS: dict[str, Callable[[Identity, Identity, np.random.Generator], Manipulation]] = {
-    "Deepfakes": Deepfakes,
-    "Face2Face": Face2Face,
-    "FaceSwap": FaceSwap,
-    "NeuralTextures": NeuralTextures,
+# Each prepares the layer of a source and a target; what differs from clip to clip, the generator draws.
+MANIPULATIONS: dict[str, Callable[[Identity, Identity, np.random.Generator], Forge]] = {
+    "Deepfakes": deepfakes,
+    "Face2Face": face2face,
+    "FaceSwap": face_swap,
+    "NeuralTextures": neural_textures,
 }

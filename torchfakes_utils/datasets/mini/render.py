@@ -34,8 +34,6 @@ class Identity:
     alpha: np.ndarray  # (CANON, CANON) float32 in [0, 1]: 1 on the person, 0 on what is behind
     background: np.ndarray  # (CANON, CANON, 3) uint8 RGB
     landmarks: np.ndarray  # (5, 2) float64, in MTCNN's order
-    portrait: str
-    mirrored: bool
 
 
 @dataclass(frozen=True)
@@ -47,17 +45,12 @@ class Shot:
     brow: np.ndarray  # (T,) -1 … 1: how far the brows are raised
     light: np.ndarray  # (T, 3): gain, and its slope across and down the frame
     grain: float  # standard deviation of the sensor's noise, in grey levels
-    blur: str  # "", "defocus" or "motion"
     blur_amount: np.ndarray  # (T,) 0 … 1
-
-    def __len__(self) -> int:
-        """How many frames are filmed."""
-        return len(self.pose)
 
 
 @cache
 def canonical_portrait(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the portrait in the canonical frame: image (CANON, CANON, 3) uint8, alpha float32, landmarks (5, 2)."""
+    """The portrait in the canonical frame: image (CANON, CANON, 3) uint8, alpha float32, landmarks (5, 2)."""
     picture = _load_portrait(name)
     points = PORTRAIT_LANDMARKS[name]
     left, right = points[0], points[1]
@@ -100,36 +93,23 @@ def _cut_out(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(person.astype(np.float32), (0, 0), 1.5)
 
 
-def make_identity(portrait: str, rng: np.random.Generator, strength: float = 7.0) -> Identity:
-    """Make a new person from a portrait: bent by a smooth field (`strength` px r.m.s.), perhaps mirrored, re-toned."""
+def make_identity(portrait: str, rng: np.random.Generator) -> Identity:
+    """Make a new person from a portrait: bent by a smooth field (7 px r.m.s.), perhaps mirrored, re-toned."""
     image, alpha, landmarks = canonical_portrait(portrait)
-    mirrored = bool(rng.integers(2))
-    if mirrored:
+    if rng.integers(2):
         image, alpha = image[:, ::-1].copy(), alpha[:, ::-1].copy()
         landmarks = (np.array([CANON - 1, 0]) + landmarks * [-1, 1])[[1, 0, 2, 4, 3]]
-    field = _smooth_field(rng, strength)
+    field = cv2.GaussianBlur(rng.standard_normal((CANON, CANON, 2)).astype(np.float32), (0, 0), 28)
+    field = np.asarray(field * (7.0 / field.std()))
     image = resample(image, grid() + field, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
     alpha = resample(alpha, grid() + field, border=cv2.BORDER_REPLICATE)
-    return Identity(
-        image=_retone(image, rng),
-        alpha=alpha,
-        background=_background(rng),
-        landmarks=_through_field(landmarks, field),
-        portrait=portrait,
-        mirrored=mirrored,
-    )
+    return Identity(_retone(image, rng), alpha, _background(rng), _through_field(landmarks, field))
 
 
 @cache
 def grid() -> np.ndarray:
     """The coordinates of every pixel, x then y: (CANON, CANON, 2) float32. Not to be written to."""
     return np.stack(np.meshgrid(np.arange(CANON), np.arange(CANON)), axis=-1).astype(np.float32)
-
-
-def _smooth_field(rng: np.random.Generator, strength: float, smoothness: float = 28.0) -> np.ndarray:
-    noise = rng.standard_normal((CANON, CANON, 2)).astype(np.float32)
-    field = cv2.GaussianBlur(noise, (0, 0), smoothness)
-    return np.asarray(field * (strength / field.std()))
 
 
 def _through_field(points: np.ndarray, field: np.ndarray) -> np.ndarray:
@@ -154,18 +134,14 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     paint = rng.uniform(50, 200) + rng.uniform(-35, 35, 3)
     corners = (paint + rng.uniform(-35, 35, (2, 2, 1)) + rng.uniform(-8, 8, (2, 2, 3))).astype(np.float32)
     wall = cv2.resize(corners, (CANON, CANON), interpolation=cv2.INTER_LINEAR)
-    blotches = cv2.resize(
-        rng.standard_normal((9, 9, 1)).astype(np.float32), (CANON, CANON), interpolation=cv2.INTER_CUBIC
-    )
+    noise = rng.standard_normal((9, 9, 1)).astype(np.float32)
+    blotches = cv2.resize(noise, (CANON, CANON), interpolation=cv2.INTER_CUBIC)
     return (wall + rng.uniform(4, 16) * blotches[..., None]).clip(0, 255).astype(np.uint8)
 
 
-def make_shot(rng: np.random.Generator, frames: int, blur: str = "", leaves: bool = False) -> Shot:
+def make_shot(rng: np.random.Generator, frames: int, blurred: bool = False, leaves: bool = False) -> Shot:
     """Draw a way of filming `frames` frames; `leaves` moves the head out of the picture for a while."""
-    pose = np.stack(
-        [_wander(rng, frames, 9), _wander(rng, frames, 6), _wander(rng, frames, 4), 1 + _wander(rng, frames, 0.04)],
-        axis=1,
-    )
+    pose = np.array([0, 0, 0, 1]) + np.stack([_wander(rng, frames, size) for size in (9, 6, 4, 0.04)], axis=1)
     pose += rng.uniform([-12, -4, -3, -0.02], [12, 14, 3, 0.14])
     if leaves:
         away = np.clip(1.6 - np.abs(np.arange(frames) - 0.55 * frames) / (0.16 * frames), 0, 1)
@@ -177,20 +153,19 @@ def make_shot(rng: np.random.Generator, frames: int, blur: str = "", leaves: boo
         pose=pose,
         mouth=_wander(rng, frames, 0.8, faster=3),
         brow=_wander(rng, frames, 0.8, faster=1.5),
-        light=np.stack([1 + _wander(rng, frames, 0.08), _wander(rng, frames, 0.12), _wander(rng, frames, 0.08)], axis=1)
+        light=np.array([1, 0, 0])
+        + np.stack([_wander(rng, frames, size) for size in (0.08, 0.12, 0.08)], axis=1)
         + rng.uniform([-0.12, -0.15, -0.1], [0.08, 0.15, 0.1]),
         grain=float(rng.uniform(1.5, 4.5)),
-        blur=blur,
-        blur_amount=amount if blur else np.zeros(frames),
+        blur_amount=amount if blurred else np.zeros(frames),
     )
 
 
 def _wander(rng: np.random.Generator, frames: int, size: float, faster: float = 1.0) -> np.ndarray:
     """A smooth random movement of about ±`size`: three sines of random phase, (frames,) float64."""
     seconds = np.arange(frames) / 25
-    waves = [
-        np.sin(2 * np.pi * (rate * faster * seconds + rng.uniform())) * rng.uniform(0.4, 1) for rate in (0.35, 0.8, 1.5)
-    ]
+    turns = [rate * faster * seconds for rate in (0.35, 0.8, 1.5)]
+    waves = [np.sin(2 * np.pi * (turn + rng.uniform())) * rng.uniform(0.4, 1) for turn in turns]
     return np.asarray(size * np.sum(waves, axis=0) / 1.6)
 
 
@@ -237,10 +212,7 @@ def pose_matrix(pose: np.ndarray) -> np.ndarray:
 
 
 def resample(
-    picture: np.ndarray,
-    mapping: np.ndarray,
-    interpolation: int = cv2.INTER_LINEAR,
-    border: int = cv2.BORDER_CONSTANT,
+    picture: np.ndarray, mapping: np.ndarray, interpolation: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT
 ) -> np.ndarray:
     """The picture whose pixels come from where `mapping` (H, W, 2) float32 says, x then y."""
     # OpenCV's type hints do not know that a map of pairs needs no second one.
@@ -273,16 +245,16 @@ def light_up(frame: np.ndarray, light: np.ndarray) -> np.ndarray:
 class Grain:
     """Sensor noise: a few sheets drawn once, cut out at random places, since drawing noise is what costs time."""
 
-    def __init__(self, rng: np.random.Generator, sheets: int = 4, spare: int = 64) -> None:
-        """Draw the sheets: (sheets, CANON + spare, CANON + spare, 3) of standard normal noise."""
-        self._rng = rng
-        self._spare = spare
-        self._sheets = rng.standard_normal((sheets, CANON + spare, CANON + spare, 3), dtype=np.float32)
+    _SPARE = 64  # pixels by which a sheet is larger than a frame
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        edge = CANON + self._SPARE
+        self._rng, self._sheets = rng, rng.standard_normal((4, edge, edge, 3), dtype=np.float32)
 
     def add(self, frame: np.ndarray, strength: float) -> np.ndarray:
         """Add noise of standard deviation `strength` (grey levels) to a (CANON, CANON, 3) uint8 frame."""
         sheet = self._sheets[self._rng.integers(len(self._sheets))]
-        row, column = self._rng.integers(self._spare, size=2)
+        row, column = self._rng.integers(self._SPARE, size=2)
         cut = sheet[row : row + CANON, column : column + CANON]
         return cv2.addWeighted(frame, 1.0, cut, strength, 0, dtype=cv2.CV_8U)
 
