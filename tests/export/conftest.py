@@ -130,9 +130,8 @@ def site(tmp_path_factory, detector, package) -> Path:
     folder.mkdir()
     OnnxRuntime().export_detector(detector, folder / "detector.fp32.onnx")
     OnnxRuntime().export_face_networks(folder)
-    (folder / "detector.json").write_text(json.dumps(describe(detector, "fp32")))
+    (folder / "detector.json").write_text(json.dumps(describe(detector, "fp32", OnnxRuntime.packages)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCHFAKES_CACHE", str(package.parent))
-        files = web_page.write_web(folder / "no run", folder, detector, FP32_ONLY)
-    assert all(path.is_file() for path in files)
+        web_page.write_web(folder / "no run", folder, detector, FP32_ONLY)
     return folder

@@ -1,10 +1,15 @@
-"""How the time of a file is taken."""
+"""Which crops files are calibrated and checked on, and how the time of a file is taken."""
+
+import json
+import shutil
 
 import pytest
 
+from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.export import check
+from torchfakes_utils.models.detector import load_detector
 
-from helpers.export import noise
+from helpers.export import crops_of, noise
 
 
 def test_latencies_are_taken_in_turn_and_their_median_counts(monkeypatch):
@@ -22,3 +27,36 @@ def test_latencies_are_taken_in_turn_and_their_median_counts(monkeypatch):
     times = check.latencies({"slow": network("slow", 0.04), "fast": network("fast", 0.01)}, noise(3, 8))
     assert times == pytest.approx({"slow": 40.0, "fast": 10.0})
     assert calls[:4] == ["slow", "fast", "slow", "fast"]
+
+
+@pytest.mark.slow
+def test_the_run_s_own_table_is_found_near_it_by_its_content(run, table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert check.find_faces(run) == table.resolve() and check.find_faces(run / "best") == table.resolve()
+    moved = tmp_path / "elsewhere/runs/one"
+    shutil.copytree(run / "best", moved / "best")
+    (moved / "config.json").write_text(json.dumps({"faces_sha256": "0" * 64}))
+    shutil.copytree(table.parent, tmp_path / "elsewhere/data/tiny/faces")
+    assert check.find_faces(moved) is None  # a table, but not this one's
+    (moved / "config.json").unlink()
+    assert check.find_faces(moved) is None
+
+
+@pytest.mark.slow
+def test_another_table_than_the_run_s_is_used_but_said(run, table, tmp_path):
+    faces = tmp_path / "faces"
+    shutil.copytree(table.parent, faces)
+    with (faces / "faces.csv").open("a") as file:
+        file.write("\n")
+    (note,) = check.read_data(load_detector(run), faces / "faces.csv", check.trained_on(run)).notes
+    assert "not the table that this run was trained on" in note
+    assert check.read_data(load_detector(run), table, check.trained_on(run)).notes == ()
+
+
+@pytest.mark.slow
+def test_int8_is_calibrated_on_validation_crops_and_checked_on_test_crops(run, table):
+    data = check.read_data(load_detector(run), table)
+    for name, crops in (("val", data.calibration), ("test", data.crops)):
+        known = {crop.tobytes() for crop in crops_of(load_faces(table, name))}
+        assert {crop.tobytes() for crop in crops} <= known
+    assert len(data.crops) == len(data.faces) == 24 and set(data.faces["split"]) == {"test"}

@@ -46,7 +46,7 @@ def test_programs_run_and_answer_as_the_detector_does(run, table, programs):
         assert np.allclose(logit.numpy(), logits_of(detector, crops), rtol=0, atol=1e-4)
         assert np.allclose(probability.numpy(), 1 / (1 + np.exp(-logit.numpy() / 1.7)), rtol=0, atol=1e-6)
     test = crops_of(load_faces(table, "test"))
-    network = load_network(folder / "detector.int8.pte", detector=detector)
+    network = load_network(folder / "detector.int8.pte")
     assert len(test) > BATCH
     assert np.abs(network(test) - logits_of(detector, test)).max() == pytest.approx(int8.max_logit_difference, abs=1e-4)
 

@@ -32,7 +32,7 @@ def test_tensors_give_tensors_and_arrays_arrays_and_none_none(exported):
 @pytest.mark.slow
 def test_crops_as_they_are_cut_are_brought_to_size_as_the_detector_does(tmp_path):
     detector = build(size=48, crop_size=72)
-    network = load_network(OnnxRuntime().export_detector(detector, tmp_path / "detector.onnx"), detector=detector)
+    network = load_network(OnnxRuntime().export_detector(detector, tmp_path / "detector.onnx"))
     crops = noise(3, 72)
     expected = logits_of(detector, detector.preprocessing.resize(torch.from_numpy(crops)))
     assert np.allclose(network(crops), expected, rtol=0, atol=1e-5)

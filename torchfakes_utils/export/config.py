@@ -9,8 +9,6 @@ from torchfakes_utils.errors import InputError, check_counts
 FP32, INT8 = "fp32", "int8"
 PRECISIONS = (FP32, INT8)
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class ExportConfig:
@@ -24,6 +22,9 @@ class ExportConfig:
         out: the folder; None is RUN/export/FORMAT.
         threads: that compute a crop while times are taken; with one, files and PyTorch meet alike what else runs.
         say: told what is being done, a line each.
+
+    Raises:
+        InputError: an unknown format or precision, or none; threads below 1.
     """
 
     format: str = "onnx"
@@ -31,14 +32,9 @@ class ExportConfig:
     faces: Path | None = None
     out: Path | None = None
     threads: int = 1
-    say: Say = lambda line: None
+    say: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be made.
-
-        Raises:
-            InputError: an unknown format or precision, or none; threads below 1.
-        """
         from torchfakes_utils.export.runtimes import FORMATS  # only to check: options need no torch
 
         check_counts(self, "threads")

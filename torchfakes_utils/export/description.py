@@ -6,7 +6,8 @@ Cutting the crop, and knowing when not to answer, is left to the program; how bo
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,13 @@ _MEASURES = {
 }  # fmt: skip
 
 
-def describe(detector: Detector, precision: str) -> dict[str, Any]:
-    """What a program has to know to use an exported detector.
+def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dict[str, Any]:
+    """What a program has to know to use an exported detector, as JSON can hold it.
 
     Args:
         detector: with its decision.
         precision: "fp32" or "int8".
-
-    Returns:
-        A dictionary that JSON can hold.
+        packages: that make the file.
     """
     preprocessing, decision = detector.preprocessing, detector.decision
     size, cut, scale = preprocessing.size, preprocessing.crop_size, preprocessing.crop_scale
@@ -66,11 +65,7 @@ def describe(detector: Detector, precision: str) -> dict[str, Any]:
             "probability_fake": "(B,) float32: P(fake) = sigmoid(logit / temperature)",
         },
         "preprocessing": {
-            "crop_scale": scale,
-            "crop_size": cut,
-            "size": size,
-            "mean": preprocessing.mean,
-            "std": preprocessing.std,
+            "crop_scale": scale, "crop_size": cut, "size": size, "mean": preprocessing.mean, "std": preprocessing.std,
             "padding": "edge",
             "inside_graph": ["(crops - mean) / std", "sigmoid(logit / temperature)"],
             "crop": f"a square round the middle of the face's box, its edge {scale} times the box's longer one, all "
@@ -101,7 +96,17 @@ def describe(detector: Detector, precision: str) -> dict[str, Any]:
         },
         "licence": "program: MIT; face networks: facenet-pytorch, MIT; detector weights: as the data that they were "
         "trained on allow, see the model card beside the run",
+        "made_with": _versions(packages),
     }  # fmt: skip
+
+
+def describe_face_network(name: str, packages: Iterable[str]) -> dict[str, Any]:
+    """What is written into the file of one of `FACE_NETWORKS`."""
+    return {"format": FORMAT, "kind": FACE_NETWORK, "name": name, "made_with": _versions(packages)}
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    return {package: metadata.version(package) for package in ("torch", *packages)}
 
 
 def weights_sha256(detector: Detector) -> str:

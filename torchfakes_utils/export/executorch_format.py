@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.description import DETECTOR, FACE_NETWORK, FORMAT, KEY, describe, read_description
+from torchfakes_utils.export.description import FACE_NETWORK, KEY, describe, describe_face_network, read_description
 from torchfakes_utils.export.face_networks import face_example, face_networks
-from torchfakes_utils.export.graph import Network, WholeDetector, calibration_set, in_short, made_with, need, quiet
+from torchfakes_utils.export.graph import Network, WholeDetector, calibration_set, in_short, need, quiet
 from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import Detector
@@ -49,8 +49,8 @@ class ExecutorchRuntime:
         method `torchfakes` gives the description, and `threshold` the threshold, for programs that read no JSON.
         """
         whole = WholeDetector(detector)
-        program = _traced(whole, whole.example(2), {0: _upto("B", BATCH)}, detector.config.architecture)
-        return _lower(program, path, describe(detector, "fp32"), detector)
+        program = _traced(whole, whole.example(2), _upto("B", BATCH), detector.config.architecture)
+        return _lower(program, path, describe(detector, "fp32", self.packages), detector)
 
     def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
         """As of `Runtime`: static quantisation after training (PT2E), weights by channel.
@@ -60,60 +60,47 @@ class ExecutorchRuntime:
         on, the root of the mean square of a logit's error is 0.07, and was 0.10 with ranges from histograms, XNNPACK's
         usual ones.
         """
-        _need()
-        with quiet():
-            from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-
-        whole, name = WholeDetector(detector), detector.config.architecture
-        dimensions = {0: _upto("B", BATCH)}
+        whole, name, dimensions = WholeDetector(detector), detector.config.architecture, _upto("B", BATCH)
         graph = _traced(whole, whole.example(2), dimensions, name).module()
         try:
             with quiet(), torch.no_grad():
+                from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
                 watched = prepare_pt2e(graph, _quantizer(_kept_in_float(graph)))
                 for part in torch.split(torch.from_numpy(calibration_set(crops)), BATCH):
                     watched(part)
                 converted = convert_pt2e(watched)
         except Exception as error:  # anything, from deep inside
-            raise InputError(
-                f"{name} cannot be quantised for ExecuTorch ({in_short(error)}); use --precision fp32"
-            ) from error
+            why = f"{name} cannot be quantised for ExecuTorch ({in_short(error)}); use --precision fp32"
+            raise InputError(why) from error
         program = _traced(converted, whole.example(2), dimensions, name)
-        return _lower(program, path, describe(detector, "int8"), detector)
+        return _lower(program, path, describe(detector, "int8", self.packages), detector)
 
     def export_face_networks(self, folder: Path) -> dict[str, Path]:
         """As of `Runtime`. The first takes pictures of 13 to 640 px either way; the others up to 64 patches a call."""
-        edges = {
-            place: torch.export.Dim(letter, min=LEAST_EDGE, max=MOST_EDGE) for place, letter in ((2, "H"), (3, "W"))
-        }
+        high, wide = (torch.export.Dim(letter, min=LEAST_EDGE, max=MOST_EDGE) for letter in "HW")
         paths = {}
         for name, network in face_networks().items():
-            dimensions = edges if name == "pnet" else {0: _upto("N", PATCHES)}
+            dimensions = {2: high, 3: wide} if name == "pnet" else _upto("N", PATCHES)
             # Traced with as many patches as there may be, see BATCH: with fewer, fifteen would become the bound.
             program = _traced(network, face_example(name, PATCHES), dimensions, name)
-            description = {"format": FORMAT, "kind": FACE_NETWORK, "name": name}
-            paths[name] = _lower(program, Path(folder) / f"{name}.pte", description)
+            paths[name] = _lower(program, folder / f"{name}.pte", describe_face_network(name, self.packages))
         return paths
 
     def open(self, path: Path | str, threads: int | None = None) -> Network:
         """As of `Runtime`."""
-        method, description = _load(path, threads, DETECTOR)
-
-        def logits(crops: torch.Tensor) -> torch.Tensor:
-            found: torch.Tensor = method.execute([crops])[0]
-            return found
-
-        return Network(path, description, logits, BATCH)
+        method, text = _load(path, threads)
+        return Network(read_description(text, path), lambda crops: method.execute([crops])[0], BATCH)
 
     def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
         """As of `Runtime`."""
-        method, description = _load(path, threads, FACE_NETWORK)
-        is_map = description["name"] == "pnet"
+        method, text = _load(path, threads)
+        name = read_description(text, path, FACE_NETWORK)["name"]
 
         def run(pixels: np.ndarray) -> list[np.ndarray]:
-            if is_map and max(pixels.shape[2:]) > MOST_EDGE:
-                raise InputError(
-                    f"{path}: takes pictures of up to {MOST_EDGE} px, not {pixels.shape[2:]}; look coarser"
-                )
+            height, width = pixels.shape[2:]
+            if name == "pnet" and max(height, width) > MOST_EDGE:
+                raise InputError(f"{path}: takes pictures of up to {MOST_EDGE} px, not {height, width}; look coarser")
             parts = torch.split(torch.from_numpy(np.ascontiguousarray(pixels)), PATCHES)
             found = [[output.numpy() for output in method.execute([part])] for part in parts]
             return [np.concatenate(outputs) for outputs in zip(*found, strict=True)]
@@ -131,17 +118,16 @@ def _quantizer(kept: set[str]) -> Any:
         from torchao.quantization.pt2e import MinMaxObserver
 
     config = get_symmetric_quantization_config(is_per_channel=True)
-    ranges = dataclasses.replace(
-        config.input_activation, observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=2**-12)
-    )
+    observer = MinMaxObserver.with_args(eps=2**-12)
+    ranges = dataclasses.replace(config.input_activation, observer_or_fake_quant_ctr=observer)
     config = dataclasses.replace(config, input_activation=ranges, output_activation=ranges)
     quantizer = XNNPACKQuantizer().set_global(config)
     quantizer.set_filter_function(lambda node: node.name not in kept)
     return quantizer
 
 
-def _upto(letter: str, most: int) -> Any:
-    return torch.export.Dim(letter, min=1, max=most)
+def _upto(letter: str, most: int) -> dict[int, Any]:
+    return {0: torch.export.Dim(letter, min=1, max=most)}
 
 
 def _kept_in_float(graph: torch.fx.GraphModule) -> set[str]:
@@ -155,6 +141,7 @@ def _kept_in_float(graph: torch.fx.GraphModule) -> set[str]:
 
 
 def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: Mapping[int, Any], what: str) -> Any:
+    _need()
     try:
         with quiet():
             return torch.export.export(network, (example,), dynamic_shapes=(dict(dimensions),))
@@ -164,17 +151,14 @@ def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: Mapping
 
 def _lower(program: Any, path: Path | str, description: Mapping[str, Any], detector: Detector | None = None) -> Path:
     """Hand all that XNNPACK can do to it, and write the program."""
-    _need()
-    with quiet():
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import to_edge_transform_and_lower
-
-    text = json.dumps({**description, "made_with": made_with(ExecutorchRuntime.packages)}, ensure_ascii=False)
-    constants: dict[str, Any] = {KEY: text}
+    constants: dict[str, Any] = {KEY: json.dumps(description, ensure_ascii=False)}
     if detector is not None:
         constants |= {"threshold": detector.decision.threshold, "size": detector.preprocessing.size}
     try:
         with quiet():
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+
             lowered = to_edge_transform_and_lower(
                 program, partitioner=[XnnpackPartitioner()], constant_methods=constants
             ).to_executorch()
@@ -185,8 +169,8 @@ def _lower(program: Any, path: Path | str, description: Mapping[str, Any], detec
     return Path(path)
 
 
-def _load(path: Path | str, threads: int | None, kind: str) -> tuple[Any, dict[str, Any]]:
-    """A program's `forward`, and its description."""
+def _load(path: Path | str, threads: int | None) -> tuple[Any, str | None]:
+    """A program's `forward`, and the description that it brings along."""
     _need()
     with quiet():
         from executorch.extension.pybindings import portable_lib
@@ -198,12 +182,11 @@ def _load(path: Path | str, threads: int | None, kind: str) -> tuple[Any, dict[s
         portable_lib._unsafe_reset_threadpool(wanted)  # noqa: SLF001 - private, and the only way there is
     try:
         program = Runtime.get().load_program(os.fspath(path))
-        known = KEY in program.method_names
-        text = program.load_method(KEY).execute([])[0] if known else None
+        text = program.load_method(KEY).execute([])[0] if KEY in program.method_names else None
         method = program.load_method("forward")
     except (RuntimeError, KeyError) as error:
         raise InputError(f"{path}: not an ExecuTorch program that can be run; export it again") from error
-    return method, read_description(text, path, kind)
+    return method, text
 
 
 def _need() -> None:

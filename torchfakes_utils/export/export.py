@@ -4,22 +4,18 @@ A folder of an export is whole: it is made beside its place, checked against the
 what was there before.
 """
 
-import dataclasses
 import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export import check, web_page, web_runtime
-from torchfakes_utils.export import parity as parity_page
+from torchfakes_utils.export import check, parity, web_page, web_runtime
 from torchfakes_utils.export.config import FP32, INT8, PRECISIONS, ExportConfig
-from torchfakes_utils.export.data import CheckData, find_faces, noise_data, read_data, trained_on
 from torchfakes_utils.export.description import describe
-from torchfakes_utils.export.graph import made_with, need
+from torchfakes_utils.export.graph import need
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
-from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
@@ -30,11 +26,7 @@ _STAMP = Stamp("an export", "torchfakes export", 1)
 
 
 def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Exported:
-    """Export a run's best detector, and check what came out.
-
-    Args:
-        run: its folder, or a detector's own.
-        config: what and how.
+    """Export the best detector of a run (or of a detector's own folder), and check what came out.
 
     Returns:
         The figures of every file. An int8 file that did not pass is in `refused`, with the reason, and not in the
@@ -54,71 +46,57 @@ def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Export
     if config.format == WEB:
         web_runtime.fetch_package()
     data = _data(run, detector, config)
-    data = dataclasses.replace(data, notes=(*data.notes, *detector.decision.cautions))
-    for note in data.notes:
+    exported = Exported(notes=[*data.notes, *detector.decision.cautions], threads=config.threads)
+    for note in exported.notes:
         logger.warning("%s", note)
     with replaced_folder(out, _STAMP) as folder:
-        exported = _Export(folder, run, detector, config, data).fill()
+        _Export(folder, detector, config, data, exported).fill()
+        if config.format == WEB:
+            config.say("web page")
+            web_page.write_web(run, folder, detector, exported)
     exported.folder = out
     return exported
 
 
-def _data(run: Path, detector: Detector, config: ExportConfig) -> CheckData:
-    faces = config.faces or find_faces(run)
+def _data(run: Path, detector: Detector, config: ExportConfig) -> check.CheckData:
+    faces = config.faces or check.find_faces(run)
     if faces is not None:
         config.say(f"crops are those of {faces}")
-        return read_data(detector, faces, trained_on(run), INT8 in config.precisions)
+        return check.read_data(detector, faces, check.trained_on(run), INT8 in config.precisions)
     if INT8 in config.precisions:
         raise InputError(
             f"{run}: int8 needs validation and test crops, and the run's table is not near it; give --faces FACES.CSV, "
             "or export --precision fp32 alone"
         )
-    return noise_data(detector)
+    return check.noise_data(detector)
 
 
 @dataclass
 class _Export:
-    """An export while its folder is filled.
-
-    Attributes:
-        folder: in which nothing is yet.
-        run, detector, config, data: what is exported, how, and checked on which crops.
-        exported: what has been found so far.
-    """
+    """An export while its folder, in which nothing is yet, is filled; `exported` gets what is found."""
 
     folder: Path
-    run: Path
     detector: Detector
     config: ExportConfig
-    data: CheckData
+    data: check.CheckData
+    exported: Exported
 
     def __post_init__(self) -> None:
-        """Nothing is made yet."""
         self.runtime = runtime_for(self.config.format)
-        self.exported = Exported(notes=list(self.data.notes), threads=self.config.threads)
         wanted = (name for name in PRECISIONS if name in self.config.precisions)
         self.paths = {name: self.folder / f"detector.{name}{self.runtime.suffix}" for name in wanted}
 
-    def fill(self) -> Exported:
+    def fill(self) -> None:
         """Make and check everything."""
-        say = self.config.say
-        say("face networks")
-        self.face_networks()
-        self.detectors()
-        say("checking")
-        self.judge()
-        self.write_texts()
-        if self.config.format == WEB:
-            say("web page")
-            web_page.write_web(self.run, self.folder, self.detector, self.exported)
-        return self.exported
-
-    def face_networks(self) -> None:
-        """The face networks, held against PyTorch's."""
+        self.config.say("face networks")
         files = self.runtime.export_face_networks(self.folder)
         self.exported.face_networks = check.compare_faces(
             {name: self.runtime.open_face_network(path, self.config.threads) for name, path in files.items()}
         )
+        self.detectors()
+        self.config.say("checking")
+        self.judge()
+        self.write_texts()
 
     def detectors(self) -> None:
         """The detector's files. That int8 cannot be made is noted, where float32 is there."""
@@ -142,29 +120,28 @@ class _Export:
         """
         threads, made = self.config.threads, {name: path for name, path in self.paths.items() if path.is_file()}
         networks = {name: (path, load_network(path, threads)) for name, path in made.items()}
-        for parity in check.compare(networks, self.detector, self.data, threads):
-            why = parity_page.why_refused(parity)
-            if why and parity.precision == FP32:
+        for one in check.compare(networks, self.detector, self.data, threads):
+            why = parity.why_refused(one)
+            if why and one.precision == FP32:
                 raise InputError(why)
             if why:
-                self.exported.refused[parity.precision] = why
-                self.exported.rejected.append(parity)
-                self.paths[parity.precision].unlink()
+                self.exported.refused[one.precision] = why
+                self.exported.rejected.append(one)
+                self.paths[one.precision].unlink()
             else:
-                self.exported.files.append(parity)
+                self.exported.files.append(one)
         if not self.exported.files:
             raise InputError("; ".join(self.exported.refused.values()))
 
     def write_texts(self) -> None:
         """The description, and the figures for machines and for people."""
-        description = describe(self.detector, " and ".join(one.precision for one in self.exported.files))
-        description |= {"made_with": made_with(self.runtime.packages)}
+        precisions = " and ".join(one.precision for one in self.exported.files)
+        description = describe(self.detector, precisions, self.runtime.packages)
         title = f"Exported {self.detector.config.architecture} beside the detector"
         texts = {
             DETECTOR_FILE: json.dumps(description, indent=2, ensure_ascii=False) + "\n",
             PARITY_FILE: json.dumps(self.exported.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-            PARITY_PAGE_FILE: parity_page.page(self.exported, title),
+            PARITY_PAGE_FILE: parity.page(self.exported, title),
         }
         for name, text in texts.items():
-            with atomic_write(self.folder / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            (self.folder / name).write_text(text, encoding="utf-8")

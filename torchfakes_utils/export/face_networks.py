@@ -11,7 +11,7 @@ FACE_OUTPUTS = {name: ("probability", "offsets", "landmarks")[: 3 if name == "on
 
 
 class FaceNetwork(nn.Module):
-    """One of MTCNN's networks on facenet-pytorch's weights, in operations that every runtime has.
+    """One of MTCNN's networks on the weights of facenet-pytorch's, in operations that every runtime has.
 
     The same numbers as the original's to 1e-6, with four things written otherwise: of "face or not" the softmax of two
     is the sigmoid of their difference; the weights of the dense layer are sorted so that its input needs no
@@ -20,7 +20,6 @@ class FaceNetwork(nn.Module):
     """
 
     def __init__(self, original: nn.Module) -> None:
-        """Take over the weights of facenet-pytorch's PNet, RNet or ONet."""
         super().__init__()
         parts = dict(original.named_children())
         heads = sorted(name for name in parts if "_" in name and not name.startswith("softmax"))

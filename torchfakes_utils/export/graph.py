@@ -9,9 +9,8 @@ import copy
 import importlib
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, overload
 
@@ -49,24 +48,19 @@ class WholeDetector(nn.Module):
         return torch.from_numpy(noise)
 
 
+@dataclass(frozen=True)
 class Network:
     """An exported detector that can be run in the place of the detector itself.
 
     Attributes:
-        path: the file.
-        description: what `description.describe` wrote into it.
+        description: what `description.describe` wrote into its file.
+        logits: (B,) of crops (B, 3, S, S) uint8, S as the description says and B up to `batch`.
+        batch: the most crops of one call.
     """
 
-    def __init__(
-        self,
-        path: Path | str,
-        description: dict[str, Any],
-        logits: Callable[[torch.Tensor], torch.Tensor],
-        batch: int,
-    ) -> None:
-        """`logits` takes crops (B, 3, S, S) uint8, S as the description says and B up to `batch`, and gives (B,)."""
-        self.path, self.description = Path(path), description
-        self._logits, self._batch = logits, batch
+    description: dict[str, Any]
+    logits: Callable[[torch.Tensor], torch.Tensor]
+    batch: int
 
     @overload
     def __call__(self, crops: torch.Tensor) -> torch.Tensor: ...
@@ -79,15 +73,12 @@ class Network:
 
         Crops may come at the size that they are cut at.
         """
-        tensor = _at_size(torch.as_tensor(crops), self.description).cpu().contiguous()
-        parts = [self._logits(part) for part in torch.split(tensor, self._batch) if len(part)]
+        tensor, size = torch.as_tensor(crops), self.description["preprocessing"]["size"]
+        if tensor.shape[-1] != size:
+            tensor = Preprocessing(size=size).resize(tensor)
+        parts = [self.logits(part) for part in torch.split(tensor.cpu().contiguous(), self.batch) if len(part)]
         logits = torch.cat(parts) if parts else torch.zeros(0)
         return logits if isinstance(crops, torch.Tensor) else logits.numpy()
-
-
-def _at_size(crops: torch.Tensor, description: Mapping[str, Any]) -> torch.Tensor:
-    size = description["preprocessing"]["size"]
-    return crops if crops.shape[-1] == size else Preprocessing(size=size).resize(crops)
 
 
 def calibration_set(crops: np.ndarray) -> np.ndarray:
@@ -98,10 +89,7 @@ def calibration_set(crops: np.ndarray) -> np.ndarray:
     the mean square, for either half: 0.06 and 0.25 without, 0.07 and 0.06 with).
 
     Args:
-        crops: (N, 3, S, S) uint8.
-
-    Returns:
-        (M, 3, S, S) uint8.
+        crops: (N, 3, S, S) uint8; so is what is returned, but for N.
     """
     some = crops[spread(CALIBRATION, len(crops))].astype(np.float32)
     both: np.ndarray = np.clip(np.concatenate([some, (some - 128) * 1.3 + 128]), 0, 255)
@@ -109,12 +97,7 @@ def calibration_set(crops: np.ndarray) -> np.ndarray:
 
 
 def need(package: str, what: str, extra: str) -> ModuleType:
-    """An optional package.
-
-    Args:
-        package: that is imported.
-        what: cannot be done without it, in the plural.
-        extra: of ours that brings it.
+    """An optional package, without which there is no making `what` (in the plural), and which our `extra` brings.
 
     Raises:
         InputError: it is not installed.
@@ -124,11 +107,6 @@ def need(package: str, what: str, extra: str) -> ModuleType:
             return importlib.import_module(package)
     except ModuleNotFoundError as error:
         raise InputError(f"{what} need {package}: pip install 'torchfakes[{extra}]'") from error
-
-
-def made_with(packages: Iterable[str]) -> dict[str, str]:
-    """Versions of the packages that make a file, and of PyTorch, by name."""
-    return {package: metadata.version(package) for package in ("torch", *packages)}
 
 
 def in_short(error: Exception) -> str:

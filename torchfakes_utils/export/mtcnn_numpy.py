@@ -56,14 +56,11 @@ class CascadeDetector:
         self.networks, self.config = networks, config
 
     def detect(self, frames: Sequence[Array] | Array, finer: float = 1.0) -> list[Detections]:
-        """Find the faces in frames; as `FaceDetector.detect`, but frames may differ in size.
+        """Find the faces in frames, the surest first; as `FaceDetector.detect`, but frames may differ in size.
 
         Args:
             frames: N of (H, W, 3) uint8, RGB.
             finer: look at so many times the lines that the configuration says.
-
-        Returns:
-            N results, the surest face first.
         """
         return [self._detect(frame, finer) for frame in frames]
 
@@ -80,15 +77,12 @@ class CascadeDetector:
 
 
 def find_faces(picture: Array, networks: FaceNetworks, smallest: float) -> Detections:
-    """The cascade.
+    """The cascade: the faces in pixels of a picture, the surest first.
 
     Args:
         picture: (H, W, 3) uint8, RGB, already scaled down (time goes with its area).
         networks: the three.
         smallest: edge of the smallest face that is looked for, in pixels of `picture`.
-
-    Returns:
-        The faces in pixels of `picture`, the surest first.
     """
     pixels = picture.transpose(2, 0, 1).astype(np.float32)  # (3, H, W)
     found = propose(level_maps(pixels, networks.pnet, smallest))
@@ -167,14 +161,11 @@ def windows(level: LevelMap, sure: float = SURE[0]) -> Candidates:
 
 def propose(maps: Sequence[LevelMap], sure: float = SURE[0]) -> Candidates:
     """Of all windows of all levels those that differ, moved and made square."""
-    boxes, probability, offsets = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)], [np.zeros((0, 4))]
-    for level in maps:
-        found = windows(level, sure)
-        found = found[distinct(found.boxes, found.probability, OVERLAP_LEVEL)]
-        boxes.append(found.boxes)
-        probability.append(found.probability)
-        offsets.append(found.offsets)
-    together = Candidates(*(np.concatenate(parts, dtype=np.float32) for parts in (boxes, probability, offsets)))
+    found = [(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4)))]
+    for candidates in (windows(level, sure) for level in maps):
+        some = candidates[distinct(candidates.boxes, candidates.probability, OVERLAP_LEVEL)]
+        found.append((some.boxes, some.probability, some.offsets))
+    together = Candidates(*(np.concatenate(parts, dtype=np.float32) for parts in zip(*found, strict=True)))
     kept = together[distinct(together.boxes, together.probability, OVERLAP)]
     # Of the first network alone an edge of n pixels is n long; the others move boxes by edges of n + 1.
     edges = np.tile(kept.boxes[:, 2:] - kept.boxes[:, :2], 2)
@@ -209,7 +200,7 @@ def decide(pixels: Array, found: Candidates, onet: FaceCallable, sure: float = S
 
 
 def distinct(boxes: Array, scores: Array, most: float, smaller: bool = False) -> Array:
-    """Non-maximum suppression: of boxes that overlap, the surest.
+    """Non-maximum suppression: places of those boxes that overlap with no surer one, the surest first.
 
     Args:
         boxes: (K, 4), x1 y1 x2 y2.
@@ -217,9 +208,6 @@ def distinct(boxes: Array, scores: Array, most: float, smaller: bool = False) ->
         most: boxes that overlap more than this with a surer one go.
         smaller: what two boxes share is taken of the smaller box, pixels at both ends counting, and not of their
             union: a box inside another goes, too.
-
-    Returns:
-        Places of those that stay, the surest first.
     """
     waiting = np.argsort(-scores, kind="stable")
     extra = np.float32(1 if smaller else 0)
@@ -246,24 +234,14 @@ def squared(boxes: Array) -> Array:
 
 def moved(boxes: Array, offsets: Array) -> Array:
     """Boxes (K, 4) whose ends are moved by shares (K, 4) of their edges."""
-    edges = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
-    changed: Array = boxes + offsets * edges
-    return changed
+    return np.asarray(boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2))
 
 
 def patches_of(pixels: Array, boxes: Array, size: int) -> tuple[Array, Array]:
-    """What lies in each box, at the size that a network takes.
+    """The boxes (K, 4) that do not lie outside of a picture, and what is in them, (K, 3, size, size), scaled.
 
-    Ends are cut to whole pixels, the first pixel being 1, and to the picture: a box that reaches over the edge gives
-    what is inside, stretched. A box that lies outside altogether is left out.
-
-    Args:
-        pixels: (3, H, W) float32, 0…255.
-        boxes: (K, 4).
-        size: edge of a patch.
-
-    Returns:
-        The boxes that are not left out, and their patches (K, 3, size, size), scaled.
+    Ends are cut to whole pixels, the first pixel being 1, and to the picture (3, H, W), float32, 0…255: a box that
+    reaches over the edge gives what is inside, stretched.
     """
     height, width = pixels.shape[1:]
     ends = np.trunc(boxes).astype(int)
@@ -283,16 +261,14 @@ def area_resize(pixels: Array, height: int, width: int) -> Array:
     Pixel i of n is the mean of all pixels from floor(i * N / n) up to ceil((i + 1) * N / n), each of them counting in
     full; a pixel at a border thus counts for both neighbours. (OpenCV's "area" counts it in parts.)
     """
-    rows, columns = _windows(pixels.shape[1], height), _windows(pixels.shape[2], width)
-    resized: Array = rows @ pixels @ columns.T
-    return resized
+    rows, columns = _weights(pixels.shape[1], height), _weights(pixels.shape[2], width)
+    return np.asarray(rows @ pixels @ columns.T)
 
 
 @lru_cache(4096)
-def _windows(before: int, after: int) -> Array:
+def _weights(before: int, after: int) -> Array:
     """(after, before) float32: the weight of every old pixel in every new one."""
     new, old = np.arange(after)[:, None], np.arange(before)
     start, stop = new * before // after, -(-(new + 1) * before // after)
     counted = (start <= old) & (old < stop)
-    weights: Array = counted / counted.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32)
+    return np.asarray(counted / counted.sum(axis=1, keepdims=True), np.float32)

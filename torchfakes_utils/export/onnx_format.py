@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.description import DETECTOR, FACE_NETWORK, FORMAT, KEY, describe, read_description
+from torchfakes_utils.export.description import FACE_NETWORK, KEY, describe, describe_face_network, read_description
 from torchfakes_utils.export.face_networks import FACE_INPUTS, FACE_OUTPUTS, face_example, face_networks
-from torchfakes_utils.export.graph import Network, WholeDetector, calibration_set, in_short, made_with, need, quiet
+from torchfakes_utils.export.graph import Network, WholeDetector, calibration_set, in_short, need, quiet
 from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import Detector
@@ -35,11 +35,9 @@ class OnnxRuntime:
     def export_detector(self, detector: Detector, path: Path) -> Path:
         """As of `Runtime`. The input is `crops` (B, 3, S, S) uint8, outputs are `logit` and `probability_fake` (B,)."""
         whole = WholeDetector(detector)
-        # A batch of two: one would be taken for a constant.
-        model = _translated(
-            whole, whole.example(2), "crops", _OUTPUTS, {0: torch.export.Dim("B")}, detector.config.architecture
-        )
-        return _write(_simplified(model), path, describe(detector, "fp32"))
+        example, free = whole.example(2), {0: torch.export.Dim("B")}  # of two: one would be taken for a constant
+        model = _translated(whole, example, "crops", _OUTPUTS, free, detector.config.architecture)
+        return _write(model, path, describe(detector, "fp32", self.packages))
 
     def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
         """As of `Runtime`: `export_detector`, and `quantise` on these crops."""
@@ -50,32 +48,26 @@ class OnnxRuntime:
         """As of `Runtime`. For the names of inputs and outputs, see `FACE_INPUTS` and `FACE_OUTPUTS`."""
         paths = {}
         for name, network in face_networks().items():
-            free = {2: "H", 3: "W"} if name == "pnet" else {0: "N"}
-            dimensions = {place: torch.export.Dim(letter) for place, letter in free.items()}
-            model = _translated(network, face_example(name, 2), FACE_INPUTS[name], FACE_OUTPUTS[name], dimensions, name)
-            description = {"format": FORMAT, "kind": FACE_NETWORK, "name": name}
-            paths[name] = _write(_simplified(model), folder / f"{name}.onnx", description)
+            letters = {2: "H", 3: "W"} if name == "pnet" else {0: "N"}
+            free = {place: torch.export.Dim(letter) for place, letter in letters.items()}
+            model = _translated(network, face_example(name, 2), FACE_INPUTS[name], FACE_OUTPUTS[name], free, name)
+            paths[name] = _write(model, folder / f"{name}.onnx", describe_face_network(name, self.packages))
         return paths
 
     def open(self, path: Path | str, threads: int | None = None) -> Network:
         """As of `Runtime`."""
-        session, description = _opened(path, threads, DETECTOR)
-
-        def logits(crops: torch.Tensor) -> torch.Tensor:
-            return torch.from_numpy(session.run(["logit"], {"crops": crops.numpy()})[0])
-
-        return Network(path, description, logits, _BATCH)
+        session = open_session(path, threads)
+        description = read_description(session.get_modelmeta().custom_metadata_map.get(KEY), path)
+        return Network(
+            description, lambda crops: torch.from_numpy(session.run(["logit"], {"crops": crops.numpy()})[0]), _BATCH
+        )
 
     def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
         """As of `Runtime`."""
-        session, _ = _opened(path, threads, FACE_NETWORK)
+        session = open_session(path, threads)
+        read_description(session.get_modelmeta().custom_metadata_map.get(KEY), path, FACE_NETWORK)
         name = session.get_inputs()[0].name
-
-        def run(pixels: np.ndarray) -> Sequence[np.ndarray]:
-            outputs: list[np.ndarray] = session.run(None, {name: pixels})
-            return outputs
-
-        return run
+        return lambda pixels: session.run(None, {name: pixels})
 
 
 def open_session(path: Path | str, threads: int | None = None) -> Any:
@@ -98,12 +90,6 @@ def open_session(path: Path | str, threads: int | None = None) -> Any:
         raise InputError(f"{path}: not an ONNX model that can be run; export it again") from error
 
 
-def _opened(path: Path | str, threads: int | None, kind: str) -> tuple[Any, dict[str, Any]]:
-    """A session, and the description that the model brings along."""
-    session = open_session(path, threads)
-    return session, read_description(session.get_modelmeta().custom_metadata_map.get(KEY), path, kind)
-
-
 def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path:
     """Write a detector in 8-bit integers: a quarter of the size, and a third of the time.
 
@@ -121,10 +107,7 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
     Args:
         fp32_path: what `OnnxRuntime.export_detector` wrote.
         crops: (N, 3, S, S) uint8, of validation and not of test; some of them are used, see `calibration_set`.
-        path: the new file.
-
-    Returns:
-        The path.
+        path: the new file, which is also what is returned.
 
     Raises:
         InputError: it is no exported detector, onnx or onnxruntime is not installed, or its operations cannot be
@@ -132,7 +115,8 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
     """
     onnx, quantization = _need("onnx"), _need("onnxruntime.quantization")
     model = onnx.load(fp32_path)
-    description = read_description(_metadata(model).get(KEY), fp32_path)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    description = read_description(properties.get(KEY), fp32_path)
     with tempfile.TemporaryDirectory(prefix="torchfakes-") as folder, quiet():
         written = Path(folder) / "int8.onnx"
         try:
@@ -164,15 +148,14 @@ def _kept_in_float(model: Any) -> list[str]:
 
 
 class _CalibrationReader:
-    """The crops as onnxruntime's calibration asks for them (its `CalibrationDataReader`): some at a time."""
+    """The crops, some at a time, as onnxruntime's calibration asks for them (its `CalibrationDataReader`)."""
 
     def __init__(self, crops: np.ndarray) -> None:
-        self._parts = iter([crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH)])
+        self._parts = iter([{"crops": crops[start : start + _BATCH]} for start in range(0, len(crops), _BATCH)])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next crops; None ends it."""
-        part = next(self._parts, None)
-        return None if part is None else {"crops": part}
+        return next(self._parts, None)
 
 
 def _translated(
@@ -180,27 +163,25 @@ def _translated(
     example: torch.Tensor,
     input_name: str,
     outputs: Sequence[str],
-    dimensions: Mapping[int, Any],
+    free: Mapping[int, Any],
     what: str,
 ) -> Any:
-    """A network as an ONNX model, batch norms folded into convolutions where one follows the other."""
+    """A network as an ONNX model of any size in its `free` dimensions, without what can be computed beforehand."""
     for package in ("onnx", "onnxscript"):
         _need(package)
     try:
         with quiet():
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 network.eval(), (example,), dynamo=True, verbose=False, input_names=[input_name],
-                output_names=list(outputs), dynamic_shapes=(dict(dimensions),), external_data=False,
+                output_names=list(outputs), dynamic_shapes=(dict(free),), external_data=False,
             )  # fmt: skip
     except Exception as error:  # anything, from deep inside
         raise InputError(f"{what} cannot be translated to ONNX ({in_short(error)})") from error
-    if program is None:
-        raise InputError(f"{what} cannot be translated to ONNX")
-    return program.model_proto
+    return _simplified(program.model_proto)
 
 
 def _simplified(model: Any) -> Any:
-    """The model without what can be computed beforehand, by those of onnxruntime's steps that fit every processor."""
+    """The model after those of onnxruntime's steps that fit every processor; batch norms go into convolutions."""
     onnx, onnxruntime = _need("onnx"), _need("onnxruntime")
     with tempfile.TemporaryDirectory(prefix="torchfakes-") as folder:
         written = Path(folder) / "simple.onnx"
@@ -214,16 +195,11 @@ def _simplified(model: Any) -> Any:
 
 def _write(model: Any, path: Path | str, description: Mapping[str, Any]) -> Path:
     onnx = _need("onnx")
-    text = json.dumps({**description, "made_with": made_with(OnnxRuntime.packages)}, ensure_ascii=False)
-    onnx.helper.set_model_props(model, {KEY: text})
+    onnx.helper.set_model_props(model, {KEY: json.dumps(description, ensure_ascii=False)})
     model.producer_name, model.producer_version = "torchfakes", description.get("torchfakes", "")
     with atomic_write(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
     return Path(path)
-
-
-def _metadata(model: Any) -> dict[str, str]:
-    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def _need(package: str) -> ModuleType:

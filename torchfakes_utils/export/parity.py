@@ -24,12 +24,10 @@ class Parity:
         megabytes: its size, in millions of bytes.
         crops, clips: that were compared; 0 clips for noise.
         max_logit_difference, mean_logit_difference: of all crops, absolute.
-        auc: {"crop", "clip"} of the file; None where there are not both classes.
-        auc_detector: the same of the detector.
+        auc, auc_detector: {"crop", "clip"}; None where there are not both classes.
         points: {"crop", "clip"}: the file's AUC less the detector's, in hundredths.
         agreement: share of crops that get the same verdict, in [0, 1].
-        milliseconds: median time of one crop.
-        milliseconds_detector: the same of the detector, measured in turn with the file.
+        milliseconds, milliseconds_detector: median time of one crop, measured in turn.
         speedup: how many times faster the file is.
     """
 
@@ -72,11 +70,7 @@ class Exported:
     folder: Path = Path()
 
     def raise_for_refused(self) -> None:
-        """Take it for an error that a precision was refused.
-
-        Raises:
-            InputError: the reasons, and what is there all the same.
-        """
+        """Raise an `InputError` where a precision was refused: the reasons, and what is there all the same."""
         if self.refused:
             kept = ", ".join(one.file for one in self.files)
             raise InputError(f"{'; '.join(self.refused.values())} ({kept} is in {self.folder})")
@@ -92,11 +86,10 @@ class Exported:
 
 def why_refused(parity: Parity) -> str:
     """Why a file may not be kept, in one line with the figures; "" for one that may."""
-    name = f"{parity.file} is refused"
-    if not np.isfinite(parity.max_logit_difference):
+    name, difference = f"{parity.file} is refused", parity.max_logit_difference
+    if not np.isfinite(difference):
         return f"{name}: it gives logits that are no numbers"
     if parity.precision == "fp32":
-        difference = parity.max_logit_difference
         if difference <= MOST_DIFFERENCE:
             return ""
         return f"{name}: a logit differs from the detector's by {difference:.2g}, and {MOST_DIFFERENCE:g} is the most"
@@ -111,15 +104,12 @@ def why_refused(parity: Parity) -> str:
     )
 
 
-_COLUMNS = (
-    "file", "MB", "largest logit difference", "AUC by crop (detector)", "points", "AUC by clip (detector)", "points",
-    "same verdict", "ms a crop (detector)", "speed",
-)  # fmt: skip
-
-
-def rows(exported: Exported) -> list[list[str]]:
+def _rows(exported: Exported) -> list[list[str]]:
     """The figures of every file as text, kept or not; the first row is the header."""
-    table = [list(_COLUMNS)]
+    table = [[
+        "file", "MB", "largest logit difference", "AUC by crop (detector)", "points", "AUC by clip (detector)",
+        "points", "same verdict", "ms a crop (detector)", "speed",
+    ]]  # fmt: skip
     for one in [*exported.files, *exported.rejected]:
         name = one.file + (" (refused)" if one in exported.rejected else "")
         row = [name, f"{one.megabytes:.1f}", f"{one.max_logit_difference:.2g}"]
@@ -137,30 +127,25 @@ def _number(value: float | None, form: str = ".4f") -> str:
 
 def lines(exported: Exported) -> list[str]:
     """The figures for a terminal."""
-    table = rows(exported)
+    table = _rows(exported)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
 def page(exported: Exported, title: str) -> str:
     """The figures as Markdown."""
-    table = rows(exported)
-    text = [f"# {title}", ""]
-    text += ["| " + " | ".join(row) + " |" for row in (table[0], ["---"] * len(table[0]), *table[1:])]
+    header, *others = _rows(exported)
+    table = ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *others)]
     one = (exported.files or exported.rejected)[0]
     where = f"{one.crops} test crops of {one.clips} clips" if one.clips else f"{one.crops} generated crops"
     threads = f"{exported.threads} thread{'s' * (exported.threads > 1)}"
-    text += [
-        "",
+    differences = ", ".join(f"{name} {value:.1g}" for name, value in exported.face_networks.items())
+    paragraphs = [
+        f"# {title}",
+        "\n".join(table),
         f"Compared on {where}, on a CPU, {threads}. Times are medians of one crop a call, file and detector (PyTorch) "
         "taking turns, on the machine that this was written on. A point is a hundredth of AUC.",
-        "",
+        f"Face networks, largest difference to PyTorch: {differences}.",
+        "\n".join(f"- {line}" for line in [*exported.notes, *exported.refused.values()]),
     ]
-    if exported.face_networks:
-        text += [
-            "Face networks, largest difference to PyTorch: "
-            + ", ".join(f"{name} {value:.1g}" for name, value in exported.face_networks.items()) + ".",
-            "",
-        ]  # fmt: skip
-    text += [f"- {line}" for line in [*exported.notes, *exported.refused.values()]]
-    return "\n".join(text).rstrip() + "\n"
+    return "\n\n".join(paragraphs).rstrip() + "\n"

