@@ -25,17 +25,12 @@ _MOST_FRAMES = 64
 # from 1 on; the one that decides comes first.
 Shown = tuple[str, dict[int, np.ndarray]]
 
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def _discreet(answer: Callable[P, R]) -> Callable[P, R]:
-    """An error that nobody foresaw, in words that tell nothing of the upload: its own text may name the file.
-
-    Raises:
-        InputError: instead of any other.
-    """
+    """An error that nobody foresaw, as an `InputError` that tells nothing of the upload: its own text may name it."""
 
     @functools.wraps(answer)
     def guarded(*words: P.args, **named: P.kwargs) -> R:
@@ -99,13 +94,7 @@ class Answers:
 
     @_discreet
     def explain(self, crops: dict[int, np.ndarray] | None, face: int, method: str, layer: str) -> str:
-        """A face under its heat map, as HTML.
-
-        Args:
-            crops: from `show`; None where they were forgotten.
-            face: a number in it.
-            method, layer: as for `heat_maps.grad_cam`.
-        """
+        """A face, by its number in `crops` of `show` (None where they were forgotten), under its heat map, as HTML."""
         if crops is None or face not in crops:
             return views.FORGOTTEN
         heat = self.predictor.heat_map(crops[face], layer, method)
@@ -127,26 +116,22 @@ class Answers:
         crops = telling_crops(examined)
         face = face or next(iter(crops), 0)  # the one that decides comes first
         if face not in crops:
-            known = ", ".join(map(str, sorted(crops))) or "none"
-            which = f"face {face}" if face else "face"
+            which, known = f"face {face}" if face else "face", ", ".join(map(str, sorted(crops))) or "none"
             raise InputError(f"{name}: there is no {which} that was judged; those that were: {known}")
         heat = self.predictor.heat_map(crops[face], layer, method)
         return {
-            "file": name,
-            "face": face,
-            "method": method,
-            "layer": layer,
-            "heat": pictures.data_url(np.rint(heat * 255).astype(np.uint8), exact=True),
-            "overlay": pictures.data_url(overlay(crops[face], heat), exact=True),
+            "file": name, "face": face, "method": method, "layer": layer,
+            "heat": pictures.data_url(np.rint(heat * 255).astype(np.uint8), "png"),
+            "overlay": pictures.data_url(overlay(crops[face], heat), "png"),
             "notes": list(examined.prediction.notes),
-        }
+        }  # fmt: skip
 
     def warm_up(self) -> None:
         """Judge and explain a picture, so that the first visitor does not wait for what is loaded late."""
         import skimage.data
 
         size = self.predictor.detector.preprocessing.crop_size
-        self.predictor.examine(pictures.jpeg(skimage.data.astronaut()))
+        self.predictor.examine(pictures.encoded(skimage.data.astronaut()))
         self.predictor.heat_map(np.zeros((size, size, 3), np.uint8))
 
 
@@ -158,8 +143,7 @@ def _checked(frames: Any) -> int:
 
 def telling_crops(examined: Examination) -> dict[int, np.ndarray]:
     """Of each face that was judged, by its number from 1, the crop that looks most fake; the deciding face first."""
-    crops = {}
-    deciding = examined.prediction.deciding
+    crops, deciding = {}, examined.prediction.deciding
     for face in sorted(examined.prediction.faces, key=lambda face: face is not deciding):
         usable = [frame for frame in face.frames if not frame.cannot_tell]
         if usable:

@@ -18,6 +18,9 @@ class AppLimits:
         megapixels: the largest photo; larger ones are refused.
         queue: files that may wait to be judged; more are asked to come again.
         gigabytes: all files together that arrive or wait, in billions of bytes; more are asked to come again.
+
+    Raises:
+        InputError: one that is not above 0, or no room for a single upload.
     """
 
     megabytes: float = 200
@@ -27,19 +30,12 @@ class AppLimits:
     gigabytes: float = 4
 
     def __post_init__(self) -> None:
-        """Refuse bounds that let nothing through.
-
-        Raises:
-            InputError: one that is not above 0, or no room for a single upload.
-        """
         for name, value in vars(self).items():
             if not value > 0:
                 raise InputError(f"--{'max-' * (name != 'queue')}{name} {value:g}: give a number above 0")
         if self.gigabytes * 1000 < self.megabytes:
-            raise InputError(
-                f"--max-gigabytes {self.gigabytes:g} for all uploads is less than --max-megabytes {self.megabytes:g} "
-                "for one"
-            )
+            total, one = f"--max-gigabytes {self.gigabytes:g}", f"--max-megabytes {self.megabytes:g}"
+            raise InputError(f"{total} for all uploads is less than {one} for one")
 
     @property
     def media(self) -> Limits:
@@ -59,6 +55,9 @@ class AppConfig:
         frames: frames of a video that are looked at.
         limits: what is accepted.
         examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
+
+    Raises:
+        InputError: a port or a number of frames below 1.
     """
 
     host: str = "127.0.0.1"
@@ -70,9 +69,4 @@ class AppConfig:
     examples: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse counts below 1.
-
-        Raises:
-            InputError: there is one.
-        """
         check_counts(self, "port", "frames")

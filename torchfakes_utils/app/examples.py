@@ -16,20 +16,13 @@ from torchfakes_utils.io.video import read_frames
 LIST = "examples.json"
 _THUMBNAIL = 160  # pixels
 
-# What is shown, in this order: a real clip, and fakes of other people by methods that differ most.
+# Fakes that are shown after a real clip: of other people, by methods that differ most.
 _FAKES = ("Deepfakes", "NeuralTextures")
 
 
 @dataclass(frozen=True)
 class Example:
-    """A file to try the app with.
-
-    Attributes:
-        kind: "photo" or "video".
-        label: what it truly is, in a few words.
-        file: its name in the folder of the examples.
-        thumbnail: the name of a small picture of it.
-    """
+    """A file to try the app with: "photo" or "video", what it truly is, its name and that of a small picture of it."""
 
     kind: str
     label: str
@@ -59,16 +52,13 @@ def make_examples(data: Path | str, out: Path | str) -> list[Example]:
         name = f"manipulated_sequences/{method}/c23/videos/{one['id']}_{one['partner']}.mp4"
         clips.append((f"Fake ({method})", name))
     out.mkdir(parents=True, exist_ok=True)
-    found = []
-    for number, (label, clip) in enumerate(clips):
-        frame = read_frames(data / clip, count=1)[1][0]
-        found.append(_photo(out, f"photo-{number}", label, frame))
-        found.append(_put(out, Example("video", label, f"video-{number}.mp4", f"video-{number}-small.jpg"), frame))
-        shutil.copyfile(data / clip, out / found[-1].file)
-        if number == 0:
-            dark = (frame * 0.15).astype(np.uint8)
-    found.append(_photo(out, f"photo-{len(clips)}", "Real, but too dark", dark))
-    found.sort(key=lambda example: example.kind)
+    photos, videos, frames = [], [], [read_frames(data / clip, count=1)[1][0] for _, clip in clips]
+    for number, ((label, clip), frame) in enumerate(zip(clips, frames, strict=True)):
+        photos.append(_photo(out, number, label, frame))
+        videos.append(_put(out, Example("video", label, f"video-{number}.mp4", f"video-{number}-small.jpg"), frame))
+        shutil.copyfile(data / clip, out / videos[-1].file)
+    dark = (frames[0] * 0.15).astype(np.uint8)
+    found = [*photos, _photo(out, len(clips), "Real, but too dark", dark), *videos]
     (out / LIST).write_text(json.dumps([dataclasses.asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
     return found
 
@@ -96,9 +86,9 @@ def usual_examples(folder: Path | None = None, usual: Path = Path("data/mini")) 
     return folder or (usual if (usual / MINI_FILE).is_file() else None)
 
 
-def _photo(out: Path, name: str, label: str, picture: np.ndarray) -> Example:
-    Image.fromarray(picture).save(out / f"{name}.jpg", quality=95)
-    return _put(out, Example("photo", label, f"{name}.jpg", f"{name}-small.jpg"), picture)
+def _photo(out: Path, number: int, label: str, picture: np.ndarray) -> Example:
+    Image.fromarray(picture).save(out / f"photo-{number}.jpg", quality=95)
+    return _put(out, Example("photo", label, f"photo-{number}.jpg", f"photo-{number}-small.jpg"), picture)
 
 
 def _put(out: Path, example: Example, picture: np.ndarray) -> Example:

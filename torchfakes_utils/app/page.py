@@ -15,8 +15,6 @@ from torchfakes_utils.explanation.heat_maps import METHODS, usual_layer
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.report.contents import Report
 
-TITLE = "TorchFakes: real or fake?"
-
 # One at a time, whatever was asked: the network takes all cores anyway, and memory stays bounded.
 _ALONE: dict[str, Any] = {"concurrency_id": "detector", "concurrency_limit": 1}
 _INTERNAL: dict[str, Any] = {"api_visibility": "private"}
@@ -42,7 +40,7 @@ def build(
     """
     import gradio as gr
 
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with gr.Blocks(title="TorchFakes: real or fake?", analytics_enabled=False) as page:
         decision = answers.predictor.detector.decision
         gr.HTML(views.head(decision))
         for kind in ("photo", "video"):
@@ -72,12 +70,8 @@ def _tab(answers: Answers, kind: str, examples: Sequence[Example], folder: Path)
                 with gr.Row():
                     face = gr.Radio([1], value=1, label="Face", min_width=110)
                     method = gr.Radio(list(METHODS), value=METHODS[0], label="Method", min_width=280)
-                    layer = gr.Dropdown(
-                        list(detector.feature_layers),
-                        value=usual_layer(detector),
-                        label="Layer, fine to coarse",
-                        min_width=140,
-                    )
+                    layers, usual = list(detector.feature_layers), usual_layer(detector)
+                    layer = gr.Dropdown(layers, value=usual, label="Layer, fine to coarse", min_width=140)
                 draw = gr.Button("Draw the heat map")
                 heat_map = gr.HTML()
 

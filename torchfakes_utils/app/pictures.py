@@ -37,12 +37,9 @@ def boxed(picture: np.ndarray, boxes: Sequence[Box], longest: int = LARGE) -> np
     """A picture with every face framed and labelled: solid for real, dashed for fake, dotted for cannot tell.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
+        picture: (H, W, 3) uint8 RGB, as is what is returned.
         boxes: in its pixels.
         longest: the result's longer side at most, pixels.
-
-    Returns:
-        (h, w, 3) uint8 RGB.
     """
     image = Image.fromarray(picture)
     scale = min(1.0, longest / max(image.size))
@@ -53,27 +50,27 @@ def boxed(picture: np.ndarray, boxes: Sequence[Box], longest: int = LARGE) -> np
     for box in boxes:
         corners = tuple(edge * scale for edge in box.corners)
         draw.rectangle(corners, outline="white", width=line + 2)  # so that dashes show on any picture
-        _frame(draw, corners, _DASHES[box.verdict], COLOURS[box.verdict], line)
+        _frame(draw, corners, box.verdict, line)
     for box in boxes:  # after all frames, so that none crosses a label
         _label(draw, box, scale, line)
     return np.asarray(image)
 
 
-def _frame(
-    draw: ImageDraw.ImageDraw, corners: Sequence[float], dash: tuple[float, float], colour: str, line: int
-) -> None:
+def _frame(draw: ImageDraw.ImageDraw, corners: Sequence[float], verdict: str, line: int) -> None:
     """The four sides of a box, just inside it, in dashes."""
     left, top, right, bottom = corners
+    drawn, left_out = _DASHES[verdict]
     unit = max((right - left) / 10, 4 * line)
-    for length, flat in ((right - left, True), (bottom - top, False)):
-        step = (dash[0] + dash[1]) * unit if dash[1] else length
+    for length, other, flat in ((right - left, bottom - top, True), (bottom - top, right - left, False)):
+        step = (drawn + left_out) * unit if left_out else length
         for start in np.arange(0, max(length, 1), max(step, 1)):
-            end = min(start + dash[0] * unit, length) if dash[1] else length
-            for across in (0, (bottom - top if flat else right - left) - line + 1):
+            end = min(start + drawn * unit, length) if left_out else length
+            for across in (0, other - line + 1):
                 if flat:
-                    draw.rectangle([left + start, top + across, left + end, top + across + line - 1], fill=colour)
+                    place = [left + start, top + across, left + end, top + across + line - 1]
                 else:
-                    draw.rectangle([left + across, top + start, left + across + line - 1, top + end], fill=colour)
+                    place = [left + across, top + start, left + across + line - 1, top + end]
+                draw.rectangle(place, fill=COLOURS[verdict])
 
 
 def _label(draw: ImageDraw.ImageDraw, box: Box, scale: float, line: int) -> None:
@@ -91,20 +88,16 @@ def _label(draw: ImageDraw.ImageDraw, box: Box, scale: float, line: int) -> None
     draw.text((x + line + 2, y + high / 2), text, fill="white", font=font, anchor="lm")
 
 
-def jpeg(picture: np.ndarray) -> bytes:
-    """A picture (H, W, 3) uint8 RGB as a JPEG file."""
+def encoded(picture: np.ndarray, kind: str = "jpeg") -> bytes:
+    """A picture (H, W, 3) or (H, W), uint8 RGB, as a "jpeg" or "png" file."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "jpeg", quality=88)
+    Image.fromarray(picture).save(buffer, kind, quality=88)
     return buffer.getvalue()
 
 
-def data_url(picture: np.ndarray, exact: bool = False) -> str:
-    """A picture (H, W, 3) or (H, W), uint8, as an address that holds it: JPEG, or PNG where it is to be `exact`."""
-    if not exact:
-        return f"data:image/jpeg;base64,{base64.b64encode(jpeg(picture)).decode()}"
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def data_url(picture: np.ndarray, kind: str = "jpeg") -> str:
+    """A picture as an address that holds it; see `encoded`."""
+    return f"data:image/{kind};base64,{base64.b64encode(encoded(picture, kind)).decode()}"
 
 
 def favicon(folder: Path) -> Path:

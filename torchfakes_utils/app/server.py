@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from torchfakes_utils.app import page as the_page
 from torchfakes_utils.app import pictures, views
@@ -40,12 +40,11 @@ _HABITS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 
-
 # How long the last answer stays in memory, for heat maps, after a visitor's last click; seconds.
 REMEMBERED = 600
 
 
-class Served:
+class Served(contextlib.AbstractContextManager["Served"]):
     """The app while it runs: until `close`, or the end of its `with` block.
 
     Attributes:
@@ -76,17 +75,19 @@ class Served:
             gradio.set_static_paths(folder)
             examples = [] if config.examples is None else put_examples(config.examples, folder)
             answers = Answers(predictor, self.uploads, config.frames)
-            self._page = page = the_page.build(answers, config.limits, examples, folder, measured, config.share)
+            self._page = the_page.build(answers, config.limits, examples, folder, measured, config.share)
             answers.warm_up()
-            stack.callback(page.close, verbose=False)
-            _, self.url, self.shared = self._launch(gradio, page, folder, config)
+            stack.callback(self._page.close, verbose=False)
+            self._launch(gradio, folder, config)
             stack.enter_context(repeated(self.tidy))
             self._stack = stack.pop_all()
 
-    def _launch(self, gradio: Any, page: Any, folder: Path, config: AppConfig) -> tuple[Any, str, str | None]:
+    def _launch(self, gradio: Any, folder: Path, config: AppConfig) -> None:
         from starlette.middleware import Middleware
 
-        launched: tuple[Any, str, str | None] = page.launch(
+        self.url: str
+        self.shared: str | None
+        _, self.url, self.shared = self._page.launch(
             server_name=config.host,
             server_port=config.port,
             share=config.share,
@@ -109,7 +110,6 @@ class Served:
             prevent_thread_lock=True,
             quiet=True,
         )
-        return launched
 
     def tidy(self) -> None:
         """Forget visitors who have not asked for anything for a while, and uploads that nobody asks about.
@@ -128,9 +128,6 @@ class Served:
     def close(self) -> None:
         """Stop, and delete whatever was uploaded and not judged yet."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from torchfakes_utils import __version__
 from torchfakes_utils.app.examples import make_examples, usual_examples
+from torchfakes_utils.datasets.mini.build import build_mini
+from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.package import Package, package
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
@@ -18,8 +20,7 @@ from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_F
 _PACKAGE = Path(__file__).parents[1]
 
 _STAMP = Stamp("a Space", "torchfakes space", 1)
-# What lies in a Space that was just made on the Hub, beside its `.git`.
-_WELCOME = (CARD_FILE,)
+_WELCOME = (CARD_FILE,)  # what lies in a Space that was just made on the Hub, beside its `.git`
 
 _APP = '''# Made by `torchfakes space`; what is changed here is lost when it is made again.
 """The page of this Space. On Spaces it listens to all; anywhere else, to this machine alone."""
@@ -67,11 +68,9 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
         (made / "detector").mkdir()
         for name in {DETECTOR_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
             content = published.files[name]
-            if isinstance(content, bytes):
-                (made / "detector" / name).write_bytes(content)
-            else:
-                shutil.copyfile(content, made / "detector" / name)
-        _make_examples(made / "examples", data, Path(temporary))
+            (made / "detector" / name).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        source = usual_examples(None if data is None else Path(data))
+        make_examples(source or build_mini(Path(temporary) / "mini", MiniConfig(identities=6)), made / "examples")
         shutil.copytree(_PACKAGE, made / _PACKAGE.name, ignore=shutil.ignore_patterns("course", "__pycache__", "web"))
         texts = {
             "requirements.txt": "".join(f"{line}\n" for line in requirements()),
@@ -102,16 +101,6 @@ def requirements() -> list[str]:
         except metadata.PackageNotFoundError as error:
             raise InputError(f"a Space needs {name}, which is not here; try: pip install 'torchfakes[app]'") from error
     return sorted(lines, key=str.lower)
-
-
-def _make_examples(folder: Path, data: Path | str | None, temporary: Path) -> None:
-    from torchfakes_utils.datasets.mini.build import build_mini
-    from torchfakes_utils.datasets.mini.config import MiniConfig
-
-    source = usual_examples(None if data is None else Path(data))
-    if source is None:
-        source = build_mini(temporary / "mini", MiniConfig(identities=6))
-    make_examples(source, folder)
 
 
 def _readme(published: Package) -> str:

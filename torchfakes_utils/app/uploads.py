@@ -49,13 +49,10 @@ class Uploads:
 
     @contextlib.contextmanager
     def taken(self, upload: Any) -> Iterator[tuple[Path, str]]:
-        """An upload, to be judged now; it counts as judged when the block ends.
+        """Where an upload is, to be judged now, and its owner's name for it; it counts as judged when the block ends.
 
         Args:
             upload: what Gradio says of it: a dictionary with its `path` and `orig_name`.
-
-        Yields:
-            Where it is, and the name that its owner gave it.
 
         Raises:
             InputError: no file, or none that was uploaded and waits.
@@ -81,8 +78,10 @@ class Uploads:
     def sweep(self, age: float = _FORGOTTEN) -> None:
         """Delete what has lain here for `age` seconds: uploads that broke off, and what nobody asked about."""
         with self._lock:
-            old = [path for path in self.folder.rglob("*") if _age(path) >= age]  # before a folder's own time changes
-            for path in sorted(old, reverse=True):
+            # All are found before the first goes, which changes the time of its folder.
+            for path in sorted(
+                (path for path in self.folder.rglob("*") if _size_and_age(path)[1] >= age), reverse=True
+            ):
                 with contextlib.suppress(OSError):  # a folder that is not empty
                     path.rmdir() if path.is_dir() else path.unlink()
                     self._waiting.pop(path, None)
@@ -95,7 +94,7 @@ class Uploads:
     def _room_for(self, size: int) -> Iterator[bool]:
         """Whether there is room for an upload of so many bytes; if so, it is kept free until the block ends."""
         with self._lock:
-            stored = sum(_size(path) for path in self.folder.rglob("*"))
+            stored = sum(_size_and_age(path)[0] for path in self.folder.rglob("*"))
             fits = stored + self._announced + size <= self.limits.gigabytes * 1e9
             self._announced += size * fits
         try:
@@ -202,17 +201,10 @@ async def _come_again(send: Send) -> None:
     await send({"type": "http.response.body", "body": NO_ROOM.encode()})
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file; 0 for what is none, or gone by now."""
+def _size_and_age(path: Path) -> tuple[int, float]:
+    """Bytes of a file (a folder has 0), and seconds since something was written to it last; zeros for what is gone."""
     try:
-        return path.stat().st_size if path.is_file() else 0
+        found = path.stat()
     except OSError:
-        return 0
-
-
-def _age(path: Path) -> float:
-    """Seconds since something was last written to it; 0 for what is gone by now."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0
+        return 0, 0.0
+    return found.st_size if path.is_file() else 0, time.time() - found.st_mtime

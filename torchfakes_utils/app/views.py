@@ -4,7 +4,6 @@ Everything is inside the HTML, pictures too, so that nothing of an upload is eve
 vermilion, and what cannot be told grey; since colour alone tells not everybody, each has a mark, a word and a line.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,7 @@ from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, SMALL, Box, boxed, data_url
 from torchfakes_utils.explanation.heat_maps import overlay
 from torchfakes_utils.inference.predictor import Examination
-from torchfakes_utils.inference.verdict import (
-    CANNOT_TELL,
-    FAKE,
-    REAL,
-    FaceVerdict,
-    FrameVerdict,
-    Prediction,
-    digits_apart,
-)
+from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, Prediction, digits_apart
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.report.contents import Report
 from torchfakes_utils.report.text import interval
@@ -68,8 +59,7 @@ def sentence(verdict: Prediction | FaceVerdict, threshold: float) -> str:
         return ""
     over = ""
     if verdict.interval is not None:
-        low, high = verdict.interval
-        over = f", 95 % interval over frames {score(low)} to {score(high)}"
+        over = f", 95 % interval over frames {' to '.join(map(score, verdict.interval))}"
     digits = digits_apart(verdict.probability_fake, threshold)
     value = score(verdict.probability_fake) if digits == 2 else f"{verdict.probability_fake:.{digits}f}"
     return f"P(fake) {value}{over}; called fake from {threshold:.{digits}f} on"
@@ -94,51 +84,24 @@ def shown_frame(prediction: Prediction) -> int | None:
 
 def boxes_in(prediction: Prediction, frame: int) -> list[Box]:
     """Everybody who was judged in a frame."""
-    return [
-        Box(face.face + 1, one.box, face.verdict)
-        for face in prediction.faces
-        for one in face.frames
-        if one.frame == frame
-    ]
+    judged = ((face, one) for face in prediction.faces for one in face.frames)
+    return [Box(face.face + 1, one.box, face.verdict) for face, one in judged if one.frame == frame]
 
 
-@dataclass(frozen=True)
-class Peak:
-    """A frame in which a face scored its highest, or its lowest."""
-
-    face: FaceVerdict
-    frame: FrameVerdict
-    highest: bool
-
-    @property
-    def caption(self) -> str:
-        """What it is."""
-        which = "highest" if self.highest else "lowest"
-        return (
-            f"Face {self.face.face + 1} at its {which}: P(fake) {score(self.frame.probability_fake)} "
-            f"at {self.frame.time:.2f} s (frame {self.frame.frame})"
-        )
-
-
-def peaks(prediction: Prediction, faces: int = 3) -> list[Peak]:
-    """The extremes of the first few faces that were judged, of each the highest before the lowest."""
+def peaks(prediction: Prediction) -> list[tuple[int, str]]:
+    """Frames in which the first three faces that were judged scored their highest and their lowest; what each shows."""
     found = []
-    for face in [face for face in prediction.faces if face.probability_fake is not None][:faces]:
-        usable = sorted(
-            (frame for frame in face.frames if not frame.cannot_tell), key=lambda frame: frame.probability_fake
-        )
-        if len(usable) > 1:
-            found += [Peak(face, usable[-1], True), Peak(face, usable[0], False)]
+    for face in [face for face in prediction.faces if face.probability_fake is not None][:3]:
+        usable = [frame for frame in face.frames if not frame.cannot_tell]
+        usable.sort(key=lambda frame: frame.probability_fake)
+        for which, frame in (("highest", usable[-1]), ("lowest", usable[0])) if len(usable) > 1 else ():
+            value, when = score(frame.probability_fake), f"{frame.time:.2f} s (frame {frame.frame})"
+            found.append((frame.frame, f"Face {face.face + 1} at its {which}: P(fake) {value} at {when}"))
     return found
 
 
 def curve(prediction: Prediction, threshold: float, duration: float) -> dict[str, Any] | None:
-    """The scores over time as the coordinates of a drawing; None where there are not two frames.
-
-    Args:
-        prediction: of an animation or a video.
-        threshold: from which on a face is called fake.
-        duration: of the whole, seconds.
+    """The scores over `duration` seconds as the coordinates of a drawing; None where there are not two frames.
 
     Returns:
         In SVG units: the drawing's size, the axes' ends, `threshold` (y), `ticks` and `levels` (position, text), and
@@ -173,13 +136,7 @@ def curve(prediction: Prediction, threshold: float, duration: float) -> dict[str
 
 
 def result(examined: Examination, threshold: float, name: str) -> str:
-    """What is shown of a file that could be opened, as HTML.
-
-    Args:
-        examined: the predictor's.
-        threshold: from which on a face is called fake.
-        name: the file's, as its owner knows it.
-    """
+    """What is shown of a file that could be opened, and that its owner knows by this name, as HTML."""
     prediction = examined.prediction
     frame = shown_frame(prediction)
     frame = int(examined.media.indices[0]) if frame is None else frame
@@ -201,11 +158,8 @@ def result(examined: Examination, threshold: float, name: str) -> str:
         faces=[(face, sentence(face, threshold)) for face in prediction.faces],
         curve=curve(prediction, threshold, examined.media.duration) if moving else None,
         peaks=[
-            (
-                data_url(boxed(examined.picture(peak.frame.frame), boxes_in(prediction, peak.frame.frame), SMALL)),
-                peak.caption,
-            )
-            for peak in (peaks(prediction) if moving else [])
+            (data_url(boxed(examined.picture(peak), boxes_in(prediction, peak), SMALL)), what)
+            for peak, what in (peaks(prediction) if moving else [])
         ],
     )
 
@@ -216,34 +170,13 @@ def refusal(reason: str, name: str) -> str:
 
 
 def heat_map(crop: np.ndarray, heat: np.ndarray, face: int, layer: str, method: str) -> str:
-    """A crop beside itself under its heat map, as HTML.
-
-    Args:
-        crop: (S, S, 3) uint8 RGB.
-        heat: (s, s) in [0, 1].
-        face: its number, from 1.
-        layer, method: what the map is of.
-    """
-    return _render(
-        "heat",
-        crop=data_url(crop),
-        heat=data_url(overlay(crop, heat)),
-        dark=not float(heat.max()),
-        face=face,
-        layer=layer,
-        method=method,
-    )
+    """A crop (S, S, 3), uint8 RGB, of a face (from 1) beside itself under its heat map (s, s), in [0, 1], as HTML."""
+    pictures = {"crop": data_url(crop), "heat": data_url(overlay(crop, heat)), "dark": not float(heat.max())}
+    return _render("heat", face=face, layer=layer, method=method, **pictures)
 
 
 def about(report: Report | None, decision: Decision, limits: AppLimits, shared: bool = False) -> str:
-    """What this can and cannot tell, with what was measured of this very detector, as HTML.
-
-    Args:
-        report: what RUN/report.json holds; None where the run was never measured.
-        decision: the detector's.
-        limits: what is accepted.
-        shared: whether uploads may come through gradio.live.
-    """
+    """What this can and cannot tell, with what was measured of this very detector, as HTML; see `page.build`."""
     return _render("about", report=report, decision=decision, limits=limits, shared=shared, interval=interval)
 
 
@@ -278,9 +211,8 @@ def _render(part: str, **words: Any) -> str:
 def _environment() -> Any:
     import jinja2
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    loader = jinja2.FileSystemLoader(_TEMPLATES)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["sentence"] = _sentence
     environment.globals |= {"COLOURS": COLOURS, "MARKS": MARKS, "HEADINGS": HEADINGS}
     return environment
