@@ -33,19 +33,16 @@ from torchfakes_utils.report.contents import Report
 
 # Gradio's own habits: it counts its users, keeps in their browsers what they did, and may start further servers.
 _HABITS = {
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "GRADIO_RUN_HISTORY": "False",
-    "GRADIO_SSR_MODE": "False",
-    "GRADIO_NUM_WORKERS": "0",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-}
+    "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "GRADIO_SSR_MODE": "False",
+    "GRADIO_NUM_WORKERS": "0", "HF_HUB_DISABLE_TELEMETRY": "1",
+}  # fmt: skip
 
 # How long the last answer stays in memory, for heat maps, after a visitor's last click; seconds.
 REMEMBERED = 600
 
 
-class Served(contextlib.AbstractContextManager["Served"]):
-    """The app while it runs: until `close`, or the end of its `with` block.
+class Served(contextlib.ExitStack):
+    """The app while it runs: until `close`, or the end of its `with` block, which delete what is not judged yet.
 
     Attributes:
         url: the page's address.
@@ -64,6 +61,7 @@ class Served(contextlib.AbstractContextManager["Served"]):
         Raises:
             InputError: gradio is missing, the port is taken, or there are no examples where they should be.
         """
+        super().__init__()
         config = config or AppConfig()
         check_address(config.host, config.port)
         self.uploads = Uploads(config.limits)
@@ -80,7 +78,7 @@ class Served(contextlib.AbstractContextManager["Served"]):
             stack.callback(self._page.close, verbose=False)
             self._launch(gradio, folder, config)
             stack.enter_context(repeated(self.tidy))
-            self._stack = stack.pop_all()
+            self.push(stack.pop_all())
 
     def _launch(self, gradio: Any, folder: Path, config: AppConfig) -> None:
         from starlette.middleware import Middleware
@@ -124,13 +122,6 @@ class Served(contextlib.AbstractContextManager["Served"]):
                 with visitors.lock:
                     visitors.session_data.pop(visitor, None)
                     visitors.time_last_used.pop(visitor, None)
-
-    def close(self) -> None:
-        """Stop, and delete whatever was uploaded and not judged yet."""
-        self._stack.close()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def serve_run(run: Path | str, config: AppConfig, device: str, ready: Callable[[Served], None]) -> None:
@@ -211,7 +202,6 @@ def _uploads_in(folder: Path | str) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["GRADIO_TEMP_DIR"]
-        else:
+        os.environ.pop("GRADIO_TEMP_DIR")
+        if before is not None:
             os.environ["GRADIO_TEMP_DIR"] = before

@@ -94,9 +94,10 @@ def peaks(prediction: Prediction) -> list[tuple[int, str]]:
     for face in [face for face in prediction.faces if face.probability_fake is not None][:3]:
         usable = [frame for frame in face.frames if not frame.cannot_tell]
         usable.sort(key=lambda frame: frame.probability_fake)
-        for which, frame in (("highest", usable[-1]), ("lowest", usable[0])) if len(usable) > 1 else ():
-            value, when = score(frame.probability_fake), f"{frame.time:.2f} s (frame {frame.frame})"
-            found.append((frame.frame, f"Face {face.face + 1} at its {which}: P(fake) {value} at {when}"))
+        if len(usable) > 1:
+            for which, frame in (("highest", usable[-1]), ("lowest", usable[0])):
+                value, when = score(frame.probability_fake), f"{frame.time:.2f} s (frame {frame.frame})"
+                found.append((frame.frame, f"Face {face.face + 1} at its {which}: P(fake) {value} at {when}"))
     return found
 
 
@@ -190,7 +191,6 @@ def empty(kind: str) -> str:
     return _render("empty", kind=kind)
 
 
-@cache
 def style() -> str:
     """The page's style sheet."""
     return (_TEMPLATES / "app.css").read_text(encoding="utf-8")

@@ -125,45 +125,32 @@ def trained_on(run: Path) -> str | None:
 def compare(
     networks: Mapping[str, tuple[Path, Network]], detector: Detector, data: CheckData, threads: int = 1
 ) -> list[Parity]:
-    """Hold files beside the detector.
+    """Hold files beside the detector that they were made from: one result for each, in their order.
 
     Args:
         networks: {precision: (file, network)}.
-        detector: what they were made from, on the CPU.
+        detector: on the CPU.
         data: the crops.
         threads: that compute a crop of the detector while times are taken; for files, they were loaded with as many.
-
-    Returns:
-        One result for each, in their order.
     """
     eager = _eager(detector)
     with thread_limit(threads):
         times = latencies({"detector": eager} | {name: network for name, (_, network) in networks.items()}, data.crops)
     logits = _logits(eager, data.crops)
+    clips = 0 if data.faces is None else len(data.faces.drop_duplicates(CLIP_KEY))
     own, found = _auc(detector, data.faces, logits), []
     for precision, (path, network) in networks.items():
         theirs = _logits(network, data.crops)
         difference = np.abs(theirs.astype(np.float64) - logits)
         verdicts = [detector.decision.probability(values) >= detector.decision.threshold for values in (theirs, logits)]
         auc = _auc(detector, data.faces, theirs)
-        found.append(
-            Parity(
-                file=path.name,
-                precision=precision,
-                megabytes=path.stat().st_size / 1e6,
-                crops=len(logits),
-                clips=0 if data.faces is None else len(data.faces.drop_duplicates(CLIP_KEY)),
-                max_logit_difference=float(difference.max()),
-                mean_logit_difference=float(difference.mean()),
-                auc=auc,
-                auc_detector=own,
-                points={level: _points(auc[level], own[level]) for level in auc},
-                agreement=float(np.mean(verdicts[0] == verdicts[1])),
-                milliseconds=times[precision],
-                milliseconds_detector=times["detector"],
-                speedup=times["detector"] / times[precision],
-            )
-        )
+        found.append(Parity(
+            file=path.name, precision=precision, megabytes=path.stat().st_size / 1e6, crops=len(logits), clips=clips,
+            max_logit_difference=float(difference.max()), mean_logit_difference=float(difference.mean()),
+            auc=auc, auc_detector=own, points={level: _points(auc[level], own[level]) for level in auc},
+            agreement=float(np.mean(verdicts[0] == verdicts[1])), milliseconds=times[precision],
+            milliseconds_detector=times["detector"], speedup=times["detector"] / times[precision],
+        ))  # fmt: skip
     return found
 
 
@@ -197,11 +184,8 @@ def _points(auc: float | None, own: float | None) -> float | None:
 
 
 def latencies(networks: Mapping[str, Network], crops: np.ndarray) -> dict[str, float]:
-    """Median milliseconds for one crop, the networks taking turns, so that what else the machine does hits all alike.
-
-    Args:
-        networks: by name.
-        crops: (N, 3, S, S) uint8, looked at one after the other.
+    """Median milliseconds for one of the crops (N, 3, S, S), uint8; the networks take turns, so that what else the
+    machine does hits all alike.
     """
     times: dict[str, list[float]] = {name: [] for name in networks}
     for turn in range(_WARM + _TIMED):

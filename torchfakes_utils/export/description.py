@@ -51,10 +51,7 @@ def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dic
     size, cut, scale = preprocessing.size, preprocessing.crop_size, preprocessing.crop_scale
     again = "" if size == cut else f"; then brought to {size} px (bilinear, averaging where it shrinks)"
     return {
-        "format": FORMAT,
-        "kind": DETECTOR,
-        "torchfakes": __version__,
-        "precision": precision,
+        "format": FORMAT, "kind": DETECTOR, "torchfakes": __version__, "precision": precision,
         "source": {"architecture": detector.config.architecture, "weights_sha256": weights_sha256(detector)},
         "input": {
             "name": "crops", "type": "uint8", "shape": ["B", 3, size, size], "colours": "RGB", "layout": "NCHW",
@@ -66,8 +63,7 @@ def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dic
         },
         "preprocessing": {
             "crop_scale": scale, "crop_size": cut, "size": size, "mean": preprocessing.mean, "std": preprocessing.std,
-            "padding": "edge",
-            "inside_graph": ["(crops - mean) / std", "sigmoid(logit / temperature)"],
+            "padding": "edge", "inside_graph": ["(crops - mean) / std", "sigmoid(logit / temperature)"],
             "crop": f"a square round the middle of the face's box, its edge {scale} times the box's longer one, all "
             f"rounded to whole pixels; outside of the picture its outermost pixels are repeated; brought to {cut} px, "
             f"by averaging over areas where it shrinks and bicubic (a = -0.75) where it grows{again}",
@@ -76,15 +72,11 @@ def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dic
             "rule": "fake where the mean of probability_fake over the usable crops of a face is threshold or more, "
             "real below; cannot tell without a usable crop",
             "usable": "each of `order` that has a range lies in it; an end that is null is not looked at",
-            "order": list(LIMITS),
-            "measures": _MEASURES,
-            "measured_on": f"the crop at {cut} px",
+            "order": list(LIMITS), "measures": _MEASURES, "measured_on": f"the crop at {cut} px",
             "words": {name: [limit.below, limit.above] for name, limit in LIMITS.items()},
         },
         "face_detection": {
-            "networks": list(FACE_NETWORKS),
-            "input": "float32 RGB, (x - 127.5) * 0.0078125",
-            "thresholds": list(SURE),
+            "networks": list(FACE_NETWORKS), "input": "float32 RGB, (x - 127.5) * 0.0078125", "thresholds": list(SURE),
             "search_passes": [
                 {"min_face": config.min_face, "lines": finer * config.detect_lines}
                 for config in (CLOSE_UP, FAR_AWAY) for finer in (1, FINER)

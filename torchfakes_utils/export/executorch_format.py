@@ -36,11 +36,8 @@ class ExecutorchRuntime:
     The threads of a network that is opened are shared by all programs of the process: the last one opened decides.
     """
 
-    name = "executorch"
-    suffix = ".pte"
-    files = "ExecuTorch programs"
+    name, suffix, files, extra = "executorch", ".pte", "ExecuTorch programs", "phone"
     packages: tuple[str, ...] = ("executorch", "torchao")
-    extra = "phone"
 
     def export_detector(self, detector: Detector, path: Path) -> Path:
         """As of `Runtime`.
@@ -137,14 +134,14 @@ def _kept_in_float(graph: torch.fx.GraphModule) -> set[str]:
         for node in graph.graph.nodes
         if node.op == "call_function" and any(word in str(node.target) for word in ("conv", "linear", "addmm"))
     ]
-    return {weighty[0], weighty[-1]} if weighty else set()
+    return {weighty[0], weighty[-1]}
 
 
-def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: Mapping[int, Any], what: str) -> Any:
+def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: dict[int, Any], what: str) -> Any:
     _need()
     try:
         with quiet():
-            return torch.export.export(network, (example,), dynamic_shapes=(dict(dimensions),))
+            return torch.export.export(network, (example,), dynamic_shapes=(dimensions,))
     except Exception as error:  # anything, from deep inside
         raise InputError(f"{what} cannot be translated for ExecuTorch ({in_short(error)})") from error
 

@@ -48,12 +48,12 @@ class FaceNetworks:
     onet: FaceCallable
 
 
+@dataclass(frozen=True)
 class CascadeDetector:
     """`detection.FaceDetector` on other runtimes: the same call, the same answers, no PyTorch needed."""
 
-    def __init__(self, networks: FaceNetworks, config: ExtractionConfig = DEFAULTS) -> None:
-        """Of `config`, `face_pixels` and `min_face` count here."""
-        self.networks, self.config = networks, config
+    networks: FaceNetworks
+    config: ExtractionConfig = DEFAULTS  # of which `face_pixels` and `min_face` count here
 
     def detect(self, frames: Sequence[Array] | Array, finer: float = 1.0) -> list[Detections]:
         """Find the faces in frames, the surest first; as `FaceDetector.detect`, but frames may differ in size.

@@ -26,11 +26,8 @@ _BATCH = 32
 class OnnxRuntime:
     """ONNX files and onnxruntime; see `runtimes.Runtime`."""
 
-    name = "onnx"
-    suffix = ".onnx"
-    files = "ONNX files"
+    name, suffix, files, extra = "onnx", ".onnx", "ONNX files", "export"
     packages: tuple[str, ...] = ("onnx", "onnxscript", "onnxruntime")
-    extra = "export"
 
     def export_detector(self, detector: Detector, path: Path) -> Path:
         """As of `Runtime`. The input is `crops` (B, 3, S, S) uint8, outputs are `logit` and `probability_fake` (B,)."""
@@ -142,9 +139,7 @@ def _kept_in_float(model: Any) -> list[str]:
     """Names of the nodes up to the first convolution, and from the last dense layer on."""
     nodes = list(model.graph.node)  # in an order in which they can be computed
     weighty = [place for place, node in enumerate(nodes) if node.op_type in ("Conv", "Gemm", "MatMul")]
-    if not weighty:
-        return []
-    return [node.name for place, node in enumerate(nodes) if place <= weighty[0] or place >= weighty[-1]]
+    return [node.name for node in (*nodes[: weighty[0] + 1], *nodes[weighty[-1] :])]
 
 
 class _CalibrationReader:
@@ -159,12 +154,7 @@ class _CalibrationReader:
 
 
 def _translated(
-    network: torch.nn.Module,
-    example: torch.Tensor,
-    input_name: str,
-    outputs: Sequence[str],
-    free: Mapping[int, Any],
-    what: str,
+    network: torch.nn.Module, example: torch.Tensor, given: str, outputs: Sequence[str], free: dict[int, Any], what: str
 ) -> Any:
     """A network as an ONNX model of any size in its `free` dimensions, without what can be computed beforehand."""
     for package in ("onnx", "onnxscript"):
@@ -172,8 +162,8 @@ def _translated(
     try:
         with quiet():
             program: Any = torch.onnx.export(
-                network.eval(), (example,), dynamo=True, verbose=False, input_names=[input_name],
-                output_names=list(outputs), dynamic_shapes=(dict(free),), external_data=False,
+                network.eval(), (example,), dynamo=True, verbose=False, input_names=[given],
+                output_names=list(outputs), dynamic_shapes=(free,), external_data=False,
             )  # fmt: skip
     except Exception as error:  # anything, from deep inside
         raise InputError(f"{what} cannot be translated to ONNX ({in_short(error)})") from error
