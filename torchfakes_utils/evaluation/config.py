@@ -24,11 +24,6 @@ class Scoring:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse counts below 1.
-
-        Raises:
-            InputError: there is one.
-        """
         check_counts(self, "batch", "frames")
 
 
@@ -50,11 +45,6 @@ class RobustnessConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse counts below 1.
-
-        Raises:
-            InputError: there is one.
-        """
         check_counts(self, "frames", "replicates")
 
 
@@ -85,9 +75,4 @@ class EvaluationConfig:
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
 
     def __post_init__(self) -> None:
-        """Refuse counts below 1.
-
-        Raises:
-            InputError: there is one.
-        """
         check_counts(self, "replicates")

@@ -3,9 +3,8 @@
 The runs stay in their folders: a second call trains what is missing, and goes on where a run was stopped.
 """
 
-import json
 import logging
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +13,7 @@ from torchfakes_utils.crops.table import limit_frames, load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import score
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.records import write_record
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
@@ -27,13 +26,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cell:
-    """A detector of one manipulation on another's clips, against all real ones; by clip.
+    """A detector of one manipulation on another's clips, against all real ones, by clip and at its own threshold.
 
-    Attributes:
-        trained_on, tested_on: the manipulations.
-        auc, low, high: with the ends of its 95 % interval; None where it cannot be computed.
-        balanced_accuracy: at the detector's threshold.
-        real_clips, fake_clips: how many.
+    The AUC comes with the ends of its 95 % interval; what cannot be computed is None.
     """
 
     trained_on: str
@@ -46,18 +41,9 @@ class Cell:
     fake_clips: int
 
 
-MATRIX_COLUMNS = [field.name for field in fields(Cell)]
-
-
 @dataclass(frozen=True)
 class Matrix:
-    """Every detector on every manipulation.
-
-    Attributes:
-        split: which clips were tested on.
-        methods: the manipulations.
-        rows: a pair each.
-    """
+    """Every detector on every manipulation: a row a pair, tested on the clips of one split."""
 
     split: str
     methods: list[str]
@@ -87,9 +73,8 @@ def matrix(
     table = load_faces(faces_csv)
     methods = config.methods or tuple(sorted(table.loc[table["label"] == 1, "method"].unique()))
     if len(methods) < 2:
-        raise InputError(
-            f"{faces_csv}: a matrix takes two manipulations or more; there are {', '.join(methods) or 'none'}"
-        )
+        there = ", ".join(methods) or "none"
+        raise InputError(f"{faces_csv}: a matrix takes two manipulations or more; there are {there}")
     faces = load_faces(faces_csv, split)
     faces = faces[(faces["label"] == 0) | faces["method"].isin(methods)].reset_index(drop=True)
     faces = faces if scoring.frames is None else limit_frames(faces, scoring.frames)
@@ -101,15 +86,13 @@ def matrix(
         clips = by_clip(score(detector, faces, scoring))
         rows += [_cell(method, tested, clips, detector.decision.threshold) for tested in methods]
     found = Matrix(split, list(methods), rows)
-    write_table(pd.DataFrame(rows), out / "matrix.csv", MATRIX_COLUMNS)
-    with atomic_write(out / "matrix.json") as temporary:
-        temporary.write_text(json.dumps(asdict(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_table(pd.DataFrame(rows), out / "matrix.csv")
+    write_record(out / "matrix.json", asdict(found))
     return found
 
 
 def _cell(trained: str, tested: str, clips: pd.DataFrame, threshold: float) -> Cell:
-    own = clips[(clips["label"] == 0) | (clips["method"] == tested)]
-    measured = with_intervals(own, threshold)
+    measured = with_intervals(clips[(clips["label"] == 0) | (clips["method"] == tested)], threshold)
     low, high = measured["auc_interval"] or (None, None)
     counts = measured["n_real"], measured["n_fake"]
     return Cell(trained, tested, measured["auc"], low, high, measured["balanced_accuracy"], *counts)
@@ -117,12 +100,8 @@ def _cell(trained: str, tested: str, clips: pd.DataFrame, threshold: float) -> C
 
 def lines(found: Matrix) -> list[str]:
     """The matrix for people: a line a detector, a column a manipulation."""
-    cells = {(row.trained_on, row.tested_on): row.auc for row in found.rows}
-    width = max(len(name) for name in found.methods) + 2
-    result = ["AUC by clip; rows: trained on, columns: tested on"]
-    result.append(" " * width + "".join(f"{name:>{width}}" for name in found.methods))
-    for trained in found.methods:
-        values = [cells[trained, tested] for tested in found.methods]
-        text = "".join(f"{'–' if value is None else f'{value:.3f}':>{width}}" for value in values)
-        result.append(f"{trained:<{width}}{text}")
-    return result
+    width = max(map(len, found.methods)) + 2
+    aucs = {(row.trained_on, row.tested_on): "–" if row.auc is None else f"{row.auc:.3f}" for row in found.rows}
+    table = [["", *found.methods], *([one, *(aucs[one, other] for other in found.methods)] for one in found.methods)]
+    rows = [f"{name:<{width}}" + "".join(f"{cell:>{width}}" for cell in cells) for name, *cells in table]
+    return ["AUC by clip; rows: trained on, columns: tested on", *rows]

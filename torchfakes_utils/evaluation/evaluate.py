@@ -4,6 +4,7 @@ The headline is about crops that the detector never saw and that nothing was fil
 one by clip: the frames of a clip are near copies, and a thousand of them are not a thousand measurements.
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +17,17 @@ from torchfakes_utils.crops.table import load_faces_for, read_extraction
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
-from torchfakes_utils.evaluation.other_runs import load_other_runs, over_seeds
-from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results
+from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results, Summary
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
-from torchfakes_utils.evaluation.summary import summarise
+from torchfakes_utils.evaluation.summary import ScoredClips, against_others, over_seeds, summarise
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, FAILURES_FILE, SCORED_COLUMNS, read_table, write_table
+from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.models.decision import Decision, decide
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
-from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, best_folder
+from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, TRAINING_FILE, best_folder
+from torchfakes_utils.training.config import FREE_FIELDS
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         if table.resolve() == faces_csv.resolve():
             raise InputError(f"{table}: the table that is evaluated anyway; --cross takes those of other data sets")
     detector = load_detector(run)
-    others = load_other_runs(run, detector, config.seeds, config.against)
+    seeds, against = _other_runs(run, detector, config)
     validation = _validation(run, faces_csv, detector, config.scoring) if detector.decision == Decision() else None
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     if validation is not None:
@@ -80,44 +82,42 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
             "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
             run, detector.decision.threshold, detector.decision.temperature,
         )  # fmt: skip
-
-    def scored(one: Detector) -> pd.DataFrame:
-        return score(one, faces, config.scoring)
-
     if config.scores is None:
-        scores = scored(detector)
+        scores = score(detector, faces, config.scoring)
         write_table(scores, run / SCORES_FILE, SCORED_COLUMNS)
     else:
         scores = _given_scores(config.scores, faces, detector)
-    faceless = _faceless(faces_csv, config.split)
-    summary = summarise(scores, config.split, detector.decision, config.replicates, faceless)
+    summary = _summary(detector, scores, faces_csv, config)
     if summary.clip.auc is None:
         logger.warning("split %r of %s: %s; what cannot be measured is null in the report",
                        config.split, faces_csv, summary.clip.reasons["auc"])  # fmt: skip
-    seeds, comparison = over_seeds(detector, scores, others, scored, config.replicates)
-    robust = None
-    if config.perturb:
-        robust = robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE)
+
+    def scored(one: Detector) -> ScoredClips:
+        return by_clip(score(one, faces, config.scoring)), one.decision.threshold
+
+    ours = [(by_clip(scores), detector.decision.threshold), *map(scored, seeds)]
     results = Results(
         **vars(summary),
-        seeds=seeds,
-        comparison=comparison,
+        seeds=over_seeds(ours, config.replicates),
+        comparison=against_others(ours, [scored(other) for other in against], config.replicates),
         cross_data={_unique_name(table, config.cross): _on_other_data(detector, table, config)
                     for table in config.cross} or None,
-        robustness=robust,
-        data=describe(faces_csv, faces, scores),
+        robustness=robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE)
+        if config.perturb else None,
+        data=_description(faces_csv, faces, scores),
     )  # fmt: skip
     return Evaluation(results, scores, faces, detector)
 
 
-def describe(faces_csv: Path, faces: pd.DataFrame, scores: pd.DataFrame) -> DataDescription:
-    """What was scored.
+def _summary(detector: Detector, scores: pd.DataFrame, faces_csv: Path, config: EvaluationConfig) -> Summary:
+    """What scores of a table say; clips without a face are counted as far as the extraction has told."""
+    path = faces_csv.parent / FAILURES_FILE
+    faceless = int((read_table(path, FAILURE_COLUMNS)["split"] == config.split).sum()) if path.is_file() else 0
+    return summarise(scores, config.split, detector.decision, config.replicates, faceless)
 
-    Args:
-        faces_csv: the table.
-        faces: those of its rows that were to be scored.
-        scores: of those that could be read.
-    """
+
+def _description(faces_csv: Path, faces: pd.DataFrame, scores: pd.DataFrame) -> DataDescription:
+    """What was to be scored, and how much of it could be read."""
     clips = faces.drop_duplicates(CLIP_KEY)
     fakes = clips.loc[clips["label"] == 1, "method"].value_counts().sort_index()
     return DataDescription(
@@ -136,6 +136,40 @@ def describe(faces_csv: Path, faces: pd.DataFrame, scores: pd.DataFrame) -> Data
     )  # fmt: skip
 
 
+def _other_runs(run: Path, detector: Detector, config: EvaluationConfig) -> tuple[list[Detector], list[Detector]]:
+    """The detectors of further runs of the same recipe, and of those to compare with.
+
+    Raises:
+        InputError: a run is named twice, differs in more than its seed from those it is taken together with, or holds
+            no detector.
+    """
+    others = {other: load_detector(other) for other in (*config.seeds, *config.against)}
+    known = {fingerprint(detector): run}
+    for other in (*config.seeds, *config.against):
+        weights = fingerprint(others[other])
+        if weights in known:
+            raise InputError(f"{other}: the same weights as in {known[weights]}; name each run once")
+        known[weights] = other
+    for group in ((run, *config.seeds), config.against):
+        for other in group[1:]:
+            if differing := _differing(group[0], other):
+                raise InputError(
+                    f"{other}: another recipe than {group[0]} (it differs in {', '.join(differing)}); runs that are "
+                    "taken together may differ in their seed only. To compare recipes use --against"
+                )
+    return [others[other] for other in config.seeds], [others[other] for other in config.against]
+
+
+def _differing(run: Path, other: Path) -> list[str]:
+    """In which choices, beside the seed, two runs differ, as far as their folders tell."""
+    try:
+        one, two = (json.loads((each / TRAINING_FILE).read_text(encoding="utf-8")) for each in (run, other))
+    except (OSError, ValueError):
+        return []
+    left_out = {"seed", "versions", "git_revision", *FREE_FIELDS}
+    return sorted(name for name in {*one, *two} - left_out if one.get(name) != two.get(name))
+
+
 def _validation(run: Path, faces_csv: Path, detector: Detector, scoring: Scoring) -> pd.DataFrame | None:
     """The crops that a detector without a threshold gets one from, where there are any."""
     try:
@@ -149,8 +183,7 @@ def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.Dat
     """Scores that were made before, if they are of these crops and of this detector."""
     scores = read_table(path, SCORED_COLUMNS)
     scores = scores[scores["split"].isin(faces["split"].unique())].reset_index(drop=True)
-    other = sorted(set(scores["detector"]) - {fingerprint(detector)})
-    if other:
+    if other := sorted(set(scores["detector"]) - {fingerprint(detector)}):
         raise InputError(f"{path}: scores of another detector ({other[0]}, not {fingerprint(detector)}); score again")
     keys = [*CLIP_KEY, "frame", "path", "label"]
     matched = scores.merge(faces[keys], on=keys, how="inner", validate="one_to_one")
@@ -160,31 +193,21 @@ def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.Dat
             "table and split); score again"
         )
     logits = pd.to_numeric(scores["logit"], errors="coerce")
-    if not np.isfinite(logits).all():
-        raise InputError(f"{path}: {int((~np.isfinite(logits)).sum())} scores are not numbers; score again")
+    if wrong := int((~np.isfinite(logits)).sum()):
+        raise InputError(f"{path}: {wrong} scores are not numbers; score again")
     return scores.assign(logit=logits, probability_fake=detector.decision.probability(logits))
-
-
-def _faceless(faces_csv: Path, split: str) -> int:
-    """Clips of a split in which no face was found, as far as the extraction has told."""
-    path = faces_csv.parent / FAILURES_FILE
-    return int((read_table(path, FAILURE_COLUMNS)["split"] == split).sum()) if path.is_file() else 0
 
 
 def _on_other_data(detector: Detector, faces_csv: Path, config: EvaluationConfig) -> CrossData:
     """The detector on another data set, at the threshold that it has."""
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     scores = score(detector, faces, config.scoring)
-    faceless = _faceless(faces_csv, config.split)
-    found = summarise(scores, config.split, detector.decision, config.replicates, faceless)
-    return CrossData(found.frame, found.clip, found.methods, found.abstention, describe(faces_csv, faces, scores))
+    found = _summary(detector, scores, faces_csv, config)
+    return CrossData(found.frame, found.clip, found.methods, found.abstention, _description(faces_csv, faces, scores))
 
 
 def _data_name(faces_csv: Path) -> str:
-    """What a data set is called: Mini-FF++ by its name, others by their folder.
-
-    That is the folder that the table of faces lies in, or the one above a folder "faces".
-    """
+    """What a data set is called: by the folder that its table lies in, or the one above a folder "faces"."""
     folder = faces_csv.resolve().parent
     name = folder.parent.name if folder.name == "faces" else folder.name
     is_mini = any((place / MINI_FILE).is_file() for place in (folder, folder.parent))

@@ -36,8 +36,7 @@ class LevelMetrics:
         auc: area under the ROC curve.
         average_precision: of fakes.
         eer: equal error rate.
-        tpr_at_fpr_1pct: share of fakes found where at most 1 % of the reals are called fake.
-        tpr_at_fpr_5pct: the same at 5 %.
+        tpr_at_fpr_1pct, tpr_at_fpr_5pct: share of fakes found where at most 1 % or 5 % of the reals are called fake.
         accuracy: share of right answers at the threshold.
         balanced_accuracy: mean of the shares of right answers among reals and among fakes.
         fpr: share of reals called fake.
@@ -46,15 +45,10 @@ class LevelMetrics:
         brier: mean squared error of P(fake).
         always_fake_accuracy: the accuracy of answering "fake" to everything.
         predicted_fake_rate: share called fake.
-        confusion: the four counts.
         threshold: a score this high or higher is called fake.
-        n: crops or clips.
-        n_real: of them real.
-        n_fake: of them fake.
+        n, n_real, n_fake: crops or clips: all, real ones, fakes.
         reasons: why a metric or an interval is null, by its name.
-        auc_interval, average_precision_interval, eer_interval, tpr_at_fpr_1pct_interval, tpr_at_fpr_5pct_interval,
-            accuracy_interval, balanced_accuracy_interval, fpr_interval, fnr_interval, loss_interval, brier_interval:
-            low and high end at 95 %, from drawing clips anew.
+        *_interval: low and high end at 95 %, from drawing clips anew.
     """
 
     auc: Share | None
@@ -108,8 +102,8 @@ class Aggregation:
     """A way to make one score of a clip's crops, by what needs no threshold; by clip, as in `LevelMetrics`.
 
     Attributes:
-        auc_minus_mean: its AUC less that of the mean, which verdicts rest on.
-        auc_minus_mean_interval: at 95 %, on the same clips drawn anew.
+        auc_minus_mean: its AUC less that of the mean, which verdicts rest on, on the same clips.
+        *_interval: low and high end at 95 %, from drawing clips anew.
     """
 
     auc: Share | None
@@ -207,9 +201,8 @@ class Abstention:
     """What is gained, and given up, where the detector answers "cannot tell".
 
     Attributes:
-        clips: all of them, those without a face counted.
+        clips, no_face: all of them; of these without a face.
         judged, coverage: clips that get an answer, and their share.
-        no_face: clips in which no face was found.
         crops, crops_judged: that were scored; of them like those of training.
         reasons: crops by the reason why they get no answer.
         accuracy, balanced_accuracy: of the judged clips.
@@ -233,16 +226,12 @@ class Summary:
     """What the scores of one split say.
 
     Attributes:
-        split: which one.
         frame: crops taken one by one; intervals still by clip.
         clip: clips, scored by the mean of their crops: the numbers to quote.
-        methods: each manipulation's clips against all real clips.
         compressions: each compression's own clips.
         aggregations: ways to make one score of a clip's crops.
-        calibration: whether scores keep their word.
         curves: by clip, at most 200 points each.
         decision: how logits become answers; fixed on validation, stored with the weights.
-        abstention: what "cannot tell" gains.
     """
 
     split: str
@@ -262,8 +251,7 @@ class Spread:
     """A metric over runs that differ in their seed.
 
     Attributes:
-        mean: over the runs.
-        sd: standard deviation between them.
+        sd: standard deviation between the runs.
         values: by run.
         interval: of the mean at 95 %, when clips and runs are drawn anew.
     """
@@ -287,9 +275,7 @@ class Difference:
     """A metric of two detectors on the same clips.
 
     Attributes:
-        first: of this one.
-        second: of the other.
-        difference: first less second.
+        first, second, difference: of this one; of the other; first less second.
         interval: of the difference at 95 %, from drawing the same clips for both.
         better: share of the drawn data sets in which the first is the better one.
         reason: why something is null; absent where nothing is.
@@ -316,12 +302,10 @@ class DataDescription:
     """What was scored.
 
     Attributes:
-        table: file name of the table of crops.
+        table, sha256: file name and digest of the table of crops.
         name: of the data set.
-        sha256: of the table.
         crops, unreadable: that were scored; that could not be read.
         clips, real_clips, fake_clips: all; of them real; of them fake, by manipulation.
-        people: in the clips.
         extraction: how the crops were cut, as far as it is known.
     """
 
@@ -355,8 +339,8 @@ class Measurement:
 
     Attributes:
         coverage: share of crops that get an answer.
-        auc_change: the AUC less that of the unchanged crops.
-        auc_change_interval: at 95 %, on the same clips drawn anew.
+        auc_change: the AUC less that of the unchanged crops, on the same clips.
+        *_interval: low and high end at 95 %, from drawing clips anew.
     """
 
     auc: Share | None
@@ -392,13 +376,11 @@ class PerturbationCurve:
 
 @dataclass(frozen=True)
 class Robustness:
-    """How the detector bears what happens to films.
+    """How the detector bears what happens to films: each perturbation by its short name.
 
     Attributes:
         frames: crops of a clip, at most.
-        clips: how many.
-        plain: their crops as they are.
-        perturbations: each by its short name.
+        plain: the crops as they are.
     """
 
     frames: Count
@@ -412,11 +394,8 @@ class Results(Summary):
     """A summary, and what else was asked for.
 
     Attributes:
-        seeds: the recipe over its seeds.
         comparison: this one against another, on the same clips.
         cross_data: the detector on other data sets, by their names.
-        robustness: how it bears what happens to films.
-        data: what was scored.
     """
 
     seeds: Seeds | None

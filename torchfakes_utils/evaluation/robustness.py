@@ -39,13 +39,9 @@ Crop = NDArray[Any]
 
 @dataclass(frozen=True)
 class Perturbation:
-    """Something that happens to films.
+    """Something that happens to films: what a strength is, and five of them from mild to harsh.
 
-    Attributes:
-        name: for people.
-        unit: what a strength is.
-        strengths: five, from mild to harsh.
-        apply: crops of a clip (H, W, 3) uint8 in the order of their frames, a strength, and random numbers.
+    `apply` takes the crops of a clip in the order of their frames, a strength, and random numbers.
     """
 
     name: str
@@ -96,11 +92,8 @@ def _shift(crops: list[Crop], share: float, generator: np.random.Generator) -> l
     """All crops of a clip in one direction; what comes in from outside is the mirror image of what is inside."""
     angle = generator.uniform(0, 2 * np.pi)
     edge = min(crops[0].shape[:2])
-    rows = [[1, 0, share * edge * np.cos(angle)], [0, 1, share * edge * np.sin(angle)]]
-    matrix, border = np.array(rows, np.float32), cv2.BORDER_REFLECT_101
-    return [
-        cv2.warpAffine(crop, matrix, crop.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=border) for crop in crops
-    ]
+    matrix = np.array([[1, 0, share * edge * np.cos(angle)], [0, 1, share * edge * np.sin(angle)]], np.float32)
+    return [cv2.warpAffine(crop, matrix, crop.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101) for crop in crops]
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
@@ -114,15 +107,10 @@ PERTURBATIONS: dict[str, Perturbation] = {
 }
 
 
-def changer(name: str, strength: float, seed: int = 0) -> Callable[[list[Crop], int], list[Crop]]:
+def changer(name: str, strength: float, seed: int = 0) -> Change:
     """A perturbation at one strength, for `scoring.score`; what is random in it depends on seed and clip alone."""
-    perturbation = PERTURBATIONS[name]
-    place = list(PERTURBATIONS).index(name)
-
-    def change(crops: list[Crop], clip: int) -> list[Crop]:
-        return perturbation.apply(crops, strength, np.random.default_rng([seed, place, clip]))
-
-    return change
+    apply, place = PERTURBATIONS[name].apply, list(PERTURBATIONS).index(name)
+    return lambda crops, clip: apply(crops, strength, np.random.default_rng([seed, place, clip]))
 
 
 def check_names(config: RobustnessConfig) -> tuple[str, ...]:
@@ -157,10 +145,9 @@ def robustness(
     Raises:
         InputError: no such perturbation, or no crop can be read.
     """
-    chosen = check_names(config)
-    faces = limit_frames(faces, config.frames)
-    quiet = Scoring(scoring.batch, scoring.device)
-    memory = _Memory(kept, _identity(detector, faces, config))
+    chosen, faces = check_names(config), limit_frames(faces, config.frames)
+    quiet, identity = Scoring(scoring.batch, scoring.device), _identity(detector, faces, config)
+    rows = _rows_kept(kept, identity)
 
     def scored(change: Change | None = None) -> tuple[pd.DataFrame, float]:
         """Clips, and the share of crops that get an answer."""
@@ -172,20 +159,21 @@ def robustness(
     bar = tqdm(work, desc="perturb", unit="pass", leave=False, disable=None if scoring.progress else True)
     found: dict[str, list[StrengthMeasurement]] = {name: [] for name in chosen}
     for name, strength in bar:
-        bar.set_postfix_str(f"{name} {strength:g}")
-        row = memory.get(name, strength)
-        if row is None:
+        key = f"{name} {strength:g}"
+        bar.set_postfix_str(key)
+        if key not in rows:
             changed = _measured(*scored(changer(name, strength, config.seed)), plain, detector, config)
-            row = {"strength": strength, **changed}
-            memory.put(name, strength, row)
-        found[name].append(msgspec.convert(row, StrengthMeasurement))
+            rows[key] = {"strength": strength, **changed}
+            if kept is not None:
+                write_record(kept, {"identity": identity, "rows": rows})
+        found[name].append(msgspec.convert(rows[key], StrengthMeasurement))
     return Robustness(
         frames=config.frames,
         clips=len(plain),
         plain=msgspec.convert(_measured(plain, answered, plain, detector, config), Measurement),
         perturbations={
-            name: PerturbationCurve(PERTURBATIONS[name].name, PERTURBATIONS[name].unit, tuple(rows))
-            for name, rows in found.items()
+            name: PerturbationCurve(PERTURBATIONS[name].name, PERTURBATIONS[name].unit, tuple(curve))
+            for name, curve in found.items()
         },
     )
 
@@ -196,12 +184,8 @@ def _measured(
     """The fields of a `Measurement`."""
     threshold = detector.decision.threshold
     gap = compare(clips, plain, (threshold, threshold), config.replicates)["auc"]
-    measured = {
-        **with_intervals(clips, threshold, config.replicates),
-        "coverage": coverage,
-        "auc_change": gap["difference"],
-        "auc_change_interval": gap["interval"],
-    }
+    measured = with_intervals(clips, threshold, config.replicates)
+    measured |= {"coverage": coverage, "auc_change": gap["difference"], "auc_change_interval": gap["interval"]}
     return {field.name: measured[field.name] for field in fields(Measurement)}
 
 
@@ -216,25 +200,13 @@ def _identity(detector: Detector, faces: pd.DataFrame, config: RobustnessConfig)
     }
 
 
-class _Memory:
-    """Measurements that are done, in a file that is replaced whole."""
-
-    def __init__(self, path: Path | None, identity: dict[str, Any]) -> None:
-        self._path = path
-        self._content: dict[str, Any] = {"identity": json.loads(json.dumps(identity)), "rows": {}}
-        if path is not None and path.is_file():
-            try:
-                there = json.loads(path.read_text(encoding="utf-8"))
-                if there["identity"] == self._content["identity"]:
-                    self._content["rows"] = dict(there["rows"])
-            except (OSError, ValueError, KeyError, TypeError):
-                logger.warning("%s cannot be read: robustness is measured from the start", path)
-
-    def get(self, name: str, strength: float) -> dict[str, Any] | None:
-        row: dict[str, Any] | None = self._content["rows"].get(f"{name} {strength:g}")
-        return row
-
-    def put(self, name: str, strength: float, row: dict[str, Any]) -> None:
-        self._content["rows"][f"{name} {strength:g}"] = row
-        if self._path is not None:
-            write_record(self._path, self._content)
+def _rows_kept(path: Path | None, identity: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Measurements of the same things that a file holds, by name and strength."""
+    if path is None or not path.is_file():
+        return {}
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        return dict(there["rows"]) if there["identity"] == identity else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        logger.warning("%s cannot be read: robustness is measured from the start", path)
+        return {}

@@ -6,10 +6,10 @@ takes a twentieth of the network's time, and a thread too many makes those that 
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ from torchfakes_utils.models.preprocessing import Preprocessing
 logger = logging.getLogger(__name__)
 
 _READERS = min(8, os.cpu_count() or 1)
+# Clips that are read and changed together: a whole data set of changed pictures would not fit into memory.
+_WINDOW = 16
 # Crops that cannot be read are named, but not thousands of them.
 _NAMED = 3
 
@@ -36,18 +38,12 @@ _NAMED = 3
 # frames, and the number of the clip.
 Change = Callable[[list[np.ndarray], int], list[np.ndarray]]
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
 
 @dataclass
 class _Part:
-    """Some crops, ready for the network.
+    """Some crops, ready for the network: their places in the table (B,), and the pictures (B, 3, S, S) uint8.
 
-    Attributes:
-        rows: (B,) their places in the table.
-        images: (B, 3, S, S) uint8.
-        sharpness: (B,) of the crops where they were changed; None where the table's holds.
+    `sharpness` (B,) is that of crops that were changed; None where the table's holds.
     """
 
     rows: np.ndarray
@@ -56,10 +52,7 @@ class _Part:
 
 
 def score(
-    detector: Detector,
-    faces: pd.DataFrame,
-    scoring: Scoring = Scoring(),
-    change: Change | None = None,
+    detector: Detector, faces: pd.DataFrame, scoring: Scoring = Scoring(), change: Change | None = None
 ) -> pd.DataFrame:
     """P(fake) of every crop, and which crops the detector should not be asked about.
 
@@ -76,10 +69,8 @@ def score(
     Raises:
         InputError: no crop can be read.
     """
-    target = torch_device(scoring.device)
-    parts = _by_clip(faces, detector.preprocessing, scoring.batch, change) if change else _in_order(
-        faces, detector.preprocessing, scoring.batch
-    )  # fmt: skip
+    target, given = torch_device(scoring.device), (faces, detector.preprocessing, scoring.batch)
+    parts = _by_clip(*given, change) if change else _in_order(*given)
     bar = tqdm(total=len(faces), desc="score", unit="crop", leave=False, disable=None if scoring.progress else True)
     was_training = detector.training
     detector.to(target).eval()
@@ -100,8 +91,7 @@ def score(
 
 def _rows(part: _Part, logits: np.ndarray, faces: pd.DataFrame, crop_scale: float) -> pd.DataFrame:
     """What is kept of a part: a row a crop, with its place in the table, its logit, and what it looks like."""
-    own = faces.iloc[part.rows]
-    sharpness = part.sharpness
+    own, sharpness = faces.iloc[part.rows], part.sharpness
     if sharpness is None:
         sharpness = pd.to_numeric(own["sharpness"], errors="coerce").to_numpy()
     seen = crop_qualities(part.images.numpy(), face_edges(own, crop_scale), sharpness)
@@ -135,56 +125,34 @@ def _in_order(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int) -> 
             unreadable += [crop.reason for crop in crops if isinstance(crop, Unreadable)]
             if good:
                 yield _Part(np.array(list(good)), torch.stack(list(good.values())))
-    _say(unreadable)
+    _warn(unreadable)
 
 
 def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, change: Change) -> Iterator[_Part]:
     """The crops, clip by clip, changed; in batches that do not end with a clip."""
     numbered = faces.assign(_row=np.arange(len(faces))).sort_values([*CLIP_KEY, "frame"], kind="stable")
-    clips = [
-        (number, group["_row"].to_numpy()) for number, (_, group) in enumerate(numbered.groupby(CLIP_KEY, sort=True))
-    ]
+    clips = list(enumerate(group["_row"].to_numpy() for _, group in numbered.groupby(CLIP_KEY, sort=True)))
     files, unreadable = faces["file"].tolist(), list[str]()
 
-    def changed(clip: tuple[int, np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    def changed(clip: tuple[int, np.ndarray]) -> list[tuple[int, np.ndarray]]:
         number, rows = clip
         crops = {row: try_crop(files[row]) for row in rows}
         unreadable.extend(crop.reason for crop in crops.values() if isinstance(crop, Unreadable))
-        good = {row: crop for row, crop in crops.items() if not isinstance(crop, Unreadable)}
-        pictures = [crop.permute(1, 2, 0).numpy() for crop in good.values()]
-        return np.array(list(good)), change(pictures, number) if pictures else []
+        good = {row: crop.permute(1, 2, 0).numpy() for row, crop in crops.items() if not isinstance(crop, Unreadable)}
+        return list(zip(good, change(list(good.values()), number), strict=True)) if good else []
 
     with ThreadPoolExecutor(_READERS) as pool:
-        for rows, pictures in _regrouped(_windowed(pool, changed, clips), batch):
+        windows = (pool.map(changed, clips[start : start + _WINDOW]) for start in range(0, len(clips), _WINDOW))
+        crops = chain.from_iterable(chain.from_iterable(windows))
+        while some := list(islice(crops, batch)):
+            rows, pictures = zip(*some, strict=True)
             images = [preprocessing.resize(torch.from_numpy(picture).permute(2, 0, 1)) for picture in pictures]
-            yield _Part(rows, torch.stack(images), np.array([variance_of_laplacian(picture) for picture in pictures]))
-    _say(unreadable)
+            sharpness = np.array([variance_of_laplacian(picture) for picture in pictures])
+            yield _Part(np.array(rows), torch.stack(images), sharpness)
+    _warn(unreadable)
 
 
-def _windowed(
-    pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Sequence[_Item], window: int = 16
-) -> Iterator[_Result]:
-    """`pool.map`, some items at a time: a whole data set of changed pictures would not fit into memory."""
-    for start in range(0, len(items), window):
-        yield from pool.map(work, items[start : start + window])
-
-
-def _regrouped(
-    clips: Iterable[tuple[np.ndarray, list[np.ndarray]]], batch: int
-) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    rows: list[int] = []
-    pictures: list[np.ndarray] = []
-    for more_rows, more in clips:
-        rows += more_rows.tolist()
-        pictures += more
-        while len(rows) >= batch:
-            yield np.array(rows[:batch]), pictures[:batch]
-            rows, pictures = rows[batch:], pictures[batch:]
-    if rows:
-        yield np.array(rows), pictures
-
-
-def _say(unreadable: Sequence[str]) -> None:
+def _warn(unreadable: Sequence[str]) -> None:
     if unreadable:
         more = f"; and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
         many = f"{len(unreadable)} crops are" if len(unreadable) > 1 else "a crop is"
