@@ -50,7 +50,7 @@ def test_the_schema_says_what_a_number_is_where_the_class_says_it():
         and "95 %" in metrics["fnr_interval"]["description"]
     )
     assert metrics["recall"]["description"] == "share of its own clips called fake."
-    assert schema["properties"]["seeds"]["description"] and "auc" in schema["$defs"]["LevelMetrics"]["required"]
+    assert schema["properties"]["comparison"]["description"] and "auc" in schema["$defs"]["LevelMetrics"]["required"]
 
 
 def test_absent_stays_absent():

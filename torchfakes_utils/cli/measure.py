@@ -122,6 +122,8 @@ class Explain(RunCommand):
 
     def run(self, output: Output) -> int:
         """Draw and measure; a report that is there shows it from then on."""
+        import msgspec
+
         from torchfakes_utils.explanation import explain
         from torchfakes_utils.io import tables
         from torchfakes_utils.report import write
@@ -132,7 +134,7 @@ class Explain(RunCommand):
         crops = len(tables.read_table(out / run_files.EXPLANATIONS_FILE, explain.EXPLANATION_COLUMNS))
         written = (out / run_files.EXPLANATION_FILE).read_bytes()
         output.record(json.loads(written) | {"path": str(out), "pictures": crops})
-        measured = Interpretation.from_json(written)
+        measured = msgspec.json.decode(written, type=Interpretation)
         output.line(f"{crops} overlays and their maps, and the tables of {measured.crops} crops, are in {out}")
         for line in attention_lines(measured):
             output.line(line)

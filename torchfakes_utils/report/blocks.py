@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from matplotlib.figure import Figure
 
@@ -11,18 +10,9 @@ from torchfakes_utils.report.figures import svg
 
 
 @dataclass(frozen=True)
-class Text:
-    """A paragraph."""
-
-    kind: ClassVar[str] = "text"
-    text: str
-
-
-@dataclass(frozen=True)
 class Table:
     """Numbers, the first column their names; folded away where a figure shows them."""
 
-    kind: ClassVar[str] = "table"
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -33,21 +23,13 @@ class Table:
 class Picture:
     """A picture inside the page, with a text in its place for those who cannot see it."""
 
-    kind: ClassVar[str] = "figure"
     source: str
     alt: str
     caption: str
 
 
-@dataclass(frozen=True)
-class Mistakes:
-    """Pictures of mistakes."""
-
-    kind: ClassVar[str] = "mistakes"
-    rows: Sequence[Picture]
-
-
-Block = Text | Table | Picture | Mistakes
+# A paragraph, a table, a figure, or pictures of mistakes.
+Block = str | Table | Picture | list[Picture]
 
 
 def drawn(figure: Figure | None, alt: str, caption: str) -> list[Block]:

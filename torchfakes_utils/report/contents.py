@@ -17,9 +17,7 @@ class Mistake:
     """A crop on the wrong side of the threshold.
 
     Attributes:
-        clip_id, method, compression, frame: which one.
         label: 1 fake, 0 real.
-        probability_fake: its score.
         cannot_tell: why it would get no answer; empty where it gets one.
         picture: beside the heat of its wrong answer, in the run's folder.
     """
@@ -39,12 +37,9 @@ class RegionAttention:
     """Attention to a region of the face.
 
     Attributes:
-        kind: of the crops.
-        region: its name.
         crops, clips: that were measured, maps that are dark all over left out.
         area: the region's mean share of the crop.
         ratio, low, high: share of heat over share of area, and the ends of its 95 % interval by clip.
-        verdict: what that allows one to say.
     """
 
     kind: Literal["real", "fake"]
@@ -79,10 +74,7 @@ class MaskAgreement:
 
     Attributes:
         method: the manipulation, or "all".
-        map: whose maps.
-        measure: of agreement.
-        value, low, high: its mean over clips, and the ends of its 95 % interval.
-        crops, clips: that were measured.
+        value, low, high: the measure's mean over clips, and the ends of its 95 % interval.
     """
 
     method: str
@@ -100,11 +92,8 @@ class MapSimilarity:
     """How alike maps stay when something is changed.
 
     Attributes:
-        changed: what.
         rank_correlation, low, high: with the maps as they were, and the ends of its 95 % interval by clip.
-        structural_similarity: with the maps as they were.
         dark: share of maps that are dark all over.
-        crops: that were measured.
     """
 
     changed: str
@@ -132,7 +121,6 @@ class Sanity:
     """Whether maps depend on what the network has learned.
 
     Attributes:
-        crops: that were measured.
         cascading_randomisation: weights replaced by random ones, stage by stage from the answer down.
         random_labels: against a network that was trained on random labels.
         stability: the crop shifted, and the map shifted back.
@@ -148,18 +136,13 @@ class Sanity:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What `torchfakes explain` measured.
+    """What `torchfakes explain` measured, in its `explanation.json`.
 
     Attributes:
-        split: of the crops.
-        layer, method: of the maps.
+        layer, method: of the heat maps.
         detector: first digits of the SHA-256 of its weights.
-        crops: that were measured.
-        regions: attention by region.
-        masks: agreement with the masks of the manipulation.
         mask_problems: fakes without a mask, by the reason.
-        sanity: the sanity checks; null where they were not made.
-        layers: attention by region for every layer and method; null where it was not measured.
+        sanity, layers: the sanity checks, and every layer and method; null where they were not made.
     """
 
     split: str
@@ -173,15 +156,6 @@ class Interpretation:
     sanity: Sanity | None
     layers: tuple[LayerAttention, ...] | None
 
-    @classmethod
-    def from_json(cls, text: bytes) -> "Interpretation":
-        """What `explanation.json` holds.
-
-        Raises:
-            ValueError: it is something else.
-        """
-        return msgspec.json.decode(text, type=cls)
-
 
 @dataclass(frozen=True)
 class DetectorDescription:
@@ -190,10 +164,7 @@ class DetectorDescription:
     Attributes:
         size: of its input, px.
         crop_scale: edge of a crop over that of the face.
-        parameters: how many.
-        sha256: of the weights.
-        epoch: of training, where it is known.
-        training: how the weights came about.
+        sha256, training: of the weights, and how they came about.
     """
 
     architecture: str
@@ -222,7 +193,6 @@ class Header:
     """What comes first.
 
     Attributes:
-        format: of the report.
         name: the run's folder.
         created: date and time, UTC.
     """
@@ -240,8 +210,6 @@ class Report(Results, Header):
     Attributes:
         mistakes: the crops farthest on the wrong side of the threshold, worst first.
         interpretation: what `torchfakes explain` measured for these weights.
-        detector: whose scores they are.
-        environment: by what they were measured.
     """
 
     mistakes: Annotated[tuple[Mistake, ...], Meta(max_length=20)]

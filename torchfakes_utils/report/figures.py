@@ -3,10 +3,9 @@
 Real is blue and a circle, fake is vermilion and a cross; colour is never alone.
 """
 
-import functools
 import io
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,18 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from torchfakes_utils.evaluation.results import (
-    Bin,
-    Curves,
-    Interval,
-    LevelMetrics,
-    Measurement,
-    PerturbationCurve,
-    Robustness,
-)
+from torchfakes_utils.evaluation.results import Bin, Curves, Interval, LevelMetrics, PerturbationCurve, Robustness
 from torchfakes_utils.report.contents import MapSimilarity, NetworkAttention
-
-_Arguments = ParamSpec("_Arguments")
 
 # Okabe and Ito's blue and vermilion: told apart with every common form of colour blindness, and in grey by lightness.
 REAL, FAKE, NEUTRAL = "#0072B2", "#D55E00", "#767676"
@@ -34,44 +23,25 @@ _CHANCE = 0.5  # of an AUC
 _COLOURS, _MARKERS, _NAMES = (REAL, FAKE), ("o", "X"), ("real", "fake")
 
 _STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
+    "font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "svg.hashsalt": "torchfakes",  # the same figure is the same file
     "figure.constrained_layout.use": True,
-}
+}  # fmt: skip
+_styled = mpl.rc_context(_STYLE)  # round a function
 
 
-def _styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
-    @functools.wraps(draw)
-    def styled(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> Figure:
-        with mpl.rc_context(_STYLE):
-            return draw(*arguments, **named)
-
-    return styled
-
-
+@_styled
 def svg(figure: Figure) -> str:
     """A figure as SVG."""
-    buffer, metadata = io.StringIO(), {"Date": None, "Creator": None}
-    with mpl.rc_context(_STYLE):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # type: ignore[no-untyped-call]
+    buffer = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
 @_styled
 def scores(clips: pd.DataFrame, threshold: float | None = None, title: str = "") -> Figure:
-    """P(fake) of every clip, a row a method, real ones on top; many clips become a box with their quartiles.
-
-    Args:
-        clips: from `metrics.binary.by_clip`.
-        threshold: a dashed line.
-        title: above.
-    """
+    """P(fake) of every clip (from `by_clip`), a row a method, real ones on top; many become a box with quartiles."""
     groups = [(f"real ({name})", own) for name, own in clips[clips["label"] == 0].groupby("method")]
     groups += list(clips[clips["label"] == 1].groupby("method"))
     figure = Figure(figsize=(7.6, 0.45 * len(groups) + 0.9 + 0.3 * bool(title)))
@@ -95,14 +65,11 @@ def scores(clips: pd.DataFrame, threshold: float | None = None, title: str = "")
     return figure
 
 
+@_styled
 def curves(found: Curves, clip: LevelMetrics) -> Figure | None:
     """ROC and precision–recall, by clip; None of one class."""
-    return None if found.roc is None else _curves(found, clip)
-
-
-@_styled
-def _curves(found: Curves, clip: LevelMetrics) -> Figure:
-    assert found.roc and found.precision_recall and clip.fpr is not None and clip.fnr is not None
+    if found.roc is None or found.precision_recall is None or clip.fpr is None or clip.fnr is None:
+        return None
     figure = Figure(figsize=(8.4, 3.9))
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], ":", color=NEUTRAL, linewidth=1)
@@ -130,7 +97,6 @@ def interval_rows(
     Args:
         rows: (name, value, interval), from top to bottom; those without a value are left out.
         unit: what the x axis measures.
-        title: above.
         from_chance: let the axis begin at chance, or below; else close to the lowest end, where that is higher.
     """
     known = [(name, value, ends) for name, value, ends in rows if value is not None]
@@ -180,7 +146,6 @@ def risk_coverage(
         coverage, risk: from `metrics.calibration.risk_coverage`.
         rule: coverage and risk of the rule in use, which looks at the crop; a diamond.
         unit: what gets an answer, "clips" or "crops".
-        title: above.
     """
     figure = Figure(figsize=(5.2, 3.2 + 0.2 * bool(title)))
     ax = figure.subplots()
@@ -200,10 +165,11 @@ def robustness(found: Robustness, title: str = "") -> Figure:
     """AUC by strength, with its interval, and the share of crops that still get an answer."""
     every = list(found.perturbations.values())
     columns = min(4, len(every))
-    figure = Figure(figsize=(2.4 * columns + 0.4, 2.5 * -(-len(every) // columns)))
-    axes = np.atleast_1d(figure.subplots(-(-len(every) // columns), columns, sharey=True)).ravel()
+    rows = -(-len(every) // columns)
+    figure = Figure(figsize=(2.4 * columns + 0.4, 2.5 * rows))
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for ax, one in zip(axes, every, strict=False):
-        _strengths(ax, one, found.plain)
+        _strengths(ax, found, one)
     for ax in axes[len(every) :]:
         ax.axis("off")
     if len(axes) > len(every):
@@ -217,8 +183,8 @@ def robustness(found: Robustness, title: str = "") -> Figure:
     return figure
 
 
-def _strengths(ax: Axes, one: PerturbationCurve, plain: Measurement) -> None:
-    rows = [plain, *one.strengths]
+def _strengths(ax: Axes, found: Robustness, one: PerturbationCurve) -> None:
+    rows = [found.plain, *one.strengths]
     x = np.arange(len(rows))
     auc = [np.nan if row.auc is None else row.auc for row in rows]
     ends = np.array([row.auc_interval or (np.nan, np.nan) for row in rows])
@@ -236,12 +202,12 @@ def regions(rows: Sequence[NetworkAttention]) -> Figure:
     """Share of heat over share of area, real and fake, a panel a network."""
     networks, names = list(dict.fromkeys(row.network for row in rows)), list(dict.fromkeys(row.region for row in rows))
     figure = Figure(figsize=(3.2 * len(networks) + 1.2, 0.5 * len(names) + 1.2))
-    axes = np.atleast_1d(figure.subplots(1, len(networks), sharex=True, sharey=True))
+    axes = figure.subplots(1, len(networks), sharex=True, sharey=True, squeeze=False)[0]
     for ax, network in zip(axes, networks, strict=True):
         ax.axvline(1, color=NEUTRAL, linestyle="--", linewidth=1)
         for label, offset in ((0, -0.15), (1, 0.15)):
-            own = [row for row in rows
-                   if (row.network, row.kind) == (network, _NAMES[label]) and row.ratio is not None]  # fmt: skip
+            kind = network, _NAMES[label]
+            own = [row for row in rows if (row.network, row.kind) == kind and row.ratio is not None]
             y = [names.index(row.region) + offset for row in own]
             ax.hlines(y, [row.low for row in own], [row.high for row in own], color=_COLOURS[label], linewidth=2)
             ax.plot([row.ratio for row in own], y, _MARKERS[label], color=_COLOURS[label], markersize=8,

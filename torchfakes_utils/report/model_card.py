@@ -5,26 +5,19 @@ Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
 
 from pathlib import Path
 
+from torchfakes_utils.report import text
 from torchfakes_utils.report.contents import Report
-from torchfakes_utils.report.text import headline, how_fixed, interval, listed, number
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
 
 # Our metrics by the names of the Hub's `evaluate` library.
 _HUB_METRICS = {
-    "auc": "roc_auc",
-    "accuracy": "accuracy",
-    "average_precision": "average_precision",
-    "brier": "brier_score",
-}
+    "auc": "roc_auc", "accuracy": "accuracy", "average_precision": "average_precision", "brier": "brier_score",
+}  # fmt: skip
 
 
 def card(report: Report) -> str:
-    """The card, as the README.md of a model's repository.
-
-    Args:
-        report: what `report.json` holds.
-    """
+    """The card, as the README.md of a model's repository."""
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     results = [
@@ -54,13 +47,9 @@ def card(report: Report) -> str:
     )
     filled = ModelCard.from_template(
         facts,
-        template_path=str(_TEMPLATES / "model_card.md"),
+        template_path=str(_TEMPLATE),
         report=report,
-        headline=headline(report),
-        how_fixed=how_fixed(report.decision),
-        interval=interval,
-        listed=listed,
+        text=text,
         programs=vars(report.environment),
-        number=number,
     )
     return str(filled).rstrip() + "\n"

@@ -1,5 +1,6 @@
 """A report as one page that needs nothing else: figures and pictures are inside, and every figure has its numbers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,33 +8,16 @@ import pandas as pd
 from torchfakes_utils.evaluation.results import LevelMetrics
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.bootstrap import METRICS
-from torchfakes_utils.report import figures
-from torchfakes_utils.report.attention import attention_blocks
-from torchfakes_utils.report.blocks import Block, Mistakes, Table, Text, drawn, embedded
-from torchfakes_utils.report.contents import Report
-from torchfakes_utils.report.text import (
-    LABELS,
-    cell,
-    change,
-    ends,
-    headline,
-    how_fixed,
-    listed,
-    number,
-    temperature_helped,
-)
+from torchfakes_utils.report import figures, text
+from torchfakes_utils.report.blocks import Block, Picture, Table, drawn, embedded
+from torchfakes_utils.report.contents import Interpretation, MapSimilarity, MaskAgreement, Report, Sanity
+from torchfakes_utils.report.text import LABELS, bounds, cell, change, ends, listed, number, with_ends
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
-    """The page of a report.
-
-    Args:
-        report: what `report.json` holds.
-        scores: `scores.csv`, the report's split.
-        folder: the run's, in which the pictures of the mistakes are.
-    """
+    """The page of a report, with the rows of `scores.csv` that it is of; `folder` is the run's, with its mistakes."""
     import jinja2
 
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True)
@@ -46,7 +30,7 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
         ("robustness", "What happens to films", _robustness(report)),
         ("cross", "Other data sets", _cross(report)),
         ("mistakes", "The worst mistakes", _mistakes(report, folder)),
-        ("interpretation", "Where it looks", attention_blocks(report.interpretation)),
+        ("interpretation", "Where it looks", _interpretation(report.interpretation)),
         ("made", "How it was made", _made(report)),
     ]
     return environment.get_template("report.html").render(
@@ -54,7 +38,7 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
         subtitle=f"Split “{report.split}” of {report.data.name} ({report.data.table}), {report.created[:10]}, "
         f"torchfakes {report.environment.torchfakes}",
         caution=report.decision.caution,
-        headline=headline(report),
+        headline=text.headline(report),
         sections=[section for section in sections if section[2]],
     )
 
@@ -91,14 +75,13 @@ def _numbers(report: Report, scores: pd.DataFrame) -> list[Block]:
 
 
 def _methods(report: Report) -> list[Block]:
-    shown = ("auc", "average_precision", "balanced_accuracy", "fnr")
     columns = ["", "clips", "AUC", "average precision", "balanced accuracy", "misses"]
 
     def line(name: str, row: LevelMetrics, clips: int) -> tuple[str, ...]:
-        return (name, f"{clips}", *(cell(row, metric) for metric in shown))
+        return (name, f"{clips}", *(cell(row, one) for one in ("auc", "average_precision", "balanced_accuracy", "fnr")))
 
-    levels: list[tuple[str, LevelMetrics]] = [("all", report.clip), *report.methods.items()]
-    chart = [(name, row.auc, row.auc_interval) for name, row in levels]
+    levels = {"all": report.clip, **report.methods}
+    chart = [(name, row.auc, row.auc_interval) for name, row in levels.items()]
     return [
         *drawn(figures.interval_rows(chart, "AUC by clip") if any(row[1] for row in chart) else None,
                "AUC by clip with its interval: " + "; ".join(f"{name} {number(value)}" for name, value, _ in chart),
@@ -119,11 +102,11 @@ def _calibration(report: Report) -> list[Block]:
         ("by clip, were half of them fake", "–", number(clip.ece_balanced)),
     ]
     return [
-        Text(f"Called fake from P(fake) = {decision.threshold:.3f} on; P(fake) is sigmoid(logit / "
-             f"{decision.temperature:.2f}). {how_fixed(decision)} Both are stored with the weights."),
+        f"Called fake from P(fake) = {decision.threshold:.3f} on; P(fake) is sigmoid(logit / "
+        f"{decision.temperature:.2f}). {text.how_fixed(decision)} Both are stored with the weights.",
         Table("Expected calibration error: mean distance between what a score says and what is so",
               ["", "without temperature", "with it"], rows),
-        Text(temperature_helped(frame, decision.temperature)),
+        text.temperature_helped(frame, decision.temperature),
         *drawn(figures.reliability(frame.bins, "crops"),
                "Reliability diagram by frame: " + "; ".join(
                    f"said {row.predicted:.2f}, fake {row.fake:.2f}, {row.count} crops" for row in frame.bins),
@@ -137,10 +120,10 @@ def _abstention(report: Report) -> list[Block]:
     silent = found.crops - found.crops_judged
     rule = None if found.accuracy is None else (found.coverage, 1 - found.accuracy)
     return [
-        Text(f"{found.judged} of {found.clips} clips ({found.coverage:.0%}) get an answer: {found.no_face} "
-             f"showed no face, and {silent} of {found.crops} crops look unlike any of training. Of the judged clips, "
-             f"accuracy {number(found.accuracy)} and balanced accuracy {number(found.balanced_accuracy)}. The numbers "
-             "above are about all clips that show a face."),
+        f"{found.judged} of {found.clips} clips ({found.coverage:.0%}) get an answer: {found.no_face} showed no face, "
+        f"and {silent} of {found.crops} crops look unlike any of training. Of the judged clips, accuracy "
+        f"{number(found.accuracy)} and balanced accuracy {number(found.balanced_accuracy)}. The numbers above are "
+        "about all clips that show a face.",
         Table("Why crops get no answer", ["reason", "crops"],
               [(name, f"{count:,}") for name, count in found.reasons.items()]),
         Table("What crops looked like in training, a little widened", ["quality", "from", "to"],
@@ -180,7 +163,7 @@ def _comparison(report: Report) -> list[Block]:
 def _robustness(report: Report) -> list[Block]:
     found = report.robustness
     if found is None:
-        return [Text("Not measured: torchfakes evaluate … --perturb.")]
+        return ["Not measured: torchfakes evaluate … --perturb."]
     rows = [
         (f"{one.name}, {row.strength:g} ({one.unit})", cell(row, "auc"),
          change(row.auc_change, row.auc_change_interval), cell(row, "fpr"), cell(row, "fnr"), f"{row.coverage:.0%}")
@@ -188,8 +171,8 @@ def _robustness(report: Report) -> list[Block]:
         for row in one.strengths
     ]  # fmt: skip
     return [
-        Text(f"Measured on {found.frames} crops of each of {found.clips} clips, changed as they are stored. "
-             "Black: AUC by clip with its interval; dashed vermilion: the share of crops that still get an answer."),
+        f"Measured on {found.frames} crops of each of {found.clips} clips, changed as they are stored. Black: AUC by "
+        "clip with its interval; dashed vermilion: the share of crops that still get an answer.",
         *drawn(figures.robustness(found), "AUC by clip against the strength of each change; the numbers are in "
                "the table below.", "Where the line falls and the dashed one does not, the detector errs and does not "
                "notice."),
@@ -199,8 +182,8 @@ def _robustness(report: Report) -> list[Block]:
 
 def _cross(report: Report) -> list[Block]:
     if report.cross_data is None:
-        return [Text("Not measured: torchfakes evaluate … --cross OTHER/faces.csv. On other data a detector of this "
-                     "kind is usually much worse.")]  # fmt: skip
+        return ["Not measured: torchfakes evaluate … --cross OTHER/faces.csv. On other data a detector of this kind is "
+                "usually much worse."]  # fmt: skip
     rows = [
         (name, f"{one.clip.n_real} / {one.clip.n_fake}", cell(one.clip, "auc"), cell(one.clip, "balanced_accuracy"),
          cell(one.frame, "auc"), f"{one.abstention.coverage:.0%}")
@@ -211,7 +194,7 @@ def _cross(report: Report) -> list[Block]:
 
 
 def _mistakes(report: Report, folder: Path) -> list[Block]:
-    pictures = []
+    pictures: list[Picture] = []
     for one in report.mistakes:
         if not (folder / one.picture).is_file():
             continue
@@ -222,12 +205,79 @@ def _mistakes(report: Report, folder: Path) -> list[Block]:
         caption = f"{truth}, P(fake) {p_fake}: {where}{unsure}"
         pictures.append(embedded((folder / one.picture).read_bytes(), "image/jpeg", alt, caption))
     if not pictures:
-        return [Text("Not one crop lies on the wrong side of the threshold.")]
+        return ["Not one crop lies on the wrong side of the threshold."]
     return [
-        Text(f"The {len(pictures)} crops that lie farthest on the wrong side of the threshold, at most two a clip, "
-             "worst first; beside each, what spoke for the wrong answer (Grad-CAM; dark all over: nothing at this "
-             "layer did). These are faces: mind whom you show them."),
-        Mistakes(pictures),
+        f"The {len(pictures)} crops that lie farthest on the wrong side of the threshold, at most two a clip, worst "
+        "first; beside each, what spoke for the wrong answer (Grad-CAM; dark all over: nothing at this layer did). "
+        "These are faces: mind whom you show them.",
+        pictures,
+    ]  # fmt: skip
+
+
+def _interpretation(found: Interpretation | None) -> list[Block]:
+    if found is None:
+        return ["Not measured: torchfakes explain RUN FACES.CSV."]
+    regions = [
+        (f"{row.network}, {row.kind}, {row.region}", f"{row.area:.1%}", number(row.ratio, 2), ends(bounds(row), 2),
+         row.verdict)
+        for row in found.regions
+    ]  # fmt: skip
+    return [
+        f"{found.method} at {found.layer}, {found.crops} crops. Real crops are asked what spoke for “real”, fakes what "
+        "spoke for “fake”; networks that know nothing, what spoke for their own answer. "
+        f"{text.own_findings(found.regions)}",
+        *drawn(figures.regions(found.regions), "Share of heat over share of area by face region, real and "
+               "fake, for each network; the numbers are in the table below.", "The dashed line is an even glow."),
+        Table("Attention by region", ["network, kind, region", "share of the crop", "share of heat ÷ share of area",
+              "95 % interval", "verdict"], regions, folded=True),
+        *_masks(found.masks),
+        *([] if found.sanity is None else _sanity(found.sanity)),
+    ]  # fmt: skip
+
+
+def _masks(found: Sequence[MaskAgreement]) -> list[Block]:
+    rows = [
+        (f"{row.method}, {row.map}, {row.measure}", number(row.value, 2), ends(bounds(row), 2), f"{row.clips}")
+        for row in found
+    ]
+    measures = list(dict.fromkeys(row.measure for row in found))
+    pooled: dict[str, list[MaskAgreement]] = {}
+    for row in found:
+        if row.method == "all":
+            pooled.setdefault(row.map, []).append(row)
+    whole = [
+        (name, *("– all maps are dark" if row.value is None else with_ends(row.value, bounds(row), 2) for row in own),
+         f"{own[0].clips}")
+        for name, own in pooled.items()
+    ]  # fmt: skip
+    return [
+        Table("Agreement with the mask of the manipulation; the centre prior knows only that faces are in the middle",
+              ["map", *measures, "clips"], whole),
+        Table("Agreement with the mask, by manipulation", ["method, map, measure", "value", "95 % interval", "clips"],
+              rows, folded=True),
+    ]  # fmt: skip
+
+
+def _sanity(found: Sanity) -> list[Block]:
+    def table(caption: str, rows: Sequence[MapSimilarity]) -> Table:
+        columns = ["", "rank correlation", "95 % interval", "structural similarity", "dark maps"]
+        return Table(caption, columns, [
+            (row.changed, number(row.rank_correlation, 2), ends(bounds(row), 2), number(row.structural_similarity, 2),
+             "–" if row.dark is None else f"{row.dark:.0%}")
+            for row in rows
+        ])  # fmt: skip
+
+    removal = [(row.map, change(row.fall, bounds(row)), f"{row.crops}") for row in found.road]
+    return [
+        *drawn(figures.cascading_randomisation(found.cascading_randomisation),
+               "Rank correlation of the maps with those of the trained network, by how many stages have random "
+               "weights; the numbers are in the table below.",
+               "Maps that stay alike although the weights are random show the picture, not the network."),
+        table("Weights replaced by random ones, stage by stage", found.cascading_randomisation),
+        table("Trained on random labels", found.random_labels or ()),
+        table("Stability: the crop shifted, the map shifted back", found.stability),
+        Table("ROAD: how far the logit for the truth falls when a map's hottest fifth is filled in from around it",
+              ["map", "fall (95 % interval)", "crops"], removal),
     ]  # fmt: skip
 
 

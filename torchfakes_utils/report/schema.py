@@ -1,5 +1,6 @@
 """`docs/report.schema.json`, made of the classes: `make schema`, after what a report holds has changed."""
 
+import fnmatch
 import inspect
 import json
 import re
@@ -23,8 +24,8 @@ def schema() -> dict[str, Any]:
         definition.pop("title")
         definition["description"] = (inspect.getdoc(kinds[name]) or "").partition("\n")[0]
         definition["additionalProperties"] = False
-        for attribute, text in _attributes(kinds[name]).items():
-            if attribute in definition["properties"]:
+        for pattern, text in _attributes(kinds[name]).items():
+            for attribute in fnmatch.filter(definition["properties"], pattern):
                 definition["properties"][attribute]["description"] = text
     report = found["$defs"].pop("Report")
     dialect = "https://json-schema.org/draft/2020-12/schema"
@@ -46,12 +47,12 @@ def text() -> str:
     """The file; what is short stands on one line."""
     lines, short = json.dumps(schema(), indent=1, ensure_ascii=False), 1
     while short:
-        lines, short = re.subn(r"([\[{])\n\s+([^\[{\n](?:[^\n]|,\n){,90})\n\s+([\]}])", _joined, lines)
+        lines, short = re.subn(
+            r"([\[{])\n\s+([^\[{\n](?:[^\n]|,\n){,90})\n\s+([\]}])",
+            lambda found: found[1] + " ".join(found[2].split()) + found[3],
+            lines,
+        )
     return lines + "\n"
-
-
-def _joined(found: re.Match[str]) -> str:
-    return found[1] + " ".join(found[2].split()) + found[3]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torchfakes_utils.evaluation.results import FrameCalibration, Interval
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.report.contents import NetworkAttention, Report
+from torchfakes_utils.report.contents import MapSimilarity, MaskAgreement, NetworkAttention, Removal, Report
 
 LABELS = {
     "auc": "AUC", "average_precision": "average precision", "eer": "equal error rate", "tpr_at_fpr_1pct":
@@ -19,9 +19,9 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def bounds(low: float | None, high: float | None) -> Interval | None:
-    """The interval between two ends, where there are any."""
-    return None if low is None or high is None else (low, high)
+def bounds(row: NetworkAttention | MapSimilarity | MaskAgreement | Removal) -> Interval | None:
+    """The interval between the two ends of a row, where there are any."""
+    return None if row.low is None or row.high is None else (row.low, row.high)
 
 
 def ends(found: Interval | None, digits: int = 3) -> str:
@@ -30,13 +30,7 @@ def ends(found: Interval | None, digits: int = 3) -> str:
 
 
 def interval(metrics: object, name: str, digits: int = 3) -> str:
-    """A metric with its interval, or why there is none.
-
-    Args:
-        metrics: a class of `evaluation.results` that has the metric and its interval.
-        name: the metric's.
-        digits: after the point.
-    """
+    """A metric with its interval, of a class of `evaluation.results` that has both; or why there is none."""
     if getattr(metrics, name) is None:
         return f"not known ({getattr(metrics, 'reasons', {}).get(name, 'not measured')})"
     return with_ends(getattr(metrics, name), getattr(metrics, f"{name}_interval"), digits)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import torch
@@ -22,27 +23,10 @@ from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
 from torchfakes_utils.metrics.calibration import log_odds
+from torchfakes_utils.models import run_files
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.provenance import provenance
-from torchfakes_utils.models.run_files import (
-    CARD_FILE,
-    EXPLANATION_FILE,
-    EXPLANATIONS_FOLDER,
-    MISTAKES_FOLDER,
-    PAGE_FILE,
-    REPORT_FILE,
-    SCORES_FILE,
-    TRAINING_FILE,
-    best_folder,
-)
-from torchfakes_utils.report.contents import (
-    FORMAT,
-    DetectorDescription,
-    Environment,
-    Interpretation,
-    Mistake,
-    Report,
-)
+from torchfakes_utils.report.contents import FORMAT, DetectorDescription, Environment, Interpretation, Mistake, Report
 from torchfakes_utils.report.model_card import card
 from torchfakes_utils.report.page import page
 
@@ -52,8 +36,8 @@ logger = logging.getLogger(__name__)
 _MISTAKES, _OF_A_CLIP = 20, 2
 # Of a run's configuration, what says how its weights came about.
 _TRAINING = (
-    "pretrained", "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "sampling",
-    "crops_per_epoch", "methods", "min_sharpness", "augmentation", "random_labels", "seed",
+    "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "sampling", "crops_per_epoch", "methods",
+    "min_sharpness", "augmentation", "random_labels", "seed",
 )  # fmt: skip
 
 
@@ -63,7 +47,7 @@ def write_report(run: Path | str, evaluation: Evaluation, device: str = "auto") 
 
     Args:
         run: the folder that was evaluated.
-        evaluation: from `evaluation.evaluate`.
+        evaluation: of it.
         device: of the heat maps.
 
     Returns:
@@ -97,10 +81,10 @@ def refresh(run: Path | str) -> bool:
         InputError: the report or its scores cannot be read, or the folder cannot be written to.
     """
     run = Path(run)
-    if not (run / REPORT_FILE).is_file():
+    if not (run / run_files.REPORT_FILE).is_file():
         return False
     report = replace(read(run), interpretation=_interpretation(run, load_detector(run)))
-    _put(run, report, read_table(run / SCORES_FILE, SCORED_COLUMNS))
+    _put(run, report, read_table(run / run_files.SCORES_FILE, SCORED_COLUMNS))
     return True
 
 
@@ -110,7 +94,7 @@ def read(run: Path | str) -> Report:
     Raises:
         InputError: there is none, or it is not one that this program writes.
     """
-    path = Path(run) / REPORT_FILE
+    path = Path(run) / run_files.REPORT_FILE
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -134,21 +118,18 @@ def _measured_before(run: Path, report: Report) -> dict[str, Any]:
         before = read(run)
     except InputError:
         return {}
-    if _measured_on(before) != _measured_on(report):
+    facts = [(one.detector.sha256, one.data.sha256, one.split, one.decision) for one in (before, report)]
+    if facts[0] != facts[1]:
         return {}
     kept = ("seeds", "comparison", "cross_data", "robustness")
     return {name: getattr(before, name) for name in kept if getattr(report, name) is None}
 
 
-def _measured_on(report: Report) -> tuple[object, ...]:
-    return report.detector.sha256, report.data.sha256, report.split, report.decision
-
-
 def _put(run: Path, report: Report, scores: pd.DataFrame) -> None:
     texts = {
-        run / REPORT_FILE: as_text(report),
-        run / PAGE_FILE: page(report, scores[scores["split"] == report.split], run),
-        best_folder(run) / CARD_FILE: card(report),
+        run / run_files.REPORT_FILE: as_text(report),
+        run / run_files.PAGE_FILE: page(report, scores[scores["split"] == report.split], run),
+        run_files.best_folder(run) / run_files.CARD_FILE: card(report),
     }
     for path, text in texts.items():
         with atomic_write(path) as temporary:
@@ -164,30 +145,25 @@ def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> tuple[Mi
     worst = worst[worst.groupby(CLIP_KEY).cumcount() < _OF_A_CLIP].head(_MISTAKES)
     if worst.empty:
         return ()
-    faces = evaluation.faces.set_index([*CLIP_KEY, "frame"]).loc[
-        list(map(tuple, worst[[*CLIP_KEY, "frame"]].to_numpy()))
-    ]
+    key = [*CLIP_KEY, "frame"]
+    faces = evaluation.faces.set_index(key).loc[list(worst[key].itertuples(index=False, name=None))]
     maps = of_faces(detector, faces, ["fake" if label == 0 else "real" for label in worst["label"]])
     found = []
     for place, (row, file, heat) in enumerate(zip(worst.itertuples(), faces["file"], maps, strict=True), start=1):
-        name = f"{MISTAKES_FOLDER}/{place:02d}.jpg"
+        name = f"{run_files.MISTAKES_FOLDER}/{place:02d}.jpg"
         photo = read_crop(file).permute(1, 2, 0).numpy()
         with atomic_write(run / name) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary, quality=88)
-        found.append(
-            Mistake(
-                row.clip_id, row.method, row.compression, int(row.frame), 1 if row.label else 0,
-                float(row.probability_fake), row.cannot_tell, name,
-            )
-        )  # fmt: skip
+        found.append(Mistake(row.clip_id, row.method, row.compression, int(row.frame), 1 if row.label else 0,
+                             float(row.probability_fake), row.cannot_tell, name))  # fmt: skip
     return tuple(found)
 
 
 def _interpretation(run: Path, detector: Detector) -> Interpretation | None:
     """What `explain` measured, if it was this detector."""
-    path = run / EXPLANATIONS_FOLDER / EXPLANATION_FILE
+    path = run / run_files.EXPLANATIONS_FOLDER / run_files.EXPLANATION_FILE
     try:
-        found = Interpretation.from_json(path.read_bytes())
+        found = msgspec.json.decode(path.read_bytes(), type=Interpretation)
     except OSError:
         return None
     except ValueError as error:
@@ -197,21 +173,19 @@ def _interpretation(run: Path, detector: Detector) -> Interpretation | None:
 
 
 def _describe(run: Path, detector: Detector) -> DetectorDescription:
-    preprocessing = detector.preprocessing
     try:
-        training = dict(json.loads((run / TRAINING_FILE).read_text(encoding="utf-8")))
+        training = dict(json.loads((run / run_files.TRAINING_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         training = {}
-    started = detector.config.pretrained or "random weights"
-    known = {name: training[name] for name in _TRAINING if training.get(name) not in (None, False)}
+    started = {"started from": detector.config.pretrained or "random weights"}
     return DetectorDescription(
         architecture=detector.config.architecture,
-        size=preprocessing.size,
-        crop_scale=preprocessing.crop_scale,
+        size=detector.preprocessing.size,
+        crop_scale=detector.preprocessing.crop_scale,
         parameters=sum(parameter.numel() for parameter in detector.parameters()),
         sha256=detector.sha256,
         epoch=detector.extra.get("epoch"),
-        training={"started from": started} | {name: value for name, value in known.items() if name != "pretrained"},
+        training=started | {name: training[name] for name in _TRAINING if training.get(name) not in (None, False)},
     )
 
 
