@@ -2,8 +2,8 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,30 +27,13 @@ TOGETHER = 256
 SIZE = 160
 
 
-@dataclass
-class _Measured:
-    """What is kept of the maps of many crops: (N, 7) shares of heat and of area, and N rows of mask agreement."""
-
-    heat: list[np.ndarray] = field(default_factory=list)
-    area: list[np.ndarray] = field(default_factory=list)
-    agreement: list[pd.DataFrame] = field(default_factory=list)
-
-    def add(self, maps: list[np.ndarray], faces: pd.DataFrame, masks: list[np.ndarray | None]) -> None:
-        heat, area = region_shares(maps, faces)
-        self.heat.append(heat)
-        self.area.append(area)
-        self.agreement.append(agreement(maps, masks))
+# What is kept of the maps of N crops: (N, 7) shares of heat and of area, and N rows of mask agreement.
+_Measured = tuple[np.ndarray, np.ndarray, pd.DataFrame]
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What heat maps lie on.
-
-    Attributes:
-        regions: `REGION_COLUMNS` and `network`.
-        masks: `AGREEMENT_COLUMNS`; empty without masks.
-        mask_problems: why fakes have no mask, {reason: fakes}.
-    """
+    """What heat maps lie on: `REGION_COLUMNS` and `network`; `AGREEMENT_COLUMNS`; {why there is no mask: fakes}."""
 
     regions: pd.DataFrame
     masks: pd.DataFrame
@@ -73,21 +56,25 @@ def measure_attention(
     """
     faces = faces.sort_values([*CLIP_KEY, "frame"]).reset_index(drop=True)
     networks = _networks(detector, config)
-    found = {name: [_Measured() for _ in members] for name, members in networks.items()}
+    found: dict[str, list[list[_Measured]]] = {name: [[] for _ in members] for name, members in networks.items()}
     known: dict[str, list[pd.DataFrame]] = {}
     problems: Counter[str] = Counter()
-    for number, part in enumerate(_batches(faces, config.progress)):
-        masks = _masks(part, data, problems)
-        images = heat_maps.inputs(detector, part)
+    spans = whole_clips(faces, TOGETHER)  # so that each mask video is read once
+    bar = tqdm(spans, desc="measure", unit="part", leave=False, disable=None if config.progress else True)
+    for number, (start, end) in enumerate(bar):
+        part = faces.iloc[start:end]
+        masks, images = _masks(part, data, problems), heat_maps.inputs(detector, part)
         for name, members in networks.items():
+            targets = [NAMES[label] for label in part["label"]] if name == TRAINED else "own"
             for network, measured in zip(members, found[name], strict=True):
-                targets = [NAMES[label] for label in part["label"]] if name == TRAINED else "own"
-                maps = grad_cam(network, images, config.layer, targets, config.method)
-                measured.add(maps_at_size(maps), landmarks_at_size(part), masks)
+                maps = maps_at_size(grad_cam(network, images, config.layer, targets, config.method))
+                measured.append((*region_shares(maps, landmarks_at_size(part)), agreement(maps, masks)))
         for name, rows in baselines(masks, seed=number).items():
             known.setdefault(name, []).append(rows)
-    regions = pd.concat([_regions_of(name, members, faces) for name, members in found.items()], ignore_index=True)
-    return Attention(regions, _masks_of(found, known, faces), dict(problems))
+    regions, agreements = zip(*(_tables(name, members, faces) for name, members in found.items()), strict=True)
+    beside = {name: pd.concat(parts, ignore_index=True) for name, parts in known.items()}
+    filled = [table for table in (*agreements, agreement_table(beside, faces)) if len(table)] or agreements[:1]
+    return Attention(pd.concat(regions, ignore_index=True), pd.concat(filled, ignore_index=True), dict(problems))
 
 
 def _networks(detector: Detector, config: ExplanationConfig) -> dict[str, list[Detector]]:
@@ -112,29 +99,15 @@ def _masks(part: pd.DataFrame, data: Path | None, problems: Counter[str]) -> lis
 
 
 def whole_clips(faces: pd.DataFrame, most: int) -> list[tuple[int, int]]:
-    """Spans of rows that hold whole clips, together at most so many crops, or one clip that is longer.
+    """Spans of rows (start, end) of whole clips, at most so many crops together, or one clip that is longer.
 
-    Args:
-        faces: sorted by `CLIP_KEY`.
-        most: crops in a span.
-
-    Returns:
-        First row and the one after the last, for each span, in order.
+    `faces` has to be sorted by `CLIP_KEY`.
     """
-    sizes = faces.groupby(CLIP_KEY, sort=True).size().to_numpy()
-    ends = np.cumsum(sizes)
-    cuts = [0]
-    for size, end in zip(sizes, ends, strict=True):
+    sizes, cuts = faces.groupby(CLIP_KEY, sort=True).size().to_numpy(), [0]
+    for size, end in zip(sizes, np.cumsum(sizes), strict=True):
         if end - cuts[-1] > most and end - size > cuts[-1]:
             cuts.append(int(end - size))
     return list(itertools.pairwise([*cuts, len(faces)]))
-
-
-def _batches(faces: pd.DataFrame, progress: bool) -> Iterator[pd.DataFrame]:
-    """Whole clips, so that each mask video is read once."""
-    spans = whole_clips(faces, TOGETHER)
-    for start, end in tqdm(spans, desc="measure", unit="part", leave=False, disable=None if progress else True):
-        yield faces.iloc[start:end]
 
 
 def maps_at_size(maps: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
@@ -144,9 +117,9 @@ def maps_at_size(maps: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
 
 def landmarks_at_size(faces: pd.DataFrame) -> pd.DataFrame:
     """The rows of faces.csv with their landmarks in a crop of the size at which maps are compared."""
-    stored = (
-        pd.to_numeric(faces["crop_size"], errors="coerce") if "crop_size" in faces else pd.Series(SIZE, faces.index)
-    )
+    if "crop_size" not in faces:
+        return faces
+    stored = pd.to_numeric(faces["crop_size"], errors="coerce")
     if (stored == SIZE).all():
         return faces
     scaled = [
@@ -156,19 +129,9 @@ def landmarks_at_size(faces: pd.DataFrame) -> pd.DataFrame:
     return faces.assign(landmarks=scaled)
 
 
-def _regions_of(name: str, members: list[_Measured], faces: pd.DataFrame) -> pd.DataFrame:
-    """The table of one kind of network; several of them are taken together, clip by clip."""
-    heat, area = (np.concatenate([np.concatenate(getattr(one, what)) for one in members]) for what in ("heat", "area"))
-    table = region_table(heat, area, pd.concat([faces] * len(members), ignore_index=True))
-    return table.assign(network=name)
-
-
-def _masks_of(
-    found: dict[str, list[_Measured]], known: dict[str, list[pd.DataFrame]], faces: pd.DataFrame
-) -> pd.DataFrame:
-    tables = []
-    for name, members in found.items():
-        rows = pd.concat([part for one in members for part in one.agreement], ignore_index=True)
-        tables.append(agreement_table({name: rows}, pd.concat([faces] * len(members), ignore_index=True)))
-    tables.append(agreement_table({name: pd.concat(parts, ignore_index=True) for name, parts in known.items()}, faces))
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+def _tables(name: str, members: list[list[_Measured]], faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Regions and masks of one kind of network; several of them are taken together, clip by clip."""
+    heat, area, agreements = zip(*itertools.chain.from_iterable(members), strict=True)
+    faces = pd.concat([faces] * len(members), ignore_index=True)
+    regions = region_table(np.concatenate(heat), np.concatenate(area), faces).assign(network=name)
+    return regions, agreement_table({name: pd.concat(agreements, ignore_index=True)}, faces)

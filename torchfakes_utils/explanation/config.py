@@ -38,9 +38,4 @@ class ExplanationConfig:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse counts below 1.
-
-        Raises:
-            InputError: there is one.
-        """
         check_counts(self, "limit", "frames")

@@ -5,6 +5,7 @@ architecture with random weights, a centre prior, random maps, and, where one wa
 on random labels.
 """
 
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -18,34 +19,20 @@ from torchfakes_utils.crops.table import limit_frames, load_faces_for, read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import fingerprint, score
-from torchfakes_utils.explanation import heat_maps
+from torchfakes_utils.explanation import heat_maps, sanity_checks
 from torchfakes_utils.explanation.attention import RANDOM_LABELS, landmarks_at_size, maps_at_size, measure_attention
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.heat_maps import NAMES, check_choice, grad_cam, overlay
 from torchfakes_utils.explanation.mask_agreement import find_data
 from torchfakes_utils.explanation.regions import clip_names, region_shares, region_table
-from torchfakes_utils.explanation.sanity_checks import (
-    Question,
-    cascading_randomisation,
-    detector_similarity,
-    road,
-    stability,
-)
+from torchfakes_utils.explanation.sanity_checks import Question
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.machine import torch_device
+from torchfakes_utils.io.records import write_record
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
+from torchfakes_utils.models import run_files
 from torchfakes_utils.models.detector import Detector, load_detector
-from torchfakes_utils.models.run_files import (
-    EXPLANATION_FILE,
-    EXPLANATIONS_FILE,
-    EXPLANATIONS_FOLDER,
-    LAYERS_FILE,
-    MAPS_FILE,
-    MASKS_FILE,
-    OVERLAYS_FOLDER,
-    REGIONS_FILE,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +73,7 @@ def explain(
             read-only folder.
     """
     run, faces_csv = Path(run), Path(faces_csv)
-    out = run / EXPLANATIONS_FOLDER if out is None else Path(out)
+    out = run / run_files.EXPLANATIONS_FOLDER if out is None else Path(out)
     if config.data is not None and not Path(config.data).is_dir():
         raise InputError(f"{config.data}: no such folder; --data names the data set, in which the mask videos are")
     detector = load_detector(run, torch_device(config.device))
@@ -104,8 +91,7 @@ def explain(
         **_attention(detector, measured, data, out, config),
         **(_checks(detector, faces, out, config) if config.checks else {"sanity": None, "layers": None}),
     }
-    with atomic_write(out / EXPLANATION_FILE) as temporary:
-        temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_record(out / run_files.EXPLANATION_FILE, summary)
     return out
 
 
@@ -114,8 +100,7 @@ def choose(faces: pd.DataFrame, limit: int) -> pd.DataFrame:
     ordered = faces.sort_values([*CLIP_KEY, "frame"])
     middles = pd.concat([clip.iloc[spread(1, len(clip))] for _, clip in ordered.groupby(CLIP_KEY, sort=True)])
     group = middles["method"].where(middles["label"] == 1, "")
-    # The round in which a crop is taken: its place within its method.
-    rounds = middles.groupby(group).cumcount()
+    rounds = middles.groupby(group).cumcount()  # in which a crop is taken: its place within its method
     chosen = middles.assign(_round=rounds, _group=group).sort_values(["_round", "_group"], kind="stable").head(limit)
     return chosen.drop(columns=["_round", "_group"]).sort_values(["label", *CLIP_KEY]).reset_index(drop=True)
 
@@ -123,18 +108,17 @@ def choose(faces: pd.DataFrame, limit: int) -> pd.DataFrame:
 def _draw(detector: Detector, faces: pd.DataFrame, out: Path, config: ExplanationConfig) -> None:
     """Crops beside their overlays, and the maps themselves, as the network's input sees them."""
     scores = score(detector, faces, Scoring(device=config.device))
-    crops = [read_crop(file) for file in faces["file"]]
-    images = heat_maps.inputs(detector, faces)
-    maps, overlays = grad_cam(detector, images, config.layer, "fake", config.method), []
-    for row, crop, heat in zip(faces.itertuples(), crops, maps, strict=True):
-        name = f"{OVERLAYS_FOLDER}/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
-        photo = crop.permute(1, 2, 0).numpy()
+    maps = grad_cam(detector, heat_maps.inputs(detector, faces), config.layer, "fake", config.method)
+    overlays = []
+    for row, heat in zip(faces.itertuples(), maps, strict=True):
+        name = f"{run_files.OVERLAYS_FOLDER}/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
+        photo = read_crop(row.file).permute(1, 2, 0).numpy()
         with atomic_write(out / name) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary)
         overlays.append(name)
-    with atomic_write(out / MAPS_FILE) as temporary:
+    with atomic_write(out / run_files.MAPS_FILE) as temporary:
         np.savez_compressed(temporary, maps=maps, path=faces["path"].to_numpy(str))
-    write_table(scores.assign(overlay=overlays), out / EXPLANATIONS_FILE, EXPLANATION_COLUMNS)
+    write_table(scores.assign(overlay=overlays), out / run_files.EXPLANATIONS_FILE, EXPLANATION_COLUMNS)
 
 
 def _attention(
@@ -144,8 +128,8 @@ def _attention(
     found = measure_attention(detector, faces, data, config)
     for reason, count in found.mask_problems.items():
         logger.warning("%d fakes without a mask: %s", count, reason)
-    write_table(found.regions, out / REGIONS_FILE)
-    write_table(found.masks, out / MASKS_FILE)
+    write_table(found.regions, out / run_files.REGIONS_FILE)
+    write_table(found.masks, out / run_files.MASKS_FILE)
     return {"regions": _rows(found.regions), "masks": _rows(found.masks), "mask_problems": found.mask_problems}
 
 
@@ -157,14 +141,14 @@ def _checks(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanat
     shuffled = None
     if config.random_labels is not None:
         other = load_detector(config.random_labels, detector.device)
-        shuffled = _rows(detector_similarity(detector, other, question, RANDOM_LABELS))
+        shuffled = _rows(sanity_checks.detector_similarity(detector, other, question, RANDOM_LABELS))
     return {
         "sanity": {
             "crops": len(question.images),
-            "cascading_randomisation": _rows(cascading_randomisation(detector, question)),
+            "cascading_randomisation": _rows(sanity_checks.cascading_randomisation(detector, question)),
             "random_labels": shuffled,
-            "stability": _rows(stability(detector, question)),
-            "road": _rows(road(detector, question)),
+            "stability": _rows(sanity_checks.stability(detector, question)),
+            "road": _rows(sanity_checks.road(detector, question)),
         },
         "layers": _layers(detector, some, question, out),
     }
@@ -173,18 +157,16 @@ def _checks(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanat
 def _layers(detector: Detector, faces: pd.DataFrame, question: Question, out: Path) -> list[dict[str, Any]]:
     """Attention by region at every depth and by every method."""
     tables = []
-    for layer in detector.feature_layers:
-        for method in heat_maps.METHODS:
-            maps = maps_at_size(grad_cam(detector, question.images, layer, question.targets, method))
-            table = region_table(*region_shares(maps, landmarks_at_size(faces)), faces)
-            tables.append(table.assign(layer=layer, method=method))
+    for layer, method in itertools.product(detector.feature_layers, heat_maps.METHODS):
+        maps = maps_at_size(grad_cam(detector, question.images, layer, question.targets, method))
+        table = region_table(*region_shares(maps, landmarks_at_size(faces)), faces)
+        tables.append(table.assign(layer=layer, method=method))
     table = pd.concat(tables, ignore_index=True)
-    write_table(table, out / LAYERS_FILE)
+    write_table(table, out / run_files.LAYERS_FILE)
     return _rows(table)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table as JSON has it: what is not known is null."""
-    plain = table.astype(object).where(table.notna(), None)
-    rows: list[dict[str, Any]] = json.loads(plain.to_json(orient="records", double_precision=6))
+    """A table as JSON has it: what is not known (NaN) is null."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=6))
     return rows

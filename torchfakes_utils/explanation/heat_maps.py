@@ -34,11 +34,7 @@ def usual_layer(detector: Detector) -> str:
 
 
 def check_choice(detector: Detector, layer: str | None = None, method: str = "grad-cam") -> str:
-    """The layer's name, `usual_layer` for None.
-
-    Raises:
-        InputError: an unknown layer or method.
-    """
+    """The layer's name, `usual_layer` for None; an unknown layer or method raises an `InputError`."""
     layer = layer or usual_layer(detector)
     for what, value, known in (("layer", layer, detector.feature_layers), ("method", method, METHODS)):
         if value not in known:
@@ -94,15 +90,11 @@ def grad_cam(
 
 
 def _targets(target: str | Sequence[str], crops: int) -> list[str]:
-    """One target a crop.
-
-    Raises:
-        InputError: an unknown target, or another number of them.
-    """
-    wanted = [target] * crops if isinstance(target, str) else list(target)
-    for name in {target} if isinstance(target, str) else set(wanted):
+    """One target a crop."""
+    for name in [target] if isinstance(target, str) else target:
         if name not in TARGETS:
             raise InputError(f"no target {name!r}; choose one of {', '.join(TARGETS)}")
+    wanted = [target] * crops if isinstance(target, str) else list(target)
     if len(wanted) != crops:
         raise InputError(f"{len(wanted)} targets for {crops} crops; give one for each, or one for all")
     return wanted
@@ -131,11 +123,7 @@ def _gradient_from(detector: Detector, layer: torch.nn.Module) -> Iterator[None]
 
 
 def inputs(detector: Detector, faces: pd.DataFrame) -> torch.Tensor:
-    """Crops on disk as the network's input, (N, 3, S, S) float32.
-
-    Args:
-        detector: whose preprocessing is used.
-        faces: rows of faces.csv with the column `file`.
+    """Crops on disk (the column `file`) as the network's input, (N, 3, S, S) float32.
 
     Raises:
         InputError: a crop cannot be read.
@@ -151,14 +139,7 @@ def of_faces(
     method: str = "grad-cam",
     batch: int = _BATCH,
 ) -> list[np.ndarray]:
-    """`grad_cam` of crops on disk, a batch at a time, each map brought to its crop's size.
-
-    Args:
-        detector: any.
-        faces: rows of faces.csv with the column `file`.
-        target: one for all, or one a row.
-        layer, method: as for `grad_cam`.
-        batch: crops at a time.
+    """`grad_cam` of crops on disk (the column `file`), a batch at a time, each map brought to its crop's size.
 
     Returns:
         (H, W) float32 in [0, 1], one a row.
@@ -166,12 +147,12 @@ def of_faces(
     Raises:
         InputError: a crop cannot be read, or an unknown layer, target or method.
     """
-    wanted = np.array([target] * len(faces) if isinstance(target, str) else list(target))
+    wanted = _targets(target, len(faces))
     maps: list[np.ndarray] = []
     for start in range(0, len(faces), batch):
         crops = [read_crop(file) for file in faces["file"].iloc[start : start + batch]]
         images = torch.stack([detector.preprocessing.apply(crop) for crop in crops])
-        found = grad_cam(detector, images, layer, wanted[start : start + batch].tolist(), method, batch)
+        found = grad_cam(detector, images, layer, wanted[start : start + batch], method, batch)
         maps += [fitted(heat, crop.shape[-2:]) for heat, crop in zip(found, crops, strict=True)]
     return maps
 

@@ -4,6 +4,7 @@ A centre prior and random maps are measured beside: a face is in the middle of i
 map that knows nothing else agrees with it, too.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,9 @@ _EDITED = 127
 
 @dataclass(frozen=True)
 class Masks:
-    """Where fakes were edited, in the coordinates of their crops.
+    """Where fakes were edited, in the coordinates of their crops: (S, S) bool of each row.
 
-    Attributes:
-        masks: (S, S) bool of each row; None for real crops, and where there is none that can be used.
-        problems: why a fake has none, {reason: clips}.
+    None for real crops, and where there is none that can be used; `problems` says why, {reason: clips}.
     """
 
     masks: list[np.ndarray | None]
@@ -52,26 +51,19 @@ def find_data(faces_csv: Path | str) -> Path | None:
 
 
 def crop_masks(faces: pd.DataFrame, data: Path | str, size: int = 160) -> Masks:
-    """The masks of crops; each mask video is read once.
-
-    Args:
-        faces: rows of faces.csv.
-        data: the data set's folder.
-        size: edge of the masks that are wanted.
-    """
+    """The masks, at `size` px, of crops of the data set in the folder `data`; each mask video is read once."""
     masks: list[np.ndarray | None] = [None] * len(faces)
-    problems: dict[str, int] = {}
+    problems: Counter[str] = Counter()
     places = pd.Series(range(len(faces)), index=faces.index)
     for _, clip in faces[faces["label"] == 1].groupby(CLIP_KEY, sort=True):
         try:
             found = _clip_masks(clip, Path(data), size)
         except InputError as error:
-            reason = str(error)
-            problems[reason] = problems.get(reason, 0) + 1
+            problems[str(error)] += 1
             continue
         for place, mask in zip(places[clip.index], found, strict=True):
             masks[place] = mask
-    return Masks(masks, problems)
+    return Masks(masks, dict(problems))
 
 
 def crop_mask(row: Mapping[str, object], data: Path | str, size: int = 160) -> np.ndarray | None:
@@ -80,12 +72,9 @@ def crop_mask(row: Mapping[str, object], data: Path | str, size: int = 160) -> n
 
 
 def _clip_masks(clip: pd.DataFrame, data: Path, size: int) -> list[np.ndarray]:
-    """The masks of the crops of one fake.
-
-    Raises:
-        InputError: there is no mask, or it is not of this film.
-    """
-    name = mask_path(clip.iloc[0])
+    """The masks of the crops of one fake, or an `InputError`: there is none, or it is not of this film."""
+    first = clip.iloc[0]
+    name = mask_path(first)
     if name is None:
         raise InputError("no mask was published for this method")
     if not (data / name).is_file():
@@ -93,32 +82,20 @@ def _clip_masks(clip: pd.DataFrame, data: Path, size: int) -> list[np.ndarray]:
     wanted = sorted({int(frame) for frame in clip["frame"]})
     try:
         frames = dict(frames_at(data / name, wanted))
-    except InputError as error:
-        raise InputError("the mask video cannot be read, or is shorter than the film") from error
+    except InputError:
+        frames = {}
     if len(frames) < len(wanted):
         raise InputError("the mask video cannot be read, or is shorter than the film")
-    _check_size(next(iter(frames.values())), clip.iloc[0], data)
-    return [_cut(frames[int(row["frame"])], row, size) for _, row in clip.iterrows()]
-
-
-def _cut(frame: np.ndarray, row: Mapping[str, object], size: int) -> np.ndarray:
-    box = np.array([row[name] for name in ("x1", "y1", "x2", "y2")], np.float64)
+    film = (
+        data / "manipulated_sequences" / first["method"] / first["compression"] / "videos" / f"{first['clip_id']}.mp4"
+    )
+    if film.is_file():
+        info = probe(film)
+        if (info.height, info.width) != frames[wanted[0]].shape[:2]:
+            raise InputError("the mask video is of another size than the film")
     # The mask video has the film's frame: the crop's own square, cut again with nothing added, fits it.
-    return square_crop(frame, box, 1.0, size)[0][..., 0] > _EDITED
-
-
-def _check_size(frame: np.ndarray, row: Mapping[str, object], data: Path) -> None:
-    """Make sure that a mask is of its film's size, as far as the film is there."""
-    film = data / "manipulated_sequences" / str(row["method"]) / str(row["compression"]) / "videos"
-    film /= f"{row['clip_id']}.mp4"
-    if not film.is_file():
-        return
-    info = probe(film)
-    if (info.height, info.width) != frame.shape[:2]:
-        raise InputError("the mask video is of another size than the film")
-
-
-# --- agreement
+    boxes = zip(clip["frame"].astype(int), clip[["x1", "y1", "x2", "y2"]].to_numpy(np.float64), strict=True)
+    return [square_crop(frames[frame], box, 1.0, size)[0][..., 0] > _EDITED for frame, box in boxes]
 
 
 def pointing(heat: np.ndarray, mask: np.ndarray) -> float:
@@ -163,11 +140,7 @@ def random_map(size: int, generator: np.random.Generator, places: int = 8) -> np
 
 
 def agreement(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]) -> pd.DataFrame:
-    """Each of `MEASURES` for each crop.
-
-    Args:
-        maps: of each crop, brought to its mask's size.
-        masks: of each crop, (S, S) bool; None where there is none.
+    """Each of `MEASURES` for each crop, of maps that are brought to their masks' size.
 
     Returns:
         A row a crop: `masked`, whether it has a mask that is not empty, and the measures; NaN without a mask and for

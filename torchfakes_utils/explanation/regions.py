@@ -29,9 +29,8 @@ def landmarks_of(text: str) -> np.ndarray:
     try:
         return np.array(text.split(), np.float64).reshape(5, 2)
     except ValueError as error:
-        raise InputError(
-            f"landmarks {text!r}: ten numbers are needed, x and y of five points; run `torchfakes extract` again"
-        ) from error
+        why = "ten numbers are needed, x and y of five points; run `torchfakes extract` again"
+        raise InputError(f"landmarks {text!r}: {why}") from error
 
 
 def face_regions(landmarks: np.ndarray, size: int = 160) -> np.ndarray:
@@ -60,24 +59,21 @@ def face_regions(landmarks: np.ndarray, size: int = 160) -> np.ndarray:
     across, along = np.moveaxis((np.stack([x, y], axis=-1) - eyes) @ to_face.T, -1, 0)
     across = np.abs(across)
     face = (across / 0.95) ** 2 + ((along - 0.6) / 1.3) ** 2 <= 1  # brow to chin, ear to ear
-    inside = [  # the first that holds is taken
-        ("forehead", along < -0.35),
-        ("eyes", along < 0.3),
-        ("nose", (along < 0.78) & (across < 0.3)),
-        ("chin", along >= 1.3),
-        ("mouth", (along >= 0.78) & (across < 0.65)),
-    ]
-    names = [REGIONS.index("outside"), *(REGIONS.index(name) for name, _ in inside)]
-    return np.select([~face, *(where for _, where in inside)], names, REGIONS.index("cheeks"))
+    places = {  # the first that holds is taken
+        "outside": ~face,
+        "forehead": along < -0.35,
+        "eyes": along < 0.3,
+        "nose": (along < 0.78) & (across < 0.3),
+        "chin": along >= 1.3,
+        "mouth": (along >= 0.78) & (across < 0.65),
+    }
+    return np.select(list(places.values()), [REGIONS.index(name) for name in places], REGIONS.index("cheeks"))
 
 
 def shares(heat: np.ndarray, parts: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """How much of a map's heat, and of its area, falls on each part.
+    """How much of a map's heat (S, S), not negative, and of its area falls on each of `count` parts.
 
-    Args:
-        heat: (S, S), not negative.
-        parts: (S, S) int, the part of each pixel, 0 to count - 1.
-        count: of parts.
+    `parts` (S, S) is the part of each pixel, 0 to count - 1.
 
     Returns:
         Two arrays (count,) that each sum to 1; the heat's is NaN where the map is all zeros.
@@ -101,8 +97,7 @@ def attention_ratio(
         heat: (N, K) shares of heat of N crops on K parts; rows of NaN (maps of zeros) are left out.
         area: (N, K) shares of area.
         clips: (N,) which clip each crop is of.
-        replicates: of the bootstrap.
-        seed: of the bootstrap.
+        replicates, seed: of the bootstrap.
 
     Returns:
         (K, 3): the ratio (1 = no more and no less than its area), and the interval's low and high end. NaN where no
@@ -124,16 +119,15 @@ def region_shares(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> tuple[np.n
         shares(heat, face_regions(landmarks_of(text), len(heat)), len(REGIONS))
         for heat, text in zip(maps, faces["landmarks"], strict=True)
     ]
-    heat, area = zip(*pairs, strict=True)
-    return np.array(heat), np.array(area)
+    heat, area = map(np.array, zip(*pairs, strict=True))
+    return heat, area
 
 
 def region_table(heat: np.ndarray, area: np.ndarray, faces: pd.DataFrame) -> pd.DataFrame:
     """Attention by region, real and fake apart.
 
     Args:
-        heat: (N, 7) shares of heat, from `region_shares`; NaN for dark maps.
-        area: (N, 7) shares of area.
+        heat, area: (N, 7) shares from `region_shares`; NaN for dark maps.
         faces: the crops' rows of faces.csv.
 
     Returns:

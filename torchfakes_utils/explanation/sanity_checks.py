@@ -60,15 +60,9 @@ def untrained(detector: Detector, seed: int = 0) -> Detector:
 
 
 def randomised(detector: Detector, stages: int, seed: int = 0) -> Detector:
-    """A copy whose last stages have random weights and fresh averages; the earlier ones are as they were.
-
-    Args:
-        detector: any.
-        stages: how many, counted from the answer.
-        seed: of the random weights.
-    """
+    """A copy whose last `stages`, counted from the answer, have random weights and fresh averages; the rest stays."""
     changed, fresh = copy.deepcopy(detector).eval(), untrained(detector, seed)
-    for name in list(changed.stages)[len(changed.stages) - stages :] if stages else []:
+    for name in list(changed.stages)[len(changed.stages) - stages :]:
         for module, new in zip(changed.stages[name], fresh.stages[name], strict=True):
             module.load_state_dict(new.state_dict())
     return changed
@@ -82,8 +76,7 @@ def cascading_randomisation(detector: Detector, question: Question, seed: int = 
         mean over clips, with its interval) and `structural_similarity` compare each map with that of the trained
         network; 1 is the same map. `dark` is the share of maps that are zero all over, which are left out.
     """
-    names = list(detector.stages)
-    before = question.ask(detector)
+    names, before = list(detector.stages), question.ask(detector)
     rows = [("nothing", *similarity(before, before, question.clips))]
     for count in range(1, len(names) + 1):
         after = question.ask(randomised(detector, count, seed))
@@ -105,8 +98,7 @@ def stability(detector: Detector, question: Question) -> pd.DataFrame:
         `SIMILARITY_COLUMNS`, a row a shift. What comes in from outside is the mirror image of what is inside; that
         strip is left out of the comparison.
     """
-    before, rows = question.ask(detector), []
-    edge = question.images.shape[-1]
+    before, edge, rows = question.ask(detector), question.images.shape[-1], []
     for shift in SHIFTS:
         padded = torch.nn.functional.pad(question.images, (shift, 0, 0, 0), mode="reflect")[..., :edge]
         after = question.ask(detector, padded)
@@ -125,12 +117,10 @@ def similarity(
         which either map is dark, and the number of pairs that are not.
     """
     lit = (first.max((1, 2)) > 0) & (second.max((1, 2)) > 0)
+    pairs = list(zip(first[lit], second[lit], strict=True))
     correlations = np.full(len(first), np.nan)
-    correlations[lit] = [_rank_correlation(one, two) for one, two in zip(first[lit], second[lit], strict=True)]
-    structure = [
-        structural_similarity(one, two, data_range=1.0) for one, two in zip(first[lit], second[lit], strict=True)
-    ]
-    mean = float(np.mean(structure)) if structure else np.nan
+    correlations[lit] = [_rank_correlation(*pair) for pair in pairs]
+    mean = float(np.mean([structural_similarity(*pair, data_range=1.0) for pair in pairs])) if pairs else np.nan
     return *mean_by_clip(correlations, clips), mean, float(np.mean(~lit)) if len(lit) else np.nan, int(lit.sum())
 
 
@@ -179,11 +169,10 @@ def _ordered(maps: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Maps with all places told apart, equally hot ones at random: a map may be dark but for a few places, and of the
     rest just as many have to go as are still missing.
     """
-    chance = generator.random(maps.shape)
-    flat = [np.lexsort((tie.ravel(), heat.ravel())) for heat, tie in zip(maps, chance, strict=True)]
-    ranks = np.empty((len(maps), maps[0].size), np.float32)
-    for row, order in enumerate(flat):
-        ranks[row, order] = np.arange(len(order), dtype=np.float32) / len(order)
+    flat, ties = maps.reshape(len(maps), -1), generator.random(maps.shape).reshape(len(maps), -1)
+    places = np.arange(flat.shape[1], dtype=np.float32) / flat.shape[1]
+    ranks = np.empty(flat.shape, np.float32)
+    np.put_along_axis(ranks, np.lexsort((ties, flat)), places[None], axis=1)
     return ranks.reshape(maps.shape)
 
 
@@ -196,7 +185,6 @@ def _falls(
     targets = [lambda logit, sign=sign: sign * logit for sign in signs]
     with torch.random.fork_rng([]):
         torch.manual_seed(0)  # the library adds a little noise to what it fills in
-        change = ROADMostRelevantFirst(percentile=100 * (1 - share))(
-            images.to(detector.device), maps, targets, detector
-        )  # fmt: skip
+        library = ROADMostRelevantFirst(percentile=100 * (1 - share))
+        change = library(images.to(detector.device), maps, targets, detector)
     return -np.asarray(change, np.float64).reshape(-1)
