@@ -13,7 +13,7 @@ from torchfakes_utils.crops.table import limit_frames, load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import score
-from torchfakes_utils.io.records import write_record
+from torchfakes_utils.io.files import write_record
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals

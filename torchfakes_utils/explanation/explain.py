@@ -26,9 +26,8 @@ from torchfakes_utils.explanation.heat_maps import NAMES, check_choice, grad_cam
 from torchfakes_utils.explanation.mask_agreement import find_data
 from torchfakes_utils.explanation.regions import clip_names, region_shares, region_table
 from torchfakes_utils.explanation.sanity_checks import Question
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, write_record
 from torchfakes_utils.io.machine import torch_device
-from torchfakes_utils.io.records import write_record
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models import run_files
