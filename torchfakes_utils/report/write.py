@@ -96,13 +96,11 @@ def read(run: Path | str) -> Report:
     """
     path = Path(run) / run_files.REPORT_FILE
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; run `torchfakes evaluate`") from error
-    except ValueError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a report ({error}); run `torchfakes evaluate` again") from error
-    try:
-        return Report.from_json(value)
     except ValueError as error:
         raise InputError(f"{path}: {error}; run `torchfakes evaluate` again") from error
 
