@@ -201,7 +201,7 @@ class Abstention:
     """What is gained, and given up, where the detector answers "cannot tell".
 
     Attributes:
-        clips, no_face: all of them; of these without a face.
+        clips, no_face: all of them; those without a face.
         judged, coverage: clips that get an answer, and their share.
         crops, crops_judged: that were scored; of them like those of training.
         reasons: crops by the reason why they get no answer.

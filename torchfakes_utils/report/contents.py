@@ -142,7 +142,7 @@ class Interpretation:
         layer, method: of the heat maps.
         detector: first digits of the SHA-256 of its weights.
         mask_problems: fakes without a mask, by the reason.
-        sanity, layers: the sanity checks, and every layer and method; null where they were not made.
+        sanity, layers: null where they were not measured.
     """
 
     split: str
@@ -164,7 +164,7 @@ class DetectorDescription:
     Attributes:
         size: of its input, px.
         crop_scale: edge of a crop over that of the face.
-        sha256, training: of the weights, and how they came about.
+        training: how the weights came about.
     """
 
     architecture: str
