@@ -52,8 +52,11 @@ _cut("half a second", BRIEF, "a second person, in half a second of twenty", [A(1
 _cut("only at the end", BRIEF, "a second person, in the last eight frames of ten seconds", [A(9.7), B(0.32)], APART)
 _cut("a title first", BRIEF, "three seconds of a wall, half a second of a person, and the wall again",
      [Shot(3, (), 1), A(0.5), Shot(3, (), 2)], VERDICT)  # fmt: skip
-_cut("somebody far behind", FAR, "a near person, and one behind whose face is a sixth as large",
-     [Shot(4, (Seen(0, 0.3, size=0.95), Seen(1, 0.8, 0.3, 0.16)))], APART)  # fmt: skip
+_cut("eight people in eight seconds", BRIEF, "a second of each of eight people, in the same place",
+     [shot(1, number, size=0.9) for number in range(8)], r"^(fake|real) .*\(([89]|\d\d+) faces\)")  # fmt: skip
+add("somebody far behind", FAR, "a film of 1080p: a near person, and behind one whose face has some 110 pixels",
+    lambda folder: film(folder / "film.mp4", [Shot(1, (Seen(0, 0.3, size=0.95), Seen(1, 0.8, 0.3, 0.3)))], 1920, 1080),
+    answer=r"\(2 faces\)", slow=True)  # fmt: skip
 
 
 def dissolve(folder: Path, between: float = 1.0) -> Path:
@@ -92,6 +95,18 @@ def long_film(folder: Path, minutes: float = 10, seconds: int = 2, at: float = 0
 
 add("two seconds in ten minutes", BRIEF, "ten minutes of one person, two seconds of which show another", long_film,
     answer=APART, slow=True)  # fmt: skip
+
+
+def hours(folder: Path) -> Path:
+    """A second of film, of which each frame is shown for an hour."""
+    part = film(folder / ".part.mp4", [shot(1, 0, size=0.9)], coding=Coding(options={"g": str(FPS), "bf": "0"}))
+    path = looped(folder / "film.mp4", [(part, 1)], 640, 360, delta=3_600_000_000)
+    part.unlink()
+    return path
+
+
+add("a frame an hour", "costly frames", "25 frames, each shown for an hour: a day of film that costs nothing", hours,
+    answer=VERDICT)  # fmt: skip
 
 
 # Colour. A curve is how light becomes a signal; FFmpeg numbers it as the standards do.

@@ -283,7 +283,7 @@ def folder_for_film(folder: Path) -> Path:
 @case(
     "a linked film",
     KEPT,
-    "a film that is a link to one elsewhere, which is cut off",
+    "a link to a cut-off film elsewhere: the link may go, the film not",
     command="verify {path} --delete-damaged",
 )
 def linked_film(folder: Path) -> Path:

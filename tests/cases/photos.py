@@ -34,9 +34,9 @@ for width, height in ((2000, 3), (20_000, 3), (500, 3), (3, 2000), (1, 1), (1, 1
         answer=NO_VERDICT + r".*(thin|small|narrow)", hungry=max(width, height) > 1000)  # fmt: skip
 
 
-@case("a portrait with thin margins", THIN, "a banner of 8,000 by 200 pixels, a person in the middle", answer=VERDICT)
+@case("a portrait with thin margins", THIN, "a banner of 8,000 by 400 pixels, a person in the middle", answer=VERDICT)
 def banner(folder: Path) -> Path:
-    return saved(scene((Seen(0, size=1.0),), 8000, 200), folder / "photo.png")
+    return saved(scene((Seen(0, size=1.0),), 8000, 400), folder / "photo.png")
 
 
 def cut(folder: Path, person: int, side: str, share: float, margin: int = 0) -> Path:
@@ -78,18 +78,18 @@ add("whole", CUT_OFF, "the same portrait, whole", lambda folder: cut(folder, 0, 
 
 @case("near and far in 4K", FAR, "a photo of 3,840 by 2,160; a near face, and a far one of some 137 pixels", slow=True,
       answer=r"\(2 faces\)")  # fmt: skip
-def near_and_far(folder: Path, far: float = 0.19) -> Path:
-    # A face is some 0.33 of the portrait's edge.
+def near_and_far(folder: Path, far: float = 0.188) -> Path:
+    # A face has some 0.35 of the portrait's edge.
     return saved(scene((Seen(0, 0.3, 0.55, 0.9), Seen(1, 0.8, 0.3, far)), 3840, 2160), folder / "photo.jpg", quality=92)
 
 
 add("near and too far", FAR, "the same, the far face of some 45 pixels: said, not judged", slow=True,
-    make=partial(near_and_far, far=0.065), answer=r"(?s)(fake|real) .*(small|far)")  # fmt: skip
-add("five at five distances", FAR, "five people in 4K, each half as large as the one before", slow=True,
+    make=partial(near_and_far, far=0.06), answer=r"(?s)(fake|real) .*(small|far)")  # fmt: skip
+add("five at five distances", FAR, "five people in 4K, each a third smaller than the one before", slow=True,
     make=lambda folder: saved(
-        scene(tuple(Seen(n, 0.25 + 0.55 * (1 - 0.5**n), 0.55, 0.9 * 0.62**n) for n in range(5)), 3840, 2160),
+        scene(tuple(Seen(n, x, 0.55, 0.9 * 0.62**n) for n, x in enumerate((0.2, 0.52, 0.72, 0.85, 0.94))), 3840, 2160),
         folder / "photo.jpg", quality=92,
-    ), answer=r"\([45] faces\)")  # fmt: skip
+    ), answer=r"\(5 faces\)")  # fmt: skip
 
 
 # Formats.

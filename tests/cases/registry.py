@@ -14,8 +14,9 @@ NO_VERDICT = r"^cannot tell "
 class Case:
     """An input that somebody has given, or might.
 
-    Whatever a command answers, it neither changes nor removes a file that `make` has written, and ends with one line
-    rather than a traceback.
+    Whatever a command answers, it neither changes nor removes a file that `make` has written, writes nowhere but where
+    it was told to (mostly below `{folder}/out`), and ends with one line rather than a traceback. The app serves until
+    it is stopped where it has nothing to refuse.
 
     Attributes:
         name: what it is called, in small letters.
@@ -29,7 +30,8 @@ class Case:
             right; None where it need only end well.
         slow: to make it takes more than a second.
         steady: it is made of the same bytes each time.
-        hungry: whoever believes what it claims takes gigabytes or minutes: never to be opened without bounds.
+        hungry: whoever believes what it claims takes gigabytes or minutes: never to be opened without bounds on memory,
+            time and the length of files.
     """
 
     name: str

@@ -185,7 +185,8 @@ for _name, _picture in {"a way up": f"../{SECRET}", "an absolute path": "{folder
         f"a report.json whose picture of a mistake is {_name}",
         partial(reported, picture=_picture),
         command="explain {path} {faces}",
-        steady=not _picture.count("{"),
+        steady="{" not in _picture,
+        hungry=_picture.startswith("/dev"),
     )
 
 
@@ -211,7 +212,8 @@ def examples(folder: Path, **changes: str) -> Path:
     return place
 
 
-SPACE = "space {run} --data {path} --out {folder}/space"
+APP = "app {run} --examples {path}"
+SPACE = "space {run} --data {path} --out {folder}/out"
 _EXAMPLES = r"examples\.json"
 for _name, _file in {
     "a way up": f"../{SECRET}",
@@ -223,14 +225,15 @@ for _name, _file in {
 }.items():
     for _field in ("file", "thumbnail"):
         add(f"an example's {_field} that is {_name}", RUN, f"an examples.json whose {_field} is {_name}",
-            partial(examples, **{_field: _file}), command=SPACE, answer=_EXAMPLES, steady="{" not in _file)  # fmt: skip
+            partial(examples, **{_field: _file}), command=APP, answer=_EXAMPLES, steady="{" not in _file,
+            hungry=_file.startswith("/dev"))  # fmt: skip
 add("an example's label that is markup", MARKUP, "an examples.json whose label is markup",
-    partial(examples, label=WORDS["markup"]), command=SPACE)  # fmt: skip
+    partial(examples, label=WORDS["markup"]), command=APP)  # fmt: skip
 add("an example of another kind", RUN, "an examples.json that names an unknown kind", partial(examples, kind="sound"),
-    command=SPACE, answer=_EXAMPLES)  # fmt: skip
+    command=APP, answer=_EXAMPLES)  # fmt: skip
 
 
-@case("a linked example", RUN, "an example that is a link to somebody's file", command=SPACE, answer=_EXAMPLES)
+@case("a linked example", RUN, "an example that is a link to somebody's file", command=APP, answer=_EXAMPLES)
 def linked_example(folder: Path) -> Path:
     place = examples(folder)
     (place / "photo-0.jpg").unlink()
@@ -238,8 +241,26 @@ def linked_example(folder: Path) -> Path:
     return place
 
 
-@case("an example that is no photo", RUN, "an example that holds text", command=SPACE, answer=_EXAMPLES)
+@case("an example that is no photo", RUN, "an example that holds text", command=APP, answer=_EXAMPLES)
 def text_example(folder: Path) -> Path:
     place = examples(folder)
     (place / "photo-0.jpg").write_text(f"{WORD}\n")
     return place
+
+
+def people(folder: Path, name: str) -> Path:
+    """A Mini-FF++ whose list of people leads to somebody's film, from which examples would be made."""
+    from cases.encode import clip
+
+    place = folder / "mini"
+    clip(folder / "theirs" / "film.mp4", 0)
+    for method, fake in (("original_sequences/youtube", "a"), ("manipulated_sequences/Deepfakes", "a_b")):
+        clip(place / method / "c23/videos" / f"{fake}.mp4", 0, "_" in fake)
+    one = {"id": name.format(folder=folder), "partner": "b", "split": "test", "blur": ""}
+    (place / "mini.json").write_text(json.dumps({"people": [one]}))
+    return place
+
+
+for _name, _id in {"a way up": "../../../../../theirs/film", "an absolute path": "{folder}/theirs/film"}.items():
+    add(f"a person who is {_name}", RUN, f"a mini.json in which a person's id is {_name}",
+        partial(people, name=_id), command=SPACE, answer=r"mini\.json|Mini-FF\+\+", steady="{" not in _id)  # fmt: skip
