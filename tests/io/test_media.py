@@ -33,7 +33,7 @@ def film(path, count=12, fps=8, size=(48, 64)):
 
 def refusal(source, **limits):
     with pytest.raises(InputError) as refused:
-        open_media(source, limits=Limits(**limits) if limits else None)
+        open_media(source, limits=Limits(**limits))
     text = str(refused.value)
     assert "\n" not in text and len(text) < 400
     return text

@@ -13,7 +13,6 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -26,6 +25,7 @@ logger = logging.getLogger(__name__)
 UNKNOWN = "unknown"
 
 _NAMED = 3  # bad rows that are named, of many
+_FAKE = {"FAKE": 1, "REAL": 0, "1": 1, "0": 0, 1: 1, 0: 0}  # what DFDC's tables call fake and real
 
 
 def recognise(root: Path | str) -> str:
@@ -133,10 +133,8 @@ def dfdc(root: Path, rule: str = "official") -> pd.DataFrame:
     for table in _dfdc_tables(root) or alone:
         for name, label, original in _labels(table):
             path = (table.parent / name).relative_to(root).as_posix()
-            fake, stem = label == "FAKE", Path(name).stem
-            method = "DFDC" if fake else "DFDC-real"
-            film = Path(original).stem if original else ""
-            rows.append((stem, path, int(fake), method, UNKNOWN, film or stem, "", "", film))
+            stem, film = Path(name).stem, Path(original).stem
+            rows.append((stem, path, label, "DFDC" if label else "DFDC-real", UNKNOWN, film or stem, "", "", film))
     clips = _table(rows, root, "DFDC has a metadata.json beside its videos, in dfdc_train_part_0 and so on")
     if not _dfdc_tables(root) and not clips["original_id"].any():
         return clips.assign(split="test")
@@ -201,22 +199,18 @@ def _dfdc_tables(root: Path) -> list[Path]:
     return sorted(root.glob("dfdc_train_part_*/metadata.json"))
 
 
-def _labels(table: Path) -> list[tuple[str, str, str]]:
-    """Name, label ("FAKE" or "REAL") and original of each video that a table of DFDC names."""
+def _labels(table: Path) -> list[tuple[str, int, str]]:
+    """Name, label (1 for fake, 0 for real) and original of each video that a table of DFDC names."""
     try:
         if table.suffix == ".csv":
             rows = pd.read_csv(table, dtype=str, keep_default_na=False)[["filename", "label"]].to_numpy()
-            labels = [(name, {"1": "FAKE", "0": "REAL"}[label], "") for name, label in rows]
+            labels = [(name, _FAKE[label], "") for name, label in rows]
         else:
             entries = json.loads(table.read_text(encoding="utf-8"))
-            labels = [(name, _label(entry), entry.get("original") or "") for name, entry in entries.items()]
+            labels = [
+                (name, _FAKE[entry.get("label", entry.get("is_fake"))], entry.get("original") or "")
+                for name, entry in entries.items()
+            ]
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"{table}: not a table as DFDC has it ({type(error).__name__}: {error})") from error
     return sorted(labels)
-
-
-def _label(entry: dict[str, Any]) -> str:
-    label = entry["label"] if "label" in entry else {1: "FAKE", 0: "REAL"}[entry["is_fake"]]
-    if label not in ("FAKE", "REAL"):
-        raise ValueError(f"label {label!r}")
-    return str(label)

@@ -71,9 +71,8 @@ def read_films(root: Path | str) -> Films:
     places = [Path(root) / "splits" / "conversion_dict.json", Path(root) / "conversion_dict.json"]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        raise InputError(
-            f"{places[0]}: no such file, and the strict split needs it; `./data_download.sh splits {root}` gets it"
-        )
+        remedy = f"the strict split needs it; `./data_download.sh splits {root}` gets it"
+        raise InputError(f"{places[0]}: no such file, and {remedy}")
     return {name: film.split()[0] for name, film in _read(path, dict[str, _Film], _FILMS_FORM).items()}
 
 
@@ -87,11 +86,7 @@ def _read(path: Path, kind: type[Form], form: str) -> Form:
 
 
 def check_names(kind: str, given: Sequence[str], known: Sequence[str], which: str = "FaceForensics++ has") -> None:
-    """Refuse what is not one of the names that are known.
-
-    Raises:
-        InputError: a name is unknown.
-    """
+    """Refuse a name, by an InputError, that is not one of those known."""
     for name in given:
         if name not in known:
             raise InputError(f"unknown {kind} {name!r}; {which} {', '.join(known)}")
@@ -128,8 +123,8 @@ def assign_strictly(clips: pd.DataFrame, splits: Splits, films: Films) -> pd.Dat
     instead (of seven in a row five train, one val, one test), and fakes across sides are left out.
 
     Args:
-        clips: see `assign_splits`.
-        splits: see `assign_splits`.
+        clips: a table with `CLIP_COLUMNS`.
+        splits: pairs of ids by split, as `read_splits` gives them.
         films: id to YouTube video, as `read_films` gives it.
 
     Returns:
@@ -185,17 +180,12 @@ def deal(names: Sequence[str]) -> dict[str, str]:
 
 def components(links: Sequence[tuple[str, str]]) -> list[list[str]]:
     """The groups of names that are linked, directly or through others; sorted, as are the names in each."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from scipy.cluster.hierarchy import DisjointSet
 
-    names = sorted({name for link in links for name in link})
-    place = {name: index for index, name in enumerate(names)}
-    ends = np.array([[place[one], place[other]] for one, other in links], int).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
-    groups: dict[int, list[str]] = {}
-    for name, number in zip(names, connected_components(graph, directed=False)[1] if names else [], strict=True):
-        groups.setdefault(int(number), []).append(name)
-    return list(groups.values())
+    groups = DisjointSet(sorted({name for link in links for name in link}))
+    for one, other in links:
+        groups.merge(one, other)
+    return [sorted(group) for group in groups.subsets()]
 
 
 def leaks(clips: pd.DataFrame, films: Films | None = None) -> pd.DataFrame:
@@ -212,19 +202,18 @@ def leaks(clips: pd.DataFrame, films: Films | None = None) -> pd.DataFrame:
     """
     names, films = _named(clips), films or {}
     train = names[clips["split"] == "train"]
-    known = set(train["target"]) | set(train["source"]) - {""}
-    seen = _films(known, films)
+    known = {*train["target"], *train["source"]} - {""}
+    seen = {films[name] for name in known if name in films}
     rows = {}
     for split in SPLITS[1:]:
         these = names[clips["split"] == split]
         fakes = these[these["source"] != ""]
-        shown = [_films({row.target, row.source}, films) for row in these.itertuples()]
-        filmed = [shot for shot in shown if shot]
+        shown = [{films[name] for name in (row.target, row.source) if name in films} for row in these.itertuples()]
         rows[split] = {
             "clips": len(these),
-            "target_in_train": _share(these["target"].isin(known)),
-            "source_in_train": _share(fakes["source"].isin(known)),
-            "film_in_train": _share([bool(shot & seen) for shot in filmed]),
+            "target_in_train": these["target"].isin(known).mean(),
+            "source_in_train": fakes["source"].isin(known).mean(),
+            "film_in_train": pd.Series([bool(shot & seen) for shot in shown if shot], dtype=bool).mean(),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -237,8 +226,7 @@ def compare(clips: pd.DataFrame, splits: Splits, films: Films) -> pd.DataFrame:
 
     Args:
         clips: of FaceForensics++ without DFD; their `split` does not matter.
-        splits: see `assign_splits`.
-        films: see `assign_strictly`.
+        splits: see `assign_strictly`, as for `films`.
     """
     every = pd.Series(np.arange(len(clips)).astype(str), index=clips.index)
     ways = {"clips at random": every, "targets at random": clips["target_id"]}
@@ -262,14 +250,6 @@ def _named(clips: pd.DataFrame) -> pd.DataFrame:
     family = np.where(clips["method"].isin(ACTOR_METHODS), "actor ", "")
     target = family + clips["target_id"].astype(object)
     return pd.DataFrame({"target": target, "source": (family + clips["source_id"]).where(clips["source_id"] != "", "")})
-
-
-def _films(people: set[str], films: Films) -> set[str]:
-    return {films[name] for name in people if name in films}
-
-
-def _share(hits: Sequence[bool]) -> float:
-    return float(np.mean(hits)) if len(hits) else float("nan")
 
 
 def _split_by_id(splits: Splits, where: str) -> dict[str, str]:

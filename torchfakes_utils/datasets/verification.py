@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ class Verification:
 
     files: int
     bytes: int
-    damaged: list[tuple[str, str]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    damaged: list[tuple[str, str]]
+    missing: list[str]
 
     @property
     def whole(self) -> bool:
@@ -72,27 +72,22 @@ class Verification:
 
 
 def verify(
-    root: Path | str,
-    wanted: Wanted | None = None,
-    workers: int = 4,
-    progress: bool = True,
-    delete_damaged: bool = False,
+    root: Path | str, wanted: Wanted = Wanted(), workers: int = 4, progress: bool = True, delete_damaged: bool = False
 ) -> Verification:
     """Open every video and mask of a FaceForensics++ folder, and write `manifest.csv` into it.
 
     A file that has not changed (size and time) since it was last found whole is not read again.
 
     Args:
-        root: the folder.
         wanted: what should be there.
         workers: files read at once.
-        progress: show a bar.
+        progress: show a bar on a terminal.
         delete_damaged: delete what cannot be opened, so that the download script fetches it anew.
 
     Raises:
         InputError: the folder is not there, or the manifest cannot be written.
     """
-    root, wanted = Path(root), wanted or Wanted()
+    root = Path(root)
     clips, missing = _listed(root, wanted)
     masks = sorted({mask for clip in clips.to_dict("records") if (mask := mask_path(clip)) and (root / mask).is_file()})
     known = _known(root / MANIFEST)
@@ -141,10 +136,9 @@ def _listed(root: Path, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _expected(method: str, wanted: Wanted) -> int:
-    whole = _COMPLETE[method]
     if wanted.num_videos is not None:
-        return min(wanted.num_videos, whole)
-    return whole if wanted.complete else 0
+        return min(wanted.num_videos, _COMPLETE[method])
+    return _COMPLETE[method] if wanted.complete else 0
 
 
 def _known(manifest: Path) -> dict[str, Row]:

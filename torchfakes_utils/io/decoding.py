@@ -113,20 +113,14 @@ def decode_wanted(
     if wanted is None:
         yield from ((index, frame, True) for index, frame in decode(path, threads=threads))
         return
-    left = list(reversed(wanted))
+    left = set(wanted)
     with contextlib.suppress(IrregularError):  # whatever is left is found by counting
         for index, frame in decode_few(path, wanted, threads):
-            left.pop()
+            left.remove(index)
             yield index, frame, True
-    if not left:
-        return
-    for index, frame in decode(path, "SLICE" if threads == 1 else "AUTO", threads=threads):
-        while left and left[-1] < index:
-            left.pop()  # the decoder dropped that frame as damaged
-        yield index, frame, bool(left) and left[-1] == index
-        if left and left[-1] == index:
-            left.pop()
-        if not left:
+    for index, frame in decode(path, "SLICE" if threads == 1 else "AUTO", threads=threads) if left else ():
+        yield index, frame, index in left
+        if index >= wanted[-1]:  # beyond it, where the decoder dropped that frame as damaged
             return
 
 
@@ -169,15 +163,12 @@ def decode_few(path: Source, wanted: Sequence[int], threads: int) -> Iterator[tu
             if frame.pts != time:
                 raise IrregularError
             yield index_of[time], frame
-            if index_of[time] == wanted[-1]:
-                return
-    raise IrregularError
 
 
 def _towards(
     container: av.container.InputContainer, stream: av.VideoStream, times: Sequence[int], starts: dict[int, int | None]
 ) -> Iterator[av.VideoFrame]:
-    """The frames of some times, as far as they come; from one to the next by the last key frame between them."""
+    """The frames of all these times, else an IrregularError; from one to the next by the last key frame between."""
     left = list(reversed(times))
     packets, reached = container.demux(stream), stream.start_time or 0
     while left:

@@ -40,12 +40,7 @@ class Patience:
 
 
 class UnavailableError(InputError):
-    """A server did not give a file.
-
-    Attributes:
-        reason: why, to stand in brackets.
-        final: another try makes no sense.
-    """
+    """A server did not give a file, for a `reason` to stand in brackets; where `final`, another try makes no sense."""
 
     def __init__(self, text: str, reason: str, final: bool = False) -> None:
         super().__init__(text)
@@ -81,7 +76,6 @@ def download(
     Args:
         url: http, https or file; proxies are those of the environment.
         path: the file; its folder is made.
-        patience: of the server.
         sha256: what it has to be, in lower-case hexadecimal digits. A wrong one is tried again: it may be a page that a
             proxy has put in its place.
         check: gets the file before it is in its place, and raises where it is of no use.
@@ -132,20 +126,17 @@ class _Transfer:
             headers |= {"Range": f"bytes={self.file.tell()}-", "If-Range": self.tag}
         request = self._call(urllib.request.Request, self.url, None, headers)
         with self._call(urllib.request.urlopen, request, None, self.timeout) as response:
-            received = self._begin(response)
-            length = received + int(response.headers.get("Content-Length") or 0)
+            here = self._begin(response)
+            length = here + int(response.headers.get("Content-Length") or 0)
             hidden = None if self.title else True  # None: only where there is no terminal
-            bar = tqdm(
-                desc=self.title, total=length or None, initial=received, unit="B", unit_scale=True, disable=hidden
-            )
+            bar = tqdm(desc=self.title, total=length or None, initial=here, unit="B", unit_scale=True, disable=hidden)
             with bar:
                 while block := self._call(response.read1, 1 << 18):
                     self.file.write(block)
-                    received += len(block)
                     bar.update(len(block))
         self.file.flush()
-        if received < length:  # read() ends quietly where the connection does
-            raise self._unavailable(f"only {received} of {length} bytes came")
+        if self.file.tell() < length:  # read() ends quietly where the connection does
+            raise self._unavailable(f"only {self.file.tell()} of {length} bytes came")
 
     def _begin(self, response: Any) -> int:
         """How many bytes are there already; none where the server begins anew."""

@@ -85,9 +85,7 @@ def read_record(path: Path | str, maker: str, version: int) -> dict[str, Any]:
     """Read a JSON object whose `format` is the one that this program writes.
 
     Args:
-        path: the file.
         maker: the command that makes it, such as "torchfakes evaluate".
-        version: of the format.
 
     Raises:
         InputError: it cannot be read, is no such object, or is of another format.

@@ -88,7 +88,6 @@ def claim(folder: Path | str, stamp: Stamp, overwrite: bool = False) -> None:
 
     Args:
         folder: to be filled; made if need be.
-        stamp: what is to lie in it.
         overwrite: where it holds the same kind of thing with other settings, remove `stamp.parts` and begin anew.
 
     Raises:
@@ -121,12 +120,7 @@ def _changed(there: Mapping[str, Any], stamp: Stamp) -> dict[str, str]:
 
 
 def sweep(folder: Path | str, below: bool = False) -> None:
-    """Remove what a killed run was writing into a folder, if there is one; only who alone writes there may do so.
-
-    Args:
-        folder: in which it lies.
-        below: in the folders below it, too.
-    """
+    """Remove what a killed run was writing in a folder (`below`: at any depth); only who alone writes there may."""
     for path in list(Path(folder).glob("**/.torchfakes-*" if below else ".torchfakes-*")):
         if re.fullmatch(TEMPORARY, path.name) and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -141,7 +135,6 @@ def replaced_folder(folder: Path | str, stamp: Stamp, welcome: Collection[str] =
 
     Args:
         folder: may be there, if it is empty or ours.
-        stamp: of what is made.
         welcome: names that may be there before, and that may be replaced.
 
     Raises:

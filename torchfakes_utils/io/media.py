@@ -36,11 +36,10 @@ _STILL_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevx", b"mif1", 
 _PHOTO_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 # By their first bytes: what people drop here by mistake.
+_UNPACK = "unpack it and give the photos and videos in it"
 _NO_MEDIA = {
-    b"PK\x03\x04": "an archive or an office document; unpack it and give the photos and videos in it",
-    **dict.fromkeys(
-        (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"), "an archive; unpack it and give the photos and videos in it"
-    ),
+    b"PK\x03\x04": f"an archive or an office document; {_UNPACK}",
+    **dict.fromkeys((b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"), f"an archive; {_UNPACK}"),
     b"%PDF": "a PDF; save the picture in it as a file of its own",
     b"#EXTM3U": "a playlist, not the video itself; save that as a file",
 }
@@ -75,19 +74,17 @@ class Media:
     notes: tuple[str, ...] = ()
 
 
-def open_media(source: Source, frames: int = 16, limits: Limits | None = None) -> Media:
+def open_media(source: Source, frames: int = 16, limits: Limits = Limits()) -> Media:
     """Read a photo, an animation or a video.
 
     Args:
         source: a file, or what is in one.
         frames: how many pictures of an animation or a video, evenly spread.
-        limits: the usual ones where not given.
 
     Raises:
         InputError: it is absent, no photo and no video, damaged, or beyond the limits; in one line.
     """
-    limits, name = limits or Limits(), name_of(source)
-    head = _head(source, limits)
+    name, head = name_of(source), _head(source, limits)
     for start, what in _NO_MEDIA.items():
         if head.startswith(start):
             raise InputError(f"{name}: {what}")

@@ -43,7 +43,6 @@ def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table and check that it is what the next stage needs.
 
     Args:
-        path: the CSV file.
         columns: the columns that have to be there, such as `FACE_COLUMNS`; more are welcome.
 
     Returns:
@@ -82,12 +81,10 @@ def write_table(table: pd.DataFrame, path: Path | str, columns: Sequence[str] | 
 
 
 def write_index(clips: pd.DataFrame, root: Path, out: Path | str | None = None) -> Path:
-    """Write the `INDEX_COLUMNS` of a data set's clips, whose paths are relative to `root`; return the table's path.
+    """Write the `INDEX_COLUMNS` of the clips of the data set in `root`, to which their paths are relative.
 
     Args:
-        clips: one row a video.
-        root: the data set's folder.
-        out: the table to write, by default `clips.csv` in `root`.
+        out: the table, whose path is returned; by default `clips.csv` in `root`.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.

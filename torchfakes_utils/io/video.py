@@ -83,7 +83,6 @@ def read_frames(
     frames that decode; with `count`, where not one of them does, the last frame that decodes stands in.
 
     Args:
-        path: the video file.
         indices: which frames, counted from 0; order and repetition do not matter.
         count: instead of `indices`, how many frames, evenly spread (see `spread`).
 
@@ -108,7 +107,6 @@ def frames_at(
     """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
 
     Args:
-        path: the video.
         wanted: increasing indices without repetition, counted from 0; None for all frames.
         threads: that decode; 0 for as many as there are cores, 1 where several videos are read at once.
         stand_in: give the last frame that decodes, where not one of the wanted ones does.
@@ -145,15 +143,12 @@ def write_video(
     on how many it has. Whoever encodes many videos runs several processes instead.
 
     Args:
-        path: the file to write; its folder is made.
+        path: the file to write, which is returned; its folder is made.
         frames: (H, W, 3) uint8 RGB each, or (H, W) of grey (a mask: colour is left neutral); H and W even and the same
             for all. An iterator will do.
         fps: frames a second.
         crf: x264's constant rate factor, 0 (lossless) to 51; FaceForensics++ calls 23 high quality and 40 low.
         preset: x264's trade of encoding time for file size, "ultrafast" to "veryslow".
-
-    Returns:
-        The path.
 
     Raises:
         InputError: the file cannot be written.

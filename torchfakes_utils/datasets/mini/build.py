@@ -80,24 +80,20 @@ def splits(people: list[Person]) -> dict[str, list[list[str]]]:
 
 
 def build_mini(
-    out: Path | str, config: MiniConfig | None = None, workers: int | None = None, progress: bool = True
+    out: Path | str, config: MiniConfig = MiniConfig(), workers: int | None = None, progress: bool = True
 ) -> Path:
     """Make Mini-FF++ in the folder `out`; what is already there is kept, so that a second call resumes.
 
     Args:
-        out: the folder; made where it is missing.
+        out: the folder, which is returned; made where it is missing.
         config: what to make.
         workers: processes; as many as there are cores when None.
-        progress: show a progress bar (on a terminal or in a notebook).
-
-    Returns:
-        The folder.
+        progress: show a progress bar on a terminal.
 
     Raises:
         InputError: the folder holds something else, or another configuration of Mini-FF++, or cannot be written to.
     """
-    out, config = Path(out), config or MiniConfig()
-    people = plan(config)
+    out, people = Path(out), plan(config)
     notes = {"people": [asdict(person) for person in people]}
     claim(out, Stamp("Mini-FF++", "torchfakes mini", VERSION, MINI_FILE, asdict(config), notes=notes))
     missing = [person for person in people if not all((out / path).is_file() for path in clip_paths(person))]

@@ -34,16 +34,11 @@ class Moment:
     fields: tuple[np.ndarray, np.ndarray]  # the target's expression fields
 
     def film(
-        self,
-        layer: Layer,
-        mouth: float,
-        brow: float,
-        jitter: np.ndarray | float = 0,
-        interpolation: int = cv2.INTER_LINEAR,
+        self, layer: Layer, mouth: float, brow: float, jitter: np.ndarray | float = 0, sampling: int = cv2.INTER_LINEAR
     ) -> Layer:
         """Move a layer with the target's head, with an expression of its own, in the light of the frame."""
         mapping = render.frame_map(self.shot.pose[self.index] + jitter, *self.fields, mouth, brow)
-        image = render.resample(layer.image, mapping, interpolation, cv2.BORDER_REPLICATE)
+        image = render.resample(layer.image, mapping, sampling, cv2.BORDER_REPLICATE)
         mask = render.resample(layer.mask, mapping)
         return Layer(render.light_up(image, self.shot.light[self.index]), mask)
 

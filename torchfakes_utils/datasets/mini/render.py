@@ -51,9 +51,8 @@ class Shot:
 @cache
 def canonical_portrait(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The portrait in the canonical frame: image (CANON, CANON, 3) uint8, alpha float32, landmarks (5, 2)."""
-    picture = _load_portrait(name)
-    points = PORTRAIT_LANDMARKS[name]
-    left, right = points[0], points[1]
+    picture, points = _load_portrait(name), PORTRAIT_LANDMARKS[name]
+    left, right = points[:2]
     angle = np.degrees(np.arctan2(*(right - left)[::-1]))
     centre = (left + right) / 2
     matrix = cv2.getRotationMatrix2D(tuple(centre), angle, float(EYE_DISTANCE / np.linalg.norm(right - left)))
@@ -66,8 +65,7 @@ def _load_portrait(name: str) -> np.ndarray:
     if name == "astronaut":
         from skimage import data
 
-        portrait: np.ndarray = data.astronaut()
-        return portrait
+        return np.asarray(data.astronaut())
     from matplotlib import cbook
     from PIL import Image
 
