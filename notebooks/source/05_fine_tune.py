@@ -708,7 +708,7 @@ report[["val_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predicte
 
 # %%
 from torchfakes_utils.io.tables import read_table
-from torchfakes_utils.training.progress import HISTORY_COLUMNS
+from torchfakes_utils.training.checkpoint import HISTORY_COLUMNS
 
 history = read_table(course.ensure("run") / "history.csv", HISTORY_COLUMNS)
 lesson_05.history_figure(history)

@@ -33,7 +33,7 @@ from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import Batch, load_crops
-from torchfakes_utils.training.optimisation import autocast_dtype
+from torchfakes_utils.training.learner import autocast_dtype
 from torchfakes_utils.training.trainer import Trainer
 
 from common import alone, command, machine, peak_mib

@@ -12,7 +12,7 @@ from torchfakes_utils.course import lesson_05
 from torchfakes_utils.course.live import LivePlot
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.training.progress import HISTORY_COLUMNS
+from torchfakes_utils.training.checkpoint import HISTORY_COLUMNS
 
 matplotlib.use("Agg")
 

@@ -9,15 +9,15 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models import pretrained
-from torchfakes_utils.models.detector import load_detector
+from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import STATE_FILE
+from torchfakes_utils.training.checkpoint import HISTORY_COLUMNS, claim_run, read_state
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.progress import HISTORY_COLUMNS
 from torchfakes_utils.training.run import describe_epoch, train
 from torchfakes_utils.training.trainer import Trainer
 
 from helpers.crops import edited
-from helpers.runs import INCEPTION, TINY
+from helpers.runs import INCEPTION, TINY, assert_same_run
 
 
 def test_the_run_folder(whole):
@@ -168,11 +168,41 @@ def test_progress_prints_class_balance_and_the_trivial_baseline(whole, faces_csv
 
 def test_a_run_of_a_program_that_did_not_know_a_choice_goes_on(tmp_path):
     """Choices are added with time; a run that was made before them is still itself, unless one of them is asked for."""
-    from torchfakes_utils.training.checkpoint import STATE_FILE, claim_run
-
-    claim_run(tmp_path, {"seed": 0, "dropout": None}, ())
+    claim_run(tmp_path, {"seed": 0, "dropout": None})
     (tmp_path / STATE_FILE).write_bytes(b"there")
-    claim_run(tmp_path, {"seed": 0, "dropout": None, "methods": None, "random_labels": False}, ())
+    claim_run(tmp_path, {"seed": 0, "dropout": None, "methods": None, "random_labels": False})
     for asked in ({"seed": 0, "dropout": 0.0}, {"seed": 0, "dropout": None, "novelty": True}):
         with pytest.raises(InputError, match="holds a run with"):
-            claim_run(tmp_path, asked, ())
+            claim_run(tmp_path, asked)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    ("room", "message"),
+    [
+        (2, r"a batch of 4 crops of 80 px does not fit .*; 2 crops do: --batch-size 2 --accumulate 2, in a new folder"),
+        (1, "does not fit .*; take a smaller batch"),
+    ],
+)
+def test_memory_that_runs_out(faces_csv, tmp_path, monkeypatch, room, message):
+    """A device with room for so many crops: which batch fits is found by trying, and what was kept is whole."""
+    config = TrainingConfig(**TINY | {"checkpoint_minutes": 0.0})
+    real, calls = Detector.forward, []
+
+    def forward(detector, images):
+        calls.append(len(images))
+        if detector.training and len(images) > room and len(calls) > 1:  # the first step still has the room
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(detector, images)
+
+    monkeypatch.setattr(Detector, "forward", forward)
+    with pytest.raises(InputError, match=message) as told:
+        train(faces_csv, tmp_path / "run", config, progress=False)
+    assert "\n" not in str(told.value)
+    assert calls == [4, 4, 2]
+    monkeypatch.undo()
+    torch.set_num_threads(1)
+    assert read_state(tmp_path / "run")["progress"]["step"] == 1
+    train(faces_csv, tmp_path / "run", config, progress=False)
+    train(faces_csv, tmp_path / "alone", config, progress=False)
+    assert_same_run(tmp_path / "alone", tmp_path / "run")

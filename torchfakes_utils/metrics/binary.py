@@ -29,9 +29,10 @@ def binary_metrics(labels: ArrayLike, probabilities: ArrayLike, threshold: float
     Returns:
         A dictionary that JSON can hold:
 
-        - of the scores alone: `auc`; `average_precision` (of fakes); `eer`; `tpr_at_fpr_1pct` and `tpr_at_fpr_5pct`,
-          the share of fakes found where at most so many reals are called fake; `loss` (mean binary cross-entropy,
-          nats); `brier` (mean squared error of P(fake));
+        - of the scores alone: `auc`; `average_precision` (of fakes); `eer`, the equal error rate, at which as many
+          reals are called fake as fakes are called real; `tpr_at_fpr_1pct` and `tpr_at_fpr_5pct`,
+          the share of fakes found where at most so many reals are called fake (None where that is less than one of
+          them); `loss` (mean binary cross-entropy, nats); `brier` (mean squared error of P(fake));
         - of the answers at `threshold`: `accuracy`, `balanced_accuracy`, `fpr` (share of reals called fake), `fnr`
           (share of fakes called real), `predicted_fake_rate`, `confusion` {tn, fp, fn, tp} (positive = fake);
         - of the data: `always_fake_accuracy` (what answering "fake" to everything would score), `n`, `n_real`,
@@ -62,9 +63,11 @@ def binary_metrics(labels: ArrayLike, probabilities: ArrayLike, threshold: float
         result["balanced_accuracy"] = float(sklearn_metrics.balanced_accuracy_score(truth, called_fake))
         result["auc"] = float(sklearn_metrics.roc_auc_score(truth, scores))
         result["average_precision"] = float(sklearn_metrics.average_precision_score(truth, scores))
-        result["eer"] = eer(truth, scores)
+        false_fakes, true_fakes, _ = sklearn_metrics.roc_curve(truth, scores, drop_intermediate=False)
+        result["eer"] = float(equal_error_rate(false_fakes[None], true_fakes[None])[0])
         for name, level in FPR_LEVELS.items():
-            result[name] = tpr_at_fpr(truth, scores, level)
+            if (n - n_fake) * level >= 1 - 1e-9:  # less than one of the reals cannot be told from none at all
+                result[name] = float(true_fakes[false_fakes <= level + 1e-12].max())
     return result | {
         "confusion": {"tn": tn, "fp": fp, "fn": fn, "tp": tp},
         "threshold": float(threshold),
@@ -73,51 +76,6 @@ def binary_metrics(labels: ArrayLike, probabilities: ArrayLike, threshold: float
         "n_fake": n_fake,
         "reasons": {name: _reason(name, truth) for name, value in result.items() if value is None},
     }
-
-
-def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, level: float) -> float | None:
-    """The share of fakes that are found at the lowest threshold which calls at most a share `level` of the reals fake.
-
-    Args:
-        labels: (N,) of 0 and 1.
-        scores: (N,) any finite numbers, larger = more fake.
-        level: in (0, 1).
-
-    Returns:
-        The share in [0, 1]; None with fewer than two classes, or where `level` is less than one of the reals, so that
-        it cannot be told from none at all.
-
-    Raises:
-        InputError: lengths differ, a label is not 0 or 1, or a score is not finite.
-    """
-    truth, values = checked(labels, scores, low=-np.inf, high=np.inf)
-    n_real = int((truth == 0).sum())
-    if not 0 < n_real < len(truth) or n_real * level < 1 - 1e-9:
-        return None
-    false_fakes, true_fakes, _ = sklearn_metrics.roc_curve(truth, values, drop_intermediate=False)
-    return float(true_fakes[false_fakes <= level + 1e-12].max())
-
-
-def eer(labels: ArrayLike, scores: ArrayLike) -> float | None:
-    """The equal error rate: the height at which as many reals are called fake as fakes are called real.
-
-    Where no threshold makes the two equal, the ROC curve is followed in a straight line between its two nearest points.
-
-    Args:
-        labels: (N,) of 0 and 1.
-        scores: (N,) any finite numbers, larger = more fake.
-
-    Returns:
-        The rate in [0, 1] (0 = perfect separation, 0.5 = chance), or None with fewer than two classes.
-
-    Raises:
-        InputError: lengths differ, a label is not 0 or 1, or a score is not finite.
-    """
-    truth, values = checked(labels, scores, low=-np.inf, high=np.inf)
-    if not 0 < truth.sum() < len(truth):
-        return None
-    false_fakes, true_fakes, _ = sklearn_metrics.roc_curve(truth, values, drop_intermediate=False)
-    return float(equal_error_rate(false_fakes[None], true_fakes[None])[0])
 
 
 def by_clip(scores: pd.DataFrame, how: str = "mean") -> pd.DataFrame:

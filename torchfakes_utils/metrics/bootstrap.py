@@ -19,6 +19,8 @@ METRICS = (
 )  # fmt: skip
 FPR_LEVELS = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_5pct": 0.05}
 
+# The share of replicates inside an interval.
+_LEVEL = 0.95
 
 # Replicates that are drawn together. A fixed number, so that the same seed gives the same draws on every machine.
 _TOGETHER = 128
@@ -50,17 +52,10 @@ def draws(strata: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray
         yield counts
 
 
-class Weighted:
-    """Scores of which each counts as often as it is told to: metrics of many data sets at once."""
+class _Weighted:
+    """Scores, sorted once, of which each counts as often as it is told to: metrics of many data sets at once."""
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray, threshold: float) -> None:
-        """Sort once.
-
-        Args:
-            labels: (N,) of 0 and 1.
-            scores: (N,) P(fake) in [0, 1].
-            threshold: a score this high or higher is called fake.
-        """
         # From the most fake-looking one down, which is the order in which a falling threshold takes them in.
         self._order = np.argsort(-scores, kind="stable")
         scores = scores[self._order]
@@ -80,14 +75,7 @@ class Weighted:
         ])  # fmt: skip
 
     def metrics(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """Every one of `METRICS` for every data set.
-
-        Args:
-            counts: (R, N) how often each score counts; both classes occur in each row.
-
-        Returns:
-            (R,) each.
-        """
+        """(R,) each, of (R, N), how often each score counts; both classes occur in each row."""
         counts = counts[:, self._order]
         fakes, reals, missed, alarms, loss, squares = (counts @ self._sums).T
         fnr, fpr = missed / fakes, alarms / reals
@@ -137,28 +125,25 @@ def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
 
 
 def replicate_metrics(
-    labels: np.ndarray,
-    scores: np.ndarray,
-    threshold: float,
-    replicates: int,
-    seed: int,
-    clips: np.ndarray | None = None,
-) -> dict[str, np.ndarray]:
+    labels: np.ndarray, scores: np.ndarray, at: float, replicates: int, seed: int, clips: np.ndarray | None = None
+) -> dict[str, np.ndarray] | None:
     """Every one of `METRICS` on data sets drawn clip by clip, as many clips of each class as there are.
 
     Args:
-        labels: (N,) of 0 and 1; each class has two clips or more.
+        labels: (N,) of 0 and 1.
         scores: (N,) P(fake) in [0, 1].
-        threshold: a score this high or higher is called fake.
+        at: the threshold: a score this high or higher is called fake.
         replicates: data sets.
         seed: of the draw; the same seed, labels and clips give the same draws, whatever the scores.
         clips: (N,) numbers from 0 on: which clip each score is of; None where every score is a clip.
 
     Returns:
-        (replicates,) each.
+        (replicates,) each; None where a class has fewer than two clips, for then nothing can vary.
     """
-    weighted = Weighted(labels, scores, threshold)
     strata = labels if clips is None else labels[np.unique(clips, return_index=True)[1]]
+    if min(int((strata == label).sum()) for label in (0, 1)) < 2:
+        return None
+    weighted = _Weighted(labels, scores, at)
     parts = [
         weighted.metrics(counts if clips is None else counts[:, clips]) for counts in draws(strata, replicates, seed)
     ]
@@ -180,7 +165,7 @@ def replicate_means(values: np.ndarray, replicates: int = MEAN_REPLICATES, seed:
     return np.concatenate([some @ values for some in counts]) / len(values)
 
 
-def percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The ends between which the middle share `level` of the values lies."""
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """The ends between which the middle 95 % of the values lie."""
+    low, high = np.quantile(values, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return float(low), float(high)

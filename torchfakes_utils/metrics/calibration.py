@@ -15,8 +15,6 @@ from sklearn.linear_model import LogisticRegression
 
 from torchfakes_utils.metrics.binary import checked
 
-BINS = 10
-
 # Temperatures that are looked at; one at either end means that the crops do not say which.
 _COLDEST, _HOTTEST = 0.05, 20.0
 
@@ -52,9 +50,7 @@ class Reliability:
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def reliability(
-    labels: ArrayLike, probabilities: ArrayLike, fakes: float | None = None, bins: int = BINS
-) -> Reliability:
+def reliability(labels: ArrayLike, probabilities: ArrayLike, fakes: float | None = None, bins: int = 10) -> Reliability:
     """Put scores into ranges of equal width and count: scikit-learn's `calibration_curve` takes no weights.
 
     Args:

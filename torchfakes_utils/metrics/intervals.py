@@ -23,29 +23,23 @@ _TOO_FEW = "a class has fewer than two clips to draw from"
 
 
 def intervals(
-    scores: pd.DataFrame,
-    threshold: float = 0.5,
-    replicates: int = REPLICATES,
-    seed: int = 0,
-    level: float = 0.95,
+    scores: pd.DataFrame, threshold: float = 0.5, replicates: int = REPLICATES, seed: int = 0
 ) -> dict[str, tuple[float, float]] | None:
-    """How far each metric could have strayed had other clips of the same kind been drawn: percentile intervals.
+    """How far each metric could have strayed had other clips of the same kind been drawn: 95 % percentile intervals.
 
     Clips are resampled, not frames (the frames of one clip are near copies, and counting them as independent gives an
     interval several times too narrow), and within each class, so that every replicate keeps the number of reals and
-    fakes. Clips that share a person are still taken as independent: with few identities the truth is wider. Where
-    every fake scores above every real one, the interval of an AUC has no width: it cannot show what it has not seen.
+    fakes. Where every fake scores above every real one, the interval of an AUC has no width: it cannot show what it
+    has not seen.
 
     Args:
         scores: with `label` and `probability_fake`; a row a clip, as from `by_clip`, or a row a frame, with `CLIP_KEY`.
         threshold: for the metrics that need one.
         replicates: how many data sets to draw.
         seed: of the draw; the same seed gives the same intervals.
-        level: the share of replicates inside each interval.
 
     Returns:
-        {metric: (low, high)} for `METRICS`, or None where a class has fewer than two clips, for then nothing
-        can vary.
+        {metric: (low, high)} for `METRICS`; None where a class has fewer than two clips, for then nothing can vary.
 
     Raises:
         InputError: scores that are not probabilities.
@@ -53,55 +47,32 @@ def intervals(
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     truth, values = checked(scores["label"], scores["probability_fake"])
-    clips = _clip_numbers(scores)
-    if not _can_vary(truth, clips):
-        return None
-    drawn = replicate_metrics(truth, values, threshold, replicates, seed, clips)
-    return {name: percentiles(drawn[name], level) for name in METRICS}
+    drawn = replicate_metrics(truth, values, threshold, replicates, seed, _clip_numbers(scores))
+    return None if drawn is None else {name: percentiles(drawn[name]) for name in METRICS}
 
 
 def bootstrap_interval(
-    clips: pd.DataFrame,
-    metric: str = "auc",
-    replicates: int = REPLICATES,
-    seed: int = 0,
-    level: float = 0.95,
-    threshold: float = 0.5,
+    clips: pd.DataFrame, metric: str = "auc", replicates: int = REPLICATES, seed: int = 0
 ) -> tuple[float, float] | None:
-    """The interval of one metric; see `intervals`.
-
-    Args:
-        clips: one row a clip with `label` and `probability_fake`, from `by_clip`.
-        metric: one of `bootstrap.METRICS`.
-        replicates: how many data sets to draw.
-        seed: of the draw.
-        level: the share of replicates inside the interval.
-        threshold: for the metrics that need one.
+    """The interval of one of `bootstrap.METRICS`, at a threshold of 0.5; see `intervals`.
 
     Raises:
         InputError: an unknown metric, or scores that are not probabilities.
     """
     if metric not in METRICS:
         raise InputError(f"no interval for {metric!r}; choose one of {', '.join(METRICS)}")
-    found = intervals(clips, threshold, replicates, seed, level)
+    found = intervals(clips, 0.5, replicates, seed)
     return None if found is None else found[metric]
 
 
 def with_intervals(scores: pd.DataFrame, threshold: float = 0.5, replicates: int = REPLICATES) -> dict[str, Any]:
-    """`binary_metrics`, and beside each metric its interval.
-
-    Args:
-        scores: as for `intervals`.
-        threshold: a score this high or higher is called fake.
-        replicates: of the bootstrap.
+    """`binary_metrics`, and beside each metric its interval; the arguments are those of `intervals`.
 
     Returns:
-        As `binary_metrics`; for each of `METRICS` also `<metric>_interval`, [low, high] at 95 %, or None with
-        its reason.
+        As `binary_metrics`; for each of `METRICS` also `<metric>_interval`, [low, high] at 95 %, or None with a reason.
     """
     result = binary_metrics(scores["label"], scores["probability_fake"], threshold)
-    reasons = result["reasons"]
-    found = intervals(scores, threshold, replicates)
+    reasons, found = result["reasons"], intervals(scores, threshold, replicates)
     for name in METRICS:
         if found is not None and result[name] is not None:
             result[f"{name}_interval"] = list(found[name])
@@ -116,7 +87,6 @@ def compare(
     second: pd.DataFrame,
     thresholds: tuple[float, float] = (0.5, 0.5),
     replicates: int = REPLICATES,
-    seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """Whether one detector is better than another on the same clips: a paired bootstrap.
 
@@ -128,7 +98,6 @@ def compare(
         second: the same clips with the scores of the other.
         thresholds: of the two.
         replicates: how many data sets to draw.
-        seed: of the draw.
 
     Returns:
         {metric: {"first", "second", "difference" (first minus second), "interval" [low, high] at 95 %,
@@ -140,7 +109,7 @@ def compare(
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 8 (paired data).
     """
-    points, drawn = _measured(_aligned([first, second]), thresholds, replicates, seed)
+    points, drawn = _measured([first, second], thresholds, replicates)
     result: dict[str, dict[str, Any]] = {}
     for name in METRICS:
         one, two = (point[name] for point in points)
@@ -159,7 +128,7 @@ def compare(
 
 
 def over_runs(
-    runs: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int = REPLICATES, seed: int = 0
+    runs: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int = REPLICATES
 ) -> dict[str, dict[str, Any]]:
     """A recipe rather than one training: the metrics of several runs that differ in their seed.
 
@@ -167,7 +136,6 @@ def over_runs(
         runs: a row a clip each, from `by_clip`; the same clips in all.
         thresholds: of the runs.
         replicates: how many data sets to draw.
-        seed: of the draw.
 
     Returns:
         {metric: {"mean", "sd" (between the runs; None for one), "values" (by run), "interval" [low, high] at 95 % of
@@ -176,8 +144,8 @@ def over_runs(
     Raises:
         InputError: the clips or their labels are not the same.
     """
-    points, drawn = _measured(_aligned(runs), thresholds, replicates, seed)
-    which = np.random.default_rng([seed, 1]).integers(0, len(runs), (replicates, len(runs)))
+    points, drawn = _measured(runs, thresholds, replicates)
+    which = np.random.default_rng([0, 1]).integers(0, len(runs), (replicates, len(runs)))
     result: dict[str, dict[str, Any]] = {}
     for name in METRICS:
         values = [point[name] for point in points]
@@ -199,8 +167,7 @@ def mean_by_clip(
     Args:
         values: (N,), one a crop; NaN is left out.
         clips: (N,) which clip each crop is of.
-        replicates: of the bootstrap.
-        seed: of the bootstrap.
+        replicates, seed: of the bootstrap.
 
     Returns:
         Mean, low, high; NaN where nothing is left; an interval of NaN for a single clip.
@@ -221,19 +188,9 @@ def clip_means(values: np.ndarray, clips: np.ndarray) -> np.ndarray:
 
 
 def _measured(
-    tables: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int, seed: int
+    tables: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, np.ndarray]]]:
-    """The metrics of tables of the same clips, and their replicates, of the same draws; none where nothing can vary."""
-    truth = tables[0]["label"].to_numpy()
-    scored = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(tables, thresholds, strict=True)]
-    points = [binary_metrics(truth, scores, at) for scores, at in scored]
-    if not _can_vary(truth, None):
-        return points, []
-    return points, [replicate_metrics(truth, scores, at, replicates, seed) for scores, at in scored]
-
-
-def _aligned(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Tables of the same clips, a row a clip, in the same order.
+    """The metrics of tables of the same clips, and their replicates, of the same draws; none where nothing can vary.
 
     Raises:
         InputError: the clips or their labels are not the same.
@@ -246,7 +203,11 @@ def _aligned(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
                 f"the two tables of scores hold other clips ({len(tables[0])} and {len(other)}) or labels; score the "
                 "same split of the same faces.csv with both detectors"
             )
-    return tables
+    truth = tables[0]["label"].to_numpy()
+    scored = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(tables, thresholds, strict=True)]
+    drawn = [replicate_metrics(truth, scores, at, replicates, seed=0) for scores, at in scored]
+    points = [binary_metrics(truth, scores, at) for scores, at in scored]
+    return points, [one for one in drawn if one is not None]
 
 
 def _clip_numbers(scores: pd.DataFrame) -> np.ndarray | None:
@@ -255,9 +216,3 @@ def _clip_numbers(scores: pd.DataFrame) -> np.ndarray | None:
         return None
     numbers: np.ndarray = scores.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
     return numbers
-
-
-def _can_vary(truth: np.ndarray, clips: np.ndarray | None) -> bool:
-    """Whether each class has two clips or more."""
-    labels = truth if clips is None else truth[np.unique(clips, return_index=True)[1]]
-    return min(int((labels == 0).sum()), int((labels == 1).sum())) >= 2

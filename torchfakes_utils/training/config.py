@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
 
-SCHEDULES = ("one-cycle", "plateau", "constant")
-PRECISIONS = ("auto", "off", "bf16", "fp16")
-
 # Where and how fast a run is computed, and who watches: these may differ when a run is taken up again.
 FREE_FIELDS = (
     "device", "mixed_precision", "compile", "cache", "checkpoint_minutes", "tracker", "log_every", "processes",
 )  # fmt: skip
+
+# The least that each can be; batch norm has nothing to average over one crop.
+_LEAST = {
+    "epochs": 1, "batch_size": 2, "accumulate": 1, "patience": 1, "crops_per_epoch": 2, "image_size": 1,
+    "val_frames_per_clip": 1, "seed": 0, "checkpoint_minutes": 0, "log_every": 1, "processes": 1,
+}  # fmt: skip
+_POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
 
 
 @dataclass(frozen=True)
@@ -106,34 +110,19 @@ class TrainingConfig:
         Raises:
             InputError: a value out of range.
         """
-
-        def positive(value: float | None) -> bool:
-            return value is None or 0 < value < math.inf
-
-        choices = _choices()
-        rules = {name: getattr(self, name) in known for name, known in choices.items()} | {
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 2,  # batch norm has nothing to average over one
-            "accumulate": self.accumulate >= 1,
-            "learning_rate": positive(self.learning_rate),
-            "head_learning_rate": positive(self.head_learning_rate),
+        given, choices = vars(self), _choices()
+        good = {name: given[name] in known for name, known in choices.items()}
+        good |= {name: given[name] is None or given[name] >= least for name, least in _LEAST.items()}
+        good |= {name: given[name] is None or 0 < given[name] < math.inf for name in _POSITIVE}
+        good |= {
             "weight_decay": 0 <= self.weight_decay < math.inf,
-            "clip_norm": positive(self.clip_norm),
             "average": 0 <= self.average < 1,
             "dropout": self.dropout is None or 0 <= self.dropout < 1,
-            "patience": self.patience is None or self.patience >= 1,
-            "crops_per_epoch": self.crops_per_epoch is None or self.crops_per_epoch >= 2,
-            "image_size": self.image_size is None or self.image_size >= 1,
-            "val_frames_per_clip": self.val_frames_per_clip is None or self.val_frames_per_clip >= 1,
-            "seed": self.seed >= 0,
-            "checkpoint_minutes": self.checkpoint_minutes >= 0,
-            "log_every": self.log_every >= 1,
-            "processes": self.processes is None or self.processes >= 1,
         }
-        for name, good in rules.items():
-            if not good:
-                hint = f"; choose one of {', '.join(choices[name])}" if name in choices else ""
-                raise InputError(f"training cannot use {name.replace('_', ' ')} {getattr(self, name)!r}{hint}")
+        wrong = next((name for name, fits in good.items() if not fits), None)
+        if wrong is not None:
+            hint = f"; choose one of {', '.join(choices[wrong])}" if wrong in choices else ""
+            raise InputError(f"training cannot use {wrong.replace('_', ' ')} {given[wrong]!r}{hint}")
 
     @property
     def stops_after(self) -> float:
@@ -151,6 +140,6 @@ def _choices() -> dict[str, Collection[str]]:
     from torchfakes_utils.training.trackers import TRACKERS
 
     return {
-        "schedule": SCHEDULES, "sampling": SAMPLERS, "augmentation": AUGMENTATIONS, "mixed_precision": PRECISIONS,
-        "cache": CACHES, "tracker": TRACKERS,
+        "schedule": ("one-cycle", "plateau", "constant"), "mixed_precision": ("auto", "off", "bf16", "fp16"),
+        "sampling": SAMPLERS, "augmentation": AUGMENTATIONS, "cache": CACHES, "tracker": TRACKERS,
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 
 from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, part
 from torchfakes_utils.crops.samplers import SAMPLERS
-from torchfakes_utils.crops.store import CropStore, open_store
+from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred
@@ -19,12 +20,30 @@ from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
-from torchfakes_utils.training.random_numbers import seed_of
 
 logger = logging.getLogger(__name__)
 
 # Crops that cannot be read are named, but not thousands of them.
 _NAMED = 3
+
+# Training crops whose light and sharpness say what crops look like.
+_MEASURED = 2000
+
+
+def seed_of(*numbers: int) -> int:
+    """A seed for one thing of one run; neighbouring numbers share nothing."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Inside, torch's own generators begin at `seed`; outside, they are as they were.
+
+    For what takes no generator: the first weights of a network, and dropout. Everything else is given one.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, Preprocessing]:
@@ -38,19 +57,15 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     usual, extraction = Preprocessing(), read_extraction(faces_csv.parent)
     wanted, stored = architecture(config.architecture).input, extraction.get("size")
     size = config.image_size or min(wanted.size, stored or wanted.size)
-    preprocessing = Preprocessing(
-        size=size,
-        mean=wanted.mean,
-        std=wanted.std,
-        crop_scale=extraction.get("crop_scale", usual.crop_scale),
-        crop_size=stored or usual.crop_size,
-    )
+    scale = extraction.get("crop_scale", usual.crop_scale)
     if stored is not None and stored < size:
         raise InputError(
             f"{faces_csv}: these crops are {stored} px, and enlarging them to {size} px adds nothing; choose a smaller "
             "image size, or extract larger crops"
         )
-    return faces, preprocessing
+    return faces, Preprocessing(
+        size=size, mean=wanted.mean, std=wanted.std, crop_scale=scale, crop_size=stored or usual.crop_size
+    )
 
 
 @dataclass
@@ -82,17 +97,10 @@ class TrainingData:
         val_faces: rows of split "val", at most so many a clip.
         crops: drawn in an epoch.
         batches_per_epoch: batches of `batch_size` crops that makes.
-        left_out: crops that cannot be read.
     """
 
     def __init__(self, faces: pd.DataFrame, preprocessing: Preprocessing, config: TrainingConfig, world: World) -> None:
-        """Choose the crops; see to it that they are decoded.
-
-        Args:
-            faces: a whole table, from `load_faces`.
-            preprocessing: the size that crops are read at.
-            config: the run's.
-            world: the processes that share each batch.
+        """Choose the crops of a whole table, from `load_faces`; see to it that they are decoded.
 
         Raises:
             InputError: the crops do not make one step, or not one of a class is left.
@@ -102,12 +110,14 @@ class TrainingData:
         if config.batch_size % world.size:
             raise InputError(f"a batch of {config.batch_size} cannot be shared by {world.size} processes evenly")
         self._crop_scale = preprocessing.crop_scale
-        self._store = _open_together(faces, preprocessing, config, world)
-        self.left_out = len(self._store.unreadable)
-        if self.left_out and world.first:
-            logger.warning("%d crops are left out: %s", self.left_out, self._reasons(list(self._store.unreadable)))
+        store = open_store(faces, preprocessing, config.cache) if world.first else None
+        gather(world, "decoded")  # one process decodes, the others find it done
+        self._store = store or open_store(faces, preprocessing, config.cache)
+        unreadable = list(self._store.unreadable)
+        if unreadable and world.first:
+            logger.warning("%d crops are left out: %s", len(unreadable), self._reasons(unreadable))
 
-        readable = ~np.isin(self._store.rows(faces), list(self._store.unreadable))
+        readable = ~np.isin(self._store.rows(faces), unreadable)
         chosen = filter_blurred(_only(faces[readable], config.methods), config.min_sharpness)
         self.train_faces = chosen[chosen["split"] == "train"].reset_index(drop=True)
         self.val_faces = chosen[chosen["split"] == "val"].reset_index(drop=True)
@@ -152,9 +162,9 @@ class TrainingData:
             if good.any():
                 yield rows[good], images
 
-    def qualities(self, most: int = 2000) -> pd.DataFrame:
-        """What the training crops look like: a row for each of at most so many, columns `faces.quality.QUALITIES`."""
-        some = np.unique(np.linspace(0, len(self.train_faces) - 1, most).round().astype(int))
+    def qualities(self) -> pd.DataFrame:
+        """What training crops look like: a row for each of 2000 at most, columns `faces.quality.QUALITIES`."""
+        some = np.unique(np.linspace(0, len(self.train_faces) - 1, _MEASURED).round().astype(int))
         parts = []
         for rows in np.array_split(some, -(-len(some) // 256)):
             images, good = self._store.read(self._train_rows[rows])
@@ -193,12 +203,3 @@ def _only(faces: pd.DataFrame, methods: tuple[str, ...] | None) -> pd.DataFrame:
         if name not in there:
             raise InputError(f"no fakes of the method {name!r} in the table; there are {', '.join(there) or 'none'}")
     return faces[(faces["label"] == 0) | faces["method"].isin(methods)]
-
-
-def _open_together(
-    faces: pd.DataFrame, preprocessing: Preprocessing, config: TrainingConfig, world: World
-) -> CropStore:
-    """One process decodes, the others find it done."""
-    store = open_store(faces, preprocessing, config.cache) if world.first else None
-    gather(world, "decoded")
-    return store or open_store(faces, preprocessing, config.cache)

@@ -83,10 +83,13 @@ def gather(world: World, mine: Any) -> list[Any]:
 
 def mean(world: World, value: torch.Tensor) -> torch.Tensor:
     """The mean of every process's value."""
-    if world.size > 1:
-        value = value.clone()
-        torch.distributed.all_reduce(value)
-    return value / world.size
+    return (_total(value) if world.size > 1 else value) / world.size
+
+
+def _total(value: torch.Tensor) -> torch.Tensor:
+    total = value.clone(memory_format=torch.contiguous_format)
+    torch.distributed.all_reduce(total)
+    return total
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -109,7 +112,11 @@ def synchronise_batch_norm(network: Network, world: World) -> Network:
         return converted
     for name, child in network.named_children():
         if isinstance(child, BatchNorm):
-            setattr(network, name, _SynchronisedBatchNorm.like(child))
+            made = _SynchronisedBatchNorm(
+                child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats
+            )
+            made.load_state_dict(child.state_dict())
+            setattr(network, name, made.train(child.training))
         else:
             synchronise_batch_norm(child, world)
     return network
@@ -120,26 +127,15 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(_context: Any, value: torch.Tensor) -> torch.Tensor:
-        total = value.clone()
-        torch.distributed.all_reduce(total)
-        return total
+        return _total(value)
 
     @staticmethod
     def backward(_context: Any, gradient: torch.Tensor) -> torch.Tensor:
-        total = gradient.contiguous().clone()
-        torch.distributed.all_reduce(total)
-        return total
+        return _total(gradient)
 
 
 class _SynchronisedBatchNorm(BatchNorm):
     """What torch's SyncBatchNorm does on GPUs, in plain operations, for processes on CPUs."""
-
-    @classmethod
-    def like(cls, other: BatchNorm) -> "_SynchronisedBatchNorm":
-        """One with the weights and averages of `other`."""
-        made = cls(other.num_features, other.eps, other.momentum, other.affine, other.track_running_stats)
-        made.load_state_dict(other.state_dict())
-        return made.train(other.training)
 
     def _check_input_dim(self, images: torch.Tensor) -> None:
         pass  # (B, C) and (B, C, H, W) alike

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 # What `signal.signal` gives and takes.
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
@@ -28,21 +26,18 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if self._listen:
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.asked = number
-        self._restore()
-        print("stopping after this step; once more stops at once", file=sys.stderr, flush=True)
-
-    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.asked = number
+        self.__exit__()
+        print("stopping after this step; once more stops at once", file=sys.stderr, flush=True)
 
     def follow(self) -> None:
         """Do what the signal asked for, if one came.

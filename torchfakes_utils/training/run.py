@@ -1,14 +1,13 @@
 """From a table of crops to a run folder: the configuration, the history, the best detector, and where to go on from."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
+from torch.nn import functional as F
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import sha256_of
@@ -16,15 +15,13 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import stored_decision
 from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.models.run_files import BEST_FOLDER
-from torchfakes_utils.training.checkpoint import claim_run
-from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
+from torchfakes_utils.training.checkpoint import HISTORY_COLUMNS, EpochRow, RunFolder, claim_run
+from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import load_crops
 from torchfakes_utils.training.distributed import gather, join
 from torchfakes_utils.training.interruption import Interruption
 from torchfakes_utils.training.journal import Journal
-from torchfakes_utils.training.memory import what_fits
-from torchfakes_utils.training.progress import HISTORY_COLUMNS, EpochRow
-from torchfakes_utils.training.trackers import RunInfo
+from torchfakes_utils.training.learner import Learner, autocast
 from torchfakes_utils.training.trainer import Trainer
 
 
@@ -74,21 +71,23 @@ def train(
             raise InputError(f"{world.size} of {config.processes} processes are there; start them with torchrun")
         say: Callable[[str], object] = print if progress and world.first else lambda line: None
         faces, preprocessing = load_crops(faces_csv, config)
-        record = _record(config, faces_csv)
+        record = asdict(config) | {"faces_sha256": sha256_of(faces_csv)}
+        if config.weights is not None:
+            record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
         if world.first:
-            claim_run(out, record, FREE_FIELDS)
+            claim_run(out, record)
         gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
-        trainer = Trainer(faces, preprocessing, config, world, out, record | provenance())
+        trainer = Trainer(faces, preprocessing, config, world, RunFolder(out, record | provenance()))
         for line in describe_run(trainer, out):
             say(line)
         # Processes that work together cannot stop between the same two steps: there, a signal ends them at once.
-        with _journal(trainer), Interruption(world.size == 1) as interruption:
+        with _journal(trainer), Interruption(world.size == 1) as trainer.interruption:
             while not trainer.progress.finished(config):
-                row = _epoch(trainer, interruption, show_bar=progress and world.first)
+                row = _epoch(trainer, show_bar=progress and world.first)
                 say(describe_epoch(row, config.epochs))
                 if on_epoch is not None and world.first:
                     on_epoch(row)
-                interruption.follow()
+                trainer.interruption.follow()
         history, best = trainer.progress.history, trainer.progress.best
         assert best is not None  # the first epoch is the best so far
         if len(history) < config.epochs:
@@ -101,24 +100,6 @@ def train(
         return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)
 
 
-def _record(config: TrainingConfig, faces_csv: Path) -> dict[str, Any]:
-    """What makes a run: its configuration, and the table that it is trained on."""
-    record = asdict(config)
-    if config.weights is not None:
-        record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
-    as_read_again: dict[str, Any] = json.loads(json.dumps(record))  # with lists for tuples
-    return as_read_again | {"faces_sha256": sha256_of(faces_csv)}
-
-
-def _epoch(trainer: Trainer, interruption: Interruption, show_bar: bool) -> EpochRow:
-    """One more epoch; where a batch does not fit into the memory of the device, which one does is said."""
-    try:
-        return trainer.epoch(interruption, show_bar)
-    except torch.OutOfMemoryError:
-        pass  # as long as the exception lives, so does all that the batch had on the device
-    raise InputError(what_fits(trainer.learner, trainer.config, trainer.data.batch_size, trainer.world.size))
-
-
 @contextmanager
 def _journal(trainer: Trainer) -> Iterator[None]:
     """Inside, the run tells its table of steps and its tracker how it goes."""
@@ -126,13 +107,65 @@ def _journal(trainer: Trainer) -> Iterator[None]:
         yield
         return
     stages = [name for name, (_, tuned) in trainer.detector.parameter_counts().items() if tuned]
-    step = trainer.progress.step
-    run = RunInfo(trainer.folder.path, trainer.folder.record, resumed=bool(step))
-    trainer.journal = Journal(run, trainer.config.tracker, trainer.device, stages, step, trainer.crops_seen())
+    trainer.journal = Journal(
+        trainer.folder, trainer.config.tracker, trainer.device, stages, trainer.progress.step, trainer.crops_seen()
+    )
     try:
         yield
     finally:
         trainer.journal.finish()
+
+
+def _epoch(trainer: Trainer, show_bar: bool) -> EpochRow:
+    """One more epoch; where a batch does not fit into the memory of the device, which one does is said."""
+    try:
+        return trainer.epoch(show_bar)
+    except torch.OutOfMemoryError:
+        pass  # as long as the exception lives, so does all that the batch had on the device
+    raise InputError(_what_fits(trainer))
+
+
+def _what_fits(trainer: Trainer) -> str:
+    """After the memory has run out: with which batch it would not, found by trying. It spoils the weights."""
+    config, learner = trainer.config, trainer.learner
+    learner.optimizer.zero_grad()
+    size = learner.detector.preprocessing.size
+    lost = f"a batch of {config.batch_size} crops of {size} px does not fit into the memory of {trainer.device}"
+    # Several processes would wait for each other's gradients, so that nothing is tried.
+    fitting = _largest_that_fits(learner, trainer.data.batch_size) if trainer.world.size == 1 else None
+    if fitting is None:
+        return f"{lost}; take a smaller batch, a smaller --image-size, or --device cpu, in a new folder"
+    times = -(-config.batch_size // fitting) * config.accumulate
+    return (
+        f"{lost}; {fitting} crops do: --batch-size {fitting} --accumulate {times}, in a new folder, makes steps of "
+        f"as many crops"
+    )
+
+
+def _largest_that_fits(learner: Learner, more_than_fits: int) -> int | None:
+    """The largest batch that a step can be taken with, of the halves of one that did not fit; None of none."""
+    size = more_than_fits // 2
+    while size >= 2:  # batch norm has nothing to average over one
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # one attempt leaves the next one nothing but room
+        try:
+            _try_step(learner, size)
+            return size
+        except torch.OutOfMemoryError:
+            size //= 2
+    return None
+
+
+def _try_step(learner: Learner, count: int) -> None:
+    learner.detector.train()
+    edge, device = learner.detector.preprocessing.size, learner.detector.device
+    images = torch.zeros(count, 3, edge, edge, device=device).contiguous(memory_format=torch.channels_last)
+    with autocast(device, learner.precision):
+        logits = learner.network(images)
+    loss = F.binary_cross_entropy_with_logits(logits.float(), torch.zeros(count, device=device))
+    torch.autograd.backward(learner.scaler.scale(loss))
+    learner.optimizer.step()
+    learner.optimizer.zero_grad()
 
 
 def describe_run(trainer: Trainer, out: Path) -> list[str]:

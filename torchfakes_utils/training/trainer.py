@@ -7,8 +7,7 @@ exactly as it would have gone: on the CPU the same weights come out, bit for bit
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,19 +22,16 @@ from torchfakes_utils.crops.augmentation import augment
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.prefetch import read_ahead
+from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import decide
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.training.checkpoint import RunFolder
+from torchfakes_utils.training.checkpoint import EpochRow, Progress, RunFolder, ValidationRow, read_state
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import Batch, TrainingData
-from torchfakes_utils.training.distributed import World, mean
+from torchfakes_utils.training.data import Batch, TrainingData, seed_of, seeded
+from torchfakes_utils.training.distributed import World, gather, mean
 from torchfakes_utils.training.interruption import Interruption
 from torchfakes_utils.training.journal import Journal
-from torchfakes_utils.training.learner import Learner
-from torchfakes_utils.training.optimisation import autocast, gradient_norms
-from torchfakes_utils.training.progress import EpochRow, Progress, ValidationRow
-from torchfakes_utils.training.random_numbers import seed_of, seeded
-from torchfakes_utils.training.validation import score_validation, validation_row
+from torchfakes_utils.training.learner import Learner, autocast, gradient_norms
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +47,10 @@ class Trainer:
         learner: the detector with its optimiser.
         detector: the learner's.
         progress: how far the run has come, with its history.
-        val_scores: the validation crops with their scores, of the last epoch.
+        val_scores: the validation crops of the last epoch that could be read, with `logit` and `probability_fake`.
         folder: where the run is kept, by the first of its processes; None keeps nothing.
         journal: is told of every step and epoch, where there is one.
+        interruption: asked after every step whether the run is to stop.
     """
 
     val_scores: pd.DataFrame
@@ -66,18 +63,16 @@ class Trainer:
         preprocessing: Preprocessing,
         config: TrainingConfig,
         world: World | None = None,
-        out: Path | None = None,
-        record: dict[str, Any] | None = None,
+        folder: RunFolder | None = None,
     ) -> None:
-        """A new run, or the one in `out` as it was when it was last kept.
+        """A new run, or the one in `folder` as it was when it was last kept.
 
         Args:
             faces: the crops of a table, from `load_crops`; those of the splits "train" and "val" are used.
             preprocessing: how they become the network's input.
             config: how to train.
             world: the processes that work together; None for this one alone.
-            out: the run folder; None keeps nothing.
-            record: what the run is, for those who read its checkpoints.
+            folder: the run folder; None keeps nothing.
 
         Raises:
             InputError: weights cannot be used, or the files of the run are damaged.
@@ -85,33 +80,28 @@ class Trainer:
         self.world = world or World(1, 0, torch_device(config.device))
         self.config, self.device = config, self.world.device
         self.data = TrainingData(faces, preprocessing, config, self.world)
-        folder = None if out is None else RunFolder(out, record or asdict(config))
-        state = None if folder is None else folder.read()
+        state = None if folder is None else read_state(folder.path)
         self.folder = folder if self.world.first else None
         steps = config.epochs * self.data.batches_per_epoch // config.accumulate
         self.learner = Learner(config, preprocessing, self.world, steps, state)
         self.detector = self.learner.detector
         self.progress = Progress() if state is None else Progress.restored(state)
         self.loss = nn.BCEWithLogitsLoss()
-        self.journal, self._unread = None, []
+        self.journal, self.interruption, self._unread = None, Interruption(listen=False), []
         if state is None and self.learner.note is not None and self.world.first:
             logger.warning(self.learner.note)
 
-    def epoch(self, interruption: Interruption | None = None, show_bar: bool = False) -> EpochRow:
+    def epoch(self, show_bar: bool = False) -> EpochRow:
         """Train on what is left of the epoch in hand, validate, keep; return the new row of the history."""
         self.progress.start_clock()
-        self.train_epoch(interruption, show_bar)
-        training = self.progress.training_row(self.world)
+        self.train_epoch(show_bar)
         with self.learner.averaged():
-            validation = self.validate()
-            row: EpochRow = {
-                "epoch": self.progress.epoch, **training, **validation, "seconds": self.progress.read_clock()
-            }  # fmt: skip
+            row = self.progress.row(self.validate(), self.world)
             self._keep_if_best(row)
         self._finish(row)
         return row
 
-    def train_epoch(self, interruption: Interruption | None = None, show_bar: bool = False) -> None:
+    def train_epoch(self, show_bar: bool = False) -> None:
         """One pass over the crops: forward, loss, backward, step."""
         config, learner, progress = self.config, self.learner, self.progress
         self.detector.train()
@@ -130,30 +120,31 @@ class Trainer:
                 self.flush_losses()
             if progress.batch % config.accumulate == 0:
                 self.step()
-                self._keep_if_due(interruption)
+                self._keep_if_due()
         self.flush_losses()
 
     def step(self) -> None:
         """Change the weights by the gradients that have come together."""
-        config, learner = self.config, self.learner
-        log = self.journal is not None and (self.progress.step + 1) % config.log_every == 0
-        if log or config.clip_norm is not None:
+        config, learner, progress = self.config, self.learner, self.progress
+        journal = self.journal if (progress.step + 1) % config.log_every == 0 else None
+        if journal is not None or config.clip_norm is not None:
             learner.scaler.unscale_(learner.optimizer)
-        norms = gradient_norms(self.detector) if log else {}
+        norms = {} if journal is None else gradient_norms(self.detector)
         if config.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.detector.parameters(), config.clip_norm)
         learner.scaler.step(learner.optimizer)
         learner.scaler.update()
         learner.optimizer.zero_grad()
 
-        self.progress.rate = learner.optimizer.param_groups[0]["lr"]
+        progress.rate = learner.optimizer.param_groups[0]["lr"]
         if not isinstance(learner.scheduler, ReduceLROnPlateau):
             learner.scheduler.step()
         if learner.average is not None:
             learner.average.update(self.detector)
-        self.progress.step += 1
-        if log:
-            self._log(norms)
+        progress.step += 1
+        if journal is not None:
+            self.flush_losses()
+            journal.step(progress, self.crops_seen(), norms)
 
     def batches(self) -> Iterator[Batch]:
         """What is left of the epoch in hand."""
@@ -166,9 +157,19 @@ class Trainer:
         return images, batch.labels.to(self.device, non_blocking=True)
 
     def validate(self) -> ValidationRow:
-        """Metrics on crops of people who are not in the training split."""
-        self.val_scores = score_validation(self.detector, self.data, self.world, self.learner.precision)
-        return validation_row(self.val_scores)
+        """Metrics on crops of people who are not in the training split; the AUC also of clips, by the mean of crops."""
+        scores = self.val_scores = self._score_validation()
+        clips = by_clip(scores)
+        frame = binary_metrics(scores["label"], scores["probability_fake"])
+        return {
+            "val_loss": frame["loss"],
+            "val_accuracy": frame["accuracy"],
+            "val_balanced_accuracy": frame["balanced_accuracy"],
+            "val_auc": frame["auc"],
+            "val_auc_clip": binary_metrics(clips["label"], clips["probability_fake"])["auc"],
+            "always_fake_accuracy": frame["always_fake_accuracy"],
+            "predicted_fake_rate": frame["predicted_fake_rate"],
+        }
 
     def flush_losses(self) -> None:
         """Read the losses that have come together, for which a GPU has to finish what it was given.
@@ -194,22 +195,29 @@ class Trainer:
         earlier = len(progress.history) * data.batches_per_epoch * data.batch_size
         return earlier + progress.seen * self.world.size
 
-    def _log(self, norms: dict[str, float]) -> None:
-        if self.journal is not None:
-            self.flush_losses()
-            place = {"step": self.progress.step, "epoch": self.progress.epoch}
-            values = {"loss": self.progress.losses[-1], "learning_rate": self.progress.rate}
-            self.journal.step(place, values, self.crops_seen(), norms)
+    @torch.inference_mode()
+    def _score_validation(self) -> pd.DataFrame:
+        self.detector.eval()
+        found = []
+        for rows, images in self.data.validation(4 * self.data.batch_size):
+            images = self.detector.preprocessing.normalise(images.to(self.device, non_blocking=True))
+            with autocast(self.device, self.learner.precision):
+                logits = self.detector(images.contiguous(memory_format=torch.channels_last))  # (B,)
+            found.append((rows, logits.double().cpu().numpy()))
+        parts = chain.from_iterable(gather(self.world, found))
+        rows, logits = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(rows)
+        probabilities = torch.from_numpy(logits[order]).sigmoid().numpy()
+        return self.data.val_faces.iloc[rows[order]].assign(logit=logits[order], probability_fake=probabilities)
 
-    def _keep_if_due(self, interruption: Interruption | None) -> None:
+    def _keep_if_due(self) -> None:
         """Keep the run in the middle of an epoch: when it is to stop, or has not been kept for long."""
-        asked = interruption is not None and interruption.asked
-        if self.folder is not None and (asked or self.folder.age() >= 60 * self.config.checkpoint_minutes):
+        due = 60 * self.config.checkpoint_minutes
+        if self.folder is not None and (self.interruption.asked or self.folder.age() >= due):
             self.flush_losses()
             self.progress.read_clock()
             self.folder.keep(self._state())
-        if interruption is not None:
-            interruption.follow()
+        self.interruption.follow()
 
     def _keep_if_best(self, row: EpochRow) -> None:
         if not self.progress.beats_the_best(row):
