@@ -28,7 +28,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the same names once more, for those who read without running: type checkers and editors
-    from torchfakes_utils.datasets.clips import index_clips as index_clips
+    from torchfakes_utils.datasets.layouts import index_clips as index_clips
     from torchfakes_utils.datasets.mini.build import build_mini as build_mini
     from torchfakes_utils.datasets.mini.config import MiniConfig as MiniConfig
     from torchfakes_utils.errors import InputError as InputError
@@ -51,7 +51,7 @@ if TYPE_CHECKING:  # the same names once more, for those who read without runnin
 __version__ = "0.1.0"
 
 _HOMES = {
-    "datasets.clips": ("index_clips",),
+    "datasets.layouts": ("index_clips",),
     "datasets.mini.build": ("build_mini",),
     "datasets.mini.config": ("MiniConfig",),
     "errors": ("InputError",),

@@ -63,8 +63,7 @@ class Clips(Command):
     def run(self, output: Output) -> int:
         """Write the table; how many clips there are of what, and what the splits share, is the record."""
         from torchfakes_utils.datasets import splits
-        from torchfakes_utils.datasets.clips import index_clips
-        from torchfakes_utils.datasets.other_layouts import write_from_csv
+        from torchfakes_utils.datasets.layouts import index_clips, write_from_csv
         from torchfakes_utils.io import tables
 
         if self.from_csv is not None:

@@ -104,7 +104,7 @@ def write_clips(
     compressions: Sequence[str] | None = None,
     rule: str = "official",
 ) -> Path:
-    """Index a folder, assign the splits of its `splits/` folder, and write `clips.csv`; see `clips.index_clips`.
+    """Index a folder, assign the splits of its `splits/` folder, and write `clips.csv`; see `layouts.index_clips`.
 
     Raises:
         InputError: as `index`, `splits.read_splits` and `splits.read_films` do, or where the table cannot be written.

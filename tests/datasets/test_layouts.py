@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from torchfakes_utils.cli.main import main
-from torchfakes_utils.datasets.clips import index_clips
-from torchfakes_utils.datasets.other_layouts import from_csv, recognise, write_from_csv
+from torchfakes_utils.datasets.layouts import from_csv, index_clips, recognise, write_from_csv
 from torchfakes_utils.datasets.splits import deal
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig

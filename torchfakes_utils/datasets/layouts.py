@@ -1,4 +1,4 @@
-"""Other data sets than FaceForensics++, as the same table: Celeb-DF v2, DFDC, and whatever a CSV describes.
+"""The way into `clips.csv` for a folder in any layout: FaceForensics++, Celeb-DF v2, DFDC, or what a CSV describes.
 
 - Celeb-DF v2 (Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics", CVPR 2020):
   `Celeb-real/id0_0000.mp4`, `YouTube-real/00000.mp4`, `Celeb-synthesis/id0_id1_0000.mp4` (the clip 0000 of id0 with the
@@ -6,7 +6,7 @@
 - DFDC (Dolhansky et al., "The DeepFake Detection Challenge Dataset", 2020): `dfdc_train_part_0/metadata.json` and so
   on, which name each clip's label and a fake's original; a test set comes with a `metadata.json` or a `labels.csv`.
 
-Neither says how its videos are compressed, so that column holds "unknown". Nothing in here opens a video.
+Neither of these says how its videos are compressed, so that column holds "unknown". Nothing in here opens a video.
 """
 
 import json
@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from torchfakes_utils.datasets.splits import SPLITS, by_people, components, deal, people, with_splits
+from torchfakes_utils.datasets import faceforensics, splits
+from torchfakes_utils.datasets.splits import SPLITS, by_people, check_names, components, deal, people, with_splits
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY, INDEX_COLUMNS, write_index
 
@@ -26,6 +27,44 @@ UNKNOWN = "unknown"
 
 _NAMED = 3  # bad rows that are named, of many
 _FAKE = {"FAKE": 1, "REAL": 0, "1": 1, "0": 0, 1: 1, 0: 0}  # what DFDC's tables call fake and real
+
+
+def index_clips(
+    root: Path | str,
+    out: Path | str | None = None,
+    layout: str = "auto",
+    methods: Sequence[str] | None = None,
+    compressions: Sequence[str] | None = None,
+    rule: str = "official",
+) -> Path:
+    """List a data set's videos in `clips.csv`, and split them.
+
+    Args:
+        root: the data set's folder; a partial download will do.
+        out: the table to write, by default `root/clips.csv`; its paths are relative to its own folder.
+        layout: "faceforensics", "celeb-df", "dfdc", or "auto", which sees it from the folders.
+        methods: only these manipulations of FaceForensics++; None is all.
+        compressions: only these, of "raw", "c23" and "c40"; None is all.
+        rule: "official", or "strict": nobody, and no YouTube video, on two sides.
+
+    Returns:
+        The path of the table.
+
+    Raises:
+        InputError: no such layout or rule, nothing found, a choice that the layout does not have, or the table cannot
+            be written.
+    """
+    root = Path(root)
+    layout = recognise(root) if layout == "auto" else layout
+    if layout == "faceforensics":
+        return faceforensics.write_clips(root, out, methods, compressions, rule)
+    if methods or compressions:
+        raise InputError(f"--methods and --compressions are for FaceForensics++; {root} has the layout {layout}")
+    check_names("layout", [layout], ["faceforensics", *READERS], "choose from")
+    check_names("split", [rule], splits.RULES, "choose from")
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    return write_index(READERS[layout](root, rule), root, out)
 
 
 def recognise(root: Path | str) -> str:
