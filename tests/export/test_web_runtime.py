@@ -72,8 +72,9 @@ def test_npm_of_the_wheel_is_taken_where_there_is_no_other(monkeypatch, tmp_path
 def test_the_runtimes_files_are_those_of_the_package(tmp_path, package, monkeypatch):
     monkeypatch.setenv("TORCHFAKES_CACHE", str(package.parent))
     web_runtime.write_runtime(tmp_path)
-    names = web_runtime.WASM_FILES | web_runtime.WEBGPU_FILES
-    assert {path.name for path in tmp_path.iterdir()} == set(names.values())
+    names = web_runtime.WASM_FILES + web_runtime.WEBGPU_FILES
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
     with tarfile.open(package) as archive:
-        for source, name in names.items():
-            assert archive.extractfile(f"package/{source}").read() == (tmp_path / name).read_bytes()
+        for name in names:
+            source = Path("package/dist", name).with_suffix(".mjs" if name.endswith(".js") else ".wasm")
+            assert archive.extractfile(source.as_posix()).read() == (tmp_path / name).read_bytes()

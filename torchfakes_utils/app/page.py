@@ -23,10 +23,10 @@ _INTERNAL: dict[str, Any] = {"api_visibility": "private"}
 def build(
     answers: Answers,
     limits: AppLimits,
-    examples: Sequence[Example] = (),
-    folder: Path = Path(),
-    measured: Report | None = None,
-    shared: bool = False,
+    examples: Sequence[Example],
+    folder: Path,
+    measured: Report | None,
+    shared: bool,
 ) -> Any:
     """The page and the endpoints, as Gradio's `Blocks`.
 

@@ -106,18 +106,11 @@ def requirements() -> list[str]:
 def _readme(published: Package) -> str:
     import jinja2
 
-    detector = published.detector
     text = (_PACKAGE / "app" / "templates" / "space_readme.md").read_text(encoding="utf-8")
     readme: str = jinja2.Template(text, keep_trailing_newline=True).render(
-        gradio=metadata.version("gradio"),
-        python=".".join(platform.python_version_tuple()[:2]),
-        architecture=detector.config.architecture,
-        size=detector.preprocessing.size,
-        sha256=detector.sha256,
-        measured=REPORT_FILE in published.files,
-        caution=detector.decision.caution,
-        torchfakes=__version__,
-    )
+        detector=published.detector, measured=REPORT_FILE in published.files, torchfakes=__version__,
+        gradio=metadata.version("gradio"), python=".".join(platform.python_version_tuple()[:2]),
+    )  # fmt: skip
     return readme
 
 

@@ -22,11 +22,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # An upload that nobody has had judged for so long never will be: its page was closed. Seconds.
 _FORGOTTEN = 1800
-
 # What a request holds besides its file, at most, in bytes.
 _AROUND = 10_000
-
-NO_ROOM = "too many uploads are waiting here now; come again later"
 
 
 class Uploads:
@@ -116,14 +113,20 @@ class Uploads:
 
     def middleware(self, app: Application) -> Application:
         """The ASGI application `app`, watched: what is answered to an upload names the files that arrived."""
+        from starlette.responses import PlainTextResponse  # Gradio's page shows such a text as it is
+
+        no_room = PlainTextResponse(
+            "too many uploads are waiting here now; come again later", 503, {"retry-after": "60"}
+        )
 
         async def watched(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith("/upload"):
                 return await app(scope, receive, send)
             size = _length(scope, int(self.limits.megabytes * 1e6))
             with self._room_for(size) as there:
-                await (self._stored(app, scope, _as_far_as(size, receive), send) if there else _come_again(send))
-            return None
+                if there:
+                    return await self._stored(app, scope, _as_far_as(size, receive), send)
+            return await no_room(scope, receive, send)
 
         return watched
 
@@ -191,14 +194,6 @@ def _as_far_as(size: int, receive: Receive) -> Receive:
         return message if left >= 0 else {"type": "http.disconnect"}
 
     return received
-
-
-async def _come_again(send: Send) -> None:
-    """An answer to an upload for which there is no room now."""
-    # Plain text: Gradio's page shows it as it is.
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"60")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": NO_ROOM.encode()})
 
 
 def _size_and_age(path: Path) -> tuple[int, float]:

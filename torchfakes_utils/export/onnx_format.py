@@ -19,7 +19,6 @@ from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import Detector
 
-_OUTPUTS = ("logit", "probability_fake")
 _BATCH = 32
 
 
@@ -33,7 +32,7 @@ class OnnxRuntime:
         """As of `Runtime`. The input is `crops` (B, 3, S, S) uint8, outputs are `logit` and `probability_fake` (B,)."""
         whole = WholeDetector(detector)
         example, free = whole.example(2), {0: torch.export.Dim("B")}  # of two: one would be taken for a constant
-        model = _translated(whole, example, "crops", _OUTPUTS, free, detector.config.architecture)
+        model = _translated(whole, example, "crops", ("logit", "probability_fake"), free, detector.config.architecture)
         return _write(model, path, describe(detector, "fp32", self.packages))
 
     def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
@@ -118,17 +117,11 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
         written = Path(folder) / "int8.onnx"
         try:
             quantization.quantize_static(
-                model,
-                written,
-                _CalibrationReader(calibration_set(crops)),
-                quant_format=quantization.QuantFormat.QDQ,
-                per_channel=True,
-                reduce_range=True,
-                activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType.QInt8,
-                nodes_to_exclude=_kept_in_float(model),
+                model, written, _CalibrationReader(calibration_set(crops)), quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True, reduce_range=True, activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8, nodes_to_exclude=_kept_in_float(model),
                 calibrate_method=quantization.CalibrationMethod.MinMax,
-            )
+            )  # fmt: skip
         except Exception as error:  # anything, from deep inside
             raise InputError(f"{fp32_path}: cannot be quantised ({in_short(error)}); use --precision fp32") from error
         model = onnx.load(written)

@@ -99,15 +99,8 @@ def load_network(path: Path | str, threads: int | None = None) -> Network:
     raise InputError(f"{path}: neither {kinds}; give a file that `torchfakes export` made")
 
 
-def load_face_detector(
-    folder: Path | str, config: ExtractionConfig = DEFAULTS, threads: int | None = None
-) -> CascadeDetector:
-    """The exported face networks of an export's folder, for `inference.Predictor.face_detectors`.
-
-    Args:
-        folder: the export's.
-        config: how faces are looked for.
-        threads: as of `load_network`.
+def load_face_detector(folder: Path | str, config: ExtractionConfig = DEFAULTS) -> CascadeDetector:
+    """The face networks in the folder of an export, for `inference.Predictor.face_detectors`.
 
     Raises:
         InputError: they are not there, or cannot be run.
@@ -115,5 +108,5 @@ def load_face_detector(
     for runtime in RUNTIMES:
         paths = [Path(folder) / f"{name}{runtime.suffix}" for name in FACE_NETWORKS]
         if paths[0].is_file():
-            return CascadeDetector(FaceNetworks(*(runtime.open_face_network(path, threads) for path in paths)), config)
+            return CascadeDetector(FaceNetworks(*map(runtime.open_face_network, paths)), config)
     raise InputError(f"{folder}: no face networks here; make them with `torchfakes export`")

@@ -75,7 +75,7 @@ def write_web(run: Path, out: Path, detector: Detector, exported: Exported) -> N
         "measured": measured,
     }
     (out / "page.json").write_bytes(json.dumps(page, indent=2).encode())
-    needed, if_asked = ([f"ort/{name}" for name in names.values()] for names in (WASM_FILES, WEBGPU_FILES))
+    needed, if_asked = ([f"ort/{name}" for name in names] for names in (WASM_FILES, WEBGPU_FILES))
     needed += [*sources, "page.json", DETECTOR_FILE, *networks]
     (out / "sw.js").write_bytes(_worker(out, sorted(needed), sorted(if_asked)).encode())
     readme = (_TEMPLATES / "README.txt").read_text(encoding="utf-8")

@@ -22,18 +22,12 @@ PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 # As npm and its lock files name a package's contents: SHA-512 in base64.
 INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 
-# What of the package the page needs, and under which names: for WebAssembly, and for a GPU. Not every server knows that
+# What of the package the page needs: for WebAssembly, and for a GPU. There .js is .mjs; but not every server knows that
 # .mjs is JavaScript, and a browser runs no module that comes as anything else.
-WASM_FILES = {
-    "dist/ort.wasm.min.mjs": "ort.wasm.min.js",
-    "dist/ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.js",
-    "dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
-}
-WEBGPU_FILES = {
-    "dist/ort.webgpu.min.mjs": "ort.webgpu.min.js",
-    "dist/ort-wasm-simd-threaded.asyncify.mjs": "ort-wasm-simd-threaded.asyncify.js",
-    "dist/ort-wasm-simd-threaded.asyncify.wasm": "ort-wasm-simd-threaded.asyncify.wasm",
-}
+WASM_FILES = ("ort.wasm.min.js", "ort-wasm-simd-threaded.js", "ort-wasm-simd-threaded.wasm")
+WEBGPU_FILES = (
+    "ort.webgpu.min.js", "ort-wasm-simd-threaded.asyncify.js", "ort-wasm-simd-threaded.asyncify.wasm",
+)  # fmt: skip
 
 # Seconds after which a download has failed; the package has 33 MB.
 _PATIENCE = 900
@@ -46,8 +40,8 @@ def write_runtime(folder: Path) -> None:
         InputError: it is neither kept from an earlier time nor to be had now, or the folder cannot be written to.
     """
     with tarfile.open(fetch_package()) as archive:  # its digest is right, so all of them are there
-        for source, name in (WASM_FILES | WEBGPU_FILES).items():
-            member = cast("IO[bytes]", archive.extractfile(f"package/{source}"))
+        for name in WASM_FILES + WEBGPU_FILES:
+            member = cast("IO[bytes]", archive.extractfile(f"package/dist/{name}".replace(".js", ".mjs")))
             with member, atomic_write(folder / name) as temporary, temporary.open("wb") as file:
                 shutil.copyfileobj(member, file)
 

@@ -44,7 +44,7 @@ export async function detect(image, pass, networks) {
 }
 
 /** The cascade on a picture that is scaled down already; `smallest` is the edge of the smallest face, pixels. */
-export async function findFaces(picture, smallest, networks) {
+async function findFaces(picture, smallest, networks) {
   const proposed = await propose(picture, smallest, networks.pnet);
   const refined = await refine(picture, proposed, networks.rnet);
   return decide(picture, refined, networks.onet);

@@ -1,7 +1,7 @@
 // The page's side of the worker: questions go out with a number, answers come back with it.
 
 /** What the worker could not do. `kind` is "photo" where another photo may help, "start" where nothing here will. */
-export class JudgeError extends Error {
+class JudgeError extends Error {
   constructor(message, kind) {
     super(message);
     this.kind = kind;

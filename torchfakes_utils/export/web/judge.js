@@ -59,7 +59,7 @@ export async function judge(image, networks, settings, path = "", notes = []) {
 }
 
 /** The detector's logits of crops. */
-export async function scores(crops, detector, size) {
+async function scores(crops, detector, size) {
   const logits = [];
   // A few at a time: a photo of a crowd must not take a gigabyte.
   for (let start = 0; start < crops.length; start += 8) {

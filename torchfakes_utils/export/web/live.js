@@ -54,7 +54,7 @@ export class Live {
 }
 
 /** Which new face (key) is which known one (value): the nearest pairs first. */
-export function matches(known, faces) {
+function matches(known, faces) {
   const pairs = [];
   known.forEach((a, person) => {
     faces.forEach((b, face) => {

@@ -26,7 +26,7 @@ const here = (name) => new URL(name, import.meta.url).href;
  *
  * @param onBytes is called for every piece that has come, by its length.
  */
-export async function fetchBytes(name, onBytes = () => {}) {
+async function fetchBytes(name, onBytes = () => {}) {
   let response;
   try {
     response = await fetch(here(name));
@@ -167,7 +167,7 @@ async function selfTest(detector, expected, size) {
 }
 
 /** Two pictures of no face that Python makes just so (`web_page.probe_pictures`), (2, 3, size, size). */
-export function probePictures(size) {
+function probePictures(size) {
   const area = size * size,
     crops = new Uint8Array(6 * area);
   for (let c = 0, at = 0; c < 3; c++) {

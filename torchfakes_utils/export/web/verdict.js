@@ -1,4 +1,4 @@
-// From logits to answers, as torchfakes_utils/models/decision.py and inference.py give them: fake, real, or "cannot tell".
+// From logits to answers, as torchfakes_utils/models/decision.py and inference/verdict.py give them: fake, real, or "cannot tell".
 
 import { light, roundEven, varianceOfLaplacian } from "./pixels.js";
 

@@ -106,7 +106,7 @@ function axis(face, threshold) {
   scale.style.setProperty("--threshold", threshold);
   scale.style.setProperty("--score", face.probability_fake);
   const score = make("span", `score ${kind}`, make("b", "", number(face.probability_fake)), marker(kind));
-  const track = make("div", "track", make("span", "part real"), make("span", "part fake"), make("span", "tick"), score);
+  const track = make("div", "track", make("span", "tick"), score);
   const limit = make("span", "limit", `threshold ${number(threshold)}`);
   scale.append(track, make("div", "ends", make("span", "", "0 real"), limit, make("span", "", "fake 1")));
   return scale;
