@@ -30,9 +30,9 @@ def binary_metrics(labels: ArrayLike, probabilities: ArrayLike, threshold: float
         A dictionary that JSON can hold:
 
         - of the scores alone: `auc`; `average_precision` (of fakes); `eer`, the equal error rate, at which as many
-          reals are called fake as fakes are called real; `tpr_at_fpr_1pct` and `tpr_at_fpr_5pct`,
-          the share of fakes found where at most so many reals are called fake (None where that is less than one of
-          them); `loss` (mean binary cross-entropy, nats); `brier` (mean squared error of P(fake));
+          reals are called fake as fakes are called real; `tpr_at_fpr_1pct` and `tpr_at_fpr_5pct`, the share of fakes
+          found where at most so many reals are called fake (None where that is less than one of them); `loss` (mean
+          binary cross-entropy, nats); `brier` (mean squared error of P(fake));
         - of the answers at `threshold`: `accuracy`, `balanced_accuracy`, `fpr` (share of reals called fake), `fnr`
           (share of fakes called real), `predicted_fake_rate`, `confusion` {tn, fp, fn, tp} (positive = fake);
         - of the data: `always_fake_accuracy` (what answering "fake" to everything would score), `n`, `n_real`,

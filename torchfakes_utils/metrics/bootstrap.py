@@ -19,14 +19,8 @@ METRICS = (
 )  # fmt: skip
 FPR_LEVELS = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_5pct": 0.05}
 
-# The share of replicates inside an interval.
-_LEVEL = 0.95
-
 # Replicates that are drawn together. A fixed number, so that the same seed gives the same draws on every machine.
 _TOGETHER = 128
-
-# P(fake) of exactly 0 or 1 would make the loss of a wrong answer infinite; this is where scikit-learn cuts, too.
-_SMALLEST = np.finfo(np.float64).eps
 
 
 def draws(strata: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
@@ -34,8 +28,7 @@ def draws(strata: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray
 
     Args:
         strata: (N,) the stratum of each unit, such as its class.
-        replicates: data sets.
-        seed: of the draw.
+        replicates, seed: data sets, and the seed of the draw.
 
     Yields:
         (R, N) float64: how often each unit was drawn, for some replicates at a time.
@@ -64,7 +57,9 @@ class _Weighted:
         ends = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
         self._ends = None if len(ends) == len(scores) else ends
         called = (scores >= threshold).astype(np.float64)
-        clipped = np.clip(scores, _SMALLEST, 1 - _SMALLEST)
+        # P(fake) of exactly 0 or 1 would make the loss of a wrong answer infinite; scikit-learn cuts here, too.
+        smallest = np.finfo(np.float64).eps
+        clipped = np.clip(scores, smallest, 1 - smallest)
         self._sums = np.column_stack([
             self._fake,
             1 - self._fake,
@@ -110,7 +105,8 @@ class _Weighted:
 def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
     """Where each ROC curve, (R, K) by (R, K) rising to (1, 1), meets the diagonal of equal errors: (R,).
 
-    The curves begin at (0, 0), which need not be among the points. (By hand: neither scikit-learn nor scipy has it.)
+    The curves go straight from point to point, and begin at (0, 0), which need not be among them. (By hand: neither
+    scikit-learn nor scipy has it.)
     """
     origin = np.zeros((len(fpr), 1))
     fpr, tpr = np.hstack([origin, fpr]), np.hstack([origin, tpr])
@@ -167,5 +163,5 @@ def replicate_means(values: np.ndarray, replicates: int = MEAN_REPLICATES, seed:
 
 def percentiles(values: np.ndarray) -> tuple[float, float]:
     """The ends between which the middle 95 % of the values lie."""
-    low, high = np.quantile(values, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    low, high = np.quantile(values, [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)

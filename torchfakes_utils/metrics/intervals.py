@@ -94,8 +94,7 @@ def compare(
     the difference is the answer; whether the two intervals overlap is not.
 
     Args:
-        first: a row a clip, from `by_clip`, with the scores of one detector.
-        second: the same clips with the scores of the other.
+        first, second: the same clips, a row each, from `by_clip`, with the scores of either detector.
         thresholds: of the two.
         replicates: how many data sets to draw.
 
@@ -205,8 +204,8 @@ def _measured(
             )
     truth = tables[0]["label"].to_numpy()
     scored = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(tables, thresholds, strict=True)]
-    drawn = [replicate_metrics(truth, scores, at, replicates, seed=0) for scores, at in scored]
     points = [binary_metrics(truth, scores, at) for scores, at in scored]
+    drawn = [replicate_metrics(truth, scores, at, replicates, seed=0) for scores, at in scored]
     return points, [one for one in drawn if one is not None]
 
 

@@ -1,7 +1,6 @@
 """How to train: every choice of a run, its default, and the reason for it."""
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from torchfakes_utils.errors import InputError
@@ -110,7 +109,16 @@ class TrainingConfig:
         Raises:
             InputError: a value out of range.
         """
-        given, choices = vars(self), _choices()
+        from torchfakes_utils.crops.augmentation import AUGMENTATIONS  # here, for options need no torch
+        from torchfakes_utils.crops.samplers import SAMPLERS
+        from torchfakes_utils.crops.store import CACHES
+        from torchfakes_utils.training.trackers import TRACKERS
+
+        choices: dict[str, tuple[str, ...]] = {
+            "schedule": ("one-cycle", "plateau", "constant"), "mixed_precision": ("auto", "off", "bf16", "fp16"),
+            "sampling": tuple(SAMPLERS), "augmentation": tuple(AUGMENTATIONS), "cache": CACHES, "tracker": TRACKERS,
+        }  # fmt: skip
+        given = vars(self)
         good = {name: given[name] in known for name, known in choices.items()}
         good |= {name: given[name] is None or given[name] >= least for name, least in _LEAST.items()}
         good |= {name: given[name] is None or 0 < given[name] < math.inf for name in _POSITIVE}
@@ -130,16 +138,3 @@ class TrainingConfig:
         if self.patience is not None:
             return self.patience
         return math.inf if self.schedule == "one-cycle" else 5
-
-
-def _choices() -> dict[str, Collection[str]]:
-    """The fields that are one of several names, with these; imported only to check, for options need no torch."""
-    from torchfakes_utils.crops.augmentation import AUGMENTATIONS
-    from torchfakes_utils.crops.samplers import SAMPLERS
-    from torchfakes_utils.crops.store import CACHES
-    from torchfakes_utils.training.trackers import TRACKERS
-
-    return {
-        "schedule": ("one-cycle", "plateau", "constant"), "mixed_precision": ("auto", "off", "bf16", "fp16"),
-        "sampling": SAMPLERS, "augmentation": AUGMENTATIONS, "cache": CACHES, "tracker": TRACKERS,
-    }  # fmt: skip

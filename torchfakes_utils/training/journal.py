@@ -58,9 +58,7 @@ class Journal:
         now = time.perf_counter()
         speed = (seen - self._last[1]) / (now - self._last[0])
         self._last = (now, seen)
-        values = {
-            "loss": progress.losses[-1], "learning_rate": progress.rate, "images_per_second": round(speed, 1),
-        }  # fmt: skip
+        values = {"loss": progress.losses[-1], "learning_rate": progress.rate, "images_per_second": round(speed, 1)}
         system, place = self._system.read(), {"step": progress.step, "epoch": progress.epoch}
         self._table.write({**place, **values, **system} | {f"grad_norm_{name}": norm for name, norm in norms.items()})
         scalars = {f"train/{name}": value for name, value in values.items()}
@@ -76,7 +74,7 @@ class Journal:
         self._tracker.scalars(scalars | {f"confusion/{name}": count for name, count in confusion.items()}, step)
         self._tracker.pictures("worst mistakes", *_worst(scores), step)
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Nothing more will come."""
         self._tracker.finish()
 

@@ -1,7 +1,7 @@
 """From a table of crops to a run folder: the configuration, the history, the best detector, and where to go on from."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -100,20 +100,15 @@ def train(
         return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)
 
 
-@contextmanager
-def _journal(trainer: Trainer) -> Iterator[None]:
+def _journal(trainer: Trainer) -> AbstractContextManager[object]:
     """Inside, the run tells its table of steps and its tracker how it goes."""
     if trainer.folder is None:
-        yield
-        return
+        return nullcontext()
     stages = [name for name, (_, tuned) in trainer.detector.parameter_counts().items() if tuned]
     trainer.journal = Journal(
         trainer.folder, trainer.config.tracker, trainer.device, stages, trainer.progress.step, trainer.crops_seen()
     )
-    try:
-        yield
-    finally:
-        trainer.journal.finish()
+    return closing(trainer.journal)
 
 
 def _epoch(trainer: Trainer, show_bar: bool) -> EpochRow:

@@ -67,15 +67,11 @@ class _Wandb(Tracker):
         mode = os.environ.get("WANDB_MODE") or ("online" if _has_wandb_key() else "offline")
         self._wandb = wandb
         self._run = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", _PROJECT),
-            name=folder.name,
-            id=_identity(folder, config),
-            resume="allow" if mode == "online" else None,
-            config=config,
-            dir=folder,
+            project=os.environ.get("WANDB_PROJECT", _PROJECT), name=folder.name, id=_identity(folder, config),
+            resume="allow" if mode == "online" else None, config=config, dir=folder,
             mode=cast("Literal['online', 'offline', 'disabled', 'shared']", mode),  # which it checks itself
             settings=wandb.Settings(silent=True, console="off"),
-        )
+        )  # fmt: skip
         if mode == "offline":
             logger.info("wandb: offline; send the run later with `wandb sync %s`", folder / WANDB_FOLDER)
 

@@ -44,8 +44,7 @@ class Trainer:
 
     Attributes:
         data: the crops.
-        learner: the detector with its optimiser.
-        detector: the learner's.
+        learner, detector: the detector with its optimiser, and it alone.
         progress: how far the run has come, with its history.
         val_scores: the validation crops of the last epoch that could be read, with `logit` and `probability_fake`.
         folder: where the run is kept, by the first of its processes; None keeps nothing.
