@@ -19,8 +19,7 @@ from torchfakes_utils.models.run_files import (
     best_folder,
 )
 from torchfakes_utils.report import write
-from torchfakes_utils.report.contents import Report
-from torchfakes_utils.report.model_card import card
+from torchfakes_utils.report.model_card import card, card_facts
 
 # All that is ever published.
 FILES = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, PAGE_FILE, WEIGHTS_FILE)
@@ -43,13 +42,15 @@ _BARE_CARD = """---
 
 # {name}
 
-A detector of manipulated faces: {architecture} at {size} px, one logit, fake = 1, trained with TorchFakes.
+A detector of manipulated faces: {detector.config.architecture} at {detector.preprocessing.size} px, one logit,
+fake = 1, trained with TorchFakes.
 
 **It was never evaluated.** Nobody knows how often it is wrong, on any data. Do not call anybody's film fake, or real,
 because of it; run `torchfakes evaluate` on data that you know first.
 
-P(fake) is sigmoid(logit / {temperature:.3f}); it says fake from {threshold:.3f} on. Both numbers and the preprocessing
-are in `detector.json`. Its training faces are personal data under terms of their own: see those before you pass it on.
+P(fake) is sigmoid(logit / {detector.decision.temperature:.3f}); it says fake from {detector.decision.threshold:.3f}
+on. Both numbers and the preprocessing are in `detector.json`. Its training faces are personal data under terms of their
+own: see those before you pass it on.
 """
 
 
@@ -88,7 +89,8 @@ def package(run: Path | str, name: str) -> Package:
                 f"{run / REPORT_FILE}: measured with other weights; run `torchfakes evaluate` again, or delete it, "
                 f"{PAGE_FILE} and {best / CARD_FILE}"
             )
-        texts[REPORT_FILE] = write.as_text(_nameless(written))
+        mistakes = tuple(replace(one, clip_id="") for one in written.mistakes)  # these count, but not whose they are
+        texts[REPORT_FILE] = write.as_text(replace(written, mistakes=mistakes))
         if (run / PAGE_FILE).is_file():
             shown, found = _MISTAKES.subn(rf"\1\n{_LEFT_OUT}\n\2", _read(run / PAGE_FILE))
             if found == 1 and "data:image/jpeg" not in shown:
@@ -115,8 +117,7 @@ def package(run: Path | str, name: str) -> Package:
 def without_paths(text: str) -> tuple[str, int]:
     """A text in which only the last part of every absolute path is left, and how many there were.
 
-    Args:
-        text: of any kind; pictures inside a page are passed over.
+    Pictures inside a page are passed over.
     """
     parts, count = _DATA_ADDRESS.split(text), 0
     for index in range(0, len(parts), 2):  # the others are pictures, in letters among which slashes mean nothing
@@ -125,31 +126,9 @@ def without_paths(text: str) -> tuple[str, int]:
     return "".join(parts), count
 
 
-def _nameless(written: Report) -> Report:
-    """A report whose mistakes still count, but do not say whose clips they are."""
-    return replace(written, mistakes=tuple(replace(one, clip_id="") for one in written.mistakes))
-
-
 def _bare_card(name: str, detector: Detector) -> str:
-    from huggingface_hub import ModelCardData
-
-    architecture = detector.config.architecture
-    facts = ModelCardData(
-        language="en",
-        license="other",
-        license_name="terms-of-the-training-data",
-        library_name="torchfakes",
-        pipeline_tag="image-classification",
-        tags=["deepfake-detection", "face-forensics", "not-evaluated", architecture.lower()],
-    )
-    return _BARE_CARD.format(
-        facts=facts.to_yaml(),
-        name=name.rpartition("/")[2],
-        architecture=architecture,
-        size=detector.preprocessing.size,
-        temperature=detector.decision.temperature,
-        threshold=detector.decision.threshold,
-    )
+    facts = card_facts(detector.config.architecture, "not-evaluated").to_yaml()
+    return _BARE_CARD.format(facts=facts, name=name.rpartition("/")[2], detector=detector)
 
 
 def _read(path: Path) -> str:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.hub.errors import one_line, status
-from torchfakes_utils.hub.repository import check_name, hub_client, repository_info
+from torchfakes_utils.hub.repository import check_name, hub_client, one_line, repository_info, status
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import BEST_FOLDER, CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
@@ -34,7 +33,7 @@ MOST_BYTES_OF_TEXT = 20 * 10**6
 # Where a copy to work with is put: what measures a detector writes beside it, which the Hub's cache is no place for.
 WORK = Path("runs")
 
-_ADDRESS = re.compile(r"hf:/{1,2}([^@]*)(@.*)?", re.DOTALL)  # a Path has made one slash of two
+_ADDRESS = re.compile(r"hf:/{1,2}([^@]*)(?:@(.*))?", re.DOTALL)  # a Path has made one slash of two
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -55,7 +54,7 @@ def pull(name: str, revision: str | None = None, out: Path | str | None = None) 
         InputError: it cannot be had, or is none that can be trusted.
     """
     if (address := _ADDRESS.fullmatch(name)) is not None:  # as it is written for a run
-        name, revision = address[1], revision or (address[2] or "")[1:] or None
+        name, revision = address[1], address[2] if revision is None else revision
     folder = _fetch(name, revision)
     try:
         with one_line(name):
@@ -103,8 +102,8 @@ def resolve(run: Path | str, work: Path | None = None) -> Path:
     found = _ADDRESS.fullmatch(os.fspath(run).replace(os.sep, "/"))
     if found is None:
         return Path(run)
-    name, revision = found[1], found[2]
-    folder = _fetch(name, None if revision is None else revision[1:])
+    name, revision = found.groups()
+    folder = _fetch(name, revision)
     if work is None:
         return folder
     out = work / f"{name.replace('/', '--')}-{folder.name[:12]}"
@@ -145,10 +144,8 @@ def _wanted(name: str, info: "ModelInfo") -> list[str]:
     sizes = {file.rfilename: file.size for file in info.siblings or []}
     pickled = sorted(file for file in sizes if file.endswith(_PICKLED))
     if WEIGHTS_FILE not in sizes and pickled:
-        raise InputError(
-            f"{name}: holds only pickled weights ({pickled[0]}), which can run code when they are opened; "
-            f"ask its owner for {WEIGHTS_FILE}"
-        )
+        danger = f"holds only pickled weights ({pickled[0]}), which can run code when they are opened"
+        raise InputError(f"{name}: {danger}; ask its owner for {WEIGHTS_FILE}")
     for file in (WEIGHTS_FILE, DETECTOR_FILE):
         if file not in sizes:
             raise InputError(f"{name}: no TorchFakes detector (it holds no {file}); check the name")
@@ -156,8 +153,7 @@ def _wanted(name: str, info: "ModelInfo") -> list[str]:
         raise InputError(f"{name}: the Hub names no commit; check HF_ENDPOINT")
     wanted = [file for file in PULLED if file in sizes]
     for file in wanted:
-        most = MOST_BYTES.get(file, MOST_BYTES_OF_TEXT)
-        size = sizes[file]
+        size, most = sizes[file], MOST_BYTES.get(file, MOST_BYTES_OF_TEXT)
         if size is None or size > most:
             known = "of unknown size" if size is None else f"{size / 1e6:,.0f} MB"
             raise InputError(f"{name}: {file} is {known}, more than the {most / 1e6:,.0f} MB that are fetched")

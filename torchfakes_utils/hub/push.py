@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.hub.errors import LOG_IN, one_line
 from torchfakes_utils.hub.package import FILES, package
-from torchfakes_utils.hub.repository import check_name, hub_client, repository_info
+from torchfakes_utils.hub.repository import LOG_IN, check_name, hub_client, one_line, repository_info
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo
@@ -80,7 +79,7 @@ def _claim(api: "HfApi", name: str, private: bool, revision: str | None) -> "Mod
     info = None
     with contextlib.suppress(RepositoryNotFoundError):
         info = repository_info(api, name)
-    if info is None:
+    if info is None:  # not in an except clause: the errors of what follows have other causes
         api.create_repo(name, private=private, exist_ok=True)
         info = repository_info(api, name)
     if private and not info.private:

@@ -4,9 +4,13 @@ Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from torchfakes_utils.report import text
 from torchfakes_utils.report.contents import Report
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
 
 _TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
 
@@ -16,9 +20,24 @@ _HUB_METRICS = {
 }  # fmt: skip
 
 
+def card_facts(architecture: str, *tags: str, **more: Any) -> "ModelCardData":
+    """What the head of every card says; `more` are fields of `ModelCardData`."""
+    from huggingface_hub import ModelCardData
+
+    return ModelCardData(
+        language="en",
+        license="other",  # whose pictures the weights learned from decides what may be done with them; we do not
+        license_name="terms-of-the-training-data",
+        library_name="torchfakes",
+        pipeline_tag="image-classification",
+        tags=["deepfake-detection", "face-forensics", *tags, architecture.lower()],
+        **more,
+    )
+
+
 def card(report: Report) -> str:
     """The card, as the README.md of a model's repository."""
-    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+    from huggingface_hub import EvalResult, ModelCard
 
     results = [
         EvalResult(
@@ -34,19 +53,8 @@ def card(report: Report) -> str:
         for name, kind in _HUB_METRICS.items()
         if (value := getattr(report.clip, name)) is not None
     ]
-    # Whose pictures the weights learned from decides what may be done with them; that is not ours to say.
-    facts = ModelCardData(
-        language="en",
-        license="other",
-        license_name="terms-of-the-training-data",
-        library_name="torchfakes",
-        pipeline_tag="image-classification",
-        tags=["deepfake-detection", "face-forensics", report.detector.architecture.lower()],
-        model_name=report.name,
-        eval_results=results,
-    )
     filled = ModelCard.from_template(
-        facts,
+        card_facts(report.detector.architecture, model_name=report.name, eval_results=results),
         template_path=str(_TEMPLATE),
         report=report,
         text=text,
