@@ -4,6 +4,7 @@ By hand, on urllib: pooch asks three times for what answers 404, waits as long a
 its content (not only its digest) can be checked, begins anew where half has come, and leaves the wording to requests.
 """
 
+import contextlib
 import http.client
 import logging
 import os
@@ -119,8 +120,6 @@ class _Transfer:
 
     def go_on(self) -> None:
         """Get what is still to come, or all of it."""
-        from tqdm import tqdm
-
         headers = {"User-Agent": "torchfakes"}
         if self.tag and self.file.tell():
             headers |= {"Range": f"bytes={self.file.tell()}-", "If-Range": self.tag}
@@ -128,15 +127,22 @@ class _Transfer:
         with self._call(urllib.request.urlopen, request, None, self.timeout) as response:
             here = self._begin(response)
             length = here + int(response.headers.get("Content-Length") or 0)
-            hidden = None if self.title else True  # None: only where there is no terminal
-            bar = tqdm(desc=self.title, total=length or None, initial=here, unit="B", unit_scale=True, disable=hidden)
-            with bar:
+            with self._bar(here, length) as bar:
                 while block := self._call(response.read1, 1 << 18):
                     self.file.write(block)
-                    bar.update(len(block))
+                    if bar is not None:
+                        bar.update(len(block))
         self.file.flush()
         if self.file.tell() < length:  # read() ends quietly where the connection does
             raise self._unavailable(f"only {self.file.tell()} of {length} bytes came")
+
+    def _bar(self, here: int, length: int) -> Any:
+        """For a terminal; a download without a title shows none, and needs nothing but Python."""
+        if self.title is None:
+            return contextlib.nullcontext()
+        from tqdm import tqdm
+
+        return tqdm(desc=self.title, total=length or None, initial=here, unit="B", unit_scale=True, disable=None)
 
     def _begin(self, response: Any) -> int:
         """How many bytes are there already; none where the server begins anew."""
