@@ -14,15 +14,15 @@ import pytest
 from torchfakes_utils.datasets import official_script
 from torchfakes_utils.datasets.official_script import (
     LockedError,
-    NoRoomError,
     ScriptRun,
     Selection,
-    ServersError,
     TermsError,
     accept_terms,
     check_room,
     locked,
 )
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.downloads import UnavailableError
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,7 @@ def test_arguments_and_the_key_press(tmp_path):
 )
 def test_why_a_server_failed(tmp_path, caplog, code, reason):
     run = script_run(tmp_path, code, servers=("EU", "CA"), rounds=3, pause=0.01)
-    with caplog.at_level(logging.WARNING), pytest.raises(ServersError, match=r"in 3 rounds \(EU CA\)"):
+    with caplog.at_level(logging.WARNING), pytest.raises(UnavailableError, match=r"in 3 rounds \(EU CA\)"):
         run.download()
     failed = [f"original (videos): server {name} failed ({reason})" for name in ("EU", "CA")]
     again = [f"once more in {pause} s" for pause in (0.01, 0.02)]
@@ -89,7 +89,7 @@ def test_who_stalls_is_stopped_with_its_children(tmp_path, caplog):
         "tempfile.mkstemp(dir=folder); open(folder + '/000.mp4', 'w')\n"
         f"open(sys.argv[1] + '/pids', 'w').write(f'{{os.getpid()}} {{child.pid}}')\n{deaf}\n"
     )
-    with caplog.at_level(logging.WARNING), pytest.raises(ServersError):
+    with caplog.at_level(logging.WARNING), pytest.raises(UnavailableError):
         script_run(tmp_path, code, stall=2).download()
     assert "nothing came for 2 s" in caplog.text
     pids = [int(pid) for pid in (tmp_path / "data/pids").read_text().split()]
@@ -141,14 +141,14 @@ def test_a_lock_holds_while_its_owner_lives(tmp_path, caplog):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(NoRoomError, match="file/data: cannot be written to"), locked(tmp_path / "file/data"):
+    with pytest.raises(InputError, match="file/data: cannot be written to"), locked(tmp_path / "file/data"):
         pass
 
 
 def test_what_is_there_needs_no_room(tmp_path, monkeypatch):
     monkeypatch.setattr(official_script, "free_megabytes", lambda _: 169)
     selection = Selection(("original",), num_videos=100)  # 171 MB
-    with pytest.raises(NoRoomError, match="about 171 MB are needed and 169 MB are free"):
+    with pytest.raises(InputError, match="about 171 MB are needed and 169 MB are free"):
         check_room(tmp_path, selection)
     with (tmp_path / "film").open("wb") as file:
         file.truncate(2 << 20)

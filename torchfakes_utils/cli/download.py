@@ -3,17 +3,18 @@
 Light until a command runs: help, a dry run and the split files need nothing but Python.
 """
 
-import enum
+import argparse
 import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
-from torchfakes_utils.cli.output import explain, warnings_on_stderr
-from torchfakes_utils.cli.words import UsageError, Words
+from torchfakes_utils.cli.command import positive
+from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, say, warnings_on_stderr
 from torchfakes_utils.datasets import official_script
 from torchfakes_utils.datasets.official_script import PARTS, SERVERS, TERMS, USUAL_PARTS, ScriptRun, Selection
 from torchfakes_utils.datasets.split_files import GITHUB, fetch_split_files
@@ -21,24 +22,6 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError
 
 PROGRAM = "data_download.sh"
-
-_TRIES, _STALL = 3, 120
-
-
-class Status(enum.IntEnum):
-    """Exit statuses."""
-
-    DONE = 0
-    INCOMPLETE = 1
-    USAGE = 2
-    NETWORK = 3
-    NO_SPACE = 4
-    LOCKED = 5
-    NO_TERMS = 6
-    WRONG_SUM = 7
-    NO_SCRIPT = 8
-    INTERRUPTED = 130
-
 
 HELP = """\
 Usage: ./data_download.sh [mini] [FOLDER]        make Mini-FF++ in FOLDER (default: data/mini)
@@ -81,77 +64,106 @@ terms were not accepted; 7 a file has the wrong checksum; 8 there is no download
 """
 
 
-class _NoScriptError(InputError):
+class UsageError(InputError):
+    """Wrong usage, or TorchFakes is not installed."""
+
+
+class NoScriptError(InputError):
     """There is no download script."""
 
 
-# What is not listed is a file or a folder that cannot be written.
-_STATUSES: Mapping[type[InputError], Status] = {
-    UsageError: Status.USAGE,
-    UnavailableError: Status.NETWORK,
-    official_script.ServersError: Status.NETWORK,
-    official_script.LockedError: Status.LOCKED,
-    official_script.TermsError: Status.NO_TERMS,
-    WrongChecksumError: Status.WRONG_SUM,
-    _NoScriptError: Status.NO_SCRIPT,
+# Exit statuses beside those of `torchfakes`; what is not listed is a file or a folder that cannot be written.
+STATUSES: Mapping[type[Exception], int] = {
+    UsageError: UNUSABLE,
+    UnavailableError: 3,
+    official_script.LockedError: 5,
+    official_script.TermsError: 6,
+    WrongChecksumError: 7,
+    NoScriptError: 8,
 }
+NO_SPACE = 4
 
 
 def main(data: Path, argv: Sequence[str]) -> int:
-    """Run one command.
+    """Run one command, and give its exit status.
 
     Args:
         data: where data goes if no folder is given.
         argv: the command and its arguments.
-
-    Returns:
-        A `Status`.
     """
     command, *rest = argv or ["mini"]
     if command in ("-h", "--help"):
         print(HELP, end="")
-        return Status.DONE
+        return DONE
     try:
         if command not in _COMMANDS:
-            raise UsageError(
-                f"there is no '{command}' to get; there are mini, splits, ffpp, weights and verify (see --help)"
-            )
+            *names, last = _COMMANDS
+            raise UsageError(f"there is no '{command}' to get; there are {', '.join(names)} and {last} (see --help)")
         with warnings_on_stderr(False, PROGRAM):
             return _COMMANDS[command](data, rest)
     except KeyboardInterrupt:
-        return Status.INTERRUPTED
-    except InputError as error:
-        _say(explain(error))
-        return _STATUSES.get(type(error), Status.NO_SPACE)
-    except OSError as error:
-        _say(explain(error))
-        return Status.NO_SPACE
+        return INTERRUPTED
+    except (InputError, OSError) as error:
+        say(error, PROGRAM)
+        return STATUSES.get(type(error), NO_SPACE)
+
+
+class _Parser(argparse.ArgumentParser):
+    """The options of a command and the one word that stands by itself; wrong usage is an error like all others."""
+
+    def __init__(self, command: str, place: str, usual: Path | str) -> None:
+        super().__init__(command, add_help=False, allow_abbrev=False)
+        self.place = place
+        self.add_argument(place, nargs="?", type=type(usual), default=usual)
+
+    def read(self, argv: Sequence[str]) -> argparse.Namespace:
+        found, unknown = self.parse_known_intermixed_args(argv)
+        if not unknown:
+            return found
+        if unknown[0].startswith("-"):
+            raise UsageError(f"{self.prog} has no option '{unknown[0]}' (see --help)")
+        raise UsageError(f"{self.prog} takes one {self.place}, and not also '{unknown[0]}' (see --help)")
+
+    def error(self, message: str) -> NoReturn:
+        words = message.removeprefix("argument ").replace(": ", " ", 1)
+        raise UsageError(f"{words.replace('expected one argument', 'needs a value')} (see --help)")
+
+
+def _words(noun: str, known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    """Reads known words with blanks between them; `all` is all."""
+
+    def read(text: str) -> tuple[str, ...]:
+        for word in text.split() if text != "all" else ():
+            if word not in known:
+                raise UsageError(f"there is no {noun} '{word}' (see --help)")
+        return tuple(known if text == "all" else text.split())
+
+    return read
 
 
 def _mini(data: Path, argv: list[str]) -> int:
-    folder = Words.read("mini", argv).folder("mini", data / "mini")
-    status = _torchfakes("mini", str(folder))
-    return status if status in (Status.DONE, Status.INTERRUPTED) else Status.INCOMPLETE
+    status = _torchfakes("mini", str(_Parser("mini", "folder", data / "mini").read(argv).folder))
+    return status if status in (DONE, INTERRUPTED) else SOME_UNUSABLE
 
 
 def _splits(data: Path, argv: list[str]) -> int:
-    folder = Words.read("splits", argv).folder("splits", data / "ffpp")
+    folder = _Parser("splits", "folder", data / "ffpp").read(argv).folder
     print(f"the official split files are in {_fetch_split_files(folder)}")
-    return Status.DONE
+    return DONE
 
 
 def _weights(_: Path, argv: list[str]) -> int:
-    words = Words.read("weights", argv, ["--sha256"])
-    name = "vggface2"
-    for name in words.places:
-        if name not in ("vggface2", "casia-webface"):
-            raise UsageError(f"there are no weights '{name}'; there are vggface2 and casia-webface")
+    parser = _Parser("weights", "name", "vggface2")
+    parser.add_argument("--sha256")
+    args = parser.read(argv)
+    if args.name not in ("vggface2", "casia-webface"):
+        raise UsageError(f"there are no weights '{args.name}'; there are vggface2 and casia-webface")
     _check_installed()
     from torchfakes_utils.models.pretrained import fetch_weights
 
-    path, digest = fetch_weights(name, words.values.get("--sha256"))
+    path, digest = fetch_weights(args.name, args.sha256)
     print(f"{path}\nSHA-256 {digest}")
-    return Status.DONE
+    return DONE
 
 
 def _verify(_: Path, argv: list[str]) -> int:
@@ -161,75 +173,66 @@ def _verify(_: Path, argv: list[str]) -> int:
 
 
 def _ffpp(data: Path, argv: list[str]) -> int:
-    valued = ("--script", "--methods", "--compression", "--num-videos", "--servers", "--retries", "--stall-timeout")
-    flags = ("--masks", "--accept-terms", "--dry-run", "--yes-raw", "--redo-damaged")
-    words = Words.read("ffpp", argv, valued, flags)
-    script = words.values.get("--script")
-    run = ScriptRun(
-        Path(script or "download-FaceForensics.py"),
-        words.folder("ffpp", data / "ffpp"),
-        _selection(words),
-        words.several("--servers", SERVERS, SERVERS, "server"),
-        words.count("--retries") or _TRIES,
-        words.count("--stall-timeout") or _STALL,
-        _seconds("TORCHFAKES_BACKOFF", 5),
-        _seconds("TORCHFAKES_POLL", 2),
-    )
-    there = bool(script) and run.script.is_file()
-    if "--dry-run" in words.flags:
+    args = _ffpp_arguments(data, argv)
+    script = args.script or Path("download-FaceForensics.py")
+    selection = Selection(args.methods, args.compression, args.num_videos, args.masks)
+    pauses = _seconds("TORCHFAKES_BACKOFF", 5), _seconds("TORCHFAKES_POLL", 2)
+    run = ScriptRun(script, args.folder, selection, args.servers, args.retries, args.stall_timeout, *pauses)
+    there = args.script is not None and script.is_file()
+    if args.dry_run:
         _dry_run(run, there)
-        return Status.DONE
+        return DONE
     if not there:
-        raise _NoScriptError(_script_wanted(script))
+        gone = f"{args.script}: no such file. " if args.script else ""
+        raise NoScriptError(
+            f"{gone}FaceForensics++ comes by its authors' own script: fill in the form at {TERMS}, save what they send "
+            "you, and give it with --script FILE"
+        )
     _check_installed()
     official_script.check_room(run.folder, run.selection)
     with official_script.locked(run.folder):
         run = replace(run, folder=run.folder.resolve())
-        official_script.accept_terms(run.folder, "--accept-terms" in words.flags, _ask if sys.stdin.isatty() else None)
+        official_script.accept_terms(run.folder, args.accept_terms, _ask if sys.stdin.isatty() else None)
         run.download()
         _fetch_split_files(run.folder, run.rounds, run.stall)
-        return _check_all(run, "--redo-damaged" in words.flags)
+        return _check_all(run, args.redo_damaged)
 
 
-def _selection(words: Words) -> Selection:
-    compression = words.values.get("--compression", "c23")
-    if compression not in ("c23", "c40", "raw"):
-        raise UsageError(f"there is no compression '{compression}'; there are c23, c40 and raw")
-    if compression == "raw" and not words.flags & {"--yes-raw", "--dry-run"}:
+def _ffpp_arguments(data: Path, argv: list[str]) -> argparse.Namespace:
+    parser = _Parser("ffpp", "folder", data / "ffpp")
+    parser.add_argument("--script", type=Path)
+    parser.add_argument("--methods", type=_words("method", PARTS), default=USUAL_PARTS)
+    parser.add_argument("--compression", default="c23")
+    parser.add_argument("--num-videos", type=positive)
+    parser.add_argument("--servers", type=_words("server", SERVERS), default=SERVERS)
+    parser.add_argument("--retries", type=positive, default=3)
+    parser.add_argument("--stall-timeout", type=positive, default=120)
+    for flag in ("--masks", "--accept-terms", "--dry-run", "--yes-raw", "--redo-damaged"):
+        parser.add_argument(flag, action="store_true")
+    args = parser.read(argv)
+    if args.compression not in ("c23", "c40", "raw"):
+        raise UsageError(f"there is no compression '{args.compression}'; there are c23, c40 and raw")
+    if args.compression == "raw" and not (args.yes_raw or args.dry_run):
         raise UsageError("raw is about 500 GB; c23 is what most papers train on. If you mean it: --yes-raw")
-    number = words.count("--num-videos")
-    if words.values.get("--methods") == "all":
-        words.values["--methods"] = " ".join(PARTS)
-    parts = words.several("--methods", USUAL_PARTS, PARTS, "method")
-    return Selection(parts, compression, number, "--masks" in words.flags)
+    return args
 
 
 def _dry_run(run: ScriptRun, there: bool) -> None:
     print(f"would run, and on failure the same with the next of the servers {' '.join(run.servers)}:")
     for part, kind in run.selection.tasks:
         print(f"  python {run.script} {' '.join(run.selection.arguments(run.folder, part, kind, run.servers[0]))}")
-    more = ", and some more for the masks" if run.selection.masks else ""
-    print(
-        f"room needed: about {run.selection.megabytes} MB{more}; free: {official_script.free_megabytes(run.folder)} MB"
-    )
+    needed = f"{run.selection.megabytes} MB{', and some more for the masks' * run.selection.masks}"
+    print(f"room needed: about {needed}; free: {official_script.free_megabytes(run.folder)} MB")
     if run.selection.compression == "raw":
-        _say("raw is about 500 GB in all; c23 is what most papers train on")
+        say("raw is about 500 GB in all; c23 is what most papers train on", PROGRAM)
     if not there:
-        _say(f"there is no download script yet: fill in the form at {TERMS} to be sent one")
-
-
-def _script_wanted(given: str | None) -> str:
-    gone = f"{given}: no such file. " if given else ""
-    return (
-        f"{gone}FaceForensics++ comes by its authors' own script: fill in the form at {TERMS}, save what they send "
-        "you, and give it with --script FILE"
-    )
+        say(f"there is no download script yet: fill in the form at {TERMS} to be sent one", PROGRAM)
 
 
 def _ask() -> bool:
     """Ask on the terminal whether the terms are accepted."""
-    _say("FaceForensics++ may be used under its terms only: research, no redistribution, and more. They are linked at")
-    _say(f"{TERMS} and in the mail that brought you the script.")
+    say("FaceForensics++ may be used under its terms only: research, no redistribution, and more.", PROGRAM)
+    say(f"They are linked at {TERMS} and in the mail that brought you the script.", PROGRAM)
     print("Have you read and accepted them? Type yes: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() == "yes"
 
@@ -243,13 +246,13 @@ def _check_all(run: ScriptRun, redo: bool) -> int:
     command += ["--masks"] * wanted.masks + ["--delete-damaged"] * redo
     status = _torchfakes(*command)
     if status and redo:
-        _say("fetching once more what was damaged or missing")
+        say("fetching once more what was damaged or missing", PROGRAM)
         run.download()
         status = _torchfakes(*command)
-    return status if status in (Status.DONE, Status.INTERRUPTED) else Status.INCOMPLETE
+    return status if status in (DONE, INTERRUPTED) else SOME_UNUSABLE
 
 
-def _fetch_split_files(folder: Path, tries: int = _TRIES, timeout: float = _STALL) -> Path:
+def _fetch_split_files(folder: Path, tries: int = 3, timeout: float = 120) -> Path:
     patience = Patience(timeout, tries, _seconds("TORCHFAKES_BACKOFF", 5))
     return fetch_split_files(folder, patience, os.environ.get("TORCHFAKES_GITHUB") or GITHUB)
 
@@ -272,17 +275,9 @@ def _seconds(variable: str, usual: float) -> float:
     return float(os.environ.get(variable) or usual)
 
 
-def _say(text: str) -> None:
-    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
-
-
 _COMMANDS: Mapping[str, Callable[[Path, list[str]], int]] = {
-    "mini": _mini,
-    "splits": _splits,
-    "ffpp": _ffpp,
-    "weights": _weights,
-    "verify": _verify,
-}
+    "mini": _mini, "splits": _splits, "ffpp": _ffpp, "weights": _weights, "verify": _verify
+}  # fmt: skip
 
 
 def _interrupt(*_: object) -> None:

@@ -14,32 +14,30 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from torchfakes_utils import __version__
-from torchfakes_utils.cli.command import INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Command
-from torchfakes_utils.cli.data import Clips, Extract, Mini, Verify
-from torchfakes_utils.cli.hub import Pull, Push
-from torchfakes_utils.cli.measure import Evaluate, Explain, Matrix, Train
-from torchfakes_utils.cli.options import add_options, made
-from torchfakes_utils.cli.output import Output, explain, fail, warnings_on_stderr
-from torchfakes_utils.cli.use import App, Course, Export, Predict, Space
+from torchfakes_utils.cli.command import Command, add_options, made
+from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Output, say, warnings_on_stderr
+from torchfakes_utils.cli.stages import Clips, Evaluate, Explain, Extract, Matrix, Mini, Train, Verify
+from torchfakes_utils.cli.use import App, Course, Export, Predict, Pull, Push, Space
 
 # In the order of the pipeline.
-COMMANDS: Mapping[str, type[Command]] = {
-    "mini": Mini,
-    "clips": Clips,
-    "verify": Verify,
-    "extract": Extract,
-    "train": Train,
-    "evaluate": Evaluate,
-    "matrix": Matrix,
-    "explain": Explain,
-    "predict": Predict,
-    "export": Export,
-    "push": Push,
-    "pull": Pull,
-    "app": App,
-    "space": Space,
-    "course": Course,
-}
+_KINDS = (
+    Mini,
+    Clips,
+    Verify,
+    Extract,
+    Train,
+    Evaluate,
+    Matrix,
+    Explain,
+    Predict,
+    Export,
+    Push,
+    Pull,
+    App,
+    Space,
+    Course,
+)
+COMMANDS: Mapping[str, type[Command]] = {kind.__name__.lower(): kind for kind in _KINDS}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,15 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if chosen.command is None:
         parser.print_help(sys.stderr)
         return UNUSABLE
-    kind = COMMANDS[chosen.command]
     args = command_parser(chosen.command).parse_intermixed_args(chosen.rest)
     output = Output(sys.stdout, args.json)
     try:
         # Whatever a stage or a library prints is a note, and may not get between the results.
         with warnings_on_stderr(args.debug), contextlib.redirect_stdout(sys.stderr):
-            return made(kind, args).run(output)
+            return made(COMMANDS[chosen.command], args).run(output) or DONE
     except KeyboardInterrupt:
-        return fail("interrupted; the same command again goes on with what is not done yet", INTERRUPTED)
+        say("interrupted; the same command again goes on with what is not done yet")
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,13 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        return fail(explain(error), UNUSABLE)
+        say(error)
+        return UNUSABLE
 
 
 def command_parser(name: str) -> argparse.ArgumentParser:
     """The grammar of a command; options may stand before, between and after what is given by its place."""
-    summary = COMMANDS[name].summary()
-    parser = _Parser(f"torchfakes {name}", description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False)
+    parser = _Parser(f"torchfakes {name}", description=COMMANDS[name].summary(), allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print results as JSON, one object a line")
     parser.add_argument("--debug", action="store_true", help="on an error, show the traceback")
     add_options(parser, COMMANDS[name])
@@ -97,7 +95,8 @@ def command_parser(name: str) -> argparse.ArgumentParser:
 
 def _commands_parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS)) + 2
-    listed = "\n".join(f"  {name:<{width}}{kind.summary()}" for name, kind in COMMANDS.items())
+    texts = {name: kind.summary().rstrip(".") for name, kind in COMMANDS.items()}
+    listed = "\n".join(f"  {name:<{width}}{text[0].lower()}{text[1:]}" for name, text in texts.items())
     parser = _Parser(
         "torchfakes",
         usage="torchfakes [-h] [--version] COMMAND ...",

@@ -1,4 +1,4 @@
-"""What the command line says: lines for people, objects for machines, and errors in one line."""
+"""What the command line says: lines for people, objects for machines, errors in one line, and exit statuses."""
 
 import contextlib
 import json
@@ -12,6 +12,9 @@ from torchfakes_utils.errors import InputError
 if TYPE_CHECKING:
     from torchfakes_utils.report.contents import Interpretation, Report
 
+# Exit statuses: all done; some input could not be used, and the rest is done; wrong usage, or nothing usable.
+DONE, SOME_UNUSABLE, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
 
 class Output:
     """Where results go: lines for people or, with --json, an object a line for machines; never both."""
@@ -22,13 +25,12 @@ class Output:
     def record(self, value: Mapping[str, object]) -> None:
         """Say it to machines."""
         if self._as_json:
-            # Flushed, so that whoever reads along sees an epoch when it ends.
             text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
-            print(text, file=self._stream, flush=True)
+            print(text, file=self._stream, flush=True)  # so that whoever reads along sees an epoch when it ends
 
-    def line(self, text: str) -> None:
-        """Say it to people."""
-        if not self._as_json:
+    def line(self, *texts: str) -> None:
+        """Say it to people, a line each."""
+        for text in texts if not self._as_json else ():
             print(text, file=self._stream, flush=True)
 
 
@@ -46,11 +48,10 @@ def summary_lines(report: "Report") -> list[str]:
             ends = _ends(getattr(part, f"{name}_interval", None))
             lines.append(f"    {name.replace('_', ' '):<22}{_number(getattr(part, name))}{ends}{reason}")
     for name, method in report.methods.items():
-        figures = f"AUC by clip {_number(method.auc)}, called fake {method.recall:.0%} of {method.clips} clips"
-        lines.append(f"  {name}: {figures}")
-    answered = report.abstention
-    lines.append(f"  answers {answered.judged} of {answered.clips} clips, balanced accuracy of these "
-                 f"{_number(answered.balanced_accuracy)}")  # fmt: skip
+        called = f"called fake {method.recall:.0%} of {method.clips} clips"
+        lines.append(f"  {name}: AUC by clip {_number(method.auc)}, {called}")
+    answers, accuracy = report.abstention, _number(report.abstention.balanced_accuracy)
+    lines.append(f"  answers {answers.judged} of {answers.clips} clips, balanced accuracy of these {accuracy}")
     lines += _further_lines(report)
     if report.decision.caution:
         lines.append(f"  caution: {report.decision.caution}")
@@ -61,8 +62,8 @@ def _further_lines(report: "Report") -> list[str]:
     """What was asked for beside the split: changed crops, other data, other runs."""
     lines = []
     if report.robustness:
-        plain = report.robustness.plain.auc
-        lines.append(f"  {report.robustness.frames} crops a clip, as they are: AUC by clip {_number(plain)}")
+        plain = _number(report.robustness.plain.auc)
+        lines.append(f"  {report.robustness.frames} crops a clip, as they are: AUC by clip {plain}")
         for one in report.robustness.perturbations.values():
             curve = ", ".join(f"{row.strength:g}: {_number(row.auc)}" for row in one.strengths)
             lines.append(f"  AUC by clip, {one.name} ({one.unit}): {curve}")
@@ -125,19 +126,12 @@ def warnings_on_stderr(debug: bool, program: str = "torchfakes") -> Iterator[Non
         logger.propagate, logger.handlers = before
 
 
-def say(text: str) -> None:
+def say(what: str | Exception, program: str = "torchfakes") -> None:
     """A line beside the results."""
-    print(f"torchfakes: {text}", file=sys.stderr, flush=True)
+    print(f"{program}: {_one_line(what) if isinstance(what, Exception) else what}", file=sys.stderr, flush=True)
 
 
-def fail(text: str, status: int) -> int:
-    """A line, and the exit status for it."""
-    say(text)
-    return status
-
-
-def explain(error: Exception) -> str:
-    """An exception in one line."""
+def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, InputError):
         return text

@@ -21,55 +21,51 @@ COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind"
 
 
 def line(prediction: Prediction) -> str:
-    """One file as a row under `HEADER`, and below it its people, where there are several; why there is no verdict."""
-    score = "" if prediction.probability_fake is None else f"{prediction.probability_fake:.2f}"
-    interval = "" if prediction.interval is None else "{:.2f} to {:.2f}".format(*prediction.interval)
-    why = f": {printable(prediction.reason)}" if prediction.verdict == CANNOT_TELL else ""
-    others = f" ({len(prediction.faces)} faces)" if len(prediction.faces) > 1 else ""
-    rows = [f"{prediction.verdict:<13}{score:<9}{interval:<15}{printable(prediction.path)}{others}{why}"]
-    if len(prediction.faces) > 1:
-        rows += [_person(face, at=prediction.kind == PHOTO) for face in prediction.faces]
+    """One file as a row under `HEADER`, and below it its people, where there are several; why there is no verdict.
+
+    Of each of several people in a photo also the middle of the face is named, in pixels.
+    """
+    people = prediction.faces if len(prediction.faces) > 1 else []
+    others = f" ({len(people)} faces)" if people else ""
+    rows = [f"{_columns(prediction, 13)}{printable(prediction.path)}{others}{_why_not(prediction)}"]
+    for face in people:
+        where = ""
+        if prediction.kind == PHOTO:
+            left, top, right, bottom = face.frames[0].box
+            where = f" (at x {(left + right) / 2:.0f}, y {(top + bottom) / 2:.0f})"
+        rows.append(f"  {_columns(face, 11)}  face {face.face + 1}{where}{_why_not(face)}")
     return "\n".join(rows)
 
 
-def _person(face: FaceVerdict, at: bool) -> str:
-    """One of several people, below their file; in a photo also the middle of their face, in pixels."""
-    score = "" if face.probability_fake is None else f"{face.probability_fake:.2f}"
-    interval = "" if face.interval is None else "{:.2f} to {:.2f}".format(*face.interval)
-    why = f": {printable(face.reason)}" if face.verdict == CANNOT_TELL else ""
-    where = ""
-    if at:
-        left, top, right, bottom = face.frames[0].box
-        where = f" (at x {(left + right) / 2:.0f}, y {(top + bottom) / 2:.0f})"
-    return f"  {face.verdict:<11}{score:<9}{interval:<15}  face {face.face + 1}{where}{why}"
+def _columns(one: Prediction | FaceVerdict, width: int) -> str:
+    score = "" if one.probability_fake is None else f"{one.probability_fake:.2f}"
+    interval = "" if one.interval is None else "{:.2f} to {:.2f}".format(*one.interval)
+    return f"{one.verdict:<{width}}{score:<9}{interval:<15}"
+
+
+def _why_not(one: Prediction | FaceVerdict) -> str:
+    return f": {printable(one.reason)}" if one.verdict == CANNOT_TELL else ""
 
 
 def throughput(predictions: Sequence[Prediction], seconds: float) -> str:
     """How much was judged in what time, in one line."""
     videos = sum(prediction.kind == VIDEO for prediction in predictions)
     crops = sum(len(face.frames) for prediction in predictions for face in prediction.faces)
-    rate = len(predictions) / max(seconds, 1e-9)
-    return (
-        f"{_count(len(predictions), 'file')} ({_count(videos, 'video')}), {_count(crops, 'crop')} in {seconds:.1f} s: "
-        f"{rate:.1f} files, "
-        f"{crops / max(seconds, 1e-9):.0f} crops a second"
-    )
-
-
-def check_places(table: Path | None, pictures: Path | None) -> None:
-    """See before the work that its results can be written where they are wanted.
-
-    Raises:
-        InputError: the table is to be where a folder is, or the pictures where a file is.
-    """
-    if table is not None and table.is_dir():
-        raise InputError(f"{table}: this is a folder; give --csv a file's name")
-    if pictures is not None and pictures.is_file():
-        raise InputError(f"{pictures}: this is a file; give --heat-maps a folder")
+    judged = f"{_count(len(predictions), 'file')} ({_count(videos, 'video')}), {_count(crops, 'crop')}"
+    files_a_second, crops_a_second = (number / max(seconds, 1e-9) for number in (len(predictions), crops))
+    return f"{judged} in {seconds:.1f} s: {files_a_second:.1f} files, {crops_a_second:.0f} crops a second"
 
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def check_places(table: Path | None, pictures: Path | None) -> None:
+    """See before the work that its results can be written where they are wanted; an `InputError` where not."""
+    if table is not None and table.is_dir():
+        raise InputError(f"{table}: this is a folder; give --csv a file's name")
+    if pictures is not None and pictures.is_file():
+        raise InputError(f"{pictures}: this is a file; give --heat-maps a folder")
 
 
 def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
@@ -93,11 +89,7 @@ def with_heat_maps(
 ) -> Iterator[Prediction]:
     """Judge files, and write for every face a picture: its crop where P(fake) is highest, and the heat map over it.
 
-    Args:
-        predictor: judges.
-        sources: files and folders.
-        frames: of a video.
-        folder: for the pictures, `0007-name-face1.png` of the seventh file's first face.
+    The pictures are `0007-name-face1.png` of the seventh file's first face, and so on.
 
     Raises:
         InputError: a picture cannot be written.

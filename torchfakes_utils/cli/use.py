@@ -1,4 +1,4 @@
-"""What a detector is for: `predict`, `export`, `app`, `space`; and the course."""
+"""What a detector is for: `predict`, `export`, `push` and `pull`, `app`, `space`; and the course."""
 
 import dataclasses
 import json
@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torchfakes_utils.app.config import AppConfig, AppLimits
-from torchfakes_utils.cli.command import DONE, SOME_UNUSABLE, UNUSABLE, Command, RunCommand
-from torchfakes_utils.cli.options import Count, argument, options_of
-from torchfakes_utils.cli.output import Output, fail, say
+from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
+from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
 from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.io.limits import Limits
@@ -21,27 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predict(RunCommand):
-    """Judge photos and videos.
+    """Judge photos and videos."""
 
-    Attributes:
-        files: photos, videos, folders of them, or patterns.
-        frames: frames of a video that are looked at.
-        csv: also write the answers there, a row a file.
-        heat_maps: folder for a picture of each face with what spoke for fake.
-        network: an export that computes instead of PyTorch (.onnx, .pte).
-        max_megapixels: larger photos are refused; None is 100.
-        max_seconds: longer videos are refused; None refuses none.
-        device: auto, cpu, cuda, …
-    """
-
-    files: tuple[str, ...] = argument("FILE", "+")
-    frames: Count = FRAMES
-    csv: Path | None = None
-    heat_maps: Path | None = None
-    network: Path | None = None
-    max_megapixels: Count | None = None
-    max_seconds: Count | None = None
-    device: str = "auto"
+    files: tuple[str, ...] = argument("FILE", "photos, videos, folders of them, or patterns", "+")
+    frames: Count = option("frames of a video that are looked at", FRAMES)
+    csv: Path | None = option("also write the answers there, a row a file", None)
+    heat_maps: Path | None = option("folder for a picture of each face with what spoke for fake", None)
+    network: Path | None = option("an export that computes instead of PyTorch (.onnx, .pte)", None)
+    max_megapixels: Count = option("larger photos are refused", Limits.pixels // 1_000_000)
+    max_seconds: Count | None = option("longer videos are refused; None refuses none", None)
+    device: str = option("auto, cpu, cuda, …", "auto")
 
     def run(self, output: Output) -> int:
         """Judge file after file, each a record; none that is bad keeps the others from being judged."""
@@ -67,17 +55,18 @@ class Predict(RunCommand):
                 predict.write(predictions, self.csv)
         say(predict.throughput(predictions, time.monotonic() - started))
         unusable = sum(prediction.verdict == CANNOT_TELL for prediction in predictions)
-        if not unusable:
-            return DONE if predictions else fail("no files there; folders are searched, hidden files are not", UNUSABLE)
-        say(f"{unusable} of {len(predictions)} could not be judged")
-        return UNUSABLE if unusable == len(predictions) else SOME_UNUSABLE
+        if not predictions:
+            say("no files there; folders are searched, hidden files are not")
+        elif unusable:
+            say(f"{unusable} of {len(predictions)} could not be judged")
+        if unusable == len(predictions):
+            return UNUSABLE
+        return SOME_UNUSABLE if unusable else DONE
 
     def _predictor(self) -> "Predictor":
         from torchfakes_utils.inference.predictor import Predictor
 
-        limits = Limits(seconds=self.max_seconds)
-        if self.max_megapixels is not None:
-            limits = dataclasses.replace(limits, pixels=self.max_megapixels * 1_000_000)
+        limits = Limits(self.max_megapixels * 1_000_000, self.max_seconds)
         if self.network is None:
             return Predictor.from_run(self.fetched(), self.device, limits=limits)
         from torchfakes_utils.export.description import check_same
@@ -102,37 +91,70 @@ class Export(RunCommand):
 
         exported = export_run(self.fetched(writes=True), dataclasses.replace(self.config, say=say))
         output.record({"format": self.config.format, "path": str(exported.folder)} | exported.to_json())
-        for line in parity.lines(exported):
-            output.line(line)
+        output.line(*parity.lines(exported))
         # Of a page only the file that it loads is kept.
         there = ", ".join(one.file for one in exported.files if (exported.folder / one.file).is_file())
         output.line(f"{there}, the face networks and parity.md are in {exported.folder}")
         if self.config.format == "web":
-            output.line(
-                f"to try it: python -m http.server --directory {exported.folder}, then open http://localhost:8000"
-            )
+            serve = f"python -m http.server --directory {exported.folder}"
+            output.line(f"to try it: {serve}, then open http://localhost:8000")
         for why in exported.refused.values():
             say(why)
         return SOME_UNUSABLE if exported.refused else DONE
 
 
 @dataclass(frozen=True)
-class App(RunCommand):
-    """Serve a page on which photos and videos are judged.
+class Push(RunCommand):
+    """Publish a run's best detector, its model card and report on the Hub."""
 
-    Attributes:
-        examples: Mini-FF++, to show clips of; None is data/mini, where it is.
-        device: auto, cpu, cuda, …
-    """
+    name: str = argument("OWNER/NAME", "the repository on the Hugging Face Hub")
+    public: bool = option("for everybody; otherwise only its owner sees it", False)
+    revision: str | None = option("the branch to write to; None is the main one", None)
+    message: str | None = option("of the commit; None says which weights they are", None)
+
+    def run(self, output: Output) -> None:
+        """Publish it; where it is then is the record."""
+        from torchfakes_utils.hub.push import push
+
+        pushed = push(self.fetched(), self.name, not self.public, self.revision, self.message)
+        output.record(dataclasses.asdict(pushed))
+        seen = "private" if pushed.private else "public"
+        output.line(f"{', '.join(pushed.files)} are at {pushed.url} ({seen})")
+        output.line(f"this detector for ever: hf://{self.name}@{pushed.commit}")
+        for note in pushed.notes:
+            say(note)
+
+
+@dataclass(frozen=True)
+class Pull(Command):
+    """Fetch a detector from the Hub, and check it."""
+
+    name: str = argument("OWNER/NAME", "the repository on the Hugging Face Hub")
+    revision: str | None = option("a branch, a tag or a commit; None is the main branch", None)
+    out: Path | None = option("folder for a copy; None keeps it only in the Hub's cache", None)
+
+    def run(self, output: Output) -> None:
+        """Fetch it; the commit and the folder are the record."""
+        from torchfakes_utils.hub import pull
+
+        cached = pull.pull(self.name, self.revision)
+        folder = cached if self.out is None else pull.copy(cached, self.out)
+        output.record({"name": self.name, "commit": cached.name, "folder": str(folder)})
+        output.line(f"{self.name} at commit {cached.name} is in {folder}")
+
+
+@dataclass(frozen=True)
+class App(RunCommand):
+    """Serve a page on which photos and videos are judged."""
 
     config: AppConfig = options_of(without=("limits", "examples"))
     limits: AppLimits = options_of(
         flags={name: (f"--max-{name}",) for name in ("megabytes", "seconds", "megapixels", "gigabytes")}
     )
-    examples: Path | None = None
-    device: str = "auto"
+    examples: Path | None = option("Mini-FF++, to show clips of; None is data/mini, where it is", None)
+    device: str = option("auto, cpu, cuda, …", "auto")
 
-    def run(self, output: Output) -> int:
+    def run(self, output: Output) -> None:
         """Serve it until somebody stops it."""
         from torchfakes_utils.app import server
         from torchfakes_utils.app.examples import usual_examples
@@ -146,44 +168,31 @@ class App(RunCommand):
             output.line(f"the app answers at {served.shared or served.url} (Ctrl-C stops it)")
 
         server.serve_run(self.fetched(), config, self.device, ready)
-        return DONE
 
 
 @dataclass(frozen=True)
 class Space(RunCommand):
-    """Make a folder for Hugging Face Spaces: the app with its detector.
+    """Make a folder for Hugging Face Spaces: the app with its detector."""
 
-    Attributes:
-        out: the folder.
-        data: Mini-FF++, for the examples; None is data/mini, or a small one made now.
-    """
+    out: Path = option("the folder", Path("build/space"))
+    data: Path | None = option("Mini-FF++, for the examples; None is data/mini, or a small one made now", None)
 
-    out: Path = Path("build/space")
-    data: Path | None = None
-
-    def run(self, output: Output) -> int:
+    def run(self, output: Output) -> None:
         """Make it; its files are the record."""
         from torchfakes_utils.app import space
 
         files = space.build(self.fetched(), self.out, self.data)
         output.record({"folder": str(self.out), "files": files})
         output.line(f"a Hugging Face Space is in {self.out}; try it: cd {self.out} && python app.py")
-        return DONE
 
 
 @dataclass(frozen=True)
 class Course(Command):
-    """Run every notebook and write a page for each.
+    """Run every notebook and write a page for each."""
 
-    Attributes:
-        names: only these, such as 03; all where none is named.
-        notebooks: the notebooks' folder.
-        out: where pages and report.json go.
-    """
-
-    names: tuple[str, ...] = argument("NAME", "*")
-    notebooks: Path = Path("notebooks")
-    out: Path = Path("build/course")
+    names: tuple[str, ...] = argument("NAME", "only these, such as 03; all where none is named", "*")
+    notebooks: Path = option("the notebooks' folder", Path("notebooks"))
+    out: Path = option("where pages and report.json go", Path("build/course"))
 
     def run(self, output: Output) -> int:
         """Run them; the report is the record."""

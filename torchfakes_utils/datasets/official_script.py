@@ -18,15 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.downloads import UnavailableError
 
 logger = logging.getLogger(__name__)
 
 TERMS = "https://github.com/ondyari/FaceForensics"
 SERVERS = ("EU", "EU2", "CA")
-
-
-class NoRoomError(InputError):
-    """The disk is too small, or cannot be written to."""
 
 
 class LockedError(InputError):
@@ -35,10 +32,6 @@ class LockedError(InputError):
 
 class TermsError(InputError):
     """The terms of use were not accepted."""
-
-
-class ServersError(InputError):
-    """No server gave all of a part."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +90,11 @@ class Selection:
     @property
     def megabytes(self) -> int:
         """About the room that the videos take."""
-        return sum(self._megabytes(PARTS[name]) for name in self.parts)
-
-    def _megabytes(self, part: Part) -> int:
-        whole = {"c23": part.megabytes, "c40": part.megabytes // 5, "raw": part.megabytes * 50}[self.compression]
-        if self.num_videos is None or self.num_videos >= part.videos:
-            return whole
-        return whole * self.num_videos // part.videos + 1
+        total, number = 0, self.num_videos
+        for part in (PARTS[name] for name in self.parts):
+            whole = {"c23": part.megabytes, "c40": part.megabytes // 5, "raw": part.megabytes * 50}[self.compression]
+            total += whole if number is None or number >= part.videos else whole * number // part.videos + 1
+        return total
 
     def arguments(self, folder: Path, part: str, kind: str, server: str) -> list[str]:
         """The script's."""
@@ -139,7 +130,7 @@ class ScriptRun:
         """Get everything that is not there yet.
 
         Raises:
-            ServersError: no server gave all of a part; what came is kept.
+            UnavailableError: no server gave all of a part; what came is kept.
         """
         for part, kind in self.selection.tasks:
             logger.warning("%s, %s, %s", part, kind, self.selection.compression)
@@ -157,10 +148,8 @@ class ScriptRun:
                 logger.warning("once more in %g s", pause)
                 time.sleep(pause)
                 pause *= 2
-        raise ServersError(
-            f"{part} ({kind}): no server gave all of it in {self.rounds} rounds ({' '.join(self.servers)}). "
-            "What came is kept: try again later"
-        )
+        reason = f"no server gave all of it in {self.rounds} rounds ({' '.join(self.servers)})"
+        raise UnavailableError(f"{part} ({kind}): {reason}. What came is kept: try again later", reason)
 
     def _call(self, arguments: list[str]) -> str | None:
         """Run the script once; None, or why it did not do all.
@@ -168,46 +157,29 @@ class ScriptRun:
         It waits for a key press that accepts the terms, which the user has done. In a session of its own, it can be
         stopped together with whatever it has started.
         """
-        sweep(self.folder)
         command = [sys.executable, str(self.script), *arguments]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=2, start_new_session=True)  # 2: stderr
-        assert process.stdin is not None
+        size, since = -1, time.monotonic()
         try:
-            with contextlib.suppress(BrokenPipeError), process.stdin as key:
-                key.write(b"\n")
-            ended = self._ends(process)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(b"\n", self.poll)
+            while process.poll() is None and time.monotonic() - since < self.stall:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(self.poll)
+                before, size = size, folder_bytes(self.folder)
+                if size != before:
+                    since = time.monotonic()
+            stalled = process.poll() is None
         finally:
-            _stop(process)
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended just now
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             sweep(self.folder)
-        if not ended:
+        if stalled:
             return f"nothing came for {self.stall:g} s"
         status = process.returncode
         return None if status == 0 else f"status {status if status > 0 else 128 - status}"
-
-    def _ends(self, process: "subprocess.Popen[bytes]") -> bool:
-        """Wait for a process; False where nothing has come for too long."""
-        size, since = -1, time.monotonic()
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(self.poll)
-                return True
-            before, size = size, folder_bytes(self.folder)
-            if size != before:
-                since = time.monotonic()
-            elif time.monotonic() - since >= self.stall:
-                return False
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that has not ended, and its children."""
-    if process.poll() is not None:
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1)  # second between the two
-    process.wait()
 
 
 def sweep(folder: Path) -> None:
@@ -230,20 +202,19 @@ def folder_bytes(folder: Path) -> int:
 
 def free_megabytes(folder: Path) -> int:
     """What is free where the folder is, or will be."""
-    while not folder.is_dir():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free >> 20
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    return shutil.disk_usage(there).free >> 20
 
 
 def check_room(folder: Path, selection: Selection) -> None:
     """Refuse what cannot fit, together with what is there already.
 
     Raises:
-        NoRoomError: it cannot.
+        InputError: it cannot be had.
     """
     free = free_megabytes(folder)
     if free + (folder_bytes(folder) >> 20) < selection.megabytes:
-        raise NoRoomError(
+        raise InputError(
             f"{folder}: about {selection.megabytes} MB are needed and {free} MB are free; free some, take --num-videos "
             "or --compression c40"
         )
@@ -255,7 +226,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another run has it.
-        NoRoomError: the folder cannot be made or written to.
+        InputError: the folder cannot be made or written to.
     """
     from filelock import FileLock, Timeout
 
@@ -270,7 +241,7 @@ def locked(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise LockedError(f"{folder}: another download is at work there (process {owner}); wait for it") from error
     except OSError as error:
-        raise NoRoomError(f"{folder}: cannot be written to ({error.strerror}); choose another folder") from error
+        raise InputError(f"{folder}: cannot be written to ({error.strerror}); choose another folder") from error
     if owner:
         logger.warning("%s: taking over from a download that was killed", folder)
     try:
@@ -298,6 +269,5 @@ def accept_terms(folder: Path, accepted: bool, ask: Callable[[], bool] | None) -
         raise TermsError(f"read the FaceForensics terms of use (linked at {TERMS}); if you accept them: --accept-terms")
     if not accepted and ask is not None and not ask():
         raise TermsError("nothing was downloaded")
-    now = datetime.datetime.now(datetime.UTC)
-    line = f"The FaceForensics terms of use ({TERMS}) were accepted on {now:%Y-%m-%dT%H:%M:%SZ}.\n"
-    record.write_text(line, encoding="utf-8")
+    now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    record.write_text(f"The FaceForensics terms of use ({TERMS}) were accepted on {now}.\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli import main
-from torchfakes_utils.cli.options import made
+from torchfakes_utils.cli.command import made
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import evaluate
@@ -30,7 +30,7 @@ def test_the_help_of_every_command_says_what_every_option_is(command, capsys):
     shown = capsys.readouterr().out
     assert "--json" in shown and "--debug" in shown
     silent = [action.dest for action in main.command_parser(command)._actions if not action.help]
-    assert silent == [], "a field without a text under Attributes"
+    assert silent == [], "a field without a text"
 
 
 def command_lines():
