@@ -88,7 +88,9 @@ def test_alone_there_is_nothing_to_synchronise(monkeypatch):
         network = nn.BatchNorm2d(3)
         assert (world.size, world.rank, world.first) == (1, 0, True)
         assert gather(world, "x") == ["x"] and mean(world, torch.tensor(2.0)) == 2
-        assert parallel(network, world) is network and synchronise_batch_norm(network, world) is network
+        assert parallel(network, world) is network
+        synchronise_batch_norm(around := nn.Sequential(network), world)
+        assert around[0] is network
     assert [World(4, rank, None).share(8) for rank in range(4)] == [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)]
 
 
@@ -106,7 +108,7 @@ with join(torch.device("cpu")) as world:
             alone[0].weight.uniform_(0.5, 2)
         together = nn.Sequential(kinds[axes](5))
         together.load_state_dict(alone.state_dict())
-        together = synchronise_batch_norm(together, world)
+        synchronise_batch_norm(together, world)
         mine = world.share(8)
         one, two = whole.clone().requires_grad_(), whole.clone().requires_grad_()
         expected, found = alone(one), together(two[mine])

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -92,9 +92,6 @@ def _total(value: torch.Tensor) -> torch.Tensor:
     return total
 
 
-Network = TypeVar("Network", bound=nn.Module)
-
-
 def parallel(network: nn.Module, world: World) -> nn.Module:
     """The network as it is to be called in training: it adds up the gradients of all processes."""
     if world.size == 1:
@@ -103,13 +100,13 @@ def parallel(network: nn.Module, world: World) -> nn.Module:
     return nn.parallel.DistributedDataParallel(network, device_ids=devices)
 
 
-def synchronise_batch_norm(network: Network, world: World) -> Network:
-    """Make batch norm take its mean and variance over the parts of all processes."""
+def synchronise_batch_norm(network: nn.Module, world: World) -> None:
+    """Make all batch norms in a network take their mean and variance over the parts of all processes."""
     if world.size == 1:
-        return network
+        return
     if world.device.type == "cuda":
-        converted: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        return converted
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        return
     for name, child in network.named_children():
         if isinstance(child, BatchNorm):
             made = _SynchronisedBatchNorm(
@@ -119,7 +116,6 @@ def synchronise_batch_norm(network: Network, world: World) -> Network:
             setattr(network, name, made.train(child.training))
         else:
             synchronise_batch_norm(child, world)
-    return network
 
 
 class _Sum(torch.autograd.Function):

@@ -21,12 +21,12 @@ class Interruption:
     def __init__(self, listen: bool = True) -> None:
         """With `listen` False, or in another thread than the main one, signals do what they always do."""
         self.asked = 0
-        self._listen = listen and threading.current_thread() is threading.main_thread()
+        listen = listen and threading.current_thread() is threading.main_thread()
+        self._signals = (signal.SIGINT, signal.SIGTERM) if listen else ()
         self._before: dict[int, _Handler] = {}
 
     def __enter__(self) -> Self:
-        if self._listen:
-            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: signal.signal(number, self._note) for number in self._signals}
         return self
 
     def __exit__(self, *_: object) -> None:

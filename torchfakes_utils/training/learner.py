@@ -43,8 +43,8 @@ class Learner:
             InputError: weights cannot be used.
         """
         with seeded(seed_of(config.seed, 3), world.device):
-            detector, self.note = _initial_detector(config, preprocessing, state)
-        self.detector = synchronise_batch_norm(detector, world)
+            self.detector, self.note = _initial_detector(config, preprocessing, state)
+        synchronise_batch_norm(self.detector, world)
         self.detector.tune(config.tune)
         # Channels last is how both cuDNN's mixed-precision kernels and oneDNN want their pictures.
         self.detector.to(device=world.device).to(memory_format=torch.channels_last)
