@@ -34,7 +34,7 @@ class Stamp:
         free: names of settings that may differ.
         notes: what else is written into the stamp.
         parts: names in the folder that go when its content is begun anew with other settings.
-        said: how people call a setting that differs, where name and value would tell them nothing.
+        wording: how people call a setting that differs, where name and value would tell them nothing.
         remedy: what can be done beside choosing another folder.
     """
 
@@ -46,7 +46,7 @@ class Stamp:
     free: Collection[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     parts: Collection[str] = ()
-    said: Mapping[str, str] = field(default_factory=dict)
+    wording: Mapping[str, str] = field(default_factory=dict)
     remedy: str = "delete this one"
 
     def to_json(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def claim(folder: Path | str, stamp: Stamp, overwrite: bool = False) -> None:
         if not overwrite or "made_by" not in there:  # what does not even say whose it is, is not ours to begin anew
             check_format(there, folder / stamp.file, stamp.maker, stamp.version)
             if changed:
-                named = ", ".join(stamp.said.get(name, difference) for name, difference in changed.items())
+                named = ", ".join(stamp.wording.get(name, difference) for name, difference in changed.items())
                 raise InputError(f"{folder}: holds {stamp.kind} with {named}; choose another folder, or {stamp.remedy}")
         sweep(folder)
         if there.get("format") != stamp.version or changed:

@@ -164,7 +164,7 @@ def claim_run(out: Path, record: dict[str, Any]) -> None:
         InputError: `out` holds another run, or other things, or cannot be written to.
     """
     stamp = Stamp("a run", "torchfakes train", _FORMAT, TRAINING_FILE, record, free=FREE_FIELDS, notes=provenance(),
-                  said={"faces_sha256": "another faces.csv"})  # fmt: skip
+                  wording={"faces_sha256": "another faces.csv"})  # fmt: skip
     # Before its first state is on disk, a run is nothing that could be lost.
     claim(out, stamp, overwrite=not (out / STATE_FILE).exists())
     sweep(out / BEST_FOLDER)
