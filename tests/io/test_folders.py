@@ -104,7 +104,7 @@ def test_a_file_is_no_folder(tmp_path):
     [
         (with_settings(frames=32), r"holds crops with frames 12 \(now 32\); choose another folder, or --overwrite"),
         (with_settings(novel=True), r"holds crops with novel None \(now True\)"),
-        (replace(with_settings(frames=32), said={"frames": "other frames"}), "holds crops with other frames; choose"),
+        (replace(with_settings(frames=32), wording={"frames": "other frames"}), "crops with other frames; choose"),
         (replace(CROPS, version=3), r"`torchfakes extract` of another torchfakes made it \(format 2; .* 3\); run it"),
     ],
 )
