@@ -1,6 +1,7 @@
 """What holds the project together: imports run one way, every dependency is declared and pinned, the README is true."""
 
 import ast
+import fnmatch
 import graphlib
 import json
 import re
@@ -126,6 +127,17 @@ def third_party(source: str) -> set[str]:
         {name.split(".")[0] for name in imports(source)} - {"torchfakes_utils", "google"} - set(sys.stdlib_module_names)
     )
     return {canonicalize_name(CARRIED.get(top, DISTRIBUTIONS.get(top, top))) for top in tops}
+
+
+def test_a_wheel_holds_what_is_no_module():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = pyproject["tool"]["setuptools"]["package-data"]["torchfakes_utils"]
+    tracked = subprocess.run(["git", "ls-files", PACKAGE], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    data = [
+        Path(line).relative_to(PACKAGE.name).as_posix() for line in tracked.splitlines() if not line.endswith(".py")
+    ]
+    assert "datasets/official_splits/NOTICE.md" in data
+    assert not [path for path in data if not any(fnmatch.fnmatch(path, pattern) for pattern in patterns)]
 
 
 def test_every_import_is_declared():

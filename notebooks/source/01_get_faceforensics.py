@@ -108,13 +108,13 @@ print(f"files in all: {3 * (real + fake):,}")
 # | `-n` | the first *n* videos | takes pairs apart when odd (see below) |
 # | `--server` | `EU`, `EU2`, `CA` | one of them often refuses, or answers 404: try the next, then another day |
 #
-# It can be stopped and started again: files that are there are skipped. It does not fetch the split files, it ends at
+# It can be stopped and started again: files that are there are skipped. It does not bring the split files, it ends at
 # the first error, and when a server falls silent it waits for ever. So let it be driven:
 #
 #     ./data_download.sh ffpp --script download-FaceForensics.py --num-videos 100 --masks
 #
 # This runs the script for originals and the four classic methods in c23, goes to the next server where one refuses or
-# stalls, checks the room on your disk first, fetches the split files, opens every video at the end and names what is
+# stalls, checks the room on your disk first, writes the split files, opens every video at the end and names what is
 # damaged. Start the same command again after a break. `--dry-run` in place of `--script …` shows what it would do.
 #
 # **What the key press means.** Before it downloads anything the script shows the address of the terms and waits for a
@@ -294,11 +294,11 @@ print(groups[:4])
 
 # %% [markdown]
 # FF++ was built in pairs, both ways, and so the graph falls into islands of two. The official split files list these
-# pairs; `read_splits` checks that nobody is in two files, and `assign_splits` gives every clip the split of *both*
+# pairs; `splits_of` checks that nobody is in two files, and `assign_splits` gives every clip the split of *both*
 # its people.
 
 # %% tags=["nbval-check-output"]
-official = faceforensics.read_splits(root / "splits")
+official = faceforensics.splits_of(root)
 clips = faceforensics.assign_splits(clips, official)
 print({split: len(found) for split, found in official.items()}, "pairs")
 clips.groupby(["split", "label"]).size().unstack()
@@ -505,7 +505,7 @@ levels.assign(ratio=levels["inside"] / levels["outside"]).round(1)
 # in another way has to be put into it:
 #
 #     data/ffpp/
-#       splits/{train,val,test}.json                      <- from the authors' repository
+#       splits/{train,val,test}.json                      <- for lists of your own; the official ones come along
 #       original_sequences/youtube/c23/videos/000.mp4
 #       manipulated_sequences/Deepfakes/c23/videos/000_003.mp4
 #       manipulated_sequences/Deepfakes/masks/videos/000_003.mp4

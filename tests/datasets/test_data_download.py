@@ -127,69 +127,26 @@ def test_nothing_that_the_bash_of_macos_lacks() -> None:
 # --- split files
 
 
-@pytest.fixture
-def published(checkout: Path, server: Server, tmp_path: Path) -> tuple[Path, dict[str, bytes]]:
-    """A checkout that expects other contents, since the real ones are not ours to copy."""
-    files = {
-        name: f'[["{name}", "x"]]'.encode() for name in ("train.json", "val.json", "test.json", "conversion_dict.json")
-    }
-    sums = {name: hashlib.sha256(body).hexdigest() for name, body in files.items()}
-    folder = tmp_path / "checkout"
-    shutil.copytree(checkout, folder)
-    patch(
-        folder,
-        "from torchfakes_utils.datasets import split_files\n"
-        f"sums = {sums!r}\n"
-        "split_files.SPLIT_FILES = {place: sums[place.rsplit('/', 1)[1]] for place in split_files.SPLIT_FILES}\n",
-    )
-    server.answer = lambda path, times: (200, files[path.rsplit("/", 1)[-1]])
-    return folder, files
+SHA256 = {
+    "train.json": "e59386911255e6fb0a79a7808ec2210536b8c0474268342694c4bca766d1b347",
+    "val.json": "b48cc511f66938e05356aaa9c67e150b1e3638c355db3d745225b0022884b36e",
+    "test.json": "886f5a0da623c25820692e0d8dc33d197ddb1db527a7f1cfcb9bcbca60fe4f40",
+    "conversion_dict.json": "2d5e03a3d4bd47ef0e8c84881f595ca1e1ba191928fa50dcd30a470a7173612f",
+}
 
 
-def test_split_files_are_fetched_once(published: tuple, server: Server, tmp_path: Path) -> None:
-    checkout, files = published
-    assert call(checkout, "splits", tmp_path / "ff", TORCHFAKES_GITHUB=server.url)[0] == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "ff/splits").iterdir()} == files
-    assert all(re.fullmatch(r"/[0-9a-f]{40}/dataset/(splits/)?\w+\.json", path) for path in server.asked)
-    assert call(checkout, "splits", tmp_path / "ff", TORCHFAKES_GITHUB=server.url)[0] == 0
-    assert len(server.asked) == 4
+def test_split_files_are_those_of_the_authors(checkout: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        status, out, _ = call(checkout, "splits", tmp_path / "ff")
+        assert (status, out) == (0, f"the official split files are in {tmp_path / 'ff/splits'}\n")
+    written = (tmp_path / "ff/splits").iterdir()
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written} == SHA256
 
 
-@pytest.mark.parametrize("trouble", [(503, b"busy"), "cut", (200, b"<html>sign in to the network</html>")])
-def test_server_that_recovers(published: tuple, server: Server, tmp_path: Path, trouble: object) -> None:
-    checkout, files = published
-    sound = server.answer
-    server.answer = lambda path, times: trouble if times == 1 else sound(path, times)
-    status, _, err = call(checkout, "splits", tmp_path / "ff", TORCHFAKES_GITHUB=server.url)
-    assert status == 0, err
-    assert len(server.asked) == 8
-    assert {path.name for path in (tmp_path / "ff/splits").iterdir()} == set(files)
-
-
-@pytest.mark.parametrize(
-    ("trouble", "expected", "times"), [((404, b""), 3, 1), ((500, b""), 3, 3), ((200, b"other"), 7, 3), ("cut", 3, 3)]
-)
-def test_server_that_does_not(
-    published: tuple, server: Server, tmp_path: Path, trouble: object, expected: int, times: int
-) -> None:
-    checkout, _ = published
-    server.answer = lambda path, times: trouble
-    status, _, err = call(checkout, "splits", tmp_path / "ff", TORCHFAKES_GITHUB=server.url)
-    assert status == expected, err
-    assert len(server.asked) == times
-    assert not list((tmp_path / "ff/splits").iterdir())  # not even half a file
-
-
-def test_no_network(published: tuple, tmp_path: Path) -> None:
-    status, _, err = call(published[0], "splits", tmp_path / "ff", TORCHFAKES_GITHUB="http://127.0.0.1:9")
-    assert status == 3
-    assert "is there a network?" in err
-
-
-def test_split_file_of_ones_own_is_not_overwritten(published: tuple, server: Server, tmp_path: Path) -> None:
+def test_split_file_of_ones_own_is_not_overwritten(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "ff/splits").mkdir(parents=True)
     (tmp_path / "ff/splits/val.json").write_text("mine")
-    status, _, err = call(published[0], "splits", tmp_path / "ff", TORCHFAKES_GITHUB=server.url)
+    status, _, err = call(checkout, "splits", tmp_path / "ff")
     assert status == 7
     assert "val.json: is there, and is not the official file" in err
     assert (tmp_path / "ff/splits/val.json").read_text() == "mine"
@@ -199,25 +156,24 @@ def test_split_file_of_ones_own_is_not_overwritten(published: tuple, server: Ser
 
 
 @pytest.fixture
-def ff(published: tuple, server: Server, video: bytes) -> tuple[Path, Server]:
+def ff(checkout: Path, server: Server, video: bytes, tmp_path: Path) -> tuple[Path, Server]:
     """The script and a server with three originals and three Deepfakes."""
-    checkout, files = published
+    folder = tmp_path / "checkout"
+    shutil.copytree(checkout, folder)
 
     def answer(path: str, times: int) -> tuple[int, bytes]:
-        if path.rsplit("/", 1)[-1] in files:
-            return 200, files[path.rsplit("/", 1)[-1]]
         if "/list/" in path:
             return 200, json.dumps(NAMES[path.rsplit("/", 1)[-1]]).encode()
         return 200, video
 
     server.answer = answer
-    return checkout, server
+    return folder, server
 
 
 def download(ff: tuple, folder: Path, *options: object, **environment: str) -> tuple[int, str, str]:
     checkout, server = ff
     arguments = ["--methods", "original Deepfakes", "--num-videos", 3, "--script", STAND_IN, *options]
-    where = {"STAND_IN_SERVER": server.url, "TORCHFAKES_GITHUB": server.url}
+    where = {"STAND_IN_SERVER": server.url}
     return call(checkout, "ffpp", folder, *arguments, **where | environment)
 
 
@@ -260,8 +216,7 @@ def test_terms_asked_on_a_terminal(ff: tuple, tmp_path: Path) -> None:
             ["bash", str(checkout / "data_download.sh"), "ffpp", str(tmp_path / "ff"), "--script", str(STAND_IN),
              "--methods", "original", "--num-videos", "1"],
             stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"TORCHFAKES_POLL": "0.1", "PYTHONPATH": str(ROOT), "STAND_IN_SERVER": server.url,
-                              "TORCHFAKES_GITHUB": server.url},
+            env=os.environ | {"TORCHFAKES_POLL": "0.1", "PYTHONPATH": str(ROOT), "STAND_IN_SERVER": server.url},
         )  # fmt: skip
         os.write(ours, f"{answer}\n".encode())
         _, err = process.communicate(timeout=60)
@@ -324,7 +279,7 @@ def test_killed_and_started_again(ff: tuple, tmp_path: Path) -> None:
     sound = server.answer
     server.answer = lambda path, times: "stall" if path.endswith("002.mp4") else sound(path, times)
     options = ["ffpp", tmp_path / "ff", "--methods", "original Deepfakes", "--num-videos", 3, "--script", STAND_IN]
-    where = {"STAND_IN_SERVER": server.url, "TORCHFAKES_GITHUB": server.url}
+    where = {"STAND_IN_SERVER": server.url}
     for how, expected in ((signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)):
         server.asked.clear()
         process = start(checkout, *options, "--accept-terms", **where)
@@ -401,7 +356,7 @@ def test_without_an_environment(tmp_path: Path) -> None:
     bare, old = f'exec "{sys.executable}" -S "$@"', "exit 1"
     cases = (
         ("bin/python3", bare, ["--help"], 0),
-        ("bin/python3", bare, ["splits", tmp_path / "ff"], 3),
+        ("bin/python3", bare, ["splits", tmp_path / "ff"], 0),
         ("bin/python3", bare, ["mini"], 2),
         ("bin/python3", old, ["mini"], 2),
         (".venv/bin/python", bare, ["mini"], 2),  # `make setup` has been stopped half way
@@ -412,8 +367,7 @@ def test_without_an_environment(tmp_path: Path) -> None:
         python.write_text(f"#!/bin/sh\n{code}\n")
         python.chmod(0o755)
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-        nowhere = {"TORCHFAKES_GITHUB": "http://127.0.0.1:9", "PYTHONPATH": ""}
-        status, _, err = call(tmp_path, *arguments, PATH=path, **nowhere)
+        status, _, err = call(tmp_path, *arguments, PATH=path, PYTHONPATH="")
         assert status == expected, err
         last = {0: "", 2: "data_download.sh: TorchFakes is not installed; run `make setup` first\n"}
-        assert err.endswith("is there a network?\n") if status == 3 else err == last[status]
+        assert err == last[status]

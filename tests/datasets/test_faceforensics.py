@@ -15,10 +15,10 @@ from torchfakes_utils.datasets.faceforensics import (
     assign_splits,
     index,
     mask_path,
-    read_splits,
     with_reals,
     write_clips,
 )
+from torchfakes_utils.datasets.splits import read_splits
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, INDEX_COLUMNS, read_table
 
@@ -254,10 +254,20 @@ def test_split_files_that_cannot_be_used(tmp_path: Path, content: str | bytes, m
 
 
 def test_split_file_that_is_not_there(tmp_path: Path) -> None:
-    touch(tmp_path, real("000"), fake("000_003"))
+    touch(tmp_path, real("000"), fake("000_003"), "splits/test.json")
     with pytest.raises(InputError, match=r"train\.json: .*\(No such file.*dataset/splits.*ondyari/FaceForensics"):
         write_clips(tmp_path)
     assert not (tmp_path / "clips.csv").exists()
+
+
+def test_a_folder_that_was_copied_by_hand_is_split_at_once(tmp_path: Path) -> None:
+    """071 and 054 are for training, 953 and 974 for the test; 756 and 755 are one video, officially on two sides."""
+    touch(tmp_path, *map(real, ("071", "054", "953", "974", "755", "756")), fake("071_054"), fake("953_974"))
+    for rule, of_755 in (("official", "test"), ("strict", "train")):
+        clips = read_table(write_clips(tmp_path, rule=rule), CLIP_COLUMNS).set_index("clip_id")
+        assert clips.loc[["071", "054", "071_054", "756"], "split"].tolist() == ["train"] * 4
+        assert clips.loc[["953", "974", "953_974"], "split"].tolist() == ["test"] * 3
+        assert clips.loc["755", "split"] == of_755
 
 
 def test_write_clips(tiny_ffpp: Path, tmp_path: Path) -> None:

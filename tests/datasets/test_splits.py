@@ -18,6 +18,7 @@ from torchfakes_utils.datasets.splits import (
     deal,
     leaks,
     read_films,
+    splits_of,
 )
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_COLUMNS
@@ -154,8 +155,19 @@ def test_films_of_another_form(tmp_path: Path, text: str) -> None:
         read_films(tmp_path)
 
 
-def test_films_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the strict split needs it; `./data_download.sh splits .*` gets it"):
+def test_a_folder_without_lists_of_its_own_is_split_by_the_official_ones(tmp_path: Path) -> None:
+    (tmp_path / "splits").mkdir()  # as `mkdir` leaves it
+    assert [len(pairs) for pairs in splits_of(tmp_path).values()] == [360, 70, 70]
+    films = read_films(tmp_path)
+    assert (len(films), len(set(films.values()))) == (1000, 977)
+
+
+def test_lists_of_ones_own_win_and_have_no_films_but_their_own(tmp_path: Path) -> None:
+    (tmp_path / "splits").mkdir()
+    for split, pairs in PAIRS.items():
+        (tmp_path / f"splits/{split}.json").write_text(json.dumps(pairs))
+    assert splits_of(tmp_path) == PAIRS
+    with pytest.raises(InputError, match=r"splits/conversion_dict.json: no such file; the strict split needs it"):
         read_films(tmp_path)
 
 

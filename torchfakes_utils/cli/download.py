@@ -17,9 +17,9 @@ from torchfakes_utils.cli.command import positive
 from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, say, warnings_on_stderr
 from torchfakes_utils.datasets import official_script
 from torchfakes_utils.datasets.official_script import PARTS, SERVERS, TERMS, USUAL_PARTS, ScriptRun, Selection
-from torchfakes_utils.datasets.split_files import GITHUB, fetch_split_files
+from torchfakes_utils.datasets.split_files import WrongSplitsError, write_split_files
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError
+from torchfakes_utils.io.downloads import UnavailableError, WrongChecksumError
 
 PROGRAM = "data_download.sh"
 
@@ -34,11 +34,11 @@ Usage: ./data_download.sh [mini] [FOLDER]        make Mini-FF++ in FOLDER (defau
 
 mini      needs no account and no network: it is rendered on this computer in a minute or two from two public-domain
           portraits, and takes less than 60 MB.
-splits    come from the authors' repository, at a pinned commit, with a known checksum.
+splits    come with TorchFakes, which uses them for any folder that has none of its own; this writes them down.
 ffpp      is not ours to pass on. Fill in the form at https://github.com/ondyari/FaceForensics; its authors answer by
           mail with a download script. Give it with --script; it is run for you, server after server, until all is
-          there. Then the split files are fetched, and every video is opened and counted. What is there is never fetched
-          twice: after a break, start the same command again.
+          there. Then the split files are put beside them, and every video is opened and counted. What is there is never
+          fetched twice: after a break, start the same command again.
 weights   of facenet-pytorch's InceptionResnetV1 (107 MB) come without a published checksum. They are checked for what
           they must hold; their SHA-256 is printed and kept, and --sha256 compares it with one that you trust.
 
@@ -79,6 +79,7 @@ STATUSES: Mapping[type[Exception], int] = {
     official_script.LockedError: 5,
     official_script.TermsError: 6,
     WrongChecksumError: 7,
+    WrongSplitsError: 7,
     NoScriptError: 8,
 }
 NO_SPACE = 4
@@ -148,7 +149,7 @@ def _mini(data: Path, argv: list[str]) -> int:
 
 def _splits(data: Path, argv: list[str]) -> int:
     folder = _Parser("splits", "folder", data / "ffpp").read(argv).folder
-    print(f"the official split files are in {_fetch_split_files(folder)}")
+    print(f"the official split files are in {write_split_files(folder)}")
     return DONE
 
 
@@ -194,7 +195,7 @@ def _ffpp(data: Path, argv: list[str]) -> int:
         run = replace(run, folder=run.folder.resolve())
         official_script.accept_terms(run.folder, args.accept_terms, _ask if sys.stdin.isatty() else None)
         run.download()
-        _fetch_split_files(run.folder, run.rounds, run.stall)
+        write_split_files(run.folder)
         return _check_all(run, args.redo_damaged)
 
 
@@ -250,11 +251,6 @@ def _check_all(run: ScriptRun, redo: bool) -> int:
         run.download()
         status = _torchfakes(*command)
     return status if status in (DONE, INTERRUPTED) else SOME_UNUSABLE
-
-
-def _fetch_split_files(folder: Path, tries: int = 3, timeout: float = 120) -> Path:
-    patience = Patience(timeout, tries, _seconds("TORCHFAKES_BACKOFF", 5))
-    return fetch_split_files(folder, patience, os.environ.get("TORCHFAKES_GITHUB") or GITHUB)
 
 
 def _torchfakes(*argv: str) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from torchfakes_utils.datasets import splits
-from torchfakes_utils.datasets.splits import ACTOR_METHODS, assign_splits, check_names, read_splits
+from torchfakes_utils.datasets.splits import ACTOR_METHODS, assign_splits, check_names, splits_of
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import INDEX_COLUMNS, write_index
 
@@ -104,16 +104,16 @@ def write_clips(
     compressions: Sequence[str] | None = None,
     rule: str = "official",
 ) -> Path:
-    """Index a folder, assign the splits of its `splits/` folder, and write `clips.csv`; see `layouts.index_clips`.
+    """Index a folder, split it by its own lists or the official ones, and write `clips.csv`; see `layouts.index_clips`.
 
     Raises:
-        InputError: as `index`, `splits.read_splits` and `splits.read_films` do, or where the table cannot be written.
+        InputError: as `index`, `splits.splits_of` and `splits.read_films` do, or where the table cannot be written.
     """
     check_names("split", [rule], splits.RULES, "choose from")
     root = Path(root)
     clips = index(root, methods, compressions)
     # Of actors alone there is nothing that an official split would apply to.
-    official = {} if set(clips["method"]) <= set(ACTOR_METHODS) else read_splits(root / "splits")
+    official = {} if set(clips["method"]) <= set(ACTOR_METHODS) else splits_of(root)
     if rule == "official":
         clips = assign_splits(clips, official)
     else:

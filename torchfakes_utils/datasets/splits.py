@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from torchfakes_utils.datasets import split_files
 from torchfakes_utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -59,20 +60,35 @@ def read_splits(folder: Path | str) -> Splits:
     return splits
 
 
+def splits_of(root: Path | str) -> Splits:
+    """The pairs by which a folder of FaceForensics++ is split: those in its `splits/`, else the official ones.
+
+    Raises:
+        InputError: it has lists of its own, and they are not all there or are of another form.
+    """
+    folder = Path(root) / "splits"
+    has_own = any((folder / f"{split}.json").exists() for split in SPLITS)
+    return read_splits(folder if has_own else split_files.FOLDER)
+
+
 def read_films(root: Path | str) -> Films:
     """Read which YouTube video each sequence comes from: id to video.
 
     Args:
-        root: the data set's folder; the file is `splits/conversion_dict.json` or `conversion_dict.json` in it.
+        root: the data set's folder; the file is `splits/conversion_dict.json` or `conversion_dict.json` in it, else
+            the official one, if the folder is split by the official lists.
 
     Raises:
-        InputError: there is no such file, or it has another form than the published one.
+        InputError: the folder is split by lists of its own and has no such file, or it has another form than the
+            published one.
     """
     places = [Path(root) / "splits" / "conversion_dict.json", Path(root) / "conversion_dict.json"]
     path = next((place for place in places if place.is_file()), None)
+    if path is None and splits_of(root) == read_splits(split_files.FOLDER):
+        path = split_files.FOLDER / "conversion_dict.json"
     if path is None:
-        remedy = f"the strict split needs it; `./data_download.sh splits {root}` gets it"
-        raise InputError(f"{places[0]}: no such file, and {remedy}")
+        form = 'such as {"000": "VIDEO 0"}, for ids that are not split by the official lists'
+        raise InputError(f"{places[0]}: no such file; the strict split needs it, {form}")
     return {name: film.split()[0] for name, film in _read(path, dict[str, _Film], _FILMS_FORM).items()}
 
 

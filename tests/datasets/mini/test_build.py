@@ -59,7 +59,7 @@ def test_layout_and_names_are_those_of_ffpp(small):
 
 def test_the_index_reads_it_with_its_official_form_splits(small):
     clips = faceforensics.index(small)
-    clips = faceforensics.assign_splits(clips, faceforensics.read_splits(small / "splits"))
+    clips = faceforensics.assign_splits(clips, faceforensics.splits_of(small))
     assert len(clips) == 8 * 5 * 2
     assert set(clips["split"]) == {"train", "val", "test"}
     people = clips.assign(person=clips["target_id"]).groupby("person")["split"].nunique()
