@@ -7,12 +7,18 @@ frame is built on is left out, and where nothing is regular, frames are counted 
 import contextlib
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io import declared
+from torchfakes_utils.io.display import Frame
+from torchfakes_utils.io.limits import MOST_DECODED_PIXELS, MOST_FRAME_PIXELS, MOST_FRAMES, MOST_STREAMS
 
 # A file, or what is in one.
 Source = Path | str | bytes
@@ -20,10 +26,15 @@ Source = Path | str | bytes
 # Containers of films, by FFmpeg's names. Others of its formats are scripts rather than films: a playlist of a few bytes
 # names further files and addresses to read, and a stranger's file must not reach into this machine or network.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,h264,hevc,ivf,mjpeg,mxf,dv"
-_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-
-# Pixels of a frame: 8K UHD. A decoder holds some twenty frames at once, and a forged header asks for any size.
-_MOST_PIXELS = 7680 * 4320
+# FFmpeg decodes the first pictures of every stream to learn of what kind they are.
+_OPTIONS = {
+    "format_whitelist": _CONTAINERS,
+    "protocol_whitelist": "file",
+    "max_pixels": str(MOST_FRAME_PIXELS),
+    "max_streams": str(MOST_STREAMS),
+}
+# What a file says in another encoding is no reason not to decode it; from version 19 on PyAV sees to that itself.
+_HOW: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def name_of(source: Source) -> str:
@@ -37,13 +48,27 @@ def undecodable(path: Source) -> InputError:
     return InputError(f"{name_of(path)}: {why}")
 
 
-def open_video(path: Source) -> av.container.InputContainer:
-    """Open a file that holds a video stream.
+@contextlib.contextmanager
+def open_film(path: Source) -> "Iterator[tuple[av.container.InputContainer, av.VideoStream]]":
+    """Open a file that holds a film, and say which of its streams that is.
 
     Raises:
         InputError: whatever is wrong with it, in one line.
+        MemoryError: it asks for more than there is.
     """
     name = name_of(path)
+    with contextlib.closing(_opened(path, name)) as container:
+        stream = _film_in(container, name)
+        context = stream.codec_context
+        if context is None:
+            raise InputError(f"{name}: nothing here decodes this kind of video; convert it to H.264")
+        if context.width * context.height > MOST_FRAME_PIXELS:
+            size = f"{context.width} x {context.height}"
+            raise InputError(f"{name}: frames of {size} pixels; 8K is the most: scale it down")
+        yield container, stream
+
+
+def _opened(path: Source, name: str) -> av.container.InputContainer:
     if not isinstance(path, bytes) and not Path(path).is_file():
         raise InputError(f"{name}: no such video file")
     if (len(path) if isinstance(path, bytes) else Path(path).stat().st_size) == 0:
@@ -51,46 +76,142 @@ def open_video(path: Source) -> av.container.InputContainer:
     # Without "file:", FFmpeg takes a name such as "concat:a|b" for an order.
     target = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path}"
     try:
-        container = av.open(target, mode="r", metadata_errors="replace", options=_OPTIONS)
+        if why := declared.too_much(path):
+            raise InputError(f"{name}: {why}")
+        container: av.container.InputContainer = av.open(target, mode="r", options=_OPTIONS, **_HOW)
+    except MemoryError:
+        raise
     except (av.FFmpegError, OSError, ValueError) as error:  # a ValueError: a name with a null byte
         why = f"not a video that can be read ({getattr(error, 'strerror', None) or error})"
         raise InputError(f"{name}: {why}; is it truncated, or another kind of file?") from error
-    if not container.streams.video:
-        container.close()
-        raise InputError(f"{name}: holds no video stream; is it sound only, or a recording that never began?")
-    context = container.streams.video[0].codec_context
-    if context is None:
-        container.close()  # type: ignore[unreachable]  # PyAV's hints leave out that a stream may have no decoder
-        raise InputError(f"{name}: nothing here decodes this kind of video; convert it to H.264")
-    if context.width * context.height > _MOST_PIXELS:
-        container.close()
-        raise InputError(f"{name}: frames of {context.width} x {context.height} pixels; 8K is the most: scale it down")
     return container
 
 
-def packets_of(container: av.container.InputContainer, stream: av.VideoStream) -> "Iterator[av.Packet[av.VideoStream]]":
+def _film_in(container: av.container.InputContainer, name: str) -> av.VideoStream:
+    """The stream that a player shows: covers are none, and what the file calls the default goes first."""
+    streams = container.streams.video
+    films = [stream for stream in streams if not stream.disposition & av.stream.Disposition.attached_pic]
+    if not films:
+        what = "sound with a cover picture, no film" if streams else "no video stream"
+        why = "is it sound only, or a recording that never began?"
+        raise InputError(f"{name}: holds {what}; {why}")
+    return max(films, key=lambda stream: bool(stream.disposition & av.stream.Disposition.default))
+
+
+def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> "Iterator[av.Packet[av.VideoStream]]":
     """The compressed packets of a stream, as far as they can be read."""
-    with contextlib.suppress(av.FFmpegError):  # the file ends within a packet
+    try:
         yield from container.demux(stream)
+    except MemoryError:
+        raise
+    except av.FFmpegError:  # the file ends within a packet
+        return
 
 
-def _prepare(stream: av.VideoStream, kind: str, threads: int) -> None:
-    stream.thread_type = kind
-    stream.codec_context.thread_count = threads
-    # A stream may change its size on the way.
-    stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
+@dataclass(frozen=True)
+class Listing:
+    """What is known of a film's frames without decoding them.
+
+    Attributes:
+        times: when each frame that is shown is, in order, in units of `base`; None where not all are known.
+        keys: times of the packets with which decoding can begin, in order.
+        shown: how many that is.
+        packets: how many there are, those included whose frame is not shown.
+        base: seconds.
+        rate: frames a second, as the file says.
+    """
+
+    times: np.ndarray | None
+    keys: np.ndarray
+    shown: int
+    packets: int
+    base: float
+    rate: float
+
+    @property
+    def regular(self) -> bool:
+        """Whether each packet holds a frame that is shown, which can be known by its time."""
+        return self.times is not None and len(np.unique(self.times)) == self.packets
 
 
-def decode(path: Source, kind: str = "AUTO", start: int = 0, threads: int = 0) -> Iterator[tuple[int, av.VideoFrame]]:
+def listing(path: Source) -> Listing:
+    """Read a film's packets; decodes nothing.
+
+    Raises:
+        InputError: it cannot be opened, or has more than `MOST_FRAMES`.
+        MemoryError: as `open_film`.
+    """
+    shown: list[int | None] = []
+    keys: list[int] = []
+    packets = 0
+    with open_film(path) as (container, stream):
+        for packet in _packets(container, stream):
+            if not packet.size:
+                continue
+            packets += 1
+            if packets > MOST_FRAMES:
+                raise InputError(f"{name_of(path)}: more than {MOST_FRAMES:,} frames; cut out a part")
+            if not packet.is_discard:
+                shown.append(packet.pts)
+            if packet.is_keyframe and packet.pts is not None:
+                keys.append(packet.pts)
+        rate = stream.average_rate or stream.guessed_rate
+        base = float(stream.time_base) if stream.time_base else 0.0
+    times = None if None in shown else np.sort(np.asarray(shown, np.int64))
+    keys_in_order = np.sort(np.asarray(keys, np.int64))
+    return Listing(times, keys_in_order, len(shown), packets, base, float(rate) if rate else 25.0)
+
+
+@dataclass
+class _Decoder:
+    """Decodes one film, opened once or several times, and counts what that comes to.
+
+    Attributes:
+        path: the film.
+        threads: that decode; 0 for as many as there are cores.
+        pixels: that have been decoded.
+    """
+
+    path: Source
+    threads: int = 0
+    pixels: int = 0
+
+    @contextlib.contextmanager
+    def opened(self, kind: str) -> "Iterator[tuple[av.container.InputContainer, av.VideoStream]]":
+        """The film, to be decoded by threads of a kind."""
+        with open_film(self.path) as (container, stream):
+            stream.thread_type = kind
+            stream.codec_context.thread_count = self.threads
+            # A stream may change its size on the way.
+            stream.codec_context.options = {"max_pixels": str(MOST_FRAME_PIXELS)}
+            yield container, stream
+
+    def decode(self, packet: "av.Packet[av.VideoStream]") -> list[av.VideoFrame]:
+        """The frames that a packet completes.
+
+        Raises:
+            InputError: too much has been decoded.
+            av.FFmpegError: it is damaged.
+        """
+        context = packet.stream.codec_context
+        self.pixels += context.width * context.height
+        if self.pixels > MOST_DECODED_PIXELS:
+            most = f"{MOST_DECODED_PIXELS // 10**9} thousand million pixels"
+            raise InputError(f"{name_of(self.path)}: more than {most} to be decoded; cut out a part, or scale it down")
+        return packet.decode()
+
+
+def _decode_all(decoder: _Decoder, kind: str = "AUTO", start: int = 0) -> Iterator[tuple[int, Frame]]:
     """Index (from `start`) and frame, in the order of display, for all that decodes undamaged."""
-    with open_video(path) as container:
-        stream = container.streams.video[0]
-        _prepare(stream, kind, threads)
+    with decoder.opened(kind) as (container, stream):
+        shape = stream.sample_aspect_ratio or Fraction(0)
         index, packets = 0, 0
-        for packet in packets_of(container, stream):
+        for packet in _packets(container, stream):
             packets += bool(packet.size)
             try:
-                frames = packet.decode()
+                frames = decoder.decode(packet)
+            except MemoryError:
+                raise
             except av.FFmpegError:  # one damaged packet; those after it may be sound
                 if kind == "AUTO":
                     break
@@ -98,27 +219,39 @@ def decode(path: Source, kind: str = "AUTO", start: int = 0, threads: int = 0) -
             for frame in frames:
                 # The decoder fills what a damaged frame lacks with grey or smear, which no detector should learn.
                 if index >= start and not frame.is_corrupt:
-                    yield index, frame
+                    yield index, Frame(frame, shape)
                 index += 1
     if kind == "AUTO" and index < packets:
         # Threads that decode ahead lose, with a damaged packet and sometimes without a word, the sound frames that
         # were under way beside it: all there is, in a short file. What is missing comes without such threads.
-        yield from decode(path, "SLICE", start=index)
+        yield from _decode_all(decoder, "SLICE", start=index)
 
 
-def decode_wanted(
-    path: Source, wanted: Sequence[int] | None, threads: int
-) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """Index and frame of all wanted frames that decode, and of others on the way, with whether it is a wanted one."""
+def decode(
+    path: Source, wanted: Sequence[int] | None = None, threads: int = 0, known: Listing | None = None
+) -> Iterator[tuple[int, Frame, bool]]:
+    """Index and frame of all wanted frames that decode, and of others on the way, with whether it is a wanted one.
+
+    Args:
+        path: the film.
+        wanted: increasing indices; None for all.
+        threads: that decode; 0 for as many as there are cores.
+        known: the film's `listing`, where it has been made already.
+
+    Raises:
+        InputError: as `open_film`; or too much would have to be decoded.
+        MemoryError: as `open_film`.
+    """
+    decoder = _Decoder(path, threads)
     if wanted is None:
-        yield from ((index, frame, True) for index, frame in decode(path, threads=threads))
+        yield from ((index, frame, True) for index, frame in _decode_all(decoder))
         return
     left = set(wanted)
     with contextlib.suppress(IrregularError):  # whatever is left is found by counting
-        for index, frame in decode_few(path, wanted, threads):
+        for index, frame in decode_few(path, wanted, threads, known, decoder):
             left.remove(index)
             yield index, frame, True
-    for index, frame in decode(path, "SLICE" if threads == 1 else "AUTO", threads=threads) if left else ():
+    for index, frame in _decode_all(decoder, "SLICE" if threads == 1 else "AUTO") if left else ():
         yield index, frame, index in left
         if index >= wanted[-1]:  # beyond it, where the decoder dropped that frame as damaged
             return
@@ -132,41 +265,56 @@ class IrregularError(Exception):
 _SPARSE = 3
 
 
-def decode_few(path: Source, wanted: Sequence[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def decode_few(
+    path: Source,
+    wanted: Sequence[int],
+    threads: int,
+    known: Listing | None = None,
+    decoder: _Decoder | None = None,
+) -> Iterator[tuple[int, Frame]]:
     """The wanted frames of a long video, without decoding what no other frame is built on.
 
     In H.264 as FaceForensics++ has it, about every second frame is such a one (a B-frame that is no reference); and
     where a key frame lies between two wanted ones, all before it is left out. Which frame a packet holds is known
     before decoding from its time: the n-th time in order is that of the n-th frame.
 
+    The arguments are those of `decode`.
+
     Raises:
         IrregularError: anything unusual; the frames up to here are right.
+        InputError, MemoryError: as `decode`.
     """
-    with open_video(path) as container:
-        stream = container.streams.video[0]
-        if stream.frames < _SPARSE * len(wanted):
-            raise IrregularError
-        packets = [packet for packet in packets_of(container, stream) if packet.size]
-        times = sorted(packet.pts for packet in packets if packet.pts is not None and not packet.is_discard)
-        count = len(packets)
-        keys = [packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None]
-        del packets
-    if len(set(times)) < count or wanted[-1] >= count:  # without a time of its own, a frame cannot be known by it
+    if known is None and 0 < _said_length(path) < _SPARSE * len(wanted):
         raise IrregularError
-    index_of = {times[index]: index for index in wanted}
-    starts = {time: max((key for key in keys if key <= time), default=None) for time in index_of}
-    with open_video(path) as container:
-        stream = container.streams.video[0]
-        _prepare(stream, "SLICE" if threads == 1 else "AUTO", threads)
-        found = _towards(container, stream, list(index_of), starts)
+    known = known or listing(path)
+    times = known.times
+    if known.packets < _SPARSE * len(wanted) or times is None or not known.regular or wanted[-1] >= known.packets:
+        raise IrregularError
+    index_of = {int(times[index]): index for index in wanted}
+    before = {time: int(np.searchsorted(known.keys, time, "right")) for time in index_of}
+    starts = {time: int(known.keys[number - 1]) if number else None for time, number in before.items()}
+    decoder = decoder or _Decoder(path, threads)
+    with decoder.opened("SLICE" if threads == 1 else "AUTO") as (container, stream):
+        shape = stream.sample_aspect_ratio or Fraction(0)
+        found = _towards(decoder, container, stream, list(index_of), starts)
         for time, frame in zip(index_of, found, strict=False):
             if frame.pts != time:
                 raise IrregularError
-            yield index_of[time], frame
+            yield index_of[time], Frame(frame, shape)
+
+
+def _said_length(path: Source) -> int:
+    """How many frames there are, as the file says; 0 where it does not."""
+    with open_film(path) as (_, stream):
+        return stream.frames
 
 
 def _towards(
-    container: av.container.InputContainer, stream: av.VideoStream, times: Sequence[int], starts: dict[int, int | None]
+    decoder: _Decoder,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    times: Sequence[int],
+    starts: dict[int, int | None],
 ) -> Iterator[av.VideoFrame]:
     """The frames of all these times, else an IrregularError; from one to the next by the last key frame between."""
     left = list(reversed(times))
@@ -180,7 +328,9 @@ def _towards(
             packet = next(packets)
             reached = max(reached, packet.pts or reached)
             stream.codec_context.skip_frame = "DEFAULT" if packet.pts in starts else "NONREF"
-            frames = packet.decode()
+            frames = decoder.decode(packet)
+        except MemoryError:
+            raise
         except (StopIteration, av.FFmpegError) as error:
             raise IrregularError from error
         for frame in frames:
@@ -189,13 +339,3 @@ def _towards(
             if left and frame.pts in starts:
                 left.pop()
                 yield frame
-
-
-def to_rgb(frame: av.VideoFrame, like: np.ndarray | None = None) -> np.ndarray:
-    """(H, W, 3) uint8 as displayed; scaled to the size of `like` where a stream changes its size on the way."""
-    quarter_turns = round(frame.rotation / 90) % 4
-    width, height = frame.width, frame.height
-    if like is not None:
-        height, width = like.shape[:2] if quarter_turns % 2 == 0 else like.shape[1::-1]
-    array = frame.to_ndarray(format="rgb24", width=width, height=height)
-    return np.ascontiguousarray(np.rot90(array, quarter_turns))

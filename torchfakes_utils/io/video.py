@@ -13,16 +13,7 @@ import av
 import numpy as np
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.decoding import (
-    Source,
-    decode,
-    decode_wanted,
-    name_of,
-    open_video,
-    packets_of,
-    to_rgb,
-    undecodable,
-)
+from torchfakes_utils.io.decoding import Listing, Source, decode, listing, name_of, open_film, undecodable
 from torchfakes_utils.io.files import atomic_write
 
 
@@ -48,10 +39,10 @@ def probe(path: Source) -> VideoInfo:
         InputError: the file is absent, is no video, or no frame of it decodes.
     """
     total = length(path)
-    _, first = next(decode(path), (0, None))
+    _, first, _ = next(decode(path), (0, None, True))
     if first is None:
         raise undecodable(path)
-    height, width = to_rgb(first).shape[:2]
+    height, width = first.to_rgb().shape[:2]
     return VideoInfo(total, width, height)
 
 
@@ -102,7 +93,11 @@ def read_frames(
 
 
 def frames_at(
-    path: Source, wanted: Sequence[int] | None, threads: int = 0, stand_in: bool = False
+    path: Source,
+    wanted: Sequence[int] | None,
+    threads: int = 0,
+    stand_in: bool = False,
+    known: Listing | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
 
@@ -110,6 +105,7 @@ def frames_at(
         wanted: increasing indices without repetition, counted from 0; None for all frames.
         threads: that decode; 0 for as many as there are cores, 1 where several videos are read at once.
         stand_in: give the last frame that decodes, where not one of the wanted ones does.
+        known: the film's `listing`, where it has been made already.
 
     Yields:
         Index and (H, W, 3) uint8 RGB, of one size throughout; at least one.
@@ -120,10 +116,10 @@ def frames_at(
     if wanted is not None and (not len(wanted) or wanted[0] < 0):
         raise ValueError(f"frame indices count from 0, and at least one is needed; got {list(wanted[:3])}")
     first, last = None, None
-    for index, frame, is_wanted in decode_wanted(path, wanted, threads):
+    for index, frame, is_wanted in decode(path, wanted, threads, known):
         last = index, frame
         if is_wanted:
-            array = to_rgb(frame, like=first)
+            array = frame.to_rgb(like=first)
             first = array if first is None else first
             yield index, array
     if last is None:
@@ -131,7 +127,7 @@ def frames_at(
     if first is None and not stand_in:
         raise InputError(f"{name_of(path)}: the wanted frames are not in this video; it ends with frame {last[0]}")
     if first is None:
-        yield last[0], to_rgb(last[1])
+        yield last[0], last[1].to_rgb()
 
 
 def write_video(
@@ -179,10 +175,14 @@ def write_video(
     return Path(path)
 
 
-def frame_times(path: Source) -> np.ndarray:
+def frame_times(path: Source, known: Listing | None = None) -> np.ndarray:
     """When each frame is shown, in seconds from the first; decodes nothing.
 
     Phones record as many frames a second as the light allows, so the n-th frame's time is not n times anything.
+
+    Args:
+        path: the film.
+        known: its `listing`, where it has been made already.
 
     Returns:
         (N,) float64, increasing: a time for each frame that a packet announces; a damaged one may not decode.
@@ -190,17 +190,12 @@ def frame_times(path: Source) -> np.ndarray:
     Raises:
         InputError: the file is absent, is no video, or holds no frames.
     """
-    with open_video(path) as container:
-        stream = container.streams.video[0]
-        rate = stream.average_rate or stream.guessed_rate
-        shown = [packet.pts for packet in packets_of(container, stream) if packet.size and not packet.is_discard]
-        base = float(stream.time_base) if stream.time_base else 0.0
-    if not shown:
+    known = known or listing(path)
+    if not known.shown:
         raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
-    if None in shown or base <= 0:
-        return np.arange(len(shown)) / (float(rate) if rate else 25.0)
-    ordered = np.sort(np.asarray(shown, np.float64))
-    return np.asarray((ordered - ordered[0]) * base)
+    if known.times is None or known.base <= 0:
+        return np.arange(known.shown) / known.rate
+    return np.asarray((known.times - known.times[0]) * known.base)
 
 
 def length(path: Source) -> int:
@@ -211,9 +206,9 @@ def length(path: Source) -> int:
     Raises:
         InputError: the file is absent, is no video, or holds no frames.
     """
-    with open_video(path) as container:
-        stream = container.streams.video[0]
-        total = stream.frames or sum(bool(packet.size) for packet in packets_of(container, stream))
+    with open_film(path) as (_, stream):
+        total = stream.frames
+    total = total or listing(path).packets
     if total < 1:
         raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
     return total
