@@ -72,7 +72,7 @@ class _Turn:
     def of(cls, frame: av.VideoFrame) -> "_Turn":
         """From the matrix that goes along with a frame; x' = ax + cy, y' = bx + dy."""
         try:
-            matrix = bytes(frame.side_data["DISPLAYMATRIX"])
+            matrix = bytes(frame.side_data["DISPLAYMATRIX"])  # type: ignore[typeddict-item]  # unknown to its hints
         except KeyError:
             return cls()
         except ValueError:  # beside it, data of a kind that PyAV does not know; to it, nothing is mirrored
