@@ -139,20 +139,23 @@ def test_weak_faces_continue_a_track_but_do_not_make_one() -> None:
 
 def test_track_survives_json_exactly(portraits: list[np.ndarray]) -> None:
     found = tracked(film(portraits[0], [10, 13, 17]), [boxed(10.1), NOBODY, boxed(17.3, probability=0.987654)])
-    again = Track.from_json(json.loads(json.dumps(found.to_json())))
+    again = Track.of(**json.loads(json.dumps(found.to_json())))
     for name, value in vars(found).items():
         assert np.array_equal(value, getattr(again, name)), name
         assert value.dtype == getattr(again, name).dtype
     empty = tracked(film(portraits[0], [10]), [NOBODY])
-    assert len(Track.from_json(json.loads(json.dumps(empty.to_json())))) == 0
+    assert len(Track.of(**json.loads(json.dumps(empty.to_json())))) == 0
 
 
 def test_face_near_a_track(portraits: list[np.ndarray]) -> None:
     track = tracked(film(portraits[0], [10, 20]), [boxed(10), boxed(20)], indices=[5, 15])
     stranger, here = boxed(200), boxed(24)
     both = Detections(*(np.concatenate(parts) for parts in zip(vars_of(stranger), vars_of(here), strict=True)))
-    assert face_near(track, 20, both) == 1
-    assert face_near(track, 0, both) == 1
+    for frame in (20, 0):
+        near = face_near(track, frame, both)
+        assert near.frames.tolist() == [frame]
+        assert near.found.tolist() == [DETECTED]
+        assert np.array_equal(near.boxes, here.boxes)
     assert face_near(track, 10, stranger) is None
     assert face_near(track, 10, NOBODY) is None
 

@@ -20,37 +20,22 @@ from torchfakes_utils.errors import InputError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far crops are changed; zeros change nothing.
+    """How far crops are changed; zeros change nothing."""
 
-    Attributes:
-        flip: share of crops that are mirrored.
-        rotation: largest turn to either side, degrees.
-        shift: largest move, as a share of the edge, in each direction.
-        zoom: largest change of scale, as a share.
-        brightness, contrast, saturation: largest change, as a share.
-        hue: largest turn of the colour circle to either side, as a share of a full turn.
-        rescale: largest factor by which a crop is scaled down and up again.
-        blur: largest standard deviation of a Gaussian blur, pixels.
-        noise: largest standard deviation of added noise, in steps of 0…255.
-        jpeg: lowest quality of a JPEG compression, 1 to 100; 0 for none.
-        cutout: largest edge of a grey square, as a share of the crop's.
-        share: how many crops each of rescale, blur, noise, jpeg and cutout happens to.
-    """
-
-    flip: float = 0.0
-    rotation: float = 0.0
-    shift: float = 0.0
-    zoom: float = 0.0
-    brightness: float = 0.0
+    flip: float = 0.0  # share of crops that are mirrored
+    rotation: float = 0.0  # largest turn to either side, degrees
+    shift: float = 0.0  # largest move, as a share of the edge, in each direction
+    zoom: float = 0.0  # largest change of scale, as a share
+    brightness: float = 0.0  # largest change, as a share; of contrast and saturation, too
     contrast: float = 0.0
     saturation: float = 0.0
-    hue: float = 0.0
-    rescale: float = 1.0
-    blur: float = 0.0
-    noise: float = 0.0
-    jpeg: int = 0
-    cutout: float = 0.0
-    share: float = 0.3
+    hue: float = 0.0  # largest turn of the colour circle to either side, as a share of a full turn
+    rescale: float = 1.0  # largest factor by which a crop is scaled down and up again
+    blur: float = 0.0  # largest standard deviation of a Gaussian blur, pixels
+    noise: float = 0.0  # largest standard deviation of added noise, in steps of 0…255
+    jpeg: int = 0  # lowest quality of a JPEG compression, 1 to 100; 0 for none
+    cutout: float = 0.0  # largest edge of a grey square, as a share of the crop's
+    share: float = 0.3  # how many crops each of rescale, blur, noise, jpeg and cutout happens to
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
@@ -84,12 +69,7 @@ def augmentation(name: str) -> Augmentation:
 
 
 def draw(recipe: Augmentation, count: int, generator: torch.Generator | None = None) -> Draw:
-    """Decide what happens to each of `count` crops.
-
-    Args:
-        recipe: how far crops may be changed.
-        count: crops.
-        generator: of the CPU; makes the draw repeatable.
+    """Decide what happens to each of `count` crops; a generator, of the CPU, makes the draw repeatable.
 
     Returns:
         By name of the change, a value for each crop, (count,) or (count, 2), on the CPU.
@@ -126,11 +106,7 @@ def part(drawn: Draw, rows: slice | torch.Tensor) -> Draw:
 
 
 def augment(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
-    """Change crops as `draw` decided, in the order in which it happens to a film: scene, light, lens, codec.
-
-    Args:
-        images: (B, 3, H, W) uint8, RGB.
-        drawn: for B crops.
+    """Change crops (B, 3, H, W) uint8 RGB as `draw` decided, in the order of what happens to a film: scene to codec.
 
     Returns:
         (B, 3, H, W) uint8 on the same device; the very same crops where nothing was drawn.
@@ -225,12 +201,9 @@ def _blur(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
 
 def _noise(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
     """Gaussian noise, drawn on the CPU from each crop's own seed: the same on every device."""
-    noise = [torch.randn(images.shape[1:], generator=_generator(int(seed))) for seed in drawn["noise_seed"]]
+    generators = [torch.Generator().manual_seed(seed) for seed in drawn["noise_seed"].tolist()]
+    noise = [torch.randn(images.shape[1:], generator=generator) for generator in generators]
     return images + torch.stack(noise).to(images.device) * _column(drawn["noise"], images)
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _cutout(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
@@ -241,8 +214,8 @@ def _cutout(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
     rows, columns = torch.arange(height)[None], torch.arange(width)[None]
     inside_rows = (rows >= top[:, None]) & (rows < (top + edge)[:, None])
     inside_columns = (columns >= left[:, None]) & (columns < (left + edge)[:, None])
-    inside = (inside_rows[:, :, None] & inside_columns[:, None])[:, None].to(images.device)
-    return torch.where(inside, torch.full_like(images, _GREY), images)
+    inside = inside_rows[:, None, :, None] & inside_columns[:, None, None]
+    return images.masked_fill(inside.to(images.device), _GREY)
 
 
 # --- JPEG
@@ -260,14 +233,8 @@ _YCBCR = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -
 def jpeg(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     """Crops as they come back from a JPEG file, without writing one: only rounding loses anything, and it is done here.
 
-    Colour at half resolution (4:2:0), the standard's tables scaled by `quality` as libjpeg scales them.
-
-    Args:
-        images: (B, 3, H, W) float32 in 0…255, RGB.
-        quality: (B,) from 1 to 100.
-
-    Returns:
-        (B, 3, H, W) float32 in 0…255, whole numbers.
+    Colour at half resolution (4:2:0), the standard's tables scaled by `quality`, (B,) from 1 to 100, as libjpeg scales
+    them. Crops are (B, 3, H, W) float32 in 0…255, RGB; those that come back hold whole numbers.
     """
     height, width = images.shape[-2:]
     padded = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate")
@@ -275,16 +242,12 @@ def jpeg(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     planes[:, :1] -= 128
     luma, colour = _tables(quality.to(images.device))
     light = _quantised(planes[:, :1], luma)
-    small = _quantised(_halved(planes[:, 1:]), colour)
+    # Means of 2×2, rounded as libjpeg rounds them: halves down and up in turn, so that they do not add up.
+    turns = torch.tensor([0.25, 0.5], device=planes.device).repeat(planes.shape[-1] // 4)
+    small = _quantised((F.avg_pool2d(planes[:, 1:], 2) + turns).floor(), colour)
     planes = torch.cat([light + 128, F.interpolate(small, scale_factor=2, mode="bilinear")], 1)[..., :height, :width]
     inverse = torch.linalg.inv(torch.tensor(_YCBCR, dtype=torch.float64)).to(images)
     return torch.einsum("ij,bjhw->bihw", inverse, planes).round().clamp(0, 255)
-
-
-def _halved(planes: torch.Tensor) -> torch.Tensor:
-    """Means of 2×2, rounded as libjpeg rounds them: halves down and up in turn, so that they do not add up."""
-    turns = torch.tensor([0.25, 0.5], device=planes.device).repeat(planes.shape[-1] // 4)
-    return (F.avg_pool2d(planes, 2) + turns).floor()
 
 
 def _tables(quality: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

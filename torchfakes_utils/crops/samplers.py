@@ -1,4 +1,8 @@
-"""Which crops are drawn, and how often."""
+"""Which crops are drawn, and how often.
+
+Each way, in `SAMPLERS`, takes rows of `faces.csv` (index i drawn is the i-th row), how many crops make a pass, and a
+generator that makes the draw repeatable. All but the uniform one need both classes, and raise an InputError otherwise.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -22,24 +26,19 @@ def balanced_sampler(
     """Draw crops, with replacement, so that half are real and every manipulation has the same share of the other half.
 
     In FF++ four fakes stand against each real clip, and a network rewarded for always saying "fake" may stop there.
-
-    Args:
-        faces: rows with `label` and `method`; index i drawn is the i-th row.
-        num_samples: crops in a pass.
-        generator: makes the draw repeatable.
-
-    Raises:
-        InputError: one class only.
     """
-    labels, methods = faces["label"].to_numpy(), faces["method"]
-    if len(np.unique(labels)) < 2:
-        raise InputError("only one class among the training crops; both real and fake ones are needed")
+    groups, fake = _groups(faces), faces["label"].to_numpy() == 1
     # A crop's weight is its group's share over the group's size.
-    groups = methods.where(labels == 1, _REAL)
     sizes = groups.map(groups.value_counts()).to_numpy()
-    n_methods = groups[labels == 1].nunique()
-    weights = np.where(labels == 1, 0.5 / n_methods, 0.5) / sizes
+    weights = np.where(fake, 0.5 / groups[fake].nunique(), 0.5) / sizes
     return WeightedRandomSampler(weights.tolist(), num_samples, replacement=True, generator=generator)
+
+
+def _groups(faces: pd.DataFrame) -> pd.Series:
+    """Of each crop its method, or `_REAL`."""
+    if faces["label"].nunique() < 2:
+        raise InputError("only one class among the training crops; both real and fake ones are needed")
+    return faces["method"].where(faces["label"] == 1, _REAL)
 
 
 class PairedSampler(Sampler[int]):
@@ -51,21 +50,9 @@ class PairedSampler(Sampler[int]):
     """
 
     def __init__(self, faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> None:
-        """Note which crops belong together.
-
-        Args:
-            faces: rows of `faces.csv`; index i drawn is the i-th row.
-            num_samples: crops in a pass.
-            generator: makes the draw repeatable.
-
-        Raises:
-            InputError: one class only.
-        """
-        if faces["label"].nunique() < 2:
-            raise InputError("only one class among the training crops; both real and fake ones are needed")
         self._num_samples, self._generator = num_samples, generator
         self._moments = list(faces[["target_id", "compression", "frame"]].itertuples(index=False, name=None))
-        groups = faces["method"].where(faces["label"] == 1, _REAL).to_numpy()
+        groups = _groups(faces).to_numpy()
         self._rows = {name: np.flatnonzero(groups == name) for name in np.unique(groups)}
         self._methods = [name for name in self._rows if name != _REAL]
         self._there: dict[tuple[Any, ...], list[int]] = {}
@@ -101,13 +88,7 @@ class PairedSampler(Sampler[int]):
 
 
 def uniform_sampler(faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> Sampler[int]:
-    """Draw crops as the table has them: every one before any comes a second time, the classes as unequal as they are.
-
-    Args:
-        faces: rows of `faces.csv`; index i drawn is the i-th row.
-        num_samples: crops in a pass.
-        generator: makes the draw repeatable.
-    """
+    """Draw crops as the table has them: each before any comes a second time, the classes as unequal as they are."""
     return RandomSampler(range(len(faces)), num_samples=num_samples, generator=generator)
 
 

@@ -1,8 +1,7 @@
 """Crops for training, fast: decoded once into one file that is mapped into memory.
 
-Decoding a picture costs some milliseconds, again in every epoch; a copy out of mapped memory costs a hundredth of
-that. The system keeps in memory as much of the file as there is room for, and reads the rest as it is asked for, so
-that a data set may be larger than the memory.
+A copy out of mapped memory costs a hundredth of decoding, again in every epoch. The system keeps in memory as much of
+the file as there is room for, and reads the rest when asked, so that a data set may be larger than the memory.
 """
 
 import hashlib
@@ -39,19 +38,12 @@ _SPARE = 1.2
 
 @dataclass(frozen=True)
 class CropStore:
-    """The crops of a whole table, row by row, at the network's size.
+    """The crops of a whole table, row by row, at the network's size."""
 
-    Attributes:
-        files: the crops' absolute paths.
-        preprocessing: brings them to the network's size.
-        array: (N, 3, S, S) uint8, mapped into memory, or None where the files themselves are read each time.
-        unreadable: the reasons of rows that cannot be decoded, by row; known beforehand with an array only.
-    """
-
-    files: Sequence[str]
+    files: Sequence[str]  # absolute paths
     preprocessing: Preprocessing
-    array: NDArray[np.uint8] | None
-    unreadable: dict[int, str]
+    array: NDArray[np.uint8] | None  # (N, 3, S, S), mapped into memory; None where the files are read each time
+    unreadable: dict[int, str]  # why rows cannot be decoded, by row; known beforehand with an array only
 
     def __len__(self) -> int:
         return len(self.files)
@@ -64,17 +56,17 @@ class CropStore:
     def read(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[torch.Tensor, NDArray[np.bool_]]:
         """Some crops, (K, 3, S, S) uint8, and which of `rows` they are, (len(rows),) bool: K of them could be read."""
         places = np.asarray(rows, dtype=np.int64)
-        if self.array is not None:
-            good = np.array([row not in self.unreadable for row in places.tolist()], dtype=np.bool_)
-            return torch.from_numpy(self.array[places[good]]), good
         crops, size = [], self.preprocessing.size
-        for row in places.tolist():
-            crop = try_crop(self.files[row], self.preprocessing)
-            if isinstance(crop, Unreadable):
-                self.unreadable[row] = crop.reason
-            else:
-                crops.append(crop)
+        if self.array is None:
+            for row in places.tolist():
+                crop = try_crop(self.files[row], self.preprocessing)
+                if isinstance(crop, Unreadable):
+                    self.unreadable[row] = crop.reason
+                else:
+                    crops.append(crop)
         good = np.array([row not in self.unreadable for row in places.tolist()], dtype=np.bool_)
+        if self.array is not None:
+            return torch.from_numpy(self.array[places[good]]), good
         return torch.stack(crops) if crops else torch.empty(0, 3, size, size, dtype=torch.uint8), good
 
 
@@ -83,12 +75,7 @@ def open_store(faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "
 
     Give the whole table, whichever part of it is needed: the file then serves every run on it. A crop that has changed
     since, by its size or time, makes the cache anew. Where it cannot be written, or the disk has no room for it, the
-    files are read each time: slower, and said in a line.
-
-    Args:
-        faces: a table from `load_faces`.
-        preprocessing: the network's size is what is kept.
-        cache: "auto", or "off" to read the files each time.
+    files are read each time, as with a cache that is "off": slower, and said in a line.
 
     Raises:
         InputError: no such kind of cache.
@@ -102,16 +89,17 @@ def open_store(faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "
     folder = _common_folder(faces) / ".cache"
     name = f"crops-{preprocessing.size}-{_fingerprint(faces, preprocessing)}"
     path, record = folder / f"{name}.npy", folder / f"{name}.json"
-    store = _opened(path, record, bare)
-    if store is not None:
+    if store := _opened(path, record, bare):
         return store
     try:
         _check_room(folder, len(files), preprocessing.size)
         _write(path, record, bare)
-        _forget_others(folder, preprocessing.size, name)
     except InputError as error:
         logger.warning("crops are decoded again in every epoch, for they cannot be kept: %s", error)
         return bare
+    for other in folder.glob(f"crops-{preprocessing.size}-*"):  # which no crop fits any more
+        if other.stem != name:
+            other.unlink(missing_ok=True)
     return _opened(path, record, bare) or bare
 
 
@@ -145,8 +133,7 @@ def _opened(path: Path, record: Path, bare: CropStore) -> CropStore | None:
 
 def _check_room(folder: Path, count: int, size: int) -> None:
     there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-    needed = count * 3 * size * size * _SPARE
-    free = shutil.disk_usage(there).free
+    needed, free = count * 3 * size * size * _SPARE, shutil.disk_usage(there).free
     if free < needed:
         raise InputError(f"{folder}: {needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB free")
 
@@ -170,10 +157,3 @@ def _write(path: Path, record: Path, bare: CropStore) -> None:
                         file.write(crop.numpy().tobytes())
     with atomic_write(record) as temporary:
         temporary.write_text(json.dumps(unreadable), encoding="utf-8")
-
-
-def _forget_others(folder: Path, size: int, name: str) -> None:
-    """Remove caches of this size that no crop fits any more."""
-    for path in folder.glob(f"crops-{size}-*"):
-        if path.stem != name:
-            path.unlink(missing_ok=True)

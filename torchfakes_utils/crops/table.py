@@ -69,48 +69,32 @@ def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
 
 
 def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = ()) -> None:
-    """Make sure that a table of crops can be worked with, before an hour has gone into it.
-
-    Args:
-        faces: rows of `faces.csv`.
-        root: the folder that the paths are relative to.
-        splits: those that need both classes, such as ("train", "val") for training.
+    """Make sure that rows of `faces.csv` in the folder `root` can be worked with, before an hour has gone into it.
 
     Raises:
-        InputError: a column lacks, there are no crops, files are gone, or a split named has one class only.
+        InputError: there are no crops, files are gone, or one of `splits` has one class only.
     """
-    missing = [name for name in FACE_COLUMNS if name not in faces.columns]
-    if missing:
-        raise InputError(f"{root}: the table of faces lacks {', '.join(missing)}; is it a faces.csv?")
     if faces.empty:
         raise InputError(f"{root}: the table of faces is empty; see failures.csv beside it for the reasons")
     root = Path(root)
-    gone = [name for name in faces["path"] if not (root / name).is_file()]
-    if gone:
+    if gone := [name for name in faces["path"] if not (root / name).is_file()]:
         raise InputError(
             f"{root / gone[0]}: no such crop ({len(gone)} of {len(faces)} are gone); "
             "run `torchfakes extract` again, and move the crops together with their table"
         )
     for split in splits:
         labels = faces.loc[faces["split"] == split, "label"]
-        n_fake, n_real = int((labels == 1).sum()), int((labels == 0).sum())
-        if not n_fake or not n_real:
+        if labels.nunique() < 2:
             raise InputError(
-                f"{root}: split {split!r} has {n_real} real and {n_fake} fake crops, and both are needed; "
-                "extract clips of both classes, and check the column `split` of clips.csv"
+                f"{root}: split {split!r} has {sum(labels == 0)} real and {sum(labels == 1)} fake crops, and both are "
+                "needed; extract clips of both classes, and check the column `split` of clips.csv"
             )
 
 
 def load_faces_for(
     detector: Detector, faces_csv: Path | str, split: str | None = None, frames: int | None = None
 ) -> pd.DataFrame:
-    """As `load_faces`, of crops that a detector can be asked about.
-
-    Args:
-        detector: any.
-        faces_csv: the table.
-        split: of it; None takes all.
-        frames: crops of a clip, spread evenly over it; None takes all.
+    """As `load_faces`, of crops that a detector can be asked about; at most so many `frames` of a clip, if given.
 
     Raises:
         InputError: as `load_faces`; or the crops were cut at another scale than those that the detector was trained on,
@@ -118,8 +102,7 @@ def load_faces_for(
     """
     faces = load_faces(faces_csv, split)
     wanted, extraction = detector.preprocessing, read_extraction(Path(faces_csv).parent)
-    scale = extraction.get("crop_scale", wanted.crop_scale)
-    size = extraction.get("size", wanted.size)
+    scale, size = extraction.get("crop_scale", wanted.crop_scale), extraction.get("size", wanted.size)
     if scale != wanted.crop_scale:
         raise InputError(
             f"{faces_csv}: these crops were cut at {scale} times the face, and the detector was trained at "

@@ -194,7 +194,7 @@ def _identity(detector: Detector, faces: pd.DataFrame, config: RobustnessConfig)
     crops = pd.util.hash_pandas_object(faces[["path", "frame", "label"]], index=False)
     return {
         "detector": fingerprint(detector),
-        "decision": detector.decision.to_json(),
+        "decision": asdict(detector.decision),
         "crops": f"{int(crops.sum() % 2**63):x}",
         "config": {name: value for name, value in asdict(config).items() if name != "perturbations"},
     }

@@ -4,6 +4,7 @@ Cutting the crop, and knowing when not to answer, is left to the program; how bo
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -68,7 +69,7 @@ def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dic
             f"rounded to whole pixels; outside of the picture its outermost pixels are repeated; brought to {cut} px, "
             f"by averaging over areas where it shrinks and bicubic (a = -0.75) where it grows{again}",
         },
-        "decision": decision.to_json() | {
+        "decision": dataclasses.asdict(decision) | {
             "rule": "fake where the mean of probability_fake over the usable crops of a face is threshold or more, "
             "real below; cannot tell without a usable crop",
             "usable": "each of `order` that has a range lies in it; an end that is null is not looked at",

@@ -6,8 +6,8 @@ all, its part.
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,7 @@ from torchfakes_utils.faces.detection import FaceDetector, square_crop
 from torchfakes_utils.faces.parts import Clip, Part, load_part, new_part, write_part
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.faces.thumbnails import aligned, thumbnail
-from torchfakes_utils.faces.tracking import (
-    DETECTED,
-    FINER,
-    INTERPOLATED,
-    REUSED,
-    Track,
-    detect_twice,
-    face_near,
-    track_face,
-)
+from torchfakes_utils.faces.tracking import FINER, Track, detect_twice, face_near, track_face
 from torchfakes_utils.io.video import frames_at, length, spread
 
 logger = logging.getLogger(__name__)
@@ -47,32 +38,20 @@ _COMPARED = 8
 
 @dataclass(frozen=True)
 class Job:
-    """What is the same for every clip of an extraction.
+    """What is the same for every clip of an extraction."""
 
-    Attributes:
-        root: the data set's folder; clips' paths are relative to it.
-        out: the folder of crops and parts.
-        config: how faces are found and cut.
-        decoders: threads that decode one video, 0 for as many as there are cores.
-    """
-
-    root: Path
-    out: Path
+    root: Path  # the data set's folder; clips' paths are relative to it
+    out: Path  # of crops and parts
     config: ExtractionConfig
-    decoders: int = 1
+    decoders: int = 1  # threads that decode one video, 0 for as many as there are cores
 
 
 @dataclass(frozen=True)
 class Group:
-    """Clips that show the same film.
+    """Clips that show the same film."""
 
-    Attributes:
-        original: the real clip, whose face serves the others; None where there is none, or reuse is not wanted.
-        todo: the clips to do, the original among them if it is not done.
-    """
-
-    original: Clip | None
-    todo: list[Clip]
+    original: Clip | None  # whose face serves the others; None for a fake whose original is not there or not wanted
+    todo: list[Clip]  # the original among them if it is not done
 
 
 @dataclass(frozen=True)
@@ -95,34 +74,28 @@ def extract_group(group: Group, job: Job, detector: FaceDetector) -> Iterator[Pa
     Raises:
         InputError: the output folder cannot be written to.
     """
-    reference = None
-    todo = list(group.todo)
-    if group.original is not None and group.original in todo:
-        todo.remove(group.original)
-        part, reference = _extract_clip(group.original, group, None, job, detector)
+    original, reference = group.original, None
+    if original is not None and original not in group.todo:
+        reference = _recall(original, job)
+    for clip in sorted(group.todo, key=lambda clip: clip != original):
+        part, found = _extract_clip(clip, original, reference, job, detector)
+        reference = found if clip == original else reference
         yield part
-    elif group.original is not None and todo:
-        reference = _recall(group.original, job)
-    for clip in todo:
-        yield _extract_clip(clip, group, reference, job, detector)[0]
 
 
 def _extract_clip(
-    clip: Clip, group: Group, reference: _Reference | None, job: Job, detector: FaceDetector
+    clip: Clip, original: Clip | None, reference: _Reference | None, job: Job, detector: FaceDetector
 ) -> tuple[Part, _Reference | None]:
     """A clip's part, and what the clip can lend to others."""
     path = job.root / clip["path"]
-    part = new_part(job.root, clip, group.original)
+    part = new_part(job.root, clip, original)
     shutil.rmtree(job.out / _crop_folder(clip), ignore_errors=True)  # of an earlier version of this clip
     found = None
     try:
-        crops: Iterable[Crop] | None = None
-        if reference is not None:
-            crops = _cut_as_in(reference, path, job, detector)
+        crops = _cut_as_in(reference, path, job, detector) if reference else None
         if crops is None:
-            found, frames = _find(path, job, detector)
+            found, crops = _find(path, job, detector)
             part["track"] = found.track.to_json() | {"looked_at": found.indices.tolist(), "length": found.length}
-            crops = _cut(found, frames, job.config)
         part["faces"] = [_write_crop(crop, row, clip, job) for crop, row in crops]
         part["reason"] = "" if part["faces"] else f"no face in the {job.config.frames} frames looked at"
     except _OutputError:
@@ -137,21 +110,17 @@ def _extract_clip(
     return part, found
 
 
-def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, list[np.ndarray]]:
-    """Look for a clip's face; the frames come along, to be cut."""
+def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, list[Crop]]:
+    """Look for a clip's face, follow it and cut it out."""
     frames_in_all = length(path)
     wanted = spread(job.config.frames, frames_in_all).tolist()
     found, frames = map(list, zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True))
     indices, thumbnails, size = np.asarray(found), [thumbnail(frame) for frame in frames], frames[0].shape[:2]
     detections = detect_twice(detector, frames, job.config.min_probability)
     track = track_face(indices, detections, thumbnails, size, job.config.min_probability)
-    return _Reference(indices, thumbnails, track, size, frames_in_all), frames
-
-
-def _cut(found: _Reference, frames: Sequence[np.ndarray], config: ExtractionConfig) -> Iterator[Crop]:
-    """The crops of a clip's own track, each with its columns of `faces.csv`."""
-    by_index = dict(zip(found.indices.tolist(), frames, strict=True))
-    return (_crop(by_index[int(index)], found.track, at, config) for at, index in enumerate(found.track.frames))
+    by_index = dict(zip(found, frames, strict=True))
+    crops = [_crop(by_index[index], track, at, job.config) for at, index in enumerate(track.frames.tolist())]
+    return _Reference(indices, thumbnails, track, size, frames_in_all), crops
 
 
 def _cut_as_in(reference: _Reference, path: Path, job: Job, detector: FaceDetector) -> list[Crop] | None:
@@ -161,9 +130,8 @@ def _cut_as_in(reference: _Reference, path: Path, job: Job, detector: FaceDetect
     wanted = [int(index) for index in reference.indices if index < frames_in_all]
     if not (shortest <= frames_in_all <= longest and len(reference.track) and wanted):
         return None
-    track = reference.track
-    track = replace(track, found=np.where(track.found == INTERPOLATED, INTERPOLATED, REUSED).astype(object))
-    place = {int(index): at for at, index in enumerate(track.frames)}
+    track = reference.track.reused()
+    place = {index: at for at, index in enumerate(track.frames.tolist())}
     known = [index for index in wanted if index in place]
     checked = {known[at] for at in spread(_COMPARED, len(known))}
     thumbnails = dict(zip(reference.indices.tolist(), reference.thumbnails, strict=True))
@@ -174,10 +142,9 @@ def _cut_as_in(reference: _Reference, path: Path, job: Job, detector: FaceDetect
     for index, frame in frames_at(path, wanted, job.decoders):
         if frame.shape[:2] != reference.size:
             return None
-        if index not in place:
+        if (at := place.get(index)) is None:
             unknown[index] = frame
             continue
-        at = place[index]
         if index in checked:
             pairs.append((thumbnails[index], thumbnail(frame)))
             boxes.append(track.boxes[at] * (thumbnails[index].shape[0] / frame.shape[0]))
@@ -194,16 +161,8 @@ def _cut_unknown(
     """Crops of a fake's frames in which the original shows no face: the forged one may be found all the same."""
     crops = {}
     for (index, frame), found in zip(frames.items(), detector.detect(list(frames.values()), FINER), strict=True):
-        face = face_near(track, index, found)
-        if face is not None:
-            single = Track(
-                np.array([index]),
-                found.boxes[[face]],
-                found.landmarks[[face]],
-                found.probabilities[[face]],
-                np.array([DETECTED], object),
-            )
-            crops[index] = _crop(frame, single, 0, config)
+        if (face := face_near(track, index, found)) is not None:
+            crops[index] = _crop(frame, face, 0, config)
     return crops
 
 
@@ -211,13 +170,12 @@ def _recall(original: Clip, job: Job) -> _Reference | None:
     """What an original that an earlier run has done lends to its fakes: its part remembers all but the thumbnails."""
     try:
         track = load_part(job.out, original)["track"]
-        indices = track.pop("looked_at")
-        frames_in_all = track.pop("length")
+        indices, frames_in_all = track.pop("looked_at"), track.pop("length")
         pictures, size = [], (0, 0)
         for _, frame in frames_at(job.root / original["path"], indices, job.decoders):
             pictures.append(thumbnail(frame))
             size = frame.shape[:2]
-        return _Reference(np.asarray(indices), pictures, Track.from_json(track), size, frames_in_all)
+        return _Reference(np.asarray(indices), pictures, Track.of(**track), size, frames_in_all)
     except (OSError, ValueError, KeyError, TypeError, InputError):
         return None  # it could not be used itself
 
@@ -244,8 +202,13 @@ def _write_crop(crop: np.ndarray, row: dict[str, Any], clip: Clip, job: Job) -> 
     """Write a crop; return its row with `path` and how it is stored."""
     config = job.config
     path = _crop_folder(clip) / f"{row['frame']:05d}.{config.image_format}"
+    options = {
+        "png": [],  # OpenCV's own choice: its higher levels take twice the time for a seventh of the size
+        "jpg": [cv2.IMWRITE_JPEG_QUALITY, config.quality],
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, config.quality],
+    }[config.image_format]
     # Not cv2.imwrite: it fails silently, and on Windows at names that are not ASCII.
-    encoded = cv2.imencode(path.suffix, crop[:, :, ::-1], _encoding(config))[1]
+    encoded = cv2.imencode(path.suffix, crop[:, :, ::-1], options)[1]
     try:
         (job.out / path).parent.mkdir(parents=True, exist_ok=True)
         (job.out / path).write_bytes(encoded.tobytes())
@@ -253,15 +216,7 @@ def _write_crop(crop: np.ndarray, row: dict[str, Any], clip: Clip, job: Job) -> 
         raise _OutputError(f"{job.out}: cannot write there ({error.strerror}); free space or choose another") from error
     quality = "lossless" if config.image_format == "png" else config.quality
     stored = {"crop_size": config.size, "crop_format": config.image_format, "crop_quality": quality}
-    return row | {"path": path.as_posix()} | stored
-
-
-def _encoding(config: ExtractionConfig) -> list[int]:
-    return {
-        "png": [],  # OpenCV's own choice: its higher levels take twice the time for a seventh of the size
-        "jpg": [cv2.IMWRITE_JPEG_QUALITY, config.quality],
-        "webp": [cv2.IMWRITE_WEBP_QUALITY, config.quality],
-    }[config.image_format]
+    return row | {"path": path.as_posix(), **stored}
 
 
 def _crop_folder(clip: Clip) -> Path:

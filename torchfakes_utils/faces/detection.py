@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
 from torchfakes_utils.io.machine import torch_device
 
+# Boxes, probabilities and landmarks of a frame as MTCNN gives them; None where it finds nothing.
+_Found = tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None]
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -32,19 +35,18 @@ class Detections:
     landmarks: np.ndarray
 
     def __len__(self) -> int:
-        """How many faces there are."""
         return len(self.boxes)
+
+    def only(self, keep: Sequence[int] | np.ndarray) -> "Detections":
+        """Some of them, by their places."""
+        return Detections(self.boxes[keep], self.probabilities[keep], self.landmarks[keep])
 
 
 class FaceDetector:
     """MTCNN on batches of frames; build it once, it loads three networks."""
 
     def __init__(self, device: str = "auto", config: ExtractionConfig = DEFAULTS) -> None:
-        """Load the networks.
-
-        Args:
-            device: "auto" (a CUDA device if there is one), "cpu", "cuda" or "cuda:1".
-            config: of which `face_pixels`, `min_face` and `batch` count here.
+        """Load the networks onto a device; of `config`, `face_pixels`, `min_face` and `batch` count here.
 
         Raises:
             InputError: there is no such device.
@@ -83,12 +85,12 @@ class FaceDetector:
         back = np.array([shape[1] / size[0], shape[0] / size[1]], np.float32)
         results = []
         for start in range(0, len(frames), self.config.batch):
-            batch = np.stack([_resize(frame, size) for frame in frames[start : start + self.config.batch]])
+            some = frames[start : start + self.config.batch]
+            batch = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in some])
             results += [_detections(found, back) for found in self._run(batch)]
         return results
 
-    def _run(self, batch: np.ndarray) -> "Iterable[_Found]":
-        """Boxes, probabilities and landmarks of each frame, as MTCNN gives them (None where it finds nothing)."""
+    def _run(self, batch: np.ndarray) -> Iterable[_Found]:
         try:
             boxes, probabilities, landmarks = self._mtcnn.detect(batch, landmarks=True)
             return zip(boxes, probabilities, landmarks, strict=True)
@@ -102,20 +104,13 @@ class FaceDetector:
             return [(None, None, None)]
 
 
-# Boxes, probabilities and landmarks of a frame; None where there is no face.
-_Found = tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None]
-
-
 def _detections(found: _Found, back: np.ndarray) -> Detections:
     """What MTCNN gives, the surest first, in pixels of the full frame, `back` times as large (x, y)."""
     # They come as arrays of objects; without a face the probabilities are one None.
     boxes, probabilities, landmarks = (np.asarray([] if found[0] is None else part, np.float32) for part in found)
     order = np.argsort(-probabilities, kind="stable")
-    return Detections(
-        boxes.reshape(-1, 4)[order] * np.tile(back, 2),
-        probabilities[order],
-        landmarks.reshape(-1, 5, 2)[order] * back,
-    )
+    boxes, landmarks = boxes.reshape(-1, 4)[order], landmarks.reshape(-1, 5, 2)[order]
+    return Detections(boxes * np.tile(back, 2), probabilities[order], landmarks * back)
 
 
 def square_crop(
@@ -138,23 +133,13 @@ def square_crop(
     x1, y1, x2, y2 = (float(value) for value in box)
     edge = max(1, round(scale * max(x2 - x1, y2 - y1)))
     left, top = round((x1 + x2 - edge) / 2), round((y1 + y2 - edge) / 2)
-    crop = _cut_out(frame, left, top, edge)
-    if edge != size:
-        # AREA averages over all pixels; sampling single ones would leave a pattern that no camera makes.
-        crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if edge > size else cv2.INTER_CUBIC)
-    return np.ascontiguousarray(crop), (float(left), float(top), float(left + edge), float(top + edge))
-
-
-def _cut_out(frame: np.ndarray, left: int, top: int, edge: int) -> np.ndarray:
-    """A square of a frame, with the outermost pixels repeated where it reaches over the edge."""
-    height, width = frame.shape[:2]
-    if left >= 0 and top >= 0 and left + edge <= width and top + edge <= height:
-        return frame[top : top + edge, left : left + edge]  # a view: nothing is copied
-    rows = np.clip(np.arange(top, top + edge), 0, height - 1)
-    columns = np.clip(np.arange(left, left + edge), 0, width - 1)
-    return np.asarray(frame[rows[0] : rows[-1] + 1][rows - rows[0]][:, columns])
-
-
-def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    same = size == (frame.shape[1], frame.shape[0])
-    return frame if same else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    rows, columns = (
+        np.clip(np.arange(start, start + edge), 0, length - 1)
+        for start, length in zip((top, left), frame.shape[:2], strict=True)
+    )
+    crop = frame[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # a view: nothing is copied
+    if crop.shape[:2] != (edge, edge):
+        crop = crop[rows - rows[0]][:, columns - columns[0]]
+    # AREA averages over all pixels; sampling single ones would leave a pattern that no camera makes.
+    crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if edge > size else cv2.INTER_CUBIC)
+    return crop, (float(left), float(top), float(left + edge), float(top + edge))

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -22,20 +21,11 @@ from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import Group, Job
 from torchfakes_utils.faces.config import DEFAULTS, EXTRACTION_FILE, EXTRACTION_FORMAT, ExtractionConfig
-from torchfakes_utils.faces.parts import Clip, load_part, read_part
+from torchfakes_utils.faces.parts import Clip, Part, load_part, read_part
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
+from torchfakes_utils.io import tables
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, claim, owned, sweep
-from torchfakes_utils.io.tables import (
-    CLIP_COLUMNS,
-    CLIP_KEY,
-    CLIPS_FILE,
-    EXTRACTED_COLUMNS,
-    FACES_FILE,
-    FAILURE_COLUMNS,
-    FAILURES_FILE,
-    read_table,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -84,20 +74,18 @@ def extract_faces(
     root, out = Path(root), Path(out)
     clips = select_clips(root, config)
     with _claimed(out, config, overwrite):
-        originals = _originals(clips, config)
-        groups = _groups(root, out, clips, originals)
         workers = Workers(processes=workers) if isinstance(workers, int) else workers
         job = Job(root, out, config, decoders=0 if threads_of_one_process() == 1 else 1)
-        unsaved = _run(groups, job, workers, len(clips), progress)
+        unsaved = _run(_groups(job, clips), job, workers, len(clips), progress)
         faces, failures = _write_tables(out, clips, unsaved)
     if not faces:
         raise InputError(f"{root}: not one face in {len(clips)} clips; the reasons are in {out / 'failures.csv'}")
     return ExtractionReport(len(clips), faces, failures, round(time.perf_counter() - start, 3))
 
 
-def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: bool) -> dict[str, str]:
-    """Do the groups; give the reasons of clips that are to be tried again next time, by path."""
-    unsaved: dict[str, str] = {}
+def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: bool) -> dict[str, Part]:
+    """Do the groups; give the parts of clips that are to be tried again next time, by path."""
+    unsaved: dict[str, Part] = {}
     faces, left = 0, sum(len(group.todo) for group in groups)
     start = time.perf_counter()
     with tqdm(total=clips, initial=clips - left, unit="clip", disable=None if progress else True) as bar:
@@ -105,7 +93,7 @@ def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: 
             for part in parts:
                 faces += len(part["faces"])
                 if part["reason"].startswith("unexpected"):
-                    unsaved[part["path"]] = part["reason"]
+                    unsaved[part["path"]] = part
             bar.set_postfix_str(f"{faces / (time.perf_counter() - start):.0f} faces/s", refresh=False)
             bar.update(len(parts))
     return unsaved
@@ -117,10 +105,10 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
     Raises:
         InputError: no usable `clips.csv`, or nothing in it fits.
     """
-    if not (root / CLIPS_FILE).is_file():
+    if not (root / tables.CLIPS_FILE).is_file():
         raise InputError(f"{root}: holds no clips.csv; make it with `torchfakes clips {root}`")
-    clips = read_table(root / CLIPS_FILE, CLIP_COLUMNS)
-    if clips.duplicated(CLIP_KEY).any() or clips.duplicated("path").any():
+    clips = tables.read_table(root / tables.CLIPS_FILE, tables.CLIP_COLUMNS)
+    if clips.duplicated(tables.CLIP_KEY).any() or clips.duplicated("path").any():
         raise InputError(f"{root / 'clips.csv'}: names a video twice; make it again with `torchfakes clips {root}`")
     there = sorted(set(clips["compression"]), key=lambda name: (name != "c23", name))
     compression = config.compression or next(iter(there), "")
@@ -131,8 +119,7 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
         asked = ", ".join([compression or "any compression", *(config.methods or ())])
         held = ", ".join([*there, *sorted(set(clips["method"]))]) or "no clips"
         raise InputError(f"{root / 'clips.csv'}: no clips for {asked}; it holds {held}")
-    columns = [*CLIP_COLUMNS, *(["original_id"] if "original_id" in chosen else [])]
-    rows: list[Clip] = chosen[columns].to_dict("records")
+    rows: list[Clip] = chosen[chosen.columns.intersection(tables.INDEX_COLUMNS)].to_dict("records")
     return rows
 
 
@@ -143,40 +130,31 @@ def _with_reals(methods: Sequence[str], clips: pd.DataFrame) -> list[str]:
     return [*methods, *clips.loc[clips["label"] == 0, "method"].unique()]
 
 
-def _originals(clips: Sequence[Clip], config: ExtractionConfig) -> dict[str, Clip]:
-    """For each clip that shows an original's frames (the original itself among them), that original; by path."""
-    if not config.reuse:
-        return {}
-    real = {(clip["compression"], clip["clip_id"]): clip for clip in clips if clip["label"] == 0}
-    fakes = [(clip["path"], (clip["compression"], clip.get("original_id", ""))) for clip in clips if clip["label"]]
-    found = {path: real[key] for path, key in fakes if key in real}
-    return found | {original["path"]: original for original in found.values()}
-
-
-def _groups(root: Path, out: Path, clips: Sequence[Clip], originals: dict[str, Clip]) -> list[Group]:
+def _groups(job: Job, clips: Sequence[Clip]) -> list[Group]:
     """What is left to do, original by original."""
+    reals = [clip for clip in clips if clip["label"] == 0 and job.config.reuse]
+    real = {(clip["compression"], clip["clip_id"]): clip for clip in reals}
     groups: dict[str, Group] = {}
     for clip in clips:
-        original = originals.get(clip["path"])
-        if read_part(root, out, clip, original) is None:
-            key = clip["path"] if original is None else original["path"]
-            groups.setdefault(key, Group(original, [])).todo.append(clip)
+        original = real.get((clip["compression"], clip.get("original_id", ""))) if clip["label"] else clip
+        if read_part(job.root, job.out, clip, original) is None:
+            groups.setdefault((original or clip)["path"], Group(original, [])).todo.append(clip)
     return list(groups.values())
 
 
-def _write_tables(out: Path, clips: Sequence[Clip], unsaved: dict[str, str]) -> tuple[int, int]:
+def _write_tables(out: Path, clips: Sequence[Clip], unsaved: dict[str, Part]) -> tuple[int, int]:
     """Put the parts together, one after the other, in the order of `clips.csv`; return how many faces and failures."""
     faces = failures = 0
     with (
-        _table(out / FACES_FILE, EXTRACTED_COLUMNS) as face_rows,
-        _table(out / FAILURES_FILE, FAILURE_COLUMNS) as failure_rows,
+        _table(out / tables.FACES_FILE, tables.EXTRACTED_COLUMNS) as face_rows,
+        _table(out / tables.FAILURES_FILE, tables.FAILURE_COLUMNS) as failure_rows,
     ):
         for clip in clips:
-            rows, reason = _result(out, clip, unsaved)
-            face_rows.writerows(clip | row for row in rows)
-            faces += len(rows)
-            if not rows:
-                failure_rows.writerow(clip | {"reason": reason})
+            part = unsaved.get(clip["path"]) or load_part(out, clip)
+            face_rows.writerows(clip | row for row in part["faces"])
+            faces += len(part["faces"])
+            if not part["faces"]:
+                failure_rows.writerow(clip | {"reason": part["reason"]})
                 failures += 1
     return faces, failures
 
@@ -190,35 +168,21 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator["csv.DictWriter[str]"
         yield writer
 
 
-def _result(out: Path, clip: Clip, unsaved: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
-    if clip["path"] in unsaved:
-        return [], unsaved[clip["path"]]
-    part = load_part(out, clip)
-    return part["faces"], part["reason"]
-
-
 @contextmanager
 def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[None]:
     """Be the only one to write into `out`, and into crops that are cut in one way."""
     stamp = Stamp(
-        "crops",
-        "torchfakes extract",
-        EXTRACTION_FORMAT,
-        EXTRACTION_FILE,
-        asdict(config),
-        free=_FREE_FIELDS,
-        parts=(".parts", "crops"),
-        remedy="--overwrite",
-    )
+        "crops", "torchfakes extract", EXTRACTION_FORMAT, EXTRACTION_FILE, asdict(config),
+        free=_FREE_FIELDS, parts=(".parts", "crops"), remedy="--overwrite",
+    )  # fmt: skip
     owned(out, stamp)
     try:
         out.mkdir(parents=True, exist_ok=True)
         # Held by the operating system for as long as the process lives: no run leaves it behind.
         lock = FileLock(out / ".lock").acquire(timeout=0)
     except Timeout as error:
-        raise InputError(
-            f"{out}: another extraction is writing there; wait for it, or choose another folder"
-        ) from error
+        text = f"{out}: another extraction is writing there; wait for it, or choose another folder"
+        raise InputError(text) from error
     except OSError as error:
         raise InputError(f"{out}: cannot write there ({error.strerror}); choose another output folder") from error
     with lock:

@@ -1,8 +1,7 @@
 """What an extraction remembers of a clip that is done: its *part*, a small JSON file, written last of all.
 
 It holds the clip's rows of `faces.csv`, and by what it is noticed that they are out of date. Whatever was stopped
-before its part was written is done again from the start, so that a crash leaves nothing half-done behind that counts
-as done.
+before its part was written is done again from the start.
 """
 
 import json
@@ -30,32 +29,26 @@ class Part(TypedDict):
     """What is remembered of a clip.
 
     Attributes:
-        path, bytes: of the video, by which it is noticed that it was downloaded again.
-        original, original_bytes: the same of the original whose face it shows, by which it is noticed that this has
-            come since; None where there is none.
-        reason: why there are no faces; "" where there are some.
-        faces: rows of `faces.csv`, without the clip's columns.
         track: of a clip that was looked at itself: its `Track` as JSON, with `looked_at`, the frames' indices, and
             `length`, how many frames there are in all.
     """
 
     path: str
-    bytes: int
-    original: str | None
+    bytes: int  # of the video, by which it is noticed that it was downloaded again
+    original: str | None  # whose face it shows, by which it is noticed that this has come since
     original_bytes: int | None
-    reason: str
-    faces: list[dict[str, Any]]
+    reason: str  # why there are no faces; "" where there are some
+    faces: list[dict[str, Any]]  # rows of `faces.csv`, without the clip's columns
     track: NotRequired[dict[str, Any]]
 
 
-def part_path(out: Path, clip: Clip) -> Path:
-    """Where a clip's part lies."""
+def _place(out: Path, clip: Clip) -> Path:
     return out / ".parts" / clip["method"] / clip["compression"] / f"{clip['clip_id']}.json"
 
 
 def write_part(out: Path, clip: Clip, part: Part) -> None:
     """Remember that a clip is done."""
-    with atomic_write(part_path(out, clip)) as temporary:
+    with atomic_write(_place(out, clip)) as temporary:
         temporary.write_text(json.dumps(part), encoding="utf-8")
 
 
@@ -65,7 +58,7 @@ def load_part(out: Path, clip: Clip) -> Part:
     Raises:
         OSError, ValueError: nothing was, or it is damaged.
     """
-    part: Part = json.loads(part_path(out, clip).read_text(encoding="utf-8"))
+    part: Part = json.loads(_place(out, clip).read_text(encoding="utf-8"))
     return part
 
 
@@ -76,8 +69,7 @@ def read_part(root: Path, out: Path, clip: Clip, original: Clip | None) -> Part 
     """
     try:
         part = load_part(out, clip)
-        now = new_part(root, clip, original)
-        now |= {"reason": part["reason"], "faces": part["faces"]}
+        now = new_part(root, clip, original) | {"reason": part["reason"], "faces": part["faces"]}
         return part if part | now == part and all((out / row["path"]).is_file() for row in part["faces"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -18,10 +18,10 @@ from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
 QUALITIES = ("face", "brightness", "contrast", "sharpness")
 
 # Pixels: the size at which the detector looks at a face. What is not sharp at that size is lost to it.
-CROP_SIZE = 160
+_SIZE = 160
 
 
-def variance_of_laplacian(image: np.ndarray, size: int = CROP_SIZE) -> float:
+def variance_of_laplacian(image: np.ndarray, size: int = _SIZE) -> float:
     """Sharpness of an image: the variance of its Laplacian over all pixels.
 
     Args:
@@ -55,7 +55,7 @@ def rejection_table(faces: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD)
     Returns:
         Columns `label, method, split, crops, rejected, share` (of the crops that are rejected, 0 to 1).
     """
-    rejected = faces.assign(rejected=_blurred(faces, threshold))
+    rejected = faces.assign(rejected=faces["sharpness"] < threshold)
     groups = rejected.groupby(["label", "method", "split"])["rejected"]
     table = groups.agg(crops="size", rejected="sum", share="mean").reset_index()
     return table.astype({"crops": int, "rejected": int, "share": float})
@@ -79,11 +79,7 @@ def filter_blurred(
     """
     if isinstance(splits, str):  # "train" would be taken for the splits t, r, a, i, n, and nothing be dropped
         raise TypeError(f"splits is a list of names; write ({splits!r},)")
-    return faces[~(_blurred(faces, threshold) & faces["split"].isin(list(splits)))]
-
-
-def _blurred(faces: pd.DataFrame, threshold: float) -> pd.Series:
-    return faces["sharpness"] < threshold
+    return faces[~((faces["sharpness"] < threshold) & faces["split"].isin(list(splits)))]
 
 
 def crop_qualities(crops: np.ndarray, face: np.ndarray, sharpness: np.ndarray | None = None) -> pd.DataFrame:
@@ -103,24 +99,15 @@ def crop_qualities(crops: np.ndarray, face: np.ndarray, sharpness: np.ndarray | 
 
 
 def brightness_and_contrast(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the luma of each crop, in steps of 0…255.
-
-    Args:
-        crops: (N, 3, H, W) uint8 RGB.
-
-    Returns:
-        (N,) each.
-    """
-    # Luma by ITU-R BT.601. Every fourth pixel tells as much, in a quarter of the time.
-    luma = np.einsum(
-        "c,nchw->nhw", np.array([0.299, 0.587, 0.114], np.float32), crops[..., ::2, ::2].astype(np.float32)
-    )
+    """Mean and standard deviation, (N,) each, of the luma of crops (N, 3, H, W) uint8 RGB, in steps of 0…255."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)  # luma by ITU-R BT.601
+    # Every fourth pixel tells as much, in a quarter of the time.
+    luma = np.einsum("c,nchw->nhw", weights, crops[..., ::2, ::2].astype(np.float32))
     return luma.mean((1, 2)).astype(np.float64), luma.std((1, 2)).astype(np.float64)
 
 
 def face_edges(faces: pd.DataFrame, crop_scale: float) -> np.ndarray:
     """Edge of the face in each crop of faces.csv, (N,), in pixels of its frame; NaN where the table does not say."""
-    edges = [pd.to_numeric(faces[end], errors="coerce") - pd.to_numeric(faces[start], errors="coerce")
-             for start, end in (("x1", "x2"), ("y1", "y2"))]  # fmt: skip
-    longer: np.ndarray = np.maximum(*edges).to_numpy(np.float64)
+    x1, y1, x2, y2 = (pd.to_numeric(faces[end], errors="coerce") for end in ("x1", "y1", "x2", "y2"))
+    longer: np.ndarray = np.maximum(x2 - x1, y2 - y1).to_numpy(np.float64)
     return longer / crop_scale

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 # Edge of the shorter side of the small grey pictures by which frames are compared, px.
-THUMBNAIL_LINES = 120
+_LINES = 120
 
 # The surroundings of the face by which a fake is compared with its original, as multiples of the face's longer edge:
 # outside what a forger touches, inside what moves with the head.
@@ -21,17 +21,12 @@ _RING = (1.4, 2.6)
 _MOST_DIFFERENT = 6.0
 
 
-def thumbnail(frame: np.ndarray, lines: int = THUMBNAIL_LINES) -> np.ndarray:
-    """A small grey picture of a frame, by which frames are compared.
+def thumbnail(frame: np.ndarray) -> np.ndarray:
+    """A small grey picture (h, w) uint8 of a frame (H, W, 3) uint8 RGB, by which frames are compared.
 
-    Args:
-        frame: (H, W, 3) uint8, RGB.
-        lines: shorter side of the result, px; a smaller frame keeps its size.
-
-    Returns:
-        (h, w) uint8.
+    Its shorter side has 120 px; a smaller frame keeps its size.
     """
-    scale = min(1.0, lines / min(frame.shape[:2]))
+    scale = min(1.0, _LINES / min(frame.shape[:2]))
     size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
     # Linear, every so many pixels: ten times as fast as the mean over all of them, and good enough to compare.
     return cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2GRAY)
@@ -56,7 +51,10 @@ def difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]], boxes: Sequence[n
     """The median over frames of the mean difference round the face, grey levels; see `aligned`."""
     each = []
     for (original, fake), box in zip(pairs, boxes, strict=True):
-        ring = _ring(original.shape, box)
+        centre, edge = (box[:2] + box[2:]) / 2, max(float(np.max(box[2:] - box[:2])), 1e-6)
+        rows, columns = np.arange(original.shape[0])[:, None] + 0.5, np.arange(original.shape[1])[None] + 0.5
+        away = np.maximum(np.abs(rows - centre[1]), np.abs(columns - centre[0])) * 2 / edge
+        ring = (away > _RING[0]) & (away <= _RING[1])
         # Brightness may differ as a whole (another decoder, another colour range): that moves nothing.
         change = original[ring].astype(np.float32) - fake[ring]
         if len(change):
@@ -75,8 +73,7 @@ def likeness(picture: np.ndarray, box: np.ndarray, faces: Sequence[tuple[np.ndar
         box: (4,), the place, in its pixels.
         faces: thumbnails, with the box of the face in each.
     """
-    patch = _patch(picture, box)
-    others = [_patch(*face) for face in faces]
+    patch, others = _patch(picture, box), [_patch(*face) for face in faces]
     return max(float((patch * other).mean() / max(patch.var(), other.var(), 1.0)) for other in others)
 
 
@@ -87,11 +84,3 @@ def _patch(picture: np.ndarray, box: np.ndarray, edge: int = 24) -> np.ndarray:
     columns, rows = np.meshgrid(x1 + steps * (x2 - x1) - 0.5, y1 + steps * (y2 - y1) - 0.5)
     patch = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     return np.asarray(patch - patch.mean())
-
-
-def _ring(shape: tuple[int, ...], box: np.ndarray) -> np.ndarray:
-    """Which pixels lie round a box; see `_RING`."""
-    centre, edge = (box[:2] + box[2:]) / 2, float(np.max(box[2:] - box[:2]))
-    rows, columns = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None] + 0.5
-    away = np.maximum(np.abs(rows - centre[1]), np.abs(columns - centre[0])) * 2 / max(edge, 1e-6)
-    return np.asarray((away > _RING[0]) & (away <= _RING[1]))

@@ -6,11 +6,12 @@ filled where the picture there still looks like the face before or after it.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from torchfakes_utils.faces.config import DEFAULTS
 from torchfakes_utils.faces.detection import Detections, FaceDetector
@@ -43,7 +44,7 @@ class Track:
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the full frame.
         landmarks: (N, 5, 2) float32, in pixels of the full frame.
         probabilities: (N,) float32; of an interpolated face the lower of its neighbours'.
-        found: (N,) text, "detected" or "interpolated".
+        found: (N,) text, "detected", "interpolated" or "reused".
     """
 
     frames: np.ndarray
@@ -53,31 +54,35 @@ class Track:
     found: np.ndarray
 
     def __len__(self) -> int:
-        """In how many frames the face is known."""
         return len(self.frames)
+
+    @classmethod
+    def of(
+        cls, frames: ArrayLike, boxes: ArrayLike, landmarks: ArrayLike, probabilities: ArrayLike, found: ArrayLike
+    ) -> "Track":
+        """From lists, also such as `to_json` gives."""
+        return cls(
+            np.asarray(frames, np.int64),
+            np.asarray(boxes, np.float32).reshape(-1, 4),
+            np.asarray(landmarks, np.float32).reshape(-1, 5, 2),
+            np.asarray(probabilities, np.float32),
+            np.asarray(found, object),
+        )
 
     def to_json(self) -> dict[str, list[Any]]:
         """As `json.dumps` takes it; numbers come back exactly."""
         return {name: value.tolist() for name, value in vars(self).items()}
 
-    @classmethod
-    def from_json(cls, values: dict[str, list[Any]]) -> "Track":
-        """What `to_json` gave."""
-        count = len(values["frames"])
-        return cls(
-            np.asarray(values["frames"], np.int64),
-            np.asarray(values["boxes"], np.float32).reshape(count, 4),
-            np.asarray(values["landmarks"], np.float32).reshape(count, 5, 2),
-            np.asarray(values["probabilities"], np.float32),
-            np.asarray(values["found"], object),
-        )
+    def reused(self) -> "Track":
+        """The same for a fake whose frames show the same; what is interpolated stays so."""
+        return replace(self, found=np.where(self.found == INTERPOLATED, INTERPOLATED, REUSED).astype(object))
 
 
 def follow(detections: Sequence[Detections], min_probability: float = DEFAULTS.min_probability) -> list[int | None]:
     """Choose one face and follow it through a clip.
 
     The largest face of each frame by itself would jump from one person to the other. So all faces are linked into
-    tracks, each to the nearest face seen before, and the track that is largest and surest over the whole clip wins.
+    tracks, each to the nearest face seen before, and the one with most area times probability over the clip wins.
 
     Args:
         detections: of a clip's frames, in order.
@@ -95,21 +100,22 @@ def follow(detections: Sequence[Detections], min_probability: float = DEFAULTS.m
             tracks[track][frame] = face
             free.remove(face)
         tracks += [{frame: face} for face in sorted(free)]
-    sure = [track for track in tracks if _surest(track, detections) >= min_probability]
-    best = max(sure, key=lambda track: _weight(track, detections), default={})
+
+    def surest(track: dict[int, int]) -> float:
+        return max(float(detections[frame].probabilities[face]) for frame, face in track.items())
+
+    def prominence(track: dict[int, int]) -> float:
+        faces = [detections[frame].only([face]) for frame, face in track.items()]
+        return sum(float(face.probabilities[0] * np.prod(face.boxes[0, 2:] - face.boxes[0, :2])) for face in faces)
+
+    best = max((track for track in tracks if surest(track) >= min_probability), key=prominence, default={})
     return [best.get(frame) for frame in range(len(detections))]
 
 
 def detect_twice(
     detector: FaceDetector, frames: Sequence[np.ndarray], min_probability: float = DEFAULTS.min_probability
 ) -> list[Detections]:
-    """The faces in a clip's frames; where the one that `follow` chooses is lost, looked for again, more closely.
-
-    Args:
-        detector: finds faces.
-        frames: (H, W, 3) uint8 RGB each, in order.
-        min_probability: see `follow`.
-    """
+    """The faces in a clip's frames, (H, W, 3) uint8 RGB each; where `follow` loses its one, a second, closer look."""
     detections = detector.detect(frames)
     lost = [at for at, face in enumerate(follow(detections, min_probability)) if face is None]
     for at, found in zip(lost, detector.detect([frames[at] for at in lost], finer=FINER), strict=True):
@@ -118,33 +124,23 @@ def detect_twice(
 
 
 def track_everyone(
-    frames: np.ndarray,
-    detections: Sequence[Detections],
-    thumbnails: Sequence[np.ndarray],
-    size: tuple[int, int],
-    min_probability: float = DEFAULTS.min_probability,
+    frames: np.ndarray, detections: Sequence[Detections], thumbnails: Sequence[np.ndarray], size: tuple[int, int]
 ) -> list[Track]:
     """Every person in a clip, the most prominent first: `track_face`, again and again, on who is left.
 
     The arguments are those of `track_face`. People who are found in less than a quarter as many frames as the most
     constant one are left out.
     """
-    left = [np.arange(len(found)) for found in detections]
-    tracks, presence = [], []
-    while True:
-        faces = [_only(found, keep) for found, keep in zip(detections, left, strict=True)]
-        chosen = follow(faces, min_probability)
-        if all(index is None for index in chosen):
-            break
-        tracks.append(track_face(frames, faces, thumbnails, size, min_probability))
-        presence.append(sum(index is not None for index in chosen))
-        left = [keep if index is None else np.delete(keep, index) for keep, index in zip(left, chosen, strict=True)]
+    left, tracks = list(detections), list[Track]()
+    while set(chosen := follow(left)) - {None}:
+        tracks.append(_filled(chosen, frames, left, thumbnails, size))
+        left = [
+            found if index is None else found.only(np.delete(np.arange(len(found)), index))
+            for found, index in zip(left, chosen, strict=True)
+        ]
+    presence = [int((track.found == DETECTED).sum()) for track in tracks]
     least = _LEAST_PRESENCE * max(presence, default=0)
     return [track for track, found in zip(tracks, presence, strict=True) if found >= least]
-
-
-def _only(found: Detections, keep: np.ndarray) -> Detections:
-    return Detections(found.boxes[keep], found.probabilities[keep], found.landmarks[keep])
 
 
 def track_face(
@@ -170,65 +166,54 @@ def track_face(
     Returns:
         The track; of length 0 where there is no face.
     """
-    chosen = follow(detections, min_probability)
-    faces = {at: _face(detections[at], index) for at, index in enumerate(chosen) if index is not None}
-    filled = _interpolated(faces, frames, thumbnails, size)
-    known = sorted((faces | filled).items())
-    return Track(
-        np.asarray([frames[at] for at, _ in known], np.int64),
-        np.asarray([face.box for _, face in known], np.float32).reshape(-1, 4),
-        np.asarray([face.landmarks for _, face in known], np.float32).reshape(-1, 5, 2),
-        np.asarray([face.probability for _, face in known], np.float32),
-        np.asarray([INTERPOLATED if at in filled else DETECTED for at, _ in known], object),
+    return _filled(follow(detections, min_probability), frames, detections, thumbnails, size)
+
+
+def _filled(
+    chosen: Sequence[int | None],
+    frames: np.ndarray,
+    detections: Sequence[Detections],
+    thumbnails: Sequence[np.ndarray],
+    size: tuple[int, int],
+) -> Track:
+    """The track of the faces that `follow` chose, with those in short gaps that the picture shows to be there."""
+    known = {at: detections[at].only([index]) for at, index in enumerate(chosen) if index is not None}
+    filled: dict[int, Detections] = {}
+    for before, after in itertools.pairwise(known):
+        for at in range(before + 1, after) if after - before - 1 <= _LONGEST_GAP else ():
+            share = (frames[at] - frames[before]) / (frames[after] - frames[before])
+            face = _between(known[before], known[after], share)
+            scale = thumbnails[at].shape[0] / size[0]
+            neighbours = [(thumbnails[side], known[side].boxes[0] * scale) for side in (before, after)]
+            box = face.boxes[0]
+            if _inside(box, size) and likeness(thumbnails[at], box * scale, neighbours) >= _LEAST_LIKENESS:
+                filled[at] = face
+    faces = dict(sorted((known | filled).items()))
+    return Track.of(
+        [frames[at] for at in faces],
+        [face.boxes for face in faces.values()],
+        [face.landmarks for face in faces.values()],
+        [face.probabilities[0] for face in faces.values()],
+        [INTERPOLATED if at in filled else DETECTED for at in faces],
     )
 
 
-def _interpolated(
-    faces: Mapping[int, "_Face"], frames: np.ndarray, thumbnails: Sequence[np.ndarray], size: tuple[int, int]
-) -> dict[int, "_Face"]:
-    """Faces for the frames in short gaps, by the frame's place, where the picture shows that they are there."""
-    filled = {}
-    for before, after in itertools.pairwise(sorted(faces)):
-        for at in range(before + 1, after) if after - before - 1 <= _LONGEST_GAP else ():
-            share = (frames[at] - frames[before]) / (frames[after] - frames[before])
-            face = _between(faces[before], faces[after], share)
-            scale = thumbnails[at].shape[0] / size[0]
-            neighbours = [(thumbnails[side], faces[side].box * scale) for side in (before, after)]
-            if _inside(face.box, size) and likeness(thumbnails[at], face.box * scale, neighbours) >= _LEAST_LIKENESS:
-                filled[at] = face
-    return filled
-
-
-def face_near(track: Track, frame: int, found: Detections) -> int | None:
-    """Which of the faces found in a frame continues a track that has none there; None if none of them does.
-
-    Args:
-        track: of the original, say, of the film that the frame is of; not empty.
-        frame: the frame's index.
-        found: the faces in it.
-    """
+def face_near(track: Track, frame: int, found: Detections) -> Track | None:
+    """Of the faces found in a frame, the one that continues a track that has none there; None if none does."""
     after = int(np.searchsorted(track.frames, frame))
     neighbours = [track.boxes[at] for at in (after - 1, after) if 0 <= at < len(track)]
     links = [link for box in neighbours for link in _links([box], found.boxes)]
-    return links[0][1] if links else None
+    if not links:
+        return None
+    face = found.only([links[0][1]])
+    return Track.of([frame], face.boxes, face.landmarks, face.probabilities, [DETECTED])
 
 
-@dataclass(frozen=True)
-class _Face:
-    box: np.ndarray
-    landmarks: np.ndarray
-    probability: float
-
-
-def _face(found: Detections, index: int) -> _Face:
-    return _Face(found.boxes[index], found.landmarks[index], float(found.probabilities[index]))
-
-
-def _between(before: _Face, after: _Face, share: float) -> _Face:
-    return _Face(
-        (1 - share) * before.box + share * after.box,
+def _between(before: Detections, after: Detections, share: float) -> Detections:
+    return Detections(
+        (1 - share) * before.boxes + share * after.boxes,
+        np.minimum(before.probabilities, after.probabilities),
         (1 - share) * before.landmarks + share * after.landmarks,
-        min(before.probability, after.probability),
     )
 
 
@@ -263,18 +248,3 @@ def _links(last: list[np.ndarray], boxes: np.ndarray) -> list[tuple[int, int]]:
 def _centre_and_edge(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
     return (boxes[:, :2] + boxes[:, 2:]) / 2, sides.max(axis=1)
-
-
-def _surest(track: dict[int, int], detections: Sequence[Detections]) -> float:
-    return max(float(detections[frame].probabilities[face]) for frame, face in track.items())
-
-
-def _weight(track: dict[int, int], detections: Sequence[Detections]) -> float:
-    """Sum over a track of probability times area."""
-    return sum(
-        float(
-            detections[frame].probabilities[face]
-            * np.prod(detections[frame].boxes[face, 2:] - detections[frame].boxes[face, :2])
-        )
-        for frame, face in track.items()
-    )

@@ -51,21 +51,13 @@ _AHEAD = 8
 
 @dataclass(frozen=True)
 class Workers:
-    """Where to work.
+    """Where to work."""
 
-    Attributes:
-        processes: of this machine; 1 for this process alone. Of a cluster: ignored.
-        scheduler: the address of a dask scheduler, such as tcp://10.0.0.1:8786, or None.
-    """
-
-    processes: int = 1
-    scheduler: str | None = None
+    processes: int = 1  # of this machine; 1 for this process alone
+    scheduler: str | None = None  # the address of dask's, such as tcp://10.0.0.1:8786: then `processes` is ignored
 
 
-HERE = Workers()
-
-
-def run_groups(groups: Sequence[Group], job: Job, workers: Workers = HERE) -> Iterator[list[Part]]:
+def run_groups(groups: Sequence[Group], job: Job, workers: Workers) -> Iterator[list[Part]]:
     """Do all groups, in any order.
 
     Yields:
@@ -107,9 +99,8 @@ _mine = threading.local()
 
 def _extract(group: Group, job: Job) -> list[Part]:
     """Do one group in this thread, with the thread's own face detector: it keeps a setting while it works."""
-    key = (job.config.device, job.config)
-    if getattr(_mine, "key", None) != key:
-        _mine.detector, _mine.key = FaceDetector(job.config.device, job.config), key
+    if getattr(_mine, "config", None) != job.config:
+        _mine.detector, _mine.config = FaceDetector(job.config.device, job.config), job.config
     return list(extract_group(group, job, _mine.detector))
 
 
@@ -129,6 +120,7 @@ def extract_in_worker(group: Group, job: Job) -> list[Part]:
 def _in_cluster(groups: Sequence[Group], job: Job, workers: Workers) -> Iterator[list[Part]]:
     with _client(workers, len(groups)) as client:
         from distributed import as_completed
+        from distributed.scheduler import KilledWorker
 
         job = replace(job, root=job.root.resolve(), out=job.out.resolve())
         ahead = iter(groups)
@@ -138,22 +130,15 @@ def _in_cluster(groups: Sequence[Group], job: Job, workers: Workers) -> Iterator
             return [client.submit(extract_in_worker, group, job, pure=False) for group in islice(ahead, count)]
 
         running = as_completed(submit(_AHEAD * max(1, sum(client.nthreads().values()))))
-        for future in running:
-            yield _result(future)
-            running.update(submit(1))
-
-
-def _result(future: "Future[list[Part]]") -> list[Part]:
-    from distributed.scheduler import KilledWorker
-
-    try:
-        parts: list[Part] = future.result()
-        return parts
-    except KilledWorker as error:
-        raise InputError(
-            "the workers that had one group of clips died again and again (out of memory?); what is done is kept: "
-            "run the same command again with fewer workers"
-        ) from error
+        try:
+            for future in running:
+                yield future.result()
+                running.update(submit(1))
+        except KilledWorker as error:
+            raise InputError(
+                "the workers that had one group of clips died again and again (out of memory?); what is done is kept: "
+                "run the same command again with fewer workers"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -162,11 +147,17 @@ def _client(workers: Workers, groups: int) -> Iterator["Client"]:
     try:
         import distributed
     except ModuleNotFoundError as error:
-        raise InputError(
-            "several workers need dask.distributed: pip install 'torchfakes[cluster]', or take --workers 1"
-        ) from error
+        text = "several workers need dask.distributed: pip install 'torchfakes[cluster]', or take --workers 1"
+        raise InputError(text) from error
     if workers.scheduler is not None:
-        with _connected(workers.scheduler) as client:
+        try:
+            client = distributed.Client(workers.scheduler, timeout=_PATIENCE)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise InputError(
+                f"{workers.scheduler}: no dask scheduler answers there; start one with `dask scheduler` and workers "
+                "with `dask worker ADDRESS`"
+            ) from error
+        with client:
             if not client.nthreads():
                 logger.warning("%s: no workers yet; start some with `dask worker`", workers.scheduler)
                 client.wait_for_workers(1)
@@ -187,15 +178,3 @@ def _client(workers: Workers, groups: int) -> Iterator["Client"]:
         distributed.Client(cluster) as client,
     ):
         yield client
-
-
-def _connected(scheduler: str) -> "Client":
-    from distributed import Client
-
-    try:
-        return Client(scheduler, timeout=_PATIENCE)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(
-            f"{scheduler}: no dask scheduler answers there; start one with `dask scheduler` and workers with "
-            "`dask worker ADDRESS`"
-        ) from error

@@ -9,7 +9,6 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.media import Media, files_in, open_media
+from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.models.detector import Detector, load_detector
 
 logger = logging.getLogger(__name__)
@@ -47,17 +47,11 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Examination:
-    """A file that was judged, with what there is to see.
-
-    Attributes:
-        prediction: the verdict.
-        media: the pictures that were looked at, with their times.
-        crops: (S, S, 3) uint8 RGB, as the detector was given them, by face and frame.
-    """
+    """A file that was judged, with what there is to see."""
 
     prediction: Prediction
-    media: Media
-    crops: dict[tuple[int, int], np.ndarray]
+    media: Media  # the pictures that were looked at, with their times
+    crops: dict[tuple[int, int], np.ndarray]  # (S, S, 3) uint8 RGB, as the detector got them, by face and frame
 
     def picture(self, frame: int) -> np.ndarray:
         """One of the frames that were looked at, (H, W, 3) uint8 RGB, as displayed."""
@@ -75,11 +69,7 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        detector: Detector,
-        device: str = "auto",
-        limits: Limits | None = None,
-        network: Network | None = None,
+        self, detector: Detector, device: str = "auto", limits: Limits | None = None, network: Network | None = None
     ) -> None:
         """Put `detector` on `device` and load the face detector beside it.
 
@@ -109,12 +99,9 @@ class Predictor:
 
     @classmethod
     def from_hub(cls, name: str, revision: str | None = None, device: str = "auto", **options: Any) -> "Predictor":
-        """A detector that somebody has pushed to the Hugging Face Hub.
+        """A detector, "owner/name", that somebody has pushed to the Hugging Face Hub; `options` as above.
 
-        Args:
-            name: "owner/name".
-            revision: a branch, tag or commit; a commit is the one thing that does not change.
-            device, options: as above.
+        Its `revision` is a branch, tag or commit; a commit is the one thing that does not change.
 
         Raises:
             InputError: it cannot be fetched, or is not what it says.
@@ -151,7 +138,7 @@ class Predictor:
             InputError: nothing can be read.
         """
         found = self._find(open_media(source, frames, self.limits))
-        prediction = self._judged(found, self._probabilities(found.crops))
+        prediction = judge(found, self._probabilities(found.crops), self.detector.decision)
         places = [(face.face, frame.frame) for face in prediction.faces for frame in face.frames]
         return Examination(prediction, found.media, dict(zip(places, found.crops, strict=True)))
 
@@ -159,14 +146,11 @@ class Predictor:
         """Judge files, and those in folders, in order; a bad one becomes "cannot tell" and the rest goes on.
 
         The next file is read while this one is judged, and the faces of several go through the network together.
-
-        Args:
-            sources: files (paths or bytes) and folders.
-            frames: how many frames of a video are looked at.
+        Sources and frames are as for `predict`; a source may also be a folder.
         """
         waiting: list[Found | Prediction] = []
         since = time.monotonic()
-        for opened in self._open_ahead(sources, frames):
+        for opened in read_ahead(self._opened(sources, frames), depth=1):
             waiting.append(opened if isinstance(opened, Prediction) else self._find(opened))
             crops = sum(len(found.crops) for found in waiting if isinstance(found, Found))
             if crops >= _BATCH or not crops or time.monotonic() - since > _PATIENCE:
@@ -191,26 +175,14 @@ class Predictor:
         heat: np.ndarray = grad_cam(self.detector, self.detector.preprocessing.apply(image), layer, "fake", method)[0]
         return heat
 
-    def _open_ahead(self, sources: Iterable[Source], frames: int) -> Iterator[Media | Prediction]:
-        """Every file, opened, one ahead of the one that is asked for."""
-
-        def opened(source: Source, why_not: str) -> Media | Prediction:
+    def _opened(self, sources: Iterable[Source], frames: int) -> Iterator[Media | Prediction]:
+        for source, why_not in files_in(sources):
             try:
                 if why_not:
                     raise InputError(why_not)
-                return open_media(source, frames, self.limits)
+                yield open_media(source, frames, self.limits)
             except InputError as error:
-                return refused(source, error)
-
-        with ThreadPoolExecutor(1) as pool:
-            ahead = None
-            for source, why_not in files_in(sources):
-                following = pool.submit(opened, source, why_not)
-                if ahead is not None:
-                    yield ahead.result()
-                ahead = following
-            if ahead is not None:
-                yield ahead.result()
+                yield refused(source, error)
 
     def _judge_together(self, waiting: Sequence[Found | Prediction]) -> Iterator[Prediction]:
         founds = [found for found in waiting if isinstance(found, Found)]
@@ -220,11 +192,8 @@ class Predictor:
             if isinstance(found, Prediction):
                 yield found
                 continue
-            yield self._judged(found, probabilities[start : start + len(found.crops)])
+            yield judge(found, probabilities[start : start + len(found.crops)], self.detector.decision)
             start += len(found.crops)
-
-    def _judged(self, found: Found, probabilities: np.ndarray) -> Prediction:
-        return judge(found, probabilities, self.detector.decision)
 
     def _find(self, media: Media) -> Found:
         """Everybody in it, each followed through the frames, and their crops."""

@@ -23,23 +23,14 @@ _LEAST_FRAMES = 3
 
 @dataclass(frozen=True)
 class FrameVerdict:
-    """One face in one frame.
+    """One face in one frame."""
 
-    Attributes:
-        frame: index of the frame, counted from 0; 0 for a photo.
-        time: when it is shown, seconds from the start; 0 for a photo.
-        box: x1, y1, x2, y2 of the face in pixels of the picture as displayed.
-        face_probability: the face detector's confidence that this is a face.
-        probability_fake: P(fake) in [0, 1], calibrated.
-        cannot_tell: why this crop lies outside of what the detector was trained on; "" where it does not.
-    """
-
-    frame: int
-    time: float
-    box: tuple[float, float, float, float]
-    face_probability: float
-    probability_fake: float
-    cannot_tell: str = ""
+    frame: int  # its index, counted from 0; 0 for a photo
+    time: float  # when it is shown, seconds from the start; 0 for a photo
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2 of the face in pixels of the picture as displayed
+    face_probability: float  # the face detector's confidence that this is a face
+    probability_fake: float  # in [0, 1], calibrated
+    cannot_tell: str = ""  # why this crop lies outside of what the detector was trained on; "" where it does not
 
 
 @dataclass(frozen=True)
@@ -47,46 +38,30 @@ class FaceVerdict:
     """One person, followed through a file.
 
     Attributes:
-        face: which, counted from 0, the most prominent first.
-        verdict: "fake", "real" or "cannot tell".
-        probability_fake: the mean of P(fake) over the frames that count; None where none does.
-        interval: 95 % interval of that mean, from drawing frames (percentile bootstrap); None for fewer than three. It
+        interval: 95 % interval of the mean, from drawing frames (percentile bootstrap); None for fewer than three. It
             tells how much the frames differ, not how often the detector is wrong.
-        reason: what the verdict rests on, or why there is none; one line.
-        frames: each in which the face was judged, in order.
     """
 
-    face: int
-    verdict: str
-    probability_fake: float | None
+    face: int  # which, counted from 0, the most prominent first
+    verdict: str  # "fake", "real" or "cannot tell"
+    probability_fake: float | None  # the mean of P(fake) over the frames that count; None where none does
     interval: tuple[float, float] | None
-    reason: str
-    frames: list[FrameVerdict]
+    reason: str  # what the verdict rests on, or why there is none; one line
+    frames: list[FrameVerdict]  # each in which the face was judged, in order
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What can be said about one file.
+    """What can be said about one file."""
 
-    Attributes:
-        path: the file, as it was given.
-        verdict: "fake", "real" or "cannot tell".
-        probability_fake: that of the most fake-looking face; None when it cannot be told.
-        reason: one line: what the verdict rests on, or why there is none.
-        faces: every person that was judged, the most prominent first.
-        interval: that of the same face.
-        kind: "photo", "animation" or "video"; "" where it could not be opened.
-        notes: what else has to be known, a line each.
-    """
-
-    path: str
-    verdict: str
-    probability_fake: float | None
-    reason: str
-    faces: list[FaceVerdict] = field(default_factory=list)
-    interval: tuple[float, float] | None = None
-    kind: str = ""
-    notes: tuple[str, ...] = ()
+    path: str  # the file, as it was given
+    verdict: str  # "fake", "real" or "cannot tell"
+    probability_fake: float | None  # that of the most fake-looking face; None when it cannot be told
+    reason: str  # one line: what the verdict rests on, or why there is none
+    faces: list[FaceVerdict] = field(default_factory=list)  # every person that was judged, the most prominent first
+    interval: tuple[float, float] | None = None  # that of the most fake-looking face
+    kind: str = ""  # "photo", "animation" or "video"; "" where it could not be opened
+    notes: tuple[str, ...] = ()  # what else has to be known, a line each
 
     @property
     def deciding(self) -> FaceVerdict | None:
@@ -105,27 +80,15 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Found:
-    """The people in a file, not judged yet.
-
-    Attributes:
-        media: the file.
-        tracks: each person, followed through it; the most prominent first.
-        crops: (S, S, 3) uint8 RGB, of all tracks, one after the other.
-    """
+    """The people in a file, not judged yet."""
 
     media: Media
-    tracks: list[Track]
-    crops: list[np.ndarray]
+    tracks: list[Track]  # each person, followed through it; the most prominent first
+    crops: list[np.ndarray]  # (S, S, 3) uint8 RGB, of all tracks, one after the other
 
 
 def judge(found: Found, probabilities: np.ndarray, decision: Decision) -> Prediction:
-    """The verdict on a file: that on its most fake-looking face.
-
-    Args:
-        found: who is in it.
-        probabilities: P(fake) of each of its crops, (N,).
-        decision: how answers are made.
-    """
+    """The verdict on a file: that on its most fake-looking face; `probabilities` (N,) are P(fake) of its crops."""
     media = found.media
     notes = (*media.notes, *decision.cautions)
     if not found.tracks:
@@ -138,7 +101,13 @@ def judge(found: Found, probabilities: np.ndarray, decision: Decision) -> Predic
         part = slice(start, start := start + len(track))
         frames = _frames(track, found.crops[part], probabilities[part], decision, time_of)
         faces.append(_face(number, frames, decision.threshold))
-    return _overall(Prediction(media.name, CANNOT_TELL, None, "", faces, None, media.kind, notes))
+    prediction = Prediction(media.name, CANNOT_TELL, None, "", faces, kind=media.kind, notes=notes)
+    if (face := prediction.deciding) is None:
+        reason = _unlike_training([frame for face in faces for frame in face.frames])
+        return dataclasses.replace(prediction, reason=reason)
+    who = f"face {face.face + 1} of {len(faces)}, the most fake-looking one: " if len(faces) > 1 else ""
+    score, interval = face.probability_fake, face.interval
+    return Prediction(media.name, face.verdict, score, who + face.reason, faces, interval, media.kind, notes)
 
 
 def refused(source: Source, error: InputError) -> Prediction:
@@ -165,18 +134,11 @@ def _frames(
     """One person, frame by frame."""
     edges = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
     qualities = crop_qualities(np.stack(crops).transpose(0, 3, 1, 2), edges).to_dict("records")
+    boxes = track.boxes.astype(float).round(1).tolist()
+    rows = zip(track.frames.tolist(), boxes, track.probabilities.tolist(), fake.tolist(), qualities, strict=True)
     return [
-        FrameVerdict(
-            frame=int(frame),
-            time=round(time_of[int(frame)], 3),
-            box=(x1, y1, x2, y2),
-            face_probability=float(sure),
-            probability_fake=float(score),
-            cannot_tell=decision.outside(seen),
-        )
-        for frame, (x1, y1, x2, y2), sure, score, seen in zip(
-            track.frames, track.boxes.astype(float).round(1).tolist(), track.probabilities, fake, qualities, strict=True
-        )
+        FrameVerdict(frame, round(time_of[frame], 3), tuple(box), sure, score, decision.outside(seen))
+        for frame, box, sure, score, seen in rows
     ]
 
 
@@ -192,22 +154,6 @@ def _face(number: int, frames: list[FrameVerdict], threshold: float) -> FaceVerd
     left_out = len(frames) - len(usable)
     reason += f" ({left_out} crops unlike those of training are left out)" if left_out else ""
     return FaceVerdict(number, FAKE if mean >= threshold else REAL, mean, frame_interval(usable), reason, frames)
-
-
-def _overall(prediction: Prediction) -> Prediction:
-    """The file's own verdict, from those on its people."""
-    faces, face = prediction.faces, prediction.deciding
-    if face is None:
-        reason = _unlike_training([frame for face in faces for frame in face.frames])
-        return dataclasses.replace(prediction, reason=reason)
-    who = f"face {face.face + 1} of {len(faces)}, the most fake-looking one: " if len(faces) > 1 else ""
-    return dataclasses.replace(
-        prediction,
-        verdict=face.verdict,
-        probability_fake=face.probability_fake,
-        interval=face.interval,
-        reason=who + face.reason,
-    )
 
 
 def _unlike_training(frames: Sequence[FrameVerdict]) -> str:

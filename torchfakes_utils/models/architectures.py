@@ -6,8 +6,9 @@ every name that timm knows, as "timm:efficientnet_b4".
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,19 +36,15 @@ class Architecture:
     Attributes:
         build: makes one with random weights, for crops of so many pixels and with so much dropout; (B, 3, S, S) to
             (B, 1).
-        input: the size it was designed for, and its range.
-        min_size: the smallest input it can take, pixels.
-        dropout: what it is trained with, unless something else is asked for.
-        pretrained: the published weights there are, the usual ones first.
         stages: gives a network's submodules from the input to the answer, by name, the last one called "head".
         maps: gives the layers that a heat map can be made of, from fine and shallow to coarse and deep.
     """
 
     build: Callable[[int, float], nn.Module]
-    input: InputFormat
-    min_size: int
-    dropout: float
-    pretrained: tuple[str, ...]
+    input: InputFormat  # what it was designed for
+    min_size: int  # the smallest input it can take, pixels
+    dropout: float  # what it is trained with, unless something else is asked for
+    pretrained: tuple[str, ...]  # the published weights there are, the usual ones first
     stages: Callable[[nn.Module], dict[str, list[nn.Module]]]
     maps: Callable[[nn.Module], dict[str, nn.Module]]
 
@@ -96,11 +93,10 @@ class Meso4(nn.Module):
     """Four convolutions and a small classifier, 28,000 weights: forgeries seen at the scale of texture.
 
     Source: Afchar, Nozick, Yamagishi and Echizen, MesoNet: a Compact Facial Video Forgery Detection Network, WIFS 2018,
-    section III.B.
+    section III.B, where crops have 256 pixels.
     """
 
     def __init__(self, size: int = 256, dropout: float = 0.5) -> None:
-        """For crops of `size` pixels (the paper's: 256)."""
         super().__init__()
         self.block1 = _meso_block(_convolution(3, 8, 3), 8, pool=2)
         self.block2 = _meso_block(_convolution(8, 8, 5), 8, pool=2)
@@ -121,7 +117,6 @@ class MesoInception4(Meso4):
     """
 
     def __init__(self, size: int = 256, dropout: float = 0.5) -> None:
-        """For crops of `size` pixels (the paper's: 256)."""
         super().__init__(size, dropout)
         self.block1 = _meso_block(_DilatedInception(3, (1, 4, 4, 2)), 11, pool=2)
         self.block2 = _meso_block(_DilatedInception(11, (2, 4, 4, 2)), 12, pool=2)
@@ -144,9 +139,7 @@ class _DilatedInception(nn.Module):
 
 
 def _convolution(before: int, after: int, kernel: int, dilation: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, kernel, padding="same", dilation=dilation), nn.ReLU(inplace=True)
-    )  # fmt: skip
+    return nn.Sequential(nn.Conv2d(before, after, kernel, padding="same", dilation=dilation), nn.ReLU(inplace=True))
 
 
 def _meso_block(convolution: nn.Module, channels: int, pool: int) -> nn.Sequential:
@@ -156,14 +149,8 @@ def _meso_block(convolution: nn.Module, channels: int, pool: int) -> nn.Sequenti
 def _meso_head(size: int, dropout: float) -> nn.Sequential:
     for pool in (2, 2, 2, 4):
         size = math.ceil(size / pool)
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Dropout(dropout),
-        nn.Linear(16 * size * size, 16),
-        nn.LeakyReLU(0.1),
-        nn.Dropout(dropout),
-        nn.Linear(16, 1),
-    )
+    first, last = nn.Linear(16 * size * size, 16), nn.Linear(16, 1)
+    return nn.Sequential(nn.Flatten(), nn.Dropout(dropout), first, nn.LeakyReLU(0.1), nn.Dropout(dropout), last)
 
 
 _BLOCKS = ("block1", "block2", "block3", "block4")
@@ -189,38 +176,26 @@ def _timm_architecture(name: str) -> Architecture:
         close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), 4)
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
         raise InputError(f"timm knows no model {name!r}; {hint}")
-    published = timm.get_pretrained_cfg(name)
-    wanted = InputFormat(224, _to_255((0.485, 0.456, 0.406)), _to_255((0.229, 0.224, 0.225)))
-    if published is not None:
-        wanted = InputFormat(published.input_size[-1], _to_255(published.mean), _to_255(published.std))
-    there = published is not None and published.has_weights
-    return Architecture(
-        build=lambda size, dropout: _build_timm(name, size, dropout, pretrained=False),
-        input=wanted,
-        min_size=32,
-        dropout=0.0,
-        pretrained=("timm",) if there else (),
-        stages=_timm_stages,
-        maps=_timm_maps,
-    )
+    published = timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()  # by default: 224 px, as for ImageNet
+    size, mean, std = published.input_size[-1], _to_255(published.mean), _to_255(published.std)
+    weights = ("timm",) if published.has_weights else ()
+    build = partial(build_timm, name)
+    return Architecture(build, InputFormat(size, mean, std), 32, 0.0, weights, _timm_stages, _timm_maps)
 
 
-def _to_255(by_channel: Sequence[float]) -> tuple[float, float, float]:
+def _to_255(by_channel: tuple[float, ...]) -> tuple[float, float, float]:
     """From shares of the brightest to steps of 0…255."""
     red, green, blue = by_channel
     return 255 * red, 255 * green, 255 * blue
 
 
-def build_pretrained_timm(name: str, size: int, dropout: float) -> nn.Module:
-    """A timm network with the weights that its name stands for, downloaded once into the Hub's cache.
+def build_timm(name: str, size: int, dropout: float, pretrained: bool = False) -> nn.Module:
+    """A timm network; `pretrained`, with the weights that its name stands for, downloaded once into the Hub's cache.
 
     Raises:
-        Exception: whatever the Hub's client raises where they cannot be had.
+        InputError: it cannot be built for crops of that size.
+        Exception: whatever the Hub's client raises where weights cannot be had.
     """
-    return _build_timm(name.removeprefix(TIMM), size, dropout, pretrained=True)
-
-
-def _build_timm(name: str, size: int, dropout: float, pretrained: bool) -> nn.Module:
     import timm
 
     options: dict[str, Any] = {"num_classes": 1, "in_chans": 3, "drop_rate": dropout, "pretrained": pretrained}
@@ -241,13 +216,13 @@ def _timm_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
     timm_network: Any = network  # which can tell more of itself than nn.Module promises
     groups = group_modules(network, timm_network.group_matcher(coarse=True))
     classifier = timm_network.get_classifier()
-    inside = {id(module) for module in classifier.modules()}
+    inside = set(classifier.modules())
     modules = dict(network.named_modules())
     stages: dict[str, list[nn.Module]] = {}
     for number in sorted(groups):
-        members = [modules[name] for name in groups[number] if id(modules[name]) not in inside]
         # Containers may reach over several groups: what counts is what computes.
-        members = [module for module in members if _is_leaf(module)]
+        members = [module for module in map(modules.__getitem__, groups[number]) if _is_leaf(module)]
+        members = [module for module in members if module not in inside]
         if any(True for module in members for _ in module.parameters()):
             stages[f"stage{len(stages)}"] = members
     return stages | {HEAD: [classifier]}
@@ -259,13 +234,11 @@ def _is_leaf(module: nn.Module) -> bool:
 
 
 def _timm_maps(network: nn.Module) -> dict[str, nn.Module]:
-    features = getattr(network, "feature_info", None)
-    modules = dict(network.named_modules())
-    names = [info["module"] for info in features or [] if modules.get(info.get("module", "")) is not None]
-    return {name: modules[name] for name in names}
+    modules, features = dict(network.named_modules()), getattr(network, "feature_info", None) or []
+    return {info["module"]: modules[info["module"]] for info in features if info.get("module") in modules}
 
 
-ARCHITECTURES: dict[str, Architecture] = {
+ARCHITECTURES = {
     "InceptionResnetV1": Architecture(
         build=_build_inception_resnet,
         # As facenet-pytorch normalises for its published weights, which were made for 160 px.

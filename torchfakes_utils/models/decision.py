@@ -8,7 +8,6 @@ smaller, blurrier, darker than any seen in training, gets no answer: the network
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,19 +19,12 @@ from torchfakes_utils.metrics.intervals import bootstrap_interval
 
 @dataclass(frozen=True)
 class Limit:
-    """How a crop can lie out of the range of one quality.
+    """How a crop can lie out of the range of one quality."""
 
-    Attributes:
-        below: what is said of a crop with less of it than those of training have; None where that is never said.
-        above: the same of one with more.
-        slack: the factor by which a range is widened beyond what training has seen, for nothing breaks just there.
-        unit: behind a number of it.
-    """
-
-    below: str | None
-    above: str | None
-    slack: float = 1.25
-    unit: str = ""
+    below: str | None  # what is said of a crop with less of it than those of training have; None: nothing
+    above: str | None  # the same of one with more
+    slack: float = 1.25  # a range is widened by this beyond what training has seen, for nothing breaks just there
+    unit: str = ""  # behind a number of it
 
 
 # Of each of `faces.quality.QUALITIES`. The first that holds is said: what is dark has few edges, too, and light is what
@@ -114,22 +106,6 @@ class Decision:
                 return f"{limit.above} ({name} {value:.0f}; {high:.0f}{limit.unit} or less wanted)"
         return ""
 
-    def to_json(self) -> dict[str, Any]:
-        """A dictionary that JSON can hold."""
-        return dataclasses.asdict(self) | {
-            "ranges": {name: list(ends) for name, ends in self.ranges.items()},
-            "notes": list(self.notes),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any] | None) -> "Decision":
-        """What `to_json` gave; the plain decision (0.5, no temperature, no ranges) of None.
-
-        Raises:
-            TypeError, ValueError, AttributeError: it is something else.
-        """
-        return cls() if value is None else cls(**dict(value))
-
 
 def decide(validation: pd.DataFrame, qualities: pd.DataFrame | None = None) -> Decision:
     """Fix temperature and threshold on validation scores, and the ranges on training crops.
@@ -143,23 +119,19 @@ def decide(validation: pd.DataFrame, qualities: pd.DataFrame | None = None) -> D
     Raises:
         InputError: scores that are not finite.
     """
-    notes = []
-    temperature, why = fit_temperature(validation["label"], validation["logit"])
-    if why is not None:
-        notes.append(f"temperature 1: {why}")
+    temperature, why_not_fitted = fit_temperature(validation["label"], validation["logit"])
     clips = by_clip(validation.assign(probability_fake=probability(validation["logit"], temperature)))
-    threshold, why = fit_threshold(clips["label"], clips["probability_fake"])
-    if why is not None:
-        notes.append(f"threshold 0.5: {why}")
+    threshold, why_not_chosen = fit_threshold(clips["label"], clips["probability_fake"])
+    whys = {"temperature 1": why_not_fitted, "threshold 0.5": why_not_chosen}
+    notes = tuple(f"{kept}: {why}" for kept, why in whys.items() if why is not None)
     ranges = {} if qualities is None else seen_ranges(qualities)
-    return Decision(threshold, temperature, ranges, tuple(notes), _caution(clips))
+    return Decision(threshold, temperature, ranges, notes, _caution(clips))
 
 
 def _caution(clips: pd.DataFrame) -> str:
     """What the validation clips, a row each, say against the detector as a whole.
 
-    The best epoch was chosen on the same clips, which flatters it: a detector of which nothing is said here may still
-    have learned nothing.
+    The best epoch was chosen on them, which flatters it: of one that has learned nothing, nothing may be said, too.
     """
     interval = bootstrap_interval(clips, "auc", _REPLICATES)
     if interval is None:
@@ -174,17 +146,11 @@ def _caution(clips: pd.DataFrame) -> str:
 
 
 def seen_ranges(qualities: pd.DataFrame) -> dict[str, tuple[float | None, float | None]]:
-    """The ranges within which crops of training lay, but for half a per cent at either end, widened a little.
-
-    Args:
-        qualities: a row a crop, columns of `LIMITS`.
-    """
+    """The ranges within which training crops, a row each, lay, but for half a per cent at either end, widened a bit."""
     ranges = {}
     for name, limit in LIMITS.items():
         if name in qualities and len(known := qualities[name].dropna()):
             low, high = np.quantile(known, [_TAIL, 1 - _TAIL])
-            ranges[name] = (
-                float(low / limit.slack) if limit.below else None,
-                float(high * limit.slack) if limit.above else None,
-            )
+            lowest = float(low / limit.slack) if limit.below else None
+            ranges[name] = lowest, float(high * limit.slack) if limit.above else None
     return ranges

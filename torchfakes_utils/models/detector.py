@@ -31,13 +31,12 @@ class DetectorConfig:
     """What has to be known to build the network again.
 
     Attributes:
-        architecture: a name that `architectures` knows: InceptionResnetV1, Meso4, MesoInception4, timm:NAME.
+        architecture: InceptionResnetV1, Meso4, MesoInception4, timm:NAME.
         pretrained: of InceptionResnetV1 "vggface2" or "casia-webface" (faces of 8,631 and 10,575 people: features that
             already know faces), of a timm network "timm", None for random weights, or the name of the file that the
             weights came from. In a saved detector it tells where training really started from, which after a failed
             download is None.
         dropout: share of the features dropped before the last layer, in training; None is the architecture's usual.
-        preprocessing: see `Preprocessing`.
     """
 
     architecture: str = "InceptionResnetV1"
@@ -47,11 +46,7 @@ class DetectorConfig:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "DetectorConfig":
-        """What `dataclasses.asdict` made of a configuration, also by way of JSON.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is something else.
-        """
+        """What `dataclasses.asdict` made of a configuration, also by way of JSON; else a KeyError or TypeError."""
         return cls(**dict(value) | {"preprocessing": Preprocessing(**value["preprocessing"])})
 
 
@@ -66,7 +61,6 @@ class Detector(nn.Module):
     """A face crop in, a logit out: above 0 it looks fake, below 0 real; `sigmoid(logit)` is P(fake).
 
     Attributes:
-        config: a `DetectorConfig`.
         backbone: the network, its classifier replaced by one output.
         decision: how logits become answers: temperature, threshold, and which crops get none.
         extra: what `save` was given beside the weights, such as the epoch and its metrics.
@@ -124,15 +118,14 @@ class Detector(nn.Module):
         if what == TUNE_ALL:
             self._frozen = []
             return
-        names = list(stages)
-        open_stages = names[names.index(what) :] if what in stages else [HEAD]
-        tuned = [module for name in open_stages for module in stages[name]]
+        first = list(stages).index(what if what in stages else HEAD)
+        tuned = [module for modules in list(stages.values())[first:] for module in modules]
         if what == TUNE_NORMS:
             tuned += [module for module in self.modules() if isinstance(module, _NORMS)]
         for module in tuned:
             module.requires_grad_(True)
-        inside = {id(part) for module in tuned for part in module.modules()}
-        self._frozen = [module for module in self.modules() if isinstance(module, _NORMS) and id(module) not in inside]
+        inside = {part for module in tuned for part in module.modules()}
+        self._frozen = [module for module in self.modules() if isinstance(module, _NORMS) and module not in inside]
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Detector":
@@ -144,21 +137,19 @@ class Detector(nn.Module):
 
     def stage_parameters(self) -> dict[str, list[nn.Parameter]]:
         """Each stage's parameters, each of them once."""
-        return {
-            name: list({id(p): p for module in modules for p in module.parameters()}.values())
-            for name, modules in self.stages.items()
-        }
+        stages = self.stages.items()
+        return {name: list(dict.fromkeys(p for part in parts for p in part.parameters())) for name, parts in stages}
 
     def parameter_counts(self) -> dict[str, tuple[int, int]]:
         """How many parameters each stage has, and how many of them training may change."""
-        counts = {}
-        for name, parameters in self.stage_parameters().items():
-            counts[name] = (sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad))
-        rest = sum(p.numel() for p in self.parameters()) - sum(total for total, _ in counts.values())
-        if rest:  # such as a vision transformer's positions, which belong to no layer
-            tuned = sum(p.numel() for p in self.parameters() if p.requires_grad) - sum(t for _, t in counts.values())
-            counts = {"embeddings": (rest, tuned)} | counts
-        return counts
+        stages = self.stage_parameters()
+        staged = {p for parameters in stages.values() for p in parameters}
+        if rest := [p for p in self.parameters() if p not in staged]:
+            stages = {"embeddings": rest} | stages  # such as a vision transformer's positions, which belong to no layer
+        return {
+            name: (sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad))
+            for name, parameters in stages.items()
+        }
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -207,7 +198,7 @@ def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = 
         "preprocessing_version": PREPROCESSING_VERSION,
         "sha256": hashlib.sha256(weights).hexdigest(),
         "config": asdict(detector.config),
-        "decision": detector.decision.to_json(),
+        "decision": asdict(detector.decision),
         "extra": extra or {},
     }
     # Both are written before either takes its place: a full disk leaves the detector that was there, whole.
@@ -223,7 +214,7 @@ def store_decision(folder: Path | str, decision: Decision) -> None:
     Raises:
         InputError: no detector in `folder`, or it cannot be written to.
     """
-    description = _description(Path(folder)) | {"decision": decision.to_json()}
+    description = _description(Path(folder)) | {"decision": asdict(decision)}
     with atomic_write(Path(folder) / DETECTOR_FILE) as temporary:
         temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
@@ -241,9 +232,8 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"{path.parent}: no detector here ({path.name}: {error.strerror}); run `torchfakes train`"
-        ) from error
+        text = f"{path.parent}: no detector here ({path.name}: {error.strerror}); run `torchfakes train`"
+        raise InputError(text) from error
 
 
 def _description(folder: Path) -> dict[str, Any]:
@@ -256,8 +246,8 @@ def _description(folder: Path) -> dict[str, Any]:
 
 def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
     try:
-        return Decision.from_json(description.get("decision"))
-    except (TypeError, ValueError, AttributeError) as error:
+        return Decision(**description["decision"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); train again") from error
 
 
@@ -287,10 +277,8 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Det
 
 def _empty(config: DetectorConfig) -> Detector:
     """A detector whose weights are about to be filled in; torch's generator stays as it was."""
-    if config.architecture.startswith(TIMM):  # some compute what they do not save, which takes real memory
-        with torch.random.fork_rng():
-            return Detector(config)
-    with torch.device("meta"):  # no time spent on random weights
+    # No time spent on random weights; but some of timm's compute what they do not save, which takes real memory.
+    with torch.random.fork_rng() if config.architecture.startswith(TIMM) else torch.device("meta"):
         return Detector(config)
 
 

@@ -37,10 +37,7 @@ class Preprocessing:
                 object.__setattr__(self, name, tuple(value))
 
     def apply(self, images: torch.Tensor) -> torch.Tensor:
-        """Bring crops to the network's size and range.
-
-        Args:
-            images: (..., 3, H, W) uint8, RGB.
+        """Crops (..., 3, H, W) uint8 RGB, brought to the network's size and range.
 
         Returns:
             (..., 3, size, size) float32 on the same device; between -0.996 and 0.996 as `mean` and `std` are here.
@@ -57,9 +54,6 @@ class Preprocessing:
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """The second half of `apply`: (..., 3, size, size) uint8 to float32."""
-        mean, std = (self._by_channel(value, images.device) for value in (self.mean, self.std))
+        pair = (torch.tensor(value, dtype=torch.float32, device=images.device) for value in (self.mean, self.std))
+        mean, std = (value.reshape(-1, 1, 1) for value in pair)
         return (images.to(torch.float32) - mean) / std
-
-    @staticmethod
-    def _by_channel(value: float | tuple[float, float, float], device: torch.device) -> torch.Tensor:
-        return torch.tensor(value, dtype=torch.float32, device=device).reshape(-1, 1, 1)

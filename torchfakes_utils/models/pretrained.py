@@ -4,6 +4,7 @@ No pickle is ever trusted: files are read as numbers only, and a download counts
 network.
 """
 
+import contextlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import nn
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError, download
 from torchfakes_utils.io.files import atomic_write, sha256_of
-from torchfakes_utils.models.architectures import HEAD, architecture, build_pretrained_timm
+from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, build_timm
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 
 # Where facenet-pytorch publishes its weights (2.5.3 knows the same addresses). No digests are published beside them,
@@ -44,8 +45,8 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
     Raises:
         InputError: `weights` cannot be used, or no such pretrained weights exist.
     """
+    detector = Detector(config)
     if weights is not None:
-        detector = Detector(config)
         try:
             _fill(detector, Path(weights))
         except _UnusableError as error:
@@ -53,49 +54,33 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
         detector.config = replace(config, pretrained=Path(weights).name)
         return detector, None
     if config.pretrained is None:
-        return Detector(config), None
+        return detector, None
     published = architecture(config.architecture).pretrained
     if config.pretrained not in published:
-        raise InputError(
-            f"no pretrained weights {config.pretrained!r} of {config.architecture}; choose {_either(published)}"
-        )
-    return _from_published(config, config.pretrained)
-
-
-def _either(published: tuple[str, ...]) -> str:
-    return f"one of {', '.join(published)}, or none" if published else "none"
-
-
-def _from_published(config: DetectorConfig, pretrained: str) -> tuple[Detector, str | None]:
-    """A detector with the weights of that name, or random ones and a note."""
-    detector = Detector(config)
+        choices = f"one of {', '.join(published)}, or none" if published else "none"
+        raise InputError(f"no pretrained weights {config.pretrained!r} of {config.architecture}; choose {choices}")
     try:
-        if pretrained == "timm":
+        if config.pretrained == "timm":
             _fill_timm(detector)
         else:
-            _fill_published(detector, PRETRAINED_URLS[pretrained])
+            _fill_published(detector, PRETRAINED_URLS[config.pretrained])
     except (_UnusableError, InputError) as error:  # an InputError: the cache cannot be written to
         detector.config = replace(config, pretrained=None)
-        title = _TITLES.get(pretrained, config.architecture)
-        return detector, (
-            f"could not download {title} weights ({error}); "
-            "going on from random weights; give a file with --weights"
-        )  # fmt: skip
+        why = f"could not download {_TITLES.get(config.pretrained, config.architecture)} weights ({error})"
+        return detector, f"{why}; going on from random weights; give a file with --weights"
     return detector, None
 
 
 def _fill_timm(detector: Detector) -> None:
-    """Take the weights that a timm network is published with, from the Hub or its cache.
-
-    Raises:
-        _UnusableError: not to be had.
-    """
+    """Take the weights that a timm network is published with, from the Hub or its cache, or raise `_UnusableError`."""
     config = detector.config
     try:
         dropout = architecture(config.architecture).dropout if config.dropout is None else config.dropout
-        detector.backbone = build_pretrained_timm(config.architecture, config.preprocessing.size, dropout)
+        name = config.architecture.removeprefix(TIMM)
+        detector.backbone = build_timm(name, config.preprocessing.size, dropout, pretrained=True)
     except Exception as error:  # the Hub's client has a dozen of its own, and those of what it is built on
-        raise _UnusableError(_one_line(error).split(". ")[0]) from error
+        reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+        raise _UnusableError(reason.split(". ")[0]) from error
 
 
 def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Path, str]:
@@ -128,9 +113,8 @@ def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Pa
     record = path.with_name(f"{path.name}.sha256")
     expected = (sha256 or "").lower() or (record.read_text().split()[0] if record.is_file() else digest)
     if digest != expected:
-        raise WrongChecksumError(
-            f"{path}: its SHA-256 is {digest} and should be {expected}; delete it and fetch it again"
-        )
+        text = f"{path}: its SHA-256 is {digest} and should be {expected}; delete it and fetch it again"
+        raise WrongChecksumError(text)
     with atomic_write(record) as temporary:
         temporary.write_text(f"{digest}  {path.name}\n")
     return path, digest
@@ -141,16 +125,10 @@ class _UnusableError(Exception):
 
 
 def _fill(detector: Detector, path: Path) -> None:
-    """Copy weights from a file into the detector, all of them or none.
-
-    Raises:
-        _UnusableError: unreadable, or not this network's weights.
-    """
+    """Copy weights from a file into the detector, all of them or none; or raise `_UnusableError`."""
     try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = path.suffix == ".safetensors"
+        state = safetensors.torch.load_file(path) if tensors else torch.load(path, "cpu", weights_only=True)
     except OSError as error:
         raise _UnusableError(error.strerror or str(error)) from error
     except Exception as error:  # a broken pickle fails wherever its bytes lead
@@ -161,54 +139,39 @@ def _fill(detector: Detector, path: Path) -> None:
     own = detector.backbone.state_dict()
     heads = _classifier_names(detector)
     for name, value in own.items():
-        fits = name in state and state[name].shape == value.shape
-        if not fits and name in heads:
-            state[name] = value  # published classifiers name thousands of things; ours stays random
-        elif not fits and name.endswith("num_batches_tracked") and name not in state:
-            state[name] = value  # weights older than this counter, which nothing here uses
-        elif not fits:
+        if name in state and state[name].shape == value.shape:
+            continue
+        # Published classifiers name thousands of things: ours stays random. And there are weights older than this
+        # counter, which nothing here uses.
+        if name not in heads and not (name.endswith("num_batches_tracked") and name not in state):
             raise _UnusableError(f"{name} is absent or of another shape")
+        state[name] = value
     detector.backbone.load_state_dict({name: state[name] for name in own})
 
 
 def _classifier_names(detector: Detector) -> set[str]:
     """The parameters of the last linear layer, as the backbone names them."""
     linear = [module for part in detector.stages[HEAD] for module in part.modules() if isinstance(module, nn.Linear)]
-    last = {id(parameter) for parameter in linear[-1].parameters()}
-    return {name for name, parameter in detector.backbone.named_parameters() if id(parameter) in last}
+    last = set(linear[-1].parameters())
+    return {name for name, parameter in detector.backbone.named_parameters() if parameter in last}
 
 
 def _fill_published(detector: Detector, url: str, tries: int = 1) -> Path:
-    """Fill in weights from torch's cache, or from `url`, which are then kept in the cache.
-
-    Returns:
-        The file in the cache.
+    """Fill in weights from torch's cache, or from `url`, which are then kept in the cache; return the file there.
 
     Raises:
         _UnusableError: not to be had.
         InputError: the cache cannot be written to.
     """
-    for path in _cached(url):
-        if path.is_file():
-            try:
-                _fill(detector, path)
-            except _UnusableError:
-                continue  # a damaged copy: the download replaces it
-            return path
-    path = _cached(url)[0]
+    name, hub = url.rsplit("/", 1)[-1], Path(torch.hub.get_dir())
+    path = hub / "checkpoints" / name
+    for cached in (path, hub.parent / "checkpoints" / name):  # one folder up, facenet-pytorch itself keeps them
+        with contextlib.suppress(_UnusableError):  # none there, or a damaged copy: the download replaces it
+            _fill(detector, cached)
+            return cached
     try:
         # What cannot be used must not get into the cache.
         download(url, path, Patience(DOWNLOAD_TIMEOUT, tries), check=partial(_fill, detector), title="weights")
     except UnavailableError as error:
         raise _UnusableError(error.reason) from error
     return path
-
-
-def _cached(url: str) -> list[Path]:
-    """Where weights may lie: torch's cache, and one folder up, where facenet-pytorch itself keeps them."""
-    name, hub = url.rsplit("/", 1)[-1], Path(torch.hub.get_dir())
-    return [hub / "checkpoints" / name, hub.parent / "checkpoints" / name]
-
-
-def _one_line(reason: object) -> str:
-    return " ".join((getattr(reason, "strerror", None) or str(reason) or type(reason).__name__).split())
