@@ -16,7 +16,14 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.repository import check_name, hub_client, one_line, repository_info, status
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import load_detector
-from torchfakes_utils.models.run_files import BEST_FOLDER, CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
+from torchfakes_utils.models.run_files import (
+    BEST_FOLDER,
+    CARD_FILE,
+    DETECTOR_FILE,
+    MOST_BYTES,
+    REPORT_FILE,
+    WEIGHTS_FILE,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -26,8 +33,6 @@ logger = logging.getLogger(__name__)
 # All that is ever fetched. The description comes first and the weights last: who has the weights has everything.
 PULLED = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, WEIGHTS_FILE)
 
-# The largest networks of the field have some 300 million numbers, 1.2 GB of them.
-MOST_BYTES = {WEIGHTS_FILE: 2 * 10**9, DETECTOR_FILE: 10**6}
 MOST_BYTES_OF_TEXT = 20 * 10**6
 
 # Where a copy to work with is put: what measures a detector writes beside it, which the Hub's cache is no place for.

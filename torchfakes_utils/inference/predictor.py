@@ -40,6 +40,7 @@ FAR_AWAY = dataclasses.replace(CLOSE_UP, min_face=0.05)
 
 # Crops that the network is given at once; and for how long files wait for others to be given along with, in seconds.
 _BATCH, _PATIENCE = 32, 1.0
+_USUAL_SIZE = 384  # pixels; of larger inputs fewer go together
 
 # Crops (B, 3, S, S) uint8, as they are cut, to logits (B,).
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -140,7 +141,7 @@ class Predictor:
         found = self._find(open_media(source, frames, self.limits))
         prediction = judge(found, self._probabilities(found.crops), self.detector.decision)
         places = [(face.face, frame.frame) for face in prediction.faces for frame in face.frames]
-        return Examination(prediction, found.media, dict(zip(places, found.crops, strict=True)))
+        return Examination(prediction, found.media, dict(zip(places, found.crops, strict=bool(places))))
 
     def predict_many(self, sources: Iterable[Source], frames: int = FRAMES) -> Iterator[Prediction]:
         """Judge files, and those in folders, in order; a bad one becomes "cannot tell" and the rest goes on.
@@ -214,12 +215,14 @@ class Predictor:
         return Found(media, tracks, crops)
 
     def _probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """P(fake) of crops as they are cut, (N,)."""
+        """P(fake) of crops as they are cut, (N,); NaN where the network gives no number."""
         if not crops:
             return np.zeros(0)
         images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
+        # What a network takes goes with the square of its input, and the network may be a stranger's.
+        chunks = images.split(max(1, min(_BATCH, _BATCH * _USUAL_SIZE**2 // self.detector.preprocessing.size**2)))
         if self.network is not None:
-            logits = [self.network(chunk) for chunk in images.split(_BATCH)]
+            logits = [self.network(chunk) for chunk in chunks]
             return self.detector.decision.probability(torch.cat(logits).cpu().numpy())
-        chunks = [self.detector.probability(chunk.to(self.device)).cpu() for chunk in images.split(_BATCH)]
-        return torch.cat(chunks).double().numpy()
+        found = [self.detector.probability(chunk.to(self.device)).cpu() for chunk in chunks]
+        return torch.cat(found).double().numpy()

@@ -95,6 +95,9 @@ def judge(found: Found, probabilities: np.ndarray, decision: Decision) -> Predic
         where = "in this photo" if len(media.pictures) == 1 else f"in any of {len(media.pictures)} frames"
         reason = f"no face found {where}; one is needed that is upright, turned to the camera and not too small"
         return Prediction(media.name, CANNOT_TELL, None, reason, kind=media.kind, notes=notes)
+    if not np.isfinite(probabilities).all():
+        reason = "the detector gives no number for a face in it: its weights are of no use; take another detector"
+        return Prediction(media.name, CANNOT_TELL, None, reason, kind=media.kind, notes=notes)
     time_of = dict(zip(media.indices.tolist(), media.times.tolist(), strict=True))
     faces, start = [], 0
     for number, track in enumerate(found.tracks):

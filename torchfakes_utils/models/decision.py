@@ -66,11 +66,17 @@ class Decision:
         """Refuse what no answer can be made with; JSON knows lists only.
 
         Raises:
-            ValueError: a threshold outside [0, 1], or a temperature that is not positive.
+            ValueError, TypeError, AttributeError: a threshold outside [0, 1], a temperature that is not positive, ends
+                of ranges that are no numbers, notes that are no texts.
         """
         if not (0 <= self.threshold <= 1 and 0 < self.temperature < np.inf):
             raise ValueError(f"threshold {self.threshold}, temperature {self.temperature}")
         ranges = {name: (low, high) for name, (low, high) in self.ranges.items() if name in LIMITS}
+        ends = [end for both in ranges.values() for end in both if end is not None]
+        if not all(isinstance(end, (int, float)) and np.isfinite(end) for end in ends):
+            raise ValueError("ranges whose ends are no numbers")
+        if not all(isinstance(text, str) for text in (self.caution, *self.notes)):
+            raise ValueError("notes that are no texts")
         object.__setattr__(self, "ranges", ranges)
         object.__setattr__(self, "notes", tuple(self.notes))
 
@@ -101,10 +107,16 @@ class Decision:
                 continue
             low, high = self.ranges[name]
             if low is not None and value < low:
-                return f"{limit.below} ({name} {value:.0f}; {low:.0f}{limit.unit} or more wanted)"
+                return f"{limit.below} ({name} {_apart(value, low)}{limit.unit} or more wanted)"
             if high is not None and value > high:
-                return f"{limit.above} ({name} {value:.0f}; {high:.0f}{limit.unit} or less wanted)"
+                return f"{limit.above} ({name} {_apart(value, high)}{limit.unit} or less wanted)"
         return ""
+
+
+def _apart(value: float, end: float) -> str:
+    """A value and an end that it lies beyond, with as many digits as show that it does: "92; 93", "92.2; 92.4"."""
+    digits = next((digits for digits in range(6) if f"{value:.{digits}f}" != f"{end:.{digits}f}"), None)
+    return f"{value!r}; {end!r}" if digits is None else f"{value:.{digits}f}; {end:.{digits}f}"
 
 
 def decide(validation: pd.DataFrame, qualities: pd.DataFrame | None = None) -> Decision:

@@ -6,7 +6,7 @@ which says what the numbers are and holds their SHA-256.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
-from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE, best_folder
+from torchfakes_utils.models.run_files import DETECTOR_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
 
 _FORMAT = 1
 
@@ -46,8 +47,23 @@ class DetectorConfig:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "DetectorConfig":
-        """What `dataclasses.asdict` made of a configuration, also by way of JSON; else a KeyError or TypeError."""
+        """What `dataclasses.asdict` made of a configuration, also by way of JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError, InputError: it is something else, or out of range.
+        """
         return cls(**dict(value) | {"preprocessing": Preprocessing(**value["preprocessing"])})
+
+    def __post_init__(self) -> None:
+        """Refuse what is no description, wherever it comes from.
+
+        Raises:
+            InputError: a word that is none, or a dropout outside of 0…1.
+        """
+        if not isinstance(self.architecture, str) or not isinstance(self.pretrained, (str, type(None))):
+            raise InputError("architecture and pretrained have to be words")
+        if self.dropout is not None and not (isinstance(self.dropout, (int, float)) and 0 <= self.dropout < 1):
+            raise InputError(f"dropout {self.dropout!r}: give a number from 0 to below 1")
 
 
 BatchNorm = nn.modules.batchnorm._BatchNorm  # noqa: SLF001  (of any number of axes: torch has no public name for it)
@@ -229,18 +245,27 @@ def stored_decision(folder: Path | str) -> Decision:
 
 
 def _read(path: Path) -> bytes:
+    """A file of a detector, no larger than one can be: a link may lead to a device without an end."""
+    most = MOST_BYTES[path.name]
     try:
-        return path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a file; copy the folder again")
+        with path.open("rb") as file:
+            content = file.read(most + 1)
     except OSError as error:
-        text = f"{path.parent}: no detector here ({path.name}: {error.strerror}); run `torchfakes train`"
-        raise InputError(text) from error
+        raise InputError(
+            f"{path.parent}: no detector here ({path.name}: {error.strerror}); run `torchfakes train`"
+        ) from error
+    if len(content) > most:
+        raise InputError(f"{path}: more than {most / 1e6:,.0f} MB, as no detector's is; copy the folder again")
+    return content
 
 
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / DETECTOR_FILE
     try:
         return dict(json.loads(_read(path)))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not a detector's description ({error}); train again") from error
 
 
@@ -265,21 +290,53 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Det
             f"{folder / WEIGHTS_FILE}: damaged or changed since it was saved (its SHA-256 differs from the one in "
             f"{DETECTOR_FILE}); copy the folder again or train again"
         )
-    detector = _empty(config)
     try:
-        detector.load_state_dict(safetensors.torch.load(weights), assign=True)
-    except (safetensors.SafetensorError, RuntimeError) as error:
+        state = safetensors.torch.load(weights)
+    except safetensors.SafetensorError as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: not the weights of {config.architecture}; train again") from error
+    try:
+        detector = _filled(config, state)
+    except InputError as error:
+        raise InputError(f"{folder / WEIGHTS_FILE}: {error}") from error
     detector.decision = _decision(description, folder)
     detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)
 
 
-def _empty(config: DetectorConfig) -> Detector:
-    """A detector whose weights are about to be filled in; torch's generator stays as it was."""
-    # No time spent on random weights; but some of timm's compute what they do not save, which takes real memory.
-    with torch.random.fork_rng() if config.architecture.startswith(TIMM) else torch.device("meta"):
-        return Detector(config)
+class _WithoutMemory(TorchFunctionMode):
+    """Inside, what layers are made of takes no memory: the shapes of a network cost nothing, however large it is."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """As torch calls it, with each of its functions."""
+        kwargs = dict(kwargs or {})
+        # What is computed while a network is built, such as a vision transformer's positions, stays real.
+        if func is torch.empty and kwargs.get("device") is None:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def _filled(config: DetectorConfig, state: Mapping[str, torch.Tensor]) -> Detector:
+    """A detector with these weights; torch's generator stays as it was.
+
+    Raises:
+        InputError: they are another network's, or hold what is no number.
+    """
+    with torch.random.fork_rng(), _WithoutMemory():  # before it takes memory, for weights and words may be a stranger's
+        detector = Detector(config)
+    own = detector.state_dict()
+    if {name: (value.shape, value.dtype) for name, value in own.items()} != {
+        name: (value.shape, value.dtype) for name, value in state.items()
+    }:
+        raise InputError(f"not the weights of {config.architecture}; train again")
+    if not all(torch.isfinite(value).all() for value in state.values()):
+        raise InputError("some weights are not finite (NaN or infinity); train again")
+    if config.architecture.startswith(TIMM):  # some compute what they do not save, which takes real memory
+        with torch.random.fork_rng():
+            detector = Detector(config)
+    detector.load_state_dict(dict(state), assign=True)
+    return detector
 
 
 def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorConfig:
@@ -293,6 +350,11 @@ def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorCon
                 f"{PREPROCESSING_VERSION}); train again, or use the torchfakes that made it"
             )
         description["sha256"].lower()
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a detector's description ({error!r}); train again") from error
+    try:
         return DetectorConfig.from_json(description["config"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not a detector's description ({error!r}); train again") from error

@@ -1,9 +1,17 @@
 """How a crop becomes the network's input, whether it is trained on, evaluated, explained or predicted."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torchvision.transforms.v2 import functional
+
+from torchfakes_utils.errors import InputError
+
+# A detector may be a stranger's: within these bounds, memory and time of what it is asked are bounded. Crops are stored
+# with up to 1,024 pixels a side, and cut up to four times as large as the face's box (`ExtractionConfig`).
+MOST_PIXELS = 1024
+_SCALES, _MEANS, _SPREADS = (1.0, 4.0), (-10_000.0, 10_000.0), (1e-3, 10_000.0)
 
 # Raised whenever `Preprocessing.apply` gives other numbers for the same crop, so that a detector trained on the old
 # ones is refused instead of quietly being wrong.
@@ -31,10 +39,25 @@ class Preprocessing:
     crop_size: int = 160
 
     def __post_init__(self) -> None:
-        """JSON knows lists only."""
-        for name in ("mean", "std"):
-            if isinstance(value := getattr(self, name), list):
-                object.__setattr__(self, name, tuple(value))
+        """Refuse what no crop can be brought to; JSON knows lists only.
+
+        Raises:
+            InputError: a value out of its range, or of another type.
+        """
+        for name in ("size", "crop_size"):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= MOST_PIXELS:
+                raise InputError(f"{name} {value!r}: give a whole number from 1 to {MOST_PIXELS}")
+        _check_range("crop_scale", self.crop_scale, _SCALES)
+        for name, ends in (("mean", _MEANS), ("std", _SPREADS)):
+            value = getattr(self, name)
+            by_channel = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+            if len(by_channel) not in (1, 3):
+                raise InputError(f"{name}: give one number, or one for each of red, green and blue")
+            for number in by_channel:
+                _check_range(name, number, ends)
+            if isinstance(value, list):
+                object.__setattr__(self, name, by_channel)
 
     def apply(self, images: torch.Tensor) -> torch.Tensor:
         """Crops (..., 3, H, W) uint8 RGB, brought to the network's size and range.
@@ -57,3 +80,10 @@ class Preprocessing:
         pair = (torch.tensor(value, dtype=torch.float32, device=images.device) for value in (self.mean, self.std))
         mean, std = (value.reshape(-1, 1, 1) for value in pair)
         return (images.to(torch.float32) - mean) / std
+
+
+def _check_range(name: str, value: object, ends: tuple[float, float]) -> None:
+    """Refuse what is no number between the ends; NaN is between none."""
+    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if not ends[0] <= number <= ends[1]:
+        raise InputError(f"{name} {value!r}: give a number from {ends[0]:g} to {ends[1]:g}")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -18,6 +17,7 @@ from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongCheck
 from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, build_timm
 from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.foreign_weights import UnusableWeightsError, fit, read_weights
 
 # Where facenet-pytorch publishes its weights (2.5.3 knows the same addresses). No digests are published beside them,
 # so a download counts as good when it has the length announced and every tensor that the network needs.
@@ -35,12 +35,13 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
 
     Args:
         config: what to build.
-        weights: a file of this architecture's weights (facenet-pytorch's `.pt`, or a detector's `.safetensors`), used
-            instead of downloading `config.pretrained`. A classifier in it is kept if it has one output.
+        weights: a file of this architecture's weights (facenet-pytorch's `.pt`, a detector's `.safetensors`, what a
+            training loop keeps), used instead of downloading `config.pretrained`. A classifier in it is kept if it has
+            one output or two; see `foreign_weights.fit`.
 
     Returns:
         The detector, and None, or the one line that the user has to be told: the download failed and the weights are
-        random. `detector.config.pretrained` says what the weights really are.
+        random, or what was done to make a file's fit. `detector.config.pretrained` says what the weights really are.
 
     Raises:
         InputError: `weights` cannot be used, or no such pretrained weights exist.
@@ -48,11 +49,11 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
     detector = Detector(config)
     if weights is not None:
         try:
-            _fill(detector, Path(weights))
-        except _UnusableError as error:
+            notes = _fill(detector, Path(weights))
+        except UnusableWeightsError as error:
             raise InputError(f"{weights}: {error}; give weights of {config.architecture}") from error
         detector.config = replace(config, pretrained=Path(weights).name)
-        return detector, None
+        return detector, f"{weights}: {'; '.join(notes)}" if notes else None
     if config.pretrained is None:
         return detector, None
     published = architecture(config.architecture).pretrained
@@ -64,7 +65,7 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
             _fill_timm(detector)
         else:
             _fill_published(detector, PRETRAINED_URLS[config.pretrained])
-    except (_UnusableError, InputError) as error:  # an InputError: the cache cannot be written to
+    except (UnusableWeightsError, InputError) as error:  # an InputError: the cache cannot be written to
         detector.config = replace(config, pretrained=None)
         why = f"could not download {_TITLES.get(config.pretrained, config.architecture)} weights ({error})"
         return detector, f"{why}; going on from random weights; give a file with --weights"
@@ -72,7 +73,7 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
 
 
 def _fill_timm(detector: Detector) -> None:
-    """Take the weights that a timm network is published with, from the Hub or its cache, or raise `_UnusableError`."""
+    """Take a timm network's published weights, from the Hub or its cache, or raise `UnusableWeightsError`."""
     config = detector.config
     try:
         dropout = architecture(config.architecture).dropout if config.dropout is None else config.dropout
@@ -80,7 +81,7 @@ def _fill_timm(detector: Detector) -> None:
         detector.backbone = build_timm(name, config.preprocessing.size, dropout, pretrained=True)
     except Exception as error:  # the Hub's client has a dozen of its own, and those of what it is built on
         reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-        raise _UnusableError(reason.split(". ")[0]) from error
+        raise UnusableWeightsError(reason.split(". ")[0]) from error
 
 
 def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Path, str]:
@@ -106,7 +107,7 @@ def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Pa
     detector = Detector(DetectorConfig(pretrained=None))
     try:
         path = _fill_published(detector, PRETRAINED_URLS[name], tries=3)  # who asks for nothing else will wait
-    except _UnusableError as error:
+    except UnusableWeightsError as error:
         text = f"{_TITLES[name]} weights cannot be had ({error}); try again later"
         raise UnavailableError(text, str(error)) from error
     digest = sha256_of(path)
@@ -120,58 +121,41 @@ def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Pa
     return path, digest
 
 
-class _UnusableError(Exception):
-    """Weights that cannot be had or used; the text is the reason, made to stand in brackets."""
+def _fill(detector: Detector, path: Path) -> list[str]:
+    """Copy weights from a file into the detector, all of them or none; return what their user has to know of them.
 
-
-def _fill(detector: Detector, path: Path) -> None:
-    """Copy weights from a file into the detector, all of them or none; or raise `_UnusableError`."""
-    try:
-        tensors = path.suffix == ".safetensors"
-        state = safetensors.torch.load_file(path) if tensors else torch.load(path, "cpu", weights_only=True)
-    except OSError as error:
-        raise _UnusableError(error.strerror or str(error)) from error
-    except Exception as error:  # a broken pickle fails wherever its bytes lead
-        raise _UnusableError("not a file of weights") from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise _UnusableError("not a file of weights")
-    state = {name.removeprefix("backbone."): value for name, value in state.items()}
-    own = detector.backbone.state_dict()
-    heads = _classifier_names(detector)
-    for name, value in own.items():
-        if name in state and state[name].shape == value.shape:
-            continue
-        # Published classifiers name thousands of things: ours stays random. And there are weights older than this
-        # counter, which nothing here uses.
-        if name not in heads and not (name.endswith("num_batches_tracked") and name not in state):
-            raise _UnusableError(f"{name} is absent or of another shape")
-        state[name] = value
-    detector.backbone.load_state_dict({name: state[name] for name in own})
+    Raises:
+        UnusableWeightsError: unreadable, or not this network's weights.
+    """
+    fitted = fit(read_weights(path), detector.backbone.state_dict(), _classifier_names(detector))
+    detector.backbone.load_state_dict(fitted.state)
+    return fitted.notes
 
 
 def _classifier_names(detector: Detector) -> set[str]:
-    """The parameters of the last linear layer, as the backbone names them."""
-    linear = [module for part in detector.stages[HEAD] for module in part.modules() if isinstance(module, nn.Linear)]
-    last = set(linear[-1].parameters())
-    return {name for name, parameter in detector.backbone.named_parameters() if parameter in last}
+    """The parameters of the last layer, as the backbone names them; some networks end with a convolution."""
+    kinds = (nn.Linear, nn.Conv2d)
+    layers = [module for part in detector.stages[HEAD] for module in part.modules() if isinstance(module, kinds)]
+    last = {id(parameter) for layer in layers[-1:] for parameter in layer.parameters()}
+    return {name for name, parameter in detector.backbone.named_parameters() if id(parameter) in last}
 
 
 def _fill_published(detector: Detector, url: str, tries: int = 1) -> Path:
     """Fill in weights from torch's cache, or from `url`, which are then kept in the cache; return the file there.
 
     Raises:
-        _UnusableError: not to be had.
+        UnusableWeightsError: not to be had.
         InputError: the cache cannot be written to.
     """
     name, hub = url.rsplit("/", 1)[-1], Path(torch.hub.get_dir())
     path = hub / "checkpoints" / name
     for cached in (path, hub.parent / "checkpoints" / name):  # one folder up, facenet-pytorch itself keeps them
-        with contextlib.suppress(_UnusableError):  # none there, or a damaged copy: the download replaces it
+        with contextlib.suppress(UnusableWeightsError):  # none there, or a damaged copy: the download replaces it
             _fill(detector, cached)
             return cached
     try:
         # What cannot be used must not get into the cache.
         download(url, path, Patience(DOWNLOAD_TIMEOUT, tries), check=partial(_fill, detector), title="weights")
     except UnavailableError as error:
-        raise _UnusableError(error.reason) from error
+        raise UnusableWeightsError(error.reason) from error
     return path

@@ -32,6 +32,9 @@ BEST_FOLDER = "best"
 WEIGHTS_FILE = "model.safetensors"
 DETECTOR_FILE = "detector.json"
 CARD_FILE = "README.md"
+# No more is read of a detector, which may be a stranger's, nor fetched from the Hub. The largest networks of the field
+# have some 300 million numbers, 1.2 GB of them.
+MOST_BYTES = {WEIGHTS_FILE: 2 * 10**9, DETECTOR_FILE: 10**6}
 
 SCORES_FILE = "scores.csv"
 REPORT_FILE = "report.json"

@@ -34,13 +34,22 @@ export function outside(ranges, values) {
     const value = values[name];
     if (!Number.isFinite(value)) continue;
     if (low != null && value < low) {
-      return `${less} (${name} ${roundEven(value)}; ${roundEven(low)}${unit} or more wanted)`;
+      return `${less} (${name} ${apart(value, low)}${unit} or more wanted)`;
     }
     if (high != null && value > high) {
-      return `${more} (${name} ${roundEven(value)}; ${roundEven(high)}${unit} or less wanted)`;
+      return `${more} (${name} ${apart(value, high)}${unit} or less wanted)`;
     }
   }
   return "";
+}
+
+/** A value and an end that it lies beyond, with as many digits as show that it does: "92; 93", "92.2; 92.4". */
+function apart(value, end) {
+  for (const digits of [0, 1, 2, 3, 4, 5]) {
+    const [one, other] = [value, end].map((x) => (digits ? x.toFixed(digits) : String(roundEven(x))));
+    if (one !== other) return `${one}; ${other}`;
+  }
+  return `${value}; ${end}`;
 }
 
 /** How many digits after the point show on which side of the threshold a score lies: two, or a few more. */
