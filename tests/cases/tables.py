@@ -51,7 +51,7 @@ def written(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str] =
     return path
 
 
-def _rows(**changes: str) -> list[dict[str, Any]]:
+def two_rows(**changes: str) -> list[dict[str, Any]]:
     """A real clip, with some columns as given, and a fake one."""
     real = {"clip_id": "real", "path": "real.mp4", "label": 0, "method": "real", "compression": "unknown"}
     fake = {"clip_id": "fake", "path": "fake.mp4", "label": 1, "method": "swap", "compression": "unknown"}
@@ -94,7 +94,7 @@ def bad_name(folder: Path, column: str, what: str, listed: bool) -> Path:
     place = films(folder)
     theirs(folder)
     path = place / ("clips.csv" if listed else "mine.csv")
-    return written(path, _rows(**{column: BAD_NAMES[what](folder)}))
+    return written(path, two_rows(**{column: BAD_NAMES[what](folder)}))
 
 
 # Either the table is refused, with the place, or what it says is quoted where it is written.
@@ -113,7 +113,7 @@ for column in ("target_id", "source_id", "original_id", "split"):
 
 def two_names(folder: Path, column: str, one: str, other: str) -> Path:
     """Two clips whose names differ, but may be one on disk."""
-    rows = _rows(**{column: one})
+    rows = two_rows(**{column: one})
     rows[1][column] = other
     if column != "clip_id":
         rows[1]["clip_id"] = rows[0]["clip_id"]

@@ -133,6 +133,13 @@ def test_dfdc_of_another_form(tmp_path: Path, text: str) -> None:
         index_clips(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a/..", "../a.mp4", "a/../b.mp4", "/a.mp4", "C:a.mp4", "..", "", "a\0.mp4"])
+def test_dfdc_names_nothing_out_of_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "metadata.json").write_text(json.dumps({name: {"label": "REAL"}}))
+    with pytest.raises(InputError, match=r"metadata.json: .* is no video beside it"):
+        index_clips(tmp_path)
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     assert recognise(tmp_path) == "faceforensics"
     with pytest.raises(InputError, match="no videos found. Celeb-DF"):

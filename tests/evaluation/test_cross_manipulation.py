@@ -29,6 +29,24 @@ def test_every_manipulation_is_trained_alone_and_tested_on_all(tiny_faces, tmp_p
     assert matrix(tiny_faces / "faces.csv", tmp_path, TINY, scoring=Scoring(frames=2)) == found
 
 
+def test_whatever_manipulations_are_called_their_runs_lie_in_the_folder(tiny_faces, tmp_path):
+    table = pd.read_csv(tiny_faces / "faces.csv", dtype=str)
+    table["path"] = [str(tiny_faces / path) for path in table["path"]]
+    theirs = tmp_path / "theirs"
+    table["method"] = table["method"].replace({"Deepfakes": str(theirs), "FaceSwap": "matrix.csv"})
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    found = matrix(tmp_path / "faces.csv", tmp_path / "out", TINY, scoring=Scoring(frames=2))
+    assert found.methods == sorted([str(theirs), "matrix.csv"]) and not theirs.exists()
+    assert len(list((tmp_path / "out").glob("*/best"))) == 2 and (tmp_path / "out/matrix.csv").is_file()
+
+
+def test_a_folder_of_somebody_else_makes_no_matrix(tiny_faces, tmp_path):
+    (tmp_path / "matrix.csv").write_text("mine")
+    with pytest.raises(InputError, match="holds other things than a matrix"):
+        matrix(tiny_faces / "faces.csv", tmp_path, TINY)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_one_manipulation_makes_no_matrix(tiny_faces, tmp_path):
     with pytest.raises(InputError, match="two manipulations or more; there are FaceSwap"):
         matrix(tiny_faces / "faces.csv", tmp_path, TrainingConfig(methods=("FaceSwap",)))

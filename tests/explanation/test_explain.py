@@ -131,6 +131,35 @@ def test_explain_refuses_what_it_cannot_do(tiny_faces, tmp_path, change, message
     assert not (run / "explanations").exists()
 
 
+def test_whatever_a_method_is_called_pictures_lie_where_they_belong(tiny_faces, tmp_path):
+    run, theirs = small(tmp_path / "run"), tmp_path / "run/explanations.csv"
+    theirs.write_text("mine")
+    table = pd.read_csv(tiny_faces / "faces.csv", dtype=str)
+    table["path"] = [str(tiny_faces / path) for path in table["path"]]
+    # The second and the third would be called alike.
+    for old, method, compression in (("Deepfakes", "/../../../explanations", "c23"), ("FaceSwap", "a_b", "c"),
+                                     ("youtube", "a", "b_c")):  # fmt: skip
+        table.loc[table["method"] == old, "compression"] = compression
+        table["method"] = table["method"].replace(old, method)
+    table.loc[table["method"].str.contains("/"), "clip_id"] += "é" * 125
+    write_table(table, tmp_path / "faces.csv", FACE_COLUMNS)
+    out = explain(run, tmp_path / "faces.csv", None, ExplanationConfig(limit=6, controls=0, checks=False))
+    overlays = read_table(out / "explanations.csv", EXPLANATION_COLUMNS)["overlay"]
+    assert overlays.is_unique and {out / name for name in overlays} == set((out / "overlays").iterdir())
+    assert theirs.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["regions.csv", "overlays/holiday.png", "explanation.json", "notes.txt"])
+def test_a_folder_of_somebody_else_is_not_written_to(tiny_faces, tmp_path, name):
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    config = ExplanationConfig(limit=2, controls=0, checks=False)
+    with pytest.raises(InputError, match="holds other things than explanations"):
+        explain(small(tmp_path / "run"), tiny_faces / "faces.csv", tmp_path / "out", config)
+    assert path.read_text() == "mine" and [one for one in (tmp_path / "out").rglob("*") if one.is_file()] == [path]
+
+
 def test_landmarks_that_are_none_are_said_in_a_line(tiny_faces, tmp_path):
     table = pd.read_csv(tiny_faces / "faces.csv", dtype=str)
     table["path"] = [str(tiny_faces / path) for path in table["path"]]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ CROPS = Stamp(
     "extraction.json",
     {"frames": 12, "methods": ("FaceSwap",), "device": "cpu"},
     free=("device",),
-    parts=("crops",),
+    parts={"crops": re.compile(r"\d+\.png")},
     remedy="--overwrite",
 )
 EXPORT = Stamp("an export", "torchfakes export", 1)

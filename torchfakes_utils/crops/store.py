@@ -86,6 +86,9 @@ def open_store(faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "
     bare = CropStore(files, preprocessing, None, {})
     if cache == "off" or not files:
         return bare
+    if Path(faces["path"].iloc[0]).is_absolute():  # the folder that they are in is no folder of ours
+        logger.warning("crops are decoded again in every epoch: their paths in faces.csv are absolute")
+        return bare
     folder = _common_folder(faces) / ".cache"
     name = f"crops-{preprocessing.size}-{_fingerprint(faces, preprocessing)}"
     path, record = folder / f"{name}.npy", folder / f"{name}.json"
@@ -97,8 +100,8 @@ def open_store(faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "
     except InputError as error:
         logger.warning("crops are decoded again in every epoch, for they cannot be kept: %s", error)
         return bare
-    for other in folder.glob(f"crops-{preprocessing.size}-*"):  # which no crop fits any more
-        if other.stem != name:
+    for other in folder.glob(f"crops-{preprocessing.size}-{'[0-9a-f]' * 16}.*"):  # which no crop fits any more
+        if other.stem != name and other.suffix in (".npy", ".json"):
             other.unlink(missing_ok=True)
     return _opened(path, record, bare) or bare
 

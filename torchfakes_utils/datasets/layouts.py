@@ -19,6 +19,7 @@ import pandas as pd
 from torchfakes_utils.datasets import faceforensics, splits
 from torchfakes_utils.datasets.splits import SPLITS, by_people, check_names, components, deal, people, with_splits
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.names import leads_down
 from torchfakes_utils.io.tables import CLIP_KEY, INDEX_COLUMNS, write_index
 
 logger = logging.getLogger(__name__)
@@ -252,4 +253,6 @@ def _labels(table: Path) -> list[tuple[str, int, str]]:
             ]
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"{table}: not a table as DFDC has it ({type(error).__name__}: {error})") from error
+    if wrong := [name for name, _, _ in labels if not leads_down(name)]:
+        raise InputError(f"{table}: {wrong[0]!r} is no video beside it; is it the table that DFDC comes with?")
     return sorted(labels)

@@ -14,6 +14,8 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.io.files import write_record
+from torchfakes_utils.io.folders import STAMP_FILE, Stamp, claim
+from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
@@ -22,6 +24,10 @@ from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 
 logger = logging.getLogger(__name__)
+
+TABLE_FILE, RECORD_FILE = "matrix.csv", "matrix.json"
+
+_STAMP = Stamp("a matrix", "torchfakes matrix", 1)
 
 
 @dataclass(frozen=True)
@@ -61,13 +67,14 @@ def matrix(
 
     Args:
         faces_csv: the table of crops.
-        out: a run folder for each manipulation, `matrix.csv` and `matrix.json`.
+        out: a run folder for each manipulation, `matrix.csv` and `matrix.json`; new, or made by this function.
         config: how to train; its `methods` choose the manipulations, None takes all of the table.
         split: which rows are tested on.
         scoring: how they are scored.
 
     Raises:
-        InputError: fewer than two manipulations, or what `training.run.train` and `scoring.score` raise.
+        InputError: fewer than two manipulations, other things in `out`, or what `training.run.train` and
+            `scoring.score` raise.
     """
     faces_csv, out = Path(faces_csv), Path(out)
     table = load_faces(faces_csv)
@@ -75,19 +82,21 @@ def matrix(
     if len(methods) < 2:
         there = ", ".join(methods) or "none"
         raise InputError(f"{faces_csv}: a matrix takes two manipulations or more; there are {there}")
+    claim(out, _STAMP)
+    names = components({*table["method"], *methods}, (TABLE_FILE, RECORD_FILE, STAMP_FILE))
     faces = load_faces(faces_csv, split)
     faces = faces[(faces["label"] == 0) | faces["method"].isin(methods)].reset_index(drop=True)
     faces = faces if scoring.frames is None else limit_frames(faces, scoring.frames)
     rows: list[Cell] = []
     for method in methods:
         logger.info("training on %s", method)
-        run = train(faces_csv, out / method, replace(config, methods=(method,)), progress=scoring.progress).run
+        run = train(faces_csv, out / names[method], replace(config, methods=(method,)), progress=scoring.progress).run
         detector = load_detector(run)
         clips = by_clip(score(detector, faces, scoring))
         rows += [_cell(method, tested, clips, detector.decision.threshold) for tested in methods]
     found = Matrix(split, list(methods), rows)
-    write_table(pd.DataFrame(rows), out / "matrix.csv")
-    write_record(out / "matrix.json", asdict(found))
+    write_table(pd.DataFrame(rows), out / TABLE_FILE)
+    write_record(out / RECORD_FILE, asdict(found))
     return found
 
 

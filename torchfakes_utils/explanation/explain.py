@@ -27,13 +27,17 @@ from torchfakes_utils.explanation.mask_agreement import find_data
 from torchfakes_utils.explanation.regions import clip_names, region_shares, region_table
 from torchfakes_utils.explanation.sanity_checks import Question
 from torchfakes_utils.io.files import atomic_write, write_record
+from torchfakes_utils.io.folders import Stamp, claim
 from torchfakes_utils.io.machine import torch_device
+from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models import run_files
 from torchfakes_utils.models.detector import Detector, load_detector
 
 logger = logging.getLogger(__name__)
+
+_STAMP = Stamp("explanations", "torchfakes explain", 1)
 
 EXPLANATION_COLUMNS = [*SCORE_COLUMNS, "overlay"]
 
@@ -52,7 +56,7 @@ def explain(
     Args:
         run: a folder that `torchfakes train` wrote.
         faces_csv: the table of crops.
-        out: the folder to write to; `explanations` in the run's folder when not given.
+        out: the folder to write to, new or made by this function; `explanations` in the run's folder when not given.
         config: what is explained.
 
     Returns:
@@ -68,8 +72,8 @@ def explain(
         - `explanation.json`: all of these and the sanity checks, for the report.
 
     Raises:
-        InputError: no detector in `run`, no such split, layer or method, crops gone or cut in another way, or a
-            read-only folder.
+        InputError: no detector in `run`, no such split, layer or method, crops gone or cut in another way, other
+            things in `out`, or no way to write there.
     """
     run, faces_csv = Path(run), Path(faces_csv)
     out = run / run_files.EXPLANATIONS_FOLDER if out is None else Path(out)
@@ -78,6 +82,7 @@ def explain(
     detector = load_detector(run, torch_device(config.device))
     faces = load_faces_for(detector, faces_csv, config.split)
     layer = check_choice(detector, config.layer, config.method)
+    claim(out, _STAMP)
     _draw(detector, choose(faces, config.limit), out, config)
     measured = faces if config.frames is None else limit_frames(faces, config.frames)
     data = config.data or find_data(faces_csv)
@@ -109,8 +114,8 @@ def _draw(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanatio
     scores = score(detector, faces, Scoring(device=config.device))
     maps = grad_cam(detector, heat_maps.inputs(detector, faces), config.layer, "fake", config.method)
     overlays = []
-    for row, heat in zip(faces.itertuples(), maps, strict=True):
-        name = f"{run_files.OVERLAYS_FOLDER}/{row.label}_{row.method}_{row.compression}_{row.clip_id}_{row.frame}.png"
+    for row, picture, heat in zip(faces.itertuples(), _picture_names(faces), maps, strict=True):
+        name = f"{run_files.OVERLAYS_FOLDER}/{picture}.png"
         photo = read_crop(row.file).permute(1, 2, 0).numpy()
         with atomic_write(out / name) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary)
@@ -118,6 +123,15 @@ def _draw(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanatio
     with atomic_write(out / run_files.MAPS_FILE) as temporary:
         np.savez_compressed(temporary, maps=maps, path=faces["path"].to_numpy(str))
     write_table(scores.assign(overlay=overlays), out / run_files.EXPLANATIONS_FILE, EXPLANATION_COLUMNS)
+
+
+def _picture_names(faces: pd.DataFrame) -> list[str]:
+    """What the overlay of each crop is called: after its clip, where no other one's would be called alike."""
+    parts = list(faces[["label", *CLIP_KEY, "frame"]].astype(str).itertuples(index=False, name=None))
+    # Of names with a "_" in them it cannot be told where one ends; JSON is no name, and is quoted.
+    texts = ["_".join(one) if "_" not in one[1] + one[2] else json.dumps(one) for one in parts]
+    names = components(texts)
+    return [names[text] for text in texts]
 
 
 def _attention(

@@ -5,7 +5,7 @@ all, its part.
 """
 
 import logging
-import shutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from torchfakes_utils.faces.parts import Clip, Part, load_part, new_part, write_
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.faces.thumbnails import aligned, thumbnail
 from torchfakes_utils.faces.tracking import FINER, Track, detect_twice, face_near, track_face
+from torchfakes_utils.io.folders import remove_files
+from torchfakes_utils.io.names import path_below
 from torchfakes_utils.io.video import frames_at, length, spread
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,9 @@ Crop = tuple[np.ndarray, dict[str, Any]]
 # A fake may be this much shorter or longer than its original and still share its frames: a method that takes a frame of
 # the source for each of the target's ends with the shorter of the two films.
 _LENGTHS = (0.5, 1.1)
+
+# What a crop is called: nothing else is ever removed from where crops lie.
+CROP_NAME = re.compile(r"[0-9]{5,}\.(png|jpg|webp)")
 
 # Frames of a fake that are compared with its original's, spread over the clip.
 _COMPARED = 8
@@ -89,7 +94,7 @@ def _extract_clip(
     """A clip's part, and what the clip can lend to others."""
     path = job.root / clip["path"]
     part = new_part(job.root, clip, original)
-    shutil.rmtree(job.out / _crop_folder(clip), ignore_errors=True)  # of an earlier version of this clip
+    _clear(clip, job)
     found = None
     try:
         crops = _cut_as_in(reference, path, job, detector) if reference else None
@@ -108,6 +113,14 @@ def _extract_clip(
         return part, None
     write_part(job.out, clip, part)
     return part, found
+
+
+def _clear(clip: Clip, job: Job) -> None:
+    """Remove the crops of an earlier version of a clip."""
+    try:
+        remove_files(path_below(job.out, _crop_folder(clip)), CROP_NAME)
+    except InputError as error:
+        raise _OutputError(str(error)) from error
 
 
 def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, list[Crop]]:
@@ -220,4 +233,4 @@ def _write_crop(crop: np.ndarray, row: dict[str, Any], clip: Clip, job: Job) -> 
 
 
 def _crop_folder(clip: Clip) -> Path:
-    return Path("crops", clip["method"], clip["compression"], clip["clip_id"])
+    return Path("crops", clip["place"])

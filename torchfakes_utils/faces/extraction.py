@@ -7,6 +7,7 @@ which was stopped, or to which new clips were added, goes on where it was.
 
 import csv
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ from tqdm.auto import tqdm
 
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, with_reals
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.clip import Group, Job
+from torchfakes_utils.faces.clip import CROP_NAME, Group, Job
 from torchfakes_utils.faces.config import DEFAULTS, EXTRACTION_FILE, EXTRACTION_FORMAT, ExtractionConfig
 from torchfakes_utils.faces.parts import Clip, Part, load_part, read_part
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
 from torchfakes_utils.io import tables
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, claim, owned, sweep
+from torchfakes_utils.io.names import components
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +112,9 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
     clips = tables.read_table(root / tables.CLIPS_FILE, tables.CLIP_COLUMNS)
     if clips.duplicated(tables.CLIP_KEY).any() or clips.duplicated("path").any():
         raise InputError(f"{root / 'clips.csv'}: names a video twice; make it again with `torchfakes clips {root}`")
+    # Of the whole table, so that a name does not depend on which of it is chosen.
+    names = [clips[column].map(components(clips[column])) for column in tables.CLIP_KEY]
+    clips = clips.assign(place=["/".join(parts) for parts in zip(*names, strict=True)])
     there = sorted(set(clips["compression"]), key=lambda name: (name != "c23", name))
     compression = config.compression or next(iter(there), "")
     chosen = clips[clips["compression"] == compression]
@@ -119,7 +124,7 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
         asked = ", ".join([compression or "any compression", *(config.methods or ())])
         held = ", ".join([*there, *sorted(set(clips["method"]))]) or "no clips"
         raise InputError(f"{root / 'clips.csv'}: no clips for {asked}; it holds {held}")
-    rows: list[Clip] = chosen[chosen.columns.intersection(tables.INDEX_COLUMNS)].to_dict("records")
+    rows: list[Clip] = chosen[chosen.columns.intersection([*tables.INDEX_COLUMNS, "place"])].to_dict("records")
     return rows
 
 
@@ -172,8 +177,8 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator["csv.DictWriter[str]"
 def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[None]:
     """Be the only one to write into `out`, and into crops that are cut in one way."""
     stamp = Stamp(
-        "crops", "torchfakes extract", EXTRACTION_FORMAT, EXTRACTION_FILE, asdict(config),
-        free=_FREE_FIELDS, parts=(".parts", "crops"), remedy="--overwrite",
+        "crops", "torchfakes extract", EXTRACTION_FORMAT, EXTRACTION_FILE, asdict(config), free=_FREE_FIELDS,
+        parts={".parts": re.compile(r".+\.json"), "crops": CROP_NAME}, remedy="--overwrite",
     )  # fmt: skip
     owned(out, stamp)
     try:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.names import path_below
 
 
 class Clip(TypedDict):
-    """A row of `clips.csv`."""
+    """A row of `clips.csv`, and the folders of its crops, as method, compression and clip are called on disk."""
 
     clip_id: str
     path: str
@@ -22,6 +23,7 @@ class Clip(TypedDict):
     target_id: str
     source_id: str
     split: str
+    place: str
     original_id: NotRequired[str]
 
 
@@ -42,13 +44,17 @@ class Part(TypedDict):
     track: NotRequired[dict[str, Any]]
 
 
-def _place(out: Path, clip: Clip) -> Path:
-    return out / ".parts" / clip["method"] / clip["compression"] / f"{clip['clip_id']}.json"
+def _place(clip: Clip) -> str:
+    return f".parts/{clip['place']}.json"
 
 
 def write_part(out: Path, clip: Clip, part: Part) -> None:
-    """Remember that a clip is done."""
-    with atomic_write(_place(out, clip)) as temporary:
+    """Remember that a clip is done.
+
+    Raises:
+        InputError: a link leads out of the folder, or it cannot be written to.
+    """
+    with atomic_write(path_below(out, _place(clip))) as temporary:
         temporary.write_text(json.dumps(part), encoding="utf-8")
 
 
@@ -58,7 +64,7 @@ def load_part(out: Path, clip: Clip) -> Part:
     Raises:
         OSError, ValueError: nothing was, or it is damaged.
     """
-    part: Part = json.loads(_place(out, clip).read_text(encoding="utf-8"))
+    part: Part = json.loads((out / _place(clip)).read_text(encoding="utf-8"))
     return part
 
 

@@ -7,6 +7,7 @@ speaks for and what a killed run of ours was writing.
 
 import contextlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -33,7 +34,8 @@ class Stamp:
         settings: what JSON can hold; written into the stamp, and compared with those of one that is there.
         free: names of settings that may differ.
         notes: what else is written into the stamp.
-        parts: names in the folder that go when its content is begun anew with other settings.
+        parts: folders in it whose files go when its content is begun anew with other settings, and what these are
+            called: others that lie there stay.
         wording: how people call a setting that differs, where name and value would tell them nothing.
         remedy: what can be done beside choosing another folder.
     """
@@ -45,7 +47,7 @@ class Stamp:
     settings: Mapping[str, Any] = field(default_factory=dict)
     free: Collection[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
-    parts: Collection[str] = ()
+    parts: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     wording: Mapping[str, str] = field(default_factory=dict)
     remedy: str = "delete this one"
 
@@ -71,14 +73,14 @@ def owned(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> di
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: a file; choose another folder")
         names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-        if any(not name.startswith(".") and name not in welcome for name in names):
+        if any((not name.startswith(".") or name in stamp.parts) and name not in welcome for name in names):
             raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
         return None
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); choose another folder, or delete this one") from error
-    if not isinstance(there, dict) or there.get("made_by", stamp.maker) != stamp.maker:
+    if not isinstance(there, dict) or there.get("made_by") != stamp.maker:
         raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
     return there
 
@@ -97,15 +99,15 @@ def claim(folder: Path | str, stamp: Stamp, overwrite: bool = False) -> None:
     there = owned(folder, stamp)
     if there is not None:
         changed = _changed(there, stamp)
-        if not overwrite or "made_by" not in there:  # what does not even say whose it is, is not ours to begin anew
+        if not overwrite:
             check_format(there, folder / stamp.file, stamp.maker, stamp.version)
             if changed:
                 named = ", ".join(stamp.wording.get(name, difference) for name, difference in changed.items())
                 raise InputError(f"{folder}: holds {stamp.kind} with {named}; choose another folder, or {stamp.remedy}")
         sweep(folder)
         if there.get("format") != stamp.version or changed:
-            for name in stamp.parts:
-                shutil.rmtree(folder / name, ignore_errors=True)
+            for name, ours in stamp.parts.items():
+                remove_files(folder / name, ours)
     write_record(folder / stamp.file, stamp.to_json())
 
 
@@ -124,6 +126,17 @@ def sweep(folder: Path | str, below: bool = False) -> None:
     for path in list(Path(folder).glob("**/.torchfakes-*" if below else ".torchfakes-*")):
         if re.fullmatch(TEMPORARY, path.name) and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_files(folder: Path, ours: re.Pattern[str]) -> None:
+    """Remove the files in a folder, at any depth, whose names are ours, and the folders that are empty then."""
+    if folder.is_symlink():
+        return
+    for place, _, names in os.walk(folder, topdown=False):  # follows no link
+        for name in filter(ours.fullmatch, names):
+            Path(place, name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # other things are in it
+            Path(place).rmdir()
 
 
 @contextlib.contextmanager
