@@ -228,7 +228,11 @@ def _decode_all(decoder: _Decoder, kind: str = "AUTO", start: int = 0) -> Iterat
 
 
 def decode(
-    path: Source, wanted: Sequence[int] | None = None, threads: int = 0, known: Listing | None = None
+    path: Source,
+    wanted: Sequence[int] | None = None,
+    threads: int = 0,
+    known: Listing | None = None,
+    whole: bool = False,
 ) -> Iterator[tuple[int, Frame, bool]]:
     """Index and frame of all wanted frames that decode, and of others on the way, with whether it is a wanted one.
 
@@ -237,6 +241,8 @@ def decode(
         wanted: increasing indices; None for all.
         threads: that decode; 0 for as many as there are cores.
         known: the film's `listing`, where it has been made already.
+        whole: go through the whole film, and give all that is decoded: in a film that is not too long, every frame that
+            another is built on; else at least a key frame now and then.
 
     Raises:
         InputError: as `open_film`; or too much would have to be decoded.
@@ -248,12 +254,12 @@ def decode(
         return
     left = set(wanted)
     with contextlib.suppress(IrregularError):  # whatever is left is found by counting
-        for index, frame in decode_few(path, wanted, threads, known, decoder):
-            left.remove(index)
-            yield index, frame, True
+        for index, frame in decode_few(path, wanted, threads, known, decoder, whole):
+            yield index, frame, index in left
+            left.discard(index)
     for index, frame in _decode_all(decoder, "SLICE" if threads == 1 else "AUTO") if left else ():
         yield index, frame, index in left
-        if index >= wanted[-1]:  # beyond it, where the decoder dropped that frame as damaged
+        if index >= wanted[-1] and not whole:  # beyond it, where the decoder dropped that frame as damaged
             return
 
 
@@ -264,6 +270,10 @@ class IrregularError(Exception):
 # From so many frames a wanted one on, it pays to leave others undecoded.
 _SPARSE = 3
 
+# Pixels up to which a whole film is gone through frame by frame: some forty seconds of 1080p, five minutes of 360p. In
+# longer ones key frames are enough, of which a thousand at most are wanted.
+_SHORT, _MOST_KEYS = 2 * 10**9, 1000
+
 
 def decode_few(
     path: Source,
@@ -271,8 +281,9 @@ def decode_few(
     threads: int,
     known: Listing | None = None,
     decoder: _Decoder | None = None,
+    whole: bool = False,
 ) -> Iterator[tuple[int, Frame]]:
-    """The wanted frames of a long video, without decoding what no other frame is built on.
+    """The wanted frames of a long video, without decoding what no other frame is built on; with `whole` others, too.
 
     In H.264 as FaceForensics++ has it, about every second frame is such a one (a B-frame that is no reference); and
     where a key frame lies between two wanted ones, all before it is left out. Which frame a packet holds is known
@@ -290,17 +301,49 @@ def decode_few(
     times = known.times
     if known.packets < _SPARSE * len(wanted) or times is None or not known.regular or wanted[-1] >= known.packets:
         raise IrregularError
-    index_of = {int(times[index]): index for index in wanted}
-    before = {time: int(np.searchsorted(known.keys, time, "right")) for time in index_of}
-    starts = {time: int(known.keys[number - 1]) if number else None for time, number in before.items()}
     decoder = decoder or _Decoder(path, threads)
     with decoder.opened("SLICE" if threads == 1 else "AUTO") as (container, stream):
         shape = stream.sample_aspect_ratio or Fraction(0)
+        context = stream.codec_context
+        if whole and known.packets * context.width * context.height <= _SHORT:
+            yield from (
+                (index, Frame(frame, shape)) for index, frame in _references(decoder, container, stream, times, wanted)
+            )
+            return
+        keys = np.intersect1d(times, known.keys, return_indices=True)[1] if whole else np.zeros(0, int)
+        keys = keys[:: len(keys) // _MOST_KEYS + 1].tolist()
+        index_of = {int(times[index]): index for index in sorted({*wanted, *keys})}
+        before = {time: int(np.searchsorted(known.keys, time, "right")) for time in index_of}
+        starts = {time: int(known.keys[number - 1]) if number else None for time, number in before.items()}
         found = _towards(decoder, container, stream, list(index_of), starts)
         for time, frame in zip(index_of, found, strict=False):
             if frame.pts != time:
                 raise IrregularError
             yield index_of[time], Frame(frame, shape)
+
+
+def _references(
+    decoder: _Decoder,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    times: np.ndarray,
+    wanted: Sequence[int],
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The wanted frames, and all that others are built on."""
+    asked = set(times[np.asarray(wanted)].tolist())
+    for packet in _packets(container, stream):
+        stream.codec_context.skip_frame = "DEFAULT" if packet.pts in asked or not packet.size else "NONREF"
+        try:
+            frames = decoder.decode(packet)
+        except MemoryError:
+            raise
+        except av.FFmpegError as error:
+            raise IrregularError from error
+        for frame in frames:
+            index = int(np.searchsorted(times, -1 if frame.pts is None else frame.pts))
+            if frame.is_corrupt or index == len(times) or times[index] != frame.pts:
+                raise IrregularError
+            yield index, frame
 
 
 def _said_length(path: Source) -> int:

@@ -3,7 +3,7 @@
 Frames are counted as they are displayed, from 0; times are in seconds from the first.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -98,6 +98,7 @@ def frames_at(
     threads: int = 0,
     stand_in: bool = False,
     known: Listing | None = None,
+    glance: Callable[[int, av.VideoFrame], None] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
 
@@ -106,6 +107,8 @@ def frames_at(
         threads: that decode; 0 for as many as there are cores, 1 where several videos are read at once.
         stand_in: give the last frame that decodes, where not one of the wanted ones does.
         known: the film's `listing`, where it has been made already.
+        glance: is given every frame that is decoded, as it comes from the decoder, with its index; the whole film is
+            then gone through, see `decode`.
 
     Yields:
         Index and (H, W, 3) uint8 RGB, of one size throughout; at least one.
@@ -116,8 +119,10 @@ def frames_at(
     if wanted is not None and (not len(wanted) or wanted[0] < 0):
         raise ValueError(f"frame indices count from 0, and at least one is needed; got {list(wanted[:3])}")
     first, last = None, None
-    for index, frame, is_wanted in decode(path, wanted, threads, known):
+    for index, frame, is_wanted in decode(path, wanted, threads, known, whole=glance is not None):
         last = index, frame
+        if glance is not None:
+            glance(index, frame.decoded)
         if is_wanted:
             array = frame.to_rgb(like=first)
             first = array if first is None else first

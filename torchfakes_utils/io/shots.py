@@ -1,0 +1,263 @@
+"""Where a film is cut, and which of its frames are looked at, so that everybody is seen who shows.
+
+The frames that are decoded on the way to the wanted ones are compared with each other, as pictures of 32 x 18 grey
+points. PySceneDetect would do it, too, but it decodes every frame for itself: as long as extraction takes for all else.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from torchfakes_utils.io.decoding import Listing, Source, decode, listing
+from torchfakes_utils.io.video import frames_at, spread
+
+# Frames that a shot gets where it is long enough: a face is believed that is seen twice, and one may be missed.
+BURST = 3
+# How many times the frames that were asked for a film may get: for its length (one in so many seconds), for its shots.
+GROWTH, SECONDS_EACH = 4, 10.0
+
+_ROWS, _COLUMNS = 18, 32
+# Where the decoder passes by more frames than this, only every second one is kept, then every fourth, …
+_MOST_GLANCES = 20_000
+
+# Mean difference of two pictures, grey levels, each less its own mean: from this on there may be a cut between them (a
+# moving head makes 1 to 2 within a frame, half a picture that changes 20 and more), …
+_LEAST_CHANGE = 6.0
+# … if it is so many times what changes from picture to picture around it.
+_SUDDEN, _AROUND = 4.0, 6
+# Of two pictures that are farther apart than this, seconds, nothing is known of what lies between; from this difference
+# on, a cut is believed where it is not found out.
+_APART, _APART_CHANGE = 0.5, 12.0
+# What is over within so many seconds is a flash, no shot.
+_FLASH = 0.35
+# One shot fades into another within so many seconds. On the way each picture is a mixture of the two, but for this
+# share of their difference.
+_FADES, _NO_MIXTURE = (0.5, 1.0, 2.0), 0.2
+# Pixels that are decoded to find out where in a gap between two key frames a cut is.
+_MOST_SEARCHED = 2 * 10**9
+
+
+class ShotReader:
+    """Reads frames of a film, spread over it and over its shots.
+
+    Attributes:
+        shots: once all is read, first and last frame of each shot; what lies between two is a cut or a fade.
+        unseen: how many of them are too many to be looked at.
+    """
+
+    def __init__(self, path: Source, frames: int, most: int, threads: int = 0, known: Listing | None = None) -> None:
+        """Read nothing yet.
+
+        Args:
+            path: the film.
+            frames: that are wanted, evenly spread (see `video.spread`).
+            most: frames that may be read in all, so that shots which get none of these get `BURST`.
+            threads: that decode; 0 for as many as there are cores.
+            known: the film's `listing`, where it has been made already.
+        """
+        self.path, self.threads = path, threads
+        self.known = known or listing(path)
+        self.frames, self.most = min(frames, most), most
+        self.shots: list[tuple[int, int]] = []
+        self.unseen = 0
+        self._glances: dict[int, np.ndarray] = {}
+        self._reformatter = VideoReformatter()
+        self._every = 1
+
+    def read(self, total: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Index and frame, (H, W, 3) uint8 RGB, of a film of so many frames; in no order.
+
+        Raises:
+            InputError: as `video.frames_at`.
+        """
+        given = set()
+        wanted = spread(self.frames, total).tolist()
+        for index, picture in frames_at(self.path, wanted, self.threads, True, self.known, self._glance):
+            given.add(index)
+            yield index, picture
+        self._search_gaps()
+        indices, pictures = self._seen()
+        self.shots = find_shots(indices, pictures, self.known.rate) or [(min(given), max(given))]
+        self.shots[-1] = (self.shots[-1][0], max(total - 1, self.shots[-1][1]))  # what no glance fell upon, too
+        more = self._more(given)
+        self._glances = {}
+        if more:
+            yield from frames_at(self.path, more, self.threads, known=self.known)
+
+    def shot_of(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Which shot frames belong to, (N,); -1 for those in a fade."""
+        first, last = np.array(self.shots).T
+        shot = np.searchsorted(first, indices, "right") - 1
+        return np.where((shot >= 0) & (np.asarray(indices) <= last[shot]), shot, -1)
+
+    def _glance(self, index: int, frame: av.VideoFrame) -> None:
+        if index % self._every:
+            return
+        self._glances[index] = _small(frame, self._reformatter)
+        if len(self._glances) > _MOST_GLANCES:
+            self._every *= 2
+            self._glances = {at: one for at, one in self._glances.items() if at % self._every == 0}
+
+    def _seen(self) -> tuple[np.ndarray, np.ndarray]:
+        indices = np.array(sorted(self._glances), int)
+        if not len(indices):
+            return indices, np.zeros((0, _ROWS * _COLUMNS), np.float32)
+        return indices, np.stack([self._glances[index] for index in indices.tolist()])
+
+    def _search_gaps(self) -> None:
+        """Look between key frames that differ, those first that differ most."""
+        indices, pictures = self._seen()
+        gaps = np.diff(indices)
+        change = _difference(pictures[1:], pictures[:-1])
+        doubtful = np.flatnonzero((gaps > _APART * self.known.rate) & (change >= _LEAST_CHANGE))
+        left = _MOST_SEARCHED
+        for at in doubtful[np.argsort(-change[doubtful], kind="stable")]:
+            for index, frame, _ in decode(self.path, range(indices[at] + 1, indices[at + 1]), self.threads, self.known):
+                left -= frame.decoded.width * frame.decoded.height
+                if indices[at] < index < indices[at + 1]:
+                    self._glance(index, frame.decoded)
+            if left <= 0:
+                return
+
+    def _more(self, given: set[int]) -> list[int]:
+        """Frames to be read beside those that are given, so that each shot has `BURST`; new sights first."""
+        shots = self.shot_of(sorted(given))
+        counts = np.bincount(shots[shots >= 0], minlength=len(self.shots))
+        order = self._new_first(counts)
+        places = [[first + at for at in spread(BURST, last - first + 1).tolist()] for first, last in self.shots]
+        more: set[int] = set()
+        for least in range(1, BURST + 1):
+            for shot in order:
+                free = [place for place in places[shot] if place not in given | more]
+                if counts[shot] < least and free and len(given) + len(more) < self.most:
+                    more.add(free[len(free) // 2])
+                    counts[shot] += 1
+        self.unseen = int((counts == 0).sum())
+        return sorted(more)
+
+    def _new_first(self, counts: np.ndarray) -> list[int]:
+        """The shots that lack frames, first those that look least like any that comes before."""
+        indices, pictures = self._seen()
+        middle = [pictures[np.searchsorted(indices, (first + last) // 2)] for first, last in self.shots]
+        lacking = np.flatnonzero(counts < BURST)
+        if len(lacking) <= self.most or not len(lacking):
+            return lacking.tolist()
+        sights = np.stack(middle)
+        near = np.full(len(sights), np.inf)
+        for shot in np.flatnonzero(counts).tolist():
+            near = np.minimum(near, _difference(sights, sights[shot]))
+        order: list[int] = []
+        while len(order) < self.most:
+            shot = int(lacking[np.argmax(near[lacking])])
+            order.append(shot)
+            near = np.minimum(near, _difference(sights, sights[shot]))
+            near[order] = -1
+        return order
+
+
+def enough_frames(frames: int, seconds: float) -> int:
+    """How many frames of a film are looked at, where so many are asked for: more of one that is long."""
+    return min(GROWTH * frames, max(frames, round(seconds / SECONDS_EACH)))
+
+
+def find_shots(indices: np.ndarray, pictures: np.ndarray, rate: float) -> list[tuple[int, int]]:
+    """Where a film is cut.
+
+    Args:
+        indices: (N,) frames that were decoded, increasing.
+        pictures: (N, P) float32, P points of each in grey, of mean 0.
+        rate: frames a second.
+
+    Returns:
+        First and last of these frames in each shot, in order.
+    """
+    if not len(indices):
+        return []
+    fading = _fades(indices, pictures, rate)
+    ends = [at for at in _cuts(indices, pictures, rate) if not fading[at : at + 2].all()]
+    starts = np.concatenate([[0], np.asarray(ends, int) + 1, [len(indices)]])
+    shots = []
+    for start, end in itertools.pairwise(starts.tolist()):
+        # What a fade leaves of a part, run by run.
+        still = np.flatnonzero(~fading[start:end]) + start
+        runs = np.split(still, np.flatnonzero(np.diff(still) > 1) + 1)
+        shots += [(int(indices[run[0]]), int(indices[run[-1]])) for run in runs if len(run)]
+    return shots
+
+
+def _cuts(indices: np.ndarray, pictures: np.ndarray, rate: float) -> list[int]:
+    """Places after which there is a cut."""
+    change = _difference(pictures[1:], pictures[:-1])
+    apart = np.diff(indices) > _APART * rate
+    steady = np.where(apart, np.nan, change)
+    cuts = []
+    for at in np.flatnonzero(change >= _LEAST_CHANGE).tolist():
+        if apart[at]:
+            if change[at] >= _APART_CHANGE:
+                cuts.append(at)
+            continue
+        around = np.delete(steady[max(at - _AROUND, 0) : at + _AROUND + 1], min(at, _AROUND))
+        usual = float(np.median(around[np.isfinite(around)])) if np.isfinite(around).any() else 0.0
+        if change[at] >= _SUDDEN * usual and not _is_flash(at, indices, pictures, rate):
+            cuts.append(at)
+    return cuts
+
+
+def _is_flash(at: int, indices: np.ndarray, pictures: np.ndarray, rate: float) -> bool:
+    """Whether a picture shortly before a place looks like one shortly after it."""
+    for before, after in ((at - 1, at + 1), (at, at + 2)):
+        if before < 0 or after >= len(indices) or indices[after] - indices[before] > _FLASH * rate:
+            continue
+        if float(_difference(pictures[before], pictures[after])) < _LEAST_CHANGE:
+            return True
+    return False
+
+
+def _fades(indices: np.ndarray, pictures: np.ndarray, rate: float) -> np.ndarray:
+    """(N,) whether one shot turns into another there, bit by bit; the last and the first of the two are not in it."""
+    fading = np.zeros(len(indices), bool)
+    for seconds in _FADES:
+        wide = seconds * rate
+        starts = np.flatnonzero(np.diff(indices // max(1, int(wide / 8)), prepend=-1))
+        ends = np.minimum(np.searchsorted(indices, indices[starts] + wide), len(indices) - 1)
+        far = _difference(pictures[ends], pictures[starts]) >= _LEAST_CHANGE * 2
+        for start, end in zip(starts[far].tolist(), ends[far].tolist(), strict=True):
+            shares = _shares(pictures[start : end + 1]) if end - start >= 4 else None
+            if shares is not None:
+                fading[start : end + 1] |= (shares > 0.03) & (shares < 0.97)
+    return fading
+
+
+def _shares(pictures: np.ndarray) -> np.ndarray | None:
+    """How much of the last of some pictures is in each, where all are mixtures of the first and the last; else None."""
+    way = pictures[-1] - pictures[0]
+    shares = np.asarray((pictures - pictures[0]) @ way / float(way @ way))
+    some = np.linspace(0, len(pictures) - 1, 5).round().astype(int)[1:-1]
+    left = np.abs(pictures[some] - pictures[0] - shares[some, None] * way).mean(axis=1)
+    mixed = 0.2 < shares[some[1]] < 0.8 and (np.diff(shares[some]) > 0.05).all()
+    return shares if mixed and (left <= _NO_MIXTURE * np.abs(way).mean()).all() else None
+
+
+def _difference(pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(pictures - others).mean(axis=-1))
+
+
+def _small(frame: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
+    """A frame as a few grey points of mean 0, (P,) float32; as it is stored, whichever way it is displayed."""
+    form = frame.format
+    if form.is_planar and not form.is_rgb and form.components[0].bits == 8:
+        plane = frame.planes[0]
+        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        # Some points of each tile: a mean over all pixels takes as long as to decode them.
+        rows, columns = (
+            (np.arange(4 * count) * side) // (4 * count)
+            for count, side in ((_ROWS, frame.height), (_COLUMNS, frame.width))
+        )
+        points = luma[np.ix_(rows, columns)].reshape(_ROWS, 4, _COLUMNS, 4).mean(axis=(1, 3), dtype=np.float32).ravel()
+    else:
+        grey = reformatter.reformat(frame, _COLUMNS, _ROWS, "gray", interpolation="AREA")
+        points = grey.to_ndarray().astype(np.float32).ravel()
+    return np.asarray(points - points.mean())
