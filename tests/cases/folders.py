@@ -204,7 +204,8 @@ def photo_table(folder: Path) -> Path:
 
 
 @case("DFD alone", "hints", "the DeepFakeDetection part alone, with the official split: all of it is in none",
-      command=f"{CLIPS} --split official", answer=r"(?s)4 clips.*(official|strict|no split|\(none\))")  # fmt: skip
+      command=f"{CLIPS} --split official",
+      answer=r"(?s)\A(?=.*4 clips).*(official|strict|no split|\(none\))")  # fmt: skip
 def dfd(folder: Path) -> Path:
     root = folder / "set"
     for number in (1, 2):

@@ -314,6 +314,9 @@ for people in (1, 2, 3, 4, 5, 7, 10):
       command=CLIPS, answer="no (validation|val|test)|empty|too few|one group")  # fmt: skip
 def one_ring(folder: Path) -> Path:
     rows = [f"{n}-{label}.mp4,{label},p{n},{f'p{(n + 1) % 6}' if label else ''}" for n in range(6) for label in (0, 1)]
+    (folder / "set").mkdir()
+    for row in rows:
+        (folder / "set" / row.split(",")[0]).write_bytes(b"not opened by clips\n")
     return own(folder, "\n".join(["path,label,target_id,source_id", *rows]) + "\n")
 
 

@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torchfakes_utils.datasets.dealing import SPLITS
 from torchfakes_utils.datasets.splits import (
-    SPLITS,
     assign_splits,
     assign_strictly,
     compare,
-    components,
-    deal,
     leaks,
     read_films,
     splits_of,
@@ -169,30 +167,6 @@ def test_lists_of_ones_own_win_and_have_no_films_but_their_own(tmp_path: Path) -
     assert splits_of(tmp_path) == PAIRS
     with pytest.raises(InputError, match=r"splits/conversion_dict.json: no such file; the strict split needs it"):
         read_films(tmp_path)
-
-
-# --- groups and dealing
-
-
-def test_components() -> None:
-    assert components([("b", "a"), ("c", "d"), ("d", "e"), ("f", "f")]) == [["a", "b"], ["c", "d", "e"], ["f"]]
-    assert components([]) == []
-
-
-@given(st.lists(st.tuples(NAMES, NAMES), max_size=30))
-def test_linked_names_share_a_group_and_every_name_is_in_one(links: list[tuple[str, str]]) -> None:
-    groups = components(links)
-    place = {name: number for number, group in enumerate(groups) for name in group}
-    assert len(place) == sum(map(len, groups)) == len({name for link in links for name in link})
-    assert all(place[one] == place[other] for one, other in links)
-
-
-def test_dealing_is_the_same_for_any_set_and_near_its_shares() -> None:
-    names = [f"name {number}" for number in range(3000)]
-    sides = deal(names)
-    assert deal(names[5:9]) == {name: sides[name] for name in names[5:9]}
-    for split, share in zip(SPLITS, (0.72, 0.14, 0.14), strict=True):
-        assert list(sides.values()).count(split) / 3000 == pytest.approx(share, abs=0.03)
 
 
 # --- what leaks

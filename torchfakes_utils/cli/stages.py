@@ -41,12 +41,12 @@ class Mini(Command):
 
 @dataclass(frozen=True)
 class Clips(Command):
-    """List a data set's videos in clips.csv, and split them."""
+    """List a data set's clips (films, photos, folders of frames) in clips.csv, and split them."""
 
     root: Path = argument("FOLDER", "the data set; a partial download will do")
     split: str = option("official, or strict: nobody, and no YouTube video, on two sides", "official")
-    layout: str = option("whose folders they are: auto, faceforensics, celeb-df or dfdc", "auto")
-    from_csv: Path | None = option("take the videos from a table of yours: path, label and more", None)
+    layout: str = option("whose folders: auto, faceforensics, celeb-df, dfdc, labelled (real/ and fake/)", "auto")
+    from_csv: Path | None = option("take the clips from a table of yours: path, label (1 fake, 0 real) and more", None)
     out: Path | None = option("the table; None is clips.csv in FOLDER", None)
     methods: tuple[str, ...] | None = option("only these manipulations; None is all", None)
     compressions: tuple[str, ...] | None = option("only these, of raw, c23 and c40; None is all", None)
@@ -54,7 +54,8 @@ class Clips(Command):
     def run(self, output: Output) -> None:
         """Write the table; how many clips there are of what, and what the splits share, is the record."""
         from torchfakes_utils.datasets import splits
-        from torchfakes_utils.datasets.layouts import index_clips, write_from_csv
+        from torchfakes_utils.datasets.layouts import index_clips
+        from torchfakes_utils.datasets.own_table import write_from_csv
         from torchfakes_utils.io import tables
 
         if self.from_csv is not None:

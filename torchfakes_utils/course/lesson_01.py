@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch
 from numpy.typing import NDArray
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.datasets.faceforensics import mask_path
+from torchfakes_utils.datasets.faceforensics import find_mask
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.io.video import read_frames
@@ -70,8 +70,7 @@ def real_of(clips: pd.DataFrame, person: str, compression: str) -> pd.Series:
 
 def has_mask(root: Path | str, clips: pd.DataFrame) -> list[bool]:
     """For each clip, whether there is a mask of it."""
-    paths = map(mask_path, clips.to_dict("records"))
-    return [path is not None and (Path(root) / path).is_file() for path in paths]
+    return [find_mask(root, clip) is not None for clip in clips.to_dict("records")]
 
 
 def family_figure(root: Path | str, clips: pd.DataFrame, target: str, compression: str, index: int = 20) -> Figure:
@@ -241,8 +240,8 @@ def leak_figure(shares: pd.DataFrame) -> Figure:
 
 def _mask(root: Path | str, clip: Mapping[str, str], index: int) -> Image | None:
     """The mask of a clip's frame, (H, W, 3) uint8; None where there is none, or it was not downloaded."""
-    path = mask_path(clip)
-    return frame(root, path, index) if path and (Path(root) / path).is_file() else None
+    path = find_mask(root, clip)
+    return None if path is None else frame(path.parent, path.name, index)
 
 
 def _cutter(masks: Sequence[Image | None], scale: float = 2.1) -> Callable[[Image], Image]:

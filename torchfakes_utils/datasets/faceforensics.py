@@ -23,6 +23,7 @@ import pandas as pd
 from torchfakes_utils.datasets import splits
 from torchfakes_utils.datasets.splits import ACTOR_METHODS, assign_splits, check_names, splits_of
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.clips import below, clips_in
 from torchfakes_utils.io.tables import INDEX_COLUMNS, write_index
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,9 @@ def index(
 ) -> pd.DataFrame:
     """List the videos below a folder in FaceForensics++'s layout; reads names only, never a video.
 
+    Names may be written in other case, and films in other formats than mp4. Where there are folders of frames instead
+    of films, as DeepfakeBench has them (`c23/frames/000/*.png`), each is a clip.
+
     Args:
         root: the folder that holds `original_sequences` and `manipulated_sequences`, complete or not.
         methods: which methods to list, with their real videos (see `with_reals`); without it, all there are.
@@ -69,17 +73,19 @@ def index(
     check_names("compression", compressions or (), COMPRESSIONS)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder. {_LAYOUT}")
-    rows, unnamed = [], []
+    rows, left_out = [], [] if methods else _unknown_methods(root)
     for method in chosen:
         for compression in compressions or COMPRESSIONS:
-            for path in sorted((root / _folder(method) / compression / "videos").glob("*.mp4")):
-                row = _row(path.relative_to(root), method, compression)
+            found, others = clips_in(below(root, *_folder(method).parts, compression))
+            left_out += others
+            for name, path in found.items():
+                row = _row(name, path.relative_to(root), method, compression)
                 if row is None:
-                    unnamed.append(path)
+                    left_out.append(path)
                 else:
                     rows.append(row)
-    if unnamed:
-        logger.warning("%d files left out: not named as in FaceForensics++ (first: %s)", len(unnamed), unnamed[0])
+    if left_out:
+        logger.warning("%d files left out: not named as in FaceForensics++ (first: %s)", len(left_out), left_out[0])
     if not rows:
         raise InputError(_nothing_found(root, methods, compressions))
     order = ["label", "method", "compression", "clip_id"]
@@ -104,21 +110,29 @@ def write_clips(
     compressions: Sequence[str] | None = None,
     rule: str = "official",
 ) -> Path:
-    """Index a folder, split it by its own lists or the official ones, and write `clips.csv`; see `layouts.index_clips`.
+    """Index and split a folder, and write `clips.csv`; see `layouts.index_clips`.
 
     Raises:
-        InputError: as `index`, `splits.splits_of` and `splits.read_films` do, or where the table cannot be written.
+        InputError: as `split_clips`, or the table cannot be written.
+    """
+    return write_index(split_clips(Path(root), methods, compressions, rule), Path(root), out)
+
+
+def split_clips(
+    root: Path, methods: Sequence[str] | None = None, compressions: Sequence[str] | None = None, rule: str = "official"
+) -> pd.DataFrame:
+    """Index a folder, and split it by its own lists or the official ones.
+
+    Raises:
+        InputError: as `index`, `splits.splits_of` and `splits.read_films` do.
     """
     check_names("split", [rule], splits.RULES, "choose from")
-    root = Path(root)
     clips = index(root, methods, compressions)
     # Of actors alone there is nothing that an official split would apply to.
     official = {} if set(clips["method"]) <= set(ACTOR_METHODS) else splits_of(root)
     if rule == "official":
-        clips = assign_splits(clips, official)
-    else:
-        clips = splits.assign_strictly(clips, official, splits.read_films(root) if official else {})
-    return write_index(clips, root, out)
+        return assign_splits(clips, official)
+    return splits.assign_strictly(clips, official, splits.read_films(root) if official else {})
 
 
 def mask_path(clip: Mapping[str, object]) -> str | None:
@@ -136,19 +150,34 @@ def mask_path(clip: Mapping[str, object]) -> str | None:
     return str(PurePosixPath(_folder(str(clip["method"])), "masks", "videos", f"{clip['clip_id']}.mp4"))
 
 
+def find_mask(root: Path | str, clip: Mapping[str, object]) -> Path | None:
+    """The mask video of a clip, in whatever case it is named; None where there is none, or it was not downloaded."""
+    path = mask_path(clip)
+    found = None if path is None else below(Path(root), *PurePosixPath(path).parts)
+    return found if found is not None and found.is_file() else None
+
+
 def _folder(method: str) -> PurePosixPath:
     return PurePosixPath("original_sequences" if method in REAL_METHODS else "manipulated_sequences", method)
 
 
-def _row(path: Path, method: str, compression: str) -> tuple[object, ...] | None:
+def _unknown_methods(root: Path) -> list[Path]:
+    """Folders beside those of the methods, whose films nobody would miss otherwise."""
+    known = {name.casefold() for name in (*REAL_METHODS, *FAKE_METHODS)}
+    parts = [below(root, name) for name in ("original_sequences", "manipulated_sequences")]
+    inside = [path for part in parts if part.is_dir() for path in sorted(part.iterdir()) if path.is_dir()]
+    return [path for path in inside if path.name.casefold() not in known and not path.name.startswith(".")]
+
+
+def _row(name: str, path: Path, method: str, compression: str) -> tuple[object, ...] | None:
     """The `INDEX_COLUMNS` of one video, or None where its name is not one of the data set's."""
-    match = _NAMES.get(method, _FAKE_NAME).fullmatch(path.stem)
+    match = _NAMES.get(method, _FAKE_NAME).fullmatch(name)
     if match is None:
         return None
     target, source, scene = match.groups()
     fake = method not in REAL_METHODS
     original = target + scene if fake else ""
-    return path.stem, path.as_posix(), int(fake), method, compression, target, source, "", original
+    return name, path.as_posix(), int(fake), method, compression, target, source, "", original
 
 
 def _nothing_found(root: Path, methods: Sequence[str] | None, compressions: Sequence[str] | None) -> str:

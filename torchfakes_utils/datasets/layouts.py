@@ -1,4 +1,4 @@
-"""The way into `clips.csv` for a folder in any layout: FaceForensics++, Celeb-DF v2, DFDC, or what a CSV describes.
+"""The way into `clips.csv` for a folder: FaceForensics++, Celeb-DF v2, DFDC, or folders called real and fake.
 
 - Celeb-DF v2 (Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics", CVPR 2020):
   `Celeb-real/id0_0000.mp4`, `YouTube-real/00000.mp4`, `Celeb-synthesis/id0_id1_0000.mp4` (the clip 0000 of id0 with the
@@ -11,23 +11,26 @@ Neither of these says how its videos are compressed, so that column holds "unkno
 
 import json
 import logging
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from torchfakes_utils.datasets import faceforensics, splits
-from torchfakes_utils.datasets.splits import SPLITS, by_people, check_names, components, deal, people, with_splits
+from torchfakes_utils.datasets.dealing import deal, warn_of_sides
+from torchfakes_utils.datasets.labelled_folders import is_labelled, labelled_folders
+from torchfakes_utils.datasets.own_table import UNKNOWN
+from torchfakes_utils.datasets.splits import by_people, check_names, people, with_splits
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.clips import below, clips_in, is_film, is_picture
 from torchfakes_utils.io.names import leads_down
-from torchfakes_utils.io.tables import CLIP_KEY, INDEX_COLUMNS, write_index
+from torchfakes_utils.io.table_forms import read_rows
+from torchfakes_utils.io.tables import INDEX_COLUMNS, labels_of, write_index
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN = "unknown"
-
-_NAMED = 3  # bad rows that are named, of many
-_FAKE = {"FAKE": 1, "REAL": 0, "1": 1, "0": 0, 1: 1, 0: 0}  # what DFDC's tables call fake and real
+_CELEB_FOLDERS = {"Celeb-real": 2, "YouTube-real": 1, "Celeb-synthesis": 3}  # with the parts of a name in each
 
 
 def index_clips(
@@ -43,7 +46,7 @@ def index_clips(
     Args:
         root: the data set's folder; a partial download will do.
         out: the table to write, by default `root/clips.csv`; its paths are relative to its own folder.
-        layout: "faceforensics", "celeb-df", "dfdc", or "auto", which sees it from the folders.
+        layout: "faceforensics", "celeb-df", "dfdc", "labelled", or "auto", which sees it from the folders.
         methods: only these manipulations of FaceForensics++; None is all.
         compressions: only these, of "raw", "c23" and "c40"; None is all.
         rule: "official", or "strict": nobody, and no YouTube video, on two sides.
@@ -56,73 +59,58 @@ def index_clips(
             be written.
     """
     root = Path(root)
-    layout = recognise(root) if layout == "auto" else layout
-    if layout == "faceforensics":
-        return faceforensics.write_clips(root, out, methods, compressions, rule)
-    if methods or compressions:
-        raise InputError(f"--methods and --compressions are for FaceForensics++; {root} has the layout {layout}")
-    check_names("layout", [layout], ["faceforensics", *READERS], "choose from")
     check_names("split", [rule], splits.RULES, "choose from")
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder")
-    return write_index(READERS[layout](root, rule), root, out)
+    if layout == "auto":
+        layout = recognise(root)
+        if not layout:
+            raise InputError(_unknown(root))
+    if layout == "faceforensics":
+        clips = faceforensics.split_clips(root, methods, compressions, rule)
+    else:
+        check_names("layout", [layout], ["faceforensics", *READERS], "choose from")
+        if methods or compressions:
+            raise InputError(f"--methods and --compressions are for FaceForensics++; {root} has the layout {layout}")
+        if not root.is_dir():
+            raise InputError(f"{root}: no such folder")
+        clips = READERS[layout](root, rule)
+    if layout == "faceforensics" and rule == "official" and set(clips["method"]) <= set(splits.ACTOR_METHODS):
+        logger.warning("%s: DeepFakeDetection alone is all for testing; to train on it, --split strict", root)
+    else:
+        warn_of_sides(clips, root)
+    return write_index(clips, root, out)
 
 
 def recognise(root: Path | str) -> str:
-    """Whose layout a folder has: "faceforensics", "celeb-df" or "dfdc"; the first where nothing is recognised."""
+    """Whose layout a folder has: "faceforensics", "celeb-df", "dfdc" or "labelled"; "" where nothing is recognised."""
     root = Path(root)
-    if (root / "Celeb-real").is_dir() or (root / "Celeb-synthesis").is_dir():
+    if any(below(root, name).is_dir() for name in ("original_sequences", "manipulated_sequences")):
+        return "faceforensics"
+    if any(below(root, name).is_dir() for name in ("Celeb-real", "Celeb-synthesis")):
         return "celeb-df"
-    if (root / "metadata.json").is_file() or (root / "labels.csv").is_file() or _dfdc_tables(root):
+    tables = _dfdc_tables(root)
+    if tables and _is_dfdc(tables[0]):
         return "dfdc"
-    return "faceforensics"
+    if root.is_dir() and is_labelled(root):
+        return "labelled"
+    return "dfdc" if tables else ""
 
 
-def write_from_csv(csv: Path | str, out: Path | str) -> Path:
-    """Turn a table of one's own into `clips.csv`, see `from_csv`; in both, paths are relative to the table's folder."""
-    return write_index(from_csv(csv), Path(csv).parent, out)
-
-
-def from_csv(csv: Path | str) -> pd.DataFrame:
-    """Read a table that describes videos in any layout.
-
-    `path` (relative to the table's folder) and `label` (1 fake, 0 real) have to be there. These may be:
-
-    - `clip_id` (else the file's name without its ending), `method` (else "fake" or "real"), `compression` (else
-      "unknown"): the three together name one video;
-    - `target_id`, `source_id`: who is seen, and whose face or expression it is. Else each clip is its own target;
-    - `original_id`: the `clip_id` of the real clip whose frames a fake shows;
-    - `split`: train, val, test or empty. Else people (and originals) are dealt out, 72/14/14, so that nobody is on two
-      sides.
-
-    Returns:
-        The columns `INDEX_COLUMNS`. A video that is not there is kept, and counted in a warning: extraction names it.
-
-    Raises:
-        InputError: the table is absent or no CSV, lacks a column, or has rows that cannot be used; they are named by
-            their lines.
-    """
-    csv = Path(csv)
-    if not csv.is_file():
-        raise InputError(f"{csv}: no such table")
-    try:
-        given = pd.read_csv(csv, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{csv}: not a table in CSV format ({str(error).strip().splitlines()[0]})") from error
-    if missing := [name for name in ("path", "label") if name not in given.columns]:
-        raise InputError(f"{csv}: lacks the column {' and '.join(missing)}; it needs path and label (1 fake, 0 real)")
-    if given.empty:
-        raise InputError(f"{csv}: holds no rows")
-    given = given.apply(lambda column: column.str.strip())
-    _refuse(csv, ~given["label"].isin(["0", "1"]), "label is neither 1 (fake) nor 0 (real)")
-    _refuse(csv, given["path"] == "", "path is empty")
-    if "split" in given:
-        _refuse(csv, ~given["split"].isin([*SPLITS, ""]), f"split is none of {', '.join(SPLITS)}")
-    clips = _completed(given)
-    _refuse(csv, clips.duplicated(CLIP_KEY), "method, compression and clip_id are taken")
-    if absent := [path for path in clips["path"] if not (csv.parent / path).is_file()]:
-        logger.warning("%s: %d of %d videos are not there, such as %s", csv, len(absent), len(clips), absent[0])
-    return clips if "split" in given else clips.assign(split=_grouped(clips))
+def _unknown(root: Path) -> str:
+    """What to do with a folder that is not recognised: go where one is, or write a table."""
+    if not root.is_dir():
+        return f"{root}: no such folder"
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        if layout := recognise(folder):
+            return f"{root}: in {folder.name} there is a data set ({layout}); give {folder}"
+    clips = (Path(at, name) for at, _, names in os.walk(root) for name in sorted(names))
+    first = next((path for path in clips if is_film(path) or is_picture(path)), None)
+    if first is None:
+        return f"{root}: no videos found, and no photos"
+    example = f"`path,label` and then `{first.relative_to(root).as_posix()},0` (0 real, 1 fake)"
+    return (
+        f"{root}: no layout that is known (FaceForensics++, Celeb-DF, DFDC, folders called real and fake); write a "
+        f"table that begins {example}, and give it: torchfakes clips {root} --from-csv {root / 'mine.csv'}"
+    )
 
 
 def celeb_df(root: Path, rule: str = "official") -> pd.DataFrame:
@@ -137,22 +125,25 @@ def celeb_df(root: Path, rule: str = "official") -> pd.DataFrame:
         InputError: nothing found, or the list of testing videos is absent or of another form.
     """
     rows = []
-    for folder in ("Celeb-real", "YouTube-real", "Celeb-synthesis"):
-        for path in sorted((root / folder).glob("*.mp4")):
-            parts = path.stem.split("_")
+    for folder, count in _CELEB_FOLDERS.items():
+        found, others = clips_in(below(root, folder))
+        for path in others:
+            logger.warning("%s: left out, not a film", path)
+        for name, path in found.items():
+            parts = name.split("_")
             fake = folder == "Celeb-synthesis"
-            if len(parts) != {"Celeb-real": 2, "YouTube-real": 1, "Celeb-synthesis": 3}[folder]:
+            if len(parts) != count:
                 logger.warning("%s: left out, not named as in Celeb-DF", path)
                 continue
             person = f"youtube {parts[0]}" if folder == "YouTube-real" else parts[0]
             source, original = (parts[1], f"{parts[0]}_{parts[2]}") if fake else ("", "")
             relative = path.relative_to(root).as_posix()
-            rows.append((path.stem, relative, int(fake), folder, UNKNOWN, person, source, "", original))
+            rows.append((name, relative, int(fake), folder, UNKNOWN, person, source, "", original))
     clips = _table(rows, root, "Celeb-DF v2 keeps its videos in Celeb-real, YouTube-real and Celeb-synthesis")
     if rule == "strict":
         sides = by_people(clips, deal(people(clips)))
         return with_splits(clips, sides, "they show two people of different sides")
-    test = clips["path"].isin(_testing_videos(root / "List_of_testing_videos.txt"))
+    test = (clips["method"] + "/" + clips["clip_id"]).isin(_testing_videos(root / "List_of_testing_videos.txt"))
     film = clips["original_id"].where(clips["label"] == 1, clips["clip_id"])
     rest = film.map({name: "val" if side == "val" else "train" for name, side in deal(sorted(set(film))).items()})
     return clips.assign(split=rest.mask(test, "test"))
@@ -168,60 +159,43 @@ def dfdc(root: Path, rule: str = "official") -> pd.DataFrame:
         InputError: nothing found, or a metadata.json of another form.
     """
     del rule  # there is only one
-    rows = []
-    alone = [path for path in (root / "metadata.json", root / "labels.csv") if path.is_file()]
-    for table in _dfdc_tables(root) or alone:
+    rows, absent = [], []
+    tables = _dfdc_tables(root)
+    for table in tables:
+        names = {path.name.casefold(): path.name for path in table.parent.iterdir()}
         for name, label, original in _labels(table):
-            path = (table.parent / name).relative_to(root).as_posix()
+            path = table.parent / names.get(name.casefold(), name)
+            if not path.exists():
+                absent.append(path)
+                continue
             stem, film = Path(name).stem, Path(original).stem
-            rows.append((stem, path, label, "DFDC" if label else "DFDC-real", UNKNOWN, film or stem, "", "", film))
+            method, relative = "DFDC" if label else "DFDC-real", path.relative_to(root).as_posix()
+            rows.append((stem, relative, label, method, UNKNOWN, film or stem, "", "", film))
+    if absent:
+        logger.warning("%d videos left out: they are not there (first: %s)", len(absent), absent[0])
     clips = _table(rows, root, "DFDC has a metadata.json beside its videos, in dfdc_train_part_0 and so on")
-    if not _dfdc_tables(root) and not clips["original_id"].any():
+    if [table.parent for table in tables] == [root] and not clips["original_id"].any():
         return clips.assign(split="test")
     return clips.assign(split=clips["target_id"].map(deal(sorted(set(clips["target_id"])))))
 
 
-READERS: dict[str, Callable[[Path, str], pd.DataFrame]] = {"celeb-df": celeb_df, "dfdc": dfdc}
+READERS: dict[str, Callable[[Path, str], pd.DataFrame]] = {
+    "celeb-df": celeb_df,
+    "dfdc": dfdc,
+    "labelled": labelled_folders,
+}
 
 
 def _table(rows: Sequence[tuple[object, ...]], root: Path, layout: str) -> pd.DataFrame:
     if not rows:
         raise InputError(f"{root}: no videos found. {layout}")
     clips = pd.DataFrame(rows, columns=INDEX_COLUMNS)
+    if (twice := clips[clips.duplicated(["method", "clip_id"], keep=False)])["clip_id"].any():
+        one, other, *_ = twice[twice["clip_id"] == twice["clip_id"].iloc[0]]["path"]
+        raise InputError(f"{root}: {one} and {other} have one name; move one of them away")
     known = set(clips.loc[clips["label"] == 0, "clip_id"])
     clips["original_id"] = clips["original_id"].where(clips["original_id"].isin(known), "")
     return clips.sort_values(["label", "method", "clip_id"], ignore_index=True)
-
-
-def _refuse(csv: Path, bad: pd.Series, reason: str) -> None:
-    if bad.any():
-        lines = [str(number + 2) for number in bad.to_numpy().nonzero()[0]]  # the header is line 1
-        more = f" and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
-        raise InputError(f"{csv}: line {', '.join(lines[:_NAMED])}{more}: {reason}")
-
-
-def _completed(given: pd.DataFrame) -> pd.DataFrame:
-    """The optional columns, filled in where they are absent or empty."""
-    stems = given["path"].map(lambda path: Path(path).stem)
-    clips = given.assign(label=given["label"].astype(int)).reindex(columns=INDEX_COLUMNS, fill_value="")
-    methods = given["label"].map({"0": "real", "1": "fake"})
-    for name, default in {"clip_id": stems, "method": methods, "compression": UNKNOWN}.items():
-        clips[name] = clips[name].where(clips[name] != "", default)
-    film = clips["original_id"].where(clips["original_id"] != "", clips["clip_id"])
-    clips["target_id"] = clips["target_id"].where(clips["target_id"] != "", film)
-    return clips
-
-
-def _grouped(clips: pd.DataFrame) -> pd.Series:
-    """A split by which people who forge each other, and clips of one film, stay together."""
-    person = "person " + clips["target_id"]
-    other = ("person " + clips["source_id"]).where(clips["source_id"] != "", person)
-    links = list(zip(person, other, strict=True))
-    film = clips["original_id"].where(clips["label"] == 1, clips["clip_id"])
-    links += [(one, f"film {name}") for one, name in zip(person, film, strict=True) if name]
-    groups = components(links)
-    sides = deal([group[0] for group in groups])
-    return person.map({name: sides[group[0]] for group in groups for name in group})
 
 
 def _testing_videos(path: Path) -> set[str]:
@@ -229,30 +203,44 @@ def _testing_videos(path: Path) -> set[str]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); it comes with Celeb-DF v2") from error
-    names = {line.split()[1] for line in lines if len(line.split()) == 2}
+    names = {str(PurePosixPath(line.split()[1]).with_suffix("")) for line in lines if len(line.split()) == 2}
     if not names:
         raise InputError(f"{path}: lines such as `1 YouTube-real/00170.mp4` are expected")
     return names
 
 
 def _dfdc_tables(root: Path) -> list[Path]:
-    return sorted(root.glob("dfdc_train_part_*/metadata.json"))
+    """In the folder itself, in its parts (whatever they are called), or one folder further down."""
+    alone = [path for path in (root / "metadata.json", root / "labels.csv") if path.is_file()]
+    return alone[:1] or sorted(root.glob("*/metadata.json")) or sorted(root.glob("*/*/metadata.json"))
+
+
+def _is_dfdc(table: Path) -> bool:
+    try:
+        return bool(_labels(table))
+    except InputError:
+        return False
 
 
 def _labels(table: Path) -> list[tuple[str, int, str]]:
     """Name, label (1 for fake, 0 for real) and original of each video that a table of DFDC names."""
     try:
         if table.suffix == ".csv":
-            rows = pd.read_csv(table, dtype=str, keep_default_na=False)[["filename", "label"]].to_numpy()
-            labels = [(name, _FAKE[label], "") for name, label in rows]
+            rows, _ = read_rows(table, ("filename", "label"), dtype=str, keep_default_na=False)
+            entries = {row.filename: {"label": row.label} for row in rows.itertuples()}
+            if len(entries) < len(rows):
+                raise ValueError("a film is listed twice")
         else:
             entries = json.loads(table.read_text(encoding="utf-8"))
-            labels = [
-                (name, _FAKE[entry.get("label", entry.get("is_fake"))], entry.get("original") or "")
-                for name, entry in entries.items()
-            ]
+        said = [entry.get("label", entry.get("is_fake")) for entry in entries.values()]
+        labels = labels_of(pd.Series([str(label) for label in said], dtype=object))
+        if labels.isna().any():
+            raise ValueError(f"label {said[int(labels.isna().argmax())]!r}")
+        originals = [Path(entry.get("original") or "").name for entry in entries.values()]
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(f"{table}: not a table as DFDC has it ({type(error).__name__}: {error})") from error
-    if wrong := [name for name, _, _ in labels if not leads_down(name)]:
+        raise InputError(
+            f"{table}: not a table as DFDC has it ({type(error).__name__}: {error}); give one of your own by --from-csv"
+        ) from error
+    if wrong := [name for name in entries if not leads_down(name)]:
         raise InputError(f"{table}: {wrong[0]!r} is no video beside it; is it the table that DFDC comes with?")
-    return sorted(labels)
+    return sorted(zip(entries, labels.astype(int).tolist(), originals, strict=True))

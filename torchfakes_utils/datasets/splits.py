@@ -8,7 +8,6 @@ The DeepFakeDetection part ("DFD": actors, filmed on purpose) has no official sp
 test on something unseen; strictly it is split by actor, and what shows two actors of different sides is left out.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.datasets import split_files
+from torchfakes_utils.datasets.dealing import BOUNDS, SPLITS, components, deal
 from torchfakes_utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-SPLITS = ("train", "val", "test")
 RULES = ("official", "strict")
 
 # The DFD recordings show other people in other places, made by another method, which makes them what the field uses
@@ -43,8 +42,6 @@ Form = TypeVar("Form")
 
 # Draws over which the splits by chance in `compare` are averaged.
 _DRAWS = 20
-# The shares of FaceForensics++'s 720, 140 and 140 sequences.
-_SHARES = (0.72, 0.86)
 
 
 def read_splits(folder: Path | str) -> Splits:
@@ -163,6 +160,8 @@ def assign_strictly(clips: pd.DataFrame, splits: Splits, films: Films) -> pd.Dat
     assigned = by_people(clips, official | split_of)
     # By an actor's number: the same whichever part of DFD has been downloaded.
     actor_splits = {name: {5: "val", 6: "test"}.get(int(name) % 7, "train") for name in people(clips[actors])}
+    if len(set(actor_splits.values())) < len(SPLITS):  # of a few actors
+        actor_splits = deal(list(actor_splits))
     return with_splits(clips, assigned.mask(actors, by_people(clips, actor_splits)))
 
 
@@ -186,22 +185,6 @@ def with_splits(
     if without := int((splits == "").sum()):
         logger.warning("%d of %d clips are in no split (%s)", without, len(clips), why)
     return clips.assign(split=splits)
-
-
-def deal(names: Sequence[str]) -> dict[str, str]:
-    """Deal names out to train, val and test, 72/14/14, by a digest of each name: the same for any set of names."""
-    chance = {name: int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 16**8 for name in names}
-    return {name: SPLITS[int(np.searchsorted(_SHARES, value, side="right"))] for name, value in chance.items()}
-
-
-def components(links: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """The groups of names that are linked, directly or through others; sorted, as are the names in each."""
-    from scipy.cluster.hierarchy import DisjointSet
-
-    groups = DisjointSet(sorted({name for link in links for name in link}))
-    for one, other in links:
-        groups.merge(one, other)
-    return [sorted(group) for group in groups.subsets()]
 
 
 def leaks(clips: pd.DataFrame, films: Films | None = None) -> pd.DataFrame:
@@ -257,7 +240,7 @@ def compare(clips: pd.DataFrame, splits: Splits, films: Films) -> pd.DataFrame:
 
 def _dealt(cards: pd.Series, seed: int) -> dict[str, str]:
     order = np.random.default_rng(seed).permutation(sorted(set(cards)))
-    parts = np.split(order, [round(share * len(order)) for share in _SHARES])
+    parts = np.split(order, [round(share * len(order)) for share in BOUNDS])
     return {name: split for split, part in zip(SPLITS, parts, strict=True) for name in part}
 
 

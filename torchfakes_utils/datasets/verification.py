@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from torchfakes_utils.datasets.faceforensics import REAL_METHODS, UNMASKED_METHODS, index, mask_path, with_reals
+from torchfakes_utils.datasets.faceforensics import REAL_METHODS, UNMASKED_METHODS, find_mask, index, with_reals
 from torchfakes_utils.datasets.official_script import PARTS
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.clips import is_film
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.tables import INDEX_COLUMNS, write_table
 from torchfakes_utils.io.video import probe
@@ -89,7 +90,9 @@ def verify(
     """
     root = Path(root)
     clips, missing = _listed(root, wanted)
-    masks = sorted({mask for clip in clips.to_dict("records") if (mask := mask_path(clip)) and (root / mask).is_file()})
+    masks = sorted(
+        {mask.relative_to(root).as_posix() for clip in clips.to_dict("records") if (mask := find_mask(root, clip))}
+    )
     known = _known(root / MANIFEST)
     rows: list[Row] = []
     paths = [*clips["path"], *masks]
@@ -126,7 +129,8 @@ def _listed(root: Path, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
     if wanted.masks:
         masked = sorted({method for method, _ in parts} - {*REAL_METHODS, *UNMASKED_METHODS})
         parts += [(method, "masks") for method in masked]
-        there.update((path.parts[-4], "masks") for path in root.glob("manipulated_sequences/*/masks/videos/*.mp4"))
+        masks = (root / "manipulated_sequences").glob("*/masks/videos/*")
+        there.update((path.parts[-4], "masks") for path in masks if is_film(path))
     expected = {method: _expected(method, wanted) for method, _ in parts}
     return clips, [
         f"{method} {kind}: {there[method, kind]} of {expected[method]} videos"

@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from torchfakes_utils.datasets.faceforensics import mask_path
+from torchfakes_utils.datasets.faceforensics import find_mask, mask_path
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import fitted
 from torchfakes_utils.explanation.regions import clip_names
 from torchfakes_utils.faces.detection import square_crop
+from torchfakes_utils.io.clips import below
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import frames_at, probe
 from torchfakes_utils.metrics.intervals import mean_by_clip
@@ -74,21 +75,20 @@ def crop_mask(row: Mapping[str, object], data: Path | str, size: int = 160) -> n
 def _clip_masks(clip: pd.DataFrame, data: Path, size: int) -> list[np.ndarray]:
     """The masks of the crops of one fake, or an `InputError`: there is none, or it is not of this film."""
     first = clip.iloc[0]
-    name = mask_path(first)
-    if name is None:
+    if mask_path(first) is None:
         raise InputError("no mask was published for this method")
-    if not (data / name).is_file():
+    path = find_mask(data, first)
+    if path is None:
         raise InputError("the mask video is not there; download it (-t masks)")
     wanted = sorted({int(frame) for frame in clip["frame"]})
     try:
-        frames = dict(frames_at(data / name, wanted))
+        frames = dict(frames_at(path, wanted))
     except InputError:
         frames = {}
     if len(frames) < len(wanted):
         raise InputError("the mask video cannot be read, or is shorter than the film")
-    film = (
-        data / "manipulated_sequences" / first["method"] / first["compression"] / "videos" / f"{first['clip_id']}.mp4"
-    )
+    parts = ("manipulated_sequences", first["method"], first["compression"], "videos", f"{first['clip_id']}.mp4")
+    film = below(data, *parts)
     if film.is_file():
         info = probe(film)
         if (info.height, info.width) != frames[wanted[0]].shape[:2]:

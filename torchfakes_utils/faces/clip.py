@@ -21,9 +21,10 @@ from torchfakes_utils.faces.parts import Clip, Part, load_part, new_part, write_
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.faces.thumbnails import aligned, thumbnail
 from torchfakes_utils.faces.tracking import FINER, Track, detect_twice, face_near, track_face
+from torchfakes_utils.io.clips import frames_at, length
 from torchfakes_utils.io.folders import remove_files
 from torchfakes_utils.io.names import path_below
-from torchfakes_utils.io.video import frames_at, length, spread
+from torchfakes_utils.io.video import spread
 
 logger = logging.getLogger(__name__)
 

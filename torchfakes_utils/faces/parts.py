@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from torchfakes_utils.io.clips import size
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.names import path_below
 
@@ -86,17 +87,9 @@ def new_part(root: Path, clip: Clip, original: Clip | None) -> Part:
     lender = None if original is None or original["path"] == clip["path"] else original["path"]
     return {
         "path": clip["path"],
-        "bytes": _bytes(root / clip["path"]),
+        "bytes": size(root / clip["path"]),
         "original": lender,
-        "original_bytes": None if lender is None else _bytes(root / lender),
+        "original_bytes": None if lender is None else size(root / lender),
         "reason": "",
         "faces": [],
     }
-
-
-def _bytes(path: Path) -> int:
-    """A file's size; -1 where there is none."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

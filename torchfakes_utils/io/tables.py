@@ -11,6 +11,7 @@ import pandas as pd
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.table_forms import first_line, read_rows, with_slashes
 
 CLIPS_FILE, FACES_FILE, FAILURES_FILE = "clips.csv", "faces.csv", "failures.csv"
 
@@ -38,34 +39,81 @@ TEXT_COLUMNS = [
     "found", "crop_format", "crop_quality", "cannot_tell", "detector",
 ]  # fmt: skip
 
+NUMBER_COLUMNS = [
+    "frame", "x1", "y1", "x2", "y2", "probability", "sharpness", "crop_size", "logit", "probability_fake",
+]  # fmt: skip
+
+# What people write instead of 0 and 1. True is fake, as 1 is.
+_LABELS = {
+    **dict.fromkeys(("0", "0.0", "0,0", "real", "false", "original", "genuine", "pristine"), 0),
+    **dict.fromkeys(("1", "1.0", "1,0", "fake", "true", "deepfake", "manipulated"), 1),
+}
+
 
 def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table and check that it is what the next stage needs.
+
+    However it is written (see `table_forms`): people make such tables by hand, and save ours with a spreadsheet.
 
     Args:
         columns: the columns that have to be there, such as `FACE_COLUMNS`; more are welcome.
 
     Returns:
-        One row a line, identifiers as text, empty text as "".
+        One row a line, identifiers as text, empty text as "", labels as 0 and 1.
 
     Raises:
-        InputError: the file is absent, empty, not a CSV, lacks a column, or holds a label other than 0 and 1.
+        InputError: the file is absent, empty, not a CSV, lacks a column, or holds a label that is neither real nor
+            fake, or a word where a number is wanted.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such table; make it with the stage before (see `torchfakes --help`)")
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values={"": ""})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a table in CSV format ({str(error).strip().splitlines()[0]})") from error
+    known = {*columns, *TEXT_COLUMNS, *NUMBER_COLUMNS}
+    text_types = dict.fromkeys(TEXT_COLUMNS, str)
+    table, form = read_rows(path, known, dtype=text_types, keep_default_na=False)
     if missing := [name for name in columns if name not in table.columns]:
         plural = "s" * (len(missing) > 1)
-        raise InputError(f"{path}: lacks the column{plural} {', '.join(missing)}; is it the right table?")
-    if "label" in table.columns and not table["label"].isin([0, 1]).all():
-        wrong = table.loc[~table["label"].isin([0, 1]), "label"].iloc[0]
-        raise InputError(f"{path}: label {wrong!r} found; labels are 1 for fake and 0 for real")
-    text = [name for name in TEXT_COLUMNS if name in table.columns]
-    table[text] = table[text].fillna("")
+        begins = f"it begins with {first_line(path, form)}"
+        raise InputError(f"{path}: lacks the column{plural} {', '.join(missing)}; is it the right table? ({begins})")
+    if "label" in table.columns:
+        table = _with_labels(table, path)
+    table = _with_numbers(table, path)
+    for name in table.columns.intersection(TEXT_COLUMNS):
+        text = table[name].fillna("")
+        text = text.str.strip() if form.padded else text
+        table[name] = with_slashes(text, path.parent) if name == "path" else text
+    return table
+
+
+def labels_of(column: pd.Series) -> pd.Series:
+    """0 for real and 1 for fake, from numbers and from the words for them; NaN for whatever else."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return column.where(column.isin([0, 1]))
+    return column.astype(str).str.strip().str.casefold().map(_LABELS)
+
+
+def _with_labels(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    labels = labels_of(table["label"])
+    if labels.isna().any():
+        blank = (table.fillna("").astype(str) == "").all(axis=1)  # a spreadsheet leaves rows that were emptied
+        if (labels.isna() & ~blank).any():
+            wrong = table.loc[labels.isna() & ~blank, "label"].iloc[0]
+            raise InputError(f"{path}: label {str(wrong)!r} found; labels are 1 for fake and 0 for real")
+        table, labels = table[~blank].reset_index(drop=True), labels[~blank].reset_index(drop=True)
+    return table.assign(label=labels.astype(int))
+
+
+def _with_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Numbers as numbers, with a comma for a point where a spreadsheet has written them so."""
+    for name in table.columns.intersection(NUMBER_COLUMNS):
+        if pd.api.types.is_numeric_dtype(table[name]):
+            continue
+        words = table[name].astype(str).str.strip().str.replace(",", ".", regex=False)
+        numbers = pd.to_numeric(words, errors="coerce")
+        wrong = table[name][numbers.isna() & ~words.isin(["", "nan"])]
+        if len(wrong):
+            raise InputError(f"{path}: {name} is {wrong.iloc[0]!r} in one row, and should be a number")
+        table = table.assign(**{name: numbers})
     return table
 
 

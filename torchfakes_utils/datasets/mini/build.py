@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
+from torchfakes_utils.datasets.dealing import SPLITS
 from torchfakes_utils.datasets.mini import fakes, render
 from torchfakes_utils.datasets.mini.config import MINI_FILE, MiniConfig
-from torchfakes_utils.datasets.splits import SPLITS
 from torchfakes_utils.io.files import write_record
 from torchfakes_utils.io.folders import Stamp, claim
 from torchfakes_utils.io.video import write_video
