@@ -128,10 +128,8 @@ def test_endings_and_folders_in_capitals(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_dfdc_below(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for part in ("00", "01"):
-        entries = {
-            f"{part}real.mp4": {"label": "REAL"},
-            f"{part}fake.mp4": {"label": "FAKE", "original": f"{part}real.mp4"},
-        }
+        fake = {"label": "FAKE", "original": f"{part}real.mp4"}
+        entries = {f"{part}real.mp4": {"label": "REAL"}, f"{part}fake.mp4": fake, "gone.mp4": fake}
         touch(tmp_path, f"dfdc/{part}/{part}real.MP4", f"dfdc/{part}/{part}fake.mp4")
         (tmp_path / f"dfdc/{part}/metadata.json").write_text(json.dumps(entries))
     for root in (tmp_path, tmp_path / "dfdc"):

@@ -191,4 +191,5 @@ def _refuse_long_rows(path: Path, form: Form) -> None:
 def lines_of(rows: pd.DataFrame, form: Form) -> list[int]:
     """The line of the file on which each row begins, of a table read with all its lines (`skip_blank_lines=False`)."""
     within = sum(rows[name].str.count("\n").to_numpy() for name in rows.columns)  # of values in quotes
-    return (form.before + 2 + np.arange(len(rows)) + np.cumsum(within) - within).tolist()
+    lines: list[int] = (form.before + 2 + np.arange(len(rows)) + np.cumsum(within) - within).tolist()
+    return lines
