@@ -11,7 +11,8 @@ def test_limits_are_those_of_whoever_opens_the_files():
     assert (media.bytes, media.seconds, media.pixels) == (1_500_000, 20, 500_000)
 
 
-@pytest.mark.parametrize("wrong", [{"megabytes": 0}, {"seconds": -1}, {"megapixels": float("nan")}, {"queue": 0}])
+@pytest.mark.parametrize("wrong", [{"megabytes": 0}, {"seconds": -1}, {"megapixels": float("nan")}, {"queue": 0},
+                                   {"files": 0}, {"places": 0}])  # fmt: skip
 def test_limits_that_let_nothing_through_are_refused(wrong):
     with pytest.raises(InputError, match="above 0"):
         AppLimits(**wrong)
@@ -20,3 +21,8 @@ def test_limits_that_let_nothing_through_are_refused(wrong):
 def test_all_uploads_together_must_hold_one():
     with pytest.raises(InputError, match="--max-gigabytes 0.1 for all uploads is less than --max-megabytes 200"):
         AppLimits(gigabytes=0.1)
+
+
+def test_nobody_gets_more_than_half_of_the_queue():
+    assert (AppLimits(queue=40).places_of_one, AppLimits(queue=1).places_of_one) == (20, 1)
+    assert AppLimits(queue=40, places=3).places_of_one == 3

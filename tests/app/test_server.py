@@ -264,6 +264,14 @@ def fetch(url, asked=None):
         return error.code, error.read()
 
 
+def uploaded(url, path, name):
+    """Where the app has put an upload that nobody asks about yet."""
+    head = f'--XyZ\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+    body, form = head + path.read_bytes() + b"\r\n--XyZ--", {"Content-Type": "multipart/form-data; boundary=XyZ"}
+    with urllib.request.urlopen(urllib.request.Request(f"{url}gradio_api/upload", body, form), timeout=60) as reply:
+        return json.load(reply)[0]
+
+
 def test_only_uploads_are_judged(served, run, files):
     """A client of one's own making, which names files of this machine, sees and destroys nothing."""
     secret = files.folder / "secret.png"
@@ -589,6 +597,79 @@ def test_visitors_are_forgotten(predictor, visit, files, monkeypatch):
     assert os.environ.get("GRADIO_TEMP_DIR") == before and not served.uploads.folder.exists()
 
 
+def test_answers_that_nobody_fetches_are_forgotten_too(predictor, files, monkeypatch):
+    with server.Served(predictor, AppConfig()) as served:
+        path = uploaded(served.url, files.photo, "grandmother.png")
+        asked = {"data": [{"path": path, "orig_name": "grandmother.png", "meta": {"_type": "gradio.FileData"}}]}
+        assert fetch(f"{served.url}gradio_api/call/judge_photo", asked)[0] == 200
+        queue = served._page._queue
+
+        def kept():
+            waiting = [message for one in queue.pending_messages_per_session.values() for message in one._queue]
+            return repr(waiting) + repr(served._page.upload_file_set)
+
+        deadline = time.monotonic() + 60
+        while "probability_fake" not in kept() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        served.tidy()
+        assert "grandmother" in kept() and "probability_fake" in kept(), "not while it may be fetched"
+        monkeypatch.setattr(server, "REMEMBERED", 0)
+        served.tidy()
+        assert "grandmother" not in kept() and not queue.pending_event_ids_session
+
+
+def test_only_who_has_the_password_comes_in(predictor, files, tmp_path, caplog):
+    from gradio_client import Client, handle_file
+
+    (tmp_path / "users.txt").write_text("me:secret\n")
+    with server.Served(predictor, AppConfig("0.0.0.0", auth=tmp_path / "users.txt")) as served:
+        for path in ("config", "gradio_api/info", "gradio_api/queue/data?session_hash=x"):
+            assert fetch(f"{served.url}{path}")[0] == 401
+        assert fetch(f"{served.url}gradio_api/call/judge_photo", {"data": []})[0] == 401
+        assert b'"auth_required":true' in fetch(served.url)[1], "the page asks for the password"
+        with pytest.raises(Exception, match="Could not login"):
+            Client(served.url, auth=("me", "guess"), verbose=False)
+        friend = Client(served.url, auth=("me", "secret"), verbose=False)
+        assert friend.predict(handle_file(str(files.photo)), api_name="/judge_photo")["verdict"] == FAKE
+    assert not caplog.text
+
+
+def test_an_app_for_everybody_says_so_in_a_line(predictor, caplog):
+    with server.Served(predictor, AppConfig("0.0.0.0")):
+        pass
+    (record,) = caplog.records
+    assert "whoever reaches this app may use it; --auth" in record.getMessage() and "\n" not in record.getMessage()
+
+
+@pytest.mark.browser
+def test_a_name_that_is_a_script_does_not_run_and_the_page_breaks_none_of_its_own_rules(visit, files):
+    name = "x<img src=x onerror=document.title='pwned'><script>document.title='pwned'<\u2215script>.png"
+    hostile = files.folder / name
+    shutil.copyfile(files.two, hostile)
+    page = visit()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    give(page, hostile)
+    answer_of(page)
+    page.evaluate("document.querySelector('.tf-answer').innerHTML += '<img src=data:,x onerror=\"document.title=1\">'")
+    page.get_by_role("button", name="Draw the heat map").first.click()
+    page.wait_for_selector(".tf-heat:visible")
+    assert page.title() == "TorchFakes: real or fake?"
+    blocked = [text for text in said if "Content Security Policy" in text]
+    assert len(blocked) == 1 and "inline event handler" in blocked[0], "the handler that was put in here"
+    hostile.unlink()
+
+
+def test_an_upload_goes_when_the_terminal_is_closed(run, files, tmp_path):
+    words = command(run, "--json", "--frames", "2")
+    with started(words, tmp_path) as hung_up:
+        uploaded(hung_up.url, files.photo, "photo.png")
+        assert list(hung_up.temporary.rglob("photo.png"))
+        hung_up.process.send_signal(signal.SIGHUP)
+        assert hung_up.process.wait(60) == 0
+    assert list(hung_up.temporary.iterdir()) == []
+
+
 # From the command line
 
 
@@ -605,13 +686,13 @@ def test_the_options_are_the_app_s_own(monkeypatch, tmp_path):
     assert main.main(["app", "runs/x"]) == 0
     words = ["--host", "0.0.0.0", "--port", "8000", "--share", "--browser", "--frames", "9", "--max-megabytes", "1.5",
              "--max-seconds", "2", "--max-megapixels", "3", "--queue", "4", "--max-gigabytes", "5", "--examples", "x",
-             "--device", "cpu"]  # fmt: skip
+             "--device", "cpu", "--max-files", "6", "--places", "7", "--auth", "users.txt", "--proxied",
+             "--hosts", "fakes.example,*.example.org"]  # fmt: skip
     assert main.main(["app", "runs/x", *words]) == 0
-    limits = AppLimits(megabytes=1.5, seconds=2, megapixels=3, queue=4, gigabytes=5)
-    assert asked == [
-        (Path("runs/x"), AppConfig(), "auto"),
-        (Path("runs/x"), AppConfig("0.0.0.0", 8000, True, True, 9, limits, Path("x")), "cpu"),
-    ]
+    limits = AppLimits(megabytes=1.5, seconds=2, megapixels=3, queue=4, gigabytes=5, files=6, places=7)
+    hosts = ("fakes.example", "*.example.org")
+    full = AppConfig("0.0.0.0", 8000, True, True, 9, limits, Path("x"), Path("users.txt"), hosts, proxied=True)
+    assert asked == [(Path("runs/x"), AppConfig(), "auto"), (Path("runs/x"), full, "cpu")]
 
 
 def test_a_taken_port_is_one_line(run):

@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,27 @@ def test_its_face_is_what_spaces_ask_for(space, run):
     assert "MIT License" in (space / "LICENSE").read_text()
 
 
+def test_behind_the_proxy_of_spaces_it_is_reached_by_its_own_name(space, tmp_path, monkeypatch):
+    def page(**headers):
+        asked = urllib.request.Request(served.url, headers={name.replace("_", "-"): of for name, of in headers.items()})
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as reply:
+                return reply.status, reply.read().decode(), reply.headers["content-security-policy"]
+        except urllib.error.HTTPError as error:
+            return error.code, "", ""
+
+    port = free_port()
+    monkeypatch.setenv("GRADIO_SERVER_PORT", str(port))
+    monkeypatch.setenv("SPACE_ID", "me/it")
+    with started([sys.executable, "app.py"], tmp_path, cwd=space) as served:
+        asking = {"Host": "me-it.hf.space", "Origin": "https://me-it.hf.space", "X_Forwarded_Proto": "https"}
+        status, text, policy = page(**asking)
+        assert status == 200 and '"root":"https://me-it.hf.space"' in text
+        assert "https://huggingface.co" in policy.partition("frame-ancestors")[2]
+        assert page(**asking | {"Origin": "https://evil.example"})[0] == 403
+        assert page(Host="evil.example")[0] == 403
+
+
 def test_it_asks_for_what_the_app_needs_in_the_versions_that_are_here():
     import gradio
 
@@ -175,6 +198,24 @@ def test_examples_are_copied_by_their_list(mini, tmp_path):
     assert examples.put_examples(tmp_path / "one", tmp_path / "two") == listed
     names = {path.name for path in (tmp_path / "two").iterdir()}
     assert names == {name for one in listed for name in (one.file, one.thumbnail)}
+
+
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/hostname", "below/secret.txt", "..", ".", "", "link.jpg", 3])
+@pytest.mark.parametrize("field", ["file", "thumbnail"])
+def test_a_strangers_list_shows_nobody_what_lies_elsewhere(tmp_path, name, field):
+    (tmp_path / "secret.txt").write_text("secret")
+    source, out = tmp_path / "run" / "examples", tmp_path / "out"
+    (source / "below").mkdir(parents=True)
+    out.mkdir()
+    (source / "below" / "secret.txt").write_text("secret")
+    (source / "fine.jpg").write_bytes(b"fine")
+    (source / "link.jpg").symlink_to(tmp_path / "secret.txt")
+    one = {"kind": "photo", "label": "x", "file": "fine.jpg", "thumbnail": "fine.jpg"} | {field: name}
+    (source / "examples.json").write_text(json.dumps([one]))
+    with pytest.raises(InputError, match="examples that cannot be read") as caught:
+        examples.put_examples(source, out)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in "".join(path.read_text() for path in out.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ import time
 
 import pytest
 
-from torchfakes_utils.app.config import AppLimits
-from torchfakes_utils.app.uploads import Uploads, repeated
+from torchfakes_utils.app import asgi
+from torchfakes_utils.app.config import AppLimits, GateLimits
+from torchfakes_utils.app.uploads import NO_ROOM, NO_ROOM_FOR_ONE, Uploads, repeated
 from torchfakes_utils.errors import InputError
+
+from helpers.asgi import GONE, SILENCE, ask, asked
 
 
 @pytest.fixture
@@ -271,12 +274,13 @@ def test_uploads_together_are_bounded_and_the_next_one_may_come_when_there_is_ro
         on_its_way = Upload(uploads, headers=[(b"content-length", b"300000")])
         task = asyncio.create_task(on_its_way.run())
         await settle()
-        refused = Upload(uploads, headers=[(b"content-length", b"200000")])
+        assert not on_its_way.answer, "it was let in"
+        refused = Upload(uploads, headers=[(b"content-length", b"500000")])
+        refused.go_on[0].set()
         await refused.run()
-        start, body = refused.answer
+        start, body, _ = refused.answer
         assert start["status"] == 503 and (b"retry-after", b"60") in start["headers"]
-        assert len(refused.chunks) == 2, "nothing was read"
-        assert "come again" in body["body"].decode()
+        assert not hasattr(refused, "stored") and "come again" in body["body"].decode()
         for step in on_its_way.go_on:
             step.set()
         await task
@@ -299,11 +303,12 @@ def test_an_upload_that_does_not_say_how_long_it_is_ends_at_the_largest_file():
 
     async def scenario():
         endless = Upload(uploads)
-        endless.chunks = [{"type": "http.request", "body": bytes(100_000), "more_body": True} for _ in range(20)]
+        endless.chunks = [{"type": "http.request", "body": bytes(100_000), "more_body": left > 0}
+                          for left in range(29, -1, -1)]  # fmt: skip
         endless.go_on[0].set()
-        with pytest.raises(ConnectionError):
-            await endless.run()
-        assert len(endless.chunks) == 9, "ten are a megabyte; the eleventh is one too many"
+        await endless.run()
+        assert endless.answer[0]["status"] == 413 and "1 MB are the most" in endless.answer[1]["body"].decode()
+        assert not hasattr(endless, "stored")
         fine = Upload(uploads)
         for step in fine.go_on:
             step.set()
@@ -314,3 +319,147 @@ def test_an_upload_that_does_not_say_how_long_it_is_ends_at_the_largest_file():
         asyncio.run(scenario())
     finally:
         uploads.close()
+
+
+# In front of Gradio, which stores what it is sent
+
+
+@pytest.fixture
+def gradios(monkeypatch):
+    """What an application of Gradio's answers that stores uploads in the folder of `uploads`."""
+    monkeypatch.setattr(asgi, "_LINGER", 0.05)
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    import gradio
+    from gradio.routes import App
+
+    def application(uploads):
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(uploads.folder))
+        with gradio.Blocks() as page:
+            page.max_file_size = None  # which `launch` sets
+        return uploads.middleware(App.create_app(page))
+
+    return application
+
+
+def form(*files, end=b"--", names=None):
+    """A form with files, as a browser sends it."""
+    names = names or [f"{number}.jpg" for number in range(len(files))]
+    parts = [
+        b'--XyZ\r\nContent-Disposition: form-data; name="files"; filename="' + name.encode() + b'"\r\n\r\n' + file
+        for name, file in zip(names, files, strict=True)
+    ]
+    return b"\r\n".join([*parts, b"--XyZ" + end])
+
+
+FORM = {"content-type": "multipart/form-data; boundary=XyZ"}
+UPLOAD = ("POST", "/gradio_api/upload")
+
+
+def upload(application, body, client="192.0.2.1", **headers):
+    async def named(scope, receive, send):
+        await application(scope | {asgi.CLIENT: client}, receive, send)
+
+    return ask(named, *UPLOAD, body if isinstance(body, list) else [body], FORM | headers)
+
+
+def test_gradio_stores_what_is_let_through(uploads, gradios):
+    answered = upload(gradios(uploads), form(b"picture", names=["me.jpg"]))
+    (stored,) = json.loads(answered.body)
+    with uploads.taken(sent(stored)) as (path, _):
+        assert path.read_bytes() == b"picture" and path.name == "me.jpg"
+    assert files(uploads) == []
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000, 10**6])
+def test_many_small_files_are_refused_before_they_are_stored(uploads, gradios, piece):
+    body = form(*[b"x"] * 1000)
+    body = body[:20_000] if piece < 10 else body
+    answered = upload(gradios(uploads), [body[start : start + piece] for start in range(0, len(body), piece)])
+    assert answered.status == 413 and answered.text == "send one file at a time"
+    assert files(uploads) == []
+
+
+def test_a_file_whose_pieces_look_like_the_start_of_a_line_is_one_file(uploads, gradios):
+    content = b"\r\n--Xy" * 50 + b"--X-yZ" * 50
+    body = form(content)
+    answered = upload(gradios(uploads), [body[start : start + 3] for start in range(0, len(body), 3)])
+    (stored,) = json.loads(answered.body)
+    with uploads.taken(sent(stored)) as (path, _):
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [([GONE], None), ([SILENCE], 408), ([b"x" * 20_000] * 60, 413), ([b"\r\n--XyZ junk"], 400), ([b""], 400)],
+)  # fmt: skip
+def test_of_an_upload_that_breaks_off_nothing_stays(gradios, rest, status):
+    uploads = Uploads(AppLimits(megabytes=1, gigabytes=0.002), GateLimits(silence=0.2))
+    try:
+        answered = upload(gradios(uploads), [form(b"picture" * 9000, end=b"")[:-7], *rest])
+        assert status in (None, answered.status)
+        assert files(uploads) == []
+    finally:
+        uploads.close()
+
+
+def test_one_silent_upload_of_four_gigabytes_keeps_nobody_out(gradios):
+    uploads = Uploads(AppLimits(megabytes=5000, gigabytes=5), GateLimits(silence=5))
+
+    async def scenario():
+        application = gradios(uploads)
+        huge = FORM | {"content-length": "4000000000"}
+        silent = [asyncio.create_task(asked(application, *UPLOAD, [SILENCE], huge, "192.0.2.1")) for _ in range(3)]
+        await settle()
+        answered = await asked(application, *UPLOAD, [form(b"picture")], FORM, "192.0.2.2")
+        assert answered.status == 200
+        for task in silent:
+            task.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        uploads.close()
+
+
+def test_what_is_announced_and_does_not_fit_is_refused_at_once(gradios):
+    uploads = Uploads(AppLimits(megabytes=1, gigabytes=0.001))
+    try:
+        lying = store(uploads, content=b"w")
+        os.truncate(lying, 900_000)
+        answered = upload(gradios(uploads), [SILENCE], **{"content-length": "200000"})
+        assert answered.status == 503 and answered.text == NO_ROOM
+    finally:
+        uploads.close()
+
+
+def test_one_client_takes_half_of_the_room_and_half_of_the_files_at_most(gradios):
+    uploads = Uploads(AppLimits(megabytes=1, gigabytes=0.002, files=6))
+    try:
+        application = gradios(uploads)
+        for number in range(3):
+            assert upload(application, form(b"a%d" % number)).status == 200
+        refused = upload(application, form(b"one more"))
+        assert refused.status == 503 and refused.text == NO_ROOM_FOR_ONE
+        assert upload(application, form(b"b" * 900_000), "192.0.2.2").status == 200
+        assert upload(application, form(b"c" * 900_000), "192.0.2.2").text == NO_ROOM_FOR_ONE
+        assert upload(application, form(b"c" * 900_000), "192.0.2.3").status == 200
+        assert upload(application, form(b"d"), "192.0.2.4").status == 200
+        assert upload(application, form(b"e"), "192.0.2.5").text == NO_ROOM, "six files are all"
+    finally:
+        uploads.close()
+
+
+def test_a_tidying_that_fails_is_tried_again(caplog):
+    tried = []
+
+    def work():
+        tried.append(1)
+        raise OSError(24, "Too many open files", "/secret/name.jpg")
+
+    with repeated(work, every=0.01):
+        deadline = time.monotonic() + 20
+        while len(tried) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(tried) >= 3
+    assert "OSError" in caplog.text and "secret" not in caplog.text

@@ -18,6 +18,9 @@ class AppLimits:
         megapixels: the largest photo; larger ones are refused.
         queue: files that may wait to be judged; more are asked to come again.
         gigabytes: all files together that arrive or wait, in billions of bytes; more are asked to come again.
+        files: how many files may lie here at once, judged or not.
+        places: files that may wait in the queue from one address; None is half of the queue. Of bytes and files, too,
+            nobody gets more than half.
 
     Raises:
         InputError: one that is not above 0, or no room for a single upload.
@@ -28,19 +31,51 @@ class AppLimits:
     megapixels: float = 100
     queue: int = 64
     gigabytes: float = 4
+    files: int = 256
+    places: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
-                raise InputError(f"--{'max-' * (name != 'queue')}{name} {value:g}: give a number above 0")
+            if value is not None and not value > 0:
+                flag = name if name in ("queue", "places") else f"max-{name}"
+                raise InputError(f"--{flag} {value:g}: give a number above 0")
         if self.gigabytes * 1000 < self.megabytes:
             total, one = f"--max-gigabytes {self.gigabytes:g}", f"--max-megabytes {self.megabytes:g}"
             raise InputError(f"{total} for all uploads is less than {one} for one")
 
     @property
+    def places_of_one(self) -> int:
+        """Files that may wait from one address."""
+        return self.places or (self.queue + 1) // 2
+
+    @property
     def media(self) -> Limits:
         """The same for whoever opens the files."""
         return Limits(int(self.megapixels * 1e6), self.seconds, int(self.megabytes * 1e6))
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """What a visitor may cost before anything is judged. No options: whoever keeps to HTTP never meets them.
+
+    Attributes:
+        body: bytes of a request that is no upload; those of the page have a few hundred.
+        headers: bytes of a request before its body.
+        header_seconds: until a request has said what it wants; the connection is closed then.
+        silence: seconds in which nothing of a body arrives; it is given up then.
+        slowest: bytes a second at which a body has to arrive on average, once `silence` has passed.
+        connections: at once; never more than a third of the files that the system lets the program open, since an
+            upload takes up two.
+        parts: of an upload's form: its one file, and what may come along.
+    """
+
+    body: int = 64_000
+    headers: int = 16_384
+    header_seconds: float = 10
+    silence: float = 20
+    slowest: int = 16_000
+    connections: int = 384
+    parts: int = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +90,13 @@ class AppConfig:
         frames: frames of a video that are looked at.
         limits: what is accepted.
         examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
+        auth: file with USER:PASSWORD, a line each, of who may use it; TORCHFAKES_AUTH may hold such a line instead.
+            Not as words of the command, which everybody on this machine can read in the list of processes.
+        hosts: further names under which it is reached, such as that of a proxy in front of it; *.example.org is all
+            names that end so. The names of its own address need not be given, others are refused.
+        proxied: a proxy in front of it says in X-Forwarded-For who is asking.
+        framed_by: sites that may show it in a frame.
+        gate: what connections may cost.
 
     Raises:
         InputError: a port or a number of frames below 1.
@@ -67,6 +109,11 @@ class AppConfig:
     frames: int = FRAMES
     limits: AppLimits = field(default_factory=AppLimits)
     examples: Path | None = None
+    auth: Path | None = None
+    hosts: tuple[str, ...] | None = None
+    proxied: bool = False
+    framed_by: tuple[str, ...] = ()
+    gate: GateLimits = field(default_factory=GateLimits)
 
     def __post_init__(self) -> None:
         check_counts(self, "port", "frames")

@@ -75,10 +75,23 @@ def put_examples(source: Path | str, out: Path | str) -> list[Example]:
     try:
         examples = [Example(**one) for one in json.loads((source / LIST).read_text(encoding="utf-8"))]
         for name in [name for one in examples for name in (one.file, one.thumbnail)]:
-            shutil.copyfile(source / name, out / Path(name).name)
+            _check_plain(source / name, name)
+            shutil.copyfile(source / name, out / name)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{source / LIST}: examples that cannot be read ({error}); make the folder again") from error
     return examples
+
+
+def _check_plain(path: Path, name: str) -> None:
+    """See that a list, which may be a stranger's, names a file of its own folder: everybody is shown what it names.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if name != path.name or path.name in ("", ".", "..") or "\\" in name or ":" in name:
+        raise ValueError(f"{name!r} is no name of a file beside it")
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{name!r} is not there, or no file")
 
 
 def usual_examples(folder: Path | None = None, usual: Path = Path("data/mini")) -> Path | None:

@@ -48,7 +48,7 @@ def build(
                 _tab(answers, kind, [one for one in examples if one.kind == kind], folder)
         gr.HTML(views.about(measured, decision, limits, shared))
         _endpoints(answers)
-    return page.queue(max_size=limits.queue)
+    return page.queue(max_size=limits.queue, api_open=False)  # nobody passes the queue by
 
 
 def _tab(answers: Answers, kind: str, examples: Sequence[Example], folder: Path) -> None:

@@ -6,26 +6,29 @@ and not as files, and nothing is sent elsewhere or written to a log. What is on 
 
 import atexit
 import contextlib
-import datetime
 import errno
+import functools
 import importlib.util
+import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from torchfakes_utils.app import listening, pictures, views
 from torchfakes_utils.app import page as the_page
-from torchfakes_utils.app import pictures, views
+from torchfakes_utils.app.access import AUTH_VARIABLE, Hosts, credentials, is_loopback
 from torchfakes_utils.app.answers import Answers
 from torchfakes_utils.app.config import AppConfig
 from torchfakes_utils.app.examples import put_examples
+from torchfakes_utils.app.gate import Rules, gate
+from torchfakes_utils.app.scratch import Scratch
 from torchfakes_utils.app.uploads import Uploads, repeated
+from torchfakes_utils.app.visitors import Visitors
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.report import write
@@ -37,8 +40,11 @@ _HABITS = {
     "GRADIO_NUM_WORKERS": "0", "HF_HUB_DISABLE_TELEMETRY": "1",
 }  # fmt: skip
 
-# How long the last answer stays in memory, for heat maps, after a visitor's last click; seconds.
-REMEMBERED = 600
+logger = logging.getLogger(__name__)
+
+# How long the last answer stays in memory, for heat maps, after a visitor's last click; seconds. The page promises ten
+# minutes, and it is looked every minute.
+REMEMBERED = 540
 
 
 class Served(contextlib.ExitStack):
@@ -64,64 +70,88 @@ class Served(contextlib.ExitStack):
         super().__init__()
         config = config or AppConfig()
         check_address(config.host, config.port)
-        self.uploads = Uploads(config.limits)
+        users = credentials(config.auth)
+        self.uploads = Uploads(config.limits, config.gate)
         with contextlib.ExitStack() as stack:
             stack.callback(self.uploads.close)
             gradio = _gradio()
             stack.enter_context(_uploads_in(self.uploads.folder))
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torchfakes-app-"))).resolve()
-            gradio.set_static_paths(folder)
-            examples = [] if config.examples is None else put_examples(config.examples, folder)
+            shown = Scratch("torchfakes-app-")
+            stack.callback(shown.close)
+            gradio.set_static_paths(shown.folder)
+            examples = [] if config.examples is None else put_examples(config.examples, shown.folder)
             answers = Answers(predictor, self.uploads, config.frames)
-            self._page = the_page.build(answers, config.limits, examples, folder, measured, config.share)
+            self._page = the_page.build(answers, config.limits, examples, shown.folder, measured, config.share)
+            self._visitors = Visitors(self._page)
             answers.warm_up()
             stack.callback(self._page.close, verbose=False)
-            self._launch(gradio, folder, config)
+            self._launch(gradio, shown.folder, config, users)
             stack.enter_context(repeated(self.tidy))
             self.push(stack.pop_all())
+        if users is None and (config.share or not is_loopback(config.host)):
+            logger.warning("whoever reaches this app may use it; --auth, or %s, asks for a password", AUTH_VARIABLE)
 
-    def _launch(self, gradio: Any, folder: Path, config: AppConfig) -> None:
-        from starlette.middleware import Middleware
-
+    def _launch(self, gradio: Any, folder: Path, config: AppConfig, users: list[tuple[str, str]] | None) -> None:
         self.url: str
         self.shared: str | None
-        _, self.url, self.shared = self._page.launch(
-            server_name=config.host,
-            server_port=config.port,
-            share=config.share,
-            inbrowser=config.browser,
-            inline=False,  # not into the notebook that it may be started from
-            max_file_size=config.limits.media.bytes,
-            app_kwargs={"middleware": [Middleware(self.uploads.middleware)]},
-            # Fonts of whoever looks at it: none is fetched from elsewhere.
-            theme=gradio.themes.Default(
-                primary_hue="sky", neutral_hue="gray", font=["system-ui", "sans-serif"], font_mono=["monospace"]
-            ),
-            css=views.style(),
-            head=views.script(config.limits),
-            favicon_path=pictures.favicon(folder),
-            footer_links=["api", "settings"],
-            state_session_capacity=100,
-            enable_monitoring=False,
-            mcp_server=False,
-            pwa=False,
-            prevent_thread_lock=True,
-            quiet=True,
+        with listening.instead_of_gradios(functools.partial(self._serve, config, folder)):
+            _, self.url, self.shared = self._page.launch(
+                server_name=config.host,
+                server_port=config.port,
+                auth=users,
+                auth_message="Ask whoever runs this page for the password." if users else None,
+                share=config.share,
+                inbrowser=config.browser,
+                inline=False,  # not into the notebook that it may be started from
+                max_file_size=config.limits.media.bytes,
+                # Fonts of whoever looks at it: none is fetched from elsewhere.
+                theme=gradio.themes.Default(
+                    primary_hue="sky", neutral_hue="gray", font=["system-ui", "sans-serif"], font_mono=["monospace"]
+                ),
+                css=views.style(),
+                head=views.script(config.limits),
+                favicon_path=pictures.favicon(folder),
+                footer_links=["api", "settings"],
+                state_session_capacity=100,
+                enable_monitoring=False,
+                mcp_server=False,
+                pwa=False,
+                prevent_thread_lock=True,
+                quiet=True,
+            )
+        if not isinstance(self._page.server, listening.Server):  # else there would be nothing before Gradio
+            raise InputError(
+                f"gradio {gradio.__version__} serves pages in a way that is not known here; try an older one"
+            )
+        self._page.share = False  # its page for a shared app takes its scripts from elsewhere
+
+    def _serve(self, config: AppConfig, folder: Path, app: Any, **_: Any) -> tuple[str, int, str, listening.Server]:
+        """What Gradio's own `start_server` does, with the gate before `app`."""
+        listener = listening.listener_at(config.host, config.port)
+        port = listener.getsockname()[1]
+        further = (*(config.hosts or ()), *(("*.gradio.live",) if config.share else ()))
+        proxied = config.proxied or config.share
+        rules = Rules(
+            Hosts(config.host, further),
+            self.uploads.folder,
+            config.gate,
+            shown=frozenset(path.as_posix() for path in folder.iterdir()),
+            waiting=self._visitors.waiting,
+            places=config.limits.places_of_one,
+            largest=int(config.limits.megabytes * 1e6),
+            proxied=proxied,
+            framed_by=config.framed_by,
+            scripts=views.inline_scripts(config.limits),
         )
+        of_one = None if proxied else listening.connections_at_most(config.gate) // 2
+        server = listening.Server(gate(self.uploads.middleware(app), rules), listener, config.gate, of_one)
+        host = "localhost" if config.host in ("0.0.0.0", "::") else config.host
+        return config.host, port, f"http://{f'[{host}]' if ':' in host else host}:{port}/", server
 
     def tidy(self) -> None:
-        """Forget visitors who have not asked for anything for a while, and uploads that nobody asks about.
-
-        For each visitor Gradio keeps the last answer, with its pictures, and the crops that heat maps are made of: for
-        an hour, or for as long as there is room.
-        """
+        """Forget visitors who have not asked for anything for a while, and uploads that nobody asks about."""
         self.uploads.sweep()
-        visitors, now = self._page.state_holder, datetime.datetime.now()  # noqa: DTZ005 - as Gradio notes its times
-        for visitor, last in list(visitors.time_last_used.items()):
-            if (now - last).total_seconds() >= REMEMBERED:
-                with visitors.lock:
-                    visitors.session_data.pop(visitor, None)
-                    visitors.time_last_used.pop(visitor, None)
+        self._visitors.forget(REMEMBERED)
 
 
 def serve_run(run: Path | str, config: AppConfig, device: str, ready: Callable[[Served], None]) -> None:
@@ -145,7 +175,10 @@ def serve_run(run: Path | str, config: AppConfig, device: str, ready: Callable[[
         if report.detector.sha256 == predictor.detector.sha256:  # else it speaks of an earlier detector
             measured = report
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP"):  # the terminal was closed
+        ends.append(signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in ends}
     try:
         with Served(predictor, config, measured) as served:
             ready(served)
@@ -184,10 +217,11 @@ def _gradio() -> Any:
     """Gradio, without its own habits; these are fixed when it is imported, as is a folder that it makes things in."""
     _check_gradio()
     os.environ.update(_HABITS)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of each form that breaks off
     if "gradio" not in sys.modules:
-        home = tempfile.mkdtemp(prefix="torchfakes-gradio-")
-        atexit.register(shutil.rmtree, home, ignore_errors=True)
-        with _uploads_in(home):
+        home = Scratch("torchfakes-gradio-")
+        atexit.register(home.close)
+        with _uploads_in(home.folder):
             import gradio
     import gradio
 

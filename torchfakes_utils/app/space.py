@@ -34,9 +34,18 @@ from torchfakes_utils.app.config import AppConfig
 HERE = Path(__file__).resolve().parent
 
 if __name__ == "__main__":
-    host = "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
+    # Spaces stand behind a proxy that says who is asking, and are shown in a frame. A secret of the Space that is
+    # called TORCHFAKES_AUTH and holds USER:PASSWORD asks everybody for a password.
+    space = "SPACE_ID" in os.environ
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
-    config = AppConfig(host, port, examples=HERE / "examples")
+    config = AppConfig(
+        "0.0.0.0" if space else "127.0.0.1",
+        port,
+        examples=HERE / "examples",
+        hosts=("*.hf.space", "*.huggingface.co") if space else None,
+        proxied=space,
+        framed_by=("https://huggingface.co", "https://*.huggingface.co", "https://*.hf.space") if space else (),
+    )
     server.serve_run(HERE / "detector", config, "auto", lambda served: print(served.url, flush=True))
 '''
 

@@ -2,28 +2,40 @@
 
 import contextlib
 import json
-import shutil
-import tempfile
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from torchfakes_utils.app.config import AppLimits
+from torchfakes_utils.app.asgi import (
+    AROUND,
+    CLIENT,
+    Application,
+    Message,
+    Paced,
+    Receive,
+    Refused,
+    Send,
+    drop_headers,
+    header,
+)
+from torchfakes_utils.app.config import AppLimits, GateLimits
+from torchfakes_utils.app.scratch import Scratch
 from torchfakes_utils.errors import InputError
 
-# As ASGI names them.
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+logger = logging.getLogger(__name__)
 
 # An upload that nobody has had judged for so long never will be: its page was closed. Seconds.
 _FORGOTTEN = 1800
-# What a request holds besides its file, at most, in bytes.
-_AROUND = 10_000
+
+# So long, in units of the silence after which an upload is given up, may Gradio's own file of one lie untouched.
+_BROKEN_OFF = 3
+
+NO_ROOM = "too many uploads are waiting here now; come again later"
+NO_ROOM_FOR_ONE = "too many of your uploads are waiting here now; have them judged first, or come again later"
 
 
 class Uploads:
@@ -34,14 +46,18 @@ class Uploads:
     any more. Only what arrived here is ever opened: a client that names another file of this machine gets nothing.
     """
 
-    def __init__(self, limits: AppLimits = AppLimits()) -> None:
+    def __init__(self, limits: AppLimits = AppLimits(), gate: GateLimits = GateLimits()) -> None:
         """An empty folder of its own, in the system's folder for temporary files."""
-        self.limits = limits
-        self.folder = Path(tempfile.mkdtemp(prefix="torchfakes-app-")).resolve()
+        self.limits, self.gate = limits, gate
+        self._scratch = Scratch("torchfakes-app-")
+        self.folder = self._scratch.folder
         self._waiting: Counter[Path] = Counter()
         self._spent: set[Path] = set()  # judged, but perhaps just arriving once more
         self._arriving = 0
-        self._announced = 0  # bytes of the uploads that are on their way
+        self._coming: dict[_Arrival, int] = {}  # bytes that have come of those on their way
+        self._lying: dict[Path, int] = {}  # bytes of those that have arrived
+        self._owners: dict[Path, str] = {}  # and whose they are
+        self._unfinished = 0
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -67,38 +83,53 @@ class Uploads:
                 self._spent.add(path)
                 self._clear()
 
-    def arrived(self, paths: Iterable[Path | str]) -> None:
+    def arrived(self, paths: Iterable[Path | str], client: str = "") -> None:
         """Count uploads that are stored now."""
         with self._lock:
-            self._waiting.update(Path(path) for path in paths)
+            found = [Path(path) for path in paths]
+            self._waiting.update(found)
+            self._owners.update(dict.fromkeys(found, client))
 
     def sweep(self, age: float = _FORGOTTEN) -> None:
         """Delete what has lain here for `age` seconds: uploads that broke off, and what nobody asked about."""
         with self._lock:
             # All are found before the first goes, which changes the time of its folder.
-            for path in sorted(
-                (path for path in self.folder.rglob("*") if _size_and_age(path)[1] >= age), reverse=True
-            ):
+            broken = [path for path in self.folder.glob("*") if path.is_file()]
+            broken = [path for path in broken if _size_and_age(path)[1] >= self.gate.silence * _BROKEN_OFF]
+            old = [path for path in self.folder.rglob("*") if _size_and_age(path)[1] >= age]
+            for path in sorted({*broken, *old}, reverse=True):
                 with contextlib.suppress(OSError):  # a folder that is not empty
                     path.rmdir() if path.is_dir() else path.unlink()
                     self._waiting.pop(path, None)
 
     def close(self) -> None:
         """Delete the folder with all that is in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._scratch.close()
 
-    @contextlib.contextmanager
-    def _room_for(self, size: int) -> Iterator[bool]:
-        """Whether there is room for an upload of so many bytes; if so, it is kept free until the block ends."""
-        with self._lock:
-            stored = sum(_size_and_age(path)[0] for path in self.folder.rglob("*"))
-            fits = stored + self._announced + size <= self.limits.gigabytes * 1e9
-            self._announced += size * fits
-        try:
-            yield fits
-        finally:
-            with self._lock:
-                self._announced -= size * fits
+    def _measure(self) -> None:
+        """See how much lies here: once when an upload begins or ends, not with every piece of one that comes."""
+        files = {path: _size_and_age(path)[0] for path in self.folder.rglob("*") if path.is_file()}
+        # Gradio writes what is on its way beside the folders of what has arrived.
+        self._lying = {path: size for path, size in files.items() if path.parent != self.folder}
+        self._unfinished = sum(files.values()) - sum(self._lying.values())
+        self._owners = {path: owner for path, owner in self._owners.items() if path in files}
+
+    def _check_room(self, client: str, more: int = 0) -> None:
+        """See that there is room for what has come, and for more, and that one client does not take it all.
+
+        Raises:
+            Refused: there is not.
+        """
+        limits, coming = self.limits, sum(self._coming.values())
+        stored = sum(self._lying.values()) + max(coming, self._unfinished) + more
+        files = len(self._lying) + len(self._coming)
+        if stored > limits.gigabytes * 1e9 or files > limits.files:
+            raise Refused(503, NO_ROOM)
+        own = [size for path, size in self._lying.items() if self._owners.get(path) == client]
+        own += [size for arrival, size in self._coming.items() if arrival.client == client]
+        half = max(limits.gigabytes * 5e8, limits.megabytes * 1e6 + AROUND)
+        if sum(own) + more > half or len(own) > max(limits.files // 2, 1):
+            raise Refused(503, NO_ROOM_FOR_ONE)
 
     def _clear(self) -> None:
         """Delete what was judged. While something arrives, wait: it may be the same file, about to be counted."""
@@ -113,52 +144,123 @@ class Uploads:
 
     def middleware(self, app: Application) -> Application:
         """The ASGI application `app`, watched: what is answered to an upload names the files that arrived."""
-        from starlette.responses import PlainTextResponse  # Gradio's page shows such a text as it is
-
-        no_room = PlainTextResponse(
-            "too many uploads are waiting here now; come again later", 503, {"retry-after": "60"}
-        )
 
         async def watched(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith("/upload"):
                 return await app(scope, receive, send)
-            size = _length(scope, int(self.limits.megabytes * 1e6))
-            with self._room_for(size) as there:
-                if there:
-                    return await self._stored(app, scope, _as_far_as(size, receive), send)
-            return await no_room(scope, receive, send)
+            return await self._stored(app, scope, receive, send)
 
         return watched
 
     async def _stored(self, app: Application, scope: Message, receive: Receive, send: Send) -> None:
-        """An upload that there is room for: what `app` says has arrived is counted."""
-        complete, status, body = False, 0, b""
-
-        async def received() -> Message:
-            nonlocal complete
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body") and not complete:
-                complete = True  # from now on, and not before, it may take its place beside the others
-                with self._lock:
-                    self._arriving += 1
-            return message
-
-        async def sent(message: Message) -> None:
-            nonlocal status, body
-            status = message.get("status", status)
-            body += message.get("body", b"")
-            last = message["type"] == "http.response.body" and not message.get("more_body")
-            if last and status == 200:  # counted before the client knows of it, and can ask for a verdict
-                self.arrived(json.loads(body))
-            await send(message)
-
+        """An upload, as far as there is room for it: what `app` says has arrived is counted."""
+        arrival = _Arrival(self, scope, receive, send)
+        drop_headers(scope, b"accept-encoding")  # the answer has to be read
         try:
-            return await app(scope, received, sent)
+            with self._lock:
+                self._measure()
+                self._coming[arrival] = 0
+                # What is announced is looked at, so that nobody sends in vain; but only what has come takes up room.
+                self._check_room(arrival.client, arrival.announced)
+            await app(scope, arrival.receive, arrival.send)
+        except Refused as refused:
+            arrival.incoming.refuse(refused)
+        except Exception:
+            if not arrival.incoming.refused:  # else it is about the client, who seems to have gone
+                raise
         finally:
-            if complete:
-                with self._lock:
-                    self._arriving -= 1
-                    self._clear()
+            with self._lock:
+                self._coming.pop(arrival, None)
+                self._arriving -= arrival.complete
+                self._clear()
+                self._measure()
+        if arrival.incoming.refused:
+            await arrival.incoming.answered(send)
+
+    def came(self, arrival: "_Arrival") -> None:
+        """Note what has come of an upload; when all has, it may take its place beside the others, and not before.
+
+        Raises:
+            Refused: there is no room for it.
+        """
+        with self._lock:
+            self._coming[arrival] = arrival.incoming.size
+            self._check_room(arrival.client)
+            if arrival.incoming.over and not arrival.complete:
+                arrival.complete = True
+                self._arriving += 1
+
+
+class _Arrival:
+    """An upload on its way: the messages to the application that stores it, and those that come back."""
+
+    def __init__(self, uploads: Uploads, scope: Message, receive: Receive, send: Send) -> None:
+        self._uploads, self._send = uploads, send
+        self.client: str = scope.get(CLIENT, "")
+        length = header(scope, "content-length")
+        self.announced = int(length) if length.isdecimal() else 0
+        self.incoming, self.complete = Paced(receive, uploads.gate), False
+        self._form, self._status, self._answer = _Form(scope, uploads.gate.parts), 0, b""
+
+    async def receive(self) -> Message:
+        """What has come."""
+        message, limits = await self.incoming(), self._uploads.limits
+        try:
+            if self.incoming.size > int(limits.megabytes * 1e6) + AROUND:
+                raise Refused(413, f"{limits.megabytes:g} MB are the most that is accepted here")
+            self._form.check(message.get("body", b""), last=self.incoming.over)
+            if self.incoming.refused is None:
+                self._uploads.came(self)
+        except Refused as refused:
+            message = self.incoming.refuse(refused)
+        return self._form.ended(message)
+
+    async def send(self, message: Message) -> None:
+        """What is answered; nothing, where the upload was refused meanwhile."""
+        if self.incoming.refused:
+            return
+        self._status = message.get("status", self._status)
+        self._answer += message.get("body", b"")
+        last = message["type"] == "http.response.body" and not message.get("more_body")
+        if last and self._status == 200:  # counted before the client knows of it, and can ask for a verdict
+            self._uploads.arrived(json.loads(self._answer), self.client)
+        await self._send(message)
+
+
+class _Form:
+    """What is known of an upload's form while it passes: how many parts it has, and whether it came to its end."""
+
+    def __init__(self, scope: Message, most: int) -> None:
+        from python_multipart.multipart import parse_options_header  # as Gradio reads it
+
+        _, options = parse_options_header(header(scope, "content-type"))
+        self._line = b"--" + options[b"boundary"] if b"boundary" in options else b""
+        self._most, self._parts, self._tail, self._closed = most, 0, b"", False
+
+    def check(self, piece: bytes, last: bool) -> None:
+        """Count the lines that begin a part, also where one lies across two pieces.
+
+        Raises:
+            Refused: there are too many, or the last piece does not end the form.
+        """
+        if not self._line:  # Gradio refuses it
+            return
+        text = self._tail + piece
+        self._parts += text.count(self._line)
+        self._closed |= self._line + b"--" in text
+        self._tail = text[-len(self._line) - 1 :]
+        self._parts -= self._tail.count(self._line)  # it is counted again with the next piece
+        if self._parts + self._tail.count(self._line) > self._most + 1:  # and the line that ends the form
+            raise Refused(413, "send one file at a time")
+        if last and not self._closed:
+            raise Refused(400, "the upload broke off; send it again")
+
+    def ended(self, message: Message) -> Message:
+        """A message; where it breaks off, with a wrong end, for of a malformed form Gradio removes what it stored."""
+        whole = message["type"] == "http.request" and (message.get("more_body") or self._closed)
+        if whole or not self._line:
+            return message
+        return {"type": "http.request", "body": message.get("body", b"") + b"\r\n" + self._line + b"\r\n\0"}
 
 
 @contextlib.contextmanager
@@ -168,32 +270,16 @@ def repeated(work: Callable[[], None], every: float = 60) -> Iterator[None]:
 
     def keep_on() -> None:
         while not over.wait(every):
-            work()
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - no descriptors left, say: next time there may be
+                logger.error("tidying up: %s; tried again in %g s", type(error).__name__, every)
 
     threading.Thread(target=keep_on, daemon=True).start()
     try:
         yield
     finally:
         over.set()
-
-
-def _length(scope: Message, most: int) -> int:
-    """How many bytes a request is going to send; where it does not say, those of the largest file, a little more."""
-    length = dict(scope.get("headers") or []).get(b"content-length", b"")
-    return int(length) if length.isdigit() else most + _AROUND
-
-
-def _as_far_as(size: int, receive: Receive) -> Receive:
-    """What a client sends, as far as `size` bytes; beyond, which only happens where it did not say, it is cut off."""
-    left = size
-
-    async def received() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        return message if left >= 0 else {"type": "http.disconnect"}
-
-    return received
 
 
 def _size_and_age(path: Path) -> tuple[int, float]:

@@ -4,6 +4,7 @@ Everything is inside the HTML, pictures too, so that nothing of an upload is eve
 vermilion, and what cannot be told grey; since colour alone tells not everybody, each has a mark, a word and a line.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,11 @@ def script(limits: AppLimits) -> str:
     """What the page does by itself in the browser."""
     text = (_TEMPLATES / "app.js").read_text(encoding="utf-8")
     return text.replace("__MOST_BYTES__", str(limits.media.bytes))
+
+
+def inline_scripts(limits: AppLimits) -> tuple[str, ...]:
+    """The texts of those scripts in `script`, by which a browser knows that they may run."""
+    return tuple(re.findall(r"<script>(.*?)</script>", script(limits), re.DOTALL))
 
 
 def _render(part: str, **words: Any) -> str:

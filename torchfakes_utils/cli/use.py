@@ -147,9 +147,9 @@ class Pull(Command):
 class App(RunCommand):
     """Serve a page on which photos and videos are judged."""
 
-    config: AppConfig = options_of(without=("limits", "examples"))
+    config: AppConfig = options_of(without=("limits", "examples", "framed_by", "gate"))
     limits: AppLimits = options_of(
-        flags={name: (f"--max-{name}",) for name in ("megabytes", "seconds", "megapixels", "gigabytes")}
+        flags={name: (f"--max-{name}",) for name in ("megabytes", "seconds", "megapixels", "gigabytes", "files")}
     )
     examples: Path | None = option("Mini-FF++, to show clips of; None is data/mini, where it is", None)
     device: str = option("auto, cpu, cuda, …", "auto")
