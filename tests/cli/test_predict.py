@@ -90,6 +90,14 @@ def test_a_table_says_what_speaks_against_the_detector(tmp_path):
     assert pd.read_csv(table)["notes"].tolist() == ["one; caution: a coin"]
 
 
+def test_no_cell_of_the_table_is_a_formula(tmp_path):
+    """A name is the sender's, and so are notes of a stranger's detector."""
+    formula = '=HYPERLINK("http://127.0.0.1:9")'
+    made = Prediction(formula + ".mp4", FAKE, 0.7, "+1", notes=("@sum", "two"))
+    table = pd.read_csv(predict.write([made], tmp_path / "t.csv"))
+    assert table[["path", "reason", "notes"]].iloc[0].tolist() == [f"'{formula}.mp4", "'+1", "'@sum; two"]
+
+
 def test_places_that_cannot_be_written_are_found_before_the_work(run, folder, tmp_path, capsys):
     assert main.main(["predict", str(run), str(folder), "--csv", str(tmp_path)]) == 2
     assert main.main(["predict", str(run), str(folder), "--heat-maps", str(folder / "a.png")]) == 2

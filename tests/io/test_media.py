@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import media
 from torchfakes_utils.io.limits import Limits
-from torchfakes_utils.io.media import ANIMATION, PHOTO, VIDEO, files_in, matching, open_media, printable, to_rgb
+from torchfakes_utils.io.media import ANIMATION, PHOTO, VIDEO, files_in, matching, open_media, to_rgb
 from torchfakes_utils.io.video import frame_times, read_frames, spread, write_video
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
@@ -275,8 +275,3 @@ def test_patterns_are_read_where_the_shell_did_not(tmp_path):
     assert matching(f"{base}a*.png") == [f"{base}a1.png", f"{base}a2.png"]
     assert matching(f"{base}[odd].png") == [f"{base}[odd].png"]  # there is a file of that name
     assert matching(f"{base}nothing*") == [f"{base}nothing*"]
-
-
-def test_names_cannot_steer_a_terminal():
-    assert printable("a b/ü.png") == "a b/ü.png"
-    assert printable("a\nb\x1b[31m\udce9") == "a\\nb\\x1b[31m\\udce9"

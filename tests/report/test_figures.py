@@ -122,3 +122,20 @@ def test_maps_of_replaced_weights_are_drawn_in_their_order():
 def test_the_same_figure_is_the_same_file():
     first, again = (figures.svg(figures.scores(by_clip(clip_scores()), 0.5)) for _ in range(2))
     assert first == again and first.lstrip().startswith("<?xml")
+
+
+NAMES = (r"$\unknown$", "$x$", "<b>", "\x1b[2J", "\u4e2d\u6587", "$$", "a_b^c")
+
+
+def test_names_are_text_and_no_mathematics(recwarn):
+    table = clip_scores()
+    for name in NAMES:
+        table.loc[table["label"] == 1, "method"] = name
+        (ax,) = (drawn := figures.scores(by_clip(table))).axes
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["real (youtube)", name]
+        assert not any(label.get_parse_math() for label in ax.get_yticklabels())
+        assert "<svg" in figures.svg(drawn)
+        rows = figures.interval_rows([(name, 0.7, (0.6, 0.8))], name, name)
+        assert not any(text.get_parse_math() for text in (*rows.axes[0].texts, rows.axes[0].title))
+        figures.svg(rows)
+    assert not recwarn.list

@@ -18,6 +18,7 @@ from torchfakes_utils.cli.command import Command, add_options, made
 from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Output, say, warnings_on_stderr
 from torchfakes_utils.cli.stages import Clips, Evaluate, Explain, Extract, Matrix, Mini, Train, Verify
 from torchfakes_utils.cli.use import App, Course, Export, Predict, Pull, Push, Space
+from torchfakes_utils.io.text import printable
 
 # In the order of the pipeline.
 _KINDS = (
@@ -44,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports wrong usage in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(UNUSABLE, f"{printable(f'{self.prog}: {message} (see {self.prog} --help)')}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,10 +4,12 @@ import contextlib
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from torchfakes_utils.report.contents import Interpretation, Report
@@ -26,12 +28,14 @@ class Output:
         """Say it to machines."""
         if self._as_json:
             text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
+            # Whoever reads it may be a person at a terminal: what could steer that is written as JSON writes escapes.
+            text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
             print(text, file=self._stream, flush=True)  # so that whoever reads along sees an epoch when it ends
 
     def line(self, *texts: str) -> None:
-        """Say it to people, a line each."""
+        """Say it to people, a line each, or several that belong together."""
         for text in texts if not self._as_json else ():
-            print(text, file=self._stream, flush=True)
+            print(printable_lines(text), file=self._stream, flush=True)
 
 
 def summary_lines(report: "Report") -> list[str]:
@@ -105,30 +109,45 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-class _OneLine(logging.Formatter):
-    """Leaves tracebacks out."""
+class _Formatter(logging.Formatter):
+    """A record in one line; where bugs are looked for, with its traceback."""
 
-    def formatException(self, ei: object) -> str:  # noqa: ARG002, N802  (logging's own name)
-        return ""
+    def __init__(self, program: str, debug: bool) -> None:
+        super().__init__(f"{program}: %(message)s")
+        self._program, self._debug = program, debug
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record)) if self._debug else _line(record.getMessage(), self._program)
 
 
 @contextlib.contextmanager
 def warnings_on_stderr(debug: bool, program: str = "torchfakes") -> Iterator[None]:
-    """The stages' own warnings, one line each; afterwards logging is as it was."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter((logging.Formatter if debug else _OneLine)(f"{program}: %(message)s"))
-    logger = logging.getLogger("torchfakes_utils")
-    before = logger.propagate, logger.handlers
+    """The stages' own warnings and those of libraries, one line each; afterwards all is as it was."""
+    handler, formatter = logging.StreamHandler(sys.stderr), _Formatter(program, debug)
+    handler.setFormatter(formatter)
+    logger, others = logging.getLogger("torchfakes_utils"), logging.lastResort
+    before = logger.propagate, logger.handlers, None if others is None else others.formatter
     logger.propagate, logger.handlers = False, [handler]  # one command inside another: the inner one speaks
+    if others is not None:  # speaks for whoever has no handler
+        others.setFormatter(formatter)
     try:
-        yield
+        with warnings.catch_warnings():
+            if not debug:
+                warnings.showwarning = lambda message, *_: say(str(message), program)
+            yield
     finally:
-        logger.propagate, logger.handlers = before
+        logger.propagate, logger.handlers = before[:2]
+        if others is not None:
+            others.setFormatter(before[2])
 
 
 def say(what: str | Exception, program: str = "torchfakes") -> None:
     """A line beside the results."""
-    print(f"{program}: {_one_line(what) if isinstance(what, Exception) else what}", file=sys.stderr, flush=True)
+    print(_line(_one_line(what) if isinstance(what, Exception) else what, program), file=sys.stderr, flush=True)
+
+
+def _line(text: str, program: str) -> str:
+    return printable(f"{program}: {' '.join(part.strip() for part in text.splitlines())}")
 
 
 def _one_line(error: Exception) -> str:

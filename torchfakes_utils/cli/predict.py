@@ -12,8 +12,9 @@ from torchfakes_utils.inference.predictor import Examination, Predictor
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.files import atomic_write
-from torchfakes_utils.io.media import PHOTO, VIDEO, files_in, printable
+from torchfakes_utils.io.media import PHOTO, VIDEO, files_in
 from torchfakes_utils.io.tables import write_table
+from torchfakes_utils.io.text import cell, printable
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 
@@ -69,15 +70,15 @@ def check_places(table: Path | None, pictures: Path | None) -> None:
 
 
 def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
-    """The answers as CSV, a row a file, `COLUMNS`.
+    """The answers as CSV, a row a file, `COLUMNS`; in a spreadsheet, no text of it is a formula.
 
     Raises:
         InputError: it cannot be written.
     """
     rows = [
         [
-            printable(one.path), one.verdict, one.probability_fake, *(one.interval or (None, None)), len(one.faces),
-            one.kind, printable(one.reason), "; ".join(map(printable, one.notes)),
+            cell(one.path), one.verdict, one.probability_fake, *(one.interval or (None, None)), len(one.faces),
+            one.kind, cell(one.reason), cell("; ".join(one.notes)),
         ]
         for one in predictions
     ]  # fmt: skip

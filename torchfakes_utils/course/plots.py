@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,6 +27,7 @@ Numbers = Sequence[float] | NDArray[Any]
 
 COLOURS = (REAL, FAKE)  # by label: 0 is real, 1 is fake
 NAMES = ("real", "fake")
+_POWERS = ("$10^", r"$\mathdefault{")  # how ticks are written, ours and those of logarithmic axes
 MARKERS = ("o", "X")
 HATCHES = ("", "///")
 
@@ -61,6 +63,9 @@ def use_style() -> None:
 
 def finish(figure: Figure) -> Figure:
     """The figure, closed: a notebook shows it where a cell ends with it, and not a second time of its own accord."""
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and "$" in text.get_text() and not text.get_text().startswith(_POWERS):
+            text.set_parse_math(False)  # a name, such as $x$, which need not be mathematics
     plt.close(figure)
     return figure
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.text import markdown
 
 # Refused: a float32 file of which a logit differs by more than this; an int8 file whose AUC by crop on test lies more
 # than so many points (hundredths) below the detector's.
@@ -141,11 +142,11 @@ def page(exported: Exported, title: str) -> str:
     threads = f"{exported.threads} thread{'s' * (exported.threads > 1)}"
     differences = ", ".join(f"{name} {value:.1g}" for name, value in exported.face_networks.items())
     paragraphs = [
-        f"# {title}",
+        f"# {markdown(title)}",
         "\n".join(table),
         f"Compared on {where}, on a CPU, {threads}. Times are medians of one crop a call, file and detector (PyTorch) "
         "taking turns, on the machine that this was written on. A point is a hundredth of AUC.",
         f"Face networks, largest difference to PyTorch: {differences}.",
-        "\n".join(f"- {line}" for line in [*exported.notes, *exported.refused.values()]),
+        "\n".join(f"- {markdown(line)}" for line in [*exported.notes, *exported.refused.values()]),
     ]
     return "\n\n".join(paragraphs).rstrip() + "\n"

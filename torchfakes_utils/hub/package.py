@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.text import markdown
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import (
     CARD_FILE,
@@ -40,9 +41,9 @@ _BARE_CARD = """---
 {facts}
 ---
 
-# {name}
+# {0}
 
-A detector of manipulated faces: {detector.config.architecture} at {detector.preprocessing.size} px, one logit,
+A detector of manipulated faces: {1} at {detector.preprocessing.size} px, one logit,
 fake = 1, trained with TorchFakes.
 
 **It was never evaluated.** Nobody knows how often it is wrong, on any data. Do not call anybody's film fake, or real,
@@ -128,7 +129,8 @@ def without_paths(text: str) -> tuple[str, int]:
 
 def _bare_card(name: str, detector: Detector) -> str:
     facts = card_facts(detector.config.architecture, "not-evaluated").to_yaml()
-    return _BARE_CARD.format(facts=facts, name=name.rpartition("/")[2], detector=detector)
+    called = markdown(name.rpartition("/")[2]), markdown(detector.config.architecture)
+    return _BARE_CARD.format(*called, facts=facts, detector=detector)
 
 
 def _read(path: Path) -> str:

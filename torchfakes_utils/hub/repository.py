@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torchfakes_utils import __version__
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.text import printable
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
@@ -125,5 +126,5 @@ def _reason_on_the_way(chain: list[BaseException]) -> str:
 
 def _short(text: str) -> str:
     """A text from elsewhere, as part of a line."""
-    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    plain = printable(" ".join(text.split()))
     return plain if len(plain) <= 200 else f"{plain[:200]}…"

@@ -148,11 +148,6 @@ def _leads_out(path: Path, folder: Path | str) -> bool:
         return True
 
 
-def printable(text: str) -> str:
-    """A name as a terminal may show it: what would break the line, or steer the terminal, is written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-
-
 def to_rgb(image: Image.Image) -> np.ndarray:
     """A photo as people see it: (H, W, 3) uint8, sRGB, turned as its EXIF data say, on white where it is transparent.
 

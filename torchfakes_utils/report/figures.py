@@ -4,6 +4,7 @@ Real is blue and a circle, fake is vermilion and a cross; colour is never alone.
 """
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ _STYLE: Any = {
     "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "svg.hashsalt": "torchfakes",  # the same figure is the same file
     "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a method may be called $x$, or what is no mathematics at all
 }  # fmt: skip
 _styled = mpl.rc_context(_STYLE)  # round a function
 
@@ -35,7 +37,10 @@ _styled = mpl.rc_context(_STYLE)  # round a function
 def svg(figure: Figure) -> str:
     """A figure as SVG."""
     buffer = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ")  # names in scripts that the font lacks: the page's tables have them
+        metadata = {"Date": None, "Creator": None}
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torchfakes_utils.io.text import markdown
 from torchfakes_utils.report import text
 from torchfakes_utils.report.contents import Report
 
@@ -37,7 +38,8 @@ def card_facts(architecture: str, *tags: str, **more: Any) -> "ModelCardData":
 
 def card(report: Report) -> str:
     """The card, as the README.md of a model's repository."""
-    from huggingface_hub import EvalResult, ModelCard
+    import jinja2
+    from huggingface_hub import EvalResult
 
     results = [
         EvalResult(
@@ -53,11 +55,9 @@ def card(report: Report) -> str:
         for name, kind in _HUB_METRICS.items()
         if (value := getattr(report.clip, name)) is not None
     ]
-    filled = ModelCard.from_template(
-        card_facts(report.detector.architecture, model_name=report.name, eval_results=results),
-        template_path=str(_TEMPLATE),
-        report=report,
-        text=text,
-        programs=vars(report.environment),
-    )
-    return str(filled).rstrip() + "\n"
+    facts = card_facts(report.detector.architecture, model_name=report.name, eval_results=results)
+    # Names of methods, of data and of runs are whatever somebody has called them: what is filled in is text.
+    environment = jinja2.Environment(finalize=lambda value: markdown(value) if isinstance(value, str) else value)
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    filled = template.render(report=report, text=text, programs=vars(report.environment))
+    return f"---\n{facts.to_yaml()}\n---\n\n{filled.strip()}\n"

@@ -1,0 +1,60 @@
+"""What the command line says: no text of a stranger's steers a terminal, and each message is one line."""
+
+import io
+import json
+import logging
+import warnings
+
+import pytest
+
+from torchfakes_utils.cli.output import Output, say, warnings_on_stderr
+from torchfakes_utils.errors import InputError
+
+ESCAPES = "\x1b[2J\x1b]0;title\x07 \x9b1m \u202e \x7f\udce9"
+SHOWN = "\\x1b[2J\\x1b]0;title\\x07 \\x9b1m \\u202e \\x7f\\udce9"
+
+
+def test_lines_are_printable():
+    stream = io.StringIO()
+    Output(stream, False).line(f"one {ESCAPES}\ntwo")
+    assert stream.getvalue() == f"one {SHOWN}\ntwo\n"
+
+
+def test_records_are_printable_and_the_same():
+    stream = io.StringIO()
+    record = {"path": ESCAPES, "name": "ü\U0001f600\u2028\U000e0041", "n": [1, None]}
+    Output(stream, True).record(record)
+    assert json.loads(stream.getvalue()) == record
+    assert stream.getvalue().removesuffix("\n").isprintable() and "ü\U0001f600" in stream.getvalue()
+
+
+def test_notes_and_errors_are_printable(capsys):
+    say(ESCAPES)
+    say(InputError(f"{ESCAPES}: no"))
+    say(ValueError(ESCAPES))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all(line.isprintable() and "\\x1b[2J" in line for line in lines)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_warnings_are_printable_lines_whoever_warns(debug, capsys, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])  # as in a program of its own
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with warnings_on_stderr(debug):
+            logging.getLogger("torchfakes_utils.x").warning("%s", f"a\nb {ESCAPES}")
+            logging.getLogger("somebody.else").warning("%s", ESCAPES)
+            if not debug:
+                warnings.warn(f"a library\n{ESCAPES}", stacklevel=1)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all(line.isprintable() for line in lines)
+    if not debug:
+        assert lines == [f"torchfakes: a b {SHOWN}", f"torchfakes: {SHOWN}", f"torchfakes: a library {SHOWN}"]
+
+
+def test_wrong_usage_is_a_printable_line(capsys):
+    from torchfakes_utils.cli.main import main
+
+    with pytest.raises(SystemExit):
+        main(["predict", "run", "x.jpg", "--oops\x1b[2J"])
+    assert capsys.readouterr().err.removesuffix("\n").isprintable()
