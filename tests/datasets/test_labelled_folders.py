@@ -91,6 +91,16 @@ def test_a_linked_folder_is_entered_once(tmp_path: Path) -> None:
     assert [clip["path"] for clip in indexed(tmp_path / "set")] == ["real/a.mp4", "real/b.mp4", "fake/a.mp4"]
 
 
+def test_a_name_that_no_table_can_hold_costs_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "real/a.mp4", "fake/b.mp4")
+    try:
+        touch(tmp_path, "real/gr\udcf6\udcdfe.mp4")
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this system has no such names")
+    assert [clip["clip_id"] for clip in indexed(tmp_path)] == ["a", "b"]
+    assert "1 files left out: their names are in no encoding" in caplog.text
+
+
 def test_numbered_pictures_are_a_film(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number in (0, 9, 10):
         touch(tmp_path, f"real/frames/anna/{number}.png", f"fake/frames/anna_ben/frame_{number}.png")

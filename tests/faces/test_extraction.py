@@ -190,7 +190,7 @@ def test_choice_of_clips(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown method 'Deepfaker'"):
         selected(methods=("Deepfaker",))
     write_table(pd.concat([rest, rest]), copied / "clips.csv")
-    with pytest.raises(InputError, match="names a video twice"):
+    with pytest.raises(InputError, match="names .* twice, or another by the same name"):
         selected()
 
 

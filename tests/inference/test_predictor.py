@@ -310,8 +310,9 @@ def test_a_folder_is_judged_file_by_file_and_links_out_of_it_are_not_followed(pr
     found = {prediction.path: prediction for prediction in predictor.predict_many([folder])}
     names = {path.removeprefix(f"{folder}/"): one.verdict == "cannot tell" for path, one in found.items()}
     assert names == {"b.png": False, "inside.png": False, "nowhere.png": True, "notes.txt": True, "out.png": True,
-                     "below/a.png": False}  # fmt: skip
+                     "loop": True, "below/a.png": False}  # fmt: skip
     assert "leads out of this folder" in found[str(folder / "out.png")].reason
+    assert "a link to a folder" in found[str(folder / "loop")].reason
     assert predictor.predict(tmp_path / "folder" / "out.png").verdict != "cannot tell"  # named, so meant
 
 

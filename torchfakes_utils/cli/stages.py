@@ -53,7 +53,7 @@ class Clips(Command):
 
     def run(self, output: Output) -> None:
         """Write the table; how many clips there are of what, and what the splits share, is the record."""
-        from torchfakes_utils.datasets import splits
+        from torchfakes_utils.datasets import faceforensics, splits
         from torchfakes_utils.datasets.layouts import index_clips
         from torchfakes_utils.datasets.own_table import write_from_csv
         from torchfakes_utils.io import tables
@@ -67,8 +67,9 @@ class Clips(Command):
         columns = ("method", "compression", "split")
         counts = {name: clips[name].value_counts().sort_index().to_dict() for name in columns}
         films: splits.Films = {}
-        with contextlib.suppress(InputError):  # without the file it is not known whether a film is on two sides
-            films = splits.read_films(self.root)
+        if set(clips["method"]) <= {*faceforensics.REAL_METHODS, *faceforensics.FAKE_METHODS}:
+            with contextlib.suppress(InputError):  # without the file it is not known whether a film is on two sides
+                films = splits.read_films(self.root)
         leaks = splits.leaks(clips, films).astype(object)
         leaks = leaks.where(leaks.notna(), None).to_dict("index")
         summary = {"path": str(path), "clips": len(clips), "real": len(clips) - fake, "fake": fake}

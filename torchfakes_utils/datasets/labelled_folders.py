@@ -17,7 +17,7 @@ from torchfakes_utils.datasets.dealing import deal_by_size, dealt
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS
 from torchfakes_utils.datasets.own_table import SPLIT_WORDS, UNKNOWN
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.clips import is_film, is_picture
+from torchfakes_utils.io.clips import is_film, is_picture, is_unlistable
 from torchfakes_utils.io.folders import STAMP_FILE
 from torchfakes_utils.io.tables import INDEX_COLUMNS
 
@@ -72,7 +72,9 @@ def labelled_folders(root: Path, rule: str = "official") -> pd.DataFrame:
         logger.warning("%d folders of numbered pictures are taken for films (first: %s)", len(films), films[0])
     clips = pd.DataFrame(list(_rows(root, found)), columns=INDEX_COLUMNS)
     if clips.empty:
-        raise InputError(f"{root}: no clips found in folders called real and fake, or the like")
+        raise InputError(
+            f"{root}: no clips found in folders called real and fake, or the like; list them in a table (--from-csv)"
+        )
     if any(clip.split for clip in found):
         clips = _with_val(clips)
     elif _is_faceforensics(clips):
@@ -148,6 +150,8 @@ def _clips(root: Path) -> Iterator[Path]:
         below[:] = sorted(name for name in below if not name.startswith("."))
         files = [Path(folder, name) for name in sorted(names)]
         pictures = [path for path in files if is_picture(path)]
+        if odd := [path for path in files if is_unlistable(path)]:
+            logger.warning("%s: %d files left out: their names are in no encoding that is known", folder, len(odd))
         yield from (path for path in files if is_film(path))
         if _is_film_of_pictures(Path(folder), root, pictures):
             yield Path(folder)

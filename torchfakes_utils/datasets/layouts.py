@@ -127,8 +127,8 @@ def celeb_df(root: Path, rule: str = "official") -> pd.DataFrame:
     rows = []
     for folder, count in _CELEB_FOLDERS.items():
         found, others = clips_in(below(root, folder))
-        for path in others:
-            logger.warning("%s: left out, not a film", path)
+        if others:
+            logger.warning("%d files left out: no films (first: %s)", len(others), others[0])
         for name, path in found.items():
             parts = name.split("_")
             fake = folder == "Celeb-synthesis"

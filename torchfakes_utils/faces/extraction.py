@@ -110,8 +110,10 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
     if not (root / tables.CLIPS_FILE).is_file():
         raise InputError(f"{root}: holds no clips.csv; make it with `torchfakes clips {root}`")
     clips = tables.read_table(root / tables.CLIPS_FILE, tables.CLIP_COLUMNS)
-    if clips.duplicated(tables.CLIP_KEY).any() or clips.duplicated("path").any():
-        raise InputError(f"{root / 'clips.csv'}: names a video twice; make it again with `torchfakes clips {root}`")
+    twice = clips.duplicated(tables.CLIP_KEY) | clips.duplicated("path")
+    if twice.any():
+        first = clips["path"][twice].iloc[0]
+        raise InputError(f"{root / 'clips.csv'}: names {first} twice, or another by the same name; take one row out")
     # Of the whole table, so that a name does not depend on which of it is chosen.
     names = [clips[column].map(components(clips[column])) for column in tables.CLIP_KEY]
     clips = clips.assign(place=["/".join(parts) for parts in zip(*names, strict=True)])

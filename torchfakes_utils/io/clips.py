@@ -1,6 +1,7 @@
 """What is a clip: a film, a photo (one frame), or a folder of pictures (its frames, in the order of their names)."""
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,12 +26,17 @@ PICTURE_SUFFIXES = frozenset((
 
 def is_film(path: Path) -> bool:
     """By the ending of its name, in whatever case; what is hidden (as `._000.mp4` of macOS) is none."""
-    return path.suffix.casefold() in FILM_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.casefold() in FILM_SUFFIXES and not path.name.startswith(".") and not is_unlistable(path)
 
 
 def is_picture(path: Path) -> bool:
     """As `is_film`."""
-    return path.suffix.casefold() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.casefold() in PICTURE_SUFFIXES and not path.name.startswith(".") and not is_unlistable(path)
+
+
+def is_unlistable(path: Path) -> bool:
+    """Whether no table in UTF-8 can hold its name, which comes from a system with another encoding."""
+    return path.name.encode(errors="replace").decode() != path.name
 
 
 def below(folder: Path, *names: str) -> Path:
@@ -55,10 +61,12 @@ def clips_in(folder: Path) -> tuple[dict[str, Path], list[Path]]:
     for place in (below(folder, "videos"), below(folder, "frames"), folder):
         if not place.is_dir():
             continue
-        inside = sorted((path for path in place.iterdir() if not path.name.startswith(".")), key=_mp4_first)
+        with os.scandir(place) as entries:  # what is a file it knows without asking again
+            inside = {Path(entry): entry.is_file() for entry in entries if not entry.name.startswith(".")}
         if place.name.casefold() == "frames":
-            found = {path.name: path for path in inside if path.is_dir() and any(map(is_picture, path.iterdir()))}
-        for path in (path for path in inside if path.is_file()):
+            folders = [path for path, is_file in inside.items() if not is_file and path.is_dir()]
+            found = {path.name: path for path in folders if any(map(is_picture, path.iterdir()))}
+        for path in sorted((path for path, is_file in inside.items() if is_file), key=_mp4_first):
             if not is_film(path):
                 others.append(path)
             elif (first := found.setdefault(path.stem, path)) != path:

@@ -113,7 +113,7 @@ def open_media(source: Source, frames: int = 16, limits: Limits = Limits()) -> M
 def files_in(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
     """Files as they are given, and of every folder the files below it, in the order of their names.
 
-    Hidden files are left out, and folders that are links are not entered, so that none is met twice.
+    Hidden files are left out. Folders that are links are named and not entered, so that none is met twice.
 
     Yields:
         The file, and why it is not to be opened, "" where it may be: below a folder, a link to something elsewhere is
@@ -129,6 +129,8 @@ def files_in(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
                 path = Path(folder, name)
                 out = path.is_symlink() and _leads_out(path, source)
                 yield path, "a link that leads out of this folder; name the file itself" if out else ""
+            for path in (path for path in (Path(folder, name) for name in below) if path.is_symlink()):
+                yield path, "a link to a folder, which is not entered; give that folder itself"
 
 
 def matching(pattern: str) -> list[str]:

@@ -8,9 +8,9 @@ import csv
 import io
 import logging
 import re
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -154,38 +154,38 @@ def _fields(text: str, separator: str) -> list[str]:
         return [text]
 
 
-def _read(path: Path, form: Form, settings: dict[str, Any], **more: Any) -> pd.DataFrame:
+def _read(path: Path, form: Form, settings: dict[str, Any]) -> pd.DataFrame:
+    # pandas measures rows by the first, and drops the last values of all where that one is too long.
+    _refuse_long_rows(path, form, 1)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # values that have no column are an error
-            return pd.read_csv(
-                path, encoding=form.encoding, sep=form.separator, skiprows=form.before, header=0, names=form.names,
-                index_col=False, skipinitialspace=form.padded, compression=None, **settings, **more,
-            )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
+        return pd.read_csv(
+            path, encoding=form.encoding, sep=form.separator, skiprows=form.before, header=0, names=form.names,
+            index_col=False, skipinitialspace=form.padded, compression=None, **settings,
+        )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         _refuse_long_rows(path, form)
-        if not more and isinstance(error, pd.errors.ParserWarning):  # separators at the end of each row
-            return _read(path, form, settings, usecols=range(len(form.names)))
         why = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         if "EOF inside string" in why:
             why = "a quotation mark is opened and never closed"
         raise InputError(f"{path}: not a table in CSV format ({why})") from error
 
 
-def _refuse_long_rows(path: Path, form: Form) -> None:
-    """Name the first row that has more values than there are columns: which value is whose, nobody can know."""
+def _refuse_long_rows(path: Path, form: Form, most: int | None = None) -> None:
+    """Name the first row (of the first `most`) with more values than columns: which is whose, nobody can know."""
     with path.open(encoding=form.encoding, newline="") as file:
+        for _ in range(form.before):
+            next(file)
         rows = csv.reader(file, delimiter=form.separator, skipinitialspace=form.padded)
         try:
-            for number, row in enumerate(rows):
-                if number > form.before and any(field.strip() for field in row[len(form.names) :]):
+            for row in islice(filter(None, rows), 1, None if most is None else 1 + most):
+                if len(row) > len(form.names):
                     mark = _SEPARATORS.get(form.separator, "separator")
                     raise InputError(
-                        f"{path}: line {rows.line_num} has {len(row)} values for {len(form.names)} columns; "
-                        f"put quotes round a value that holds a {mark}"
+                        f"{path}: line {form.before + rows.line_num} has {len(row)} values for {len(form.names)} "
+                        f"columns; put quotes round a value that holds a {mark}"
                     )
         except csv.Error as error:
-            raise InputError(f"{path}: line {rows.line_num}: not a table in CSV format ({error})") from error
+            raise InputError(f"{path}: not a table in CSV format (line {rows.line_num}: {error})") from error
 
 
 def lines_of(rows: pd.DataFrame, form: Form) -> list[int]:
