@@ -24,6 +24,17 @@ from helpers.app import client, free_port, started
 
 pytestmark = pytest.mark.slow
 
+# What the Hub puts into a new one.
+NEW_SPACE = """---
+title: Mine
+emoji: 🐢
+sdk: gradio
+app_file: app.py
+---
+
+Check out the configuration reference at https://huggingface.co/docs/hub/spaces-config-reference
+"""
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -140,13 +151,14 @@ def test_again_takes_its_own_place_and_leaves_what_is_not_its_own(run, mini, tmp
     out = tmp_path / "space"
     out.mkdir()
     (out / ".git").mkdir()
-    (out / "README.md").write_text("a new Space has this")
+    (out / "README.md").write_text(NEW_SPACE)
+    (out / ".gitattributes").write_text("*.7z filter=lfs diff=lfs merge=lfs -text\n" * 3)
     app_space.build(run, out, mini)
     (out / "examples" / "old.jpg").touch()
     (out / "notes.txt").write_text("mine")
     (out / "requirements.txt").write_text("changed")
     app_space.build(run, out, mini)
-    assert not (out / "examples" / "old.jpg").exists() and "torch==" in (out / "requirements.txt").read_text()
+    assert (out / "examples" / "old.jpg").exists() and "torch==" in (out / "requirements.txt").read_text()
     assert (out / ".git").is_dir() and (out / "notes.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["space"], "nothing is left beside it"
 
@@ -158,6 +170,12 @@ def test_a_folder_of_something_else_is_left_alone(run, mini, tmp_path):
     with pytest.raises(InputError, match="a file; choose another folder"):
         app_space.build(run, tmp_path / "thesis.tex", mini)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "repository").mkdir()
+    for name in ("README.md", ".gitattributes"):
+        (tmp_path / "repository" / name).write_text("all my words")
+        with pytest.raises(InputError, match="holds other things than a Space"):
+            app_space.build(run, tmp_path / "repository", mini)
+        assert (tmp_path / "repository" / name).read_text() == "all my words"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """No folder of somebody else's is written to, and nothing is removed but what a stamp of ours speaks for."""
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import folders
+from torchfakes_utils.io.folders import _MARK as MARK
 from torchfakes_utils.io.folders import STAMP_FILE, Stamp, claim, owned, replaced_folder, sweep
 
 CROPS = Stamp(
@@ -166,11 +168,14 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(claimed):
 # --- a folder that is replaced
 
 
-def fill(folder, text, stamp=EXPORT, error=None, **options):
+def fill(folder, text, stamp=EXPORT, error=None, more=(), **options):
     with replaced_folder(folder, stamp, **options) as fresh:
         (fresh / "net").mkdir()
         (fresh / "net" / "a.onnx").write_text(text)
         (fresh / "page.md").write_text(text)
+        for name in more:
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).touch()
         if error is not None:
             raise error
 
@@ -178,22 +183,68 @@ def fill(folder, text, stamp=EXPORT, error=None, **options):
 def test_a_folder_is_replaced_as_a_whole_and_what_is_not_ours_is_carried_over(tmp_path):
     out = tmp_path / "onnx"
     fill(out, "one")
-    (out / "net" / "stale.onnx").touch()
-    (out / "notes.txt").write_text("mine")
-    (out / ".git").mkdir()
+    mine = ["notes.txt", "net/notes.txt", "pictures/mine.jpg"]
+    for name in mine:
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("mine")
+    (out / ".git" / "refs" / "tags").mkdir(parents=True)
+    (out / "link").symlink_to(out / ".git")
     with replaced_folder(out, EXPORT) as fresh:
-        assert list(fresh.iterdir()) == [] and (out / "page.md").read_text() == "one"
-        (fresh / "net").mkdir()
-    assert set(contents(out)) == {"net", STAMP_FILE, "notes.txt", ".git"}
+        assert contents(fresh).keys() == {MARK} and (out / "page.md").read_text() == "one"
+        (fresh / "web").mkdir()
+        (fresh / "web" / "index.html").touch()
+    assert {name for name, content in contents(out).items() if content is not None} == {
+        STAMP_FILE, "web/index.html", *mine,
+    }  # fmt: skip
+    assert (out / ".git/refs/tags").is_dir() and (out / "link").is_symlink()
     assert [path.name for path in tmp_path.iterdir()] == ["onnx"]
+
+
+@pytest.mark.parametrize("name", ["page.md", "net", ".hidden", "deep/er/a.txt"])
+def test_what_is_not_ours_is_not_replaced(tmp_path, name):
+    out = tmp_path / "onnx"
+    with replaced_folder(out, EXPORT) as fresh:
+        (fresh / "first.md").touch()
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_text("mine")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="not made by us, and in the way"):
+        fill(out, "new", more=("page.md", "net/a.onnx", ".hidden", "deep/er/a.txt"))
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("made", [["../theirs.txt", "/etc/passwd", "..", ".", "page.md", 7, None], "page.md", 7, {}])
+def test_a_stamp_that_names_what_lies_elsewhere_reaches_nothing(tmp_path, made):
+    (tmp_path / "theirs.txt").write_text("mine")
+    out = tmp_path / "onnx"
+    out.mkdir()
+    (out / STAMP_FILE).write_text(json.dumps({"made_by": EXPORT.maker, "format": 1, "made": made}))
+    (out / "notes.txt").write_text("mine")
+    with contextlib.suppress(InputError):
+        fill(out, "new")
+    assert (tmp_path / "theirs.txt").read_text() == (out / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("pattern", ["{}.old", ".{}.old", ".{}.fresh", ".{}.torchfakes-old", ".{}.torchfakes-fresh",
+                                     ".torchfakes.{}", ".torchfakes.abcdefgh-old"])  # fmt: skip
+def test_neighbours_are_left_alone(tmp_path, pattern):
+    beside = tmp_path / pattern.format("onnx")
+    beside.mkdir()
+    (beside / "notes.txt").write_text("mine")
+    for text in ("one", "two"):
+        fill(tmp_path / "onnx", text)
+    assert contents(beside) == {"notes.txt": b"mine"}
+    assert {path.name for path in tmp_path.iterdir()} == {"onnx", beside.name}
 
 
 def test_what_is_welcome_is_replaced_and_the_rest_refused(tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / "page.md").write_text("of a new repository")
-    with pytest.raises(InputError, match="holds other things than an export"):
-        fill(tmp_path, "new")
-    fill(tmp_path, "new", welcome=("page.md",))
+    welcome = {"page.md": re.compile("of a new .*")}
+    for options in ({}, {"welcome": {"page.md": re.compile("of a new")}}, {"welcome": {"a.md": welcome["page.md"]}}):
+        with pytest.raises(InputError, match="holds other things than an export"):
+            fill(tmp_path, "new", **options)
+    fill(tmp_path, "new", welcome=welcome)
     assert (tmp_path / "page.md").read_text() == "new" and (tmp_path / ".git").is_dir()
 
 
@@ -209,7 +260,7 @@ def test_a_failure_while_it_is_filled_leaves_all_as_it_was(tmp_path, error, ther
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("step", range(12))
 def test_killed_at_any_step_the_old_or_the_new_folder_is_there_whole_after_the_next(tmp_path, monkeypatch, step):
     """Every rename, and every removal of a whole folder, may be the last thing that a process does."""
 

@@ -20,7 +20,15 @@ from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_F
 _PACKAGE = Path(__file__).parents[1]
 
 _STAMP = Stamp("a Space", "torchfakes space", 1)
-_WELCOME = (CARD_FILE,)  # what lies in a Space that was just made on the Hub, beside its `.git`
+# What lies in a Space that was just made on the Hub, beside its `.git`.
+_WELCOME = {
+    CARD_FILE: re.compile(
+        r"---\n.*\n---\s+Check out the configuration reference at https://huggingface\.co/docs/hub/"
+        r"spaces-config-reference\s*",
+        re.DOTALL,
+    ),
+    ".gitattributes": re.compile(r"(\S+ filter=lfs diff=lfs merge=lfs -text\s*)*"),
+}
 
 _APP = '''# Made by `torchfakes space`; what is changed here is lost when it is made again.
 """The page of this Space. On Spaces it listens to all; anywhere else, to this machine alone."""

@@ -38,7 +38,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         with describe_errors(path):
             yield temporary
             # Libraries that write by way of a private file leave it private.
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(0o666 & ~umask())
             temporary.replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -115,7 +115,8 @@ def check_format(record: Mapping[str, Any], path: Path, maker: str, version: int
         )
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

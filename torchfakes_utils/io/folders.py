@@ -10,16 +10,23 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import TEMPORARY, check_format, describe_errors, write_record
+from torchfakes_utils.io.files import TEMPORARY, check_format, describe_errors, umask, write_record
 
 # The stamp of a folder that is replaced as a whole.
 STAMP_FILE = "torchfakes.json"
+
+Welcome = Mapping[str, re.Pattern[str]]
+
+# What becomes a folder, or was it, lies beside it for a moment, under such a name and with a mark in it.
+_BESIDE, _MARK = ".torchfakes.", ".torchfakes-replacing.json"
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,13 @@ class Stamp:
         return {"made_by": self.maker, "format": self.version, **self.settings, **self.notes}
 
 
-def owned(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> dict[str, Any] | None:
+def owned(folder: Path | str, stamp: Stamp, welcome: Welcome = MappingProxyType({})) -> dict[str, Any] | None:
     """What a folder's stamp says; None of a folder that nobody has used yet.
 
     Args:
         folder: that a command is to fill. Hidden files in it count for nothing, and stay.
         stamp: by which it would be ours; its settings are not compared.
-        welcome: names that may be there before.
+        welcome: files that may be there before, and what each then holds in all: it may be lost.
 
     Raises:
         InputError: a file, other things in the folder, or a stamp that cannot be read.
@@ -72,9 +79,11 @@ def owned(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> di
     if not path.exists():
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: a file; choose another folder")
-        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-        if any((not name.startswith(".") or name in stamp.parts) and name not in welcome for name in names):
-            raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
+        for other in folder.iterdir() if folder.is_dir() else ():
+            if other.name in welcome and _holds(other, welcome[other.name]):
+                continue
+            if not other.name.startswith(".") or other.name in {*stamp.parts, *welcome}:
+                raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
         return None
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
@@ -83,6 +92,13 @@ def owned(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> di
     if not isinstance(there, dict) or there.get("made_by") != stamp.maker:
         raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
     return there
+
+
+def _holds(path: Path, content: re.Pattern[str]) -> bool:
+    try:
+        return content.fullmatch(path.read_text(encoding="utf-8")) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def claim(folder: Path | str, stamp: Stamp, overwrite: bool = False) -> None:
@@ -140,49 +156,108 @@ def remove_files(folder: Path, ours: re.Pattern[str]) -> None:
 
 
 @contextlib.contextmanager
-def replaced_folder(folder: Path | str, stamp: Stamp, welcome: Collection[str] = ()) -> Iterator[Path]:
+def replaced_folder(folder: Path | str, stamp: Stamp, welcome: Welcome = MappingProxyType({})) -> Iterator[Path]:
     """Give an empty folder that takes the place of `folder` when the block ends well; else that is as it was.
 
-    The stamp is written into it, and names what the block made: only that is removed when it is replaced in turn. What
-    else lies in `folder`, such as a `.git`, is carried over.
+    The stamp is written into it, and names the files that the block made: only these are removed when it is replaced in
+    turn. What else lies in `folder`, such as a `.git`, is carried over.
 
     Args:
         folder: may be there, if it is empty or ours.
-        welcome: names that may be there before, and that may be replaced.
+        welcome: see `owned`.
 
     Raises:
-        InputError: it holds other things, or cannot be written to.
+        InputError: it holds other things, among them one that would be replaced, or cannot be written to.
     """
     place = Path(folder).resolve()  # "." has no name
-    fresh, old = (place.with_name(f".{place.name}.torchfakes-{word}") for word in ("fresh", "old"))
     with describe_errors(Path(folder)):
-        _finish(place, old, stamp)
-        owned(folder, stamp, welcome)
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        _finish(place)
+        there = owned(folder, stamp, welcome)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=place.parent, prefix=_BESIDE))
         try:
+            _mark(fresh, place)
             yield fresh
-            made = sorted(path.name for path in fresh.iterdir())
-            write_record(fresh / stamp.file, stamp.to_json() | {"made": [*made, stamp.file]})
+            fresh.chmod(0o777 & ~umask())
+            made = sorted([*_files(fresh), stamp.file])
+            ours = {*_made(there or {}), *welcome}
+            _check_untouched(place, made, ours)
+            write_record(fresh / stamp.file, stamp.to_json() | {"made": made})
             if place.exists():
-                place.rename(old)
-            try:
-                fresh.rename(place)
-            finally:
-                _finish(place, old, stamp)
+                _mark(place, place, ours)
+                place.rename(fresh.with_name(f"{fresh.name}-old"))
+            fresh.rename(place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+            _finish(place)
 
 
-def _finish(place: Path, old: Path, stamp: Stamp) -> None:
-    """Bring a replacement to its end, at whichever step it was interrupted."""
-    if old.is_dir() and not place.exists():
-        old.rename(place)
-    if not old.is_dir():
-        return
-    stamped = old / stamp.file  # not there in a folder that nobody had used yet, but for what was welcome
-    made = json.loads(stamped.read_text(encoding="utf-8"))["made"] if stamped.exists() else []
-    for path in old.iterdir():
-        if path.name not in made and not (place / path.name).exists():
-            path.rename(place / path.name)
-    shutil.rmtree(old, ignore_errors=True)
+def _mark(folder: Path, place: Path, ours: Iterable[str] | None = None) -> None:
+    """Say in a folder that it is to be `place`, or was (then with those of its files that are ours)."""
+    mark = {"of": place.name, "ours": None if ours is None else sorted(ours)}
+    (folder / _MARK).write_text(json.dumps(mark), encoding="utf-8")
+
+
+def _made(stamp: Mapping[str, Any]) -> list[str]:
+    """The files that a stamp names as ours; a stranger's stamp may say anything."""
+    names = stamp.get("made")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _finish(place: Path) -> None:
+    """Bring a replacement to its end, at whichever step it was interrupted; by its mark alone a folder is ours."""
+    for beside in sorted(place.parent.glob(f"{_BESIDE}*")):
+        try:
+            mark = json.loads((beside / _MARK).read_text(encoding="utf-8"))
+            of, ours = mark["of"], mark["ours"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if of != place.name:
+            continue
+        if ours is None:
+            shutil.rmtree(beside, ignore_errors=True)
+        elif not place.exists():
+            beside.rename(place)
+        else:
+            _carry_over(beside, place, ours)
+            if [path.name for path in beside.iterdir()] == [_MARK]:  # else something is kept there, and its mark
+                shutil.rmtree(beside, ignore_errors=True)
+    if place.is_dir():
+        (place / _MARK).unlink(missing_ok=True)
+
+
+def _carry_over(old: Path, new: Path, ours: Collection[str]) -> None:
+    """Move what is not ours, as whole as possible, and remove what is."""
+    for path in [one for one in old.iterdir() if one.name != _MARK]:  # which goes last
+        if path.is_dir() and not path.is_symlink():
+            inside = {name.removeprefix(f"{path.name}/") for name in ours if name.startswith(f"{path.name}/")}
+            if inside or (new / path.name).exists():
+                _carry_over(path, new / path.name, inside)
+                continue
+        elif path.name in ours:
+            path.unlink()
+            continue
+        if not os.path.lexists(new / path.name):
+            new.mkdir(parents=True, exist_ok=True)
+            path.rename(new / path.name)
+    with contextlib.suppress(OSError):  # what stands in the way of something of ours is kept here
+        old.rmdir()
+
+
+def _files(folder: Path) -> list[str]:
+    files = [path for path in folder.rglob("*") if not path.is_dir() and path.name != _MARK]
+    return [path.relative_to(folder).as_posix() for path in files]
+
+
+def _check_untouched(place: Path, made: Collection[str], ours: Collection[str]) -> None:
+    """Refuse to replace a file that is not ours.
+
+    Raises:
+        InputError: there is one.
+    """
+    for name in made:
+        above = [place / one for one in Path(name).parents if one.name]
+        in_the_way = [one for one in above if one.is_symlink() or (one.exists() and not one.is_dir())]
+        if in_the_way or (os.path.lexists(place / name) and name not in ours):
+            found = [*in_the_way, place / name][0]
+            raise InputError(f"{found}: not made by us, and in the way; move it, or choose another folder")
