@@ -1,4 +1,4 @@
-"""The one exception that the user is meant to read, and the commonest reason for it."""
+"""The exceptions that the user is meant to read, and the commonest reason for one."""
 
 
 class InputError(Exception):
@@ -7,6 +7,10 @@ class InputError(Exception):
     `str(error)` is one line that says what is wrong and what to do about it; the command line prints it without a
     traceback and ends with exit status 2.
     """
+
+
+class DamagedError(InputError):
+    """A file was read, and what is in it is broken: another copy may be sound."""
 
 
 def check_counts(config: object, *names: str) -> None:

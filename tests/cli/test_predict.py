@@ -50,7 +50,7 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     assert table["path"].tolist() == [str(folder / name) for name in ("a.png", "b.png", "c.mp4", "d.mp4")]
     assert table["verdict"].isin(["real", "fake"]).tolist() == [True, True, True, False]
     assert table["low"].notna().tolist() == [False, False, True, False]
-    pictures = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    pictures = sorted(path.name for path in (tmp_path / "maps").glob("*.png"))
     assert pictures == ["0001-a-face1.png", "0002-b-face1.png", "0003-c-face1.png"]
     with Image.open(tmp_path / "maps" / pictures[0]) as both:
         assert both.size == (320, 160)  # the crop, and the crop under the map

@@ -1,6 +1,10 @@
 """A download is checked file by file; what is damaged or missing is named, what was found whole is not read again."""
 
+import errno
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +13,7 @@ import pytest
 from torchfakes_utils.cli.main import main
 from torchfakes_utils.datasets import verification
 from torchfakes_utils.datasets.verification import MANIFEST_COLUMNS, Wanted, verify
-from torchfakes_utils.errors import InputError
+from torchfakes_utils.errors import DamagedError, InputError
 
 SWAP = "manipulated_sequences/FaceSwap/c23/videos/000_001.mp4"
 
@@ -63,8 +67,79 @@ def test_what_was_found_whole_is_not_read_again(folder: Path, monkeypatch: pytes
     (folder / SWAP).write_bytes((folder / SWAP).read_bytes()[:700])
     assert [path for path, _ in verify(folder, progress=False).damaged] == [SWAP]
     assert not verify(folder, progress=False).whole  # a damaged one is tried each time
-    (folder / "manifest.csv").write_text("nonsense\n")
-    assert verify(folder, progress=False).files == 30
+    (folder / "manifest.csv").write_text("mine\n")
+    with pytest.raises(InputError, match=r"manifest\.csv: is there, and not what would be written"):
+        verify(folder, progress=False)
+    assert (folder / "manifest.csv").read_text() == "mine\n"
+
+
+# What may keep a sound film from being read.
+NUMBERS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO, errno.ESTALE, errno.EPERM)
+AT_FAULT = [
+    *(OSError(number, os.strerror(number)) for number in NUMBERS),
+    MemoryError(),
+    InputError("x: 8K is the most"),
+]
+
+
+@pytest.mark.parametrize("error", AT_FAULT, ids=lambda error: getattr(error, "strerror", None) or type(error).__name__)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_cannot_be_read_is_not_deleted(folder, monkeypatch, error, wrapped) -> None:
+    real = verification.probe
+
+    def refuses(path: Path) -> object:
+        if path.name != "000_001.mp4":
+            return real(path)
+        if wrapped and isinstance(error, OSError):  # as `io.decoding` does it
+            raise InputError(f"{path}: not a video that can be read") from error
+        raise error
+
+    monkeypatch.setattr(verification, "probe", refuses)
+    found = verify(folder, progress=False, delete_damaged=True)
+    assert SWAP in dict(found.damaged) and found.deleted == []
+    assert (folder / SWAP).is_file()
+
+
+def test_films_that_cannot_be_opened_for_lack_of_something_are_not_deleted(folder, monkeypatch) -> None:
+    """Whatever the decoder then says: a film that was sound a moment ago is as damaged."""
+    real, worked = verification.probe, []
+
+    def fails_after_a_while(path: Path) -> object:
+        worked.append(path)
+        if len(worked) > 20:
+            raise DamagedError(f"{path}: no frame of this video can be decoded")
+        return real(path)
+
+    monkeypatch.setattr(verification, "probe", fails_after_a_while)
+    found = verify(folder, progress=False, delete_damaged=True)
+    assert found.damaged and found.deleted == []
+    assert len([path for path in folder.rglob("*.mp4") if path.is_file()]) == 30
+
+
+@pytest.mark.parametrize("lacking", ["RLIMIT_NOFILE", "RLIMIT_AS"])
+def test_nothing_is_deleted_where_descriptors_or_memory_lack(folder: Path, lacking: str) -> None:
+    code = (
+        "import resource, sys; from torchfakes_utils.datasets import verification as v\n"
+        "kind = getattr(resource, sys.argv[2]); used = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
+        "resource.setrlimit(kind, (14 if kind == resource.RLIMIT_NOFILE else used + 30_000_000,) * 2)\n"
+        "v.verify(sys.argv[1], workers=32, progress=False, delete_damaged=True)"
+    )
+    command = [sys.executable, "-c", code, str(folder), lacking]
+    subprocess.run(command, capture_output=True, timeout=120, check=False)  # it may well fail
+    assert len(list(folder.rglob("*.mp4"))) == 30
+
+
+def test_a_link_goes_and_what_it_leads_to_stays_and_a_folder_too(folder: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.mp4"
+    theirs.write_bytes((folder / SWAP).read_bytes()[:700])
+    (folder / SWAP).unlink()
+    (folder / SWAP).symlink_to(theirs)
+    other = folder / "original_sequences/youtube/c23/videos/001.mp4"
+    other.unlink()
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    verify(folder, progress=False, delete_damaged=True)
+    assert theirs.is_file() and (other / "notes.txt").read_text() == "mine"
 
 
 def test_stopped_half_way_the_rest_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

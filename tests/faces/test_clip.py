@@ -213,7 +213,10 @@ def test_two_runs_at_once_are_refused(pair: Path) -> None:
     from filelock import FileLock
 
     (pair / "faces").mkdir()
-    with FileLock(pair / "faces/.lock"), pytest.raises(InputError, match="another extraction is writing there"):
+    with (
+        FileLock(pair / "faces/.torchfakes-lock"),
+        pytest.raises(InputError, match="another extraction is writing there"),
+    ):
         extract_faces(pair, pair / "faces", QUICK, progress=False)
     assert extract_faces(pair, pair / "faces", QUICK, progress=False).faces == 6
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.names import path_below
 from torchfakes_utils.io.video import read_frames
 
 LIST = "examples.json"
@@ -51,8 +52,12 @@ def make_examples(data: Path | str, out: Path | str) -> list[Example]:
         one = people[number % len(people)]
         name = f"manipulated_sequences/{method}/c23/videos/{one['id']}_{one['partner']}.mp4"
         clips.append((f"Fake ({method})", name))
+    try:
+        frames = [read_frames(path_below(data, clip), count=1)[1][0] for _, clip in clips]
+    except InputError as error:
+        raise InputError(f"{data / MINI_FILE}: a clip cannot be used ({error}); make the folder again") from error
     out.mkdir(parents=True, exist_ok=True)
-    photos, videos, frames = [], [], [read_frames(data / clip, count=1)[1][0] for _, clip in clips]
+    photos, videos = [], []
     for number, ((label, clip), frame) in enumerate(zip(clips, frames, strict=True)):
         photos.append(_photo(out, number, label, frame))
         videos.append(_put(out, Example("video", label, f"video-{number}.mp4", f"video-{number}-small.jpg"), frame))

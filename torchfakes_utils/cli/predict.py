@@ -12,8 +12,10 @@ from torchfakes_utils.inference.predictor import Examination, Predictor
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.folders import Stamp, claim
 from torchfakes_utils.io.media import PHOTO, VIDEO, files_in
-from torchfakes_utils.io.tables import write_table
+from torchfakes_utils.io.names import components
+from torchfakes_utils.io.tables import check_table, write_table
 from torchfakes_utils.io.text import cell, printable
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
@@ -61,12 +63,23 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
 
 
+_PICTURES = Stamp("heat maps", "torchfakes predict", 1)
+
+
 def check_places(table: Path | None, pictures: Path | None) -> None:
-    """See before the work that its results can be written where they are wanted; an `InputError` where not."""
-    if table is not None and table.is_dir():
-        raise InputError(f"{table}: this is a folder; give --csv a file's name")
-    if pictures is not None and pictures.is_file():
-        raise InputError(f"{pictures}: this is a file; give --heat-maps a folder")
+    """See before the work that its results can be written where they are wanted, and that nothing is lost there.
+
+    Raises:
+        InputError: they cannot, or somebody else's file or folder is there, be it one that is to be judged.
+    """
+    if table is not None:
+        if table.is_dir():
+            raise InputError(f"{table}: this is a folder; give --csv a file's name")
+        check_table(table, COLUMNS)
+    if pictures is not None:
+        if pictures.is_file():
+            raise InputError(f"{pictures}: this is a file; give --heat-maps a folder")
+        claim(pictures, _PICTURES)
 
 
 def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
@@ -104,7 +117,8 @@ def with_heat_maps(
             name = str(source)
             yield Prediction(name, CANNOT_TELL, None, str(error).removeprefix(f"{name}: "))
             continue
-        _write_maps(predictor, examined, Path(folder) / f"{number:04d}-{Path(str(source)).stem[:60]}")
+        stem = Path(str(source)).stem[:60]
+        _write_maps(predictor, examined, Path(folder) / f"{number:04d}-{components([stem])[stem]}")
         yield examined.prediction
 
 

@@ -94,7 +94,7 @@ class Verify(Command):
     num_videos: Count | None = option("how many videos each part should have", None)
     complete: bool = option("each part should have all its videos", False)
     masks: bool = option("each part that has masks should have as many of them", False)
-    delete_damaged: bool = option("delete what cannot be opened", False)
+    delete_damaged: bool = option("delete what was read and found broken", False)
     workers: Count = option("files read at once", 4)
 
     def run(self, output: Output) -> int:
@@ -107,7 +107,9 @@ class Verify(Command):
         read = f"{found.files} files, {found.bytes / 1e9:.2f} GB"
         output.line(f"{read}; their checksums are in {self.root / verification.MANIFEST}")
         for path, reason in found.damaged:
-            say(f"{path}: {reason}" + ("; deleted" if self.delete_damaged else ""))
+            say(f"{path}: {reason}" + ("; deleted" if path in found.deleted else ""))
+        if self.delete_damaged and len(found.deleted) < len(found.damaged):
+            say(f"{len(found.damaged) - len(found.deleted)} are kept: they could not be read, or may be sound")
         for line in found.missing:
             say(f"missing: {line}")
         return DONE if found.whole else SOME_UNUSABLE
@@ -182,6 +184,7 @@ class Evaluate(RunCommand):
             perturb=self.config.perturb or chosen is not None,
             robustness=dataclasses.replace(self.robustness, replicates=self.config.replicates),
         )
+        write.check_places(run)
         found = evaluate(run, self.faces, config)
         whole = write.write_report(run, found, self.scoring.device)
         output.record(whole.to_json())
@@ -227,6 +230,8 @@ class Explain(RunCommand):
         from torchfakes_utils.report.contents import Interpretation
 
         run = self.fetched(writes=True)
+        if self.out is None and (run / run_files.REPORT_FILE).is_file():
+            write.check_places(run)
         out = explain.explain(run, self.faces, self.out, dataclasses.replace(self.config, progress=True))
         crops = len(tables.read_table(out / run_files.EXPLANATIONS_FILE, explain.EXPLANATION_COLUMNS))
         written = (out / run_files.EXPLANATION_FILE).read_bytes()

@@ -24,8 +24,8 @@ class Predict(RunCommand):
 
     files: tuple[str, ...] = argument("FILE", "photos, videos, folders of them, or patterns", "+")
     frames: Count = option("frames of a video that are looked at", FRAMES)
-    csv: Path | None = option("also write the answers there, a row a file", None)
-    heat_maps: Path | None = option("folder for a picture of each face with what spoke for fake", None)
+    csv: Path | None = option("also write the answers there, a row a file; takes the place of such a table alone", None)
+    heat_maps: Path | None = option("new folder for a picture of each face with what spoke for fake", None)
     network: Path | None = option("an export that computes instead of PyTorch (.onnx, .pte)", None)
     max_megapixels: Count = option("larger photos are refused", Limits.pixels // 1_000_000)
     max_seconds: Count | None = option("longer videos are refused; None refuses none", None)

@@ -20,7 +20,10 @@ from nbconvert.preprocessors import ClearOutputPreprocessor
 from torchfakes_utils.course import build, colab, folders, state
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.folders import Stamp, claim
 from torchfakes_utils.models.run_files import REPORT_FILE
+
+_STAMP = Stamp("pages of the course", "torchfakes course", 1)
 
 # What a reader should see at the end, by frame and by clip; the rest is in report.json.
 METRICS = ("auc", "balanced_accuracy", "accuracy", "eer", "always_fake_accuracy")
@@ -56,9 +59,10 @@ def run(
         0 when every notebook ran to its end, 1 otherwise.
 
     Raises:
-        InputError: there are no notebooks, no such notebook, or `out` cannot be written to.
+        InputError: there are no notebooks, no such notebook, or `out` holds other things or cannot be written to.
     """
     notebooks, out = Path(notebooks), Path(out)
+    claim(out, _STAMP)
     started = time.perf_counter()
     files = build.select(sorted(notebooks.glob("*.ipynb")), only)
     lessons = {file.stem: nbformat.read(file, as_version=4) for file in files}

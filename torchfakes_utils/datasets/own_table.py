@@ -26,6 +26,8 @@ _NAMED = 3  # bad rows that are named, of many
 
 def write_from_csv(csv: Path | str, out: Path | str) -> Path:
     """Turn a table of one's own into `clips.csv`, see `from_csv`; in both, paths are relative to the table's folder."""
+    if Path(csv).is_file() and Path(out).exists() and Path(out).samefile(csv):
+        raise InputError(f"{out}: is the table that is read, and would be lost; give --out another name")
     clips = from_csv(csv)
     warn_of_sides(clips, Path(csv))
     return write_index(clips, Path(csv).parent, out)

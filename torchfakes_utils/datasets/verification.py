@@ -1,9 +1,9 @@
 """Is a download whole? Every video is opened, counted and given a checksum; `manifest.csv` keeps what was found."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from tqdm.auto import tqdm
 
 from torchfakes_utils.datasets.faceforensics import REAL_METHODS, UNMASKED_METHODS, find_mask, index, with_reals
 from torchfakes_utils.datasets.official_script import PARTS
-from torchfakes_utils.errors import InputError
+from torchfakes_utils.errors import DamagedError, InputError
 from torchfakes_utils.io.clips import is_film
 from torchfakes_utils.io.files import sha256_of
-from torchfakes_utils.io.tables import INDEX_COLUMNS, write_table
+from torchfakes_utils.io.tables import INDEX_COLUMNS, check_table, write_table
 from torchfakes_utils.io.video import probe
 
 Row = dict[str, Any]  # of the manifest
@@ -59,12 +59,14 @@ class Verification:
         bytes: their size together.
         damaged: path (relative to the folder) and reason of each that cannot be used.
         missing: a line for each part that has fewer videos than it should.
+        deleted: paths of the damaged ones that are gone now.
     """
 
     files: int
     bytes: int
     damaged: list[tuple[str, str]]
     missing: list[str]
+    deleted: list[str] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
@@ -83,13 +85,15 @@ def verify(
         wanted: what should be there.
         workers: files read at once.
         progress: show a bar on a terminal.
-        delete_damaged: delete what cannot be opened, so that the download script fetches it anew.
+        delete_damaged: delete what was read and found broken, so that the download script fetches it anew; never what
+            could not be read, whatever the reason (permission, memory, a disk that fails).
 
     Raises:
-        InputError: the folder is not there, or the manifest cannot be written.
+        InputError: the folder is not there, or the manifest cannot be written, or is somebody else's.
     """
     root = Path(root)
     clips, missing = _listed(root, wanted)
+    check_table(root / MANIFEST, MANIFEST_COLUMNS)
     masks = sorted(
         {mask.relative_to(root).as_posix() for clip in clips.to_dict("records") if (mask := find_mask(root, clip))}
     )
@@ -103,12 +107,39 @@ def verify(
             if len(rows) % _KEPT_EVERY == 0:
                 _write(root, rows, known)
     damaged = [(row["path"], row["reason"]) for row in rows if row["reason"]]
-    if delete_damaged:
-        for path, _ in damaged:
-            (root / path).unlink(missing_ok=True)
-        rows = [row for row in rows if not row["reason"]]
+    deleted = set(_delete_broken(root, rows)) if delete_damaged else set[str]()
+    rows = [row for row in rows if row["path"] not in deleted]
     _write(root, rows, known)
-    return Verification(len(paths), sum(row["bytes"] for row in rows), damaged, missing)
+    return Verification(len(paths), sum(row["bytes"] for row in rows), damaged, missing, sorted(deleted))
+
+
+def _delete_broken(root: Path, rows: Sequence[Row]) -> Iterator[str]:
+    """Delete the files that are broken beyond doubt: when each is looked at alone, all of it can be read."""
+    sound = max((row for row in rows if not row["reason"]), key=lambda row: row["bytes"], default=None)
+    for path in [row["path"] for row in rows if row["reason"]]:
+        # Who lacks memory or threads finds sound films broken, too.
+        if _is_broken(root / path) and (sound is None or _can_be_read(root / sound["path"])):
+            (root / path).unlink()
+            yield path
+
+
+def _is_broken(path: Path) -> bool:
+    try:
+        sha256_of(path)
+        probe(path)
+    except DamagedError:
+        return True
+    except (InputError, OSError, MemoryError):
+        return False
+    return False
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        probe(path)
+    except (InputError, OSError, MemoryError):
+        return False
+    return True
 
 
 def _listed(root: Path, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
@@ -165,9 +196,9 @@ def _manifest_row(root: Path, path: str, before: Row | None) -> Row:
         return now | {"frames": probe(root / path).frames, "reason": ""}
     except InputError as error:
         return now | {"frames": 0, "reason": str(error).removeprefix(f"{root / path}: ")}
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         unread = {"path": path, "bytes": 0, "modified": 0, "sha256": "", "frames": 0}
-        return unread | {"reason": f"cannot be read ({error.strerror})"}
+        return unread | {"reason": f"cannot be read ({getattr(error, 'strerror', None) or 'not enough memory'})"}
 
 
 def _write(root: Path, rows: list[Row], known: dict[str, Row]) -> None:

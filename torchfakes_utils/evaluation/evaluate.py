@@ -22,7 +22,15 @@ from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.evaluation.summary import ScoredClips, against_others, over_seeds, summarise
 from torchfakes_utils.io.files import sha256_of
-from torchfakes_utils.io.tables import CLIP_KEY, FAILURE_COLUMNS, FAILURES_FILE, SCORED_COLUMNS, read_table, write_table
+from torchfakes_utils.io.tables import (
+    CLIP_KEY,
+    FAILURE_COLUMNS,
+    FAILURES_FILE,
+    SCORED_COLUMNS,
+    check_table,
+    read_table,
+    write_table,
+)
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.models.decision import Decision, decide
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
@@ -72,6 +80,8 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         if table.resolve() == faces_csv.resolve():
             raise InputError(f"{table}: the table that is evaluated anyway; --cross takes those of other data sets")
     detector = load_detector(run)
+    if config.scores is None:
+        check_table(run / SCORES_FILE, SCORED_COLUMNS)
     seeds, against = _other_runs(run, detector, config)
     validation = _validation(run, faces_csv, detector, config.scoring) if detector.decision == Decision() else None
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)

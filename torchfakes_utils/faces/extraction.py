@@ -31,6 +31,8 @@ from torchfakes_utils.io.names import components
 
 logger = logging.getLogger(__name__)
 
+_LOCK_FILE = ".torchfakes-lock"  # so that nobody else's is emptied
+
 # Fields that choose clips or hardware: they may differ between two runs into one folder. All others change the crops.
 _FREE_FIELDS = ("compression", "methods", "device", "batch")
 
@@ -186,7 +188,7 @@ def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[N
     try:
         out.mkdir(parents=True, exist_ok=True)
         # Held by the operating system for as long as the process lives: no run leaves it behind.
-        lock = FileLock(out / ".lock").acquire(timeout=0)
+        lock = FileLock(out / _LOCK_FILE).acquire(timeout=0)
     except Timeout as error:
         text = f"{out}: another extraction is writing there; wait for it, or choose another folder"
         raise InputError(text) from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.repository import check_name, hub_client, one_line, repository_info, status
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import (
     BEST_FOLDER,
@@ -76,21 +76,32 @@ def pull(name: str, revision: str | None = None, out: Path | str | None = None) 
 def copy(folder: Path, out: Path | str) -> Path:
     """Copy a detector that was fetched, all of it or nothing; return `out`.
 
+    Where the same detector is there already, what was added to it stays as it is, a report of one's own among it.
+
     Raises:
-        InputError: another detector is there, or it cannot be written to.
+        InputError: another detector is there, or other things, or it cannot be written to.
     """
     out = Path(out)
     if (out / BEST_FOLDER / DETECTOR_FILE).exists():
         raise InputError(f"{out}: holds a training run; choose another folder")
-    there = out / DETECTOR_FILE
-    if there.exists() and there.read_bytes() != (folder / DETECTOR_FILE).read_bytes():
+    files = [file for file in PULLED if (folder / file).is_file()]
+    same = {file for file in files if _same(out / file, folder / file)}
+    if (out / DETECTOR_FILE).exists() and DETECTOR_FILE not in same:
         raise InputError(f"{out}: holds another detector; choose another folder, or delete this one")
+    if DETECTOR_FILE not in same and out.is_dir():  # a copy that was broken off may have left some
+        others = {path.name for path in out.iterdir() if not path.name.startswith(".")} - same
+        if others:
+            raise InputError(f"{out}: holds other things than a detector, such as {min(others)}; choose another folder")
     with contextlib.ExitStack() as written:
         # All are written before any takes its place, the description last: where it is, everything is.
-        for file in PULLED:
-            if (folder / file).is_file():
+        for file in files:
+            if file not in same and (file == WEIGHTS_FILE or not (out / file).exists()):
                 shutil.copyfile(folder / file, written.enter_context(atomic_write(out / file)))
     return out
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and one.stat().st_size == other.stat().st_size and sha256_of(one) == sha256_of(other)
 
 
 def resolve(run: Path | str, work: Path | None = None) -> Path:

@@ -20,6 +20,9 @@ _MOST_BOXES = 1_000_000
 # By these flags each sample of a run takes room: duration, size, flags, offset of time.
 _PER_SAMPLE = 0xF00
 
+# How a reason ends that is no limit of ours.
+BROKEN = "it is damaged or forged"
+
 
 @dataclass
 class _Claims:
@@ -86,7 +89,7 @@ def _wrong(kind: bytes, head: bytes, room: int, length: int, claims: _Claims) ->
     else:
         most = room * 2
     if count > most:
-        return f"its header speaks of {count:,} samples, for which it has no room; it is damaged or forged"
+        return f"its header speaks of {count:,} samples, for which it has no room; {BROKEN}"
     # Sound without compression has a sample 48,000 times a second; FFmpeg keeps it by the block.
     claims.samples += 0 if kind == b"stsz" and size and claims.kind == b"soun" else count
     return f"more than {MOST_SAMPLES:,} samples; cut out a part" if claims.samples > MOST_SAMPLES else ""

@@ -15,7 +15,7 @@ from typing import Any
 import av
 import numpy as np
 
-from torchfakes_utils.errors import InputError
+from torchfakes_utils.errors import DamagedError, InputError
 from torchfakes_utils.io import declared
 from torchfakes_utils.io.display import Frame
 from torchfakes_utils.io.limits import MOST_DECODED_PIXELS, MOST_FRAME_PIXELS, MOST_FRAMES, MOST_STREAMS
@@ -42,10 +42,10 @@ def name_of(source: Source) -> str:
     return "these bytes" if isinstance(source, bytes) else str(source)
 
 
-def undecodable(path: Source) -> InputError:
+def undecodable(path: Source) -> DamagedError:
     """What is raised where not one frame decodes."""
     why = "no frame of this video can be decoded; it may be truncated: download or copy it again"
-    return InputError(f"{name_of(path)}: {why}")
+    return DamagedError(f"{name_of(path)}: {why}")
 
 
 @contextlib.contextmanager
@@ -72,18 +72,19 @@ def _opened(path: Source, name: str) -> av.container.InputContainer:
     if not isinstance(path, bytes) and not Path(path).is_file():
         raise InputError(f"{name}: no such video file")
     if (len(path) if isinstance(path, bytes) else Path(path).stat().st_size) == 0:
-        raise InputError(f"{name}: this file is empty; download or copy it again")
+        raise DamagedError(f"{name}: this file is empty; download or copy it again")
     # Without "file:", FFmpeg takes a name such as "concat:a|b" for an order.
     target = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path}"
     try:
         if why := declared.too_much(path):
-            raise InputError(f"{name}: {why}")
+            raise (DamagedError if why.endswith(declared.BROKEN) else InputError)(f"{name}: {why}")
         container: av.container.InputContainer = av.open(target, mode="r", options=_OPTIONS, **_HOW)
     except MemoryError:
         raise
     except (av.FFmpegError, OSError, ValueError) as error:  # a ValueError: a name with a null byte
         why = f"not a video that can be read ({getattr(error, 'strerror', None) or error})"
-        raise InputError(f"{name}: {why}; is it truncated, or another kind of file?") from error
+        kind = DamagedError if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)) else InputError
+        raise kind(f"{name}: {why}; is it truncated, or another kind of file?") from error
     return container
 
 

@@ -1,9 +1,11 @@
 """Files that appear whole or not at all, records in JSON among them, and digests."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +16,9 @@ from torchfakes_utils.errors import InputError
 
 # The names of the folders that hold what is being written: by these, and no others, `folders.sweep` removes them.
 TEMPORARY = r"\.torchfakes-[a-z0-9_]{8}"
+
+# Characters at the start of a file, by which it is known.
+_HEAD = 20_000
 
 
 @contextlib.contextmanager
@@ -31,8 +36,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=".torchfakes-"))
     except OSError as error:
-        message = f"{path.parent}: cannot write there ({error.strerror}); choose another output folder"
-        raise InputError(message) from error
+        raise InputError(f"{path.parent}: cannot write there ({error.strerror}); {_remedy(error)}") from error
     temporary = folder / path.name
     try:
         with describe_errors(path):
@@ -56,8 +60,51 @@ def describe_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # raised by a library for reasons of its own, not by the file system
             raise
-        message = f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        raise InputError(message) from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); {_remedy(error)}") from error
+
+
+def _remedy(error: OSError) -> str:
+    """What helps against what the file system has to say."""
+    if error.errno == errno.ENAMETOOLONG:
+        return "choose a shorter name"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "free some space or choose another folder" if full else "choose another output folder"
+
+
+def check_writable(folder: Path | str) -> None:
+    """Find out before the work whether its results can be written into a folder, which is made when they are.
+
+    Raises:
+        InputError: they cannot.
+    """
+    folder = Path(folder)
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    try:
+        tempfile.TemporaryDirectory(dir=there, prefix=".torchfakes-").cleanup()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write there ({error.strerror}); {_remedy(error)}") from error
+
+
+def check_replaceable(path: Path | str, beginning: re.Pattern[str]) -> None:
+    """See before the work that no file of somebody else's would be lost where a file of ours is to be written.
+
+    Args:
+        path: of the file; its folder has to be one that can be written to.
+        beginning: what ours begin with.
+
+    Raises:
+        InputError: a file is there that does not begin so, or the folder cannot be written to.
+    """
+    path = Path(path)
+    if os.path.lexists(path):
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                ours = beginning.match(file.read(_HEAD)) is not None
+        except (OSError, ValueError):
+            ours = False
+        if not ours:
+            raise InputError(f"{path}: is there, and not what would be written; move it, or give another name")
+    check_writable(path.parent)
 
 
 def sha256_of(path: Path | str) -> str:

@@ -4,13 +4,14 @@
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, check_replaceable, sha256_of
 from torchfakes_utils.io.table_forms import first_line, read_rows, with_slashes
 
 CLIPS_FILE, FACES_FILE, FAILURES_FILE = "clips.csv", "faces.csv", "failures.csv"
@@ -128,6 +129,15 @@ def write_table(table: pd.DataFrame, path: Path | str, columns: Sequence[str] | 
     return Path(path)
 
 
+def check_table(path: Path | str, columns: Sequence[str]) -> None:
+    """See that a table can be written, and that what is there is an earlier one of the same columns.
+
+    Raises:
+        InputError: somebody else's file, or no way to write there.
+    """
+    check_replaceable(path, re.compile(re.escape(",".join(columns)) + r"\r?\n"))
+
+
 def write_index(clips: pd.DataFrame, root: Path, out: Path | str | None = None) -> Path:
     """Write the `INDEX_COLUMNS` of the clips of the data set in `root`, to which their paths are relative.
 
@@ -135,10 +145,29 @@ def write_index(clips: pd.DataFrame, root: Path, out: Path | str | None = None) 
         out: the table, whose path is returned; by default `clips.csv` in `root`.
 
     Raises:
-        InputError: the folder cannot be written to, or the disk is full.
+        InputError: a file is there that is not as this function left it, such as a list of one's own or one with splits
+            made by hand; or the folder cannot be written to, or the disk is full.
     """
     out = Path(out) if out else root / CLIPS_FILE
     if out.parent.resolve() != root.resolve():
         paths = [Path(os.path.relpath(root / path, out.parent)).as_posix() for path in clips["path"]]
         clips = clips.assign(path=paths)
-    return write_table(clips, out, INDEX_COLUMNS)
+    # What this function writes is known again by its digest, in the form that `sha256sum -c` takes.
+    record = out.with_name(f".{out.name}.sha256")
+    before = [sha256_of(out) if out.is_file() else ""] * os.path.lexists(out)
+    with atomic_write(out) as temporary:
+        clips[INDEX_COLUMNS].to_csv(temporary, index=False, lineterminator="\n")
+        now = sha256_of(temporary)
+        if not {*before} <= {now, _first_word(record)}:
+            ours = "made or changed by hand, for it is not as `torchfakes clips` would leave it"
+            raise InputError(f"{out}: {ours}; move it away, or give --out another name")
+    with atomic_write(record) as temporary:
+        temporary.write_text(f"{now}  {out.name}\n", encoding="utf-8")
+    return out
+
+
+def _first_word(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").partition(" ")[0]
+    except (OSError, ValueError):
+        return None

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from torchfakes_utils.errors import InputError
+from torchfakes_utils.errors import DamagedError, InputError
 from torchfakes_utils.io.decoding import Listing, Source, decode, listing, name_of, open_film, undecodable
 from torchfakes_utils.io.files import atomic_write
 
@@ -197,7 +197,7 @@ def frame_times(path: Source, known: Listing | None = None) -> np.ndarray:
     """
     known = known or listing(path)
     if not known.shown:
-        raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
+        raise DamagedError(f"{name_of(path)}: this video holds no frames; download or copy it again")
     if known.times is None or known.base <= 0:
         return np.arange(known.shown) / known.rate
     return np.asarray((known.times - known.times[0]) * known.base)
@@ -215,5 +215,5 @@ def length(path: Source) -> int:
         total = stream.frames
     total = total or listing(path).packets
     if total < 1:
-        raise InputError(f"{name_of(path)}: this video holds no frames; download or copy it again")
+        raise DamagedError(f"{name_of(path)}: this video holds no frames; download or copy it again")
     return total

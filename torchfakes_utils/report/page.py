@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.results import LevelMetrics
+from torchfakes_utils.io.names import path_below
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.bootstrap import METRICS
 from torchfakes_utils.report import figures, text
@@ -196,14 +198,16 @@ def _cross(report: Report) -> list[Block]:
 def _mistakes(report: Report, folder: Path) -> list[Block]:
     pictures: list[Picture] = []
     for one in report.mistakes:
-        if not (folder / one.picture).is_file():
+        try:
+            picture = path_below(folder, one.picture).read_bytes()
+        except (InputError, OSError):  # a stranger's report, or a link, that leads elsewhere; or it is gone
             continue
         truth, answer = ("real", "fake") if one.label == 0 else (f"fake ({one.method})", "real")
         unsure = f"; it would get no answer: {one.cannot_tell}" if one.cannot_tell else ""
         where, p_fake = f"{one.clip_id}, frame {one.frame}", f"{one.probability_fake:.2f}"
         alt = f"A {truth} face of clip {where}, called {answer} at {p_fake}; beside it what spoke for “{answer}”."
         caption = f"{truth}, P(fake) {p_fake}: {where}{unsure}"
-        pictures.append(embedded((folder / one.picture).read_bytes(), "image/jpeg", alt, caption))
+        pictures.append(embedded(picture, "image/jpeg", alt, caption))
     if not pictures:
         return ["Not one crop lies on the wrong side of the threshold."]
     return [

@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 import platform
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.evaluate import Evaluation
 from torchfakes_utils.evaluation.scoring import fingerprint
 from torchfakes_utils.explanation.heat_maps import of_faces, overlay
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, check_replaceable
 from torchfakes_utils.io.machine import torch_device
+from torchfakes_utils.io.names import path_below
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
 from torchfakes_utils.metrics.calibration import log_odds
 from torchfakes_utils.models import run_files
@@ -39,6 +41,31 @@ _TRAINING = (
     "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "sampling", "crops_per_epoch", "methods",
     "min_sharpness", "augmentation", "random_labels", "seed",
 )  # fmt: skip
+
+
+# How what is written into a run's folder begins: nothing else is replaced.
+_BEGINNINGS = {
+    run_files.REPORT_FILE: re.compile(r'\{\s*"format": [0-9]+,\s*"name": '),
+    run_files.PAGE_FILE: re.compile(
+        r'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta name="generator" content="TorchFakes'
+    ),
+    run_files.CARD_FILE: re.compile(r"---\n((?!---).*\n)*library_name: torchfakes\n"),
+}
+
+
+def check_places(run: Path | str) -> None:
+    """See before the work that a report can be written, and that nothing of somebody else's is lost by it.
+
+    Raises:
+        InputError: it cannot, or something would be.
+    """
+    for path in _places(Path(run)):
+        check_replaceable(path, _BEGINNINGS[path.name])
+
+
+def _places(run: Path) -> tuple[Path, Path, Path]:
+    """Where report, page and model card go."""
+    return run / run_files.REPORT_FILE, run / run_files.PAGE_FILE, run_files.best_folder(run) / run_files.CARD_FILE
 
 
 def write_report(run: Path | str, evaluation: Evaluation, device: str = "auto") -> Report:
@@ -124,12 +151,9 @@ def _measured_before(run: Path, report: Report) -> dict[str, Any]:
 
 
 def _put(run: Path, report: Report, scores: pd.DataFrame) -> None:
-    texts = {
-        run / run_files.REPORT_FILE: as_text(report),
-        run / run_files.PAGE_FILE: page(report, scores[scores["split"] == report.split], run),
-        run_files.best_folder(run) / run_files.CARD_FILE: card(report),
-    }
-    for path, text in texts.items():
+    check_places(run)
+    texts = as_text(report), page(report, scores[scores["split"] == report.split], run), card(report)
+    for path, text in zip(_places(run), texts, strict=True):
         with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
@@ -150,7 +174,7 @@ def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> tuple[Mi
     for place, (row, file, heat) in enumerate(zip(worst.itertuples(), faces["file"], maps, strict=True), start=1):
         name = f"{run_files.MISTAKES_FOLDER}/{place:02d}.jpg"
         photo = read_crop(file).permute(1, 2, 0).numpy()
-        with atomic_write(run / name) as temporary:
+        with atomic_write(path_below(run, name)) as temporary:
             Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary, quality=88)
         found.append(Mistake(row.clip_id, row.method, row.compression, int(row.frame), 1 if row.label else 0,
                              float(row.probability_fake), row.cannot_tell, name))  # fmt: skip
