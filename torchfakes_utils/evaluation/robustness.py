@@ -192,12 +192,13 @@ def _measured(
 def _identity(detector: Detector, faces: pd.DataFrame, config: RobustnessConfig) -> dict[str, Any]:
     """What a measurement depends on, beside its name and strength."""
     crops = pd.util.hash_pandas_object(faces[["path", "frame", "label"]], index=False)
-    return {
+    identity = {
         "detector": fingerprint(detector),
         "decision": asdict(detector.decision),
         "crops": f"{int(crops.sum() % 2**63):x}",
         "config": {name: value for name, value in asdict(config).items() if name != "perturbations"},
     }
+    return dict(json.loads(json.dumps(identity)))  # as it is read again: with lists for tuples
 
 
 def _rows_kept(path: Path | None, identity: dict[str, Any]) -> dict[str, dict[str, Any]]:
