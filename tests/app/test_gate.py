@@ -363,6 +363,18 @@ def test_a_full_queue_is_one_line_and_asks_to_come_again(rules, seen):
 # What is answered
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_nobody_foresaw_is_logged_without_its_words(rules, begun, caplog):
+    async def application(scope, receive, send):
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise OSError(36, "File name too long", "/uploads/grandmother.jpg")
+
+    answered = ask(gate(application, rules), "GET", "/config")
+    assert answered.status == (200 if begun else 500)
+    assert "grandmother" not in answered.text + caplog.text and "unexpected OSError at test_gate.py" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "headers"),
     [("GET", "/", {}), ("GET", "/config", {}), ("GET", "/nothing", {}), ("GET", "/", {"host": "evil.example"})],

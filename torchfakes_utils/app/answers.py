@@ -1,8 +1,6 @@
 """What the app answers, without any page: an upload in, a verdict or a heat map out, and nothing left of the upload."""
 
 import functools
-import logging
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -10,13 +8,12 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from torchfakes_utils.app import pictures, views
+from torchfakes_utils.app.asgi import UNEXPECTED, note_unexpected
 from torchfakes_utils.app.uploads import Uploads
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import check_choice, overlay
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.predictor import Examination, Predictor
-
-logger = logging.getLogger(__name__)
 
 # Of a video, for those who call an endpoint.
 _MOST_FRAMES = 64
@@ -39,9 +36,8 @@ def _discreet(answer: Callable[P, R]) -> Callable[P, R]:
         except InputError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            logger.error("unexpected %s at %s:%d", type(error).__name__, Path(at.filename).name, at.lineno)
-            raise InputError("something went wrong that should not; the operator's log says where") from None
+            note_unexpected(error)
+            raise InputError(UNEXPECTED) from None
 
     return guarded
 

@@ -2,11 +2,18 @@
 
 import asyncio
 import contextlib
+import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.app.config import GateLimits
+
+logger = logging.getLogger(__name__)
+
+UNEXPECTED = "something went wrong that should not; the operator's log says where"
 
 # As ASGI names them.
 Message = MutableMapping[str, Any]
@@ -40,6 +47,24 @@ def header(scope: Message, name: str) -> str:
 def drop_headers(scope: Message, *names: bytes) -> None:
     """Take headers away from a request."""
     scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in names]
+
+
+class Sent:
+    """`send`, which knows whether an answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.begun = send, False
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message."""
+        self.begun = True
+        await self._send(message)
+
+
+def note_unexpected(error: Exception) -> None:
+    """Say in the log where an error arose that nobody foresaw, and nothing of its text: that may name an upload."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("unexpected %s at %s:%d", type(error).__name__, Path(at.filename).name, at.lineno)
 
 
 class Paced:

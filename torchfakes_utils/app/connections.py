@@ -5,9 +5,6 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# A connection that was heard of so short a time ago is not yet one that keeps others waiting; seconds.
-_PATIENCE = 1.0
-
 
 class Connection(H11Protocol):
     """One that is closed where it asks for nothing in time, or sends nothing while others want its place."""
@@ -75,9 +72,12 @@ class Connection(H11Protocol):
             self.transport.abort()
 
     def _make_room(self, among: list["Connection"]) -> None:
-        """Close the one that has been silent for longest; where none is, this one, which came last."""
-        silent = [one for one in among if one.waits_for_client and self.heard - one.heard > _PATIENCE]
-        victim = min(silent, key=lambda one: one.heard, default=self)
+        """Close the one that has kept us waiting for longest; where none does, this one, which came last.
+
+        Whoever means it has asked within milliseconds, and sends without long breaks: even while many come who do not,
+        it is theirs that are the oldest.
+        """
+        victim = min((one for one in among if one.waits_for_client), key=lambda one: one.heard, default=self)
         self.connections.discard(victim)  # it counts no more, though it is lost a moment later only
         victim.transport.abort()
 

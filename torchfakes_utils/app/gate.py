@@ -18,15 +18,18 @@ from torchfakes_utils.app.access import Hosts
 from torchfakes_utils.app.asgi import (
     AROUND,
     CLIENT,
+    UNEXPECTED,
     Application,
     Message,
     Paced,
     Receive,
     Refused,
     Send,
+    Sent,
     answer,
     drop_headers,
     header,
+    note_unexpected,
 )
 from torchfakes_utils.app.config import GateLimits
 from torchfakes_utils.app.headers import with_headers
@@ -110,18 +113,27 @@ def gate(app: Application, rules: Rules) -> Application:
         if scope["type"] != "http":  # no page of ours opens a WebSocket
             return await send({"type": "websocket.close", "code": 1008})
         scope[CLIENT] = client_of(scope, rules.proxied)
-        send = with_headers(send, scope["path"], rules.scripts, rules.framed_by)
+        sent = Sent(with_headers(send, scope["path"], rules.scripts, rules.framed_by))
         try:
             check_request(scope, rules)
+            await _passed_on(app, scope, receive, sent, rules)
         except Refused as refused:
-            return await answer(refused, receive, send)
-        if scope["path"] == "/":  # whose scripts `with_headers` has to read
-            drop_headers(scope, b"accept-encoding")
-        if scope["method"] != "POST" or scope["path"] == UPLOAD:  # of which `uploads` takes care
-            return await app(scope, receive, send)
-        return await _with_body(app, scope, receive, send, rules)
+            await answer(refused, receive, sent)
+        except Exception as error:  # noqa: BLE001 - a name in its text is nobody's business
+            note_unexpected(error)
+            if not sent.begun:
+                await answer(Refused(500, UNEXPECTED), receive, sent)
 
     return guarded
+
+
+async def _passed_on(app: Application, scope: Message, receive: Receive, send: Send, rules: Rules) -> None:
+    """A request that may be answered, and its answer."""
+    if scope["path"] == "/":  # whose scripts `with_headers` has to read
+        drop_headers(scope, b"accept-encoding")
+    if scope["method"] != "POST" or scope["path"] == UPLOAD:  # of which `uploads` takes care
+        return await app(scope, receive, send)
+    return await _with_body(app, scope, receive, send, rules)
 
 
 def client_of(scope: Message, proxied: bool) -> str:
@@ -190,13 +202,10 @@ def _patterns() -> list[tuple[re.Pattern[str], frozenset[str]]]:
 
 async def _with_body(app: Application, scope: Message, receive: Receive, send: Send, rules: Rules) -> None:
     """A short request, which is read and looked at as a whole before the app sees it."""
-    try:
-        body = await _whole(Paced(receive, rules.limits), rules.limits.body)
-        if scope["path"] not in _FORMS:
-            body = checked_json(body, rules.uploads)
-        place = _place(scope, rules)
-    except Refused as refused:
-        return await answer(refused, receive, send)
+    body = await _whole(Paced(receive, rules.limits), rules.limits.body)
+    if scope["path"] not in _FORMS:
+        body = checked_json(body, rules.uploads)
+    place = _place(scope, rules)
     drop_headers(scope, b"content-length", b"transfer-encoding")
     scope["headers"].append((b"content-length", str(len(body)).encode()))
     first = True
@@ -209,7 +218,7 @@ async def _with_body(app: Application, scope: Message, receive: Receive, send: S
         return {"type": "http.request", "body": body, "more_body": False}
 
     with place:
-        return await app(scope, replayed, send)
+        await app(scope, replayed, send)
 
 
 async def _whole(receive: Paced, most: int) -> bytes:

@@ -45,7 +45,7 @@ class Server:
             http=connections_within(limits.header_seconds, connections_at_most(limits), of_one),
             ws="none",
             h11_max_incomplete_event_size=limits.headers,
-            log_level="error",
+            log_level="critical",  # what goes wrong is said by the gate, without a visitor's words
             access_log=False,
             server_header=False,
             proxy_headers=False,  # whoever asks is found out by the gate
