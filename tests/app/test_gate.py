@@ -39,6 +39,7 @@ DENIED = {
 @pytest.fixture(autouse=True)
 def _in_no_time(monkeypatch):
     monkeypatch.setattr(asgi, "_LINGER", 0.05)
+    monkeypatch.setattr(gates, "_PAUSE", 0)
 
 
 @pytest.fixture
@@ -155,6 +156,11 @@ def test_a_kept_state_of_the_page_cannot_be_asked_for(app, seen):
     assert not seen
 
 
+def test_a_query_is_short(app, seen):
+    assert ask(app, "GET", "/gradio_api/upload_progress", query=b"upload_id=" + b"a" * 600).status == 414
+    assert not seen
+
+
 def test_nobody_opens_a_websocket(app):
     async def scenario():
         said = []
@@ -232,6 +238,19 @@ def test_behind_a_proxy_the_page_asks_by_the_proxys_name(rules, seen):
     assert (
         ask(app, headers=inside | {"x-forwarded-host": "evil.example", "origin": "https://evil.example"}).status == 403
     )
+
+
+@pytest.mark.parametrize(("named", "kept"), [("evil.example", False), ("me-it.hf.space", True)])
+def test_another_name_is_not_written_into_the_page(rules, named, kept):
+    async def application(scope, receive, send):
+        headers.append(dict(scope["headers"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    headers = []
+    app = gate(application, dataclasses.replace(rules, hosts=Hosts("127.0.0.1", ("*.hf.space",))))
+    assert ask(app, headers={"x-forwarded-host": named}).status == 200
+    assert (b"x-forwarded-host" in headers[0]) == kept
 
 
 # What is sent
@@ -381,7 +400,8 @@ def test_what_nobody_foresaw_is_logged_without_its_words(rules, begun, caplog):
 )
 def test_every_answer_has_the_headers(app, method, path, headers):
     given = ask(app, method, path, headers=headers).headers
-    assert given["x-content-type-options"] == "nosniff" and "access-control-allow-origin" not in given
+    assert given["x-content-type-options"] == "nosniff" and given["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in given
     policy = dict(part.strip().partition(" ")[::2] for part in given["content-security-policy"].split(";"))
     assert policy["frame-ancestors"] == "'self'" and policy["default-src"] == "'none'"
     assert policy["connect-src"] == policy["form-action"] == "'self'"
@@ -394,6 +414,10 @@ def test_the_page_may_run_the_scripts_that_stand_in_it_and_no_others(app):
     # printf 'let a = 1' | openssl dgst -sha256 -binary | base64
     assert "'sha256-LAfYd7pbFUgwfQu8b4q135PeTG2z+/coPEUYCd74eCQ='" in page.headers["content-security-policy"]
     assert "sha256" not in ask(app, "GET", "/config").headers["content-security-policy"]
+
+
+def test_browsers_keep_what_is_the_same_for_everybody(app):
+    assert "cache-control" not in ask(app, "GET", "/assets/index.js").headers
 
 
 def test_sites_that_may_show_it_in_a_frame(rules, seen):

@@ -1,6 +1,7 @@
 """The app as people and programs meet it: a process of its own, Gradio's client, a real browser, and nothing left."""
 
 import base64
+import http.client
 import io
 import itertools
 import json
@@ -668,6 +669,31 @@ def test_an_upload_goes_when_the_terminal_is_closed(run, files, tmp_path):
         hung_up.process.send_signal(signal.SIGHUP)
         assert hung_up.process.wait(60) == 0
     assert list(hung_up.temporary.iterdir()) == []
+
+
+def test_one_address_leaves_places_to_others(predictor, examples):
+    slow = Slow(predictor)
+    slow.go_on.set()
+    with server.Served(slow, AppConfig(examples=examples, limits=AppLimits(queue=4))) as served:
+        slow.go_on.clear()
+        slow.busy.clear()
+
+        def status(source):
+            port = int(served.url.rstrip("/").rpartition(":")[2])
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
+            file = {"path": str(served.uploads.folder / "a" / "b.jpg"), "meta": {"_type": "gradio.FileData"}}
+            connection.request("POST", "/gradio_api/call/judge_photo", json.dumps({"data": [file]}),
+                               {"Content-Type": "application/json"})  # fmt: skip
+            return connection.getresponse().status
+
+        # An example goes first, for it takes time; an upload that is none would be answered at once.
+        click = next(key for key, one in served._page.fns.items() if one.targets and one.targets[0][1] == "click")
+        asked = {"data": [], "fn_index": click, "session_hash": "me"}
+        assert fetch(f"{served.url}gradio_api/queue/join", asked)[0] == 200
+        assert slow.busy.wait(60)
+        assert [status("127.0.0.2") for _ in range(4)] == [200, 200, 503, 503]
+        assert [status("127.0.0.3") for _ in range(3)] == [200, 200, 503]
+        slow.go_on.set()
 
 
 # From the command line

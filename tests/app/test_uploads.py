@@ -379,6 +379,32 @@ def test_many_small_files_are_refused_before_they_are_stored(uploads, gradios, p
     assert files(uploads) == []
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'Content-Disposition: form-data; name="other"; filename="a.jpg"',
+        b'Content-Disposition: form-data; name="files"',
+        b'Content-Disposition: form-data; name="files"; filename="a"\r\nContent-Disposition: form-data; name="b"',
+        b"Content-Type: image/jpeg",
+        b"A: " + b"a" * 20_000,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("piece", [10, 10**6])
+def test_what_gradio_would_leave_lying_is_refused(uploads, gradios, head, piece):
+    body = b"--XyZ\r\n" + head + b"\r\n\r\npicture\r\n--XyZ--"
+    answered = upload(gradios(uploads), [body[start : start + piece] for start in range(0, len(body), piece)])
+    assert answered.status == 400 and answered.text == "this is not the form of an upload"
+    assert files(uploads) == []
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".jpg", "ä" * 200, "../../x.jpg", "con", "a\tb", "😀" * 61])
+def test_names_are_no_way_out_and_no_reason_to_fail(uploads, gradios, name):
+    (stored,) = json.loads(upload(gradios(uploads), form(b"picture", names=[name])).body)
+    with uploads.taken(sent(stored)) as (path, _):
+        assert path.read_bytes() == b"picture" and path.parent.parent == uploads.folder
+    assert files(uploads) == []
+
+
 def test_a_file_whose_pieces_look_like_the_start_of_a_line_is_one_file(uploads, gradios):
     content = b"\r\n--Xy" * 50 + b"--X-yZ" * 50
     body = form(content)

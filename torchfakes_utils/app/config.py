@@ -66,16 +66,14 @@ class GateLimits:
         slowest: bytes a second at which a body has to arrive on average, once `silence` has passed.
         connections: at once; never more than a third of the files that the system lets the program open, since an
             upload takes up two.
-        parts: of an upload's form: its one file, and what may come along.
     """
 
-    body: int = 64_000
+    body: int = 16_000
     headers: int = 16_384
     header_seconds: float = 10
     silence: float = 20
     slowest: int = 16_000
     connections: int = 384
-    parts: int = 3
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Plain ASGI, so that nothing of a request reaches Gradio before it was looked at;
 in `uploads`, and what a connection may cost before it has asked for anything in `listening`.
 """
 
+import asyncio
 import contextlib
 import json
 import re
@@ -33,6 +34,9 @@ from torchfakes_utils.app.asgi import (
 )
 from torchfakes_utils.app.config import GateLimits
 from torchfakes_utils.app.headers import with_headers
+
+# Bytes of a query: Gradio keeps names that are given there.
+_QUERY = 500
 
 # What the page and its endpoints need, and Gradio's clients, as Gradio writes its routes. A new version of Gradio may
 # bring others: tests/app/test_gate.py then fails until somebody has decided about them.
@@ -69,7 +73,10 @@ ROUTES: dict[str, frozenset[str]] = {
 _FILE = "/gradio_api/file="
 UPLOAD = "/gradio_api/upload"
 _ASKS = ("/gradio_api/call/", "/gradio_api/queue/join")  # for a place in the queue
-_FORMS = ("/login",)  # whose body is no JSON
+_LOGIN = "/login"  # whose body is no JSON
+
+# Before each password is looked at; seconds. Who guesses gets one guess in so long for each connection.
+_PAUSE = 0.5
 
 FULL = "too many of your files are waiting; try again in a minute"
 
@@ -129,6 +136,8 @@ def gate(app: Application, rules: Rules) -> Application:
 
 async def _passed_on(app: Application, scope: Message, receive: Receive, send: Send, rules: Rules) -> None:
     """A request that may be answered, and its answer."""
+    if not rules.hosts.allow(header(scope, "x-forwarded-host")):
+        drop_headers(scope, b"x-forwarded-host")  # Gradio would write it into the page
     if scope["path"] == "/":  # whose scripts `with_headers` has to read
         drop_headers(scope, b"accept-encoding")
     if scope["method"] != "POST" or scope["path"] == UPLOAD:  # of which `uploads` takes care
@@ -161,8 +170,11 @@ def check_request(scope: Message, rules: Rules) -> None:
         raise Refused(404, "there is nothing here")
     if method not in methods:
         raise Refused(405, f"this can be asked for by {' or '.join(sorted(methods))} only")
-    if path == "/" and b"deep_link" in scope.get("query_string", b""):
+    query = scope.get("query_string", b"")
+    if path == "/" and b"deep_link" in query:
         raise Refused(404, "links to a state of the page are not kept here")
+    if len(query) > _QUERY:
+        raise Refused(414, f"{_QUERY} bytes are the most after the question mark")
     if path.startswith(_FILE) and path.removeprefix(_FILE) not in rules.shown:
         raise Refused(404, "only the examples can be had here")
     most = rules.largest + AROUND if path == UPLOAD else rules.limits.body
@@ -203,7 +215,9 @@ def _patterns() -> list[tuple[re.Pattern[str], frozenset[str]]]:
 async def _with_body(app: Application, scope: Message, receive: Receive, send: Send, rules: Rules) -> None:
     """A short request, which is read and looked at as a whole before the app sees it."""
     body = await _whole(Paced(receive, rules.limits), rules.limits.body)
-    if scope["path"] not in _FORMS:
+    if scope["path"] == _LOGIN:
+        await asyncio.sleep(_PAUSE)
+    else:
         body = checked_json(body, rules.uploads)
     place = _place(scope, rules)
     drop_headers(scope, b"content-length", b"transfer-encoding")

@@ -14,6 +14,8 @@ _HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
     (b"x-robots-tag", b"noindex"),
 )
+# What is the same for everybody; all else is a visitor's own, and no browser or proxy keeps it.
+_FOR_ALL = ("/assets/", "/static/", "/theme.css", "/favicon.ico")
 # What nobody but the page itself may answer with: whose pages may read along is ours to say.
 _TAKEN_AWAY = re.compile(rb"access-control-.*|server", re.IGNORECASE)
 
@@ -50,7 +52,9 @@ def with_headers(send: Send, path: str, scripts: tuple[str, ...], framed_by: tup
         nonlocal held
         if message["type"] == "http.response.start":
             kept = [pair for pair in message.get("headers", ()) if not _TAKEN_AWAY.fullmatch(pair[0])]
-            message = {**message, "headers": [*kept, *_HEADERS]}
+            private = [] if path.startswith(_FOR_ALL) else [(b"cache-control", b"no-store")]
+            kept = [pair for pair in kept if not private or pair[0].lower() != b"cache-control"]
+            message = {**message, "headers": [*kept, *_HEADERS, *private]}
             if path == "/" and any(key == b"content-type" and value.startswith(b"text/html") for key, value in kept):
                 held = message  # until the scripts are known that it may run
                 return None

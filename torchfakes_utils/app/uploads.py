@@ -34,6 +34,9 @@ _FORGOTTEN = 1800
 # So long, in units of the silence after which an upload is given up, may Gradio's own file of one lie untouched.
 _BROKEN_OFF = 3
 
+# Bytes before an upload's file: its name, mostly. Gradio takes no more than 8192.
+_HEAD = 8000
+
 NO_ROOM = "too many uploads are waiting here now; come again later"
 NO_ROOM_FOR_ONE = "too many of your uploads are waiting here now; have them judged first, or come again later"
 
@@ -200,7 +203,7 @@ class _Arrival:
         length = header(scope, "content-length")
         self.announced = int(length) if length.isdecimal() else 0
         self.incoming, self.complete = Paced(receive, uploads.gate), False
-        self._form, self._status, self._answer = _Form(scope, uploads.gate.parts), 0, b""
+        self._form, self._status, self._answer = _Form(scope), 0, b""
 
     async def receive(self) -> Message:
         """What has come."""
@@ -228,32 +231,50 @@ class _Arrival:
 
 
 class _Form:
-    """What is known of an upload's form while it passes: how many parts it has, and whether it came to its end."""
+    """What is known of an upload's form while it passes: that it holds one file, and whether it came to its end."""
 
-    def __init__(self, scope: Message, most: int) -> None:
+    def __init__(self, scope: Message) -> None:
         from python_multipart.multipart import parse_options_header  # as Gradio reads it
 
-        _, options = parse_options_header(header(scope, "content-type"))
+        self._options = parse_options_header
+        options = parse_options_header(header(scope, "content-type"))[1]
         self._line = b"--" + options[b"boundary"] if b"boundary" in options else b""
-        self._most, self._parts, self._tail, self._closed = most, 0, b"", False
+        self._head: bytes | None = b""  # what stands before the file; None once it was looked at
+        self._lines, self._tail, self._closed = 0, b"", False
 
     def check(self, piece: bytes, last: bool) -> None:
-        """Count the lines that begin a part, also where one lies across two pieces.
+        """See that it is the one file that it should be, as far as it has come.
 
         Raises:
-            Refused: there are too many, or the last piece does not end the form.
+            Refused: there are several, or the last piece does not end the form.
         """
         if not self._line:  # Gradio refuses it
             return
-        text = self._tail + piece
-        self._parts += text.count(self._line)
+        self._check_head(piece)
+        text = self._tail + piece  # a line that begins or ends a part may lie across two pieces
         self._closed |= self._line + b"--" in text
         self._tail = text[-len(self._line) - 1 :]
-        self._parts -= self._tail.count(self._line)  # it is counted again with the next piece
-        if self._parts + self._tail.count(self._line) > self._most + 1:  # and the line that ends the form
+        again = self._tail.count(self._line)  # which the next piece will count once more
+        if self._lines + text.count(self._line) > 2:
             raise Refused(413, "send one file at a time")
+        self._lines += text.count(self._line) - again
         if last and not self._closed:
             raise Refused(400, "the upload broke off; send it again")
+
+    def _check_head(self, piece: bytes) -> None:
+        """See that it is what Gradio takes for an upload; of anything else it would leave the file where it is."""
+        if self._head is None:
+            return
+        self._head += piece
+        head, end, _ = self._head.partition(b"\r\n\r\n")
+        named = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition:")]
+        if end:
+            options = self._options(named[-1].partition(b":")[2].strip())[1] if named else {}
+            if options.get(b"name") != b"files" or b"filename" not in options:
+                raise Refused(400, "this is not the form of an upload")
+            self._head = None
+        elif len(head) > _HEAD:
+            raise Refused(400, "this is not the form of an upload")
 
     def ended(self, message: Message) -> Message:
         """A message; where it breaks off, with a wrong end, for of a malformed form Gradio removes what it stored."""

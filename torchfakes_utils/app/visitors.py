@@ -7,6 +7,9 @@ from typing import Any
 
 from torchfakes_utils.app.asgi import CLIENT
 
+# Answers, with their pictures, that may wait to be fetched; of more, the oldest are forgotten at once.
+_UNFETCHED = 100
+
 
 class Visitors:
     """Those who ask a page, as far as Gradio knows them."""
@@ -15,6 +18,7 @@ class Visitors:
         """Nothing is asked of `page`, Gradio's `Blocks`, before it is served."""
         self._page = page
         self._unfetched: dict[str, float] = {}  # since when an answer waits to be fetched, by visitor
+        self._progress: set[str] = set()  # uploads whose progress was kept when it was last looked
 
     @property
     def _queue(self) -> Any:
@@ -30,6 +34,7 @@ class Visitors:
         self._forget_states(seconds)
         self._forget_answers(seconds)
         self._forget_names()
+        self._forget_progress()
 
     def _forget_states(self, seconds: float) -> None:
         """For each visitor Gradio keeps the last answer, with its pictures, and the crops for heat maps."""
@@ -46,8 +51,9 @@ class Visitors:
         busy = {event.session_hash for event in list(queue.event_ids_to_events.values())}
         idle = [visitor for visitor in list(queue.pending_messages_per_session) if visitor not in busy]
         self._unfetched = {visitor: self._unfetched.get(visitor, now) for visitor in idle}
+        latest = set(sorted(self._unfetched, key=lambda visitor: self._unfetched[visitor])[-_UNFETCHED:])
         for visitor, since in list(self._unfetched.items()):
-            if now - since >= seconds:
+            if now - since >= seconds or visitor not in latest:
                 queue.pending_messages_per_session.pop(visitor, None)
                 queue.pending_event_ids_session.pop(visitor, None)
                 del self._unfetched[visitor]
@@ -56,3 +62,13 @@ class Visitors:
         """Of uploads that are gone, the paths, which hold the names that their owners gave them."""
         known = self._page.upload_file_set
         known.difference_update([path for path in list(known) if not Path(path).exists()])
+
+    def _forget_progress(self) -> None:
+        """How far uploads are is kept until somebody asks, by names that anybody may make up: here for a while only."""
+        from gradio.routes import file_upload_statuses as kept
+
+        done = {name for name in list(kept._signals) if name not in kept._statuses or kept.is_done(name)}  # noqa: SLF001
+        for name in done & self._progress:
+            kept.stop_tracking(name)
+            kept._signals.pop(name, None)  # noqa: SLF001
+        self._progress = done
