@@ -34,8 +34,8 @@ _FORGOTTEN = 1800
 # So long, in units of the silence after which an upload is given up, may Gradio's own file of one lie untouched.
 _BROKEN_OFF = 3
 
-# Bytes before an upload's file: its name, mostly. Gradio takes no more than 8192.
-_HEAD = 8000
+# Bytes before an upload's file: its name, mostly. Gradio's parser takes no more than 4096.
+_HEAD = 4000
 
 NO_ROOM = "too many uploads are waiting here now; come again later"
 NO_ROOM_FOR_ONE = "too many of your uploads are waiting here now; have them judged first, or come again later"
