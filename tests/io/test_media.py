@@ -13,9 +13,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io import media
+from torchfakes_utils.io import media, photos
 from torchfakes_utils.io.limits import Limits
-from torchfakes_utils.io.media import ANIMATION, PHOTO, VIDEO, files_in, matching, open_media, to_rgb
+from torchfakes_utils.io.media import ANIMATION, PHOTO, VIDEO, files_in, matching, open_media
+from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.video import frame_times, read_frames, spread, write_video
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
@@ -41,7 +42,7 @@ def refusal(source, **limits):
 
 def test_pillow_knows_the_formats_by_these_names():
     Image.init()
-    assert set(media._PHOTO_FORMATS) - {"HEIF"} <= set(Image.OPEN)
+    assert set(photos._PHOTO_FORMATS) - {"HEIF"} <= set(Image.OPEN)
 
 
 def test_transparent_parts_are_white_not_what_lies_hidden_under_them():

@@ -5,6 +5,7 @@ Convolutional Networks" (2016), in facenet-pytorch's implementation. Training an
 same function, `square_crop`: a network that meets other crops than it was trained on answers nonsense.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,23 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
 from torchfakes_utils.io.machine import torch_device
 
 # Boxes, probabilities and landmarks of a frame as MTCNN gives them; None where it finds nothing.
 _Found = tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None]
+
+# A picture's shorter side: in less, the cascade finds no face.
+LEAST_SIDE = 20
+
+# The cascade's first network sees squares of so many pixels: smaller faces it would find only in a picture enlarged.
+_SEEN = 12
+
+# What it costs is bounded, whatever the picture: pixels of one that is shown to the cascade, of all that are shown
+# together, and of the copy on which the first network works, scaled so that the smallest face has `_SEEN` pixels (a
+# picture seven times as long as wide has them at the usual settings).
+_MOST_SHOWN, _MOST_TOGETHER, _MOST_SEARCHED = 24_000_000, 32_000_000, 400_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,12 @@ class Detections:
 
 
 class FaceDetector:
-    """MTCNN on batches of frames; build it once, it loads three networks."""
+    """MTCNN on batches of frames; build it once, it loads three networks.
+
+    Attributes:
+        config: of which `face_pixels`, `min_face` and `batch` count here.
+        until: when to give up, by `time.monotonic`.
+    """
 
     def __init__(self, device: str = "auto", config: ExtractionConfig = DEFAULTS) -> None:
         """Load the networks onto a device; of `config`, `face_pixels`, `min_face` and `batch` count here.
@@ -55,6 +73,7 @@ class FaceDetector:
         from facenet_pytorch import MTCNN  # 4 s: what else is in this module does not need it
 
         self.config = config
+        self.until = math.inf
         # keep_all and no own cropping: MTCNN's choice of one face fails on a batch in which one frame has none.
         self._mtcnn = MTCNN(keep_all=True, device=torch_device(device))
         # Half the time on a CPU: pooling is most of the work, and goes faster with a pixel's channels side by side.
@@ -69,7 +88,11 @@ class FaceDetector:
 
         Returns:
             N results, with every face of which the last of the three networks is sure by 0.7 or more; which of them
-            to believe is for `faces.tracking.follow` to say. A frame without a face gives an empty one.
+            to believe is for `faces.tracking.follow` to say. A frame without a face gives an empty one, and so does one
+            too small for any.
+
+        Raises:
+            InputError: it is later than `until`.
         """
         if not len(frames):
             return []
@@ -111,6 +134,19 @@ def _detections(found: _Found, back: np.ndarray) -> Detections:
     order = np.argsort(-probabilities, kind="stable")
     boxes, landmarks = boxes.reshape(-1, 4)[order], landmarks.reshape(-1, 5, 2)[order]
     return Detections(boxes * np.tile(back, 2), probabilities[order], landmarks * back)
+
+
+def check_size(picture: np.ndarray, name: str) -> None:
+    """See that there is room for a face in a picture (H, W, 3).
+
+    Raises:
+        InputError: there is none.
+    """
+    height, width = picture.shape[:2]
+    if min(height, width) < LEAST_SIDE:
+        raise InputError(
+            f"{name}: {width} x {height} pixels, too small or too thin for a face; it needs {LEAST_SIDE} a side"
+        )
 
 
 def square_crop(

@@ -19,16 +19,17 @@ import torch
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import grad_cam
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.detection import FaceDetector, square_crop
+from torchfakes_utils.faces.detection import FaceDetector, check_size, square_crop
 from torchfakes_utils.faces.thumbnails import thumbnail
 from torchfakes_utils.faces.tracking import Track, detect_twice, track_everyone
 from torchfakes_utils.inference.config import FRAMES
-from torchfakes_utils.inference.verdict import Found, Prediction, judge, refused
+from torchfakes_utils.inference.verdict import CANNOT_TELL, Found, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.machine import torch_device
-from torchfakes_utils.io.media import Media, files_in, open_media
+from torchfakes_utils.io.media import Media, files_in
 from torchfakes_utils.io.prefetch import read_ahead
+from torchfakes_utils.io.reader import Reader
 from torchfakes_utils.models.detector import Detector, load_detector
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Predictor:
         detector: in evaluation mode, on `device`.
         threshold: the P(fake) from which a face is called fake.
         limits: what is refused.
+        reader: opens files, in a process of its own.
         face_detectors: tried in turn, until one finds somebody.
     """
 
@@ -84,6 +86,7 @@ class Predictor:
         self.detector = detector.to(self.device).eval()
         self.threshold = detector.decision.threshold
         self.limits = limits or Limits()
+        self.reader = Reader(self.limits)  # it starts while all else is loaded
         self.network = network
         for caution in detector.decision.cautions:
             logger.warning("%s", caution)
@@ -138,7 +141,7 @@ class Predictor:
         Raises:
             InputError: nothing can be read.
         """
-        found = self._find(open_media(source, frames, self.limits))
+        found = self._find(self._opened(source, frames))
         prediction = judge(found, self._probabilities(found.crops), self.detector.decision)
         places = [(face.face, frame.frame) for face in prediction.faces for frame in face.frames]
         return Examination(prediction, found.media, dict(zip(places, found.crops, strict=bool(places))))
@@ -151,8 +154,8 @@ class Predictor:
         """
         waiting: list[Found | Prediction] = []
         since = time.monotonic()
-        for opened in read_ahead(self._opened(sources, frames), depth=1):
-            waiting.append(opened if isinstance(opened, Prediction) else self._find(opened))
+        for opened in read_ahead(self._all_opened(sources, frames), depth=1):
+            waiting.append(opened if isinstance(opened, Prediction) else self._found(opened))
             crops = sum(len(found.crops) for found in waiting if isinstance(found, Found))
             if crops >= _BATCH or not crops or time.monotonic() - since > _PATIENCE:
                 yield from self._judge_together(waiting)
@@ -176,12 +179,17 @@ class Predictor:
         heat: np.ndarray = grad_cam(self.detector, self.detector.preprocessing.apply(image), layer, "fake", method)[0]
         return heat
 
-    def _opened(self, sources: Iterable[Source], frames: int) -> Iterator[Media | Prediction]:
+    def _opened(self, source: Source, frames: int) -> Media:
+        media = self.reader.open_media(source, frames)
+        check_size(media.pictures[0], media.name)
+        return media
+
+    def _all_opened(self, sources: Iterable[Source], frames: int) -> Iterator[Media | Prediction]:
         for source, why_not in files_in(sources):
             try:
                 if why_not:
                     raise InputError(why_not)
-                yield open_media(source, frames, self.limits)
+                yield self._opened(source, frames)
             except InputError as error:
                 yield refused(source, error)
 
@@ -196,8 +204,21 @@ class Predictor:
             yield judge(found, probabilities[start : start + len(found.crops)], self.detector.decision)
             start += len(found.crops)
 
+    def _found(self, media: Media) -> Found | Prediction:
+        """As `_find`; "cannot tell" where it takes too long."""
+        try:
+            return self._find(media)
+        except InputError as error:
+            return Prediction(media.name, CANNOT_TELL, None, str(error), kind=media.kind, notes=media.notes)
+
     def _find(self, media: Media) -> Found:
-        """Everybody in it, each followed through the frames, and their crops."""
+        """Everybody in it, each followed through the frames, and their crops.
+
+        Raises:
+            InputError: it takes longer than it may.
+        """
+        for detector in self.face_detectors:
+            detector.until = time.monotonic() + self.limits.patience
         thumbnails = [thumbnail(picture) for picture in media.pictures]
         tracks: list[Track] = []
         for detector in self.face_detectors:

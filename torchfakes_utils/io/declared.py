@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from torchfakes_utils.io.limits import MOST_SAMPLES, MOST_STREAMS
+from torchfakes_utils.io.limits import MOST_FRAMES, MOST_SAMPLES, MOST_STREAMS
 
 _FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
 # Boxes that are looked at in one file: two fragments a second for nine hours have some 400,000.
@@ -90,6 +90,8 @@ def _wrong(kind: bytes, head: bytes, room: int, length: int, claims: _Claims) ->
         most = room * 2
     if count > most:
         return f"its header speaks of {count:,} samples, for which it has no room; {BROKEN}"
+    if claims.kind == b"vide" and count > MOST_FRAMES:
+        return f"more than {MOST_FRAMES:,} frames; cut out a part"
     # Sound without compression has a sample 48,000 times a second; FFmpeg keeps it by the block.
     claims.samples += 0 if kind == b"stsz" and size and claims.kind == b"soun" else count
     return f"more than {MOST_SAMPLES:,} samples; cut out a part" if claims.samples > MOST_SAMPLES else ""

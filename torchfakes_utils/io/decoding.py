@@ -6,6 +6,7 @@ frame is built on is left out, and where nothing is regular, frames are counted 
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -182,7 +183,7 @@ class _Decoder:
         """The film, to be decoded by threads of a kind."""
         with open_film(self.path) as (container, stream):
             stream.thread_type = kind
-            stream.codec_context.thread_count = self.threads
+            stream.codec_context.thread_count = self.threads or _threads(stream.codec_context)
             # A stream may change its size on the way.
             stream.codec_context.options = {"max_pixels": str(MOST_FRAME_PIXELS)}
             yield container, stream
@@ -200,6 +201,11 @@ class _Decoder:
             most = f"{MOST_DECODED_PIXELS // 10**9} thousand million pixels"
             raise InputError(f"{name_of(self.path)}: more than {most} to be decoded; cut out a part, or scale it down")
         return packet.decode()
+
+
+def _threads(context: av.VideoCodecContext) -> int:
+    """As many as there are cores, as far as memory bears it: each holds a frame."""
+    return min(os.cpu_count() or 1, 4 if context.width * context.height > MOST_FRAME_PIXELS // 4 else 8)
 
 
 def _decode_all(decoder: _Decoder, kind: str = "AUTO", start: int = 0) -> Iterator[tuple[int, Frame]]:

@@ -123,7 +123,10 @@ def _converted(frame: av.VideoFrame, width: int, height: int, form: str) -> np.n
     matrix = None
     if not frame.format.is_rgb and frame.colorspace not in _MATRICES:
         matrix = _BT709 if frame.width >= _SD[0] or frame.height > _SD[1] else _BT601
-    return frame.to_ndarray(format=form, width=width, height=height, src_colorspace=matrix, dst_colorspace=matrix)
+    # One thread: FFmpeg would start some for every frame.
+    return frame.to_ndarray(
+        format=form, width=width, height=height, src_colorspace=matrix, dst_colorspace=matrix, threads=1
+    )
 
 
 # HDR.

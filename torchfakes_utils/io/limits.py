@@ -23,9 +23,6 @@ MOST_STREAMS = 100
 # Pixels of all pictures of an animation that are decoded: to show the last one, all before it are needed.
 MOST_ANIMATED_PIXELS = 2 * 10**9
 
-# A picture's shorter side: the face detector finds no face in less.
-LEAST_SIDE = 20
-
 
 @dataclass(frozen=True)
 class Limits:

@@ -5,7 +5,6 @@ memory of whoever opens it. So sizes are looked at before anything is decoded, o
 tried, nothing is written, and every refusal is one line that says what to do.
 """
 
-import contextlib
 import glob
 import io
 import os
@@ -15,34 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.decoding import Source, name_of
-from torchfakes_utils.io.limits import Limits
-from torchfakes_utils.io.video import frame_times, frames_at, probe, spread
+from torchfakes_utils.io import photos
+from torchfakes_utils.io.decoding import Source, decode, listing, name_of, undecodable
+from torchfakes_utils.io.limits import MOST_ANIMATED_PIXELS, MOST_FRAME_PIXELS, Limits
+from torchfakes_utils.io.photos import to_rgb
+from torchfakes_utils.io.video import frame_times, frames_at, spread
 
 PHOTO, ANIMATION, VIDEO = "photo", "animation", "video"
 
-# Pillow knows many more, but "opens" MPEG videos that it cannot decode, and hands PostScript to an interpreter that a
-# stranger's file should not reach. What is none of these may be a video.
-_PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "JPEG2000", "PPM", "AVIF", "HEIF")
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-
-# In the brand of a file of the ISO family: a photo, not a film. FFmpeg would take one tile of it for the whole.
-_STILL_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
-
-# How files begin that are photos, whatever Pillow makes of the rest.
-_PHOTO_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-
-# By their first bytes: what people drop here by mistake.
-_UNPACK = "unpack it and give the photos and videos in it"
-_NO_MEDIA = {
-    b"PK\x03\x04": f"an archive or an office document; {_UNPACK}",
-    **dict.fromkeys((b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"), f"an archive; {_UNPACK}"),
-    b"%PDF": "a PDF; save the picture in it as a file of its own",
-    b"#EXTM3U": "a playlist, not the video itself; save that as a file",
-}
 
 # Pictures of an animation after which no more are counted: to know how many there are, all are read.
 _MOST_PICTURES = 3000
@@ -74,38 +57,36 @@ class Media:
     notes: tuple[str, ...] = ()
 
 
-def open_media(source: Source, frames: int = 16, limits: Limits = Limits()) -> Media:
-    """Read a photo, an animation or a video.
+def open_media(
+    source: Source, frames: int = 16, limits: Limits = Limits(), pictures: list[np.ndarray] | None = None
+) -> Media:
+    """Read a photo, an animation or a video, in this process; `io.reader` does so in one of its own.
 
     Args:
         source: a file, or what is in one.
         frames: how many pictures of an animation or a video, evenly spread.
+        limits: what is refused.
+        pictures: to which they are added; the result has it, too.
 
     Raises:
         InputError: it is absent, no photo and no video, damaged, or beyond the limits; in one line.
+        MemoryError: it asks for more than there is.
     """
     name, head = name_of(source), _head(source, limits)
-    for start, what in _NO_MEDIA.items():
-        if head.startswith(start):
-            raise InputError(f"{name}: {what}")
+    pictures = [] if pictures is None else pictures
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
-            return _photo(image, name, frames, limits)
-    except UnidentifiedImageError as error:
-        if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
-            raise InputError(f"{name}: {_still_refused(head)}") from error
-        if head.startswith(_PHOTO_STARTS):
-            raise _damaged(name, "its beginning is damaged") from error
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise InputError(f"{name}: {_too_large('far', limits)}") from error
+        if what := photos.no_media(head):
+            raise InputError(what)
+        photo = _photo(source, name, frames, limits, pictures)
+        if photo is not None:
+            return photo
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+            if why := photos.unopened(file, head):
+                raise InputError(why)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    except Exception as error:
-        # What is raised on damage depends on where it is met: SyntaxError, struct.error, RuntimeError from a codec, …
-        why = " ".join(str(error).replace(name, "").split()) or type(error).__name__
-        raise _damaged(name, why[:120]) from error
     try:
-        return _video(source, frames, limits)
+        return _video(source, frames, limits, pictures)
     except InputError as error:
         raise InputError(str(error).replace(": not a video that", ": neither a photo nor a video that", 1)) from error
 
@@ -150,45 +131,6 @@ def _leads_out(path: Path, folder: Path | str) -> bool:
         return True
 
 
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """A photo as people see it: (H, W, 3) uint8, sRGB, turned as its EXIF data say, on white where it is transparent.
-
-    Raises:
-        InputError: it holds values that are no numbers.
-    """
-    turned = ImageOps.exif_transpose(image)
-    if turned.mode in ("I", "F") or turned.mode.startswith("I;16"):
-        return _from_levels(np.asarray(turned, np.float32))
-    if turned.has_transparency_data:
-        turned = turned.convert("RGBA")
-        background = Image.new("RGBA", turned.size, "white")
-        turned = Image.alpha_composite(background, turned)
-    elif turned.mode in ("RGB", "CMYK") and (profile := image.info.get("icc_profile")):
-        turned = _in_srgb(turned, profile)
-    return np.array(turned.convert("RGB"))
-
-
-def _from_levels(levels: np.ndarray) -> np.ndarray:
-    """Grey values of 16 bits and more: Pillow would clip them to 8 instead of scaling, and turn the photo white."""
-    if not np.isfinite(levels).all():
-        raise InputError("holds pixels that are no numbers (NaN or infinite); save it again as PNG or JPEG")
-    largest = float(levels.max(initial=0))
-    peak = 65535 if largest > 255 else 255 if largest > 1 else 1
-    grey = np.clip(levels * (255 / peak), 0, 255).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
-
-
-def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """A phone's photo in the colours of a phone's display looks pale where it is taken for sRGB, as videos are."""
-    try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(own):
-            return image
-        return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # a broken profile: as if there were none
-
-
 def _head(source: Source, limits: Limits) -> bytes:
     """The first bytes, once it is clear that there is a file whose size is allowed."""
     name = name_of(source)
@@ -214,50 +156,46 @@ def _head(source: Source, limits: Limits) -> bytes:
     return head
 
 
-def _formats() -> tuple[str, ...]:
-    """Of the formats that we want, those that this Pillow knows; HEIC comes with a package of its own."""
-    Image.init()
-    if "HEIF" not in Image.OPEN:
-        with contextlib.suppress(ImportError):
-            import pillow_heif
-
-            pillow_heif.register_heif_opener()
-    return tuple(name for name in _PHOTO_FORMATS if name in Image.OPEN)
-
-
-def _still_refused(head: bytes) -> str:
-    """Why a photo of the ISO family was not opened."""
-    if head[8:12] in (b"avif", b"avis"):
-        return "an AVIF photo that cannot be read; save it as JPEG or PNG"
-    if "HEIF" in _formats():
-        return "a HEIC photo that cannot be read; it is cut off or damaged: copy it again"
-    return "a HEIC photo; pip install pillow-heif reads it, or save it as JPEG"
+def _photo(source: Source, name: str, frames: int, limits: Limits, pictures: list[np.ndarray]) -> Media | None:
+    """A photo or an animation; None where it is neither."""
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=photos.formats()) as image:
+            return _pictures_in(image, name, frames, limits, pictures)
+    except UnidentifiedImageError:
+        return None
+    except Image.DecompressionBombError as error:
+        raise InputError(photos.too_large("far", limits)) from error
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        # What is raised on damage depends on where it is met: SyntaxError, struct.error, RuntimeError from a codec, …
+        why = " ".join(str(error).replace(name, "").split()) or type(error).__name__
+        raise InputError(photos.damaged(why[:120])) from error
 
 
-def _damaged(name: str, why: str) -> InputError:
-    return InputError(f"{name}: this photo cannot be read ({why}); it is cut off or damaged: copy it again")
-
-
-def _too_large(how: str, limits: Limits) -> str:
-    return f"{how} too large for a photo; {limits.pixels / 1e6:.0f} megapixels are the most: scale it down"
-
-
-def _photo(image: Image.Image, name: str, frames: int, limits: Limits) -> Media:
+def _pictures_in(image: Image.Image, name: str, frames: int, limits: Limits, pictures: list[np.ndarray]) -> Media:
     pixels = image.width * image.height
     if pixels > limits.pixels:
-        raise InputError(_too_large(f"{pixels / 1e6:.0f} megapixels,", limits))
+        raise InputError(photos.too_large(f"{pixels / 1e6:.0f} megapixels,", limits))
+    if photos.is_raw(image):
+        raise InputError(photos.RAW)
     # A phone's MPO or a scanner's TIFF holds several pictures, too, but not a scene that moves.
     if getattr(image, "is_animated", False) and image.format in _ANIMATED:
-        return _animation(image, name, frames, limits)
-    return Media(name, PHOTO, np.zeros(1, int), np.zeros(1), [to_rgb(image)])
+        return _animation(image, name, frames, limits, pictures)
+    pictures.append(to_rgb(image))
+    return Media(name, PHOTO, np.zeros(1, int), np.zeros(1), pictures)
 
 
-def _animation(image: Image.Image, name: str, frames: int, limits: Limits) -> Media:
+def _animation(image: Image.Image, name: str, frames: int, limits: Limits, pictures: list[np.ndarray]) -> Media:
+    pixels = image.width * image.height
+    if pixels > MOST_FRAME_PIXELS:
+        size = f"{image.width} x {image.height}"
+        raise InputError(f"an animation of {size} pixels; 8K is the most: scale it down")
     held: int = getattr(image, "n_frames", 1)
-    total = min(held, _MOST_PICTURES)
+    total = min(held, _MOST_PICTURES, max(1, MOST_ANIMATED_PIXELS // pixels))
     notes = (f"only the first {total} pictures are looked at",) if held > total else ()
-    wanted, fewer = _affordable(frames, total, image.width * image.height, limits)
-    pictures, times, clock = [], np.zeros(total), 0.0
+    wanted, fewer = _affordable(frames, total, pixels, limits)
+    times, clock = np.zeros(total), 0.0
     for index in range(total):
         image.seek(index)
         times[index] = clock
@@ -267,19 +205,30 @@ def _animation(image: Image.Image, name: str, frames: int, limits: Limits) -> Me
     return Media(name, ANIMATION, wanted, times[wanted], pictures, float(times[-1]), notes + fewer)
 
 
-def _video(source: Source, frames: int, limits: Limits) -> Media:
-    times = frame_times(source)
+def _video(source: Source, frames: int, limits: Limits, pictures: list[np.ndarray]) -> Media:
+    known = listing(source)
+    times = frame_times(source, known)
     name, seconds = name_of(source), float(times[-1])
     if limits.seconds is not None and seconds > limits.seconds:
         raise InputError(f"{name}: {seconds:.0f} s long, and {limits.seconds:.0f} s are the most; cut out a part")
-    info = probe(source)
-    wanted, notes = _affordable(frames, len(times), info.width * info.height, limits)
-    found, pictures = zip(*frames_at(source, wanted.tolist(), stand_in=True), strict=True)
+    height, width = _first_picture(source).shape[:2]
+    wanted, notes = _affordable(frames, len(times), width * height, limits)
+    found = []
+    for index, picture in frames_at(source, wanted.tolist(), stand_in=True, known=known):
+        found.append(index)
+        pictures.append(picture)
     indices = np.asarray(found)
     if len(indices) < len(wanted):
         notes += (f"{len(wanted) - len(indices)} of {len(wanted)} frames do not decode",)
     shown = times[np.minimum(indices, len(times) - 1)]  # a packet may hold more frames than one
-    return Media(name, VIDEO, indices, shown, list(pictures), seconds, notes)
+    return Media(name, VIDEO, indices, shown, pictures, seconds, notes)
+
+
+def _first_picture(source: Source) -> np.ndarray:
+    """The first frame that decodes: how large frames are, a header may tell wrongly."""
+    for _, frame, _ in decode(source):
+        return frame.to_rgb()
+    raise undecodable(source)
 
 
 def _affordable(frames: int, total: int, pixels: int, limits: Limits) -> tuple[np.ndarray, tuple[str, ...]]:
