@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.detection import FaceDetector, square_crop
+from torchfakes_utils.faces.detection import FaceDetector, check_size, shown_size, square_crop
 from torchfakes_utils.faces.tracking import follow
 
 
@@ -50,6 +50,40 @@ def test_batch_with_faceless_frames(detector: FaceDetector, portraits: list[np.n
     assert results[0].boxes.shape == (0, 4)
     assert results[0].landmarks.shape == (0, 5, 2)
     assert follow(results) == [None, 0, None, 0]
+
+
+@pytest.mark.parametrize("config", [ExtractionConfig(), ExtractionConfig(min_face=0.05)])
+@pytest.mark.parametrize("finer", [1, 4])
+@pytest.mark.parametrize(
+    "shape", [(20, 100_000), (1_000_000, 100), (3000, 30_000), (10_000, 9900), (2160, 3840), (400, 8000), (20, 20)]
+)
+def test_what_a_picture_costs_has_a_bound(shape: tuple[int, int], finer: float, config: ExtractionConfig) -> None:
+    """Pixels shown to the cascade, and pixels on which its first network works, whatever the picture's shape."""
+    (width, height), least = shown_size(*shape, config, finer)
+    assert width * height <= 24.1e6
+    assert least >= 12  # nothing is enlarged
+    assert width * height * (12 / least) ** 2 <= 401e3
+    assert least / height <= 1 or shape == (1_000_000, 100)
+
+
+def test_ordinary_pictures_are_searched_as_the_configuration_says() -> None:
+    for shape in ((360, 640), (1080, 1920), (2160, 3840), (3024, 4032)):
+        assert shown_size(*shape, ExtractionConfig(), 1)[1] == pytest.approx(36)
+        assert shown_size(*shape, ExtractionConfig(min_face=0.05), 4)[1] >= 0.05 * min(shape) * 0.5
+
+
+def test_a_thin_picture_is_refused_and_has_no_face(detector: FaceDetector) -> None:
+    thin = np.full((3, 2000, 3), 255, np.uint8)
+    assert [len(found) for found in detector.detect([thin], 4)] == [0]
+    with pytest.raises(InputError, match="photo.png: 2000 x 3 pixels, too small or too thin for a face"):
+        check_size(thin, "photo.png")
+
+
+def test_it_gives_up_when_it_is_late(portraits: list[np.ndarray]) -> None:
+    late = FaceDetector("cpu")
+    late.until = 0
+    with pytest.raises(InputError, match="takes longer to look at than it may"):
+        late.detect(portraits)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 300), (500, 20), (61, 33)])

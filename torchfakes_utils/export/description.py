@@ -83,7 +83,7 @@ def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dic
                 for config in (CLOSE_UP, FAR_AWAY) for finer in (1, FINER)
             ],
             "search": "one after the other until somebody is found: the picture scaled down until its shorter side has "
-            "so many lines (never up), the smallest face being min_face of that side",
+            "so many lines (never up), the smallest face being min_face of that side, and 12 pixels at least",
             "min_probability": CLOSE_UP.min_probability,
             "steps": "torchfakes_utils/export/mtcnn_numpy.py",
         },

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
-from torchfakes_utils.faces.detection import Detections
+from torchfakes_utils.faces.detection import LEAST_SIDE, Detections, shown_size
 
 # A position of the first network's map stands for a window of so many pixels; neighbours are so far apart.
 WINDOW, STRIDE = 12, 2
@@ -66,12 +66,12 @@ class CascadeDetector:
 
     def _detect(self, frame: Array, finer: float) -> Detections:
         height, width = frame.shape[:2]
-        shorter = min(height, width)
-        scale = min(1.0, finer * self.config.detect_lines / shorter)
-        size = (round(width * scale), round(height * scale))
+        if min(height, width) < LEAST_SIDE:
+            return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+        size, smallest = shown_size(height, width, self.config, finer)
         # AREA: the mean over the area that a pixel covers, parts of pixels counting in part, rounded to a whole number.
         shown = frame if size == (width, height) else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-        found = find_faces(shown, self.networks, self.config.min_face * shorter * scale)
+        found = find_faces(shown, self.networks, smallest)
         back = np.array([width / size[0], height / size[1]], np.float32)  # rounded separately when scaled
         return Detections(found.boxes * np.tile(back, 2), found.probabilities, found.landmarks * back)
 

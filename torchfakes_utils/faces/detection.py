@@ -6,6 +6,7 @@ same function, `square_crop`: a network that meets other crops than it was train
 """
 
 import math
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -99,16 +100,17 @@ class FaceDetector:
         shape = frames[0].shape
         if len(shape) != 3 or shape[2] != 3 or any(f.shape != shape or f.dtype != np.uint8 for f in frames):
             raise ValueError(f"frames (N, H, W, 3) of uint8 are needed, not {len(frames)} of {shape} {frames[0].dtype}")
-        shorter = min(shape[:2])
-        scale = min(1.0, finer * self.config.detect_lines / shorter)
-        # In pixels of what MTCNN is shown, not of the full frame.
-        self._mtcnn.min_face_size = self.config.min_face * shorter * scale
-        size = (round(shape[1] * scale), round(shape[0] * scale))
+        if min(shape[:2]) < LEAST_SIDE:
+            return [_detections((None, None, None), np.ones(2, np.float32)) for _ in frames]
+        size, self._mtcnn.min_face_size = shown_size(shape[0], shape[1], self.config, finer)
+        together = max(1, min(self.config.batch, _MOST_TOGETHER // (size[0] * size[1])))
         # Width and height are rounded separately when scaled.
         back = np.array([shape[1] / size[0], shape[0] / size[1]], np.float32)
         results = []
-        for start in range(0, len(frames), self.config.batch):
-            some = frames[start : start + self.config.batch]
+        for start in range(0, len(frames), together):
+            if time.monotonic() > self.until:
+                raise InputError("takes longer to look at than it may; give fewer frames, or cut out a part")
+            some = frames[start : start + together]
             batch = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in some])
             results += [_detections(found, back) for found in self._run(batch)]
         return results
@@ -134,6 +136,14 @@ def _detections(found: _Found, back: np.ndarray) -> Detections:
     order = np.argsort(-probabilities, kind="stable")
     boxes, landmarks = boxes.reshape(-1, 4)[order], landmarks.reshape(-1, 5, 2)[order]
     return Detections(boxes * np.tile(back, 2), probabilities[order], landmarks * back)
+
+
+def shown_size(height: int, width: int, config: ExtractionConfig, finer: float) -> tuple[tuple[int, int], float]:
+    """Width and height of what the cascade is shown of a picture, and the smallest face that it looks for there, px."""
+    shorter, pixels = min(height, width), height * width
+    scale = min(1.0, finer * config.detect_lines / shorter, math.sqrt(_MOST_SHOWN / pixels))
+    least = _SEEN * max(1.0, scale * math.sqrt(pixels / _MOST_SEARCHED))
+    return (max(1, round(width * scale)), max(1, round(height * scale))), max(config.min_face * shorter * scale, least)
 
 
 def check_size(picture: np.ndarray, name: str) -> None:

@@ -19,6 +19,13 @@ const OVERLAP_LEVEL = Math.fround(0.5),
 // Patches that go through a network at once.
 const BATCH = 128;
 
+// What a picture may cost, whatever its shape; see `faces/detection.py`: a shorter side in which there is room for a face,
+// the smallest face that the first network sees, pixels that are shown to the cascade, and those that this one works on.
+const LEAST_SIDE = 20,
+  SEEN = 12,
+  MOST_SHOWN = 24_000_000,
+  MOST_SEARCHED = 400_000;
+
 const f = Math.fround;
 
 /**
@@ -33,11 +40,14 @@ const f = Math.fround;
  */
 export async function detect(image, pass, networks) {
   const shorter = Math.min(image.width, image.height);
-  const scale = Math.min(1, pass.lines / shorter);
+  if (shorter < LEAST_SIDE) return [];
+  const pixels = image.width * image.height;
+  const scale = Math.min(1, pass.lines / shorter, Math.sqrt(MOST_SHOWN / pixels));
+  const least = SEEN * Math.max(1, scale * Math.sqrt(pixels / MOST_SEARCHED));
   const width = Math.max(1, roundEven(image.width * scale)),
     height = Math.max(1, roundEven(image.height * scale));
   const shown = width === image.width && height === image.height ? image : resizeArea(image, width, height);
-  const faces = await findFaces(shown, pass.min_face * shorter * scale, networks);
+  const faces = await findFaces(shown, Math.max(pass.min_face * shorter * scale, least), networks);
   // Width and height are rounded separately when scaled.
   const back = [f(image.width / width), f(image.height / height)];
   return faces.map(({ box, probability }) => ({ box: box.map((end, i) => f(end * back[i % 2])), probability }));
