@@ -2,7 +2,7 @@
 
 import pytest
 
-from torchfakes_utils.app.config import AppLimits
+from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.errors import InputError
 
 
@@ -26,3 +26,12 @@ def test_all_uploads_together_must_hold_one():
 def test_nobody_gets_more_than_half_of_the_queue():
     assert (AppLimits(queue=40).places_of_one, AppLimits(queue=1).places_of_one) == (20, 1)
     assert AppLimits(queue=40, places=3).places_of_one == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["https://fakes.example", "fakes.example:8000", "*", "*fakes.example", "a b.c", "", "*.*.c"]
+)
+def test_hosts_are_names(name):
+    with pytest.raises(InputError, match="give a name alone"):
+        AppConfig(hosts=("fine.example", name))
+    assert AppConfig(hosts=("fakes.example", "*.example.org")).hosts

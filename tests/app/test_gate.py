@@ -240,6 +240,22 @@ def test_behind_a_proxy_the_page_asks_by_the_proxys_name(rules, seen):
     )
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://fakes.example", 200),
+        ("https://fakes.example:8443", 200),
+        ("https://a.fakes.example", 403),
+        ("https://evil.hf.space", 403),
+        ("https://fakes.example.evil.example", 403),
+    ],
+)
+def test_a_proxy_that_asks_by_the_apps_own_address(rules, seen, origin, status):
+    """As nginx does, unless it is told otherwise; the browser still names the page that asks."""
+    app = gate(echo(seen), dataclasses.replace(rules, hosts=Hosts("127.0.0.1", ("fakes.example", "*.hf.space"))))
+    assert ask(app, headers={"host": "127.0.0.1:7860", "origin": origin}).status == status
+
+
 @pytest.mark.parametrize(("named", "kept"), [("evil.example", False), ("me-it.hf.space", True)])
 def test_another_name_is_not_written_into_the_page(rules, named, kept):
     async def application(scope, receive, send):

@@ -84,6 +84,10 @@ class Hosts:
             return _is_address(name) or name in _own_names()
         return is_loopback(self.listening) and is_loopback(name)
 
+    def named(self, given: str) -> bool:
+        """Whether `given` is one of the further names itself; that other names end as it does is not enough."""
+        return _without_port(given) in {name.lower() for name in self.further if not name.startswith("*.")}
+
 
 def _without_port(given: str) -> str | None:
     """A host in lower case, without port, brackets and final dot; None where it is none."""

@@ -97,7 +97,7 @@ class AppConfig:
         gate: what connections may cost.
 
     Raises:
-        InputError: a port or a number of frames below 1.
+        InputError: a port or a number of frames below 1, or a name that is none.
     """
 
     host: str = "127.0.0.1"
@@ -115,3 +115,6 @@ class AppConfig:
 
     def __post_init__(self) -> None:
         check_counts(self, "port", "frames")
+        for name in self.hosts or ():
+            if any(sign in name for sign in "/: ") or "*" in name.removeprefix("*.") or not name.strip("."):
+                raise InputError(f"--hosts {name}: give a name alone, such as fakes.example.org or *.example.org")

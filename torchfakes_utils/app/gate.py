@@ -184,17 +184,15 @@ def check_request(scope: Message, rules: Rules) -> None:
 
 
 def _check_names(scope: Message, hosts: Hosts) -> None:
-    host, origin = header(scope, "host"), header(scope, "origin")
+    host, origin = header(scope, "host").lower(), header(scope, "origin").lower()
     if not hosts.allow(host):
         raise Refused(403, "this app is not reached by that name; whoever runs it can allow it with --hosts")
-    if origin and origin.partition("://")[2].lower() != host.lower() and not _forwarded(scope, origin, hosts):
+    if not origin:
+        return
+    site, forwarded = origin.partition("://")[2], header(scope, "x-forwarded-host").lower()
+    # A proxy may ask by another name than it was asked by; then it says so, or whoever runs the app has.
+    if site != host and not hosts.named(site) and not (site == forwarded and hosts.allow(site)):
         raise Refused(403, "pages of other sites may not ask here")
-
-
-def _forwarded(scope: Message, origin: str, hosts: Hosts) -> bool:
-    """Whether a proxy, which asks by another name, says that it was itself asked by the one in `origin`."""
-    named = header(scope, "x-forwarded-host")
-    return bool(named) and origin.partition("://")[2].lower() == named.lower() and hosts.allow(named)
 
 
 def methods_of(path: str) -> frozenset[str]:
