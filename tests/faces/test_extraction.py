@@ -229,6 +229,25 @@ def full(self: Path, data: bytes) -> int:
     raise OSError(28, "No space left on device")
 
 
+def test_unexpected_error_in_every_clip_ends_the_run_with_its_first_line(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a library has changed: no table without a face comes of it, and nothing is tried for a whole night."""
+    tried = []
+
+    def length(path: Path) -> int:
+        tried.append(path)
+        raise TypeError("open() got an unexpected keyword argument\nand more")
+
+    monkeypatch.setattr(clip_faces, "length", length)
+    with pytest.raises(
+        InputError, match=r"\.mp4: unexpected TypeError: open\(\) got an unexpected keyword argument; and"
+    ):
+        extract_faces(copied, tmp_path / "out", QUICK, progress=False)
+    assert not (tmp_path / "out" / "faces.csv").exists()
+    assert 1 <= len(tried) < 30
+
+
 def test_unexpected_error_is_a_row_and_tried_again(
     copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

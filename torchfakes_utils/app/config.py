@@ -7,6 +7,9 @@ from torchfakes_utils.errors import InputError, check_counts
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.io.limits import Limits
 
+# Seconds that an upload may take to be read, and again to be searched for faces: the others wait.
+_PATIENCE = 60
+
 
 @dataclass(frozen=True)
 class AppLimits:
@@ -51,7 +54,7 @@ class AppLimits:
     @property
     def media(self) -> Limits:
         """The same for whoever opens the files."""
-        return Limits(int(self.megapixels * 1e6), self.seconds, int(self.megabytes * 1e6))
+        return Limits(int(self.megapixels * 1e6), self.seconds, int(self.megabytes * 1e6), patience=_PATIENCE)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Predict(RunCommand):
     network: Path | None = option("an export that computes instead of PyTorch (.onnx, .pte)", None)
     max_megapixels: Count = option("larger photos are refused", Limits.pixels // 1_000_000)
     max_seconds: Count | None = option("longer videos are refused; None refuses none", None)
+    patience: Count = option("seconds that a file may take to be read", round(Limits.patience))
     device: str = option("auto, cpu, cuda, …", "auto")
 
     def run(self, output: Output) -> int:
@@ -66,7 +67,7 @@ class Predict(RunCommand):
     def _predictor(self) -> "Predictor":
         from torchfakes_utils.inference.predictor import Predictor
 
-        limits = Limits(self.max_megapixels * 1_000_000, self.max_seconds)
+        limits = Limits(self.max_megapixels * 1_000_000, self.max_seconds, patience=self.patience)
         if self.network is None:
             return Predictor.from_run(self.fetched(), self.device, limits=limits)
         from torchfakes_utils.export.description import check_same

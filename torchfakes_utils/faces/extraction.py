@@ -31,6 +31,9 @@ from torchfakes_utils.io.names import components
 
 logger = logging.getLogger(__name__)
 
+# After so many clips, each of which ended in an error that nobody foresaw, no further one is tried.
+_HOPELESS = 10
+
 _LOCK_FILE = ".torchfakes-lock"  # so that nobody else's is emptied
 
 # Fields that choose clips or hardware: they may differ between two runs into one folder. All others change the crops.
@@ -88,9 +91,13 @@ def extract_faces(
 
 
 def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: bool) -> dict[str, Part]:
-    """Do the groups; give the parts of clips that are to be tried again next time, by path."""
+    """Do the groups; give the parts of clips that are to be tried again next time, by path.
+
+    Raises:
+        InputError: one clip after the other ended in an error that nobody foresaw: it is not the clips.
+    """
     unsaved: dict[str, Part] = {}
-    faces, left = 0, sum(len(group.todo) for group in groups)
+    faces, done, left = 0, 0, sum(len(group.todo) for group in groups)
     start = time.perf_counter()
     with tqdm(total=clips, initial=clips - left, unit="clip", disable=None if progress else True) as bar:
         for parts in run_groups(groups, job, workers):
@@ -98,9 +105,18 @@ def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: 
                 faces += len(part["faces"])
                 if part["reason"].startswith("unexpected"):
                     unsaved[part["path"]] = part
+            done += len(parts)
+            if len(unsaved) == done and done >= min(clips, _HOPELESS):
+                raise InputError(_hopeless(unsaved))
             bar.set_postfix_str(f"{faces / (time.perf_counter() - start):.0f} faces/s", refresh=False)
             bar.update(len(parts))
     return unsaved
+
+
+def _hopeless(unsaved: dict[str, Part]) -> str:
+    path, part = next(iter(unsaved.items()))
+    reason = part["reason"].splitlines()[0]
+    return f"{path}: {reason}; and so in every clip: update torchfakes and what it needs, or report this"
 
 
 def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:

@@ -34,7 +34,7 @@ class Limits:
         bytes: of a file; None for no limit.
         memory: bytes that all pictures of one file may take once decoded; where they would take more, fewer are
             looked at.
-        patience: seconds that the reading of one file may take.
+        patience: seconds that one file may take to be read, and again to be searched for faces.
         own_process: read in a process of its own, whose memory and time are limited; see `io.reader`.
     """
 
@@ -42,7 +42,7 @@ class Limits:
     seconds: float | None = None
     bytes: int | None = None
     memory: int = 2**30
-    patience: float = 120
+    patience: float = 300
     own_process: bool = True
 
     @property

@@ -110,7 +110,8 @@ class Reader:
     def _why_not(self, process: "subprocess.Popen[bytes]", in_time: bool, error: Exception) -> str:
         """Why the process has not answered."""
         if not in_time:
-            return f"takes longer to read than the {self.limits.patience:g} s that it may; cut out a part"
+            most = f"{self.limits.patience:g} s"
+            return f"takes longer to read than the {most} that it may; cut out a part, or allow more (--patience)"
         how = str(error) or type(error).__name__
         if isinstance(error, EOFError | OSError):  # it has ended, or is about to
             with contextlib.suppress(subprocess.TimeoutExpired):
