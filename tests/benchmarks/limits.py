@@ -16,13 +16,33 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 WORST = (
-    "2,000 by 3 pixels", "20,000 by 3 pixels", "100,000 by 19 pixels", "a portrait with thin margins", "99 megapixels",
-    "one line of 90,000,000 pixels", "comments of two gigabytes", "a vast GIF", "a vast APNG", "a vast WebP",
-    "a long GIF", "150 tracks claim 1,000,000 samples", "40 tracks claim 80,000,000 samples", "sizes alone claim",
-    "fragments claim", "four million packets", "one packet a million times", "four vast streams",
-    "a song with a vast cover", "8K at 1,000 frames a second", "an hour of a still 4K", "frames that grow", "ten minutes in mkv",
-    "400 faces in a photo", "400 faces in a film", "225 faces in 64 frames",
-)  # fmt: skip
+    "2,000 by 3 pixels",
+    "20,000 by 3 pixels",
+    "100,000 by 19 pixels",
+    "a portrait with thin margins",
+    "99 megapixels",
+    "one line of 90,000,000 pixels",
+    "comments of two gigabytes",
+    "a vast GIF",
+    "a vast APNG",
+    "a vast WebP",
+    "a long GIF",
+    "150 tracks claim 1,000,000 samples",
+    "40 tracks claim 80,000,000 samples",
+    "sizes alone claim",
+    "fragments claim",
+    "four million packets",
+    "one packet a million times",
+    "four vast streams",
+    "a song with a vast cover",
+    "8K at 1,000 frames a second",
+    "an hour of a still 4K",
+    "frames that grow",
+    "ten minutes in mkv",
+    "400 faces in a photo",
+    "400 faces in a film",
+    "225 faces in 64 frames",
+)
 # Bytes of address space that are allowed: whoever takes them all has no bound.
 MOST = 16 * 2**30
 
