@@ -131,7 +131,8 @@ def _start(limits: Limits) -> "subprocess.Popen[bytes]":
     # Where we find our packages, so that no file in the folder at hand is taken for one of them.
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)  # noqa: PTH100
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, "-P", "-c", _START.format(limits.process_memory, dataclasses.asdict(limits))]
+    # It writes nothing (-B), not even bytecode beside the program that a Space is made from.
+    command = [sys.executable, "-BP", "-c", _START.format(limits.process_memory, dataclasses.asdict(limits))]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, pipesize=2**20)
 
 
