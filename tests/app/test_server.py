@@ -1,6 +1,7 @@
 """The app as people and programs meet it: a process of its own, Gradio's client, a real browser, and nothing left."""
 
 import base64
+import contextlib
 import http.client
 import io
 import itertools
@@ -633,6 +634,23 @@ def test_only_who_has_the_password_comes_in(predictor, files, tmp_path, caplog):
         friend = Client(served.url, auth=("me", "secret"), verbose=False)
         assert friend.predict(handle_file(str(files.photo)), api_name="/judge_photo")["verdict"] == FAKE
     assert not caplog.text
+
+
+@pytest.mark.browser
+def test_the_password_is_asked_for_on_the_page(predictor, chromium, files, monkeypatch):
+    monkeypatch.setenv("TORCHFAKES_AUTH", "me:secret")
+    with server.Served(predictor, AppConfig()) as served, contextlib.closing(chromium().new_page()) as page:
+        page.goto(served.url)
+        for password in ("guess", "secret"):
+            page.wait_for_selector("input[type=password]", timeout=60_000)
+            page.get_by_label("username").fill("me")
+            page.get_by_label("password").fill(password)
+            page.get_by_role("button", name="Login").click()
+            if password == "guess":
+                page.get_by_text("Incorrect").wait_for()
+        page.wait_for_selector(".tf-empty:visible", timeout=60_000)
+        give(page, files.photo)
+        assert "Probably fake" in answer_of(page).text_content()
 
 
 def test_an_app_for_everybody_says_so_in_a_line(predictor, caplog):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from torchfakes_utils.app.access import Hosts
 from torchfakes_utils.app.asgi import (
@@ -171,15 +172,15 @@ def check_request(scope: Message, rules: Rules) -> None:
     if method not in methods:
         raise Refused(405, f"this can be asked for by {' or '.join(sorted(methods))} only")
     query = scope.get("query_string", b"")
-    if path == "/" and b"deep_link" in query:
-        raise Refused(404, "links to a state of the page are not kept here")
     if len(query) > _QUERY:
         raise Refused(414, f"{_QUERY} bytes are the most after the question mark")
+    if path == "/" and "deep_link" in parse_qs(query.decode("latin-1"), keep_blank_values=True):
+        raise Refused(404, "links to a state of the page are not kept here")
     if path.startswith(_FILE) and path.removeprefix(_FILE) not in rules.shown:
         raise Refused(404, "only the examples can be had here")
     most = rules.largest + AROUND if path == UPLOAD else rules.limits.body
     length = header(scope, "content-length")
-    if length and (not length.isdecimal() or int(length[:20]) > most):
+    if length and (not length.isdecimal() or len(length) > 15 or int(length) > most):
         raise Refused(413, f"{most:,} bytes are the most that is accepted here")
 
 
