@@ -12,7 +12,7 @@ from torchfakes_utils.io.video import probe, read_frames
 from cases import CASES
 from cases.boxes import patched
 from cases.encode import Coding, encode, film, pictures, shot
-from cases.films import A
+from cases.films import PQ, A, ten_bits
 
 
 @pytest.fixture
@@ -37,6 +37,15 @@ def original():
 @pytest.mark.parametrize("name", ["HLG of a phone", "PQ of a phone", "HLG in webm", "ten bits, but SDR"])
 def test_hdr_has_the_colours_of_the_same_scene_in_sdr(made, original, name):
     assert difference(shown(made(name)), original) < 4  # levels; as they are, 22 and more
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_what_the_container_alone_says_of_colours_counts(tmp_path, original, suffix):
+    tags = {"color_trc": PQ, "color_primaries": 9, "colorspace": 9, "color_range": 1}
+    silent = {"x265-params": "colorprim=2:transfer=2:colormatrix=2"}
+    coding = Coding("libx265", "yuv420p10le", options=silent, context=tags)
+    path = encode(tmp_path / f"film.{suffix}", (ten_bits(one, PQ) for one in pictures([A(0.2)])), coding)
+    assert difference(shown(path), original) < 4
 
 
 def test_light_beyond_white_is_compressed_and_nothing_is_turned_about():

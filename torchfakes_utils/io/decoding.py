@@ -9,7 +9,6 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from torchfakes_utils.errors import DamagedError, InputError
 from torchfakes_utils.io import declared
-from torchfakes_utils.io.display import Frame
+from torchfakes_utils.io.display import Frame, Header
 from torchfakes_utils.io.limits import MOST_DECODED_PIXELS, MOST_FRAME_PIXELS, MOST_FRAMES, MOST_STREAMS
 
 # A file, or what is in one.
@@ -211,7 +210,7 @@ def _threads(context: av.VideoCodecContext) -> int:
 def _decode_all(decoder: _Decoder, kind: str = "AUTO", start: int = 0) -> Iterator[tuple[int, Frame]]:
     """Index (from `start`) and frame, in the order of display, for all that decodes undamaged."""
     with decoder.opened(kind) as (container, stream):
-        shape = stream.sample_aspect_ratio or Fraction(0)
+        header = Header.of(stream)
         index, packets = 0, 0
         for packet in _packets(container, stream):
             packets += bool(packet.size)
@@ -226,7 +225,7 @@ def _decode_all(decoder: _Decoder, kind: str = "AUTO", start: int = 0) -> Iterat
             for frame in frames:
                 # The decoder fills what a damaged frame lacks with grey or smear, which no detector should learn.
                 if index >= start and not frame.is_corrupt:
-                    yield index, Frame(frame, shape)
+                    yield index, Frame(frame, header)
                 index += 1
     if kind == "AUTO" and index < packets:
         # Threads that decode ahead lose, with a damaged packet and sometimes without a word, the sound frames that
@@ -310,11 +309,11 @@ def decode_few(
         raise IrregularError
     decoder = decoder or _Decoder(path, threads)
     with decoder.opened("SLICE" if threads == 1 else "AUTO") as (container, stream):
-        shape = stream.sample_aspect_ratio or Fraction(0)
+        header = Header.of(stream)
         context = stream.codec_context
         if whole and known.packets * context.width * context.height <= _SHORT:
             yield from (
-                (index, Frame(frame, shape)) for index, frame in _references(decoder, container, stream, times, wanted)
+                (index, Frame(frame, header)) for index, frame in _references(decoder, container, stream, times, wanted)
             )
             return
         keys = np.intersect1d(times, known.keys, return_indices=True)[1] if whole else np.zeros(0, int)
@@ -326,7 +325,7 @@ def decode_few(
         for time, frame in zip(index_of, found, strict=False):
             if frame.pts != time:
                 raise IrregularError
-            yield index_of[time], Frame(frame, shape)
+            yield index_of[time], Frame(frame, header)
 
 
 def _references(

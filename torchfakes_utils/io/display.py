@@ -24,6 +24,9 @@ _BT2020 = 9
 _BT601, _BT709 = 5, 1
 _MATRICES = (1, 4, 5, 6, 7, 9)  # that FFmpeg's converter knows
 
+_SCALER = {6: 5}  # numbers that the converter has otherwise; 5 and 6 are the same matrix
+_UNSAID = 2
+
 # Above this a picture has the matrix of HD where it does not say which.
 _SD = (1280, 576)
 
@@ -35,28 +38,53 @@ _STRIP = 128
 
 
 @dataclass(frozen=True)
+class Header:
+    """What a file says of a film's pictures beside them: it counts where they say nothing themselves.
+
+    Attributes:
+        pixel_shape: width of a pixel over its height; 0 where it is not said.
+        matrix, primaries, curve, range: of its colours, by the standard's numbers.
+    """
+
+    pixel_shape: Fraction = Fraction(0)
+    matrix: int = _UNSAID
+    primaries: int = _UNSAID
+    curve: int = _UNSAID
+    range: int = 0
+
+    @classmethod
+    def of(cls, stream: av.VideoStream) -> "Header":
+        """Of a stream of which nothing has been decoded yet: then its decoder knows what the pictures say."""
+        context = stream.codec_context
+        colours = (context.colorspace, context.color_primaries, context.color_trc, context.color_range)
+        return cls(stream.sample_aspect_ratio or Fraction(0), *(int(value) for value in colours))
+
+
+@dataclass(frozen=True)
 class Frame:
     """A decoded frame, as the file has it.
 
     Attributes:
         decoded: by the decoder.
-        pixel_shape: width of a pixel over its height, as the file says; 0 where it does not.
+        header: of its film.
     """
 
     decoded: av.VideoFrame
-    pixel_shape: Fraction = Fraction(0)
+    header: Header = Header()
 
     def to_rgb(self, like: np.ndarray | None = None) -> np.ndarray:
         """As displayed, (H, W, 3) uint8 sRGB; of the size of `like` where a stream changes its size on the way."""
         turn = _Turn.of(self.decoded)
-        width, height = _shown_size(self.decoded, self.pixel_shape)
+        width, height = _shown_size(self.decoded, self.header.pixel_shape)
         if like is not None:
             height, width = like.shape[1::-1] if turn.swaps else like.shape[:2]
         frame = _one_field(self.decoded) if self.decoded.interlaced_frame else self.decoded
-        if frame.color_trc in (_PQ, _HLG):
-            array = _in_sdr(_converted(frame, width, height, "rgb48le"), int(frame.color_trc), frame.color_primaries)
+        curve = _said(frame.color_trc, self.header.curve)
+        if curve in (_PQ, _HLG):
+            signal = _converted(frame, self.header, width, height, "rgb48le")
+            array = _in_sdr(signal, curve, _said(frame.color_primaries, self.header.primaries))
         else:
-            array = _converted(frame, width, height, "rgb24")
+            array = _converted(frame, self.header, width, height, "rgb24")
         return np.ascontiguousarray(turn.apply(array))
 
 
@@ -118,14 +146,26 @@ def _one_field(frame: av.VideoFrame) -> av.VideoFrame:
     return graph.vpull()
 
 
-def _converted(frame: av.VideoFrame, width: int, height: int, form: str) -> np.ndarray:
+def _said(by_frame: int, by_header: int) -> int:
+    return int(by_header if by_frame == _UNSAID else by_frame)
+
+
+def _converted(frame: av.VideoFrame, header: Header, width: int, height: int, form: str) -> np.ndarray:
     """(H, W, 3) RGB by the frame's matrix, its curve as it is."""
     matrix = None
     if not frame.format.is_rgb and frame.colorspace not in _MATRICES:
-        matrix = _BT709 if frame.width >= _SD[0] or frame.height > _SD[1] else _BT601
+        guess = _BT709 if frame.width >= _SD[0] or frame.height > _SD[1] else _BT601
+        matrix = header.matrix if header.matrix in _MATRICES else guess
+        matrix = _SCALER.get(matrix, matrix)
     # One thread: FFmpeg would start some for every frame.
     return frame.to_ndarray(
-        format=form, width=width, height=height, src_colorspace=matrix, dst_colorspace=matrix, threads=1
+        format=form,
+        width=width,
+        height=height,
+        src_colorspace=matrix,
+        dst_colorspace=matrix,
+        src_color_range=None if frame.color_range or not header.range else header.range,
+        threads=1,
     )
 
 

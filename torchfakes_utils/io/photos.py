@@ -34,6 +34,7 @@ _NO_MEDIA = {
     **dict.fromkeys(((0, b"\x1f\x8b"), (0, b"7z\xbc\xaf"), (0, b"Rar!")), f"an archive; {_UNPACK}"),
     (0, b"%PDF"): "a PDF; save the picture in it as a file of its own",
     (0, b"#EXTM3U"): "a playlist, not the video itself; save that as a file",
+    **dict.fromkeys(((0, b"ID3"), (0, b"fLaC"), (8, b"WAVE")), "sound alone: neither a photo nor a video"),
     (0, b"8BPS"): f"a document of Photoshop; {_SAVE}",
     (0, b"\x76\x2f\x31\x01"): f"an OpenEXR picture; {_SAVE}",
     **dict.fromkeys(((0, b"\xff\x0a"), (4, b"JXL \r\n\x87\n")), f"a JPEG XL photo; {_SAVE}"),
