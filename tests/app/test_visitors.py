@@ -39,17 +39,19 @@ def test_an_answer_is_forgotten_so_long_after_it_was_there(page, monkeypatch):
     monkeypatch.setattr(visitors.time, "monotonic", lambda: now[0])
     known = Visitors(page)
     unfetched(page, "first", "busy")
-    page._queue.event_ids_to_events["e"] = SimpleNamespace(session_hash="busy")  # still waits, or is judged just now
+    jobs = SimpleNamespace(queue=[SimpleNamespace(session_hash="busy")])
+    page._queue.event_queue_per_concurrency_id["detector"] = jobs
     known.forget(540)
     now[0] += 500
     unfetched(page, "second")
     known.forget(540)
     assert kept(page) == {"first", "second", "busy"}
+    page._queue.active_jobs, jobs.queue = [None, jobs.queue], []  # its turn has come
     now[0] += 60
     known.forget(540)
     assert kept(page) == {"second", "busy"}
     now[0] += 500
-    page._queue.event_ids_to_events.clear()
+    page._queue.active_jobs = [None, None]
     known.forget(540)
     assert kept(page) == {"busy"}, "whose time begins when it is judged"
 

@@ -37,6 +37,9 @@ _BROKEN_OFF = 3
 # Bytes before an upload's file: its name, mostly. Gradio's parser takes no more than 4096.
 _HEAD = 4000
 
+# A part without a name: no form has that, and Gradio throws such a form away with all that it has stored of it.
+_NAMELESS = b"\r\nA: b\r\n\r\n"
+
 NO_ROOM = "too many uploads are waiting here now; come again later"
 NO_ROOM_FOR_ONE = "too many of your uploads are waiting here now; have them judged first, or come again later"
 
@@ -281,7 +284,7 @@ class _Form:
         whole = message["type"] == "http.request" and (message.get("more_body") or self._closed)
         if whole or not self._line:
             return message
-        return {"type": "http.request", "body": message.get("body", b"") + b"\r\n" + self._line + b"\r\n\0"}
+        return {"type": "http.request", "body": message.get("body", b"") + b"\r\n" + self._line + _NAMELESS}
 
 
 @contextlib.contextmanager

@@ -48,7 +48,8 @@ class Visitors:
     def _forget_answers(self, seconds: float) -> None:
         """An answer waits until its client asks for it, or else for as long as there is room."""
         queue, now = self._queue, time.monotonic()
-        busy = {event.session_hash for event in list(queue.event_ids_to_events.values())}
+        waiting = [list(one.queue) for one in list(queue.event_queue_per_concurrency_id.values())]
+        busy = {event.session_hash for events in [*waiting, *queue.active_jobs] for event in events or ()}
         idle = [visitor for visitor in list(queue.pending_messages_per_session) if visitor not in busy]
         self._unfetched = {visitor: self._unfetched.get(visitor, now) for visitor in idle}
         latest = set(sorted(self._unfetched, key=lambda visitor: self._unfetched[visitor])[-_UNFETCHED:])
