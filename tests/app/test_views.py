@@ -199,10 +199,10 @@ def test_a_close_call_is_said_to_be_one(interval, close):
 
 
 @pytest.mark.parametrize("lack", ["too small", "too dark", "too bright", "too little contrast", "too much contrast",
-                                  "too blurred", "too noisy"])  # fmt: skip
+                                  "too blurred", "too noisy", "cut off"])  # fmt: skip
 def test_what_cannot_be_told_comes_with_help(lack):
     """For everything that a decision may say."""
-    name = {"small": "face", "dark": "brightness", "bright": "brightness", "contrast": "contrast"}
+    name = {"small": "face", "dark": "brightness", "bright": "brightness", "contrast": "contrast", "off": "outside"}
     name = name.get(lack.split()[-1], "sharpness")
     less = lack in ("too small", "too dark", "too little contrast", "too blurred")
     outside = Decision(ranges={name: (50.0, None) if less else (None, 50.0)}).outside({name: 10.0 if less else 90.0})
@@ -342,7 +342,10 @@ def test_what_was_measured_is_said_with_its_interval():
     assert "AUC 0.96 (0.88 to 1.00)" in tags.text and "balanced accuracy 0.91 (0.77 to 1.00)" in tags.text
     assert "8 real and 32 fake clips" in tags.text and "“test” of mini" in tags.text
     assert "called 1 of 8 real clips fake, and missed 2 of 32 fakes" in tags.text
-    assert "unlike those it was trained on, in size." in tags.text and "200 MB" in tags.text
+    assert (
+        "unlike those it was trained on, in how much of it is in the picture, size." in tags.text
+        and "200 MB" in tags.text
+    )
 
 
 def test_what_was_not_measured_is_said_too():

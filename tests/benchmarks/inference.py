@@ -23,7 +23,8 @@ from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.runtimes import load_face_detector, load_network
-from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY, Predictor
+from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.inference.search import CLOSE_UP, FAR_AWAY, FARTHER
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import load_detector
@@ -61,7 +62,9 @@ def predictor(name: str, run: Path) -> Predictor:
     """The same from files to verdicts; with ONNX Runtime the faces are found by it, too."""
     made = Predictor(load_detector(run), "cpu", network=network(name, run))
     if name in EXPORTS and EXPORTS[name][1]:
-        made.face_detectors = [load_face_detector(run / "export/onnx", config) for config in (CLOSE_UP, FAR_AWAY)]
+        made.face_detectors = [
+            load_face_detector(run / "export/onnx", config) for config in (CLOSE_UP, FAR_AWAY, FARTHER)
+        ]
     return made
 
 

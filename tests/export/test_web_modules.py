@@ -62,15 +62,20 @@ def test_verdicts_are_ours(modules):
     crops = [
         {"face": face, "brightness": bright, "contrast": contrast, "sharpness": sharp}
         for face, bright, contrast, sharp in rng.uniform([60, 40, 20, 0], [300, 200, 90, 2500], (300, 4)).tolist()
-    ] + [{"face": 50.5, "brightness": 100.0, "contrast": 50.0, "sharpness": 100.0}, {"face": 200.0}]
+    ] + [
+        {"outside": 34.6, "face": 200.0},
+        {"outside": 3.0, "face": 90.0},
+        {"face": 50.5, "brightness": 100.0, "contrast": 50.0, "sharpness": 100.0},
+        {"face": 200.0},
+    ]
     logits = rng.normal(0, 4, 50).tolist()
     code = """async ({ ranges, crops, logits }) => {
       const { outside, probability } = await load("verdict.js");
       return { why: crops.map((one) => outside(ranges, one)), fake: logits.map((one) => probability(one, 1.4)) };
     }"""
-    found = in_node(modules, code, {"ranges": ranges, "crops": crops, "logits": logits})
+    found = in_node(modules, code, {"ranges": decision.ranges, "crops": crops, "logits": logits})
     expected = [decision.outside(one) for one in crops]
-    assert found["why"] == expected and len({why.split(" (")[0] for why in expected}) >= 7
+    assert found["why"] == expected and len({why.split(" (")[0] for why in expected}) >= 8
     np.testing.assert_allclose(found["fake"], decision.probability(logits), rtol=1e-12)
 
 

@@ -62,7 +62,10 @@ def test_faces_are_looked_for_as_predict_does(detector):
         for one in Predictor(detector, "cpu").face_detectors
         for finer in (1, FINER)
     ]
-    assert describe(detector, "fp32", ())["face_detection"]["search_passes"] == expected
+    found = describe(detector, "fp32", ())["face_detection"]
+    far = [{name: one[name] for name in ("min_face", "lines")} for one in found["far_passes"]]
+    assert found["search_passes"] + far == expected
+    assert [one["from_lines"] for one in found["far_passes"]] == [0, 0, 1200, 1200]
 
 
 def test_int8_is_taken_where_it_passed_and_the_other_left_out(site, tmp_path, detector, package, monkeypatch):

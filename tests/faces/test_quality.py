@@ -11,6 +11,8 @@ from torchfakes_utils.faces.quality import (
     crop_qualities,
     face_edges,
     filter_blurred,
+    outside_of,
+    percent_outside,
     rejection_table,
     variance_of_laplacian,
 )
@@ -92,16 +94,27 @@ def test_brightness_contrast_and_edges():
     assert face_edges(faces, 1.3)[0] == pytest.approx(100) and np.isnan(face_edges(faces, 1.3)[1])
 
 
+def test_the_share_outside_of_the_frame():
+    squares = np.array(
+        [[0, 0, 100, 100], [-50, 0, 50, 100], [150, 50, 250, 150], [300, 300, 310, 310], [-10, -10, 5, 5]]
+    )
+    assert percent_outside(squares, (100, 200)).tolist() == pytest.approx([0, 50, 75, 100, 100 * (1 - 25 / 225)])
+    assert np.isnan(outside_of(pd.DataFrame({"x1": [0]}))).all()
+    assert outside_of(pd.DataFrame({"outside": [12.5, ""]}))[0] == 12.5
+
+
 def test_qualities_are_measured_on_the_crop_unless_the_table_knows_its_sharpness(portraits: list[np.ndarray]) -> None:
     crops = np.stack([cv2.resize(portrait, (160, 160)) for portrait in portraits])
     pixels, edges = crops.transpose(0, 3, 1, 2), np.arange(30.0, 30 + len(crops))
-    seen = crop_qualities(pixels, edges)
-    for row, crop, edge in zip(seen.to_dict("records"), crops, edges, strict=True):
+    outside = np.arange(len(crops), dtype=float)
+    seen = crop_qualities(pixels, outside, edges)
+    for row, crop, edge, out in zip(seen.to_dict("records"), crops, edges, outside, strict=True):
         luma = crop[::2, ::2].astype(float) @ [0.299, 0.587, 0.114]
         assert row == {
+            "outside": out,
             "face": edge,
             "brightness": pytest.approx(luma.mean(), rel=1e-4),
             "contrast": pytest.approx(luma.std(), rel=1e-4),
             "sharpness": variance_of_laplacian(crop),
         }
-    assert (crop_qualities(pixels, edges, np.full(len(crops), 7.0))["sharpness"] == 7).all()
+    assert (crop_qualities(pixels, outside, edges, np.full(len(crops), 7.0))["sharpness"] == 7).all()

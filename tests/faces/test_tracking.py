@@ -172,10 +172,22 @@ def one_face_a_frame(*presence):
 
 def test_everyone_is_followed_and_nobody_twice():
     detections = one_face_a_frame([1, 1, 1, 1, 1, 1], [0, 1, 1, 0, 1, 1], [0, 0, 0, 1, 0, 0])
+    detections[3].probabilities[1] = 0.95
     black = [np.zeros((50, 300), np.uint8)] * 6  # nothing there looks like a face, so no gap is filled
     tracks = track_everyone(np.arange(10, 16), detections, black, (50, 300))
     assert [track.frames.tolist() for track in tracks] == [[10, 11, 12, 13, 14, 15], [11, 12, 14, 15]]
-    assert [set(track.boxes[:, 0]) for track in tracks] == [{0}, {100}]  # one frame of six is below a quarter
+    assert [set(track.boxes[:, 0]) for track in tracks] == [{0}, {100}]  # what is found once is nobody
+
+
+def test_nobody_is_followed_across_a_cut():
+    """Two people in the same place, one after the other; a gap at the cut stays open."""
+    detections = one_face_a_frame([1, 1, 0, 1, 1, 1])
+    same = [np.random.default_rng(0).integers(0, 255, (50, 300)).astype(np.uint8)] * 6
+    shots = np.array([0, 0, 0, 1, 1, 1])
+    tracks = track_everyone(np.arange(6), detections, same, (50, 300), shots)
+    assert [track.frames.tolist() for track in tracks] == [[3, 4, 5], [0, 1]]
+    assert [len(track) for track in track_everyone(np.arange(6), detections, same, (50, 300))] == [6]
+    assert follow(detections, shots=shots) == [None, None, None, 0, 0, 0]
 
 
 def test_nobody_to_track():

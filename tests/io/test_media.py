@@ -231,7 +231,7 @@ def test_a_file_that_is_two_things_is_what_it_begins_with(tmp_path):
 
 def test_limits_are_looked_at_before_anything_is_decoded(tmp_path, monkeypatch):
     clip, photo = film(tmp_path / "a.mp4", count=40, fps=8), saved(tmp_path / "a.png")
-    monkeypatch.setattr(media, "frames_at", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(media, "ShotReader", lambda *_, **__: pytest.fail("decoded"))
     monkeypatch.setattr(media, "to_rgb", lambda *_: pytest.fail("decoded"))
     assert "5 s long, and 3 s are the most" in refusal(clip, seconds=3)
     assert "too large" in refusal(photo, pixels=700)

@@ -45,7 +45,7 @@ def test_a_film_of_one_shot_is_read_as_ever(tmp_path):
     path = film(tmp_path / "film.mp4", [(0, 90)])
     reader = ShotReader(path, 8, 64)
     read_now = dict(reader.read(90))
-    assert reader.shots == [(0, 89)] and list(read_now) == spread(8, 90).tolist()
+    assert reader.shots.ends == [(0, 89)] and list(read_now) == spread(8, 90).tolist()
     plain = dict(frames_at(path, spread(8, 90).tolist()))
     assert all(np.array_equal(read_now[index], plain[index]) for index in plain)
 
@@ -58,17 +58,17 @@ def test_every_shot_is_found_and_looked_at(tmp_path, preset):
         preset=preset,
     )
     reader, indices = read(path, frames=6)
-    assert near(reader.shots, [(0, 49), (50, 57), (58, 97), (98, 109)])
-    assert np.bincount(reader.shot_of(indices)).tolist() >= [BURST] * 4
+    assert near(reader.shots.ends, [(0, 49), (50, 57), (58, 97), (98, 109)])
+    assert np.bincount(reader.shots.shot_of(indices)).tolist() >= [BURST] * 4
     assert set(spread(6, 110).tolist()) <= set(indices) and reader.unseen == 0
 
 
 def test_of_too_many_shots_those_are_looked_at_that_show_something_new(tmp_path):
     path = film(tmp_path / "film.mp4", [(0, 12), (1, 12), (0, 12), (1, 12), (0, 12), (1, 12), (2, 12)])
     reader, indices = read(path, frames=1, most=3)
-    assert len(reader.shots) == 7 and len(indices) == 3 and reader.unseen == 4
+    assert len(reader.shots.ends) == 7 and len(indices) == 3 and reader.unseen == 4
     assert {(0, 2, 4), (1, 3, 5), (6,)} == {
-        next(group for group in ((0, 2, 4), (1, 3, 5), (6,)) if shot in group) for shot in reader.shot_of(indices)
+        next(group for group in ((0, 2, 4), (1, 3, 5), (6,)) if shot in group) for shot in reader.shots.shot_of(indices)
     }
 
 
@@ -76,15 +76,15 @@ def test_a_flash_is_no_cut(tmp_path):
     frames = [wall(0, index) for index in range(60)]
     frames[20] = np.minimum(frames[20].astype(int) + 150, 255).astype(np.uint8)
     reader, _ = read(write_video(tmp_path / "film.mp4", frames))
-    assert near(reader.shots, [(0, 59)])
+    assert near(reader.shots.ends, [(0, 59)])
 
 
 def test_a_fade_belongs_to_neither_shot(tmp_path):
     shares = np.concatenate([np.zeros(40), np.linspace(0, 1, 26), np.ones(40)])
     frames = [((1 - share) * wall(0, 1) + share * wall(1, 2)).astype(np.uint8) for share in shares]
     reader, indices = read(write_video(tmp_path / "film.mp4", frames), frames=20)
-    assert near(reader.shots, [(0, 42), (63, 105)], off=8)
-    shot = dict(zip(indices, reader.shot_of(indices).tolist(), strict=True))
+    assert near(reader.shots.ends, [(0, 42), (63, 105)], off=8)
+    shot = dict(zip(indices, reader.shots.shot_of(indices).tolist(), strict=True))
     assert all(shot[index] == -1 for index in indices if 44 <= index <= 61) and set(shot.values()) == {-1, 0, 1}
 
 
@@ -101,7 +101,7 @@ def test_in_a_long_film_cuts_are_found_between_key_frames(tmp_path, monkeypatch)
     container.mux(stream.encode())
     container.close()
     reader, _ = read(tmp_path / "keys.mp4")
-    assert near(reader.shots, [(47 * at, 47 * at + 46) for at in range(5)], off=12)
+    assert near(reader.shots.ends, [(47 * at, 47 * at + 46) for at in range(5)], off=12)
 
 
 def test_a_long_film_gets_more_frames_up_to_four_times_as_many():

@@ -42,6 +42,14 @@ def test_ranges_are_what_was_seen_a_little_widened():
     assert "contrast" not in ranges
 
 
+def test_a_cut_off_face_gets_no_answer_from_whoever_has_not_seen_many():
+    usual = Decision().ranges["outside"]
+    assert usual == seen_ranges(pd.DataFrame({"outside": np.zeros(100)}))["outside"], "training saw none"
+    assert Decision().outside({"outside": 19.0}) == "" and "cut off" in Decision().outside({"outside": 31.0})
+    seen = seen_ranges(pd.DataFrame({"outside": np.linspace(0, 40, 1000)}))
+    assert Decision(ranges=seen).outside({"outside": 31.0}) == ""
+
+
 def test_a_decision_survives_json():
     decision = Decision(0.31, 1.7, RANGES, ("a note",), "a caution")
     assert Decision(**json.loads(json.dumps(dataclasses.asdict(decision)))) == decision
@@ -67,7 +75,7 @@ def test_both_numbers_come_from_validation():
     assert decision.temperature == pytest.approx(3, rel=0.15)
     at = decision.temperature * np.log(decision.threshold / (1 - decision.threshold))
     assert at == pytest.approx(1.0, abs=0.4), "a detector that leans to fake gets a higher threshold"
-    assert decision.notes == () and decision.ranges == {} and decision.caution == ""
+    assert decision.notes == () and set(decision.ranges) == {"outside"} and decision.caution == ""
 
 
 def test_validation_of_one_class_leaves_the_plain_decision_and_says_so():

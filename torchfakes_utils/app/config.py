@@ -88,7 +88,7 @@ class AppConfig:
         port: of that address; None takes the first free one from 7860 on.
         share: also through a public address of gradio.live, for a week at most; all uploads then pass through it.
         browser: open the page.
-        frames: frames of a video that are looked at.
+        frames: frames of a video that are looked at; up to four times as many of a long one or one with short shots.
         limits: what is accepted.
         examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
         auth: file with USER:PASSWORD, a line each, of who may use it; TORCHFAKES_AUTH may hold such a line instead.

@@ -15,7 +15,7 @@ from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, SMALL, Box, boxed, data_url
 from torchfakes_utils.explanation.heat_maps import overlay
 from torchfakes_utils.inference.predictor import Examination
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, Prediction, digits_apart
+from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, Prediction, digits_apart, seen
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.report.contents import Report
 from torchfakes_utils.report.text import interval
@@ -38,6 +38,7 @@ FORGOTTEN = "<p>This face is no longer in memory: give the file again.</p>"
 
 # By what a face lacks: what helps.
 _HELP = {
+    "cut off": "Use a picture that shows the whole face.",
     "too small": "Use a picture taken from nearer, or the original instead of a scaled-down copy.",
     "too dark": "Use a picture with more light on the face.",
     "too bright": "Use a picture in which the face is not overexposed.",
@@ -219,7 +220,7 @@ def _environment() -> Any:
 
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["sentence"] = _sentence
+    environment.filters |= {"sentence": _sentence, "seen": seen}
     environment.globals |= {"COLOURS": COLOURS, "MARKS": MARKS, "HEADINGS": HEADINGS}
     return environment
 

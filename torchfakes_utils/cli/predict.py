@@ -9,7 +9,7 @@ import pandas as pd
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation import heat_maps
 from torchfakes_utils.inference.predictor import Examination, Predictor
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction
+from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction, seen
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, claim
@@ -26,7 +26,7 @@ COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind"
 def line(prediction: Prediction) -> str:
     """One file as a row under `HEADER`, and below it its people, where there are several; why there is no verdict.
 
-    Of each of several people in a photo also the middle of the face is named, in pixels.
+    Of each of several people in a photo also the middle of the face is named, in pixels; in a film, when they are seen.
     """
     people = prediction.faces if len(prediction.faces) > 1 else []
     others = f" ({len(people)} faces)" if people else ""
@@ -36,6 +36,8 @@ def line(prediction: Prediction) -> str:
         if prediction.kind == PHOTO:
             left, top, right, bottom = face.frames[0].box
             where = f" (at x {(left + right) / 2:.0f}, y {(top + bottom) / 2:.0f})"
+        elif face.seen:
+            where = f" (seen {seen(face)})"
         rows.append(f"  {_columns(face, 11)}  face {face.face + 1}{where}{_why_not(face)}")
     return "\n".join(rows)
 

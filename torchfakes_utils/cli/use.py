@@ -23,7 +23,11 @@ class Predict(RunCommand):
     """Judge photos and videos."""
 
     files: tuple[str, ...] = argument("FILE", "photos, videos, folders of them, or patterns", "+")
-    frames: Count = option("frames of a video that are looked at", FRAMES)
+    frames: Count = option(
+        "frames of a video that are looked at, evenly spread; up to four times as many of a long one (one in ten "
+        "seconds) and of one with short shots (three in each)",
+        FRAMES,
+    )
     csv: Path | None = option("also write the answers there, a row a file; takes the place of such a table alone", None)
     heat_maps: Path | None = option("new folder for a picture of each face with what spoke for fake", None)
     network: Path | None = option("an export that computes instead of PyTorch (.onnx, .pte)", None)

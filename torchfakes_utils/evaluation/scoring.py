@@ -19,7 +19,7 @@ from tqdm import tqdm
 from torchfakes_utils.crops.table import Unreadable, try_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
-from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges, variance_of_laplacian
+from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges, outside_of, variance_of_laplacian
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
@@ -94,7 +94,7 @@ def _rows(part: _Part, logits: np.ndarray, faces: pd.DataFrame, crop_scale: floa
     own, sharpness = faces.iloc[part.rows], part.sharpness
     if sharpness is None:
         sharpness = pd.to_numeric(own["sharpness"], errors="coerce").to_numpy()
-    seen = crop_qualities(part.images.numpy(), face_edges(own, crop_scale), sharpness)
+    seen = crop_qualities(part.images.numpy(), outside_of(own), face_edges(own, crop_scale), sharpness)
     return seen.assign(row=part.rows, logit=logits)
 
 

@@ -18,18 +18,27 @@ from torchfakes_utils import __version__
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.face_networks import FACE_NETWORKS
 from torchfakes_utils.export.mtcnn_numpy import SURE
+from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.tracking import FINER
-from torchfakes_utils.inference.predictor import CLOSE_UP, FAR_AWAY
+from torchfakes_utils.inference.search import (
+    CLOSE_UP,
+    FAR_AWAY,
+    FAR_PROBABILITY,
+    FARTHER,
+    FARTHER_FROM,
+    MOST_PEOPLE,
+)
 from torchfakes_utils.models.decision import LIMITS
 from torchfakes_utils.models.detector import Detector
 
-FORMAT = 1
+FORMAT = 2
 DETECTOR, FACE_NETWORK = "torchfakes detector", "torchfakes face network"
 # Under this name the description is found in a file: a property of an ONNX model, a method of a .pte program.
 KEY = "torchfakes"
 
 # How a program without Python measures what decides whether a crop gets an answer.
 _MEASURES = {
+    "outside": "share of the crop's square that lies outside of the picture, per cent",
     "face": "longer edge of the face's box, x2 - x1 or y2 - y1, in pixels of the picture as displayed",
     "brightness": "mean of 0.299 R + 0.587 G + 0.114 B over every second pixel of every second row of the crop, "
     "from the first on",
@@ -78,12 +87,19 @@ def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dic
         },
         "face_detection": {
             "networks": list(FACE_NETWORKS), "input": "float32 RGB, (x - 127.5) * 0.0078125", "thresholds": list(SURE),
-            "search_passes": [
-                {"min_face": config.min_face, "lines": finer * config.detect_lines}
-                for config in (CLOSE_UP, FAR_AWAY) for finer in (1, FINER)
+            "search_passes": _passes(CLOSE_UP),
+            "far_passes": [
+                one | {"from_lines": lines}
+                for config, lines in ((FAR_AWAY, 0), (FARTHER, FARTHER_FROM)) for one in _passes(config)
             ],
-            "search": "one after the other until somebody is found: the picture scaled down until its shorter side has "
-            "so many lines (never up), the smallest face being min_face of that side, and 12 pixels at least",
+            "search": "search_passes one after the other until somebody is found: the picture scaled down until its "
+            "shorter side has so many lines (never up), the smallest face being min_face of that side, and "
+            "12 pixels at least. Then, of "
+            "far_passes, those with the largest from_lines that the picture's shorter side reaches: the first of them, "
+            "for faces of far_probability beside those that are found (none of which shares half of the smaller box); "
+            "where nobody is found, one after the other, for faces of min_probability. The most_people most prominent "
+            "ones are judged: by the area of the box times the probability",
+            "far_probability": FAR_PROBABILITY, "most_people": MOST_PEOPLE,
             "min_probability": CLOSE_UP.min_probability,
             "steps": "torchfakes_utils/export/mtcnn_numpy.py",
         },
@@ -91,6 +107,11 @@ def describe(detector: Detector, precision: str, packages: Iterable[str]) -> dic
         "trained on allow, see the model card beside the run",
         "made_with": _versions(packages),
     }  # fmt: skip
+
+
+def _passes(config: ExtractionConfig) -> list[dict[str, float]]:
+    """One look, and a closer one."""
+    return [{"min_face": config.min_face, "lines": finer * config.detect_lines} for finer in (1, FINER)]
 
 
 def describe_face_network(name: str, packages: Iterable[str]) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import FaceDetector, square_crop
 from torchfakes_utils.faces.parts import Clip, Part, load_part, new_part, write_part
-from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.faces.quality import percent_outside, variance_of_laplacian
 from torchfakes_utils.faces.thumbnails import aligned, thumbnail
 from torchfakes_utils.faces.tracking import FINER, Track, detect_twice, face_near, track_face
-from torchfakes_utils.io.clips import frames_at, length
+from torchfakes_utils.io.clips import frames_at, length, read_spread
 from torchfakes_utils.io.folders import remove_files
 from torchfakes_utils.io.names import path_below
 from torchfakes_utils.io.video import spread
@@ -126,15 +126,13 @@ def _clear(clip: Clip, job: Job) -> None:
 
 def _find(path: Path, job: Job, detector: FaceDetector) -> tuple[_Reference, list[Crop]]:
     """Look for a clip's face, follow it and cut it out."""
-    frames_in_all = length(path)
-    wanted = spread(job.config.frames, frames_in_all).tolist()
-    found, frames = map(list, zip(*frames_at(path, wanted, job.decoders, stand_in=True), strict=True))
-    indices, thumbnails, size = np.asarray(found), [thumbnail(frame) for frame in frames], frames[0].shape[:2]
-    detections = detect_twice(detector, frames, job.config.min_probability)
-    track = track_face(indices, detections, thumbnails, size, job.config.min_probability)
-    by_index = dict(zip(found, frames, strict=True))
+    indices, frames, shots = read_spread(path, job.config.frames, job.decoders)
+    thumbnails, size = [thumbnail(frame) for frame in frames], frames[0].shape[:2]
+    detections = detect_twice(detector, frames, job.config.min_probability, shots)
+    track = track_face(indices, detections, thumbnails, size, job.config.min_probability, shots)
+    by_index = dict(zip(indices.tolist(), frames, strict=True))
     crops = [_crop(by_index[index], track, at, job.config) for at, index in enumerate(track.frames.tolist())]
-    return _Reference(indices, thumbnails, track, size, frames_in_all), crops
+    return _Reference(indices, thumbnails, track, size, length(path)), crops
 
 
 def _cut_as_in(reference: _Reference, path: Path, job: Job, detector: FaceDetector) -> list[Crop] | None:
@@ -205,6 +203,7 @@ def _crop(frame: np.ndarray, track: Track, at: int, config: ExtractionConfig) ->
         "probability": round(float(track.probabilities[at]), 5),
         "sharpness": round(variance_of_laplacian(crop), 3),
         "found": track.found[at],
+        "outside": round(float(percent_outside(np.array([square]), frame.shape[:2])[0]), 2),
     }
 
 

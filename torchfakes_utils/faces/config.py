@@ -10,7 +10,7 @@ from torchfakes_utils.errors import InputError
 SHARPNESS_THRESHOLD = 30.0
 
 # Beside faces.csv: how its crops were cut.
-EXTRACTION_FILE, EXTRACTION_FORMAT = "extraction.json", 1
+EXTRACTION_FILE, EXTRACTION_FORMAT = "extraction.json", 2
 
 
 @dataclass(frozen=True)

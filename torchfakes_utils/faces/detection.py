@@ -176,9 +176,7 @@ def square_crop(
     Returns:
         The crop (size, size, 3) uint8, and the square x1, y1, x2, y2 in pixels of the frame (on whole pixels).
     """
-    x1, y1, x2, y2 = (float(value) for value in box)
-    edge = max(1, round(scale * max(x2 - x1, y2 - y1)))
-    left, top = round((x1 + x2 - edge) / 2), round((y1 + y2 - edge) / 2)
+    left, top, edge = _square(box, scale)
     rows, columns = (
         np.clip(np.arange(start, start + edge), 0, length - 1)
         for start, length in zip((top, left), frame.shape[:2], strict=True)
@@ -189,3 +187,16 @@ def square_crop(
     # AREA averages over all pixels; sampling single ones would leave a pattern that no camera makes.
     crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if edge > size else cv2.INTER_CUBIC)
     return crop, (float(left), float(top), float(left + edge), float(top + edge))
+
+
+def squares(boxes: np.ndarray, scale: float = DEFAULTS.crop_scale) -> np.ndarray:
+    """Of boxes (N, 4) the squares that `square_crop` cuts, x1, y1, x2, y2, (N, 4)."""
+    found = [_square(box, scale) for box in boxes]
+    return np.array([(left, top, left + edge, top + edge) for left, top, edge in found], float).reshape(-1, 4)
+
+
+def _square(box: Sequence[float] | np.ndarray, scale: float) -> tuple[int, int, int]:
+    """Left, top and edge."""
+    x1, y1, x2, y2 = (float(value) for value in box)
+    edge = max(1, round(scale * max(x2 - x1, y2 - y1)))
+    return round((x1 + x2 - edge) / 2), round((y1 + y2 - edge) / 2), edge

@@ -15,7 +15,7 @@ import pandas as pd
 from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
 
 # What is measured of a crop; `models.decision` compares it with the crops of training.
-QUALITIES = ("face", "brightness", "contrast", "sharpness")
+QUALITIES = ("outside", "face", "brightness", "contrast", "sharpness")
 
 # Pixels: the size at which the detector looks at a face. What is not sharp at that size is lost to it.
 _SIZE = 160
@@ -82,11 +82,14 @@ def filter_blurred(
     return faces[~((faces["sharpness"] < threshold) & faces["split"].isin(list(splits)))]
 
 
-def crop_qualities(crops: np.ndarray, face: np.ndarray, sharpness: np.ndarray | None = None) -> pd.DataFrame:
+def crop_qualities(
+    crops: np.ndarray, outside: np.ndarray, face: np.ndarray, sharpness: np.ndarray | None = None
+) -> pd.DataFrame:
     """What crops look like.
 
     Args:
         crops: (N, 3, H, W) uint8 RGB.
+        outside: (N,) share of each crop that lies outside of its frame, per cent; NaN where it is not known.
         face: (N,) longer edge of each face, in pixels of its frame; NaN where it is not known.
         sharpness: (N,) from the table; None measures it on the crops, which have to be as they were cut.
 
@@ -95,7 +98,7 @@ def crop_qualities(crops: np.ndarray, face: np.ndarray, sharpness: np.ndarray | 
     """
     if sharpness is None:
         sharpness = np.array([variance_of_laplacian(crop) for crop in crops.transpose(0, 2, 3, 1)])
-    return pd.DataFrame(dict(zip(QUALITIES, (face, *brightness_and_contrast(crops), sharpness), strict=True)))
+    return pd.DataFrame(dict(zip(QUALITIES, (outside, face, *brightness_and_contrast(crops), sharpness), strict=True)))
 
 
 def brightness_and_contrast(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +107,21 @@ def brightness_and_contrast(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # Every fourth pixel tells as much, in a quarter of the time.
     luma = np.einsum("c,nchw->nhw", weights, crops[..., ::2, ::2].astype(np.float32))
     return luma.mean((1, 2)).astype(np.float64), luma.std((1, 2)).astype(np.float64)
+
+
+def percent_outside(squares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """How much of squares (N, 4), x1 y1 x2 y2 in pixels, lies outside of a frame of this height and width; (N,)."""
+    squares = np.asarray(squares, np.float64)
+    sides = squares[:, 2:] - squares[:, :2]
+    seen = np.minimum(squares[:, 2:], size[::-1]) - np.maximum(squares[:, :2], 0)
+    return np.asarray(100 * (1 - np.clip(seen, 0, None).prod(axis=1) / np.maximum(sides.prod(axis=1), 1e-9)))
+
+
+def outside_of(faces: pd.DataFrame) -> np.ndarray:
+    """What faces.csv says of its crops' share outside of their frames, per cent; NaN where it does not."""
+    if "outside" not in faces:
+        return np.full(len(faces), np.nan)
+    return np.asarray(pd.to_numeric(faces["outside"], errors="coerce"), np.float64)
 
 
 def face_edges(faces: pd.DataFrame, crop_scale: float) -> np.ndarray:

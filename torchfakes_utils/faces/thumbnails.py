@@ -73,12 +73,12 @@ def likeness(picture: np.ndarray, box: np.ndarray, faces: Sequence[tuple[np.ndar
         box: (4,), the place, in its pixels.
         faces: thumbnails, with the box of the face in each.
     """
-    patch, others = _patch(picture, box), [_patch(*face) for face in faces]
-    return max(float((patch * other).mean() / max(patch.var(), other.var(), 1.0)) for other in others)
+    here, others = patch(picture, box), [patch(*face) for face in faces]
+    return max(float((here * other).mean() / max(here.var(), other.var(), 1.0)) for other in others)
 
 
-def _patch(picture: np.ndarray, box: np.ndarray, edge: int = 24) -> np.ndarray:
-    """A box as a grey square (edge, edge) of mean 0; the same for faces near and far, bright and dark."""
+def patch(picture: np.ndarray, box: np.ndarray, edge: int = 24) -> np.ndarray:
+    """A box of a picture as a grey square (edge, edge) of mean 0: the same for faces near and far, bright and dark."""
     x1, y1, x2, y2 = (float(value) for value in box)
     steps = (np.arange(edge, dtype=np.float32) + 0.5) / edge
     columns, rows = np.meshgrid(x1 + steps * (x2 - x1) - 0.5, y1 + steps * (y2 - y1) - 0.5)

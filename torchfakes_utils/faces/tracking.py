@@ -1,8 +1,8 @@
 """One face through a clip: which detection is the same person, and what lies in a gap.
 
-Faces are linked by where they are, not by what they look like: frames are taken from one clip, in order, and a head
-does not change places with its neighbour. What a picture shows is only asked where a face was *not* found: a gap is
-filled where the picture there still looks like the face before or after it.
+Faces are linked by where they are, not by what they look like: frames are taken from one shot, in order, and a head
+does not change places with its neighbour. Nobody is followed across a cut. What a picture shows is only asked where a
+face was *not* found: a gap is filled where the picture there still looks like the face before or after it.
 """
 
 import itertools
@@ -22,9 +22,9 @@ DETECTED, INTERPOLATED, REUSED = "detected", "interpolated", "reused"
 # Where no face is found, a second look takes so many times the lines: before a frame is given up it may cost more.
 FINER = 4.0
 
-# A face that shows in fewer frames than this share of the most constant one's is taken for a false alarm of the face
-# detector: a poster or a hand is nobody to be judged.
-_LEAST_PRESENCE = 0.25
+# Of a film, a face is believed that is found twice in a shot, or once by so much: a fold of a curtain that looks like a
+# face in one frame does not do so in the next.
+_VERY_SURE = 0.995
 
 # A gap is filled if it is no longer than this (in frames looked at), …
 _LONGEST_GAP = 4
@@ -33,6 +33,10 @@ _LONGEST_GAP = 4
 _LEAST_LIKENESS = 0.5
 # … and lies in the picture, but for this share of its area.
 _MOST_OUTSIDE = 0.1
+
+
+# A face through some frames: place of the frame -> place of the face among those found in it.
+_Faces = dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,12 @@ class Track:
         return replace(self, found=np.where(self.found == INTERPOLATED, INTERPOLATED, REUSED).astype(object))
 
 
-def follow(detections: Sequence[Detections], min_probability: float = DEFAULTS.min_probability) -> list[int | None]:
-    """Choose one face and follow it through a clip.
+def follow(
+    detections: Sequence[Detections],
+    min_probability: float = DEFAULTS.min_probability,
+    shots: np.ndarray | None = None,
+) -> list[int | None]:
+    """Choose one face and follow it through a shot.
 
     The largest face of each frame by itself would jump from one person to the other. So all faces are linked into
     tracks, each to the nearest face seen before, and the one with most area times probability over the clip wins.
@@ -88,59 +96,84 @@ def follow(detections: Sequence[Detections], min_probability: float = DEFAULTS.m
         detections: of a clip's frames, in order.
         min_probability: a track counts if its surest face reaches this. The others of it need not: a face that is
             half turned away is the same face, if it is where it has to be.
+        shots: (N,) which shot each frame belongs to; all to one where not given.
 
     Returns:
         For each frame the index of the followed face among its detections, or None where that face is lost.
     """
-    tracks: list[dict[int, int]] = []  # frame -> index of the face in it
-    for frame, found in enumerate(detections):
-        last = [detections[max(track)].boxes[track[max(track)]] for track in tracks]
-        free = set(range(len(found)))
-        for track, face in _links(last, found.boxes):
-            tracks[track][frame] = face
-            free.remove(face)
-        tracks += [{frame: face} for face in sorted(free)]
-
-    def surest(track: dict[int, int]) -> float:
-        return max(float(detections[frame].probabilities[face]) for frame, face in track.items())
-
-    def prominence(track: dict[int, int]) -> float:
-        faces = [detections[frame].only([face]) for frame, face in track.items()]
-        return sum(float(face.probabilities[0] * np.prod(face.boxes[0, 2:] - face.boxes[0, :2])) for face in faces)
-
-    best = max((track for track in tracks if surest(track) >= min_probability), key=prominence, default={})
+    tracks = [track for at in _by_shot(shots, len(detections)) for track in _tracks(detections, at)]
+    sure = [track for track in tracks if _surest(track, detections) >= min_probability]
+    best = max(sure, key=lambda track: _prominence(track, detections), default={})
     return [best.get(frame) for frame in range(len(detections))]
 
 
+def _by_shot(shots: np.ndarray | None, count: int) -> list[list[int]]:
+    """The places of the frames of each shot."""
+    if shots is None:
+        return [list(range(count))]
+    return [np.flatnonzero(shots == shot).tolist() for shot in np.unique(shots)]
+
+
+def _tracks(detections: Sequence[Detections], places: Sequence[int]) -> list[_Faces]:
+    """All faces in some frames, linked."""
+    tracks: list[_Faces] = []
+    last: list[np.ndarray] = []  # the box of each, where it was seen last
+    for place in places:
+        boxes = detections[place].boxes
+        free = set(range(len(boxes)))
+        for track, face in _links(last, boxes):
+            tracks[track][place], last[track] = face, boxes[face]
+            free.remove(face)
+        tracks += [{place: face} for face in sorted(free)]
+        last += [boxes[face] for face in sorted(free)]
+    return tracks
+
+
+def _surest(track: _Faces, detections: Sequence[Detections]) -> float:
+    return max(float(detections[place].probabilities[face]) for place, face in track.items())
+
+
+def _prominence(track: _Faces, detections: Sequence[Detections]) -> float:
+    faces = [detections[place].only([face]) for place, face in track.items()]
+    return sum(float(face.probabilities[0] * np.prod(face.boxes[0, 2:] - face.boxes[0, :2])) for face in faces)
+
+
 def detect_twice(
-    detector: FaceDetector, frames: Sequence[np.ndarray], min_probability: float = DEFAULTS.min_probability
+    detector: FaceDetector,
+    frames: Sequence[np.ndarray],
+    min_probability: float = DEFAULTS.min_probability,
+    shots: np.ndarray | None = None,
 ) -> list[Detections]:
-    """The faces in a clip's frames, (H, W, 3) uint8 RGB each; where `follow` loses its one, a second, closer look."""
+    """The faces in a clip's frames, (H, W, 3) uint8 RGB; a second, closer look where a shot's main one is lost."""
     detections = detector.detect(frames)
-    lost = [at for at, face in enumerate(follow(detections, min_probability)) if face is None]
+    lost = []
+    for places in _by_shot(shots, len(frames)):
+        chosen = follow([detections[place] for place in places], min_probability)
+        lost += [place for place, face in zip(places, chosen, strict=True) if face is None]
     for at, found in zip(lost, detector.detect([frames[at] for at in lost], finer=FINER), strict=True):
         detections[at] = found
     return detections
 
 
 def track_everyone(
-    frames: np.ndarray, detections: Sequence[Detections], thumbnails: Sequence[np.ndarray], size: tuple[int, int]
+    frames: np.ndarray,
+    detections: Sequence[Detections],
+    thumbnails: Sequence[np.ndarray],
+    size: tuple[int, int],
+    shots: np.ndarray | None = None,
 ) -> list[Track]:
-    """Every person in a clip, the most prominent first: `track_face`, again and again, on who is left.
+    """Every appearance of a person in a shot, the most prominent first; the arguments are those of `track_face`.
 
-    The arguments are those of `track_face`. People who are found in less than a quarter as many frames as the most
-    constant one are left out.
+    Who is seen in one frame of several is believed only where the face detector is very sure.
     """
-    left, tracks = list(detections), list[Track]()
-    while set(chosen := follow(left)) - {None}:
-        tracks.append(_filled(chosen, frames, left, thumbnails, size))
-        left = [
-            found if index is None else found.only(np.delete(np.arange(len(found)), index))
-            for found, index in zip(left, chosen, strict=True)
-        ]
-    presence = [int((track.found == DETECTED).sum()) for track in tracks]
-    least = _LEAST_PRESENCE * max(presence, default=0)
-    return [track for track, found in zip(tracks, presence, strict=True) if found >= least]
+    tracks = []
+    lone = _VERY_SURE if len(frames) > 1 else DEFAULTS.min_probability
+    for places in _by_shot(shots, len(frames)):
+        for faces in _tracks(detections, places):
+            if _surest(faces, detections) >= (DEFAULTS.min_probability if len(faces) > 1 else lone):
+                track = _filled(faces, frames, detections, thumbnails, size, places)
+                tracks.append((_prominence(faces, detections), track))
+    return [track for _, track in sorted(tracks, key=lambda one: -one[0])]
 
 
 def track_face(
@@ -149,6 +182,7 @@ def track_face(
     thumbnails: Sequence[np.ndarray],
     size: tuple[int, int],
     min_probability: float = DEFAULTS.min_probability,
+    shots: np.ndarray | None = None,
 ) -> Track:
     """Follow one face and fill its gaps.
 
@@ -161,26 +195,30 @@ def track_face(
         detections: what was found in each.
         thumbnails: each frame's `thumbnail`.
         size: height and width of the full frames.
-        min_probability: see `follow`.
+        min_probability, shots: see `follow`.
 
     Returns:
         The track; of length 0 where there is no face.
     """
-    return _filled(follow(detections, min_probability), frames, detections, thumbnails, size)
+    chosen = follow(detections, min_probability, shots)
+    faces = {at: face for at, face in enumerate(chosen) if face is not None}
+    return _filled(faces, frames, detections, thumbnails, size, range(len(detections)))
 
 
 def _filled(
-    chosen: Sequence[int | None],
+    track: _Faces,
     frames: np.ndarray,
     detections: Sequence[Detections],
     thumbnails: Sequence[np.ndarray],
     size: tuple[int, int],
+    places: Sequence[int],
 ) -> Track:
-    """The track of the faces that `follow` chose, with those in short gaps that the picture shows to be there."""
-    known = {at: detections[at].only([index]) for at, index in enumerate(chosen) if index is not None}
+    """The track of some faces of one shot, with those in short gaps that the picture shows to be there."""
+    known = {at: detections[at].only([index]) for at, index in sorted(track.items())}
     filled: dict[int, Detections] = {}
     for before, after in itertools.pairwise(known):
-        for at in range(before + 1, after) if after - before - 1 <= _LONGEST_GAP else ():
+        gap = [at for at in places if before < at < after]
+        for at in gap if len(gap) <= _LONGEST_GAP else ():
             share = (frames[at] - frames[before]) / (frames[after] - frames[before])
             face = _between(known[before], known[after], share)
             scale = thumbnails[at].shape[0] / size[0]
@@ -237,12 +275,13 @@ def _links(last: list[np.ndarray], boxes: np.ndarray) -> list[tuple[int, int]]:
     distance = np.linalg.norm(centre_a[:, None] - centre_b[None], axis=2) / edges
     ratio = np.maximum(edge_a[:, None] / edge_b[None], edge_b[None] / edge_a[:, None])
     distance[(distance > 0.8) | (ratio > 2)] = np.inf
-    links = []
-    while np.isfinite(nearest := distance.min()):
-        track, box = np.argwhere(distance == nearest)[0]
-        links.append((int(track), int(box)))
-        distance[track], distance[:, box] = np.inf, np.inf
-    return links
+    tracks, faces = np.nonzero(np.isfinite(distance))
+    links: dict[int, int] = {}
+    for pair in np.argsort(distance[tracks, faces], kind="stable").tolist():
+        track, face = int(tracks[pair]), int(faces[pair])
+        if track not in links and face not in links.values():
+            links[track] = face
+    return list(links.items())
 
 
 def _centre_and_edge(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

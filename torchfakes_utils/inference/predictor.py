@@ -5,7 +5,6 @@ A face goes through the same steps as in training: found and followed by the sam
 pixels come out that `torchfakes extract` has stored (a test holds that).
 """
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,12 +17,10 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import grad_cam
-from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.detection import FaceDetector, check_size, square_crop
-from torchfakes_utils.faces.thumbnails import thumbnail
-from torchfakes_utils.faces.tracking import Track, detect_twice, track_everyone
+from torchfakes_utils.faces.detection import FaceDetector, check_size
 from torchfakes_utils.inference.config import FRAMES
-from torchfakes_utils.inference.verdict import CANNOT_TELL, Found, Prediction, judge, refused
+from torchfakes_utils.inference.search import CLOSE_UP, FAR_AWAY, FARTHER, Found, find_people
+from torchfakes_utils.inference.verdict import CANNOT_TELL, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.machine import torch_device
@@ -33,11 +30,6 @@ from torchfakes_utils.io.reader import Reader
 from torchfakes_utils.models.detector import Detector, load_detector
 
 logger = logging.getLogger(__name__)
-
-# Faces are first looked for as in training. Where there is none, once more for small ones: a phone's photo shows people
-# from farther away than the clips of FaceForensics++ do.
-CLOSE_UP = ExtractionConfig()
-FAR_AWAY = dataclasses.replace(CLOSE_UP, min_face=0.05)
 
 # Crops that the network is given at once; and for how long files wait for others to be given along with, in seconds.
 _BATCH, _PATIENCE = 32, 1.0
@@ -68,7 +60,7 @@ class Predictor:
         threshold: the P(fake) from which a face is called fake.
         limits: what is refused.
         reader: opens files, in a process of its own.
-        face_detectors: tried in turn, until one finds somebody.
+        face_detectors: for who is near, far, and farther in a large photo; see `search.find_people`.
     """
 
     def __init__(
@@ -90,7 +82,7 @@ class Predictor:
         self.network = network
         for caution in detector.decision.cautions:
             logger.warning("%s", caution)
-        self.face_detectors = [FaceDetector(str(self.device), config) for config in (CLOSE_UP, FAR_AWAY)]
+        self.face_detectors = [FaceDetector(str(self.device), config) for config in (CLOSE_UP, FAR_AWAY, FARTHER)]
 
     @classmethod
     def from_run(cls, run: Path | str, device: str = "auto", **options: Any) -> "Predictor":
@@ -117,14 +109,17 @@ class Predictor:
     def predict(self, source: Source, frames: int = FRAMES) -> Prediction:
         """Judge a photo or a video, told apart by their content.
 
-        Every person is judged who shows in a fair share of the frames, by those crops that look like crops of training
-        (size, sharpness, light); whoever has none is not judged. The file is as fake as its most fake-looking face: one
-        swapped face among three real ones makes a fake.
+        Every person is judged, near or far, however short their appearance, by those crops that look like crops of
+        training (size, sharpness, light, the whole face in the picture); whoever has none is named, not judged. In a
+        film nobody is followed across a cut: who is seen again in another shot is one person where nearly all looks the
+        same, and two where it does not. Of a crowd the 32 most prominent are judged. The file is as fake as its most
+        fake-looking face: one swapped face among three real ones makes a fake.
 
         Args:
             source: a photo (EXIF orientation honoured; transparent, grey, CMYK and 16-bit ones too), an animation or
                 a video; its path, or its bytes.
-            frames: how many frames of a video are looked at, evenly spread.
+            frames: how many frames of a video are looked at, evenly spread; up to four times as many of a long one (one
+                in ten seconds) and of one with short shots (three in each).
 
         Returns:
             The verdict; "cannot tell", with the reason, where nothing can be read, no face is found, or none is like
@@ -142,7 +137,7 @@ class Predictor:
             InputError: nothing can be read.
         """
         found = self._find(self._opened(source, frames))
-        prediction = judge(found, self._probabilities(found.crops), self.detector.decision)
+        prediction = self._judged(found, self._probabilities(found.crops))
         places = [(face.face, frame.frame) for face in prediction.faces for frame in face.frames]
         return Examination(prediction, found.media, dict(zip(places, found.crops, strict=bool(places))))
 
@@ -201,7 +196,7 @@ class Predictor:
             if isinstance(found, Prediction):
                 yield found
                 continue
-            yield judge(found, probabilities[start : start + len(found.crops)], self.detector.decision)
+            yield self._judged(found, probabilities[start : start + len(found.crops)])
             start += len(found.crops)
 
     def _found(self, media: Media) -> Found | Prediction:
@@ -212,28 +207,17 @@ class Predictor:
             return Prediction(media.name, CANNOT_TELL, None, str(error), kind=media.kind, notes=media.notes)
 
     def _find(self, media: Media) -> Found:
-        """Everybody in it, each followed through the frames, and their crops.
+        """Everybody in it.
 
         Raises:
             InputError: it takes longer than it may.
         """
         for detector in self.face_detectors:
             detector.until = time.monotonic() + self.limits.patience
-        thumbnails = [thumbnail(picture) for picture in media.pictures]
-        tracks: list[Track] = []
-        for detector in self.face_detectors:
-            detections = detect_twice(detector, media.pictures)
-            tracks = track_everyone(media.indices, detections, thumbnails, media.pictures[0].shape[:2])
-            if tracks:
-                break
-        picture = dict(zip(media.indices.tolist(), media.pictures, strict=True))
-        preprocessing = self.detector.preprocessing
-        crops = [
-            square_crop(picture[int(frame)], box, preprocessing.crop_scale, preprocessing.crop_size)[0]
-            for track in tracks
-            for frame, box in zip(track.frames, track.boxes, strict=True)
-        ]
-        return Found(media, tracks, crops)
+        return find_people(media, self.face_detectors, self.detector.preprocessing)
+
+    def _judged(self, found: Found, probabilities: np.ndarray) -> Prediction:
+        return judge(found, probabilities, self.detector.decision, self.detector.preprocessing.crop_scale)
 
     def _probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """P(fake) of crops as they are cut, (N,); NaN where the network gives no number."""

@@ -11,6 +11,7 @@ import numpy as np
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import video
 from torchfakes_utils.io.media import open_media
+from torchfakes_utils.io.shots import ShotReader
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +136,31 @@ def frames_at(
         yield index, picture
     if shape is None and refused is not None:
         raise refused
+
+
+def read_spread(path: Path, count: int, threads: int = 0) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Frames of a clip, evenly spread (see `video.spread`).
+
+    Args:
+        path: the clip.
+        count: how many frames are wanted.
+        threads: that decode a film.
+
+    Returns:
+        Their indices (N,), increasing; the frames, (H, W, 3) uint8 RGB; and which shot of a film each belongs to (N,):
+        those in which one shot fades into another are left out.
+
+    Raises:
+        InputError: as `frames_at`.
+    """
+    if path.is_dir() or is_picture(path):
+        found = dict(frames_at(path, video.spread(count, length(path)).tolist()))
+        return np.array(list(found)), list(found.values()), np.zeros(len(found), int)
+    reader = ShotReader(path, count, count, threads)
+    found = dict(sorted(reader.read(video.length(path)), key=lambda frame: frame[0]))
+    shots = reader.shots.shot_of(list(found))
+    kept = [frame for frame, shot in zip(found.values(), shots, strict=True) if shot >= 0]
+    return np.array(list(found))[shots >= 0], kept, shots[shots >= 0]
 
 
 def _frames(folder: Path) -> list[Path]:

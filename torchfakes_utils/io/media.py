@@ -5,12 +5,13 @@ memory of whoever opens it. So sizes are looked at before anything is decoded, o
 tried, nothing is written, and every refusal is one line that says what to do.
 """
 
+import dataclasses
 import glob
 import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from torchfakes_utils.io import photos
 from torchfakes_utils.io.decoding import Source, decode, listing, name_of, undecodable
 from torchfakes_utils.io.limits import MOST_ANIMATED_PIXELS, MOST_FRAME_PIXELS, Limits
 from torchfakes_utils.io.photos import to_rgb
-from torchfakes_utils.io.video import frame_times, frames_at, spread
+from torchfakes_utils.io.shots import GROWTH, ShotReader, Shots, enough_frames, find_shots, glance_at
+from torchfakes_utils.io.video import frame_times, spread
 
 PHOTO, ANIMATION, VIDEO = "photo", "animation", "video"
 
@@ -46,6 +48,7 @@ class Media:
         pictures: N of (H, W, 3) uint8, RGB, of one size.
         duration: seconds from the first to the last frame; 0 for a photo.
         notes: what else has to be known, a line each.
+        shots: (N,) which shot of a film each belongs to, counted from 0.
     """
 
     name: str
@@ -55,6 +58,14 @@ class Media:
     pictures: list[np.ndarray]
     duration: float = 0.0
     notes: tuple[str, ...] = ()
+    shots: np.ndarray = field(default_factory=lambda: np.zeros(1, int))
+
+    def in_order(self) -> "Media":
+        """The same, its pictures in the order of time; without those in which one shot fades into another."""
+        order = [at for at in np.argsort(self.indices, kind="stable").tolist() if self.shots[at] >= 0]
+        pictures = [self.pictures[at] for at in order]
+        indices, times, shots = self.indices[order], self.times[order], self.shots[order]
+        return dataclasses.replace(self, indices=indices, times=times, shots=shots, pictures=pictures)
 
 
 def open_media(
@@ -64,16 +75,17 @@ def open_media(
 
     Args:
         source: a file, or what is in one.
-        frames: how many pictures of an animation or a video, evenly spread.
+        frames: how many pictures of an animation or a video, evenly spread; see `io.shots` for more of a video.
         limits: what is refused.
-        pictures: to which they are added; the result has it, too.
+        pictures: to which they are added; the result has it, too, and `Media.in_order` is left to the caller.
 
     Raises:
         InputError: it is absent, no photo and no video, damaged, or beyond the limits; in one line.
         MemoryError: it asks for more than there is.
     """
+    if pictures is None:
+        return open_media(source, frames, limits, []).in_order()
     name, head = name_of(source), _head(source, limits)
-    pictures = [] if pictures is None else pictures
     try:
         if what := photos.no_media(head):
             raise InputError(what)
@@ -195,14 +207,18 @@ def _animation(image: Image.Image, name: str, frames: int, limits: Limits, pictu
     total = min(held, _MOST_PICTURES, max(1, MOST_ANIMATED_PIXELS // pixels))
     notes = (f"only the first {total} pictures are looked at",) if held > total else ()
     wanted, fewer = _affordable(frames, total, pixels, limits)
-    times, clock = np.zeros(total), 0.0
+    times, clock, glances = np.zeros(total), 0.0, []
     for index in range(total):
         image.seek(index)
         times[index] = clock
         clock += (image.info.get("duration") or 100) / 1000
+        glances.append(glance_at(image))
         if index in wanted:
             pictures.append(to_rgb(image))
-    return Media(name, ANIMATION, wanted, times[wanted], pictures, float(times[-1]), notes + fewer)
+    cuts = Shots(find_shots(np.arange(total), np.stack(glances), total / max(clock, 1e-3)), total)
+    return Media(
+        name, ANIMATION, wanted, times[wanted], pictures, float(times[-1]), notes + fewer, cuts.shot_of(wanted)
+    )
 
 
 def _video(source: Source, frames: int, limits: Limits, pictures: list[np.ndarray]) -> Media:
@@ -212,16 +228,22 @@ def _video(source: Source, frames: int, limits: Limits, pictures: list[np.ndarra
     if limits.seconds is not None and seconds > limits.seconds:
         raise InputError(f"{name}: {seconds:.0f} s long, and {limits.seconds:.0f} s are the most; cut out a part")
     height, width = _first_picture(source).shape[:2]
-    wanted, notes = _affordable(frames, len(times), width * height, limits)
+    most = _most(width * height, limits)
+    wanted, notes = _affordable(enough_frames(frames, seconds), len(times), width * height, limits)
+    reader = ShotReader(source, len(wanted), min(most, GROWTH * frames), known=known)
     found = []
-    for index, picture in frames_at(source, wanted.tolist(), stand_in=True, known=known):
+    for index, picture in reader.read(len(times)):
         found.append(index)
         pictures.append(picture)
     indices = np.asarray(found)
-    if len(indices) < len(wanted):
-        notes += (f"{len(wanted) - len(indices)} of {len(wanted)} frames do not decode",)
+    if reader.lost:
+        notes += (f"{reader.lost} of {len(wanted)} frames do not decode",)
+    if reader.unseen:
+        notes += (
+            f"{reader.unseen} of {len(reader.shots.ends)} shots are not looked at; more frames show more of them",
+        )
     shown = times[np.minimum(indices, len(times) - 1)]  # a packet may hold more frames than one
-    return Media(name, VIDEO, indices, shown, pictures, seconds, notes)
+    return Media(name, VIDEO, indices, shown, pictures, seconds, notes, reader.shots.shot_of(indices))
 
 
 def _first_picture(source: Source) -> np.ndarray:
@@ -231,9 +253,13 @@ def _first_picture(source: Source) -> np.ndarray:
     raise undecodable(source)
 
 
+def _most(pixels: int, limits: Limits) -> int:
+    """How many pictures of so many pixels the memory holds."""
+    return max(1, limits.memory // (3 * max(1, pixels)))
+
+
 def _affordable(frames: int, total: int, pixels: int, limits: Limits) -> tuple[np.ndarray, tuple[str, ...]]:
     """Which frames are looked at, and a line where they are fewer than was asked for."""
-    most = max(1, limits.memory // (3 * max(1, pixels)))
-    wanted = spread(min(frames, most), total)
+    wanted = spread(min(frames, _most(pixels, limits)), total)
     few = len(wanted) < min(frames, total)
     return wanted, (f"its frames are so large that only {len(wanted)} are looked at",) if few else ()

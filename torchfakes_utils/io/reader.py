@@ -194,9 +194,9 @@ def _media(fields: dict[str, Any], name: str, pictures: list[np.ndarray]) -> Med
         for key, value in fields.items()
     }
     media = Media(name=name, pictures=pictures, **values)
-    if not 0 < len(pictures) == len(media.indices) == len(media.times):
+    if not 0 < len(pictures) == len(media.indices) == len(media.times) == len(media.shots):
         raise ValueError("its answer makes no sense")
-    return media
+    return media.in_order()
 
 
 def _fields(media: Media) -> dict[str, Any]:

@@ -6,10 +6,12 @@ points. PySceneDetect would do it, too, but it decodes every frame for itself: a
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
+from PIL import Image
 
 from torchfakes_utils.io.decoding import Listing, Source, decode, listing
 from torchfakes_utils.io.video import frames_at, spread
@@ -36,16 +38,44 @@ _FLASH = 0.35
 # One shot fades into another within so many seconds. On the way each picture is a mixture of the two, but for this
 # share of their difference.
 _FADES, _NO_MIXTURE = (0.5, 1.0, 2.0), 0.2
+# Of a fade, movement explains less than all but this share of the difference.
+_UNEXPLAINED = 0.2
 # Pixels that are decoded to find out where in a gap between two key frames a cut is.
 _MOST_SEARCHED = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class Shots:
+    """The shots of a film.
+
+    Attributes:
+        ends: first and last frame of each, in order; what lies between two of them is a cut or a fade.
+        total: how many frames there are.
+    """
+
+    ends: list[tuple[int, int]]
+    total: int
+
+    def __post_init__(self) -> None:
+        """The last shot ends with the film, wherever the last frame lies that was decoded."""
+        start, end = self.ends[-1] if self.ends else (0, 0)
+        object.__setattr__(self, "ends", [*self.ends[:-1], (start, max(end, self.total - 1))])
+
+    def shot_of(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Which shot frames belong to, (N,); -1 for those in a fade. All are in one shot where all would be in none."""
+        first, last = np.array(self.ends).T
+        shot = np.searchsorted(first, indices, "right") - 1
+        found = np.where((shot >= 0) & (np.asarray(indices) <= last[shot]), shot, -1)
+        return found if (found >= 0).any() else np.zeros(len(found), int)
 
 
 class ShotReader:
     """Reads frames of a film, spread over it and over its shots.
 
     Attributes:
-        shots: once all is read, first and last frame of each shot; what lies between two is a cut or a fade.
+        shots: of the film, once all is read.
         unseen: how many of them are too many to be looked at.
+        lost: how many of the evenly spread frames do not decode.
     """
 
     def __init__(self, path: Source, frames: int, most: int, threads: int = 0, known: Listing | None = None) -> None:
@@ -61,8 +91,8 @@ class ShotReader:
         self.path, self.threads = path, threads
         self.known = known or listing(path)
         self.frames, self.most = min(frames, most), most
-        self.shots: list[tuple[int, int]] = []
-        self.unseen = 0
+        self.shots = Shots([], 0)
+        self.unseen = self.lost = 0
         self._glances: dict[int, np.ndarray] = {}
         self._reformatter = VideoReformatter()
         self._every = 1
@@ -78,20 +108,13 @@ class ShotReader:
         for index, picture in frames_at(self.path, wanted, self.threads, True, self.known, self._glance):
             given.add(index)
             yield index, picture
+        self.lost = len(wanted) - len(given)
         self._search_gaps()
-        indices, pictures = self._seen()
-        self.shots = find_shots(indices, pictures, self.known.rate) or [(min(given), max(given))]
-        self.shots[-1] = (self.shots[-1][0], max(total - 1, self.shots[-1][1]))  # what no glance fell upon, too
+        self.shots = Shots(find_shots(*self._seen(), self.known.rate), total)
         more = self._more(given)
         self._glances = {}
         if more:
             yield from frames_at(self.path, more, self.threads, known=self.known)
-
-    def shot_of(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Which shot frames belong to, (N,); -1 for those in a fade."""
-        first, last = np.array(self.shots).T
-        shot = np.searchsorted(first, indices, "right") - 1
-        return np.where((shot >= 0) & (np.asarray(indices) <= last[shot]), shot, -1)
 
     def _glance(self, index: int, frame: av.VideoFrame) -> None:
         if index % self._every:
@@ -124,10 +147,12 @@ class ShotReader:
 
     def _more(self, given: set[int]) -> list[int]:
         """Frames to be read beside those that are given, so that each shot has `BURST`; new sights first."""
-        shots = self.shot_of(sorted(given))
-        counts = np.bincount(shots[shots >= 0], minlength=len(self.shots))
+        if len(self.shots.ends) == 1:
+            return []
+        shots = self.shots.shot_of(sorted(given))
+        counts = np.bincount(shots[shots >= 0], minlength=len(self.shots.ends))
         order = self._new_first(counts)
-        places = [[first + at for at in spread(BURST, last - first + 1).tolist()] for first, last in self.shots]
+        places = [[first + at for at in spread(BURST, last - first + 1).tolist()] for first, last in self.shots.ends]
         more: set[int] = set()
         for least in range(1, BURST + 1):
             for shot in order:
@@ -141,7 +166,7 @@ class ShotReader:
     def _new_first(self, counts: np.ndarray) -> list[int]:
         """The shots that lack frames, first those that look least like any that comes before."""
         indices, pictures = self._seen()
-        middle = [pictures[np.searchsorted(indices, (first + last) // 2)] for first, last in self.shots]
+        middle = [pictures[np.searchsorted(indices[:-1], (first + last) // 2)] for first, last in self.shots.ends]
         lacking = np.flatnonzero(counts < BURST)
         if len(lacking) <= self.most or not len(lacking):
             return lacking.tolist()
@@ -156,6 +181,12 @@ class ShotReader:
             near = np.minimum(near, _difference(sights, sights[shot]))
             near[order] = -1
         return order
+
+
+def glance_at(image: Image.Image) -> np.ndarray:
+    """A picture as `find_shots` compares it, (P,) float32."""
+    points = np.asarray(image.convert("L").resize((_COLUMNS, _ROWS), Image.Resampling.BOX), np.float32).ravel()
+    return np.asarray(points - points.mean())
 
 
 def enough_frames(frames: int, seconds: float) -> int:
@@ -238,7 +269,16 @@ def _shares(pictures: np.ndarray) -> np.ndarray | None:
     some = np.linspace(0, len(pictures) - 1, 5).round().astype(int)[1:-1]
     left = np.abs(pictures[some] - pictures[0] - shares[some, None] * way).mean(axis=1)
     mixed = 0.2 < shares[some[1]] < 0.8 and (np.diff(shares[some]) > 0.05).all()
-    return shares if mixed and (left <= _NO_MIXTURE * np.abs(way).mean()).all() else None
+    mixed = mixed and (left <= _NO_MIXTURE * np.abs(way).mean()).all()
+    return shares if mixed and not _is_movement(pictures[0], pictures[-1]) else None
+
+
+def _is_movement(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether what one picture shows has moved, by a tile at most, in the other: that, too, looks like a mixture."""
+    padded = np.pad(before.reshape(_ROWS, _COLUMNS), 1, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).reshape(len(before), 9)
+    unexplained = np.maximum(0, np.maximum(around.min(axis=1) - after, after - around.max(axis=1)))
+    return float(unexplained.mean()) < _UNEXPLAINED * float(_difference(before, after))
 
 
 def _difference(pictures: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -22,8 +22,9 @@ CLIP_COLUMNS = ["clip_id", "path", "label", "method", "compression", "target_id"
 INDEX_COLUMNS = [*CLIP_COLUMNS, "original_id"]
 FACE_COLUMNS = [*CLIP_COLUMNS, "frame", "x1", "y1", "x2", "y2", "landmarks", "probability", "sharpness"]
 # What `faces` writes beside them: where the box comes from ("detected", "interpolated" in a gap, or "reused" from the
-# original), and how the crop is stored (edge in px, file format, quality or "lossless").
-EXTRACTED_COLUMNS = [*FACE_COLUMNS, "found", "crop_size", "crop_format", "crop_quality"]
+# original), how much of the crop lies outside of the frame (per cent), and how it is stored (edge in px, file format,
+# quality or "lossless").
+EXTRACTED_COLUMNS = [*FACE_COLUMNS, "found", "outside", "crop_size", "crop_format", "crop_quality"]
 SCORE_COLUMNS = ["clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake"]
 # What scoring writes beside them: why a crop gets no answer ("" for those that do), and whose scores they are (the
 # first digits of the SHA-256 of the weights).

@@ -25,11 +25,15 @@ class Limit:
     above: str | None  # the same of one with more
     slack: float = 1.25  # a range is widened by this beyond what training has seen, for nothing breaks just there
     unit: str = ""  # behind a number of it
+    least: float = 0.0  # the upper end of a range is never below this, and it is where nothing is known of training
 
 
 # Of each of `faces.quality.QUALITIES`. The first that holds is said: what is dark has few edges, too, and light is what
 # would mend it.
 LIMITS = {
+    # Of a face that just fits into the picture, 7 to 17 % of the crop lie outside, of one without its lower fifth 23 to
+    # 44 %, without its lower third 39 % and more (the face detector guesses what is not there).
+    "outside": Limit(None, "cut off by the edge of the picture", unit=" %", least=20.0),
     "face": Limit("too small", None, unit=" px"),
     "brightness": Limit("too dark", "too bright"),
     "contrast": Limit("too little contrast", "too much contrast"),
@@ -51,7 +55,7 @@ class Decision:
         threshold: a face or clip whose P(fake) is this high or higher is called fake.
         temperature: P(fake) is sigmoid(logit / temperature).
         ranges: {quality: (low, high)} of `LIMITS`, within which an answer is given; an end may be None, and missing
-            ones are not looked at.
+            ones are not looked at, but for those of which something is known without training.
         notes: what has to be known about how they came about, a line each.
         caution: why no answer should be trusted; "" where validation says nothing against the detector.
     """
@@ -71,7 +75,8 @@ class Decision:
         """
         if not (0 <= self.threshold <= 1 and 0 < self.temperature < np.inf):
             raise ValueError(f"threshold {self.threshold}, temperature {self.temperature}")
-        ranges = {name: (low, high) for name, (low, high) in self.ranges.items() if name in LIMITS}
+        usual = {name: (None, limit.least) for name, limit in LIMITS.items() if limit.least}
+        ranges = {name: (low, high) for name, (low, high) in (usual | self.ranges).items() if name in LIMITS}
         ends = [end for both in ranges.values() for end in both if end is not None]
         if not all(isinstance(end, (int, float)) and np.isfinite(end) for end in ends):
             raise ValueError("ranges whose ends are no numbers")
@@ -164,5 +169,5 @@ def seen_ranges(qualities: pd.DataFrame) -> dict[str, tuple[float | None, float 
         if name in qualities and len(known := qualities[name].dropna()):
             low, high = np.quantile(known, [_TAIL, 1 - _TAIL])
             lowest = float(low / limit.slack) if limit.below else None
-            ranges[name] = lowest, float(high * limit.slack) if limit.above else None
+            ranges[name] = lowest, max(limit.least, float(high * limit.slack)) if limit.above else None
     return ranges

@@ -15,7 +15,7 @@ from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred
+from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred, outside_of
 from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
@@ -170,7 +170,8 @@ class TrainingData:
             images, good = self._store.read(self._train_rows[rows])
             faces = self.train_faces.iloc[rows[good]]
             sharpness = pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy()
-            parts.append(crop_qualities(images.numpy(), face_edges(faces, self._crop_scale), sharpness))
+            edges = face_edges(faces, self._crop_scale)
+            parts.append(crop_qualities(images.numpy(), outside_of(faces), edges, sharpness))
         return pd.concat(parts, ignore_index=True)
 
     def _read(self, rows: np.ndarray, number: int, drawn: Draw) -> Batch:

@@ -25,6 +25,7 @@ export function showAbout(element, { page, detector }) {
   element.caution.textContent = `Caution: ${caution}.`;
   const lines = [
     `Threshold: ${threshold.toFixed(2)}`,
+    ...within(ranges.outside, " %", "Share of a crop outside of the picture"),
     ...within(ranges.face, " px", "Size of a face that gets an answer"),
     ...within(ranges.brightness, "", "Brightness (mean, of 255)"),
     ...within(ranges.contrast, "", "Contrast (standard deviation)"),

@@ -10,21 +10,48 @@ import { faceVerdict, outside, overall, probability, qualities } from "./verdict
  * @param image the picture, {data, width, height, step}.
  * @param networks see `cascade.js`'s `detect`.
  * @param detection `face_detection` of detector.json. search_passes: tried in turn until one finds somebody;
- *   min_probability: how sure the face detector has to be.
+ *   min_probability: how sure the face detector has to be. far_passes: those for small faces, of which the ones count
+ *   that have the largest from_lines of those up to the picture's lines: the first where somebody was found near, whom
+ *   it adds to if it is sure by far_probability; else all, in turn.
  */
 export async function people(image, networks, detection) {
   const shorter = Math.min(image.width, image.height);
-  let last = null;
-  for (const pass of detection.search_passes) {
-    const shown = { ...pass, lines: Math.min(pass.lines, shorter) };
-    // A small picture is shown whole already: a finer pass would be the same again.
-    if (last && last.min_face === shown.min_face && last.lines === shown.lines) continue;
-    last = shown;
-    const faces = await detect(image, shown, networks);
-    const sure = faces.filter((face) => face.probability >= Math.fround(detection.min_probability));
-    if (sure.length) return sure.sort((a, b) => weight(b) - weight(a));
+  const far = detection.far_passes.filter((pass) => pass.from_lines <= shorter);
+  const farthest = Math.max(...far.map((pass) => pass.from_lines));
+  const fitting = far.filter((pass) => pass.from_lines === farthest);
+  let found = await firstOf(detection.search_passes);
+  if (!found.length) found = await firstOf(fitting);
+  else if (fitting.length) {
+    const others = await sure(fitting[0], detection.far_probability);
+    found.push(...others.filter((other) => !found.some((face) => covers(face.box, other.box))));
   }
-  return [];
+  return found.sort((a, b) => weight(b) - weight(a));
+
+  /** Those that the first of some passes finds which finds any. */
+  async function firstOf(passes) {
+    let last = null;
+    for (const pass of passes) {
+      const shown = { ...pass, lines: Math.min(pass.lines, shorter) };
+      // A small picture is shown whole already: a finer pass would be the same again.
+      if (last && last.min_face === shown.min_face && last.lines === shown.lines) continue;
+      last = shown;
+      const faces = await sure(shown, detection.min_probability);
+      if (faces.length) return faces;
+    }
+    return [];
+  }
+
+  async function sure(pass, least) {
+    const faces = await detect(image, { ...pass, lines: Math.min(pass.lines, shorter) }, networks);
+    return faces.filter((face) => face.probability >= Math.fround(least));
+  }
+}
+
+/** Whether two boxes share half of the smaller one. */
+function covers(a, b) {
+  const area = (box) => (box[2] - box[0]) * (box[3] - box[1]);
+  const shared = (from) => Math.max(0, Math.min(a[from + 2], b[from + 2]) - Math.max(a[from], b[from]));
+  return shared(0) * shared(1) > Math.min(area(a), area(b)) / 2;
 }
 
 const weight = ({ box, probability }) => probability * (box[2] - box[0]) * (box[3] - box[1]);
@@ -40,7 +67,8 @@ const weight = ({ box, probability }) => probability * (box[2] - box[0]) * (box[
  */
 export async function judge(image, networks, settings, path = "", notes = []) {
   const { preprocessing, decision } = settings;
-  const found = await people(image, networks, settings.face_detection);
+  const everybody = await people(image, networks, settings.face_detection);
+  const found = everybody.slice(0, settings.face_detection.most_people);
   const crops = found.map(({ box }) => squareCrop(image, box, preprocessing.crop_scale, preprocessing.crop_size));
   const logits = await scores(crops, networks.detector, preprocessing.size);
   const faces = found.map(({ box, probability: sure }, number) => {
@@ -50,12 +78,15 @@ export async function judge(image, networks, settings, path = "", notes = []) {
       box: box.map((end) => Number(end.toFixed(1))),
       face_probability: sure,
       probability_fake: probability(logits[number], decision.temperature),
-      cannot_tell: outside(decision.ranges, qualities(crops[number], box)),
+      cannot_tell: outside(decision.ranges, qualities(crops[number], box, image, preprocessing.crop_scale)),
     };
     return faceVerdict(number, [frame], decision.threshold);
   });
   const cautions = decision.caution ? [`caution: ${decision.caution}`] : [];
-  return { prediction: overall(path, faces, [...notes, ...cautions]), crops };
+  const left = everybody.length - found.length;
+  const verb = left > 1 ? "s were" : " was";
+  const others = left ? [`${left} more face${verb} not judged: the ${found.length} most prominent ones were`] : [];
+  return { prediction: overall(path, faces, [...notes, ...others, ...cautions]), crops };
 }
 
 /** The detector's logits of crops. */

@@ -199,11 +199,23 @@ export function resizeSmooth(image, width, height) {
  * @param size edge of the result, pixels.
  */
 export function squareCrop(image, box, scale, size) {
-  const [x1, y1, x2, y2] = box;
-  const edge = Math.max(1, roundEven(scale * Math.max(x2 - x1, y2 - y1)));
-  const cut = cutOut(image, roundEven((x1 + x2 - edge) / 2), roundEven((y1 + y2 - edge) / 2), edge);
+  const [left, top, edge] = squareOf(box, scale);
+  const cut = cutOut(image, left, top, edge);
   if (edge === size) return cut;
   return edge > size ? resizeArea(cut, size, size) : resizeCubic(cut, size, size);
+}
+
+/** Left, top and edge of the square that `squareCrop` cuts. */
+function squareOf([x1, y1, x2, y2], scale) {
+  const edge = Math.max(1, roundEven(scale * Math.max(x2 - x1, y2 - y1)));
+  return [roundEven((x1 + x2 - edge) / 2), roundEven((y1 + y2 - edge) / 2), edge];
+}
+
+/** How much of a crop lies outside of the picture, per cent (`percent_outside` of torchfakes_utils/faces/quality.py). */
+export function percentOutside(image, box, scale) {
+  const [left, top, edge] = squareOf(box, scale);
+  const seen = (start, length) => Math.max(0, Math.min(start + edge, length) - Math.max(start, 0));
+  return 100 * (1 - (seen(left, image.width) * seen(top, image.height)) / edge ** 2);
 }
 
 function cutOut(image, left, top, edge) {

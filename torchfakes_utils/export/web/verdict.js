@@ -1,6 +1,6 @@
 // From logits to answers, as torchfakes_utils/models/decision.py and inference/verdict.py give them: fake, real, or "cannot tell".
 
-import { light, roundEven, varianceOfLaplacian } from "./pixels.js";
+import { light, percentOutside, roundEven, varianceOfLaplacian } from "./pixels.js";
 
 export const FAKE = "fake",
   REAL = "real",
@@ -9,6 +9,7 @@ export const FAKE = "fake",
 // What can be out of range, its unit, and what is said of too little and of too much of it. The first that holds is
 // said: what is dark has few edges, too, and light is what would mend it.
 const LIMITS = {
+  outside: [" %", "", "cut off by the edge of the picture"],
   face: [" px", "too small", ""],
   brightness: ["", "too dark", "too bright"],
   contrast: ["", "too little contrast", "too much contrast"],
@@ -18,9 +19,13 @@ const LIMITS = {
 /** P(fake) of a logit. */
 export const probability = (logit, temperature) => 1 / (1 + Math.exp(-logit / temperature));
 
-/** What the ranges speak of: longer edge of the face in pixels of the picture, and light and sharpness of its crop. */
-export function qualities(crop, box) {
+/**
+ * What the ranges speak of: how much of a crop lies outside of the picture (per cent), the longer edge of the face in
+ * pixels of the picture, and light and sharpness of its crop.
+ */
+export function qualities(crop, box, image, scale) {
   return {
+    outside: percentOutside(image, box, scale),
     face: Math.max(box[2] - box[0], box[3] - box[1]),
     sharpness: varianceOfLaplacian(crop),
     ...light(crop),
@@ -65,7 +70,8 @@ export const digitsApart = (score, threshold) =>
  */
 export function faceVerdict(number, frames, threshold) {
   const usable = frames.filter((frame) => !frame.cannot_tell);
-  const face = { face: number, verdict: CANNOT_TELL, probability_fake: null, interval: null, reason: "", frames };
+  const nothing = { verdict: CANNOT_TELL, probability_fake: null, interval: null, reason: "" };
+  const face = { face: number, ...nothing, frames, seen: [] };
   if (!usable.length) return { ...face, reason: unlikeTraining(frames) };
   const mean = usable.reduce((sum, frame) => sum + frame.probability_fake, 0) / usable.length;
   const over = usable.length > 1 ? ` on average over ${usable.length} frames` : "";

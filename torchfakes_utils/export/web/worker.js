@@ -89,7 +89,8 @@ async function judged({ source, name, notes, passes }) {
   const image = await pixelsOf(source, page.megapixels);
   const detection = description.face_detection;
   const search_passes = detection.search_passes.slice(0, passes);
-  const chosen = { ...description, face_detection: { ...detection, search_passes } };
+  const far_passes = passes === undefined ? detection.far_passes : [];
+  const chosen = { ...description, face_detection: { ...detection, search_passes, far_passes } };
   const { prediction, crops } = await judge(image, networks, chosen, name, notes);
   const result = {
     prediction,
