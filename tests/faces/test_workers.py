@@ -100,11 +100,11 @@ def test_scheduler_that_does_not_answer(tiny_ffpp: Path, tmp_path: Path, monkeyp
             extract_faces(tiny_ffpp, tmp_path, QUICK, Workers(scheduler=address), progress=False)
 
 
-def test_several_workers_without_dask(tiny_ffpp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_without_dask(tiny_ffpp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_clips(tiny_ffpp)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'torchfakes\[cluster\]'"):
-        extract_faces(tiny_ffpp, tmp_path, QUICK, workers=2, progress=False)
+        extract_faces(tiny_ffpp, tmp_path, QUICK, Workers(scheduler="tcp://127.0.0.1:9"), progress=False)
 
 
 def test_worker_that_does_not_see_the_folders(tmp_path: Path) -> None:
