@@ -1,5 +1,7 @@
 """ONNX files: what is in the graph, what is in integers, and every architecture."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,27 @@ def test_other_architectures(architecture, tmp_path):
     if architecture == "InceptionResnetV1":  # there every batch norm follows a convolution
         assert "BatchNormalization" not in kinds
     assert load_network(path).description["source"]["architecture"] == architecture
+
+
+def test_no_exported_file_holds_a_path_or_a_stack_trace_of_this_machine(exported):
+    import onnx
+
+    folder, _ = exported
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert {"pnet.onnx", "rnet.onnx", "onet.onnx", "detector.fp32.onnx", "detector.int8.onnx"} <= {
+        path.name for path in files
+    }
+    machine = [Path(onnx.__file__).parents[1], Path(onnx_format.__file__).parents[2], Path.home(), folder.parents[3]]
+    for path in files:
+        content = path.read_bytes()
+        for mark in (
+            *(f"{one}/".encode() for one in machine if one != Path("/")),
+            b"site-packages",
+            b'File "',
+            b".py:",
+        ):
+            assert mark not in content, (path.name, mark)
+        if path.suffix == ".onnx":
+            model = onnx.load(path)
+            assert [entry.key for entry in model.metadata_props] == ["torchfakes"]
+            assert not any(node.metadata_props or node.doc_string for node in model.graph.node)

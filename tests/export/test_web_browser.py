@@ -240,6 +240,22 @@ def test_a_file_that_was_changed_on_the_way_is_not_kept(chromium, site, tmp_path
         assert page.evaluate("navigator.serviceWorker.controller") is None
 
 
+_NEIGHBOUR = """async () => {
+  const [name] = await caches.keys(), cache = await caches.open(name), type = { "Content-Type": "text/css" };
+  await cache.put("style.css", new Response("body { color: red; }", { headers: type }));
+  const served = await fetch("style.css"), kept = await cache.match("style.css");
+  return [await served.text(), served.headers.get("Content-Security-Policy") !== null, await kept.text()];
+}"""
+
+
+def test_a_file_that_a_neighbour_has_put_into_the_cache_is_not_served(chromium, site):
+    with opened(chromium, site) as page:
+        page.wait_for_selector("html[data-offline=yes]", timeout=60_000)
+        until(page, "navigator.serviceWorker.controller !== null")
+        own = (site / "style.css").read_text()
+        assert page.evaluate(_NEIGHBOUR) == [own, True, own]
+
+
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 

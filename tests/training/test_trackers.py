@@ -95,3 +95,15 @@ def test_a_tracker_that_is_not_installed(monkeypatch, tmp_path):
     nobody.scalars({"x": 1.0}, 1)
     nobody.pictures("x", [np.zeros((2, 2, 3), np.uint8)], [""], 1)
     nobody.finish()
+
+
+def test_trackio_that_cannot_write_is_said_once_and_training_goes_on(tmp_path, monkeypatch, caplog):
+    pytest.importorskip("trackio")
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "file" / "trackio"))
+    tracker = open_tracker("trackio", tmp_path / "run", {"seed": 0})
+    tracker.scalars({"loss": 1.0}, 0)
+    tracker.pictures("worst", [np.zeros((8, 8, 3), np.uint8)], ["a"], 0)
+    tracker.finish()
+    (record,) = caplog.records
+    assert "trackio cannot write there (Not a directory); this run is not tracked" in record.getMessage()

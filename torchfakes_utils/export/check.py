@@ -72,7 +72,7 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
     notes: tuple[str, ...] = ()
     test, calibration = load_faces_for(detector, faces_csv, "test"), None
     if sha256 is not None and sha256_of(faces_csv) != sha256:
-        notes = (f"{faces_csv}: not the table that this run was trained on; its test crops may be training crops",)
+        notes = (f"{faces_csv.name}: not the table that this run was trained on; its test crops may be training crops",)
     test = limit_frames(test, max(1, _CROPS // len(test.drop_duplicates(CLIP_KEY))))
     crops, test = _read(test, detector)
     if calibrate:

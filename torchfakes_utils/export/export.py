@@ -16,6 +16,7 @@ from torchfakes_utils.export.description import describe
 from torchfakes_utils.export.graph import need
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
+from torchfakes_utils.hub.package import without_paths
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
@@ -110,7 +111,7 @@ class _Export:
             except InputError as error:
                 if FP32 not in self.paths:
                     raise
-                self.exported.refused[INT8] = str(error)
+                self.exported.refused[INT8] = without_paths(str(error))[0]  # it is published with the files
 
     def judge(self) -> None:
         """Keep what passes its check, and delete what does not.

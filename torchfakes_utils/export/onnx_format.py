@@ -123,7 +123,9 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
                 calibrate_method=quantization.CalibrationMethod.MinMax,
             )  # fmt: skip
         except Exception as error:  # anything, from deep inside
-            raise InputError(f"{fp32_path}: cannot be quantised ({in_short(error)}); use --precision fp32") from error
+            raise InputError(
+                f"{Path(fp32_path).name}: cannot be quantised ({in_short(error)}); use --precision fp32"
+            ) from error
         model = onnx.load(written)
     return _write(model, path, description | {"precision": "int8"})
 
@@ -176,8 +178,19 @@ def _simplified(model: Any) -> Any:
         return onnx.load(written)
 
 
+def _strip(message: Any) -> None:
+    """Take out what exporters note beside the graph, at every node: stack traces, with paths of this machine."""
+    for field, value in message.ListFields():
+        if field.name in ("doc_string", "metadata_props"):
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                _strip(part)
+
+
 def _write(model: Any, path: Path | str, description: Mapping[str, Any]) -> Path:
     onnx = _need("onnx")
+    _strip(model)
     onnx.helper.set_model_props(model, {KEY: json.dumps(description, ensure_ascii=False)})
     model.producer_name, model.producer_version = "torchfakes", description.get("torchfakes", "")
     with atomic_write(path) as temporary:

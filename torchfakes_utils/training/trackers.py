@@ -10,6 +10,7 @@ import io
 import logging
 import netrc
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -55,6 +56,9 @@ def open_tracker(name: str, folder: Path, config: dict[str, Any]) -> Tracker:
         name = "trackio" if importlib.util.find_spec("trackio") else "none"
     if name != "none" and importlib.util.find_spec(name) is None:
         raise InputError(f"the tracker {name} is not installed: pip install 'torchfakes[trackers]', or --tracker none")
+    if name == "trackio" and (why_not := _trackio_cannot_write()):
+        logger.warning("%s; this run is not tracked (TRACKIO_DIR names another folder)", why_not)
+        name = "none"
     return _TRACKERS[name](folder, config)
 
 
@@ -140,6 +144,19 @@ _TRACKERS: dict[str, type[Tracker]] = {
     "none": Tracker, "trackio": _Trackio, "wandb": _Wandb, "tensorboard": _TensorBoard,
 }  # fmt: skip
 TRACKERS = ("auto", *_TRACKERS)
+
+
+def _trackio_cannot_write() -> str:
+    """Why trackio would warn at each step that it cannot write, or ""."""
+    from huggingface_hub.constants import HF_HOME  # without which there is no trackio
+
+    place = Path(os.environ.get("TRACKIO_DIR") or Path(HF_HOME, "trackio"))
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return ""
+    except OSError as error:
+        return f"{place}: trackio cannot write there ({error.strerror})"
 
 
 def _has_wandb_key() -> bool:

@@ -1,5 +1,6 @@
 // Keeps the whole page on the device, so that it opens without a network, and in one version: every file is checked
-// against the digest that it had when the page was exported. Filled in by `torchfakes export --format web`.
+// against the digest that it had when the page was exported, when it comes and each time that it is used, for other
+// pages of the same origin may write into our cache. Filled in by `torchfakes export --format web`.
 
 const VERSION = "@VERSION@";
 // Digests (SHA-256) of the files that the page always needs, and of those that only some devices need.
@@ -51,26 +52,30 @@ self.addEventListener("fetch", (event) => {
 
 async function answer(name, digest) {
   const cache = await caches.open(CACHE);
-  const kept = (await cache.match(name)) ?? (await keep(name, digest));
-  const headers = new Headers(kept.headers);
-  for (const [header, value] of Object.entries(HEADERS)) headers.set(header, value);
-  return new Response(kept.body, { status: 200, headers });
+  const kept = await cache.match(name);
+  const [bytes, type] = (kept && (await checked(kept, digest))) ?? (await keep(name, digest));
+  const headers = { ...HEADERS, "Content-Type": type, "Content-Length": String(bytes.byteLength) };
+  return new Response(bytes, { status: 200, headers });
 }
 
-/** Fetch a file, check it, keep it. */
-async function keep(name, digest) {
-  const response = await fetch(new Request(name, { cache: "no-cache" }));
-  if (!response.ok) throw new Error(`${name} cannot be kept: the server answers ${response.status}`);
+/** What a response holds, [bytes, type]; null where its digest is another. */
+async function checked(response, digest) {
   const bytes = await response.arrayBuffer();
   const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const hex = Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (hex !== digest) throw new ChangedError(`${name} is not the one that was exported with this page`);
-  const type = response.headers.get("Content-Type") ?? "application/octet-stream";
-  const checked = new Response(bytes, {
-    headers: { "Content-Type": type, "Content-Length": String(bytes.byteLength) },
-  });
-  await (await caches.open(CACHE)).put(name, checked.clone());
-  return checked;
+  return hex === digest ? [bytes, response.headers.get("Content-Type") ?? "application/octet-stream"] : null;
+}
+
+/** Fetch a file, check it, keep it; what it holds, as of `checked`. */
+async function keep(name, digest) {
+  const response = await fetch(new Request(name, { cache: "no-cache" }));
+  if (!response.ok) throw new Error(`${name} cannot be kept: the server answers ${response.status}`);
+  const found = await checked(response, digest);
+  if (!found) throw new ChangedError(`${name} is not the one that was exported with this page`);
+  const [bytes, type] = found;
+  const headers = { "Content-Type": type, "Content-Length": String(bytes.byteLength) };
+  await (await caches.open(CACHE)).put(name, new Response(bytes, { headers }));
+  return found;
 }
 
 class ChangedError extends Error {}
