@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write, read_record, sha256_of, write_record
+from torchfakes_utils.io.files import atomic_write, read_json, read_record, sha256_of, write_record
 
 MAKER = "torchfakes evaluate"
 
@@ -109,3 +109,13 @@ def test_what_is_no_record_of_this_version(tmp_path, content, words):
         read_record(path, MAKER, 3)
     line = str(caught.value)
     assert "\n" not in line and line.startswith(str(path)) and MAKER in line
+
+
+def test_json_of_strangers_has_bounds(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 200_000 + "]" * 200_000)
+    (tmp_path / "endless.json").symlink_to("/dev/zero")
+    for name, why in (("deep.json", "nested too deeply"), ("endless.json", "longer than 100 MB")):
+        with pytest.raises(ValueError, match=why):
+            read_json(tmp_path / name)
+        with pytest.raises(InputError, match=why):
+            read_record(tmp_path / name, MAKER, 1)

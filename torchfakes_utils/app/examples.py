@@ -11,6 +11,7 @@ from PIL import Image
 
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.files import read_json
 from torchfakes_utils.io.names import path_below
 from torchfakes_utils.io.video import read_frames
 
@@ -43,7 +44,7 @@ def make_examples(data: Path | str, out: Path | str) -> list[Example]:
     """
     data, out = Path(data), Path(out)
     try:
-        people = json.loads((data / MINI_FILE).read_text(encoding="utf-8"))["people"]
+        people = read_json(data / MINI_FILE)["people"]
         people = [one for one in people if one["split"] == "test" and not one["blur"]] or people
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{data}: no Mini-FF++ here; make it with `torchfakes mini {data}`") from error
@@ -78,7 +79,7 @@ def put_examples(source: Path | str, out: Path | str) -> list[Example]:
     if not (source / LIST).is_file():
         return make_examples(source, out)
     try:
-        examples = [Example(**one) for one in json.loads((source / LIST).read_text(encoding="utf-8"))]
+        examples = [Example(**one) for one in read_json(source / LIST)]
         for name in [name for one in examples for name in (one.file, one.thumbnail)]:
             _check_plain(source / name, name)
             shutil.copyfile(source / name, out / name)

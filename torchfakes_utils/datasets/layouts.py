@@ -9,7 +9,6 @@
 Neither of these says how its videos are compressed, so that column holds "unknown". Nothing in here opens a video.
 """
 
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from torchfakes_utils.datasets.own_table import UNKNOWN
 from torchfakes_utils.datasets.splits import by_people, check_names, people, with_splits
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.clips import below, clips_in, is_film, is_picture
+from torchfakes_utils.io.files import read_json
 from torchfakes_utils.io.names import leads_down
 from torchfakes_utils.io.table_forms import read_rows
 from torchfakes_utils.io.tables import INDEX_COLUMNS, labels_of, write_index
@@ -231,7 +231,7 @@ def _labels(table: Path) -> list[tuple[str, int, str]]:
             if len(entries) < len(rows):
                 raise ValueError("a film is listed twice")
         else:
-            entries = json.loads(table.read_text(encoding="utf-8"))
+            entries = read_json(table)
         said = [entry.get("label", entry.get("is_fake")) for entry in entries.values()]
         labels = labels_of(pd.Series([str(label) for label in said], dtype=object))
         if labels.isna().any():

@@ -4,7 +4,6 @@ The headline is about crops that the detector never saw and that nothing was fil
 one by clip: the frames of a clip are near copies, and a thousand of them are not a thousand measurements.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from torchfakes_utils.evaluation.results import CrossData, DataDescription, Resu
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
 from torchfakes_utils.evaluation.summary import ScoredClips, against_others, over_seeds, summarise
-from torchfakes_utils.io.files import sha256_of
+from torchfakes_utils.io.files import read_json, sha256_of
 from torchfakes_utils.io.tables import (
     CLIP_KEY,
     FAILURE_COLUMNS,
@@ -173,8 +172,8 @@ def _other_runs(run: Path, detector: Detector, config: EvaluationConfig) -> tupl
 def _differing(run: Path, other: Path) -> list[str]:
     """In which choices, beside the seed, two runs differ, as far as their folders tell."""
     try:
-        one, two = (json.loads((each / TRAINING_FILE).read_text(encoding="utf-8")) for each in (run, other))
-    except (OSError, ValueError):
+        one, two = (dict(read_json(each / TRAINING_FILE)) for each in (run, other))
+    except (OSError, ValueError, TypeError):
         return []
     left_out = {"seed", "versions", "git_revision", *FREE_FIELDS}
     return sorted(name for name in {*one, *two} - left_out if one.get(name) != two.get(name))

@@ -25,7 +25,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
 from torchfakes_utils.evaluation.results import Measurement, PerturbationCurve, Robustness, StrengthMeasurement
 from torchfakes_utils.evaluation.scoring import Change, fingerprint, score
-from torchfakes_utils.io.files import write_record
+from torchfakes_utils.io.files import read_json, write_record
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, with_intervals
@@ -206,7 +206,7 @@ def _rows_kept(path: Path | None, identity: dict[str, Any]) -> dict[str, dict[st
     if path is None or not path.is_file():
         return {}
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = read_json(path)
         return dict(there["rows"]) if there["identity"] == identity else {}
     except (OSError, ValueError, KeyError, TypeError):
         logger.warning("%s cannot be read: robustness is measured from the start", path)

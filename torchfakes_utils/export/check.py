@@ -3,7 +3,6 @@
 Both judge the same test crops of the table that the run was trained on; its validation crops calibrate int8.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from torchfakes_utils.export.face_networks import FACE_OUTPUTS, face_example, fa
 from torchfakes_utils.export.graph import CALIBRATION
 from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.export.parity import MOST_DIFFERENCE, Parity
-from torchfakes_utils.io.files import sha256_of
+from torchfakes_utils.io.files import read_json, sha256_of
 from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import spread
@@ -113,7 +112,7 @@ def trained_on(run: Path) -> str | None:
     for folder in (run, run.parent):  # a detector's own folder lies in its run's
         for name in (TRAINING_FILE, DETECTOR_FILE):
             try:
-                known = json.loads((folder / name).read_text(encoding="utf-8"))
+                known = read_json(folder / name)
                 found = known.get("faces_sha256") or known["extra"]["run"]["faces_sha256"]
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue

@@ -137,7 +137,7 @@ def read_description(text: str | None, path: Path | str, kind: str = DETECTOR) -
     Raises:
         InputError: there is none, or one of something else.
     """
-    with contextlib.suppress(ValueError, TypeError, KeyError):
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
         description: dict[str, Any] = json.loads(text or "null")
         if description["kind"] == kind and description["format"] == FORMAT:
             return description

@@ -17,6 +17,8 @@ from torchfakes_utils.errors import InputError
 # The names of the folders that hold what is being written: by these, and no others, `folders.sweep` removes them.
 TEMPORARY = r"\.torchfakes-[a-z0-9_]{8}"
 
+_MOST_JSON = 100_000_000  # bytes; a report of 100,000 clips has some ten million
+
 # Characters at the start of a file, by which it is known.
 _HEAD = 20_000
 
@@ -128,6 +130,23 @@ def write_record(path: Path | str, content: Any) -> Path:
     return Path(path)
 
 
+def read_json(path: Path | str) -> Any:
+    """What a file of JSON holds; it may be a stranger's.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is something else, or more than anybody writes: longer than `_MOST_JSON`, or nested too deeply.
+    """
+    with Path(path).open("rb") as file:
+        content = file.read(_MOST_JSON + 1)  # a link may lead to a device without an end
+    if len(content) > _MOST_JSON:
+        raise ValueError(f"it is longer than {_MOST_JSON / 1e6:.0f} MB")
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def read_record(path: Path | str, maker: str, version: int) -> dict[str, Any]:
     """Read a JSON object whose `format` is the one that this program writes.
 
@@ -139,7 +158,7 @@ def read_record(path: Path | str, maker: str, version: int) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run `{maker}` again") from error
     if not isinstance(record, dict):

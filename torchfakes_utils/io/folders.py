@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import TEMPORARY, check_format, describe_errors, umask, write_record
+from torchfakes_utils.io.files import TEMPORARY, check_format, describe_errors, read_json, umask, write_record
 
 # The stamp of a folder that is replaced as a whole.
 STAMP_FILE = "torchfakes.json"
@@ -86,7 +86,7 @@ def owned(folder: Path | str, stamp: Stamp, welcome: Welcome = MappingProxyType(
                 raise InputError(f"{folder}: holds other things than {stamp.kind}; choose another folder")
         return None
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); choose another folder, or delete this one") from error
     if not isinstance(there, dict) or there.get("made_by") != stamp.maker:
@@ -208,7 +208,7 @@ def _finish(place: Path) -> None:
     """Bring a replacement to its end, at whichever step it was interrupted; by its mark alone a folder is ours."""
     for beside in sorted(place.parent.glob(f"{_BESIDE}*")):
         try:
-            mark = json.loads((beside / _MARK).read_text(encoding="utf-8"))
+            mark = read_json(beside / _MARK)
             of, ours = mark["of"], mark["ours"]
         except (OSError, ValueError, KeyError, TypeError):
             continue

@@ -20,7 +20,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.evaluate import Evaluation
 from torchfakes_utils.evaluation.scoring import fingerprint
 from torchfakes_utils.explanation.heat_maps import of_faces, overlay
-from torchfakes_utils.io.files import atomic_write, check_replaceable
+from torchfakes_utils.io.files import atomic_write, check_replaceable, read_json
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.names import path_below
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
@@ -123,7 +123,7 @@ def read(run: Path | str) -> Report:
     """
     path = Path(run) / run_files.REPORT_FILE
     try:
-        return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return Report.from_json(read_json(path))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; run `torchfakes evaluate`") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -196,7 +196,7 @@ def _interpretation(run: Path, detector: Detector) -> Interpretation | None:
 
 def _describe(run: Path, detector: Detector) -> DetectorDescription:
     try:
-        training = dict(json.loads((run / run_files.TRAINING_FILE).read_text(encoding="utf-8")))
+        training = dict(read_json(run / run_files.TRAINING_FILE))
     except (OSError, ValueError, TypeError):
         training = {}
     started = {"started from": detector.config.pretrained or "random weights"}
