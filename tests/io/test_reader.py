@@ -129,7 +129,7 @@ def test_a_crash_is_told_in_a_line_and_the_next_file_is_read(reader, tmp_path):
 def test_it_is_not_believed(tmp_path, monkeypatch, answer):
     """A file that has taken the process over may answer what it likes."""
     code = f"import sys; sys.stdin.readline(); sys.stdout.buffer.write({answer!r})"
-    monkeypatch.setattr(reading, "_START", code.replace("{", "{{").replace("}", "}}"))
+    monkeypatch.setattr(reading, "_START", code)
     reader = Reader()
     assert "crashed" in refusal(reader, CASES["whole"].make(tmp_path))
     reader.close()
@@ -156,6 +156,31 @@ def test_a_file_in_the_folder_at_hand_is_not_imported(tmp_path, monkeypatch):
     reader = Reader()
     assert reader.open_media(photo).kind == "photo"
     reader.close()
+
+
+def test_limits_may_be_none(tmp_path):
+    reader = Reader(Limits(seconds=float("inf"), patience=float("inf")))
+    assert reader.open_media(CASES["wide pixels"].make(tmp_path), 2).kind == "video"
+    reader.close()
+
+
+@linux
+def test_a_fork_has_a_process_of_its_own(reader, tmp_path):
+    path = CASES["whole"].make(tmp_path)
+    reader.open_media(path)
+    ours = reader._process.pid
+    if not (fork := os.fork()):
+        os._exit(0 if reader.open_media(path).kind == "photo" and reader._process.pid != ours else 1)
+    assert os.waitpid(fork, 0)[1] == 0
+    assert reader.open_media(path).kind == "photo" and reader._process.pid == ours
+
+
+def test_a_folder_that_is_gone_is_no_reason(reader, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    path = CASES["whole"].make(tmp_path)
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert reader.open_media(path).kind == "photo"
 
 
 def test_it_can_be_done_without(tmp_path):

@@ -34,7 +34,9 @@ _LONGEST_LINE = 2**24
 _ENVIRONMENT = {
     "PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ",
 }  # fmt: skip
-_START = "from torchfakes_utils.io.reader import serve; serve({}, {})"
+_START = "from torchfakes_utils.io.reader import serve; serve()"
+# Seconds; the system's clocks know no more.
+_LONGEST_PATIENCE = 10**6
 
 
 class Reader:
@@ -49,6 +51,7 @@ class Reader:
         self.limits = limits
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
         if limits.own_process:
             with contextlib.suppress(OSError):  # said when it is needed
                 self._started()
@@ -70,7 +73,7 @@ class Reader:
     def close(self) -> None:
         """End the process; it starts again when it is needed."""
         if self._process is not None:
-            _end(self._process)
+            _end(self._process, self._owner)
             self._process = None
 
     def _ask(self, source: Source, frames: int) -> Media:
@@ -79,7 +82,7 @@ class Reader:
             process = self._started()
         except OSError as error:
             raise InputError(f"{name}: the process that reads it cannot be started ({error}); free memory") from error
-        late = threading.Timer(self.limits.patience, process.kill)
+        late = threading.Timer(min(self.limits.patience, _LONGEST_PATIENCE), process.kill)
         late.start()
         try:
             _send(process, source, frames)
@@ -101,10 +104,10 @@ class Reader:
         raise InputError(problem)
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             self.close()
-            self._process = _start(self.limits)
-            weakref.finalize(self, _end, self._process)
+            self._process, self._owner = _start(self.limits), os.getpid()
+            weakref.finalize(self, _end, self._process, self._owner)
         return self._process
 
     def _why_not(self, process: "subprocess.Popen[bytes]", in_time: bool, error: Exception) -> str:
@@ -129,14 +132,18 @@ class Reader:
 def _start(limits: Limits) -> "subprocess.Popen[bytes]":
     environment = {name: value for name, value in os.environ.items() if name.upper() in _ENVIRONMENT}
     # Where we find our packages, so that no file in the folder at hand is taken for one of them.
-    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)  # noqa: PTH100
+    paths = [str(Path(__file__).parents[2]), *(os.path.abspath(path) for path in sys.path if path)]  # noqa: PTH100
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     # It writes nothing (-B), not even bytecode beside the program that a Space is made from.
-    command = [sys.executable, "-BP", "-c", _START.format(limits.process_memory, dataclasses.asdict(limits))]
+    wanted = json.dumps({"memory": limits.process_memory, "limits": dataclasses.asdict(limits)})
+    command = [sys.executable, "-BP", "-c", _START, wanted]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, pipesize=2**20)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
+    if owner != os.getpid():  # it serves the process that this one was forked from
+        return
     process.kill()
     for pipe in (process.stdin, process.stdout):
         with contextlib.suppress(OSError):
@@ -148,7 +155,10 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _send(process: "subprocess.Popen[bytes]", source: Source, frames: int) -> None:
     content = source if isinstance(source, bytes) else b""
     path = None if isinstance(source, bytes) else os.fspath(source)
-    request = {"path": path, "bytes": len(content), "frames": frames, "folder": str(Path.cwd())}
+    folder = ""
+    with contextlib.suppress(OSError):  # it may be gone
+        folder = str(Path.cwd())
+    request = {"path": path, "bytes": len(content), "frames": frames, "folder": folder}
     to: IO[bytes] = process.stdin  # type: ignore[assignment]  # it has one
     to.write(json.dumps(request).encode() + b"\n")
     to.write(content)
@@ -222,21 +232,17 @@ class _Sent(list[np.ndarray]):
         self.to.write(np.ascontiguousarray(picture).data)
 
 
-def serve(memory: int, limits: dict[str, Any]) -> None:
-    """What the process does: read what it is asked for, until nobody asks any more.
-
-    Args:
-        memory: bytes that it may take.
-        limits: the fields of `Limits`.
-    """
+def serve() -> None:
+    """What the process does: read what it is asked for, within the limits in its argument, until nobody asks."""
+    wanted = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (1, 2):  # where decoders and Python would write what nobody wants to see
         os.dup2(nowhere, standard)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks
     formats()  # imports what it needs, before no file may be written any more
-    _limit(memory)
-    allowed = Limits(**limits)
+    _limit(wanted["memory"])
+    allowed = Limits(**wanted["limits"])
     while request := sys.stdin.buffer.readline():
         asked = json.loads(request)
         content = sys.stdin.buffer.read(asked["bytes"]) if asked["path"] is None else asked["path"]
@@ -249,7 +255,7 @@ def serve(memory: int, limits: dict[str, Any]) -> None:
 
 def _answer(source: Source, frames: int, limits: Limits, to: IO[bytes]) -> dict[str, Any]:
     late = getattr(signal, "alarm", lambda seconds: None)
-    late(round(limits.patience) + 10)  # if nobody is left who would end it
+    late(round(min(limits.patience, _LONGEST_PATIENCE)) + 10)  # if nobody is left who would end it
     try:
         return {"media": _fields(open_media(source, frames, limits, _Sent(to)))}
     except InputError as error:
