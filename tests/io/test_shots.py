@@ -79,6 +79,23 @@ def test_a_flash_is_no_cut(tmp_path):
     assert near(reader.shots.ends, [(0, 59)])
 
 
+def test_whoever_runs_out_of_the_picture_and_who_bobs_in_it_is_no_cut_and_no_fade(tmp_path):
+    """Each frame changes much, and looks like a mixture of those around it."""
+    edges = [
+        90,
+        *range(90, -300, -45),
+        *[-300] * 10,
+        *range(-300, 91, 45),
+        *(90 + round(9 * np.sin(at / 4)) for at in range(60)),
+    ]
+    frames = []
+    for index, left in enumerate(edges):
+        frames.append(np.full((180, 320, 3), 200, np.uint8) - (index % 3))
+        frames[-1][40:, max(left, 0) : max(left + 140, 0)] = np.clip(wall(3)[:1, :1] // 3, 0, 90)
+    reader, _ = read(write_video(tmp_path / "film.mp4", frames))
+    assert reader.shots.ends == [(0, len(edges) - 1)]
+
+
 def test_a_fade_belongs_to_neither_shot(tmp_path):
     shares = np.concatenate([np.zeros(40), np.linspace(0, 1, 26), np.ones(40)])
     frames = [((1 - share) * wall(0, 1) + share * wall(1, 2)).astype(np.uint8) for share in shares]

@@ -30,6 +30,8 @@ _MOST_GLANCES = 20_000
 _LEAST_CHANGE = 6.0
 # … if it is so many times what changes from picture to picture around it.
 _SUDDEN, _AROUND = 4.0, 6
+# … and so many times what changes right before and after it: whoever runs out of the picture takes a few frames.
+_ALONE = 2.0
 # Of two pictures that are farther apart than this, seconds, nothing is known of what lies between; from this difference
 # on, a cut is believed where it is not found out.
 _APART, _APART_CHANGE = 0.5, 12.0
@@ -37,7 +39,7 @@ _APART, _APART_CHANGE = 0.5, 12.0
 _FLASH = 0.35
 # One shot fades into another within so many seconds. On the way each picture is a mixture of the two, but for this
 # share of their difference.
-_FADES, _NO_MIXTURE = (0.5, 1.0, 2.0), 0.2
+_FADES, _NO_MIXTURE = (0.5, 1.0, 2.0), 0.12
 # Of a fade, movement explains less than all but this share of the difference.
 _UNEXPLAINED = 0.2
 # Pixels that are decoded to find out where in a gap between two key frames a cut is.
@@ -232,7 +234,10 @@ def _cuts(indices: np.ndarray, pictures: np.ndarray, rate: float) -> list[int]:
             continue
         around = np.delete(steady[max(at - _AROUND, 0) : at + _AROUND + 1], min(at, _AROUND))
         usual = float(np.median(around[np.isfinite(around)])) if np.isfinite(around).any() else 0.0
-        if change[at] >= _SUDDEN * usual and not _is_flash(at, indices, pictures, rate):
+        beside = [*change[max(at - 2, 0) : at], *change[at + 1 : at + 3]]
+        if change[at] >= max(_SUDDEN * usual, _ALONE * max(beside, default=0.0)) and not _is_flash(
+            at, indices, pictures, rate
+        ):
             cuts.append(at)
     return cuts
 
@@ -266,9 +271,9 @@ def _shares(pictures: np.ndarray) -> np.ndarray | None:
     """How much of the last of some pictures is in each, where all are mixtures of the first and the last; else None."""
     way = pictures[-1] - pictures[0]
     shares = np.asarray((pictures - pictures[0]) @ way / float(way @ way))
-    some = np.linspace(0, len(pictures) - 1, 5).round().astype(int)[1:-1]
-    left = np.abs(pictures[some] - pictures[0] - shares[some, None] * way).mean(axis=1)
-    mixed = 0.2 < shares[some[1]] < 0.8 and (np.diff(shares[some]) > 0.05).all()
+    quarters = shares[np.linspace(0, len(pictures) - 1, 5).round().astype(int)]
+    left = np.abs(pictures - pictures[0] - shares[:, None] * way).mean(axis=1)
+    mixed = 0.2 < quarters[2] < 0.8 and (np.diff(quarters)[1:-1] > 0.05).all()
     mixed = mixed and (left <= _NO_MIXTURE * np.abs(way).mean()).all()
     return shares if mixed and not _is_movement(pictures[0], pictures[-1]) else None
 
