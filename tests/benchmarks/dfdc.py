@@ -112,7 +112,7 @@ def make_table(folder: Path, work: Path) -> Path:
     ).reindex(columns=FACE_COLUMNS)
     faces[["x1", "y1", "x2", "y2"]] = (0, 0, 224, 224)
     write_table(faces, work / "faces.csv", FACE_COLUMNS)
-    (work / "extraction.json").write_text(json.dumps({"format": 1, "size": 224}), encoding="utf-8")
+    (work / "extraction.json").write_text(json.dumps({"format": 2, "size": 224}), encoding="utf-8")
     return work / "faces.csv"
 
 

@@ -172,7 +172,7 @@ def test_a_stored_threshold_is_used(faces_csv, bright_run):
 
 def test_crops_cut_in_another_way_are_refused(faces_csv, bright_run):
     run, _ = bright_run
-    (faces_csv.parent / "extraction.json").write_text(json.dumps({"format": 1, "crop_scale": 2.0, "size": 160}))
+    (faces_csv.parent / "extraction.json").write_text(json.dumps({"format": 2, "crop_scale": 2.0, "size": 160}))
     with pytest.raises(InputError, match="crop"):
         evaluate(run, faces_csv)
     assert not (run / "scores.csv").exists()

@@ -72,7 +72,7 @@ def test_the_description_travels_in_the_file_and_beside_it(run, exported):
     assert beside["input"]["shape"] == ["B", 3, SIZE, SIZE] and beside["preprocessing"]["crop_scale"] == 1.3
     decision = beside["decision"]
     assert (decision["threshold"], decision["temperature"]) == (0.4, 1.7)
-    assert decision["ranges"] == {"face": [30.0, None], "brightness": [20.0, 200.0]}
+    assert decision["ranges"] == {"outside": [None, 20.0], "face": [30.0, None], "brightness": [20.0, 200.0]}
     # Enough to say "cannot tell" without this package: an order, measures and words for every quality.
     assert decision["order"] == list(LIMITS)
     assert set(decision["measures"]) == set(decision["words"]) == set(LIMITS)

@@ -35,7 +35,7 @@ def test_blur_is_filtered_from_training_only_and_not_down_to_nothing(tmp_path, c
 
 def test_how_crops_were_cut_is_stored_with_the_detector(tmp_path):
     path = make_faces(tmp_path, {"train": 1, "val": 1}, frames=1)
-    (tmp_path / "extraction.json").write_text(json.dumps({"format": 1, "crop_scale": 1.5, "size": 96}))
+    (tmp_path / "extraction.json").write_text(json.dumps({"format": 2, "crop_scale": 1.5, "size": 96}))
     _, preprocessing = load_crops(path, TrainingConfig(**TINY))
     assert (preprocessing.size, preprocessing.crop_scale, preprocessing.crop_size) == (80, 1.5, 96)
     with pytest.raises(InputError, match="crops are 96 px, and enlarging them to 160 px adds nothing"):

@@ -10,6 +10,8 @@ probabilities to 1e-4 (tests/export/test_mtcnn_numpy.py), with one exception: fa
 which a candidate lies outside altogether, and the cascade leaves out that candidate.
 """
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +19,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
 from torchfakes_utils.faces.detection import LEAST_SIDE, Detections, shown_size
 
@@ -48,12 +51,13 @@ class FaceNetworks:
     onet: FaceCallable
 
 
-@dataclass(frozen=True)
+@dataclass
 class CascadeDetector:
     """`detection.FaceDetector` on other runtimes: the same call, the same answers, no PyTorch needed."""
 
     networks: FaceNetworks
     config: ExtractionConfig = DEFAULTS  # of which `face_pixels` and `min_face` count here
+    until: float = math.inf  # by `time.monotonic`, when it has to be done with a picture
 
     def detect(self, frames: Sequence[Array] | Array, finer: float = 1.0) -> list[Detections]:
         """Find the faces in frames, the surest first; as `FaceDetector.detect`, but frames may differ in size.
@@ -61,8 +65,16 @@ class CascadeDetector:
         Args:
             frames: N of (H, W, 3) uint8, RGB.
             finer: look at so many times the lines that the configuration says.
+
+        Raises:
+            InputError: it takes longer than it may.
         """
-        return [self._detect(frame, finer) for frame in frames]
+        found = []
+        for frame in frames:
+            if time.monotonic() > self.until:
+                raise InputError("takes longer to look at than it may; give fewer frames, or cut out a part")
+            found.append(self._detect(frame, finer))
+        return found
 
     def _detect(self, frame: Array, finer: float) -> Detections:
         height, width = frame.shape[:2]
