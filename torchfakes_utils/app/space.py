@@ -14,6 +14,7 @@ from torchfakes_utils.datasets.mini.build import build_mini
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.package import Package, package
+from torchfakes_utils.io.files import check_writable
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
 
@@ -78,6 +79,7 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
         InputError: no detector in `run`, something else in `out`, or no way to write there.
     """
     owned(out, _STAMP, _WELCOME)
+    check_writable(out)
     published = package(run, "TorchFakes")
     for caution in published.detector.decision.cautions:
         logger.warning("%s", caution)

@@ -142,6 +142,8 @@ class Pull(Command):
         """Fetch it; the commit and the folder are the record."""
         from torchfakes_utils.hub import pull
 
+        if self.out is not None:
+            pull.check_place(self.out)
         cached = pull.pull(self.name, self.revision)
         folder = cached if self.out is None else pull.copy(cached, self.out)
         output.record({"name": self.name, "commit": cached.name, "folder": str(folder)})

@@ -17,6 +17,7 @@ from torchfakes_utils.export.graph import need
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
 from torchfakes_utils.hub.package import without_paths
+from torchfakes_utils.io.files import check_writable
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
@@ -41,6 +42,7 @@ def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Export
     detector = load_detector(run)
     out = config.out or run / EXPORT_FOLDER / config.format
     owned(out, _STAMP)
+    check_writable(out)
     runtime = runtime_for(config.format)
     for package in runtime.packages:  # what is missing is missed before minutes have gone by
         need(package, runtime.files, runtime.extra)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.repository import check_name, hub_client, one_line, repository_info, status
-from torchfakes_utils.io.files import atomic_write, sha256_of
+from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import (
     BEST_FOLDER,
@@ -82,8 +82,7 @@ def copy(folder: Path, out: Path | str) -> Path:
         InputError: another detector is there, or other things, or it cannot be written to.
     """
     out = Path(out)
-    if (out / BEST_FOLDER / DETECTOR_FILE).exists():
-        raise InputError(f"{out}: holds a training run; choose another folder")
+    check_place(out)
     files = [file for file in PULLED if (folder / file).is_file()]
     same = {file for file in files if _same(out / file, folder / file)}
     if (out / DETECTOR_FILE).exists() and DETECTOR_FILE not in same:
@@ -91,13 +90,32 @@ def copy(folder: Path, out: Path | str) -> Path:
     if DETECTOR_FILE not in same and out.is_dir():  # a copy that was broken off may have left some
         others = {path.name for path in out.iterdir() if not path.name.startswith(".")} - same
         if others:
-            raise InputError(f"{out}: holds other things than a detector, such as {min(others)}; choose another folder")
+            raise _other_things(out, others)
     with contextlib.ExitStack() as written:
         # All are written before any takes its place, the description last: where it is, everything is.
         for file in files:
             if file not in same and (file == WEIGHTS_FILE or not (out / file).exists()):
                 shutil.copyfile(folder / file, written.enter_context(atomic_write(out / file)))
     return out
+
+
+def check_place(out: Path) -> None:
+    """See before a detector is fetched that it can be copied to a folder.
+
+    Raises:
+        InputError: it holds other things, or cannot be written to.
+    """
+    if (out / BEST_FOLDER / DETECTOR_FILE).exists():
+        raise InputError(f"{out}: holds a training run; choose another folder")
+    if out.is_dir() and not (out / DETECTOR_FILE).exists():
+        others = {path.name for path in out.iterdir() if not path.name.startswith(".")} - {*PULLED}
+        if others:
+            raise _other_things(out, others)
+    check_writable(out)
+
+
+def _other_things(out: Path, names: set[str]) -> InputError:
+    return InputError(f"{out}: holds other things than a detector, such as {min(names)}; choose another folder")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -80,7 +80,7 @@ def check_writable(folder: Path | str) -> None:
         InputError: they cannot.
     """
     folder = Path(folder)
-    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
     try:
         tempfile.TemporaryDirectory(dir=there, prefix=".torchfakes-").cleanup()
     except OSError as error:
