@@ -74,7 +74,7 @@ def test_ordinary_pictures_are_searched_as_the_configuration_says() -> None:
 def test_a_thin_picture_is_refused_and_has_no_face(detector: FaceDetector) -> None:
     thin = np.full((3, 2000, 3), 255, np.uint8)
     assert [len(found) for found in detector.detect([thin], 4)] == [0]
-    with pytest.raises(InputError, match="photo.png: 2000 x 3 pixels, too small or too thin for a face"):
+    with pytest.raises(InputError, match="photo.png: has 2000 x 3 pixels, too small or too thin for a face"):
         check_size(thin, "photo.png")
 
 

@@ -155,7 +155,7 @@ def check_size(picture: np.ndarray, name: str) -> None:
     height, width = picture.shape[:2]
     if min(height, width) < LEAST_SIDE:
         raise InputError(
-            f"{name}: {width} x {height} pixels, too small or too thin for a face; it needs {LEAST_SIDE} a side"
+            f"{name}: has {width} x {height} pixels, too small or too thin for a face; it needs {LEAST_SIDE} a side"
         )
 
 

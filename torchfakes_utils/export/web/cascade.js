@@ -21,8 +21,8 @@ const BATCH = 128;
 
 // What a picture may cost, whatever its shape; see `faces/detection.py`: a shorter side in which there is room for a face,
 // the smallest face that the first network sees, pixels that are shown to the cascade, and those that this one works on.
-const LEAST_SIDE = 20,
-  SEEN = 12,
+export const LEAST_SIDE = 20;
+const SEEN = 12,
   MOST_SHOWN = 24_000_000,
   MOST_SEARCHED = 400_000;
 

@@ -1,5 +1,7 @@
 // From what a browser can show to pixels that can be counted on.
 
+import { LEAST_SIDE } from "./cascade.js";
+
 // Rows that are drawn at a time: a phone's canvas has a smaller limit than its photos.
 const STRIP = 512;
 
@@ -24,6 +26,10 @@ export async function pixelsOf(source, megapixels) {
   try {
     const { width, height } = bitmap;
     if (width * height > megapixels * 1e6) throw new PhotoError(tooLarge(width * height, megapixels));
+    if (Math.min(width, height) < LEAST_SIDE) {
+      const needed = `it needs ${LEAST_SIDE} a side`;
+      throw new PhotoError(`has ${width} x ${height} pixels, too small or too thin for a face; ${needed}`);
+    }
     return { data: read(bitmap, width, height), width, height, step: 4 };
   } finally {
     bitmap.close();
