@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -157,3 +158,48 @@ def test_read_extraction(tmp_path):
         path.write_text(wrong)
         with pytest.raises(InputError, match=r"extraction\.json: .*torchfakes extract"):
             read_extraction(tmp_path)
+
+
+@pytest.mark.parametrize(("column", "value", "message"), [
+    ("frame", np.nan, "frame is nan in one row"),
+    ("frame", 1.5, r"frame is 1\.5 in one row"),
+    ("frame", -1, "frame is -1"),
+    ("frame", 1e30, r"frame is 1e\+30"),
+    ("sharpness", np.inf, "sharpness is 'inf' in one row"),
+    ("x1", "-1e999", "x1 is '-?inf' in one row"),
+    ("outside", "much", "outside is 'much' in one row"),
+    ("label", 0, "the crops of .* differ in label"),
+    ("split", "test", "the crops of .* differ in split"),
+])  # fmt: skip
+def test_rows_that_cannot_be_are_refused_in_a_line(faces_csv, tmp_path, column, value, message):
+    """Where they are read: scores and heat maps of such a table would be those of other crops."""
+
+    def change(table):
+        fake = table.index[(table["label"] == 1) & (table["split"] == "train")][1]
+        table[column] = table[column].astype(object) if column in table else "0"
+        table.loc[fake, column] = value
+        return table
+
+    with pytest.raises(InputError, match=rf"faces\.csv: {message}") as caught:
+        load_faces(edited(faces_csv, tmp_path, change), "test")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [{}, {"label": 0, "clip_id": "x"}, {"split": "test", "method": "y"}, {"path": "/"}])
+def test_a_crop_that_is_there_twice(faces_csv, tmp_path, changes):
+    def change(table):
+        row = table[(table["label"] == 1) & (table["split"] == "train")].head(1)
+        file = str(faces_csv.parent / table["path"].iloc[0])
+        return pd.concat([table, row.assign(**changes | ({"path": file} if "path" in changes else {}))])
+
+    with pytest.raises(InputError, match="is there twice; every row is a crop of its own"):
+        load_faces(edited(faces_csv, tmp_path, change))
+
+
+def test_rows_of_a_clip_may_be_left_out_and_landmarks_have_commas(faces_csv, tmp_path):
+    def change(table):
+        table.loc[1, "split"] = ""
+        return table.assign(landmarks=table["landmarks"].str.replace(".", ","))
+
+    faces = load_faces(edited(faces_csv, tmp_path, change))
+    assert not faces["landmarks"].str.contains(",").any() and faces["split"][1] == ""

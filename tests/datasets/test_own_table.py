@@ -142,17 +142,45 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
         ("path,label\nreal.mp4,0\nfake.mp4,1\nreal.mp4,1\n", "line 2, 4: one film under both labels"),
         ("path,label\nreal.mp4,0\n./real.mp4,1\n", "line 2, 3: one film under both labels"),
         ("path,label\nreal.mp4,0\nlink.mp4,1\n", "line 2, 3: one film under both labels"),
+        ("path,label\nreal.mp4,0\nlink.mp4,0\n", "line 3: this film is listed before"),
+        ("My videos\npath,label\nreal.mp4,0\n", "lacks the column path and label.* begins with 'My videos'"),
+        ("path,label\nreal.mp4,0\n".encode("utf-16")[:-1], "not a table in CSV format that can be read"),
         ("path,label\nreal.mp4,0\nfake.mp4,1\nset/../real.mp4,0\n", "line 4: this film is listed before"),
         ("path,label\nreal.mp4,0\ngone.mp4,0\ngone.mp4,1\n", "line 3, 4: one film under both labels"),
     ],
 )
-def test_what_cannot_be_read_is_said(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_what_cannot_be_read_is_said(tmp_path: Path, text: str | bytes, message: str, caplog) -> None:
     touch(tmp_path, "real.mp4", "fake.mp4")
     (tmp_path / "link.mp4").symlink_to(tmp_path / "real.mp4")
     (tmp_path / "mine.csv").write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(InputError, match=f"mine.csv: .*{message}") as caught:
         from_csv(tmp_path / "mine.csv")
     assert "\n" not in str(caught.value)
+    assert not [record for record in caplog.records if "Windows-1252" in record.message]
+
+
+def test_copies_that_are_real_and_fake_or_on_two_sides_are_named(tmp_path: Path, caplog) -> None:
+    for name, content in {
+        "a": b"one",
+        "b": b"one",
+        "c": b"two",
+        "d": b"",
+        "e": b"",
+        "f": b"three",
+        "g": b"six",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    table = written(
+        tmp_path, "path,label,split\na,0,train\nb,1,train\nc,0,val\nd,0,train\ne,1,test\nf,0,test\ng,0,test\n"
+    )
+    write_from_csv(table, tmp_path / "clips.csv")
+    assert [record.message for record in caplog.records if "are copies of" in record.message] == [
+        f"{tmp_path}: 2 clips are copies of others, and yet real and fake (first: a and b); take one of each away"
+    ]
+    caplog.clear()
+    table.write_text("path,label,split\na,0,train\nb,0,test\nc,1,val\n")
+    write_from_csv(table, tmp_path / "clips2.csv")
+    assert "on two sides of the split (first: a and b)" in caplog.text
 
 
 def test_backslashes_are_slashes_where_no_file_is_called_so(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation import attention
 from torchfakes_utils.explanation.attention import landmarks_at_size, measure_attention, whole_clips
 from torchfakes_utils.explanation.config import ExplanationConfig
@@ -34,6 +35,11 @@ def test_landmarks_are_brought_to_the_size_of_the_maps():
     scaled = landmarks_at_size(faces)
     assert landmarks_of(scaled["landmarks"][0]) == pytest.approx(landmarks_of(faces["landmarks"][0]) * 2.5)
     assert landmarks_of(scaled["landmarks"][1]) == pytest.approx(landmarks_of(faces["landmarks"][1]))
+
+
+def test_landmarks_that_are_none_are_said():
+    with pytest.raises(InputError, match="landmarks '1 2 x': ten numbers"):
+        landmarks_at_size(pd.DataFrame({"landmarks": ["1 2 x"], "crop_size": ["64"]}))
 
 
 def test_what_is_measured_does_not_depend_on_how_many_clips_go_together(tiny_faces, tmp_path, monkeypatch):

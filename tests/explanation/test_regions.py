@@ -97,8 +97,9 @@ def test_verdicts():
 
 
 def test_landmarks_that_make_no_face_are_refused():
-    with pytest.raises(InputError, match="ten numbers"):
-        landmarks_of("1 2 three")
+    for text in ("1 2 three", "", "a b c d e f g h i j", "nan " * 10, "1e999 " * 10, "1 2 3"):
+        with pytest.raises(InputError, match="ten numbers"):
+            landmarks_of(text)
     with pytest.raises(InputError, match="on one line"):
         face_regions(np.array([[0.0, 0], [10, 10], [20, 20], [30, 30], [40, 40]]))
 

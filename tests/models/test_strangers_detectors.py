@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 import torch
@@ -63,6 +64,17 @@ def test_what_takes_memory_is_refused_before_it_does(tmp_path):
     grown, said = json.loads(done.stdout)
     assert len(said) >= 6 and all(text.startswith("InputError: ") and "\n" not in text for text in said), said
     assert grown < 400  # MiB, most of it what timm itself is; eva_giant alone would be 4,000
+
+
+def test_a_file_takes_no_more_memory_than_it_is_long(tmp_path):
+    """Asked for at once, the most that a file may hold is more than a machine with a limit gives."""
+    run = runs.run(tmp_path)
+    tracemalloc.start()
+    try:
+        load_detector(run)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_weights_of_another_type_are_refused(tmp_path):

@@ -53,10 +53,11 @@ def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
     """Read `faces.csv`, of which `split` if given; a further column `file` holds each crop's absolute path.
 
     Raises:
-        InputError: the table is not a `faces.csv`, it (or its split) is empty, or crops are gone.
+        InputError: the table is not a `faces.csv`, contradicts itself, it (or its split) is empty, or crops are gone.
     """
     path = Path(path)
     faces = read_table(path, FACE_COLUMNS)
+    _check_rows(faces, path)
     if split is not None:
         counts = faces["split"].value_counts()
         faces = faces[faces["split"] == split].reset_index(drop=True)
@@ -66,6 +67,28 @@ def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
     root = path.parent.resolve()
     check_faces(faces, root)
     return faces.assign(file=[str(root / name) for name in faces["path"]])
+
+
+def _check_rows(faces: pd.DataFrame, path: Path) -> None:
+    """See that every row is a crop of its own, and that the crops of a clip agree on its label and its split.
+
+    Raises:
+        InputError: they do not, or a frame is no whole number.
+    """
+    frames = faces["frame"].astype(float)
+    if (odd := ~((frames >= 0) & (frames < 2**53) & (frames % 1 == 0))).any():
+        raise InputError(f"{path}: frame is {frames[odd].iloc[0]} in one row; frames are whole numbers from 0 on")
+    for key in (["path"], [*CLIP_KEY, "frame"]):
+        if (twice := faces.duplicated(key)).any():
+            named = faces.loc[twice, key].astype(str).iloc[0]
+            raise InputError(f"{path}: {'/'.join(named)} is there twice; every row is a crop of its own: take one out")
+    for name, values in (("label", faces["label"]), ("split", faces["split"].where(faces["split"] != ""))):
+        several = values.groupby([faces[column] for column in CLIP_KEY]).nunique() > 1
+        if several.any():
+            raise InputError(
+                f"{path}: the crops of {'/'.join(several.index[several][0])} differ in {name}; a clip has one (what a "
+                "clip shows in training is known at test)"
+            )
 
 
 def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = ()) -> None:

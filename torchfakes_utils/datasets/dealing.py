@@ -2,11 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from torchfakes_utils.io.files import sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +16,8 @@ SPLITS = ("train", "val", "test")
 
 # Where val and test begin: the shares of FaceForensics++'s 720, 140 and 140 sequences.
 BOUNDS = (0.72, 0.86)
+
+_BEGINNING = 1 << 16  # bytes that tell a file from most others of its size
 
 
 def deal(names: Sequence[str]) -> dict[str, str]:
@@ -102,3 +106,52 @@ def warn_of_sides(clips: pd.DataFrame, where: Path) -> None:
             "%s: %s; training needs both classes in train and val, a test both in test (too few people, or all of them "
             "forge each other?)", where, ", ".join(lacking)
         )  # fmt: skip
+
+
+def warn_of_copies(clips: pd.DataFrame, root: Path) -> None:
+    """Say where copies of one file are real and fake, or on two sides of the split.
+
+    Args:
+        clips: with `path`, `label` and `split`; files are read as far as their sizes agree.
+        root: what the paths are relative to.
+    """
+    files = clips["path"].map(lambda path: root / path)
+    same = _known_again(files, _bytes)
+    same = _known_again(files, _beginning, same)
+    same = _known_again(files, _digest, same)
+    for name, what in (("label", "real and fake"), ("split", "on two sides of the split")):
+        apart = clips[clips[name].groupby(same).transform("nunique") > 1]
+        if len(apart):
+            first = apart[same[apart.index] == same[apart.index[0]]].drop_duplicates(name)["path"]
+            logger.warning("%s: %d clips are copies of others, and yet %s (first: %s and %s); take one of each away",
+                           root, len(apart), what, *first[:2])  # fmt: skip
+
+
+def _known_again(files: pd.Series, by: Callable[[Path], str], same: pd.Series | None = None) -> pd.Series:
+    """A text for each file, the same for those that agree in this too: only what may be a copy is looked at."""
+    same = pd.Series("", files.index) if same is None else same
+    maybe = same.duplicated(keep=False) if len(files) > 1 else pd.Series(False, files.index)
+    return same.where(~maybe, same + " " + files[maybe].map(by).astype(str))
+
+
+def _bytes(path: Path) -> str:
+    """Its size; of a folder or of nothing, what no other is called."""
+    try:
+        return str(path.stat().st_size or path) if path.is_file() else str(path)
+    except (OSError, ValueError):
+        return str(path)
+
+
+def _beginning(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(_BEGINNING)).hexdigest()
+    except OSError:  # which extraction will say
+        return str(path)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError:
+        return str(path)

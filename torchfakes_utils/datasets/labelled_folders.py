@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from torchfakes_utils.datasets import split_files, splits
-from torchfakes_utils.datasets.dealing import deal_by_size, dealt
+from torchfakes_utils.datasets.dealing import deal_by_size, dealt, warn_of_copies
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS
 from torchfakes_utils.datasets.own_table import SPLIT_WORDS, UNKNOWN
 from torchfakes_utils.errors import InputError
@@ -88,6 +88,7 @@ def labelled_folders(root: Path, rule: str = "official") -> pd.DataFrame:
         )
     else:
         clips = clips.assign(split=dealt(clips))
+    warn_of_copies(clips, root)
     return clips.sort_values(["label", "method", "clip_id"], ignore_index=True)
 
 

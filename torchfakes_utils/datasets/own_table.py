@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from torchfakes_utils.datasets.dealing import SPLITS, dealt, warn_of_sides
+from torchfakes_utils.datasets.dealing import SPLITS, dealt, warn_of_copies, warn_of_sides
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.table_forms import first_line, lines_of, read_rows, with_slashes
 from torchfakes_utils.io.tables import CLIP_KEY, INDEX_COLUMNS, labels_of, write_index
@@ -30,6 +30,7 @@ def write_from_csv(csv: Path | str, out: Path | str) -> Path:
         raise InputError(f"{out}: is the table that is read, and would be lost; give --out another name")
     clips = from_csv(csv)
     warn_of_sides(clips, Path(csv))
+    warn_of_copies(clips, Path(csv).parent)
     return write_index(clips, Path(csv).parent, out)
 
 
@@ -107,9 +108,10 @@ def _refuse_contradictions(csv: Path, given: pd.DataFrame) -> None:
     if absent.any():
         first = given["path"][absent].iloc[0]
         logger.warning("%s: %d of %d videos are not there, such as %s", csv, absent.sum(), len(given), first)
-    both = given.groupby(files.where(~absent, paths).astype(str))["label"].transform("nunique") > 1
+    files = files.where(~absent, paths).astype(str)
+    both = given.groupby(files)["label"].transform("nunique") > 1
     _refuse(csv, both, "one film under both labels, real and fake")
-    _refuse(csv, paths.duplicated(), "this film is listed before")
+    _refuse(csv, files.duplicated(), "this film is listed before")
 
 
 def _file(path: str) -> str | None:

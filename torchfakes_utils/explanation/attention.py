@@ -14,7 +14,7 @@ from torchfakes_utils.explanation import heat_maps
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.heat_maps import NAMES, grad_cam
 from torchfakes_utils.explanation.mask_agreement import agreement, agreement_table, baselines, crop_masks
-from torchfakes_utils.explanation.regions import region_shares, region_table
+from torchfakes_utils.explanation.regions import landmarks_of, region_shares, region_table
 from torchfakes_utils.explanation.sanity_checks import untrained
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.models.detector import Detector, load_detector
@@ -123,7 +123,7 @@ def landmarks_at_size(faces: pd.DataFrame) -> pd.DataFrame:
     if (stored == SIZE).all():
         return faces
     scaled = [
-        " ".join(f"{float(word) * SIZE / size:.3f}" for word in text.split())
+        " ".join(f"{value:.3f}" for value in (landmarks_of(text) * (SIZE / size)).ravel())
         for text, size in zip(faces["landmarks"], stored.fillna(SIZE), strict=True)
     ]
     return faces.assign(landmarks=scaled)

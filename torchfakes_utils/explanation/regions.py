@@ -27,10 +27,13 @@ def landmarks_of(text: str) -> np.ndarray:
         InputError: the text is not ten numbers.
     """
     try:
-        return np.array(text.split(), np.float64).reshape(5, 2)
-    except ValueError as error:
+        points = np.array(text.split(), np.float64).reshape(5, 2)
+    except ValueError:
+        points = np.array([np.nan])
+    if not np.isfinite(points).all():
         why = "ten numbers are needed, x and y of five points; run `torchfakes extract` again"
-        raise InputError(f"landmarks {text!r}: {why}") from error
+        raise InputError(f"landmarks {text[:100]!r}: {why}")
+    return points
 
 
 def face_regions(landmarks: np.ndarray, size: int = 160) -> np.ndarray:

@@ -4,6 +4,7 @@ Spreadsheets write what their country and their menu say. What can be known is r
 and no value ever moves into another column.
 """
 
+import contextlib
 import csv
 import io
 import logging
@@ -64,15 +65,18 @@ def read_rows(path: Path, known: Collection[str], **settings: Any) -> tuple[pd.D
         InputError: it is no text, or a row has more fields than the header has names.
     """
     form = form_of(path, known)
-    try:
-        return _read(path, form, settings), form
-    except UnicodeDecodeError:
-        logger.warning("%s: not in UTF-8, and read as Windows-1252; save it as UTF-8 if names look odd", path)
+    with contextlib.suppress(UnicodeDecodeError):
+        return _read(path, form, known, settings), form
+    damaged = InputError(f"{path}: not a table in CSV format that can be read; save it as CSV in UTF-8")
+    if form.encoding != "utf-8-sig":  # half of a letter of UTF-16
+        raise damaged
     form = form_of(path, known, "cp1252")
     try:
-        return _read(path, form, settings), form
+        table = _read(path, form, known, settings)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a table in CSV format that can be read; save it as CSV in UTF-8") from error
+        raise damaged from error
+    logger.warning("%s: not in UTF-8, and read as Windows-1252; save it as UTF-8 if names look odd", path)
+    return table, form
 
 
 def form_of(path: Path, known: Collection[str], encoding: str | None = None) -> Form:
@@ -154,9 +158,12 @@ def _fields(text: str, separator: str) -> list[str]:
         return [text]
 
 
-def _read(path: Path, form: Form, settings: dict[str, Any]) -> pd.DataFrame:
+def _read(path: Path, form: Form, known: Collection[str], settings: dict[str, Any]) -> pd.DataFrame:
     # pandas measures rows by the first, and drops the last values of all where that one is too long.
-    _refuse_long_rows(path, form, 1)
+    if set(form.names) & set(known):
+        _refuse_long_rows(path, form, 1)
+    else:  # this is no header, and what it lacks is to be said
+        settings = settings | {"nrows": 0}
     try:
         return pd.read_csv(
             path, encoding=form.encoding, sep=form.separator, skiprows=form.before, header=0, names=form.names,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from torchfakes_utils.errors import InputError
@@ -42,7 +43,7 @@ TEXT_COLUMNS = [
 ]  # fmt: skip
 
 NUMBER_COLUMNS = [
-    "frame", "x1", "y1", "x2", "y2", "probability", "sharpness", "crop_size", "logit", "probability_fake",
+    "frame", "x1", "y1", "x2", "y2", "probability", "sharpness", "outside", "crop_size", "logit", "probability_fake",
 ]  # fmt: skip
 
 # What people write instead of 0 and 1. True is fake, as 1 is.
@@ -83,6 +84,7 @@ def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
     for name in table.columns.intersection(TEXT_COLUMNS):
         text = table[name].fillna("")
         text = text.str.strip() if form.padded else text
+        text = text.str.replace(",", ".", regex=False) if name == "landmarks" else text  # a spreadsheet's numbers
         table[name] = with_slashes(text, path.parent) if name == "path" else text
     return table
 
@@ -108,13 +110,13 @@ def _with_labels(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _with_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Numbers as numbers, with a comma for a point where a spreadsheet has written them so."""
     for name in table.columns.intersection(NUMBER_COLUMNS):
-        if pd.api.types.is_numeric_dtype(table[name]):
-            continue
-        words = table[name].astype(str).str.strip().str.replace(",", ".", regex=False)
-        numbers = pd.to_numeric(words, errors="coerce")
-        wrong = table[name][numbers.isna() & ~words.isin(["", "nan"])]
+        numbers, empty = table[name], table[name].isna()
+        if not pd.api.types.is_numeric_dtype(numbers):
+            words = table[name].astype(str).str.strip().str.replace(",", ".", regex=False)
+            numbers, empty = pd.to_numeric(words, errors="coerce"), words.isin(["", "nan"])
+        wrong = table[name][~np.isfinite(numbers.astype(float)) & ~empty]
         if len(wrong):
-            raise InputError(f"{path}: {name} is {wrong.iloc[0]!r} in one row, and should be a number")
+            raise InputError(f"{path}: {name} is {str(wrong.iloc[0])!r} in one row, and should be a number")
         table = table.assign(**{name: numbers})
     return table
 

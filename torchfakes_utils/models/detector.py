@@ -6,6 +6,7 @@ which says what the numbers are and holds their SHA-256.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -250,8 +251,8 @@ def _read(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: not a file; copy the folder again")
-        with path.open("rb") as file:
-            content = file.read(most + 1)
+        with path.open("rb") as file:  # which asks for memory for all that it is to read before it reads
+            content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         raise InputError(
             f"{path.parent}: no detector here ({path.name}: {error.strerror}); run `torchfakes train`"
