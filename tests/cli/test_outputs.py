@@ -4,6 +4,7 @@ Which options these are is read from the parsers: one that is new is missed here
 """
 
 import errno
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -275,6 +276,72 @@ def test_again_and_beside_neighbours_and_in_a_repository(command, tmp_path, key)
     assert status == 0, said
     assert unchanged(before, tmp_path / "project")
     assert (place / "notes.txt").read_text() == (place / "crops" / "notes.txt").read_text() == "mine\n"
+
+
+# What of a command's own results may be a link to somebody's file, or to their folder.
+LINKS = {
+    ("clips", "root"): ["clips.csv", ".clips.csv.sha256"],
+    ("verify", "root"): ["manifest.csv"],
+    ("extract", "out"): ["extraction.json", "faces.csv"],
+    ("train", "out"): ["config.json", "history.csv", "steps.csv", "last.safetensors", "best", "best/detector.json"],
+    ("evaluate", "run_folder"): [
+        "scores.csv",
+        "report.json",
+        "report.html",
+        "best/README.md",
+        "mistakes/01.jpg",
+        "mistakes",
+    ],
+    ("explain", "run_folder"): ["explanations/torchfakes.json", "explanations/regions.csv", "explanations/overlays"],
+    ("predict", "csv"): ["answers.csv"],
+    ("pull", "out"): ["model.safetensors"],
+}
+
+
+@pytest.mark.parametrize("key", LINKS, ids="-".join)
+def test_a_link_among_our_own_results(command, tmp_path, key):
+    """Neither it nor what it leads to is changed, though that looks like ours."""
+    place = command.beside.get(key[1], tmp_path / "x")
+    assert command(key, place)[0] == 0
+    for name in LINKS[key]:
+        theirs = tmp_path / "theirs" / name
+        theirs.parent.mkdir(parents=True, exist_ok=True)
+        (place / name).rename(theirs)
+        if theirs.name == "model.safetensors":
+            theirs.write_bytes(b"mine")
+        (place / name).symlink_to(theirs)
+        before = snapshot(tmp_path / "theirs")
+        status, said = command(key, place)
+        assert status == 2 and len(said.strip().splitlines()) == 1 and name.split("/")[0] in said, name
+        assert snapshot(tmp_path / "theirs") == before and (place / name).readlink() == theirs, name
+        (place / name).unlink()
+        theirs.rename(place / name)
+
+
+def test_a_picture_of_somebody_else_among_the_mistakes(command, tmp_path):
+    run = command.beside["run_folder"]
+    (run / "mistakes").mkdir()
+    saved(portrait(0), run / "mistakes" / "01.jpg")
+    before = snapshot(run)
+    status, said = command(("evaluate", "run_folder"))
+    assert status == 2 and "01.jpg: is there, and not what would be written; move it away" in said
+    assert snapshot(run) == before
+    (run / "mistakes" / "01.jpg").rename(run / "mistakes" / "holiday.jpg")
+    assert command(("evaluate", "run_folder"))[0] == command(("evaluate", "run_folder"))[0] == 0
+    (run / "report.json").unlink()  # as after a run that was killed
+    assert command(("evaluate", "run_folder"))[0] == 0
+    assert (run / "mistakes" / "holiday.jpg").read_bytes() == before["mistakes/01.jpg"][0]
+
+
+@pytest.mark.parametrize(("key", "name"), [(("predict", "csv"), "answers.csv"), (("train", "out"), "config.json"),
+                                           (("evaluate", "run_folder"), "report.json")])  # fmt: skip
+@pytest.mark.timeout(60)
+def test_a_pipe_is_not_waited_for(command, tmp_path, key, name):
+    place = command.beside.get(key[1], tmp_path / "x")
+    place.mkdir(exist_ok=True)
+    os.mkfifo(place / name)
+    status, said = command(key, place)
+    assert status == 2 and len(said.strip().splitlines()) == 1 and name in said
 
 
 # Where work begins: nothing of it is done where its results cannot be kept.

@@ -43,6 +43,40 @@ def test_other_settings_build_anew(built_steps, home, change_step):
     assert built_steps == ["faces", "run", "scores"] and not old.exists()
 
 
+THEIRS = ("notes.txt", "best/mine.safetensors", "crops/holiday.png", "original_sequences/youtube/c23/videos/me.mp4")
+
+
+@pytest.mark.parametrize("name", [name for name, step in STEPS.items() if step.ours is not None])
+def test_somebodys_own_files_stay_where_a_step_is_done_anew(built_steps, home, change_step, name):
+    course.ensure(name)
+    folder = STEPS[name].folder(course.paths())
+    own = {"mini": "clips.csv", "faces": "crops/youtube/c23/000/00001.png", "matrix": "FaceSwap/last.safetensors",
+           "lab": "healthy-0/detector.json"}.get(name, "last.safetensors")  # fmt: skip
+    for file in (*THEIRS, own):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("mine")
+    change_step(name, settings=lambda where: {"frames": 3})
+    built_steps.clear()
+    course.ensure(name)
+    assert built_steps[-1] == name and not (folder / own).exists()
+    assert all((folder / file).read_text() == "mine" for file in THEIRS)
+
+
+def test_a_run_is_begun_anew_beside_somebodys_notes(home, change_step, tiny_faces, monkeypatch):
+    """By the pipeline itself: what stays in the folder is no reason to refuse it."""
+    small = {"architecture": "Meso4", "image_size": 64, "pretrained": None, "min_sharpness": 0, "batch_size": 4,
+             "tracker": "none"}  # fmt: skip
+    change_step("run", needs=(), settings=lambda where: small | {"epochs": 1})
+    faces = course.paths().faces
+    faces.parent.mkdir(parents=True)
+    faces.symlink_to(tiny_faces)
+    run = course.ensure("run", progress=False)
+    (run / "notes.txt").write_text("mine")
+    change_step("run", settings=lambda where: small | {"epochs": 2})
+    course.ensure("run", progress=False)
+    assert len((run / "history.csv").read_text().splitlines()) == 3 and (run / "notes.txt").read_text() == "mine"
+
+
 def test_another_version_builds_anew(built_steps, change_step):
     course.ensure("clips")
     change_step("clips", version=99)

@@ -16,7 +16,7 @@ def test_a_step_needs_those_before_it_and_has_its_stamp_where_nothing_else_is_re
     assert set(step.renewed_with) <= set(step.needs)
     where = course.paths()
     # What is removed with a step's folder must not be what it needs.
-    for need in step.needs if step.owns_folder else ():
+    for need in step.needs if step.ours is not None else ():
         assert not STEPS[need].makes(where).is_relative_to(step.folder(where))
     assert json.loads(json.dumps(step.settings(where))) is not None
 

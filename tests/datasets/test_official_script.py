@@ -163,3 +163,12 @@ def test_terms_are_asked_for_once(tmp_path):
     accept_terms(tmp_path, False, lambda: True)
     assert re.search(r"accepted on \d{4}-\d\d-\d\dT[\d:]{8}Z\.$", (tmp_path / ".terms-accepted").read_text())
     accept_terms(tmp_path, False, None)
+
+
+def test_only_halves_of_files_are_swept(tmp_path):
+    folder = tmp_path / "original_sequences" / "youtube" / "c23" / "videos"
+    folder.mkdir(parents=True)
+    for name in ("tmpk3x_9ab0", "tmp_a01.mp4", "tmpTrip2024"):
+        (folder / name).write_text("x")
+    official_script.sweep(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["tmpTrip2024", "tmp_a01.mp4"]

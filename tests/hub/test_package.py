@@ -1,7 +1,10 @@
 """What is taken out of the texts that are published."""
 
+import shutil
+
 import pytest
 
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub import package
 
 
@@ -23,3 +26,17 @@ def test_paths_of_a_machine_are_shortened_and_nothing_else(text, clean):
     found, count = package.without_paths(text)
     assert found == (text if clean is None else clean)
     assert (count == 0) == (clean is None)
+
+
+def test_a_card_that_is_a_link_is_published_only_where_it_leads_to_a_card(evaluated, tmp_path):
+    """As in the Hub's cache; a run that somebody has sent may hold a link to what nobody is to see."""
+    run = shutil.copytree(evaluated, tmp_path / "run")
+    card, secret = run / "best" / "README.md", tmp_path / "secret.txt"
+    card.rename(tmp_path / "card.md")
+    card.symlink_to(tmp_path / "card.md")
+    assert package.package(run, "owner/name").files["README.md"].startswith(b"---\n")
+    secret.write_text("nobody-else-may-read-this")
+    card.unlink()
+    card.symlink_to(secret)
+    with pytest.raises(InputError, match=r"README\.md: a link to something else than a model card; remove it"):
+        package.package(run, "owner/name")

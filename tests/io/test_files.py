@@ -114,7 +114,10 @@ def test_what_is_no_record_of_this_version(tmp_path, content, words):
 def test_json_of_strangers_has_bounds(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 200_000 + "]" * 200_000)
     (tmp_path / "endless.json").symlink_to("/dev/zero")
-    for name, why in (("deep.json", "nested too deeply"), ("endless.json", "longer than 100 MB")):
+    with (tmp_path / "long.json").open("wb") as file:
+        file.truncate(100_000_001)
+    for name, why in (("deep.json", "nested too deeply"), ("endless.json", "a pipe or a device"),
+                      ("long.json", "longer than 100 MB")):  # fmt: skip
         with pytest.raises(ValueError, match=why):
             read_json(tmp_path / name)
         with pytest.raises(InputError, match=why):

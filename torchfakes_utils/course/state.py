@@ -7,7 +7,6 @@ build stands in `steps`; a stamp beside each result says what it was built with.
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from torchfakes_utils.course.folders import Paths, paths, short
 from torchfakes_utils.course.steps import STEPS, Order, Step
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.folders import remove_files
 
 # While a notebook is built: its name and the inputs that its header declares, "03_sharp_enough:faces,run".
 DECLARED = "TORCHFAKES_DECLARED"
@@ -109,15 +109,16 @@ def _done(step: Step, where: Paths, progress: bool) -> Path:
     if not step.possible(where):
         return result
     stamp, fingerprint = _stamp(step, where), _fingerprint(step, where)
-    stamped = stamp.is_file()
+    stamped, renew = stamp.is_file(), False
     if stamped and result.exists():
         if _first_line(stamp) in (fingerprint, _THEIRS):
             return result
-        if step.owns_folder:  # built here, with settings that no longer hold
-            shutil.rmtree(step.folder(where))
+        if step.ours is not None:  # built here, with settings that no longer hold
+            remove_files(step.folder(where), step.ours, by_path=True)
+            renew = True
     print(f"{step.message} (once) …", flush=True)
     try:
-        step.build(Order(where, step.settings(where), progress))
+        step.build(Order(where, step.settings(where), progress, renew))
     except InputError:
         # Where the learner's own crops or run are in the way, the lessons work on those.
         if stamped or step.theirs is None or not step.theirs(where).is_file():

@@ -5,6 +5,7 @@ crops than the commands take by default, so that nobody waits for long. Change t
 settings is built again.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,19 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Order:
-    """What a step is told: where to work, with which settings, and whether to show progress bars."""
+    """What a step is told.
+
+    Attributes:
+        where: to work.
+        settings: to work with.
+        progress: whether to show progress bars.
+        renew: whether the step was done before, with other settings.
+    """
 
     where: Paths
     settings: Settings
     progress: bool
+    renew: bool = False
 
 
 def _defaults(_: Paths) -> Settings:
@@ -47,7 +56,7 @@ class Step:
         settings: what the course sets, ready for JSON; made with others, the input is made anew.
         version: raised when `build` makes something else of the same settings.
         renewed_with: of `needs`, those that spoil this step's result when they are done again, whatever their settings.
-        owns_folder: `folder` is all the step's own, and goes before the step is done with other settings.
+        ours: paths in `folder` of what goes before the step is done with other settings; all else there stays.
         theirs: a file by which the learner's own result is known, which is used as it is and never removed.
         possible: whether the course may make it there at all; where not, it takes what it finds.
     """
@@ -61,9 +70,13 @@ class Step:
     settings: Callable[[Paths], Settings] = _defaults
     version: int = 1
     renewed_with: tuple[str, ...] = ()
-    owns_folder: bool = False
+    ours: re.Pattern[str] | None = None
     theirs: Callable[[Paths], Path] | None = None
     possible: Callable[[Paths], bool] = _anywhere
+
+
+def _ours(paths: str) -> re.Pattern[str]:
+    return re.compile(rf"(.+/)?\.course-\w+\.json|{paths}")
 
 
 def _everywhere(**settings: Any) -> Callable[[Paths], Settings]:
@@ -79,7 +92,7 @@ def _mini(order: Order) -> None:
     from torchfakes_utils.datasets.mini.build import build_mini
     from torchfakes_utils.datasets.mini.config import MiniConfig
 
-    build_mini(order.where.data, MiniConfig(**order.settings), progress=order.progress)
+    build_mini(order.where.data, MiniConfig(**order.settings), progress=order.progress, overwrite=order.renew)
 
 
 def _clips(order: Order) -> None:
@@ -93,7 +106,9 @@ def _faces(order: Order) -> None:
     from torchfakes_utils.faces.config import ExtractionConfig
 
     config = ExtractionConfig(**order.settings)
-    extraction.extract_faces(order.where.data, order.where.faces, config, progress=order.progress)
+    extraction.extract_faces(
+        order.where.data, order.where.faces, config, progress=order.progress, overwrite=order.renew
+    )
 
 
 def _train(order: Order, run: Path) -> None:
@@ -154,12 +169,24 @@ def _lab_settings(_: Paths) -> Settings:
     return teams.settings()
 
 
+# What the steps leave in their folders. The stamps of the pipeline's commands stay: by these a command takes up its own
+# folder with other settings, whatever else lies there.
+_CLIPS = r"clips\.csv|\.clips\.csv\.sha256"
+_CROPS = r"(faces|failures)\.csv|crops/.+/\d+\.(png|jpg|webp)|\.parts/.+\.json|\.cache/crops-.+\.(npy|json)"
+_DETECTOR = r"model\.safetensors|detector\.json"
+_RUN = (
+    rf"last\.safetensors|(history|steps|scores)\.csv|best/({_DETECTOR}|README\.md)|report\.(json|html)|"
+    r"mistakes/\d\d\.jpg|robustness\.json"
+)
+_RUNS = rf"matrix\.(csv|json)|[^/]+/({_RUN})"
+_LAB = rf"scores\.csv|[^/]+-\d/({_DETECTOR})"
+
 # In the order in which they are built. Training begins from random weights: the same lesson for everybody, with a
 # network connection or without.
 _ALL = (
     Step(
         "mini", "Making the practice clips, Mini-FF++",
-        makes=lambda where: where.data, folder=lambda where: where.data, owns_folder=True,
+        makes=lambda where: where.data, folder=lambda where: where.data, ours=_ours(_CLIPS),
         version=2, build=_mini, possible=lambda where: where.is_mini,
     ),
     Step(
@@ -169,14 +196,14 @@ _ALL = (
     ),
     Step(
         "faces", "Cutting out the faces",
-        makes=lambda where: where.faces_csv, folder=lambda where: where.faces, owns_folder=True,
+        makes=lambda where: where.faces_csv, folder=lambda where: where.faces, ours=_ours(_CROPS),
         theirs=lambda where: where.faces_csv,
         # A dozen frames of a two-second clip show all it has; neighbouring frames are almost the same picture.
         needs=("clips",), settings=_on_mini(frames=12), version=3, build=_faces,
     ),
     Step(
         "run", "Training the detector",
-        makes=lambda where: where.run, folder=lambda where: where.run, owns_folder=True,
+        makes=lambda where: where.run, folder=lambda where: where.run, ours=_ours(_RUN),
         theirs=lambda where: where.run / BEST_FOLDER / DETECTOR_FILE,
         needs=("faces",), settings=_on_mini(pretrained=None, crops_per_epoch=448), version=4,
         build=lambda order: _train(order, order.where.run),
@@ -200,19 +227,19 @@ _ALL = (
     Step(
         # Smaller still, for these detectors are only compared with each other; `frames` of a clip are what they score.
         "matrix", "Training on each manipulation alone",
-        makes=lambda where: where.matrix / "matrix.csv", folder=lambda where: where.matrix, owns_folder=True,
+        makes=lambda where: where.matrix / "matrix.csv", folder=lambda where: where.matrix, ours=_ours(_RUNS),
         needs=("faces",), build=_matrix,
         settings=_everywhere(pretrained=None, epochs=3, crops_per_epoch=320, image_size=112, frames=4),
     ),
     Step(
         "control", "Training on random labels",
-        makes=lambda where: where.control, folder=lambda where: where.control, owns_folder=True,
+        makes=lambda where: where.control, folder=lambda where: where.control, ours=_ours(_RUN),
         needs=("faces",), build=lambda order: _train(order, order.where.control),
         settings=_everywhere(pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True),
     ),
     Step(
         "lab", "Training the teams of lesson 08",
-        makes=lambda where: where.lab / SCORES_FILE, folder=lambda where: where.lab, owns_folder=True,
+        makes=lambda where: where.lab / SCORES_FILE, folder=lambda where: where.lab, ours=_ours(_LAB),
         needs=("faces",), settings=_lab_settings, build=_lab,
     ),
 )  # fmt: skip

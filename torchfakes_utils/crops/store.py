@@ -101,7 +101,7 @@ def open_store(faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "
         logger.warning("crops are decoded again in every epoch, for they cannot be kept: %s", error)
         return bare
     for other in folder.glob(f"crops-{preprocessing.size}-{'[0-9a-f]' * 16}.*"):  # which no crop fits any more
-        if other.stem != name and other.suffix in (".npy", ".json"):
+        if not folder.is_symlink() and other.stem != name and other.suffix in (".npy", ".json"):
             other.unlink(missing_ok=True)
     return _opened(path, record, bare) or bare
 

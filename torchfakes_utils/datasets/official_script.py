@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -186,7 +187,7 @@ def sweep(folder: Path) -> None:
     """Delete the halves of files that a killed script leaves: Python's names for temporary files."""
     for part in ("original_sequences", "manipulated_sequences"):
         for path in (folder / part).rglob("tmp????????"):
-            if path.is_file():
+            if path.is_file() and re.fullmatch("tmp[a-z0-9_]{8}", path.name):
                 path.unlink(missing_ok=True)
 
 

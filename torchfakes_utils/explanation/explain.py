@@ -37,7 +37,11 @@ from torchfakes_utils.models.detector import Detector, load_detector
 
 logger = logging.getLogger(__name__)
 
-_STAMP = Stamp("explanations", "torchfakes explain", 1)
+_WRITES = (
+    run_files.EXPLANATION_FILE, run_files.EXPLANATIONS_FILE, run_files.REGIONS_FILE, run_files.MASKS_FILE,
+    run_files.LAYERS_FILE, run_files.MAPS_FILE, run_files.OVERLAYS_FOLDER,
+)  # fmt: skip
+_STAMP = Stamp("explanations", "torchfakes explain", 1, writes=_WRITES)
 
 EXPLANATION_COLUMNS = [*SCORE_COLUMNS, "overlay"]
 

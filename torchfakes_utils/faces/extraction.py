@@ -199,6 +199,7 @@ def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[N
     stamp = Stamp(
         "crops", "torchfakes extract", EXTRACTION_FORMAT, EXTRACTION_FILE, asdict(config), free=_FREE_FIELDS,
         parts={".parts": re.compile(r".+\.json"), "crops": CROP_NAME}, remedy="--overwrite",
+        writes=(tables.FACES_FILE, tables.FAILURES_FILE),
     )  # fmt: skip
     owned(out, stamp)
     try:

@@ -100,6 +100,9 @@ def package(run: Path | str, name: str) -> Package:
                 notes.append(f"{PAGE_FILE} is left out: it shows faces in a way that is not known here")
     if (best / CARD_FILE).is_file():
         texts[CARD_FILE] = _read(best / CARD_FILE)
+        # In the Hub's cache all files are links; a stranger's may lead to what nobody is to see.
+        if (best / CARD_FILE).is_symlink() and not write.CARD_BEGINNING.match(texts[CARD_FILE]):
+            raise InputError(f"{best / CARD_FILE}: a link to something else than a model card; remove it")
     elif written is not None:
         texts[CARD_FILE] = card(written)
     else:

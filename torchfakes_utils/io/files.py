@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,9 +32,10 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     and whatever a library leaves beside it goes with the folder.
 
     Raises:
-        InputError: the folder cannot be made or written to, or the disk is full.
+        InputError: the folder cannot be made or written to, the disk is full, or a link is where the file would be.
     """
     path = Path(path)
+    check_no_link(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=".torchfakes-"))
@@ -48,6 +50,16 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_no_link(path: Path) -> None:
+    """Refuse to put a file where somebody has put a link: it would be lost, or what it leads to.
+
+    Raises:
+        InputError: a link is there.
+    """
+    if path.is_symlink():
+        raise InputError(f"{path}: a link, which would be lost; move it away")
 
 
 @contextlib.contextmanager
@@ -95,11 +107,13 @@ def check_replaceable(path: Path | str, beginning: re.Pattern[str]) -> None:
         beginning: what ours begin with.
 
     Raises:
-        InputError: a file is there that does not begin so, or the folder cannot be written to.
+        InputError: a file is there that does not begin so, a link or a device, or the folder cannot be written to.
     """
     path = Path(path)
-    if os.path.lexists(path):
+    check_no_link(path)
+    if path.exists():
         try:
+            check_no_device(path)
             with path.open(encoding="utf-8", newline="") as file:
                 ours = beginning.match(file.read(_HEAD)) is not None
         except (OSError, ValueError):
@@ -137,14 +151,27 @@ def read_json(path: Path | str) -> Any:
         OSError: it cannot be read.
         ValueError: it is something else, or more than anybody writes: longer than `_MOST_JSON`, or nested too deeply.
     """
+    check_no_device(path)
     with Path(path).open("rb") as file:
-        content = file.read(_MOST_JSON + 1)  # a link may lead to a device without an end
+        content = file.read(min(_MOST_JSON, os.fstat(file.fileno()).st_size) + 1)
     if len(content) > _MOST_JSON:
         raise ValueError(f"it is longer than {_MOST_JSON / 1e6:.0f} MB")
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def check_no_device(path: Path | str) -> None:
+    """Refuse what may never answer, or never end: pipes and devices, be it at the end of a link.
+
+    Raises:
+        OSError: nothing is there.
+        ValueError: neither a file nor a folder.
+    """
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("it is a pipe or a device, and no file")
 
 
 def read_record(path: Path | str, maker: str, version: int) -> dict[str, Any]:

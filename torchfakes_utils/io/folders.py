@@ -18,7 +18,15 @@ from types import MappingProxyType
 from typing import Any
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import TEMPORARY, check_format, describe_errors, read_json, umask, write_record
+from torchfakes_utils.io.files import (
+    TEMPORARY,
+    check_format,
+    check_no_link,
+    describe_errors,
+    read_json,
+    umask,
+    write_record,
+)
 
 # The stamp of a folder that is replaced as a whole.
 STAMP_FILE = "torchfakes.json"
@@ -43,6 +51,7 @@ class Stamp:
         notes: what else is written into the stamp.
         parts: folders in it whose files go when its content is begun anew with other settings, and what these are
             called: others that lie there stay.
+        writes: names in it, of files and folders, that are written: none of these may be a link.
         wording: how people call a setting that differs, where name and value would tell them nothing.
         remedy: what can be done beside choosing another folder.
     """
@@ -55,6 +64,7 @@ class Stamp:
     free: Collection[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    writes: Collection[str] = ()
     wording: Mapping[str, str] = field(default_factory=dict)
     remedy: str = "delete this one"
 
@@ -113,6 +123,8 @@ def claim(folder: Path | str, stamp: Stamp, overwrite: bool = False) -> None:
     """
     folder = Path(folder)
     there = owned(folder, stamp)
+    for name in stamp.writes:
+        check_no_link(folder / name)
     if there is not None:
         changed = _changed(there, stamp)
         if not overwrite:
@@ -144,13 +156,20 @@ def sweep(folder: Path | str, below: bool = False) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def remove_files(folder: Path, ours: re.Pattern[str]) -> None:
-    """Remove the files in a folder, at any depth, whose names are ours, and the folders that are empty then."""
+def remove_files(folder: Path, ours: re.Pattern[str], by_path: bool = False) -> None:
+    """Remove the files in a folder, at any depth, that are ours, and the folders that are empty then.
+
+    Args:
+        folder: nothing is removed in one that is a link.
+        ours: what their names are, or with `by_path` their paths from the folder on, with slashes.
+        by_path: see `ours`.
+    """
     if folder.is_symlink():
         return
     for place, _, names in os.walk(folder, topdown=False):  # follows no link
-        for name in filter(ours.fullmatch, names):
-            Path(place, name).unlink(missing_ok=True)
+        for path in (Path(place, name) for name in names):
+            if ours.fullmatch(path.relative_to(folder).as_posix() if by_path else path.name):
+                path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # other things are in it
             Path(place).rmdir()
 

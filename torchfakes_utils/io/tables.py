@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write, check_replaceable, sha256_of
+from torchfakes_utils.io.files import atomic_write, check_no_link, check_replaceable, sha256_of
 from torchfakes_utils.io.table_forms import first_line, read_rows, with_slashes
 
 CLIPS_FILE, FACES_FILE, FAILURES_FILE = "clips.csv", "faces.csv", "failures.csv"
@@ -157,6 +157,7 @@ def write_index(clips: pd.DataFrame, root: Path, out: Path | str | None = None) 
         clips = clips.assign(path=paths)
     # What this function writes is known again by its digest, in the form that `sha256sum -c` takes.
     record = out.with_name(f".{out.name}.sha256")
+    check_no_link(record)
     before = [sha256_of(out) if out.is_file() else ""] * os.path.lexists(out)
     with atomic_write(out) as temporary:
         clips[INDEX_COLUMNS].to_csv(temporary, index=False, lineterminator="\n")

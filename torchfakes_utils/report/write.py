@@ -20,7 +20,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.evaluate import Evaluation
 from torchfakes_utils.evaluation.scoring import fingerprint
 from torchfakes_utils.explanation.heat_maps import of_faces, overlay
-from torchfakes_utils.io.files import atomic_write, check_replaceable, read_json
+from torchfakes_utils.io.files import atomic_write, check_no_device, check_no_link, check_replaceable, read_json
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.names import path_below
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 # The worst mistakes that are shown, and how many of one clip.
 _MISTAKES, _OF_A_CLIP = 20, 2
+# The comment in our pictures, by which they are known again, and how many bytes of a picture come before its end.
+_MARK, _HEAD = b"made by torchfakes evaluate", 1000
 # Of a run's configuration, what says how its weights came about.
 _TRAINING = (
     "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "sampling", "crops_per_epoch", "methods",
@@ -43,13 +45,14 @@ _TRAINING = (
 )  # fmt: skip
 
 
+CARD_BEGINNING = re.compile(r"---\n((?!---).*\n)*library_name: torchfakes\n")
 # How what is written into a run's folder begins: nothing else is replaced.
 _BEGINNINGS = {
     run_files.REPORT_FILE: re.compile(r'\{\s*"format": [0-9]+,\s*"name": '),
     run_files.PAGE_FILE: re.compile(
         r'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta name="generator" content="TorchFakes'
     ),
-    run_files.CARD_FILE: re.compile(r"---\n((?!---).*\n)*library_name: torchfakes\n"),
+    run_files.CARD_FILE: CARD_BEGINNING,
 }
 
 
@@ -59,8 +62,31 @@ def check_places(run: Path | str) -> None:
     Raises:
         InputError: it cannot, or something would be.
     """
-    for path in _places(Path(run)):
-        check_replaceable(path, _BEGINNINGS[path.name])
+    run = Path(run)
+    for path in _places(run):
+        check_replaceable(path_below(run, path.relative_to(run)), _BEGINNINGS[path.name])
+    try:
+        listed = {one.picture for one in read(run).mistakes}
+    except InputError:
+        listed = set()
+    for name in map(_picture, range(1, _MISTAKES + 1)):
+        path = path_below(run, name)
+        check_no_link(path)
+        if path.exists() and name not in listed and not _is_our_picture(path):
+            raise InputError(f"{path}: is there, and not what would be written; move it away")
+
+
+def _picture(place: int) -> str:
+    return f"{run_files.MISTAKES_FOLDER}/{place:02d}.jpg"
+
+
+def _is_our_picture(path: Path) -> bool:
+    try:
+        check_no_device(path)
+        with path.open("rb") as file:
+            return _MARK in file.read(_HEAD)
+    except (OSError, ValueError):
+        return False
 
 
 def _places(run: Path) -> tuple[Path, Path, Path]:
@@ -172,10 +198,10 @@ def _mistakes(run: Path, detector: Detector, evaluation: Evaluation) -> tuple[Mi
     maps = of_faces(detector, faces, ["fake" if label == 0 else "real" for label in worst["label"]])
     found = []
     for place, (row, file, heat) in enumerate(zip(worst.itertuples(), faces["file"], maps, strict=True), start=1):
-        name = f"{run_files.MISTAKES_FOLDER}/{place:02d}.jpg"
+        name = _picture(place)
         photo = read_crop(file).permute(1, 2, 0).numpy()
         with atomic_write(path_below(run, name)) as temporary:
-            Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary, quality=88)
+            Image.fromarray(np.hstack([photo, overlay(photo, heat)])).save(temporary, quality=88, comment=_MARK)
         found.append(Mistake(row.clip_id, row.method, row.compression, int(row.frame), 1 if row.label else 0,
                              float(row.probability_fake), row.cannot_tell, name))  # fmt: skip
     return tuple(found)

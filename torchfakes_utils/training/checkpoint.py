@@ -22,7 +22,15 @@ from torchfakes_utils.io.folders import Stamp, claim, sweep
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.models.detector import Detector, save
 from torchfakes_utils.models.provenance import provenance
-from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, HISTORY_FILE, STATE_FILE, TRAINING_FILE
+from torchfakes_utils.models.run_files import (
+    BEST_FOLDER,
+    DETECTOR_FILE,
+    HISTORY_FILE,
+    STATE_FILE,
+    STEPS_FILE,
+    TRAINING_FILE,
+    WEIGHTS_FILE,
+)
 from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
 from torchfakes_utils.training.data import Batch
 from torchfakes_utils.training.distributed import World, gather
@@ -163,7 +171,9 @@ def claim_run(out: Path, record: dict[str, Any]) -> None:
     Raises:
         InputError: `out` holds another run, or other things, or cannot be written to.
     """
+    best = [f"{BEST_FOLDER}/{name}" for name in (DETECTOR_FILE, WEIGHTS_FILE)]
     stamp = Stamp("a run", "torchfakes train", _FORMAT, TRAINING_FILE, record, free=FREE_FIELDS, notes=provenance(),
+                  writes=(STATE_FILE, HISTORY_FILE, STEPS_FILE, BEST_FOLDER, *best),
                   wording={"faces_sha256": "another faces.csv"})  # fmt: skip
     # Before its first state is on disk, a run is nothing that could be lost.
     claim(out, stamp, overwrite=not (out / STATE_FILE).exists())

@@ -7,6 +7,7 @@ forgeries have in common with the real families and what not.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -27,6 +28,9 @@ from torchfakes_utils.io.video import write_video
 FPS = 25
 CRF = {"c23": 23, "c40": 40}
 VERSION = 2  # of the recipe: raised whenever the same configuration would give other videos
+
+# What our films are called.
+_PARTS = dict.fromkeys(("original_sequences", "manipulated_sequences"), re.compile(r"[0-9]{3}(_[0-9]{3})?\.mp4"))
 
 # Four pairs in a row hold a swap within each portrait and two across, so that "glasses with fair hair" gives nothing
 # away, and every portrait is as often real as fake in every split.
@@ -80,7 +84,11 @@ def splits(people: list[Person]) -> dict[str, list[list[str]]]:
 
 
 def build_mini(
-    out: Path | str, config: MiniConfig = MiniConfig(), workers: int | None = None, progress: bool = True
+    out: Path | str,
+    config: MiniConfig = MiniConfig(),
+    workers: int | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
 ) -> Path:
     """Make Mini-FF++ in the folder `out`; what is already there is kept, so that a second call resumes.
 
@@ -89,13 +97,15 @@ def build_mini(
         config: what to make.
         workers: processes; as many as there are cores when None.
         progress: show a progress bar on a terminal.
+        overwrite: where the folder holds another configuration of Mini-FF++, remove its films and begin anew.
 
     Raises:
         InputError: the folder holds something else, or another configuration of Mini-FF++, or cannot be written to.
     """
     out, people = Path(out), plan(config)
     notes = {"people": [asdict(person) for person in people]}
-    claim(out, Stamp("Mini-FF++", "torchfakes mini", VERSION, MINI_FILE, asdict(config), notes=notes))
+    stamp = Stamp("Mini-FF++", "torchfakes mini", VERSION, MINI_FILE, asdict(config), notes=notes, parts=_PARTS)
+    claim(out, stamp, overwrite)
     missing = [person for person in people if not all((out / path).is_file() for path in clip_paths(person))]
     hidden = None if progress else True  # None: only where there is no terminal
     with tqdm(total=len(missing), desc="Mini-FF++", unit="person", disable=hidden) as bar:
