@@ -159,8 +159,8 @@ def looped(path: Path, parts: Sequence[tuple[Path, int]], width: int, height: in
     return path
 
 
-def remuxed(path: Path, source: Path, times: int, options: dict[str, str] | None = None) -> Path:
-    """A film's packets in another container, all of them so many times, one after the other."""
+def remuxed(path: Path, source: Path, times: int, options: dict[str, str] | None = None, skipped: int = 0) -> Path:
+    """A film's packets in another container, all of them so many times, one after the other; without the first few."""
     with (
         av.open(str(source)) as given,
         av.open(str(path), "w", options={"fflags": "+bitexact"} | (options or {})) as new,
@@ -168,7 +168,7 @@ def remuxed(path: Path, source: Path, times: int, options: dict[str, str] | None
         stream = given.streams.video[0]
         added = new.add_stream_from_template(stream)
         packets = [(bytes(packet), packet.is_keyframe) for packet in given.demux(stream) if packet.size]
-        for index in range(times * len(packets)):
+        for index in range(skipped, times * len(packets)):
             content, key = packets[index % len(packets)]
             packet = av.Packet(content)
             packet.stream, packet.time_base = added, Fraction(1, FPS)
@@ -181,3 +181,20 @@ def remuxed(path: Path, source: Path, times: int, options: dict[str, str] | None
 def boxes_of(path: Path) -> list[str]:
     """The paths of all boxes in an MP4."""
     return [name for name, _, _ in walk(path.read_bytes())]
+
+
+def joined(path: Path, parts: Sequence[Path]) -> Path:
+    """The packets of several films, one after the other, as one that says of itself what the first does."""
+    with av.open(str(parts[0])) as first, av.open(str(path), "w", options={"fflags": "+bitexact"}) as new:
+        added, at = new.add_stream_from_template(first.streams.video[0]), 0
+        for part in parts:
+            with av.open(str(part)) as given:
+                packets = [(bytes(packet), packet.is_keyframe) for packet in given.demux(video=0) if packet.size]
+            for content, key in packets:
+                packet = av.Packet(content)
+                packet.stream, packet.time_base = added, Fraction(1, FPS)
+                packet.pts = packet.dts = at
+                packet.duration, packet.is_keyframe = 1, key
+                new.mux(packet)
+                at += 1
+    return path

@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from cases.boxes import black_png, cover, inserted, patched
-from cases.encode import FPS, Coding, Shot, encode, film, looped, pictures, remuxed, shot, yuv_frame
+from cases.encode import FPS, Coding, Shot, encode, film, joined, looped, pictures, remuxed, shot, yuv_frame
 from cases.people import Seen, scene
 from cases.registry import NO_VERDICT, VERDICT, add, case
 
@@ -350,3 +350,38 @@ add("the film as its own table", "an output that is an input", "a film that --cs
 add("the film's folder for heat maps", "an output that is an input", "a folder in which something else is called so",
     partial(named, name="0001-film-face1.png.mp4"), command="predict {run} {path} --heat-maps {path}",
     answer=r"--heat-maps|a file")  # fmt: skip
+
+
+# Films that do not begin as they go on.
+def call(folder: Path, sizes: tuple[tuple[int, int], ...], seconds: float = 1) -> Path:
+    """A recorded video call, whose pictures change their size whenever the line or the phone does."""
+    parts = []
+    for number, (width, height) in enumerate(sizes):
+        part = folder / f".{number}.ivf"
+        film(part, [A(seconds)], width, height, Coding("libvpx", options={"b": "2M", "deadline": "realtime"}))
+        parts.append(part)
+    path = joined(folder / "call.webm", parts)
+    for part in parts:
+        part.unlink()
+    return path
+
+
+add("a call that begins small", SHAPE, "WebM whose first second has 160 by 90 pixels, and the others 640 by 360",
+    partial(call, sizes=((160, 90), (640, 360), (640, 360))), answer=VERDICT, steady=False)  # fmt: skip
+add("a phone that is turned", SHAPE, "WebM that is wide for a second and then high: nobody is squeezed",
+    partial(call, sizes=((640, 360), (360, 640))), answer=VERDICT, steady=False)  # fmt: skip
+
+
+def headless(folder: Path, gone: int = 20, name: str = "film.mkv") -> Path:
+    """A film whose first packets are gone: nothing decodes before its second key frame; then somebody else comes."""
+    part = film(folder / ".part.mkv", [A(2), B(1)], coding=Coding(options={"g": str(FPS), "bf": "0"}))
+    path = remuxed(folder / name, part, 1, skipped=gone)
+    part.unlink()
+    return path
+
+
+add("a film without its beginning", BRIEF, "two seconds of a person, the first key frame gone, and one of another",
+    headless, answer=r"^(fake|real) .*\(2 faces\)")  # fmt: skip
+_cut("two frames of somebody else", BRIEF, "a second person, in two frames of eight seconds, before another wall",
+     [Shot(4, (Seen(0, size=0.9),), 7), Shot(0.08, (Seen(1, size=0.9),), 1), Shot(4, (Seen(0, size=0.9),), 7)],
+     APART)  # fmt: skip

@@ -76,6 +76,18 @@ def test_colours_of_another_space_are_brought_to_srgb_and_a_broken_profile_is_ig
     assert np.abs(shown.astype(int) - 188).max() <= 2
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK"])
+def test_a_profile_counts_in_every_kind_of_photo(tmp_path, mode):
+    """Screenshots of a computer are transparent nowhere, and yet RGBA, with the profile of the display."""
+    given = Image.fromarray(np.full((4, 4, 3), (204, 51, 102), np.uint8)).convert(mode)
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = own.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+    shown = to_rgb(Image.open(saved(tmp_path / "own.tif", given, icc_profile=swapped)))
+    # (A profile of RGB is none for CMYK.)
+    assert np.abs(shown.astype(int) - ((204, 51, 102) if mode == "CMYK" else (102, 51, 204))).max() <= 3
+
+
 def _with_linear_curve(profile):
     """An RGB profile whose curves are straight, under another name: built from sRGB's bytes."""
     data = bytearray(profile)

@@ -1,6 +1,7 @@
 """Photos are converted in parts to what they are as a whole, and those that cannot be read have their true reason."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -102,3 +103,45 @@ def test_a_limit_that_is_raised_is_kept_to(tmp_path):
         open_media(path, 1, Limits(10**6))
     assert open_media(path, 1, Limits(2 * 10**6)).pictures[0].shape == (1000, 1200, 3)
     assert Limits(400_000_000).process_memory > 9e9 and Limits().process_memory == 3 * 2**30
+
+
+def _exif(*entries):
+    """EXIF of one directory: number, kind, count and value of each."""
+    packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + packed + bytes(4)
+
+
+_SIXTH = (0x112, 3, 1, 6)  # turned by a quarter
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    ("exif", "upright"),
+    [
+        (_exif(_SIXTH), True),
+        (_exif((0x10E, 2, 100_000, 0xFFFF), _SIXTH), True),  # a description that leads beyond the end
+        (_exif((0x10E, 2, 100_000, 0xFFFF), _SIXTH)[:-6], True),  # cut off right behind the value
+        (_exif(_SIXTH, (0x8769, 4, 1, 8)), True),  # a directory within itself
+        (_exif((0x112, 3, 1, 77)), False),
+        (_exif((0x112, 7, 4, 6)), False),
+        (_exif(_SIXTH)[:14], False),
+        (b"Exif\0\0garbage" * 3, False),
+    ],
+)
+def test_a_photo_is_turned_as_its_exif_says_as_far_as_that_can_be_read(exif, upright, kind):
+    shades = np.zeros((24, 40, 3), np.uint8)
+    shades[:, 20:] = 255
+    given = io.BytesIO()
+    Image.fromarray(shades).save(given, kind, exif=exif)
+    (shown,) = open_media(given.getvalue()).pictures
+    assert shown.shape == ((40, 24, 3) if upright else (24, 40, 3))
+    assert shown[2, 2].max() < 60 and shown[-3, -3].min() > 200
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_of_several_pages_the_first_is_looked_at_which_is_said(pages):
+    given = io.BytesIO()
+    photos_ = [Image.new("RGB", (30, 30), (shade, 0, 0)) for shade in (10, 100, 200)[:pages]]
+    photos_[0].save(given, "TIFF", save_all=True, append_images=photos_[1:])
+    media = open_media(given.getvalue())
+    assert media.pictures[0][0, 0, 0] == 10 and [note[:14] for note in media.notes] == ["only the first"] * (pages > 1)

@@ -124,3 +124,19 @@ def test_in_a_long_film_cuts_are_found_between_key_frames(tmp_path, monkeypatch)
 def test_a_long_film_gets_more_frames_up_to_four_times_as_many():
     assert [enough_frames(16, seconds) for seconds in (1, 160, 300, 10_000)] == [16, 16, 30, 64]
     assert enough_frames(100, 300) == 100
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_whoever_is_there_for_a_moment_is_no_flash(tmp_path, count):
+    frames = [wall(0, index) for index in range(60)]
+    frames[20 : 20 + count] = [wall(1, index) for index in range(count)]
+    reader, indices = read(write_video(tmp_path / "film.mp4", frames, preset="ultrafast"))
+    assert reader.shots.ends == [(0, 19), (20, 19 + count), (20 + count, 59)]
+    assert set(range(20, 20 + count)) <= set(indices)
+
+
+def test_a_moment_of_nothing_is_no_shot(tmp_path):
+    frames = [wall(0, index) for index in range(60)]
+    frames[20:22] = [np.zeros_like(frames[0])] * 2
+    reader, _ = read(write_video(tmp_path / "film.mp4", frames, preset="ultrafast"))
+    assert len(reader.shots.ends) == 1

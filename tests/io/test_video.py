@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import decoding
-from torchfakes_utils.io.video import VideoInfo, frames_at, probe, read_frames, spread, write_video
+from torchfakes_utils.io.media import open_media
+from torchfakes_utils.io.video import VideoInfo, frames_at, length, probe, read_frames, spread, write_video
 
 from helpers.scenes import moving
 
@@ -284,3 +285,31 @@ def test_what_is_no_video(tmp_path: Path, make: object, message: str) -> None:
             read(path)
         assert "000.mp4" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_frames_are_known_by_their_time_where_the_first_do_not_decode(tmp_path: Path) -> None:
+    """What is missing at the beginning moves nothing, and the end is not taken for missing."""
+    from cases.films import headless
+
+    media = open_media(headless(tmp_path), 6)
+    assert media.indices.tolist()[-1] >= 50 and media.times[-1] == pytest.approx(media.indices[-1] / 25)
+    dark = [float(picture.mean()) for picture in media.pictures]
+    assert abs(dark[-1] - dark[0]) > 1, "the other person is seen"
+    short, tail = tmp_path / "short.mkv", []
+    headless(tmp_path, 5, short.name)
+    for path in (tmp_path / "film.mkv", short):
+        found = dict(frames_at(path, range(length(path))))
+        tail.append(found[max(found)])
+    assert np.array_equal(*tail)
+
+
+def test_a_film_that_changes_its_size_keeps_its_pixels_and_its_proportions(tmp_path: Path) -> None:
+    from cases.films import call
+
+    small, large, _ = (open_media(call(tmp_path, sizes), 3).pictures for sizes in (
+        ((160, 90), (640, 360)), ((640, 360), (640, 360)), ((640, 360), (360, 640))))  # fmt: skip
+    assert [picture.shape for picture in small] == [(360, 640, 3)] * 3
+    assert np.abs(small[-1].astype(int) - large[-1]).mean() < 4
+    turned = open_media(tmp_path / "call.webm", 4).pictures[-1]  # the last one that was made
+    assert turned.shape == (360, 640, 3) and not turned[:, :200].any() and not turned[:, -200:].any()
+    assert turned[:, 230:410].mean() > 60

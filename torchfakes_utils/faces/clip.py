@@ -183,10 +183,11 @@ def _recall(original: Clip, job: Job) -> _Reference | None:
     try:
         track = load_part(job.out, original)["track"]
         indices, frames_in_all = track.pop("looked_at"), track.pop("length")
-        pictures, size = [], (0, 0)
+        pictures, sizes = [], set()
         for _, frame in frames_at(job.root / original["path"], indices, job.decoders):
             pictures.append(thumbnail(frame))
-            size = frame.shape[:2]
+            sizes.add(frame.shape[:2])
+        (size,) = sizes  # where it changes on the way, each film is searched for itself
         return _Reference(np.asarray(indices), pictures, Track.of(**track), size, frames_in_all)
     except (OSError, ValueError, KeyError, TypeError, InputError):
         return None  # it could not be used itself

@@ -10,6 +10,7 @@ import numpy as np
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import video
+from torchfakes_utils.io.display import of_one_size
 from torchfakes_utils.io.media import open_media
 from torchfakes_utils.io.shots import ShotReader
 
@@ -160,7 +161,7 @@ def read_spread(path: Path, count: int, threads: int = 0) -> tuple[np.ndarray, l
     found = dict(sorted(reader.read(video.length(path)), key=lambda frame: frame[0]))
     shots = reader.shots.shot_of(list(found))
     kept = [frame for frame, shot in zip(found.values(), shots, strict=True) if shot >= 0]
-    return np.array(list(found))[shots >= 0], kept, shots[shots >= 0]
+    return np.array(list(found))[shots >= 0], of_one_size(kept), shots[shots >= 0]
 
 
 def _frames(folder: Path) -> list[Path]:

@@ -207,11 +207,16 @@ def _threads(context: av.VideoCodecContext) -> int:
     return min(os.cpu_count() or 1, 4 if context.width * context.height > MOST_FRAME_PIXELS // 4 else 8)
 
 
-def _decode_all(decoder: _Decoder, kind: str = "AUTO", start: int = 0) -> Iterator[tuple[int, Frame]]:
-    """Index (from `start`) and frame, in the order of display, for all that decodes undamaged."""
+def _decode_all(
+    decoder: _Decoder, kind: str = "AUTO", times: np.ndarray | None = None, start: int = 0
+) -> Iterator[tuple[int, Frame]]:
+    """Index (from `start`) and frame, in the order of display, for all that decodes undamaged.
+
+    Where all times are known, a frame's index is that of its time: before it others may be missing.
+    """
     with decoder.opened(kind) as (container, stream):
         header = Header.of(stream)
-        index, packets = 0, 0
+        index, packets, count = 0, 0, 0
         for packet in _packets(container, stream):
             packets += bool(packet.size)
             try:
@@ -222,15 +227,25 @@ def _decode_all(decoder: _Decoder, kind: str = "AUTO", start: int = 0) -> Iterat
                 if kind == "AUTO":
                     break
                 continue
+            count += len(frames)
             for frame in frames:
+                index = max(index, _place(frame, times, index))
                 # The decoder fills what a damaged frame lacks with grey or smear, which no detector should learn.
                 if index >= start and not frame.is_corrupt:
                     yield index, Frame(frame, header)
                 index += 1
-    if kind == "AUTO" and index < packets:
+    if kind == "AUTO" and count < packets:
         # Threads that decode ahead lose, with a damaged packet and sometimes without a word, the sound frames that
         # were under way beside it: all there is, in a short file. What is missing comes without such threads.
-        yield from _decode_all(decoder, "SLICE", start=index)
+        yield from _decode_all(decoder, "SLICE", times, index)
+
+
+def _place(frame: av.VideoFrame, times: np.ndarray | None, counted: int) -> int:
+    """The index of a frame by its time; `counted` where no frame has that time."""
+    if times is None or frame.pts is None:
+        return counted
+    at = int(np.searchsorted(times, frame.pts))
+    return at if at < len(times) and times[at] == frame.pts else counted
 
 
 def decode(
@@ -263,7 +278,11 @@ def decode(
         for index, frame in decode_few(path, wanted, threads, known, decoder, whole):
             yield index, frame, index in left
             left.discard(index)
-    for index, frame in _decode_all(decoder, "SLICE" if threads == 1 else "AUTO") if left else ():
+    if not left:
+        return
+    known = known or listing(path)
+    times = known.times if known.regular else None
+    for index, frame in _decode_all(decoder, "SLICE" if threads == 1 else "AUTO", times):
         yield index, frame, index in left
         if index >= wanted[-1] and not whole:  # beyond it, where the decoder dropped that frame as damaged
             return

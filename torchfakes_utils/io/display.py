@@ -9,6 +9,7 @@ What a file does not say, or says in a way that cannot be, is taken as players t
 - a rotation that makes a line or a point of the picture: none; one by an odd angle: the nearest quarter turn.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -72,12 +73,13 @@ class Frame:
     decoded: av.VideoFrame
     header: Header = Header()
 
-    def to_rgb(self, like: np.ndarray | None = None) -> np.ndarray:
-        """As displayed, (H, W, 3) uint8 sRGB; of the size of `like` where a stream changes its size on the way."""
+    def to_rgb(self, most: int = MOST_FRAME_PIXELS) -> np.ndarray:
+        """As displayed, (H, W, 3) uint8 sRGB; smaller where it would have more than `most` pixels."""
         turn = _Turn.of(self.decoded)
         width, height = _shown_size(self.decoded, self.header.pixel_shape)
-        if like is not None:
-            height, width = like.shape[1::-1] if turn.swaps else like.shape[:2]
+        if width * height > most:
+            scale = (most / (width * height)) ** 0.5
+            width, height = max(1, int(width * scale)), max(1, int(height * scale))
         frame = _one_field(self.decoded) if self.decoded.interlaced_frame else self.decoded
         curve = _said(frame.color_trc, self.header.curve)
         if curve in (_PQ, _HLG):
@@ -86,6 +88,32 @@ class Frame:
         else:
             array = _converted(frame, self.header, width, height, "rgb24")
         return np.ascontiguousarray(turn.apply(array))
+
+
+def of_one_size(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Pictures (H, W, 3) uint8 of a film that changes its size on the way, as recordings of video calls do.
+
+    All get the size of the largest; what has another shape stands in the middle, with black beside it: nobody is
+    stretched. Where all are alike nothing is done.
+    """
+    if len({picture.shape for picture in pictures}) <= 1:
+        return list(pictures)
+    height, width = max((picture.shape[:2] for picture in pictures), key=lambda size: size[0] * size[1])
+    return [_fitted(picture, height, width) for picture in pictures]
+
+
+def _fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    import cv2  # which is not needed otherwise, and takes as long to import as all else here
+
+    if picture.shape[:2] == (height, width):
+        return picture
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = min(width, max(1, round(picture.shape[1] * scale))), min(height, max(1, round(picture.shape[0] * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    result = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    result[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size, interpolation=how)
+    return result
 
 
 @dataclass(frozen=True)

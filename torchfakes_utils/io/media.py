@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import photos
 from torchfakes_utils.io.decoding import Source, decode, listing, name_of, undecodable
+from torchfakes_utils.io.display import of_one_size
 from torchfakes_utils.io.limits import MOST_ANIMATED_PIXELS, MOST_FRAME_PIXELS, Limits
 from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.shots import GROWTH, ShotReader, Shots, enough_frames, find_shots, glance_at
@@ -28,6 +29,8 @@ from torchfakes_utils.io.video import frame_times, spread
 PHOTO, ANIMATION, VIDEO = "photo", "animation", "video"
 
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+# Of which somebody may have put several scenes into one file. (Behind a phone's MPO lies what the phone needs.)
+_PAGED = ("TIFF", "HEIF")
 
 # Pictures of an animation after which no more are counted: to know how many there are, all are read.
 _MOST_PICTURES = 3000
@@ -61,9 +64,9 @@ class Media:
     shots: np.ndarray = field(default_factory=lambda: np.zeros(1, int))
 
     def in_order(self) -> "Media":
-        """The same, its pictures in the order of time; without those in which one shot fades into another."""
+        """The same, its pictures in order and of one size; without those in which one shot fades into another."""
         order = [at for at in np.argsort(self.indices, kind="stable").tolist() if self.shots[at] >= 0]
-        pictures = [self.pictures[at] for at in order]
+        pictures = of_one_size([self.pictures[at] for at in order])
         indices, times, shots = self.indices[order], self.times[order], self.shots[order]
         return dataclasses.replace(self, indices=indices, times=times, shots=shots, pictures=pictures)
 
@@ -194,8 +197,10 @@ def _pictures_in(image: Image.Image, name: str, frames: int, limits: Limits, pic
     # A phone's MPO or a scanner's TIFF holds several pictures, too, but not a scene that moves.
     if getattr(image, "is_animated", False) and image.format in _ANIMATED:
         return _animation(image, name, frames, limits, pictures)
+    pages = image.format in _PAGED and getattr(image, "is_animated", False)
+    notes = ("only the first of its pictures is looked at; save the others as files of their own",) if pages else ()
     pictures.append(to_rgb(image))
-    return Media(name, PHOTO, np.zeros(1, int), np.zeros(1), pictures)
+    return Media(name, PHOTO, np.zeros(1, int), np.zeros(1), pictures, notes=notes)
 
 
 def _animation(image: Image.Image, name: str, frames: int, limits: Limits, pictures: list[np.ndarray]) -> Media:
@@ -230,7 +235,10 @@ def _video(source: Source, frames: int, limits: Limits, pictures: list[np.ndarra
     height, width = _first_picture(source).shape[:2]
     most = _most(width * height, limits)
     wanted, notes = _affordable(enough_frames(frames, seconds), len(times), width * height, limits)
-    reader = ShotReader(source, len(wanted), min(most, GROWTH * frames), known=known)
+    most = min(most, GROWTH * frames)
+    # The first picture may be a small one.
+    most_pixels = max(width * height, limits.memory // (3 * most))
+    reader = ShotReader(source, len(wanted), most, known=known, most_pixels=most_pixels)
     found = []
     for index, picture in reader.read(len(times)):
         found.append(index)

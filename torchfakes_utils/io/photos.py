@@ -5,11 +5,12 @@ A large photo is converted in strips: whole, each step of the way would hold ano
 
 import contextlib
 import io
+import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.limits import Limits
@@ -48,6 +49,14 @@ _NO_MEDIA = {
 # Pixels that are converted at once.
 _STRIP = 4_000_000
 
+# How a picture is brought upright, by what EXIF calls its orientation.
+_ORIENTATION = ExifTags.Base.Orientation
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
 
 def no_media(head: bytes) -> str:
     """What a file is that begins so, and what to do, where that is neither a photo nor a video."""
@@ -72,13 +81,39 @@ def to_rgb(image: Image.Image) -> np.ndarray:
         InputError: it holds values that are no numbers.
     """
     image.load()
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        image = ImageOps.exif_transpose(image)
+    turn = _TURNS.get(_orientation(image))
+    if turn is not None:
+        image = image.transpose(turn)
     result = np.empty((image.height, image.width, 3), np.uint8)
     convert = _conversion(image)
     for left, top, part in _parts(image):
         result[top : top + part.height, left : left + part.width] = convert(part)
     return result
+
+
+def _orientation(image: Image.Image) -> int:
+    """What EXIF says of it, as far as it can be read: where other entries are damaged, the picture still is upright."""
+    try:
+        said = image.getexif().get(_ORIENTATION)
+    except Exception:  # noqa: BLE001 - whatever is raised on damage; the pixels are sound
+        said = None
+    data: bytes = image.info.get("exif") or b""
+    return said if isinstance(said, int) and said else _first_orientation(data.removeprefix(b"Exif\0\0"))
+
+
+def _first_orientation(exif: bytes) -> int:
+    """That of the first directory, read entry by entry: Pillow gives up at the first one that leads nowhere."""
+    order = ">" if exif.startswith(b"MM") else "<"
+    try:
+        (start,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, start)
+        for at in range(start + 2, start + 2 + 12 * count, 12):
+            number, kind, values, said = struct.unpack_from(f"{order}HHIH", exif, at)
+            if (number, kind, values) == (_ORIENTATION, 3, 1):
+                return int(said)
+    except struct.error:  # it is cut off
+        pass
+    return 1
 
 
 def _parts(image: Image.Image) -> Iterator[tuple[int, int, Image.Image]]:
@@ -96,12 +131,21 @@ def _conversion(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         peak = _peak(image)
         return lambda strip: np.clip(np.asarray(strip, np.float32) * (255 / peak), 0, 255).astype(np.uint8)[:, :, None]
-    if image.has_transparency_data:
-        return _on_white
+    # What has a palette or is transparent is RGB beneath.
+    base = image.mode if image.mode in ("L", "CMYK") else "L" if image.mode == "LA" else "RGB"
     profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "CMYK") and (transform := _into_srgb(profile, image.mode)):
-        return lambda strip: np.asarray(ImageCms.applyTransform(strip, transform))
-    return lambda strip: np.asarray(strip.convert("RGB"))
+    transform = _into_srgb(profile, base) if profile else None
+
+    def opaque(strip: Image.Image) -> Image.Image:
+        if transform is None:
+            return strip.convert("RGB")
+        shown = ImageCms.applyTransform(strip.convert(base), transform)
+        assert shown is not None  # it is, where the transform is not done in place
+        return shown
+
+    if image.has_transparency_data:
+        return lambda strip: _on_white(strip.convert("RGBA"), opaque)
+    return lambda strip: np.asarray(opaque(strip))
 
 
 def _peak(image: Image.Image) -> float:
@@ -117,9 +161,10 @@ def _peak(image: Image.Image) -> float:
     return 65535 if largest > 255 else 255 if largest > 1 else 1
 
 
-def _on_white(strip: Image.Image) -> np.ndarray:
-    strip = strip.convert("RGBA")
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"))
+def _on_white(strip: Image.Image, opaque: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    shown = opaque(strip)
+    shown.putalpha(strip.getchannel("A"))
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), shown).convert("RGB"))
 
 
 def _into_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:

@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from torchfakes_utils.io.decoding import Listing, Source, decode, listing
+from torchfakes_utils.io.limits import MOST_FRAME_PIXELS
 from torchfakes_utils.io.video import frames_at, spread
 
 # Frames that a shot gets where it is long enough: a face is believed that is seen twice, and one may be missed.
@@ -35,8 +36,9 @@ _ALONE = 2.0
 # Of two pictures that are farther apart than this, seconds, nothing is known of what lies between; from this difference
 # on, a cut is believed where it is not found out.
 _APART, _APART_CHANGE = 0.5, 12.0
-# What is over within so many seconds is a flash, no shot.
-_FLASH = 0.35
+# What is over within so many seconds is a flash, no shot, unless there is something to see: a picture with more than
+# this share of the variance of those around it, and correlated with them by less than this.
+_FLASH, _FAINT, _SAME = 0.35, 0.25, 0.5
 # One shot fades into another within so many seconds. On the way each picture is a mixture of the two, but for this
 # share of their difference.
 _FADES, _NO_MIXTURE = (0.5, 1.0, 2.0), 0.12
@@ -80,7 +82,15 @@ class ShotReader:
         lost: how many of the evenly spread frames do not decode.
     """
 
-    def __init__(self, path: Source, frames: int, most: int, threads: int = 0, known: Listing | None = None) -> None:
+    def __init__(
+        self,
+        path: Source,
+        frames: int,
+        most: int,
+        threads: int = 0,
+        known: Listing | None = None,
+        most_pixels: int = MOST_FRAME_PIXELS,
+    ) -> None:
         """Read nothing yet.
 
         Args:
@@ -89,8 +99,9 @@ class ShotReader:
             most: frames that may be read in all, so that shots which get none of these get `BURST`.
             threads: that decode; 0 for as many as there are cores.
             known: the film's `listing`, where it has been made already.
+            most_pixels: of a frame; larger ones are made smaller.
         """
-        self.path, self.threads = path, threads
+        self.path, self.threads, self.most_pixels = path, threads, most_pixels
         self.known = known or listing(path)
         self.frames, self.most = min(frames, most), most
         self.shots = Shots([], 0)
@@ -100,14 +111,16 @@ class ShotReader:
         self._every = 1
 
     def read(self, total: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Index and frame, (H, W, 3) uint8 RGB, of a film of so many frames; in no order.
+        """Index and frame, (H, W, 3) uint8 RGB, of a film of so many frames; in no order, and see `video.frames_at`.
 
         Raises:
             InputError: as `video.frames_at`.
         """
         given = set()
         wanted = spread(self.frames, total).tolist()
-        for index, picture in frames_at(self.path, wanted, self.threads, True, self.known, self._glance):
+        for index, picture in frames_at(
+            self.path, wanted, self.threads, True, self.known, self._glance, self.most_pixels
+        ):
             given.add(index)
             yield index, picture
         self.lost = len(wanted) - len(given)
@@ -116,7 +129,7 @@ class ShotReader:
         more = self._more(given)
         self._glances = {}
         if more:
-            yield from frames_at(self.path, more, self.threads, known=self.known)
+            yield from frames_at(self.path, more, self.threads, known=self.known, most=self.most_pixels)
 
     def _glance(self, index: int, frame: av.VideoFrame) -> None:
         if index % self._every:
@@ -235,21 +248,34 @@ def _cuts(indices: np.ndarray, pictures: np.ndarray, rate: float) -> list[int]:
         around = np.delete(steady[max(at - _AROUND, 0) : at + _AROUND + 1], min(at, _AROUND))
         usual = float(np.median(around[np.isfinite(around)])) if np.isfinite(around).any() else 0.0
         beside = [*change[max(at - 2, 0) : at], *change[at + 1 : at + 3]]
-        if change[at] >= max(_SUDDEN * usual, _ALONE * max(beside, default=0.0)) and not _is_flash(
-            at, indices, pictures, rate
-        ):
+        moment = _moment(at, indices, pictures, rate)
+        if moment is None:
+            usual = max(_SUDDEN * usual, _ALONE * max(beside, default=0.0))
+        elif not _is_sight(*moment):
+            continue  # a flash
+        else:
+            usual *= _SUDDEN
+        if change[at] >= usual:
             cuts.append(at)
     return cuts
 
 
-def _is_flash(at: int, indices: np.ndarray, pictures: np.ndarray, rate: float) -> bool:
-    """Whether a picture shortly before a place looks like one shortly after it."""
-    for before, after in ((at - 1, at + 1), (at, at + 2)):
+def _moment(at: int, indices: np.ndarray, pictures: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """What begins or ends after a place, over so soon that all is as before, and what was before it; else None."""
+    for first, count in ((at, 1), (at + 1, 1), (at - 1, 2), (at + 1, 2)):
+        before, after = first - 1, first + count
         if before < 0 or after >= len(indices) or indices[after] - indices[before] > _FLASH * rate:
             continue
         if float(_difference(pictures[before], pictures[after])) < _LEAST_CHANGE:
-            return True
-    return False
+            return pictures[first], pictures[before]
+    return None
+
+
+def _is_sight(picture: np.ndarray, before: np.ndarray) -> bool:
+    """Whether a picture shows something else than the one before it, rather than the same, blanched or gone."""
+    strength, usual = float(picture @ picture), float(before @ before)
+    alike = float(picture @ before) / max((strength * usual) ** 0.5, 1e-9)
+    return strength >= _FAINT * usual and alike < _SAME
 
 
 def _fades(indices: np.ndarray, pictures: np.ndarray, rate: float) -> np.ndarray:

@@ -14,7 +14,9 @@ import numpy as np
 
 from torchfakes_utils.errors import DamagedError, InputError
 from torchfakes_utils.io.decoding import Listing, Source, decode, listing, name_of, open_film, undecodable
+from torchfakes_utils.io.display import of_one_size
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.limits import MOST_FRAME_PIXELS
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def read_frames(
     if count is not None:
         wanted = spread(count, length(path)).tolist()
     found, frames = zip(*frames_at(path, wanted, stand_in=count is not None), strict=True)
-    return np.asarray(found), np.stack(frames)
+    return np.asarray(found), np.stack(of_one_size(frames))
 
 
 def frames_at(
@@ -99,6 +101,7 @@ def frames_at(
     stand_in: bool = False,
     known: Listing | None = None,
     glance: Callable[[int, av.VideoFrame], None] | None = None,
+    most: int = MOST_FRAME_PIXELS,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Index and frame, one after the other, so that a long video needs no more memory than one of its frames.
 
@@ -109,30 +112,31 @@ def frames_at(
         known: the film's `listing`, where it has been made already.
         glance: is given every frame that is decoded, as it comes from the decoder, with its index; the whole film is
             then gone through, see `decode`.
+        most: pixels of each; larger ones are made smaller.
 
     Yields:
-        Index and (H, W, 3) uint8 RGB, of one size throughout; at least one.
+        Index and (H, W, 3) uint8 RGB, at least one; of several sizes, where the film changes its own
+        (see `display.of_one_size`).
 
     Raises:
         InputError: the file is absent, is no video, or none of the wanted frames decodes.
     """
     if wanted is not None and (not len(wanted) or wanted[0] < 0):
         raise ValueError(f"frame indices count from 0, and at least one is needed; got {list(wanted[:3])}")
-    first, last = None, None
+    last, given = None, False
     for index, frame, is_wanted in decode(path, wanted, threads, known, whole=glance is not None):
         last = index, frame
         if glance is not None:
             glance(index, frame.decoded)
         if is_wanted:
-            array = frame.to_rgb(like=first)
-            first = array if first is None else first
-            yield index, array
+            given = True
+            yield index, frame.to_rgb(most)
     if last is None:
         raise undecodable(path)
-    if first is None and not stand_in:
+    if not given and not stand_in:
         raise InputError(f"{name_of(path)}: the wanted frames are not in this video; it ends with frame {last[0]}")
-    if first is None:
-        yield last[0], last[1].to_rgb()
+    if not given:
+        yield last[0], last[1].to_rgb(most)
 
 
 def write_video(
