@@ -116,4 +116,6 @@ def test_a_row_says_what_matters_and_cannot_break_the_line():
     assert first.split() == ["fake", "0.70", "0.61", "to", "0.79", "a\\n\\x1b[2J.png", "(2", "faces)"]
     assert [line.split() for line in below] == [["fake", "0.70", "face", "1"], ["fake", "0.70", "face", "2"]]
     assert predict.line(Prediction("b", CANNOT_TELL, None, "two\nlines")).endswith("b: two\\nlines")
+    noted = Prediction("c", FAKE, 0.7, "why", notes=("caution: a coin", "68 more\x1b[2J faces"))
+    assert predict.line(noted).splitlines()[1:] == ["  note: 68 more\\x1b[2J faces"], "a caution is said once for all"
     assert "0 files" in predict.throughput([], 0.0)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -326,6 +327,24 @@ def test_files_together_are_judged_as_each_alone(predictor, tmp_path):
     assert [one.path for one in together] == [str(file) for file in files]
     for one, file in zip(together, files, strict=True):
         assert one == predictor.predict(file, 4)
+
+
+def test_pictures_of_one_large_file_are_held_at_a_time(predictor, tmp_path, monkeypatch):
+    """While the next one is read, those of the last are gone, also where its verdict is not given yet."""
+    monkeypatch.setattr("torchfakes_utils.inference.predictor._MOST_BESIDE", 0)
+    held, opened = [], predictor.reader.open_media
+
+    def watched(*words):
+        assert all(one() is None for one in held)
+        media = opened(*words)
+        held.extend(map(weakref.ref, media.pictures))
+        return media
+
+    monkeypatch.setattr(predictor.reader, "open_media", watched)
+    for number in range(4):
+        Image.fromarray(ASTRONAUT).save(tmp_path / f"{number}.png")
+    assert [len(one.faces) for one in predictor.predict_many([tmp_path])] == [1] * 4
+    assert len(held) == 4
 
 
 def test_a_network_may_compute_instead_of_the_detector(tmp_path):

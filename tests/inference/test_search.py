@@ -101,7 +101,7 @@ def appearances(*scores):
     ]
     picture = np.random.default_rng(0).integers(60, 190, (100, 100, 3)).astype(np.uint8)
     media = Media("film", "video", indices, indices / 2, [picture] * len(indices), len(indices) / 2, shots=shots)
-    found = Found(media, [tracks], [picture[10:60, 10:60]] * len(indices))
+    found = Found(media, [tracks], [picture[10:60, 10:60]] * len(indices), (100, 100))
     return judge(found, np.concatenate(scores), Decision(), 1.0)
 
 

@@ -1,5 +1,7 @@
+import itertools
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -25,6 +27,32 @@ def test_read_ahead_works_while_the_last_item_is_used():
     assert next(ahead) == 0
     assert made[2].wait(timeout=30)
     assert list(ahead) == [1, 2, 3]
+
+
+def test_what_takes_room_is_alone():
+    """The next item is begun when the last one is gone, and not before."""
+
+    class Large:
+        pass
+
+    made: list[weakref.ref] = []
+
+    def new():
+        item = Large()
+        made.append(weakref.ref(item))
+        return item
+
+    def items():
+        for _ in range(3):
+            assert all(one() is None for one in made)
+            yield new()
+
+    numbers = itertools.count(1)
+    for item in read_ahead(items(), 1, lambda item: isinstance(item, Large)):
+        time.sleep(0.05)  # in which the next one would be begun
+        assert len(made) == next(numbers) and made[-1]() is item
+        del item
+    assert len(made) == 3
 
 
 def test_read_ahead_passes_errors_on():

@@ -24,7 +24,7 @@ COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind"
 
 
 def line(prediction: Prediction) -> str:
-    """One file as a row under `HEADER`, and below it its people, where there are several; why there is no verdict.
+    """One file as a row under `HEADER`, and below it its people, where there are several, and what else is to be known.
 
     Of each of several people in a photo also the middle of the face is named, in pixels; in a film, when they are seen.
     """
@@ -39,6 +39,8 @@ def line(prediction: Prediction) -> str:
         elif face.seen:
             where = f" (seen {seen(face)})"
         rows.append(f"  {_columns(face, 11)}  face {face.face + 1}{where}{_why_not(face)}")
+    # What speaks against the detector is said once, when it is loaded.
+    rows += [f"  note: {printable(note)}" for note in prediction.notes if not note.startswith("caution: ")]
     return "\n".join(rows)
 
 
@@ -121,7 +123,9 @@ def with_heat_maps(
             continue
         stem = Path(str(source)).stem[:60]
         _write_maps(predictor, examined, Path(folder) / f"{number:04d}-{components([stem])[stem]}")
-        yield examined.prediction
+        prediction = examined.prediction
+        del examined  # and its pictures: there is room for those of one file
+        yield prediction
 
 
 def _write_maps(predictor: Predictor, examined: Examination, stem: Path) -> None:

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 # Crops that the network is given at once; and for how long files wait for others to be given along with, in seconds.
 _BATCH, _PATIENCE = 32, 1.0
 _USUAL_SIZE = 384  # pixels; of larger inputs fewer go together
+# Bytes of a file's pictures, from which on no other file is read while it is judged.
+_MOST_BESIDE = 2**28
 
 # Crops (B, 3, S, S) uint8, as they are cut, to logits (B,).
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -149,8 +151,9 @@ class Predictor:
         """
         waiting: list[Found | Prediction] = []
         since = time.monotonic()
-        for opened in read_ahead(self._all_opened(sources, frames), depth=1):
+        for opened in read_ahead(self._all_opened(sources, frames), 1, _is_large):
             waiting.append(opened if isinstance(opened, Prediction) else self._found(opened))
+            del opened  # and its pictures: there is room for those of one file
             crops = sum(len(found.crops) for found in waiting if isinstance(found, Found))
             if crops >= _BATCH or not crops or time.monotonic() - since > _PATIENCE:
                 yield from self._judge_together(waiting)
@@ -202,7 +205,7 @@ class Predictor:
     def _found(self, media: Media) -> Found | Prediction:
         """As `_find`; "cannot tell" where it takes too long."""
         try:
-            return self._find(media)
+            return self._find(media).without_pictures()
         except InputError as error:
             return Prediction(media.name, CANNOT_TELL, None, str(error), kind=media.kind, notes=media.notes)
 
@@ -231,3 +234,7 @@ class Predictor:
             return self.detector.decision.probability(torch.cat(logits).cpu().numpy())
         found = [self.detector.probability(chunk.to(self.device)).cpu() for chunk in chunks]
         return torch.cat(found).double().numpy()
+
+
+def _is_large(opened: Media | Prediction) -> bool:
+    return isinstance(opened, Media) and sum(picture.nbytes for picture in opened.pictures) > _MOST_BESIDE

@@ -41,13 +41,19 @@ class Found:
         media: the file.
         people: the appearances of each, one in a shot; the most prominent person first.
         crops: (S, S, 3) uint8 RGB, of all appearances of all people, one after the other.
+        size: height and width of the pictures, pixels.
         others: how many people there are beside these.
     """
 
     media: Media
     people: list[list[Track]]
     crops: list[np.ndarray]
+    size: tuple[int, int]
     others: int = 0
+
+    def without_pictures(self) -> "Found":
+        """The same, for whoever keeps it: nothing more is cut out of them."""
+        return dataclasses.replace(self, media=dataclasses.replace(self.media, pictures=[]))
 
 
 def find_people(media: Media, detectors: Sequence[FaceDetector], preprocessing: Preprocessing) -> Found:
@@ -71,7 +77,7 @@ def find_people(media: Media, detectors: Sequence[FaceDetector], preprocessing: 
         for track in person
         for frame, box in zip(track.frames, track.boxes, strict=True)
     ]
-    return Found(media, judged, crops, len(found) - len(judged))
+    return Found(media, judged, crops, (height, width), len(found) - len(judged))
 
 
 def _detections(media: Media, detectors: Sequence[FaceDetector]) -> list[Detections]:

@@ -95,7 +95,8 @@ def judge(found: Found, probabilities: np.ndarray, decision: Decision, crop_scal
     media = found.media
     notes = (*media.notes, *_left_out(found), *decision.cautions)
     if not found.people:
-        where = "in this photo" if len(media.pictures) == 1 else f"in any of {len(media.pictures)} frames"
+        looked_at = len(media.indices)
+        where = f"in any of {looked_at} frames" if looked_at > 1 else f"in this {media.kind}"
         reason = f"no face found {where}; one is needed that is upright, turned to the camera and not too small"
         return Prediction(media.name, CANNOT_TELL, None, reason, kind=media.kind, notes=notes)
     if not np.isfinite(probabilities).all():
@@ -185,7 +186,7 @@ def _frames(
     """One appearance of a person, frame by frame."""
     media, (crops, fake) = found.media, zip(*scored, strict=True)
     time_of = dict(zip(media.indices.tolist(), media.times.tolist(), strict=True))
-    outside = percent_outside(squares(track.boxes, crop_scale), media.pictures[0].shape[:2])
+    outside = percent_outside(squares(track.boxes, crop_scale), found.size)
     edges = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
     qualities = crop_qualities(np.stack(crops).transpose(0, 3, 1, 2), outside, edges).to_dict("records")
     boxes = track.boxes.astype(float).round(1).tolist()
