@@ -1,5 +1,6 @@
 """The folder for Hugging Face Spaces starts by itself, with its own copy of the program, and says what it holds."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -226,14 +227,26 @@ def test_a_strangers_list_shows_nobody_what_lies_elsewhere(tmp_path, name, field
     (source / "below").mkdir(parents=True)
     out.mkdir()
     (source / "below" / "secret.txt").write_text("secret")
-    (source / "fine.jpg").write_bytes(b"fine")
+    Image.new("RGB", (8, 8)).save(source / "fine.jpg")
     (source / "link.jpg").symlink_to(tmp_path / "secret.txt")
     one = {"kind": "photo", "label": "x", "file": "fine.jpg", "thumbnail": "fine.jpg"} | {field: name}
     (source / "examples.json").write_text(json.dumps([one]))
     with pytest.raises(InputError, match="examples that cannot be read") as caught:
         examples.put_examples(source, out)
     assert "\n" not in str(caught.value)
-    assert "secret" not in "".join(path.read_text() for path in out.iterdir())
+    assert b"secret" not in b"".join(path.read_bytes() for path in out.iterdir())
+
+
+@pytest.mark.parametrize("change", [{"kind": "sound"}, {"file": "text.jpg"}, {"thumbnail": "text.jpg"}])
+def test_an_example_is_what_it_is_called(tmp_path, change):
+    (tmp_path / "text.jpg").write_text("no picture")
+    Image.new("RGB", (8, 8)).save(tmp_path / "fine.jpg")
+    one = {"kind": "photo", "label": "x", "file": "fine.jpg", "thumbnail": "fine.jpg"}
+    (tmp_path / "out").mkdir()
+    for given, right in ((one, True), (one | change, False)):
+        (tmp_path / "examples.json").write_text(json.dumps([given]))
+        with contextlib.nullcontext() if right else pytest.raises(InputError, match="neither a photo|is no picture"):
+            examples.put_examples(tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_another_configuration_needs_another_folder(copied: Path, tmp_path: Path
         extract_faces(copied, out, wider, progress=False)
 
 
-def test_choice_of_clips(copied: Path, tmp_path: Path) -> None:
+def test_choice_of_clips(copied: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clips = read_table(copied / "clips.csv", CLIP_COLUMNS)
     rest = clips.assign(compression="c40", path=clips["path"].str.replace("c23", "c40"))
     write_table(pd.concat([rest, clips]), copied / "clips.csv")
@@ -181,6 +181,7 @@ def test_choice_of_clips(copied: Path, tmp_path: Path) -> None:
         return {(clip["method"], clip["compression"]) for clip in chosen}
 
     assert selected() == {("youtube", "c23"), ("FaceSwap", "c23")}
+    assert caplog.messages == ["of 2 compressions only 'c23' is taken; --compression takes another"]
     assert selected(compression="c40") == {("youtube", "c40"), ("FaceSwap", "c40")}
     assert selected(methods=("FaceSwap",), compression="c40") == {("youtube", "c40"), ("FaceSwap", "c40")}
     write_table(rest, copied / "clips.csv")

@@ -80,9 +80,14 @@ def put_examples(source: Path | str, out: Path | str) -> list[Example]:
         return make_examples(source, out)
     try:
         examples = [Example(**one) for one in read_json(source / LIST)]
-        for name in [name for one in examples for name in (one.file, one.thumbnail)]:
-            _check_plain(source / name, name)
-            shutil.copyfile(source / name, out / name)
+        for one in examples:
+            if one.kind not in ("photo", "video"):
+                raise ValueError(f"{one.kind!r} is neither a photo nor a video")
+            for name in (one.file, one.thumbnail):
+                _check_plain(source / name, name)
+                if one.kind == "photo" or name == one.thumbnail:
+                    _check_picture(source / name, name)
+                shutil.copyfile(source / name, out / name)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{source / LIST}: examples that cannot be read ({error}); make the folder again") from error
     return examples
@@ -98,6 +103,19 @@ def _check_plain(path: Path, name: str) -> None:
         raise ValueError(f"{name!r} is no name of a file beside it")
     if path.is_symlink() or not path.is_file():
         raise ValueError(f"{name!r} is not there, or no file")
+
+
+def _check_picture(path: Path, name: str) -> None:
+    """See by its head that a file is a picture as browsers show it; no more of it is read.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        with Image.open(path, formats=("JPEG", "PNG", "WEBP")):
+            pass
+    except Exception as error:  # what is raised on damage depends on where it is met
+        raise ValueError(f"{name!r} is no picture in JPEG, PNG or WebP") from error
 
 
 def usual_examples(folder: Path | None = None, usual: Path = Path("data/mini")) -> Path | None:

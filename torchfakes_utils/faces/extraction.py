@@ -137,6 +137,8 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
     clips = clips.assign(place=["/".join(parts) for parts in zip(*names, strict=True)])
     there = sorted(set(clips["compression"]), key=lambda name: (name != "c23", name))
     compression = config.compression or next(iter(there), "")
+    if config.compression is None and len(there) > 1:
+        logger.warning("of %d compressions only %r is taken; --compression takes another", len(there), compression)
     chosen = clips[clips["compression"] == compression]
     if config.methods is not None:
         chosen = chosen[chosen["method"].isin(_with_reals(config.methods, clips))]

@@ -350,7 +350,8 @@ def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorCon
                 f"{path}: made for another preprocessing (format {form}, version {version}; known here: {_FORMAT}, "
                 f"{PREPROCESSING_VERSION}); train again, or use the torchfakes that made it"
             )
-        description["sha256"].lower()
+        if not isinstance(description["sha256"], str):
+            raise TypeError("sha256 is no text")
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a detector's description ({error!r}); train again") from error
     try:
