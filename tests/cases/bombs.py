@@ -26,7 +26,7 @@ from cases.boxes import (
 )
 from cases.encode import PLAIN, Coding, encode, film, looped, shot, yuv_frame
 from cases.people import Seen, scene
-from cases.registry import NO_VERDICT, VERDICT, add
+from cases.registry import NO_VERDICT, add
 
 CLAIMED, PACKETS, STREAMS, FRAMES = "claimed samples", "many packets", "streams behind the first", "costly frames"
 PICTURES, FACES = "many small pictures in a large one", "many faces"
@@ -216,11 +216,17 @@ def crowded_film(folder: Path, edge: int = 2000, people: int = 20, frames: int =
     return path
 
 
-_CROWD = VERDICT
-add("400 faces in a photo", FACES, "400 faces in 2,000 by 2,000 pixels", crowded_photo, answer=_CROWD, hungry=True)
-add("400 faces in a film", FACES, "400 faces in each of three frames", crowded_film, answer=_CROWD, hungry=True)
-add("225 faces in 64 frames", FACES, "225 faces in each of 64 frames", answer=_CROWD, hungry=True, slow=True,
-    make=partial(crowded_film, edge=1500, people=15, frames=64))  # fmt: skip
+# A face has a third of its cell: of four hundred in four megapixels, 35 pixels, and no detector was trained on that.
+_TINY = NO_VERDICT + r".*(too small|no face found)"
+add("400 faces in a photo", FACES, "400 faces of 35 pixels in 2,000 by 2,000", crowded_photo, answer=_TINY, hungry=True)
+add("400 faces in a film", FACES, "the same in each of three frames", crowded_film, answer=_TINY, hungry=True)
+add("225 faces in 64 frames", FACES, "225 faces of 35 pixels in each of 64 frames", answer=_TINY, hungry=True,
+    slow=True, make=partial(crowded_film, edge=1500, people=15, frames=64))  # fmt: skip
+_CROWD = r"(?s)^(fake|real) .*\(32 faces\).* more faces were not judged"
+add("a hundred faces in a photo", FACES, "100 faces of 105 pixels: 32 are judged, of the others that is said",
+    partial(crowded_photo, edge=3000, people=10), answer=_CROWD, hungry=True, slow=True)  # fmt: skip
+add("49 faces in 64 frames", FACES, "49 faces of 105 pixels in each of 64 frames", answer=_CROWD, hungry=True,
+    slow=True, make=partial(crowded_film, edge=2100, people=7, frames=64))  # fmt: skip
 add("a class in 4K", FACES, "25 people in a photo of 2,160 pixels a side: every one of them is judged",
     partial(crowded_photo, edge=2160, people=5), answer=r"\(25 faces\)")  # fmt: skip
 

@@ -325,7 +325,7 @@ def theirs(place: Path, names: Sequence[str] = THEIRS, siblings: bool = True) ->
 
 # How every command is told where its results go.
 OUT = {
-    "mini": "mini {path} --identities 2",
+    "mini": "mini {path} --identities 6",
     "clips": "clips {data} --out {path}/clips.csv",
     "extract": "extract {data} --out {path} --frames 2",
     "extract --overwrite": "extract {data} --out {path} --frames 2 --overwrite",

@@ -120,7 +120,8 @@ def two_names(folder: Path, column: str, one: str, other: str) -> Path:
     return written(films(folder) / "mine.csv", rows)
 
 
-_TWO = r"faces from 2 clips|differ|same|case"
+# Of several compressions one is taken, and that is said.
+_TWO = r"faces from 2 clips|line 3: .* are taken|of 2 compressions"
 for column in ("clip_id", "method", "compression"):
     for what, one, other in (
         ("case", "Real", "real"),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cases import CASES
+from cases import CASES, table
 from cases import bombs as bombs_
 from cases import films as films_
 from cases.boxes import find, walk
@@ -86,6 +86,11 @@ def test_every_row_has_cases():
     assert not {row for row in ROWS if rows.count(row) < 2} - {
         "hints", "rounding of what is said", "folders found unwritable late",
     }  # fmt: skip
+
+
+def test_what_each_kind_gets_is_written_down():
+    assert set(table.ROWS) == ROWS and set(table.QUOTED) <= set(CASES)
+    assert table.PAGE.read_text(encoding="utf-8") == table.page(), "PYTHONPATH=tests python -m cases.table"
 
 
 def test_commands_are_those_that_there_are():
