@@ -274,6 +274,16 @@ def uploaded(url, path, name):
         return json.load(reply)[0]
 
 
+@pytest.mark.parametrize("given", [["grandmother.png"], [{"url": "grandmother.png"}], []])
+def test_what_is_sent_in_a_wrong_form_is_not_repeated_on_the_console(served, given):
+    before = served.said.read_text().count("unexpected")
+    status, body = fetch(f"{served.url}gradio_api/call/heat_map", {"data": given})
+    assert status == 200
+    assert b"error" in fetch(f"{served.url}gradio_api/call/heat_map/{json.loads(body)['event_id']}")[1]
+    said = served.said.read_text()
+    assert said.count("unexpected") == before + 1 and "grandmother" not in said and "Traceback" not in said
+
+
 def test_only_uploads_are_judged(served, run, files):
     """A client of one's own making, which names files of this machine, sees and destroys nothing."""
     secret = files.folder / "secret.png"

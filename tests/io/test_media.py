@@ -281,6 +281,22 @@ def test_folders_are_walked_without_hidden_files_and_loops(tmp_path):
     assert list(files_in(["absent", b"bytes"])) == [("absent", ""), (b"bytes", "")]
 
 
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    saved(tmp_path / "a.png")
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", guarded)  # whoever tests as root may read all
+    said = [(Path(path).name, why) for path, why in files_in([tmp_path])]
+    assert said == [("a.png", ""), ("closed", "a folder that cannot be read (Permission denied); see who may read it")]
+    assert [why[:8] for _, why in files_in([tmp_path / "closed"])] == ["a folder"]
+
+
 def test_patterns_are_read_where_the_shell_did_not(tmp_path):
     for name in ("a1.png", "a2.png", "b.png", "[odd].png"):
         saved(tmp_path / name)

@@ -15,14 +15,17 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from torchfakes_utils.app import listening, pictures, views
 from torchfakes_utils.app import page as the_page
 from torchfakes_utils.app.access import AUTH_VARIABLE, Hosts, credentials, is_loopback
 from torchfakes_utils.app.answers import Answers
+from torchfakes_utils.app.asgi import note_unexpected
 from torchfakes_utils.app.config import AppConfig
 from torchfakes_utils.app.examples import put_examples
 from torchfakes_utils.app.gate import Rules, gate
@@ -41,6 +44,15 @@ _HABITS = {
 }  # fmt: skip
 
 logger = logging.getLogger(__name__)
+
+
+def _note_error() -> None:
+    """What Gradio does instead of printing a traceback, which repeats what a visitor sent: be it the name of a file."""
+    if isinstance(error := sys.exception(), Exception):
+        note_unexpected(error)
+
+
+_WITHOUT_WORDS = SimpleNamespace(**vars(traceback) | {"print_exc": _note_error})
 
 # How long the last answer stays in memory, for heat maps, after a visitor's last click; seconds. The page promises ten
 # minutes, and it is looked every minute.
@@ -224,7 +236,10 @@ def _gradio() -> Any:
         with _uploads_in(home.folder):
             import gradio
     import gradio
+    from gradio import queueing, route_utils, routes
 
+    for module in (queueing, route_utils, routes):
+        module.traceback = _WITHOUT_WORDS  # type: ignore[attr-defined]  # it is what they import
     return gradio
 
 

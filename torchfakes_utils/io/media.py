@@ -119,7 +119,8 @@ def files_in(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
         if isinstance(source, bytes) or not os.path.isdir(source):  # noqa: PTH112 - Path's raises where it may not look
             yield source, ""
             continue
-        for folder, below, names in os.walk(source):
+        closed: list[OSError] = []
+        for folder, below, names in os.walk(source, onerror=closed.append):
             below[:] = sorted(name for name in below if not name.startswith("."))
             for name in sorted(name for name in names if not name.startswith(".")):
                 path = Path(folder, name)
@@ -127,6 +128,8 @@ def files_in(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
                 yield path, "a link that leads out of this folder; name the file itself" if out else ""
             for path in (path for path in (Path(folder, name) for name in below) if path.is_symlink()):
                 yield path, "a link to a folder, which is not entered; give that folder itself"
+        for error in closed:
+            yield Path(error.filename), f"a folder that cannot be read ({error.strerror}); see who may read it"
 
 
 def matching(pattern: str) -> list[str]:
