@@ -75,7 +75,7 @@ lint: $(STAMP)  ## check the code's style and how it is set
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 
 clean:  ## remove what can be made again: Mini-FF++ and what was trained on it, pages, environment
-	rm -rf build data/mini runs/mini runs/mini-lab $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf build data/mini runs/mini runs/mini-lab runs/mini-matrix runs/mini-control $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of versions for Python 3.11 to 3.13 on every platform. uv resolves for all of them at once; pip cannot.

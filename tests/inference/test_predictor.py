@@ -252,12 +252,14 @@ def bad_files(folder):
     (folder / "empty.jpg").write_bytes(b"")
     photo(folder / "wall.png", np.full((100, 100, 3), 120, np.uint8))
     write_video(folder / "wall.mp4", [np.full((100, 100, 3), 120, np.uint8)] * 5)
+    write_video(folder / "still.mp4", [np.full((100, 100, 3), 120, np.uint8)])
     return {
         "cut.png": "cannot be read",
         "text.mp4": "neither a photo nor a video",
         "empty.jpg": "empty",
         "wall.png": "no face found in this photo",
         "wall.mp4": "no face found in any of 5 frames",
+        "still.mp4": "no face found in this video",
         "absent.jpg": "no such file",
     }
 
