@@ -44,7 +44,7 @@ test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of t
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
 
-test-fast: $(STAMP)  ## what can be tested within a minute or so: no notebook, no browser, nothing slow
+test-fast: $(STAMP)  ## what can be tested in under 90 seconds: no notebook, no browser, nothing slow
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser" \
 	  tests $(PYTEST)
 

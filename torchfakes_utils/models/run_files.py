@@ -1,4 +1,4 @@
-"""What lies in the folder of a run, by name. Nothing else in the package spells these names.
+"""What lies in the folder of a run, by name. Whoever writes one takes its name from here.
 
     config.json             how it was trained, on which table (SHA-256), by which program; by it a run is known
     last.safetensors        where training is, to go on from there
