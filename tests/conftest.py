@@ -6,6 +6,7 @@ tests: whoever wants to change one copies it first.
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,11 @@ import pytest
 
 from helpers.browser import browsers
 from helpers.scenes import TINY_MASK, TINY_METHODS, TINY_PAIRS, TINY_SIZE, moving, person
+
+# Whatever a script starts in its background, or nohup, is deaf to these, and so would be what tests start and stop.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # Tests must not depend on the network: nothing in here downloads, and Gradio or the hub should not try either.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

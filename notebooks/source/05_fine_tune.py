@@ -504,7 +504,8 @@ with tempfile.TemporaryDirectory() as folder:
     people = InceptionResnetV1(classify=True, num_classes=8631).state_dict()
     torch.save(people, file)
     with_weights, note = pretrained.build_detector(DetectorConfig(), weights=file)
-print("on record:", with_weights.config.pretrained, "| note:", note)
+print("on record:", with_weights.config.pretrained)
+print(textwrap.fill("you see:   " + note.replace(f"{folder}/", ""), 96, subsequent_indent=" " * 11))
 own = with_weights.backbone.state_dict()
 fitting = [name for name in own if own[name].shape == people[name].shape]
 taken = [torch.equal(own[name], people[name]) for name in fitting]

@@ -1,5 +1,6 @@
 """Worker processes: nothing listens while they work, one that dies is replaced, and what they raise arrives."""
 
+import contextlib
 import threading
 import time
 from multiprocessing.process import BaseProcess
@@ -19,7 +20,11 @@ QUICK = ExtractionConfig(frames=4, size=64)
 
 def workers() -> list[psutil.Process]:
     """The processes that were started for work."""
-    return [one for one in psutil.Process().children() if one.is_running() and "spawn_main" in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            found += [one] if "spawn_main" in " ".join(one.cmdline()) else []
+    return found
 
 
 def listening() -> list[str]:

@@ -4,6 +4,7 @@
 // Source: Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE
 // Signal Processing Letters 2016.
 
+import { LEAST_SIDE } from "./decode.js";
 import { pool, resizeArea, roundEven } from "./pixels.js";
 
 // A position of the first network's map stands for a window of so many pixels; neighbours are so far apart.
@@ -19,9 +20,8 @@ const OVERLAP_LEVEL = Math.fround(0.5),
 // Patches that go through a network at once.
 const BATCH = 128;
 
-// What a picture may cost, whatever its shape; see `faces/detection.py`: a shorter side in which there is room for a face,
-// the smallest face that the first network sees, pixels that are shown to the cascade, and those that this one works on.
-export const LEAST_SIDE = 20;
+// What a picture may cost, whatever its shape; see `faces/detection.py`: the smallest face that the first
+// network sees, pixels that are shown to the cascade, and those that this one works on.
 const SEEN = 12,
   MOST_SHOWN = 24_000_000,
   MOST_SEARCHED = 400_000;

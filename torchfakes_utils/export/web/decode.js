@@ -1,9 +1,9 @@
 // From what a browser can show to pixels that can be counted on.
 
-import { LEAST_SIDE } from "./cascade.js";
-
 // Rows that are drawn at a time: a phone's canvas has a smaller limit than its photos.
 const STRIP = 512;
+// A shorter side in which there is room for a face, pixels; see `faces/detection.py`.
+export const LEAST_SIDE = 20;
 
 /** A photo that cannot be used; its text is for people. */
 export class PhotoError extends Error {}
