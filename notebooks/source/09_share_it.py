@@ -439,9 +439,9 @@ lesson_09.check_verdict(verdict)
 # the verdict. Then read them as the person in the video, whose clip was called fake. Would you change the threshold,
 # the sentences, or who may use it? Defend your choice with numbers from above.
 #
-# **Open challenge.** "Cannot tell" is found by four simple measurements. Find a photo or film, of your own and with
-# the consent of who is in it, that is within all four ranges and far from anything in training: a drawing, a mask, a
-# child, a beauty filter. You got somewhere when you have a fifth measurement that says "cannot tell" to yours and
+# **Open challenge.** "Cannot tell" is found by five simple measurements. Find a photo or film, of your own and with
+# the consent of who is in it, that is within all five ranges and far from anything in training: a drawing, a mask, a
+# child, a beauty filter. You got somewhere when you have a sixth measurement that says "cannot tell" to yours and
 # costs less than one test clip in twenty.
 #
 # ## Misconceptions
