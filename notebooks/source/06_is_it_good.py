@@ -614,8 +614,8 @@ figures.risk_coverage(coverage, risk, point, "crops", "What silence buys, by cro
 silent = test.loc[test["cannot_tell"] != "", "cannot_tell"].str.split(" (", regex=False).str[0]
 print(f"no answer for {len(silent)} of {len(test)} crops:", silent.value_counts().to_dict())
 for name, (low, high) in model.decision.ranges.items():
-    ends = [f"{low:.0f} or more"] * (low is not None) + [f"up to {high:.0f}"] * (high is not None)
-    print(f"  {name:11s} wanted: {', '.join(ends)}")
+    wanted = {"{:.0f} or more": low, "up to {:.0f}": high}
+    print(f"  {name:11s} wanted:", ", ".join(words.format(end) for words, end in wanted.items() if end is not None))
 print(f"all crops answered: {risk[-1]:.1%} wrong; these left out: {point[1]:.1%} wrong, {point[0]:.0%} answered")
 
 # %% [markdown]
