@@ -54,7 +54,7 @@ def run(folder: Path, change: Change | None = None, weights: Callable[[dict], di
     return folder / "run"
 
 
-def _of(*names: str, value: object) -> Change:
+def of(*names: str, value: object) -> Change:
     def change(description: dict[str, Any]) -> None:
         for name in names[:-1]:
             description = description[name]
@@ -64,30 +64,30 @@ def _of(*names: str, value: object) -> Change:
 
 
 _CHANGES: dict[str, tuple[Change, bool]] = {
-    "crops of 20,000 pixels": (_of("config", "preprocessing", "crop_size", value=20_000), True),
-    "an input of 20,000 pixels": (_of("config", "preprocessing", "size", value=20_000), True),
-    "crops of no pixel": (_of("config", "preprocessing", "crop_size", value=0), False),
-    "crops of -160 pixels": (_of("config", "preprocessing", "crop_size", value=-160), False),
-    "crops of half pixels": (_of("config", "preprocessing", "crop_size", value=64.5), False),
-    "crops of 1,000 faces": (_of("config", "preprocessing", "crop_scale", value=1000.0), True),
-    "crops of no face": (_of("config", "preprocessing", "crop_scale", value=0.0), False),
-    "a spread of zero": (_of("config", "preprocessing", "std", value=0.0), False),
-    "four means": (_of("config", "preprocessing", "mean", value=[1.0, 2.0, 3.0, 4.0]), False),
-    "a word for a mean": (_of("config", "preprocessing", "mean", value="127"), False),
-    "a giant network": (_of("config", "architecture", value="timm:eva_giant_patch14_336"), True),
-    "a network of the Hub": (_of("config", "architecture", value="timm:hf-hub:somebody/network"), False),
-    "another network": (_of("config", "architecture", value="InceptionResnetV1"), True),
-    "no network": (_of("config", "architecture", value="../../network"), False),
-    "a list for a network": (_of("config", "architecture", value=["Meso4"]), False),
-    "a dropout of 7": (_of("config", "dropout", value=7.0), False),
-    "a threshold of 7": (_of("decision", "threshold", value=7.0), False),
-    "a temperature of next to nothing": (_of("decision", "temperature", value=1e-320), False),
-    "ranges of words": (_of("decision", "ranges", value={"face": ["small", "large"]}), False),
-    "ranges of three": (_of("decision", "ranges", value={"face": [1.0, 2.0, 3.0]}), False),
-    "a note of a megabyte": (_of("decision", "notes", value=["note " * 200_000]), False),
-    "another digest": (_of("sha256", value="0" * 64), False),
-    "a number for a digest": (_of("sha256", value=7), False),
-    "a later format": (_of("format", value=99), False),
+    "crops of 20,000 pixels": (of("config", "preprocessing", "crop_size", value=20_000), True),
+    "an input of 20,000 pixels": (of("config", "preprocessing", "size", value=20_000), True),
+    "crops of no pixel": (of("config", "preprocessing", "crop_size", value=0), False),
+    "crops of -160 pixels": (of("config", "preprocessing", "crop_size", value=-160), False),
+    "crops of half pixels": (of("config", "preprocessing", "crop_size", value=64.5), False),
+    "crops of 1,000 faces": (of("config", "preprocessing", "crop_scale", value=1000.0), True),
+    "crops of no face": (of("config", "preprocessing", "crop_scale", value=0.0), False),
+    "a spread of zero": (of("config", "preprocessing", "std", value=0.0), False),
+    "four means": (of("config", "preprocessing", "mean", value=[1.0, 2.0, 3.0, 4.0]), False),
+    "a word for a mean": (of("config", "preprocessing", "mean", value="127"), False),
+    "a giant network": (of("config", "architecture", value="timm:eva_giant_patch14_336"), True),
+    "a network of the Hub": (of("config", "architecture", value="timm:hf-hub:somebody/network"), False),
+    "another network": (of("config", "architecture", value="InceptionResnetV1"), True),
+    "no network": (of("config", "architecture", value="../../network"), False),
+    "a list for a network": (of("config", "architecture", value=["Meso4"]), False),
+    "a dropout of 7": (of("config", "dropout", value=7.0), False),
+    "a threshold of 7": (of("decision", "threshold", value=7.0), False),
+    "a temperature of next to nothing": (of("decision", "temperature", value=1e-320), False),
+    "ranges of words": (of("decision", "ranges", value={"face": ["small", "large"]}), False),
+    "ranges of three": (of("decision", "ranges", value={"face": [1.0, 2.0, 3.0]}), False),
+    "a note of a megabyte": (of("decision", "notes", value=["note " * 200_000]), False),
+    "another digest": (of("sha256", value="0" * 64), False),
+    "a number for a digest": (of("sha256", value=7), False),
+    "a later format": (of("format", value=99), False),
 }
 # A range that is odd, but can be lived with, is no reason to refuse; all else is.
 _LIVES = {"a dropout of 7", "a note of a megabyte", "a temperature of next to nothing"}

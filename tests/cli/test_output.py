@@ -58,3 +58,9 @@ def test_wrong_usage_is_a_printable_line(capsys):
     with pytest.raises(SystemExit):
         main(["predict", "run", "x.jpg", "--oops\x1b[2J"])
     assert capsys.readouterr().err.removesuffix("\n").isprintable()
+
+
+def test_a_line_has_an_end_and_says_what_is_wrong_and_what_to_do(capsys):
+    say(InputError(f"somewhere/{'x' * 100_000}: no such film; run it again"))
+    said = capsys.readouterr().err
+    assert len(said) < 2100 and said.startswith("torchfakes: somewhere/xxx") and said.endswith("run it again\n")

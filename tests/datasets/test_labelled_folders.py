@@ -204,3 +204,31 @@ def test_from_photos_and_frames_to_faces(tmp_path: Path, portraits: list) -> Non
     assert main(["extract", str(tmp_path / "set"), "--out", str(tmp_path / "faces"), "--frames", "4"]) == 1
     again = read_table(tmp_path / "faces/faces.csv", EXTRACTED_COLUMNS)
     assert again.loc[again["clip_id"] == "film", "frame"].tolist() == [1, 4, 8, 11]
+
+
+def test_frames_in_folders_called_0_and_1_are_films_where_real_and_fake_are_said(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        *[f"{label}/anna/{take}/{n:03d}.png" for label in ("real", "fake") for take in (0, 1, 2) for n in (1, 2)],
+    )
+    assert {clip["path"] for clip in indexed(tmp_path)} == {
+        f"{label}/anna/{take}" for label in ("real", "fake") for take in (0, 1, 2)
+    }
+
+
+def test_pictures_that_may_be_frames_are_named_where_they_are_dealt_out_one_by_one(tmp_path: Path, caplog) -> None:
+    touch(
+        tmp_path, *[f"{label}/{film}_{n}.png" for label in ("real", "fake") for film in ("aa", "bb") for n in range(6)]
+    )
+    indexed(tmp_path)
+    assert "24 pictures share a name but for its number (first: fake/aa_0.png)" in caplog.text
+    caplog.clear()
+    touch(tmp_path / "b", *[f"{label}/{n:05d}.jpg" for label in ("real", "fake") for n in range(12)])
+    indexed(tmp_path / "b")
+    assert "share a name" not in caplog.text
+
+
+def test_the_example_of_a_table_does_not_call_a_fake_real(tmp_path: Path) -> None:
+    touch(tmp_path, "fake_1.mp4", "real_1.mp4")
+    with pytest.raises(InputError, match="then `fake_1.mp4,1`"):
+        index_clips(tmp_path)

@@ -69,6 +69,18 @@ def test_celeb_df_without_its_list(celeb: Path) -> None:
         index_clips(celeb)
 
 
+def test_celeb_dfs_list_by_a_windows_editor(celeb: Path) -> None:
+    text = (celeb / "List_of_testing_videos.txt").read_text()
+    before = read_table(index_clips(celeb), INDEX_COLUMNS)
+    (celeb / "List_of_testing_videos.txt").write_bytes(
+        text.replace("/", "\\").replace("\n", "\r\n").encode("utf-8-sig")
+    )
+    assert read_table(index_clips(celeb), INDEX_COLUMNS).equals(before)
+    (celeb / "List_of_testing_videos.txt").write_bytes(text.encode("utf-16"))
+    with pytest.raises(InputError, match=r"testing_videos\.txt: cannot be read \(no text in UTF-8\)"):
+        index_clips(celeb)
+
+
 # --- DFDC
 
 
@@ -157,3 +169,14 @@ def test_options_that_are_for_faceforensics_only(celeb: Path, capsys: pytest.Cap
     said = json.loads(capsys.readouterr().out)
     # Celeb-DF's own split holds clips apart, not people: most of its test shows somebody from training.
     assert said["leaks"]["test"]["target_in_train"] > 0.5
+
+
+def test_dfdc_with_a_mark_of_utf_8_and_with_one_film_twice(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / "metadata.json").write_text(
+        '\ufeff{"a.mp4": {"label": "REAL"}, "b.mp4": {"label": "FAKE"}}', encoding="utf-8"
+    )
+    assert read_table(index_clips(tmp_path), INDEX_COLUMNS)["label"].tolist() == [0, 1]
+    (tmp_path / "metadata.json").write_text('{"a.mp4": {"label": "REAL"}, "a.mp4": {"label": "FAKE"}}')
+    with pytest.raises(InputError, match=r"metadata\.json: .*names 'a\.mp4' twice"):
+        index_clips(tmp_path)

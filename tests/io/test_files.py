@@ -111,6 +111,25 @@ def test_what_is_no_record_of_this_version(tmp_path, content, words):
     assert "\n" not in line and line.startswith(str(path)) and MAKER in line
 
 
+@pytest.mark.parametrize(("text", "why"), [
+    ("1" + "0" * 400, "1000.* is no number that is used here"),
+    ("[-1e999]", "-1e999 is no number"),
+    ('{"auc": NaN}', "NaN is no number"),
+    ('{"a": 1, "b": 2, "a": 3}', "it names 'a' twice"),
+    ("[" * 100_000, "nested too deeply"),
+    ("[1", "delimiter"),
+])  # fmt: skip
+def test_numbers_of_strangers_are_finite_and_names_are_there_once(tmp_path, text, why):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=why):
+        read_json(tmp_path / "a.json")
+
+
+def test_json_of_a_windows_editor(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": [1, 2.5, "x"]}', encoding="utf-8-sig")
+    assert read_json(tmp_path / "a.json") == {"a": [1, 2.5, "x"]}
+
+
 def test_json_of_strangers_has_bounds(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 200_000 + "]" * 200_000)
     (tmp_path / "endless.json").symlink_to("/dev/zero")

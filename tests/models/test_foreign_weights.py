@@ -1,5 +1,6 @@
 """Other people's checkpoints: what fits is found in them, what does not is said, and none of them runs code."""
 
+import argparse
 import resource
 
 import pytest
@@ -136,3 +137,30 @@ def test_an_archive_that_unpacks_to_more_is_never_unpacked(tmp_path):
     with pytest.raises(UnusableWeightsError, match="packed"):
         read_weights(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+def test_variances_below_zero_are_refused():
+    """Every answer of such a network is NaN."""
+    name = next(name for name in OWN if name.endswith("running_var"))
+    with pytest.raises(UnusableWeightsError, match=r"running_var holds variances below zero"):
+        fit(state() | {name: -OWN[name] - 1}, OWN, HEAD)
+
+
+@pytest.mark.parametrize(("content", "why"), [
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", "pointer that Git LFS keeps"),
+    (b"<!DOCTYPE html><title>404</title>", "a web page; download it once more"),
+    (b"\n<html>", "a web page"),
+    (b"\x89HDF\r\n\x1a\n", "not a file of weights"),
+])  # fmt: skip
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_what_often_lies_in_the_place_of_weights_is_named(tmp_path, content, why, ending):
+    path = tmp_path / f"w.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(UnusableWeightsError, match=why):
+        read_weights(path)
+
+
+def test_what_beside_weights_is_not_read_is_named(tmp_path):
+    torch.save({"state_dict": state(), "args": argparse.Namespace(lr=1)}, tmp_path / "w.pth")
+    with pytest.raises(UnusableWeightsError, match=r"it holds argparse\.Namespace, and to read that"):
+        read_weights(tmp_path / "w.pth")

@@ -66,6 +66,15 @@ def test_what_takes_memory_is_refused_before_it_does(tmp_path):
     assert grown < 400  # MiB, most of it what timm itself is; eva_giant alone would be 4,000
 
 
+@pytest.mark.parametrize("where", [("config", "preprocessing", "mean"), ("config", "preprocessing", "crop_scale"),
+                                   ("decision", "temperature"), ("decision", "threshold"), ("format",)])  # fmt: skip
+def test_numbers_beyond_all_numbers(tmp_path, where):
+    run = runs.run(tmp_path, runs.of(*where, value=10**400))
+    with pytest.raises(InputError, match=r"detector\.json: not a detector's description \(1000") as caught:
+        load_detector(run)
+    assert len(str(caught.value)) < 600
+
+
 def test_a_file_takes_no_more_memory_than_it_is_long(tmp_path):
     """Asked for at once, the most that a file may hold is more than a machine with a limit gives."""
     run = runs.run(tmp_path)

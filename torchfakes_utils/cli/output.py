@@ -141,13 +141,18 @@ def warnings_on_stderr(debug: bool, program: str = "torchfakes") -> Iterator[Non
             others.setFormatter(before[2])
 
 
+_LONGEST = 2000  # characters of a line; the longest path has some 4,000, and is read by nobody
+
+
 def say(what: str | Exception, program: str = "torchfakes") -> None:
     """A line beside the results."""
     print(_line(_one_line(what) if isinstance(what, Exception) else what, program), file=sys.stderr, flush=True)
 
 
 def _line(text: str, program: str) -> str:
-    return printable(f"{program}: {' '.join(part.strip() for part in text.splitlines())}")
+    line = printable(f"{program}: {' '.join(part.strip() for part in text.splitlines())}")
+    # What a stranger's file holds may be long: what is wrong stands at the beginning, what to do at the end.
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 500]} … {line[-400:]}"
 
 
 def _one_line(error: Exception) -> str:

@@ -88,8 +88,22 @@ def labelled_folders(root: Path, rule: str = "official") -> pd.DataFrame:
         )
     else:
         clips = clips.assign(split=dealt(clips))
+        _warn_of_series(root, clips)
     warn_of_copies(clips, root)
     return clips.sort_values(["label", "method", "clip_id"], ignore_index=True)
+
+
+def _warn_of_series(root: Path, clips: pd.DataFrame) -> None:
+    """Say that pictures which lie side by side, and might be frames of one film, are dealt out one by one."""
+    photos = clips["path"][[is_picture(root / path) for path in clips["path"]]]
+    series = photos.str.extract(r"^(.*[^\d/])\d+\.\w+$")[0].dropna()
+    alike = series[series.duplicated(keep=False)]
+    if clips["split"][alike.index].groupby(alike).nunique().gt(1).any():
+        first = photos[alike.index[0]]
+        logger.warning(
+            "%s: %d pictures share a name but for its number (first: %s), and are dealt out one by one; frames of one "
+            "film belong into a folder of their own, or they are on both sides of the split", root, len(alike), first
+        )  # fmt: skip
 
 
 def _search(root: Path) -> tuple[list[_Found], list[Path]]:
@@ -162,7 +176,9 @@ def _clips(root: Path) -> Iterator[Path]:
 
 def _is_film_of_pictures(folder: Path, root: Path, pictures: list[Path]) -> bool:
     """Whether these are a film's frames: numbered, of one name but for that, in a folder that is no label or split."""
-    said_nothing = folder != root and _label(folder.name, True) is None and folder.name not in ("0", "1")
+    above = [_label(name, True) for name in folder.relative_to(root).parts[:-1]]
+    numbered = folder.name in ("0", "1") and not any(label is not None for label in above)
+    said_nothing = folder != root and _label(folder.name, True) is None and not numbered
     if len(pictures) < 2 or not said_nothing or set(_words(folder.name)) & (set(SPLIT_WORDS) | _NEUTRAL):
         return False
     names = {re.fullmatch(r"(.*?)\d+", path.stem) for path in pictures}

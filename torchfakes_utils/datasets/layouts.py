@@ -106,7 +106,8 @@ def _unknown(root: Path) -> str:
     first = next((path for path in clips if is_film(path) or is_picture(path)), None)
     if first is None:
         return f"{root}: no videos found, and no photos"
-    example = f"`path,label` and then `{first.relative_to(root).as_posix()},0` (0 real, 1 fake)"
+    path = first.relative_to(root).as_posix()
+    example = f"`path,label` and then `{path},{int('fake' in path.casefold())}` (0 real, 1 fake)"
     return (
         f"{root}: no layout that is known (FaceForensics++, Celeb-DF, DFDC, folders called real and fake); write a "
         f"table that begins {example}, and give it: torchfakes clips {root} --from-csv {root / 'mine.csv'}"
@@ -200,9 +201,10 @@ def _table(rows: Sequence[tuple[object, ...]], root: Path, layout: str) -> pd.Da
 
 def _testing_videos(path: Path) -> set[str]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); it comes with Celeb-DF v2") from error
+        lines = path.read_text(encoding="utf-8-sig").replace("\\", "/").split("\n")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no text in UTF-8"
+        raise InputError(f"{path}: cannot be read ({why}); it comes with Celeb-DF v2") from error
     names = {str(PurePosixPath(line.split()[1]).with_suffix("")) for line in lines if len(line.split()) == 2}
     if not names:
         raise InputError(f"{path}: lines such as `1 YouTube-real/00170.mp4` are expected")

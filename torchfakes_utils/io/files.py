@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -149,17 +150,51 @@ def read_json(path: Path | str) -> Any:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is something else, or more than anybody writes: longer than `_MOST_JSON`, or nested too deeply.
+        ValueError: it is longer than `_MOST_JSON`, or as `parse_json` says.
     """
     check_no_device(path)
     with Path(path).open("rb") as file:
         content = file.read(min(_MOST_JSON, os.fstat(file.fileno()).st_size) + 1)
     if len(content) > _MOST_JSON:
         raise ValueError(f"it is longer than {_MOST_JSON / 1e6:.0f} MB")
+    return parse_json(content)
+
+
+def parse_json(content: bytes) -> Any:
+    """What a text of JSON holds, which may be a stranger's: numbers are finite, and no name is there twice.
+
+    Raises:
+        ValueError: it is something else, or nested too deeply.
+    """
     try:
-        return json.loads(content.decode("utf-8"))
+        return json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_each_once,
+            parse_int=_whole,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _whole(text: str) -> int:
+    _finite(text)  # larger than any float, it would fail wherever it is used
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text[:20]} is no number that is used here")
+    return value
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # of two values, nobody knows which one is meant
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it names {next(name for name in names if names.count(name) > 1)[:100]!r} twice")
+    return found
 
 
 def check_no_device(path: Path | str) -> None:

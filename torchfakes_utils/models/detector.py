@@ -19,9 +19,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, parse_json
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture
 from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.run_files import DETECTOR_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
 
@@ -265,8 +266,8 @@ def _read(path: Path) -> bytes:
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / DETECTOR_FILE
     try:
-        return dict(json.loads(_read(path)))
-    except (ValueError, TypeError, RecursionError) as error:
+        return dict(parse_json(_read(path)))
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path}: not a detector's description ({error}); train again") from error
 
 
@@ -333,6 +334,8 @@ def _filled(config: DetectorConfig, state: Mapping[str, torch.Tensor]) -> Detect
         raise InputError(f"not the weights of {config.architecture}; train again")
     if not all(torch.isfinite(value).all() for value in state.values()):
         raise InputError("some weights are not finite (NaN or infinity); train again")
+    if any(has_negative_variances(name, value) for name, value in state.items()):
+        raise InputError("some variances are below zero, so that no answer is a number; train again")
     if config.architecture.startswith(TIMM):  # some compute what they do not save, which takes real memory
         with torch.random.fork_rng():
             detector = Detector(config)

@@ -74,13 +74,22 @@ def read_weights(path: Path) -> Any:
     except OSError as error:
         raise UnusableWeightsError(error.strerror or str(error)) from error
     except Exception as error:  # a broken pickle fails wherever its bytes lead
-        found = re.search(r"(?:GLOBAL|global:?) ([\w.]+)", str(error))
+        found = re.search(r"(?:GLOBAL|global:?) (?!GLOBAL)([\w.]+)", str(error))
         if found is None:
-            raise UnusableWeightsError("not a file of weights") from error
+            raise UnusableWeightsError(_what_else(start)) from error
         raise UnusableWeightsError(
             f"beside weights it holds {found[1][:80]}, and to read that could run code; save the network's "
             "state_dict() alone"
         ) from error
+
+
+def _what_else(start: bytes) -> str:
+    """What often lies where weights are thought to be, by how it begins."""
+    if start.startswith(b"version h"):
+        return "only the pointer that Git LFS keeps in its place; run git lfs pull"
+    if start.lstrip()[:1] == b"<":
+        return "a web page; download it once more"
+    return "not a file of weights"
 
 
 def _check_archive(path: Path) -> None:
@@ -212,7 +221,14 @@ def _checked(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     value = given.to(own.dtype)
     if not torch.isfinite(value).all():
         raise UnusableWeightsError(f"{name} holds numbers that are not finite (NaN or infinity)")
+    if has_negative_variances(name, value):
+        raise UnusableWeightsError(f"{name} holds variances below zero")
     return value
+
+
+def has_negative_variances(name: str, value: torch.Tensor) -> bool:
+    """Whether a tensor is of a batch norm that would divide by the root of a negative number."""
+    return name.endswith("running_var") and bool((value < 0).any())
 
 
 def _times(shape: Sequence[int]) -> str:
