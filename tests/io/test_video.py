@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -247,6 +248,22 @@ def test_damage_within_a_file(clip: Path, tmp_path: Path) -> None:
     indices, frames = read_frames(path, count=30)
     assert 1 <= len(indices) <= 30
     assert len(indices) == len(frames)
+
+
+def test_no_thread_of_ffmpeg_waits_for_pythons_lock(clip: Path, tmp_path: Path) -> None:
+    """With PyAV's log on, as torchvision leaves it, threads that read damaged films waited for each other for ever."""
+    data = bytearray(clip.read_bytes())
+    for at in range(len(data) // 3, len(data) - 400, 900):
+        data[at : at + 40] = bytes(40)
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(data)
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: len(read_frames(path, count=30)[0]), range(40)))
+        assert min(found) > 0 and av.logging.get_level() is None
+    finally:
+        av.logging.set_level(None)
 
 
 def without_frames(path: Path, flags: str = "faststart") -> None:
