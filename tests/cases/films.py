@@ -59,6 +59,17 @@ add("somebody far behind", FAR, "a film of 1080p: a near person, and behind one 
     answer=r"\(2 faces\)", slow=True)  # fmt: skip
 
 
+def inset(folder: Path) -> Path:
+    """One person all the time, and a small picture beside, in which a real person gives way to a fake one."""
+    beside = [Seen(1, 0.83, 0.27, 0.42), Seen(3, 0.83, 0.27, 0.42, fake=True)]
+    shots = [Shot(2, (Seen(0, 0.35, 0.5, 0.9), one), 7) for one in beside]
+    return film(folder / "film.mp4", shots, 1280, 720)
+
+
+add("a picture in the picture", CUTS, "a person all the time, and beside in a small picture two in turn", inset,
+    answer=r"\(3 faces\)", slow=True)  # fmt: skip
+
+
 def dissolve(folder: Path, between: float = 1.0) -> Path:
     """One person fades into another for so many seconds."""
     first, second = (list(pictures([one(3)])) for one in (A, B))

@@ -190,6 +190,15 @@ def test_nobody_is_followed_across_a_cut():
     assert follow(detections, shots=shots) == [None, None, None, 0, 0, 0]
 
 
+def test_nobody_is_followed_where_a_part_of_the_picture_is_cut():
+    """Two people beside each other; who is on the right gives way to another."""
+    detections = one_face_a_frame([1] * 6, [1] * 6)
+    same = [np.random.default_rng(0).integers(0, 255, (50, 300)).astype(np.uint8)] * 6
+    right = [2, *[sum(1 << at for at in range(10, 32))] * 18]
+    tracks = track_everyone(np.arange(6), detections, same, (50, 300), None, np.array([right]))
+    assert sorted(track.frames.tolist() for track in tracks) == [[0, 1, 2], [0, 1, 2, 3, 4, 5], [3, 4, 5]]
+
+
 def test_nobody_to_track():
     nothing = one_face_a_frame([0, 0, 0])
     assert track_everyone(np.arange(3), nothing, [np.zeros((9, 9), np.uint8)] * 3, (9, 9)) == []

@@ -55,7 +55,9 @@ def test_four_people_four_verdicts_and_when_they_are_seen(predictor, tmp_path):
     [
         "a real and a fake person", "a cut before one wall", "a jump cut", "a fake for a fifth of the time",
         "half a second", "a title first", "a dissolve", "a photographer's flash", "two seconds in ten minutes",
-        "somebody far behind", "near and far in 4K", "near and too far", "five at five distances",
+        "a picture in the picture", "two frames of somebody else", "a call that begins small", "a phone that is turned",
+        "a film without its beginning", "somebody far behind", "near and far in 4K", "near and too far",
+        "five at five distances",
     ],
 )  # fmt: skip
 def test_everybody_is_judged_or_named(predictor, tmp_path, name):

@@ -6,7 +6,7 @@ face was *not* found: a gap is filled where the picture there still looks like t
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from torchfakes_utils.faces.config import DEFAULTS
 from torchfakes_utils.faces.detection import Detections, FaceDetector
 from torchfakes_utils.faces.thumbnails import likeness
+from torchfakes_utils.io.insets import is_cut_off
 
 DETECTED, INTERPOLATED, REUSED = "detected", "interpolated", "reused"
 
@@ -114,14 +115,22 @@ def _by_shot(shots: np.ndarray | None, count: int) -> list[list[int]]:
     return [np.flatnonzero(shots == shot).tolist() for shot in np.unique(shots)]
 
 
-def _tracks(detections: Sequence[Detections], places: Sequence[int]) -> list[_Faces]:
-    """All faces in some frames, linked."""
+def _tracks(
+    detections: Sequence[Detections],
+    places: Sequence[int],
+    is_other: Callable[[int, int, np.ndarray], bool] = lambda before, after, box: False,
+) -> list[_Faces]:
+    """All faces in some frames, linked; `is_other` says whether a box of one place shows something else at another."""
     tracks: list[_Faces] = []
     last: list[np.ndarray] = []  # the box of each, where it was seen last
     for place in places:
         boxes = detections[place].boxes
         free = set(range(len(boxes)))
-        for track, face in _links(last, boxes):
+        still = [
+            np.full(4, np.nan) if is_other(max(track), place, box) else box  # it is near nothing
+            for track, box in zip(tracks, last, strict=True)
+        ]
+        for track, face in _links(still, boxes):
             tracks[track][place], last[track] = face, boxes[face]
             free.remove(face)
         tracks += [{place: face} for face in sorted(free)]
@@ -161,15 +170,21 @@ def track_everyone(
     thumbnails: Sequence[np.ndarray],
     size: tuple[int, int],
     shots: np.ndarray | None = None,
+    insets: np.ndarray | None = None,
 ) -> list[Track]:
     """Every appearance of a person in a shot, the most prominent first; the arguments are those of `track_face`.
 
-    Who is seen in one frame of several is believed only where the face detector is very sure.
+    Who is seen in one frame of several is believed only where the face detector is very sure. Nobody is followed where
+    the part of the picture is cut in which they are; `insets` is what `insets.find_inset_cuts` gives.
     """
+
+    def is_other(before: int, after: int, box: np.ndarray) -> bool:
+        return insets is not None and is_cut_off(insets, int(frames[before]), int(frames[after]), box, size)
+
     tracks = []
     lone = _VERY_SURE if len(frames) > 1 else DEFAULTS.min_probability
     for places in _by_shot(shots, len(frames)):
-        for faces in _tracks(detections, places):
+        for faces in _tracks(detections, places, is_other):
             if _surest(faces, detections) >= (DEFAULTS.min_probability if len(faces) > 1 else lone):
                 track = _filled(faces, frames, detections, thumbnails, size, places)
                 tracks.append((_prominence(faces, detections), track))

@@ -67,7 +67,7 @@ def find_people(media: Media, detectors: Sequence[FaceDetector], preprocessing: 
     detections = _detections(media, detectors)
     thumbnails = [thumbnail(picture) for picture in media.pictures]
     height, width = media.pictures[0].shape[:2]
-    tracks = track_everyone(media.indices, detections, thumbnails, (height, width), media.shots)
+    tracks = track_everyone(media.indices, detections, thumbnails, (height, width), media.shots, media.insets)
     found = people(tracks, media.indices, thumbnails, height, media.shots)
     judged = _thinned(found[:MOST_PEOPLE])
     picture = dict(zip(media.indices.tolist(), media.pictures, strict=True))

@@ -73,6 +73,11 @@ class Frame:
     decoded: av.VideoFrame
     header: Header = Header()
 
+    @property
+    def is_turned(self) -> bool:
+        """Whether it is displayed in another way than it is stored."""
+        return _Turn.of(self.decoded) != _Turn()
+
     def to_rgb(self, most: int = MOST_FRAME_PIXELS) -> np.ndarray:
         """As displayed, (H, W, 3) uint8 sRGB; smaller where it would have more than `most` pixels."""
         turn = _Turn.of(self.decoded)

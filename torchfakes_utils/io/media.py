@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import photos
 from torchfakes_utils.io.decoding import Source, decode, listing, name_of, undecodable
-from torchfakes_utils.io.display import of_one_size
+from torchfakes_utils.io.display import Frame, of_one_size
 from torchfakes_utils.io.limits import MOST_ANIMATED_PIXELS, MOST_FRAME_PIXELS, Limits
 from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.shots import GROWTH, ShotReader, Shots, enough_frames, find_shots, glance_at
@@ -52,6 +52,7 @@ class Media:
         duration: seconds from the first to the last frame; 0 for a photo.
         notes: what else has to be known, a line each.
         shots: (N,) which shot of a film each belongs to, counted from 0.
+        insets: where a part of the picture is cut, see `insets.find_inset_cuts`; none, where it is not known.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Media:
     duration: float = 0.0
     notes: tuple[str, ...] = ()
     shots: np.ndarray = field(default_factory=lambda: np.zeros(1, int))
+    insets: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), int))
 
     def in_order(self) -> "Media":
         """The same, its pictures in order and of one size; without those in which one shot fades into another."""
@@ -235,7 +237,8 @@ def _video(source: Source, frames: int, limits: Limits, pictures: list[np.ndarra
     name, seconds = name_of(source), float(times[-1])
     if limits.seconds is not None and seconds > limits.seconds:
         raise InputError(f"{name}: {seconds:.0f} s long, and {limits.seconds:.0f} s are the most; cut out a part")
-    height, width = _first_picture(source).shape[:2]
+    first = _first_frame(source)
+    height, width = first.to_rgb().shape[:2]
     most = _most(width * height, limits)
     wanted, notes = _affordable(enough_frames(frames, seconds), len(times), width * height, limits)
     most = min(most, GROWTH * frames)
@@ -254,13 +257,14 @@ def _video(source: Source, frames: int, limits: Limits, pictures: list[np.ndarra
             f"{reader.unseen} of {len(reader.shots.ends)} shots are not looked at; more frames show more of them",
         )
     shown = times[np.minimum(indices, len(times) - 1)]  # a packet may hold more frames than one
-    return Media(name, VIDEO, indices, shown, pictures, seconds, notes, reader.shots.shot_of(indices))
+    insets = reader.insets[: 0 if first.is_turned else None]
+    return Media(name, VIDEO, indices, shown, pictures, seconds, notes, reader.shots.shot_of(indices), insets)
 
 
-def _first_picture(source: Source) -> np.ndarray:
+def _first_frame(source: Source) -> Frame:
     """The first frame that decodes: how large frames are, a header may tell wrongly."""
     for _, frame, _ in decode(source):
-        return frame.to_rgb()
+        return frame
     raise undecodable(source)
 
 

@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from torchfakes_utils.io.decoding import Listing, Source, decode, listing
+from torchfakes_utils.io.insets import find_inset_cuts
 from torchfakes_utils.io.limits import MOST_FRAME_PIXELS
 from torchfakes_utils.io.video import frames_at, spread
 
@@ -78,6 +79,7 @@ class ShotReader:
 
     Attributes:
         shots: of the film, once all is read.
+        insets: where a part of the picture is cut, see `insets.find_inset_cuts`; of the pictures as they are stored.
         unseen: how many of them are too many to be looked at.
         lost: how many of the evenly spread frames do not decode.
     """
@@ -105,6 +107,7 @@ class ShotReader:
         self.known = known or listing(path)
         self.frames, self.most = min(frames, most), most
         self.shots = Shots([], 0)
+        self.insets = np.zeros((0, 1 + _ROWS), np.int64)
         self.unseen = self.lost = 0
         self._glances: dict[int, np.ndarray] = {}
         self._reformatter = VideoReformatter()
@@ -125,7 +128,10 @@ class ShotReader:
             yield index, picture
         self.lost = len(wanted) - len(given)
         self._search_gaps()
-        self.shots = Shots(find_shots(*self._seen(), self.known.rate), total)
+        indices, pictures = self._seen()
+        self.shots = Shots(find_shots(indices, pictures, self.known.rate), total)
+        if len(indices):
+            self.insets = find_inset_cuts(indices, pictures.reshape(-1, _ROWS, _COLUMNS), self.known.rate)
         more = self._more(given)
         self._glances = {}
         if more:
