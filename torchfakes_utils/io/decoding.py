@@ -75,8 +75,8 @@ def _opened(path: Source, name: str) -> av.container.InputContainer:
         raise DamagedError(f"{name}: this file is empty; download or copy it again")
     # Without "file:", FFmpeg takes a name such as "concat:a|b" for an order.
     target = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path}"
-    # torchvision 0.24 and before turns PyAV's log on when it is imported. FFmpeg's threads then ask for Python's lock to
-    # write what they find wrong with a film, while PyAV holds that lock and waits for these threads to end: for ever.
+    # torchvision 0.24 and before turns PyAV's log on when it is imported. FFmpeg's threads then ask for Python's lock
+    # to write what they find wrong with a film, while PyAV holds it and waits for these threads to end: for ever.
     av.logging.set_level(None)
     try:
         if why := declared.too_much(path):
