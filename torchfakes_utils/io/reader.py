@@ -196,7 +196,7 @@ def _received(process: "subprocess.Popen[bytes]", name: str, limits: Limits) -> 
 def _media(fields: dict[str, Any], name: str, pictures: list[np.ndarray]) -> Media:
     """From what `_fields` gave."""
     values: dict[str, Any] = {
-        key: np.asarray(value["array"], {"i": np.int64, "f": np.float64}[value["kind"]])
+        key: np.asarray(value["array"], {"i": np.int64, "f": np.float64}[value["kind"]]).reshape(value["shape"])
         if isinstance(value, dict)
         else tuple(value)
         if isinstance(value, list)
@@ -213,7 +213,9 @@ def _fields(media: Media) -> dict[str, Any]:
     """A media, without its name and pictures, as `json.dumps` takes it."""
     values = {field.name: getattr(media, field.name) for field in dataclasses.fields(media)}
     return {
-        key: {"array": value.tolist(), "kind": value.dtype.kind} if isinstance(value, np.ndarray) else value
+        key: {"array": value.ravel().tolist(), "kind": value.dtype.kind, "shape": value.shape}
+        if isinstance(value, np.ndarray)
+        else value
         for key, value in values.items()
         if key not in ("name", "pictures")
     }
