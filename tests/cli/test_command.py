@@ -143,3 +143,10 @@ def test_a_word_that_begins_with_a_dash_follows_two():
         "o",
         "--",
     ).faces == Path("f")
+
+
+@pytest.mark.parametrize("words", ["mini x --seconds nan", "mini x --seconds 1e999", "train x --out y --lr=-inf"])
+def test_a_number_is_one(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main.main(words.split())
+    assert ended.value.code == 2 and "invalid float value: " in capsys.readouterr().err

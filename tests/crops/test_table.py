@@ -203,3 +203,14 @@ def test_rows_of_a_clip_may_be_left_out_and_landmarks_have_commas(faces_csv, tmp
 
     faces = load_faces(edited(faces_csv, tmp_path, change))
     assert not faces["landmarks"].str.contains(",").any() and faces["split"][1] == ""
+
+
+@pytest.mark.parametrize("name", ["crop_scale", "size"])
+@pytest.mark.parametrize("value", [None, "160", [], 0, -1])
+def test_an_extraction_that_says_no_size(tmp_path, name, value):
+    record = {"made_by": "torchfakes extract", "format": EXTRACTION_FORMAT, "crop_scale": 1.3, "size": 160}
+    (tmp_path / "extraction.json").write_text(json.dumps(record))
+    assert read_extraction(tmp_path) == record
+    (tmp_path / "extraction.json").write_text(json.dumps(record | {name: value}))
+    with pytest.raises(InputError, match=rf"extraction\.json: {name} is .*; run `torchfakes extract` again"):
+        read_extraction(tmp_path)

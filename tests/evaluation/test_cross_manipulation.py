@@ -1,5 +1,7 @@
 """The matrix: a run a manipulation, every cell measured, and nothing trained twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +40,18 @@ def test_whatever_manipulations_are_called_their_runs_lie_in_the_folder(tiny_fac
     found = matrix(tmp_path / "faces.csv", tmp_path / "out", TINY, scoring=Scoring(frames=2))
     assert found.methods == sorted([str(theirs), "matrix.csv"]) and not theirs.exists()
     assert len(list((tmp_path / "out").glob("*/best"))) == 2 and (tmp_path / "out/matrix.csv").is_file()
+
+
+def test_manipulations_are_known_before_one_is_trained_and_each_is_trained_once(tiny_faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(cross_manipulation, "train", pytest.fail)
+    unknown, alone = (
+        "no fakes of the method 'Nope' in the table",
+        "takes two manipulations or more; there are Deepfakes",
+    )
+    for methods, words in ((("Deepfakes", "Nope"), unknown), (("Deepfakes", "Deepfakes"), alone)):
+        with pytest.raises(InputError, match=words):
+            matrix(tiny_faces / "faces.csv", tmp_path / "out", replace(TINY, methods=methods))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_somebody_else_makes_no_matrix(tiny_faces, tmp_path):

@@ -335,6 +335,7 @@ def test_scores_are_taken_only_of_this_detector_and_these_crops(faces_csv, tmp_p
     scores = read_table(run / "scores.csv", SCORED_COLUMNS)
     for changed, message in (
         (scores.iloc[1:], "scores of other crops"),
+        (scores.iloc[[0, *range(len(scores) - 1)]], "scores of other crops"),
         (scores.assign(label=1 - scores["label"]), "scores of other crops"),
         (scores.assign(logit=[np.nan, *scores["logit"][1:]]), "1 scores are not numbers"),
         (scores.drop(columns="detector"), "lacks the column detector"),

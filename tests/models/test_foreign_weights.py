@@ -148,7 +148,7 @@ def test_variances_below_zero_are_refused():
 
 @pytest.mark.parametrize(("content", "why"), [
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", "pointer that Git LFS keeps"),
-    (b"<!DOCTYPE html><title>404</title>", "a web page; download it once more"),
+    (b"<!DOCTYPE html><title>404</title>", "not a file of weights, but a web page"),
     (b"\n<html>", "a web page"),
     (b"\x89HDF\r\n\x1a\n", "not a file of weights"),
 ])  # fmt: skip

@@ -89,7 +89,7 @@ def test_a_damaged_cache_is_replaced(server, detector, tmp_path):
     [
         ((404, b""), "the server answered 404 Not Found"),
         ("cut", "only 4 of 1000 bytes came"),
-        ((200, b"<html>log in to this network first</html>"), "not a file of weights"),
+        ((200, b"<html>log in to this network first</html>"), "not a file of weights, but a web page"),
         ("stall", "no answer for 0.2 s"),
     ],
 )

@@ -111,6 +111,24 @@ def test_a_damaged_run_folder(copy, faces_csv, name, content, message):
         train(faces_csv, copy, TrainingConfig(**TINY), progress=False)
 
 
+@pytest.mark.parametrize("word", [b"history", b"best_epoch", b"optimizer", b"detector_config", b"param_groups"])
+def test_a_state_that_lacks_something(copy, faces_csv, word):
+    """A stranger's, or one of bits that have turned."""
+    content = (copy / STATE_FILE).read_bytes()
+    assert word in content
+    (copy / STATE_FILE).unlink()
+    (copy / STATE_FILE).write_bytes(content.replace(word, word[::-1]))
+    with pytest.raises(InputError, match=r"last\.safetensors: damaged, so the run cannot go on; delete"):
+        train(faces_csv, copy, TrainingConfig(**TINY), progress=False)
+
+
+def test_steps_that_are_no_text_are_begun_anew(copy, faces_csv):
+    (copy / "steps.csv").unlink()
+    (copy / "steps.csv").write_bytes(b"\xff\xfe\0step")
+    train(faces_csv, copy, TrainingConfig(**TINY), progress=False)
+    assert (copy / "steps.csv").read_text().startswith("step,epoch,")
+
+
 def test_a_folder_that_cannot_be_written(faces_csv, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot write there"):

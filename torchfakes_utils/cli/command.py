@@ -9,6 +9,7 @@ cyclopts want marks of their own inside the configurations for --lr or --max-sec
 import abc
 import argparse
 import inspect
+import math
 import re
 import types
 import typing
@@ -116,6 +117,7 @@ def _settings(hint: Any, default: Any, text: str) -> dict[str, Any]:
     if several or typing.get_origin(hint) is Annotated:
         read = typing.get_args(hint)[0 if several else 1]
     name = {Path: "PATH", str: "NAME"}.get(read, "N")
+    read = _finite if read is float else read
     if several and read is Path:  # a path may hold a comma
         help_text = f"{text}; may be given several times"
         return {"type": Path, "metavar": name, "action": "append", "default": argparse.SUPPRESS, "help": help_text}
@@ -127,6 +129,17 @@ def _settings(hint: Any, default: Any, text: str) -> dict[str, Any]:
         text += f" (default: {','.join(default) if several else default})"
     required = {"required": True} if default is MISSING else {"default": default}
     return {"type": read, "metavar": name, "help": text} | required
+
+
+def _finite(word: str) -> float:
+    """A number: neither NaN, which is neither above nor below any limit, nor infinity."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"invalid float value: {word!r}")
+    return number
 
 
 def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:

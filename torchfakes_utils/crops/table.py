@@ -146,7 +146,11 @@ def read_extraction(folder: Path | str) -> dict[str, Any]:
         InputError: the file is not what `torchfakes extract` writes, or of another version of it.
     """
     path = Path(folder) / EXTRACTION_FILE
-    return read_record(path, "torchfakes extract", EXTRACTION_FORMAT) if path.is_file() else {}
+    found = read_record(path, "torchfakes extract", EXTRACTION_FORMAT) if path.is_file() else {}
+    for name in found.keys() & {"crop_scale", "size"}:
+        if not isinstance(found[name], (int, float)) or not found[name] > 0:
+            raise InputError(f"{path}: {name} is {str(found[name])[:40]!r}; run `torchfakes extract` again")
+    return found
 
 
 def limit_frames(faces: pd.DataFrame, per_clip: int) -> pd.DataFrame:

@@ -78,7 +78,10 @@ def matrix(
     """
     faces_csv, out = Path(faces_csv), Path(out)
     table = load_faces(faces_csv)
-    methods = config.methods or tuple(sorted(table.loc[table["label"] == 1, "method"].unique()))
+    known = sorted(table.loc[table["label"] == 1, "method"].unique())
+    methods = tuple(dict.fromkeys(config.methods or known))
+    if unknown := [name for name in methods if name not in known]:
+        raise InputError(f"no fakes of the method {unknown[0]!r} in the table; there are {', '.join(known) or 'none'}")
     if len(methods) < 2:
         there = ", ".join(methods) or "none"
         raise InputError(f"{faces_csv}: a matrix takes two manipulations or more; there are {there}")

@@ -195,8 +195,8 @@ def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.Dat
     if other := sorted(set(scores["detector"]) - {fingerprint(detector)}):
         raise InputError(f"{path}: scores of another detector ({other[0]}, not {fingerprint(detector)}); score again")
     keys = [*CLIP_KEY, "frame", "path", "label"]
-    matched = scores.merge(faces[keys], on=keys, how="inner", validate="one_to_one")
-    if len(scores) != len(faces) or len(matched) != len(faces):
+    matched = scores.merge(faces[keys], on=keys, how="inner")
+    if len(scores) != len(faces) or len(matched) != len(faces) or scores.duplicated(keys).any():
         raise InputError(
             f"{path}: scores of other crops ({len(scores)}, of which {len(matched)} are among the {len(faces)} of this "
             "table and split); score again"

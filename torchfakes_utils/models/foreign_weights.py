@@ -86,9 +86,9 @@ def read_weights(path: Path) -> Any:
 def _what_else(start: bytes) -> str:
     """What often lies where weights are thought to be, by how it begins."""
     if start.startswith(b"version h"):
-        return "only the pointer that Git LFS keeps in its place; run git lfs pull"
+        return "not a file of weights, but the pointer that Git LFS keeps in its place; run git lfs pull"
     if start.lstrip()[:1] == b"<":
-        return "a web page; download it once more"
+        return "not a file of weights, but a web page"
     return "not a file of weights"
 
 

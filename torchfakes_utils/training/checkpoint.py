@@ -6,7 +6,8 @@ at all, and reading it runs no code.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -189,14 +190,38 @@ def read_state(out: Path) -> dict[str, Any] | None:
     path = out / STATE_FILE
     if not path.exists():
         return None
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            state: dict[str, Any] = _put_together(json.loads(file.metadata()["state"]), file.get_tensor)
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path}: damaged, so the run cannot go on; delete {out} and train again") from error
-    if state["best_epoch"] is not None and not (out / BEST_FOLDER / DETECTOR_FILE).is_file():
+    with said_where_damaged(out), safetensors.safe_open(path, "pt") as file:
+        state: dict[str, Any] = _put_together(json.loads(file.metadata()["state"]), file.get_tensor)
+        begun = state["best_epoch"] is not None
+    if begun and not (out / BEST_FOLDER / DETECTOR_FILE).is_file():
         raise InputError(f"{out}: its best/ is gone; delete the folder and train again")
     return state
+
+
+@contextmanager
+def said_where_damaged(out: Path) -> Iterator[None]:
+    """Inside, a run's state, which may be a stranger's, is used: where it is none, that is said.
+
+    Raises:
+        InputError: it lacks something, or holds something else.
+    """
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        safetensors.SafetensorError,
+    ) as error:
+        # Of those of torch, a full memory is no damage.
+        if isinstance(error, RuntimeError) and not isinstance(error, RecursionError) and "state_dict" not in str(error):
+            raise
+        raise InputError(
+            f"{out / STATE_FILE}: damaged, so the run cannot go on; delete {out} and train again"
+        ) from error
 
 
 class RunFolder:

@@ -119,7 +119,7 @@ class StepTable:
         try:
             with self.path.open(newline="", encoding="utf-8") as file:
                 return [row for row in csv.DictReader(file) if (row.get("step") or "").isdigit()]
-        except (OSError, csv.Error):
+        except (OSError, ValueError, csv.Error):
             return []
 
 

@@ -7,6 +7,7 @@ exactly as it would have gone: on the CPU the same weights come out, bit for bit
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any
 
@@ -25,7 +26,14 @@ from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import decide
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.training.checkpoint import EpochRow, Progress, RunFolder, ValidationRow, read_state
+from torchfakes_utils.training.checkpoint import (
+    EpochRow,
+    Progress,
+    RunFolder,
+    ValidationRow,
+    read_state,
+    said_where_damaged,
+)
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import Batch, TrainingData, seed_of, seeded
 from torchfakes_utils.training.distributed import World, gather, mean
@@ -82,9 +90,10 @@ class Trainer:
         state = None if folder is None else read_state(folder.path)
         self.folder = folder if self.world.first else None
         steps = config.epochs * self.data.batches_per_epoch // config.accumulate
-        self.learner = Learner(config, preprocessing, self.world, steps, state)
+        with nullcontext() if folder is None or state is None else said_where_damaged(folder.path):
+            self.learner = Learner(config, preprocessing, self.world, steps, state)
+            self.progress = Progress() if state is None else Progress.restored(state)
         self.detector = self.learner.detector
-        self.progress = Progress() if state is None else Progress.restored(state)
         self.loss = nn.BCEWithLogitsLoss()
         self.journal, self.interruption, self._unread = None, Interruption(listen=False), []
         if state is None and self.learner.note is not None and self.world.first:

@@ -125,7 +125,8 @@ def test_an_interrupted_build_resumes(tmp_path, monkeypatch):
     assert len(list((tmp_path / "set").rglob("*.mp4"))) == 6 * (2 + 4 * 3)
 
 
-@pytest.mark.parametrize("wrong", [{"identities": 7}, {"identities": 4}, {"size": 95}, {"seconds": 0.1}])
+@pytest.mark.parametrize("wrong", [{"identities": 7}, {"identities": 4}, {"size": 95}, {"size": 10**6},
+                                   {"seconds": 0.1}, {"seconds": float("nan")}, {"seconds": 1e9}])  # fmt: skip
 def test_impossible_configurations_are_refused_in_one_line(wrong):
     with pytest.raises(InputError) as caught:
         MiniConfig(**wrong)
@@ -238,3 +239,15 @@ def test_the_frame_is_edited_in_place_of_the_target_only():
         outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) == 0
         assert (edited[outside] == frame[outside]).all(), method
         assert (edited != frame).any(), method
+
+
+def test_begun_anew_only_its_own_films_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "_film_all", lambda *words: iter(()))
+    out = tmp_path / "set"
+    build.build_mini(out, MiniConfig(identities=6, size=96, seconds=0.4), progress=False)
+    mine, ours = (out / "original_sequences/youtube/c23/videos" / name for name in ("me.mp4", "000.mp4"))
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    ours.write_text("an older film")
+    build.build_mini(out, MiniConfig(identities=6, size=128, seconds=0.4), progress=False, overwrite=True)
+    assert mine.read_text() == "mine" and not ours.exists()

@@ -28,7 +28,7 @@ class MiniConfig:
         if self.identities not in range(6, 1001, 2):
             message = "give an even number from 6 to 1000 (a pair a split at least)"
             raise InputError(f"{self.identities} identities: {message}")
-        if self.size < 96 or self.size % 2:
-            raise InputError(f"frames of {self.size} px: give an even number from 96")
-        if self.seconds < 0.4:
-            raise InputError(f"clips of {self.seconds} s: give at least 0.4")
+        if self.size not in range(96, 4097, 2):
+            raise InputError(f"frames of {self.size} px: give an even number from 96 to 4096")
+        if not 0.4 <= self.seconds <= 600:
+            raise InputError(f"clips of {self.seconds} s: give at least 0.4 and at most 600")
