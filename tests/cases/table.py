@@ -266,7 +266,8 @@ is, it is answered in a line, the rest of what was given is gone on with, and no
 removed. "Cannot tell" is an answer, with the reason; a refusal names the file, what is wrong and what to do. [The
 limits](limits.md) say how much memory and time a file may take.
 
-The app says what `predict` says, of what it accepts: files up to 200 MB, films up to 300 s.
+The app says what `predict` says, of what it accepts: files up to 200 MB, films up to 300 s. `extract` cuts faces out
+of the same photos and films; each that gives none has its reason in `failures.csv`.
 
 | what | inputs | given to | what happens |
 |---|--:|---|---|

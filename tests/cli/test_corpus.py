@@ -7,12 +7,14 @@ command gets its own, one by one.
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from torchfakes_utils.app import server
@@ -54,6 +56,19 @@ def shown(path: Path | str) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
+def watched(words: list[str], folder: Path, answers: Path) -> SimpleNamespace:
+    """A command, its temporary files in a folder: status, what it says beside its answers, and what it takes."""
+    environment = os.environ | {"TMPDIR": str(folder), "OMP_WAIT_POLICY": "PASSIVE"}
+    with (folder / "said.txt").open("w") as said, answers.open("w") as output:
+        process = subprocess.Popen(words, stdout=output, stderr=said, env=environment, preexec_fn=bounded)
+        peaks = Peaks(process.pid)
+        try:
+            status = process.wait(MOST_SECONDS)
+        finally:
+            process.kill()
+    return SimpleNamespace(status=status, said=(folder / "said.txt").read_text(), peaks=peaks)
+
+
 # predict
 
 
@@ -82,16 +97,10 @@ def judged(corpus, detector, tmp_path_factory):
     """What one `predict` says of it all, and what it takes."""
     out = tmp_path_factory.mktemp("answers")
     words = command("predict", detector, corpus.root, "--json", "--csv", out / "answers.csv", "--device", "cpu")
-    environment = os.environ | {"TMPDIR": str(out), "OMP_WAIT_POLICY": "PASSIVE"}
-    with (out / "said.txt").open("w") as said, (out / "answers.jsonl").open("w") as answers:
-        process = subprocess.Popen(words, stdout=answers, stderr=said, env=environment, preexec_fn=bounded)
-        peaks = Peaks(process.pid)
-        try:
-            status = process.wait(MOST_SECONDS)
-        finally:
-            process.kill()
-    records = [json.loads(one) for one in (out / "answers.jsonl").read_text().splitlines()]
-    return SimpleNamespace(status=status, said=(out / "said.txt").read_text(), records=records, peaks=peaks, out=out)
+    found = watched(words, out, out / "answers.jsonl")
+    found.records = [json.loads(one) for one in (out / "answers.jsonl").read_text().splitlines()]
+    found.out = out
+    return found
 
 
 def files(root: Path) -> list[str]:
@@ -148,6 +157,34 @@ def test_predict_takes_no_more_memory_than_it_may(judged):
     print(f"judging {judged.peaks.own / 2**20:.0f} MiB, reading {max(readers) / 2**20:.0f} MiB")
     assert judged.peaks.own < JUDGING
     assert readers and max(readers) < READING
+
+
+# clips and extract
+
+
+@pytest.mark.slow
+def test_extract_names_what_gives_no_face(corpus, tmp_path):
+    """The same photos and films as a data set: each gives faces or has its line, and it is the process that works which
+    opens them."""
+    root, names = tmp_path / "set", []
+    for number, place in enumerate(place for place in corpus.places.values() if place.is_file()):
+        names.append(f"{('real', 'fake')[number % 2]}/{number:03d}{place.suffix}")
+        (root / names[-1]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place, root / names[-1])
+    for words in (["clips", root], ["extract", root, "--out", tmp_path / "faces", "--frames", 8, "--device", "cpu"]):
+        found = watched(command(*words), tmp_path, tmp_path / "answers.txt")
+        assert found.status in (0, 1) and "Traceback" not in found.said and "unexpected" not in found.said, found.said
+        assert all(note.startswith("torchfakes: ") and note.isprintable() for note in found.said.splitlines())
+    print(f"extracting {found.peaks.own / 2**20:.0f} MiB")
+    assert found.peaks.own < JUDGING
+    listed = pd.read_csv(root / "clips.csv", dtype=str)
+    # By their names, songs and raw photos are none of it.
+    assert set(listed["path"]) == {name for name in names if not name.endswith((".m4a", ".dng"))}
+    faces, failures = (pd.read_csv(tmp_path / f"faces/{name}.csv", dtype=str) for name in ("faces", "failures"))
+    assert set(faces["clip_id"]) | set(failures["clip_id"]) == set(listed["clip_id"])
+    assert not set(faces["clip_id"]) & set(failures["clip_id"])
+    assert not failures["reason"].str.contains("--", regex=False).any(), "extract has no such option"
+    assert failures["reason"].str.len().between(10, 400).all() and failures["reason"].map(str.isprintable).all()
 
 
 # The app

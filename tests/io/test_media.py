@@ -246,7 +246,8 @@ def test_limits_are_looked_at_before_anything_is_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(media, "ShotReader", lambda *_, **__: pytest.fail("decoded"))
     monkeypatch.setattr(media, "to_rgb", lambda *_: pytest.fail("decoded"))
     assert "5 s long, and 3 s are the most" in refusal(clip, seconds=3)
-    assert "too large" in refusal(photo, pixels=700)
+    assert "too large" in (said := refusal(photo, pixels=700)) and said.endswith("or allow more (--max-megapixels)")
+    assert refusal(photo, pixels=700, adjustable=False).endswith(": scale it down"), "others have no such option"
     assert "MB are the most" in refusal(photo, bytes=100)
     assert "MB are the most" in refusal(photo.read_bytes(), bytes=100)
 

@@ -54,7 +54,9 @@ class AppLimits:
     @property
     def media(self) -> Limits:
         """The same for whoever opens the files."""
-        return Limits(int(self.megapixels * 1e6), self.seconds, int(self.megabytes * 1e6), patience=_PATIENCE)
+        return Limits(
+            int(self.megapixels * 1e6), self.seconds, int(self.megabytes * 1e6), patience=_PATIENCE, adjustable=False
+        )
 
 
 @dataclass(frozen=True)

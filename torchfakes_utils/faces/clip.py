@@ -103,7 +103,9 @@ def _extract_clip(
             found, crops = _find(path, job, detector)
             part["track"] = found.track.to_json() | {"looked_at": found.indices.tolist(), "length": found.length}
         part["faces"] = [_write_crop(crop, row, clip, job) for crop, row in crops]
-        part["reason"] = "" if part["faces"] else f"no face in the {job.config.frames} frames looked at"
+        looked_at = job.config.frames if found is None else len(found.indices)
+        frames = "frame" if looked_at == 1 else f"{looked_at} frames"
+        part["reason"] = "" if part["faces"] else f"no face in the {frames} looked at"
     except _OutputError:
         raise
     except InputError as error:

@@ -11,10 +11,13 @@ import numpy as np
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import video
 from torchfakes_utils.io.display import of_one_size
+from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.media import open_media
 from torchfakes_utils.io.shots import ShotReader
 
 logger = logging.getLogger(__name__)
+
+_LIMITS = Limits(adjustable=False)
 
 FILM_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp",
@@ -124,7 +127,7 @@ def frames_at(
     shape, refused = None, None
     for index in indices:
         try:
-            picture = open_media(pictures[index], 1).pictures[0]
+            picture = open_media(pictures[index], 1, _LIMITS).pictures[0]
         except InputError as error:
             refused = error
             continue

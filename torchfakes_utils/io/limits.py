@@ -36,6 +36,7 @@ class Limits:
             looked at.
         patience: seconds that one file may take to be read, and again to be searched for faces.
         own_process: read in a process of its own, whose memory and time are limited; see `io.reader`.
+        adjustable: whoever is refused may allow more, by the options of `predict`, which are then named.
     """
 
     pixels: int = 100_000_000
@@ -44,6 +45,7 @@ class Limits:
     memory: int = 2**30
     patience: float = 300
     own_process: bool = True
+    adjustable: bool = True
 
     @property
     def process_memory(self) -> int:

@@ -203,7 +203,8 @@ def damaged(why: str) -> str:
 def too_large(how: str, limits: Limits) -> str:
     """What is said of a photo of too many pixels."""
     most = f"{limits.pixels / 1e6:.0f} megapixels are the most"
-    return f"{how} too large for a photo; {most}: scale it down, or allow more (--max-megapixels)"
+    more = ", or allow more (--max-megapixels)" if limits.adjustable else ""
+    return f"{how} too large for a photo; {most}: scale it down{more}"
 
 
 def is_raw(image: Image.Image) -> bool:

@@ -114,7 +114,8 @@ class Reader:
         """Why the process has not answered."""
         if not in_time:
             most = f"{self.limits.patience:g} s"
-            return f"takes longer to read than the {most} that it may; cut out a part, or allow more (--patience)"
+            more = ", or allow more (--patience)" if self.limits.adjustable else ""
+            return f"takes longer to read than the {most} that it may; cut out a part{more}"
         how = str(error) or type(error).__name__
         if isinstance(error, EOFError | OSError):  # it has ended, or is about to
             with contextlib.suppress(subprocess.TimeoutExpired):
