@@ -166,7 +166,7 @@ def test_read_extraction(tmp_path):
     ("frame", -1, "frame is -1"),
     ("frame", 1e30, r"frame is 1e\+30"),
     ("sharpness", np.inf, "sharpness is 'inf' in one row"),
-    ("x1", "-1e999", "x1 is '-?inf' in one row"),
+    ("x1", "-1e999", "x1 is '-?(inf|1e999)' in one row"),
     ("outside", "much", "outside is 'much' in one row"),
     ("label", 0, "the crops of .* differ in label"),
     ("split", "test", "the crops of .* differ in split"),
