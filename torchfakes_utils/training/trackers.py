@@ -45,7 +45,7 @@ def open_tracker(name: str, folder: Path, config: dict[str, Any]) -> Tracker:
     """Start a tracker.
 
     Args:
-        name: one of `TRACKERS`; "auto" is trackio where it is installed, and nothing elsewhere.
+        name: one of `TRACKERS`; "auto" is trackio where it is installed and works, and nothing elsewhere.
         folder: the run's; what trackers write to disk goes to folders in it, or to their own places.
         config: what makes the run, plain values.
 
@@ -53,13 +53,25 @@ def open_tracker(name: str, folder: Path, config: dict[str, Any]) -> Tracker:
         InputError: it is not installed.
     """
     if name == "auto":
-        name = "trackio" if importlib.util.find_spec("trackio") else "none"
+        name = _automatic()
     if name != "none" and importlib.util.find_spec(name) is None:
         raise InputError(f"the tracker {name} is not installed: pip install 'torchfakes[trackers]', or --tracker none")
     if name == "trackio" and (why_not := _trackio_cannot_write()):
         logger.warning("%s; this run is not tracked (TRACKIO_DIR names another folder)", why_not)
         name = "none"
     return _TRACKERS[name](folder, config)
+
+
+def _automatic() -> str:
+    """The tracker of who has named none; one that is there but broken is no reason to end a run."""
+    if importlib.util.find_spec("trackio") is None:
+        return "none"
+    try:
+        importlib.import_module("trackio")
+    except ImportError as error:
+        logger.warning("trackio is installed, but cannot be imported (%s); this run is not tracked", error)
+        return "none"
+    return "trackio"
 
 
 class _Wandb(Tracker):
