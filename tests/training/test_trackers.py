@@ -97,6 +97,13 @@ def test_a_tracker_that_is_not_installed(monkeypatch, tmp_path):
     nobody.finish()
 
 
+def test_a_trackio_that_is_broken_ends_no_run_of_who_has_not_asked_for_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "trackio", None)  # importing it is an ImportError
+    open_tracker("auto", tmp_path, {}).scalars({"x": 1.0}, 1)
+    assert "trackio is installed, but cannot be imported" in caplog.text
+
+
 def test_trackio_that_cannot_write_is_said_once_and_training_goes_on(tmp_path, monkeypatch, caplog):
     pytest.importorskip("trackio")
     (tmp_path / "file").write_text("in the way")
