@@ -32,6 +32,22 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(120))
 
 
+# A library that makes its caller's thread one in real time (SVT-AV1 does, as root) starves every other process here.
+SCHEDULED = getattr(os, "sched_getscheduler", lambda process: None)
+
+
+BEFORE = SCHEDULED(0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """No test changes how its process, and all that it starts from then on, is scheduled."""
+    yield
+    if SCHEDULED(0) != BEFORE:
+        os.sched_setscheduler(0, BEFORE, os.sched_param(0))
+        pytest.fail(f"{item.nodeid} has changed how this process is scheduled", pytrace=False)
+
+
 # Not for the session: it would leave an event loop running, in which other files' tests cannot work.
 @pytest.fixture(scope="module")
 def chromium():

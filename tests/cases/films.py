@@ -1,5 +1,8 @@
 """Films: cuts and people, colour, geometry, containers. Each by the encoder that would have made it."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -151,6 +154,20 @@ def ten_bits(picture: np.ndarray, curve: int) -> av.VideoFrame:
     return yuv_frame([np.clip(np.round(one), 0, 1023).astype("<u2") for one in planes], "yuv420p10le")
 
 
+@contextmanager
+def _same_priority() -> Iterator[None]:
+    """SVT-AV1 makes the thread that opens it one in real time, if it may (root may): whatever that thread starts from
+    then on waits for nobody, and two such processes with a pool of threads each wait for each other for ever."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def _hdr(folder: Path, curve: int, codec: str = "libx265", suffix: str = "mp4", tagged: bool = True) -> Path:
     tags = {"color_trc": curve, "color_primaries": 9, "colorspace": 9, "color_range": 1}
     if curve == SDR:
@@ -158,7 +175,8 @@ def _hdr(folder: Path, curve: int, codec: str = "libx265", suffix: str = "mp4", 
     options = {"preset": "12", "svtav1-params": "lp=1"} if codec == "libsvtav1" else {}
     frames = (ten_bits(one, curve) for one in pictures([A(1)]))
     coding = Coding(codec, "yuv420p10le", options=options, context=tags if tagged else {})
-    return encode(folder / f"film.{suffix}", frames, coding)
+    with _same_priority():
+        return encode(folder / f"film.{suffix}", frames, coding)
 
 
 _HDR = r"^(fake|real) |^cannot tell .*(HDR|HLG|PQ|dynamic range)"
@@ -369,7 +387,8 @@ def call(folder: Path, sizes: tuple[tuple[int, int], ...], seconds: float = 1) -
     parts = []
     for number, (width, height) in enumerate(sizes):
         part = folder / f".{number}.ivf"
-        film(part, [A(seconds)], width, height, Coding("libvpx", options={"b": "2M", "deadline": "realtime"}))
+        coding = Coding("libvpx", options={"b": "2M", "deadline": "realtime", "cpu-used": "8"})
+        film(part, [A(seconds)], width, height, coding)
         parts.append(part)
     path = joined(folder / "call.webm", parts)
     for part in parts:
