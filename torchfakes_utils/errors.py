@@ -13,13 +13,17 @@ class DamagedError(InputError):
     """A file was read, and what is in it is broken: another copy may be sound."""
 
 
-def check_counts(config: object, *names: str) -> None:
-    """See that fields of a configuration are above 0, or None.
+def check_counts(config: object, *names: str, most: int | None = None) -> None:
+    """See that fields of a configuration are above 0 and no more than `most`, or None.
 
     Raises:
         InputError: one that is not.
     """
     for name in names:
         value = getattr(config, name)
-        if value is not None and value < 1:
+        if value is None:
+            continue
+        if value < 1:
             raise InputError(f"{name.replace('_', ' ')} {value}: give a whole number above 0")
+        if most is not None and value > most:
+            raise InputError(f"{name.replace('_', ' ')} {value}: at most {most:,} are possible")

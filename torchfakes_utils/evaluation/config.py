@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torchfakes_utils.errors import check_counts
-from torchfakes_utils.metrics.config import REPLICATES
+from torchfakes_utils.metrics.config import MOST_REPLICATES, REPLICATES
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class RobustnessConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_counts(self, "frames", "replicates")
+        check_counts(self, "frames")
+        check_counts(self, "replicates", most=MOST_REPLICATES)
 
 
 @dataclass(frozen=True)
@@ -75,4 +76,4 @@ class EvaluationConfig:
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
 
     def __post_init__(self) -> None:
-        check_counts(self, "replicates")
+        check_counts(self, "replicates", most=MOST_REPLICATES)
