@@ -65,6 +65,7 @@ def page(port):
     return time.monotonic() - started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", WHOLE[:-1]])
 def test_a_connection_that_asks_for_nothing_in_time_is_closed(sent):
     with serving(GateLimits(header_seconds=0.5)) as port, connections(port, 1, sent) as (idle,):
@@ -73,6 +74,7 @@ def test_a_connection_that_asks_for_nothing_in_time_is_closed(sent):
         assert 0.3 < time.monotonic() - started < 10
 
 
+@pytest.mark.slow
 def test_not_even_one_that_trickles():
     with serving(GateLimits(header_seconds=1)) as port, connections(port, 1) as (slow,):
         started = time.monotonic()
@@ -89,6 +91,7 @@ def test_nor_the_second_request_of_one():
         assert answered(again, WHOLE[:9]) == b""
 
 
+@pytest.mark.slow
 def test_a_request_that_is_answered_late_is_not_cut_off():
     with serving(GateLimits(header_seconds=0.3)) as port:
         body = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\n"
@@ -97,6 +100,7 @@ def test_a_request_that_is_answered_late_is_not_cut_off():
             assert b"200 OK" in answered(slow, b"body")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", WHOLE[:20], b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nx"])
 def test_half_sent_requests_make_room_for_whole_ones(sent):
     limits = GateLimits(connections=20, header_seconds=60)

@@ -76,6 +76,7 @@ def echo(seen):
 # Routes
 
 
+@pytest.mark.slow
 def test_every_route_of_this_gradio_is_allowed_or_denied_knowingly():
     import gradio
     from gradio.routes import App

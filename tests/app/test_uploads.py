@@ -362,6 +362,7 @@ def upload(application, body, client="192.0.2.1", **headers):
     return ask(named, *UPLOAD, body if isinstance(body, list) else [body], FORM | headers)
 
 
+@pytest.mark.slow
 def test_gradio_stores_what_is_let_through(uploads, gradios):
     answered = upload(gradios(uploads), form(b"picture", names=["me.jpg"]))
     (stored,) = json.loads(answered.body)
@@ -370,6 +371,7 @@ def test_gradio_stores_what_is_let_through(uploads, gradios):
     assert files(uploads) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [1, 7, 1000, 10**6])
 def test_many_small_files_are_refused_before_they_are_stored(uploads, gradios, piece):
     body = form(*[b"x"] * 1000)
@@ -379,6 +381,7 @@ def test_many_small_files_are_refused_before_they_are_stored(uploads, gradios, p
     assert files(uploads) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head",
     [

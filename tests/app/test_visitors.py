@@ -56,6 +56,7 @@ def test_an_answer_is_forgotten_so_long_after_it_was_there(page, monkeypatch):
     assert kept(page) == {"busy"}, "whose time begins when it is judged"
 
 
+@pytest.mark.slow
 def test_no_more_than_a_hundred_answers_wait(page, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(visitors.time, "monotonic", lambda: now[0])

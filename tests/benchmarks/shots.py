@@ -8,6 +8,7 @@ the same packets in mp4.
 """
 
 import argparse
+import importlib.util
 import shutil
 import statistics
 import sys
@@ -82,11 +83,10 @@ def ten_seconds(folder: Path, rounds: int) -> None:
         "extraction as a whole": partial(extraction, path),
         "predict as a whole": partial(predictor.predict, path),
     }
-    try:
-        from scenedetect import ContentDetector, detect
-
-        ways["PySceneDetect, ContentDetector"] = lambda: detect(str(path), ContentDetector())
-    except ImportError:
+    if importlib.util.find_spec("scenedetect"):
+        other = importlib.import_module("scenedetect")
+        ways["PySceneDetect, ContentDetector"] = lambda: other.detect(str(path), other.ContentDetector())
+    else:
         print("PySceneDetect is not installed: its line is left out\n")
     seconds = turns(ways, rounds)
     cost = seconds["the wanted frames, and the shots"] - seconds["the wanted frames"]

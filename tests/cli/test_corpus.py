@@ -227,13 +227,13 @@ def test_the_app_answers_every_file_of_the_corpus_in_one_line(corpus, served):
 
 
 def others() -> list:
-    """Of each row two are tried wherever tests run, the others along with what is slow."""
+    """Of each row one is tried wherever tests run, the others along with what is slow."""
     met, found = Counter(), []
     for name, one in CASES.items():
         if one.command in ("predict {run} {path}", "predict {run} {folder}"):
             continue  # as above
         heavy = one.slow or one.hungry or one.command.split()[0] in ("mini", "matrix", "explain", "export", "space")
-        quick = not heavy and met[one.row] < 2
+        quick = not heavy and met[one.row] < 1
         met[one.row] += quick
         found.append(pytest.param(one, id=name, marks=[] if quick else [pytest.mark.slow]))
     return found

@@ -69,6 +69,7 @@ def outside(place):
     return {name: digest for name, digest in digests(place["folder"]).items() if not name.startswith(own)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "column"), [(name, column) for name in COLUMNS for column in COLUMNS[name]])
 def test_a_column_of_bad_names(place, capsys, name, column):
     """A clip for each name beside those that are there; all of them are used, and nobody's file changes."""
@@ -112,6 +113,7 @@ PATHS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "evaluate", "explain"])
 @pytest.mark.parametrize("what", PATHS)
 def test_a_path_that_leads_elsewhere(place, capsys, name, what):

@@ -233,6 +233,7 @@ def test_a_folder_full_of_somebody_elses_files(command, tmp_path, key, linked):
     assert snapshot(tmp_path / "project") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "option", "file"), NAMES)
 def test_one_file_of_somebody_else_by_the_name_of_ours(command, tmp_path, name, option, file):
     """Whether the command goes on or not."""
@@ -249,6 +250,7 @@ def test_one_file_of_somebody_else_by_the_name_of_ours(command, tmp_path, name, 
     assert status == 2 and len(said.strip().splitlines()) == 1 and str(tmp_path) in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "key",
     [
@@ -298,6 +300,7 @@ LINKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", LINKS, ids="-".join)
 def test_a_link_among_our_own_results(command, tmp_path, key):
     """Neither it nor what it leads to is changed, though that looks like ours."""
@@ -318,6 +321,7 @@ def test_a_link_among_our_own_results(command, tmp_path, key):
         theirs.rename(place / name)
 
 
+@pytest.mark.slow
 def test_a_picture_of_somebody_else_among_the_mistakes(command, tmp_path):
     run = command.beside["run_folder"]
     (run / "mistakes").mkdir()
@@ -362,6 +366,7 @@ WORK = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", OUTPUTS, ids="-".join)
 def test_a_read_only_folder_is_found_before_the_work(command, tmp_path, monkeypatch, key):
     """As root everything may be written to: so the system says no by order."""

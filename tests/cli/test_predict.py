@@ -37,6 +37,7 @@ def folder(tmp_path):
     return out
 
 
+@pytest.mark.slow
 def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     words = ["predict", str(run), str(folder), "--frames", "3", "--csv", str(tmp_path / "t.csv"), "--device", "cpu"]
     assert main.main([*words, "--heat-maps", str(tmp_path / "maps")]) == 1
@@ -73,6 +74,7 @@ def test_a_table_is_kept_when_the_run_is_interrupted(run, folder, tmp_path, monk
     assert pd.read_csv(tmp_path / "t.csv")["path"].tolist() == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_patterns_limits_and_empty_folders(run, folder, tmp_path, capsys):
     assert main.main(["predict", str(run), f"{folder}/*.png", "--json"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2

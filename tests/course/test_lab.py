@@ -16,6 +16,7 @@ def test_everybody_is_scored_in_both_stages(built):
     assert scores["probability_fake"].between(0, 1).all()
 
 
+@pytest.mark.slow
 def test_a_second_build_trains_nobody_again(faces_csv, built, monkeypatch):
     monkeypatch.setattr(teams, "train_team", lambda *_: pytest.fail("trained again"))
     before = (built / SCORES_FILE).read_bytes()

@@ -142,6 +142,7 @@ def test_one_set_is_a_film_and_its_fakes_at_the_same_frames(films, tiny_ffpp):
     assert 0 < np.abs(films[0].astype(int) - films[1]).mean() < 40
 
 
+@pytest.mark.slow
 def test_each_speed_up_finds_the_same_faces(films):
     ladder = lesson_02.speed_ups(films)
     assert ladder.index.tolist()[0] == "the usual loop"

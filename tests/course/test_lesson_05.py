@@ -27,6 +27,7 @@ def detector() -> Detector:
     return Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
 
 
+@pytest.mark.slow
 def test_cutting_the_shortcuts_takes_the_input_out_of_every_block(images):
     whole, cut = detector(), detector()
     assert lesson_05.cut_shortcuts(cut) == 21

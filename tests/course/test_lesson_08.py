@@ -41,6 +41,7 @@ def test_every_illness_shows_in_its_own_column(ward):
     assert of["healthy"][["change, reals", "change, fakes", "company", "known clips"]].sum() == 0
 
 
+@pytest.mark.slow
 def test_sharpness_of_what_reaches_the_network(ward):
     assert lesson_08.edges(ward[5], "training", 1) < lesson_08.edges(ward[5], "test", 1) / 2
     assert lesson_08.edges(ward[8], "training", 0) > lesson_08.edges(ward[8], "test", 0)

@@ -41,6 +41,7 @@ def clips(tiny_ffpp):
     return [tiny_ffpp / f"original_sequences/youtube/c23/videos/00{number}.mp4" for number in (0, 1)]
 
 
+@pytest.mark.slow
 def test_of_thirteen_uploads_seven_can_be_judged(predictor, clips, tmp_path):
     files = lesson_09.uploads(tmp_path, *clips)
     assert len(files) == 13 and all(file.is_file() for file in files)

@@ -55,6 +55,7 @@ def test_runner_goes_on_after_a_failure(lessons, home, capsys):
     assert runner.run(lessons, out, only=["02_after"]) == 0
 
 
+@pytest.mark.slow
 def test_pictures_beside_a_notebook_are_inside_its_page(lessons, home):
     picture = home / "docs" / "pictures" / "page.jpg"
     picture.parent.mkdir(parents=True)
@@ -65,6 +66,7 @@ def test_pictures_beside_a_notebook_are_inside_its_page(lessons, home):
     assert f"data:image/jpeg;base64,{base64.b64encode(b'a picture').decode()}" in page and "../docs" not in page
 
 
+@pytest.mark.slow
 def test_runner_prepares_inputs_and_prints_the_metrics(lessons, built_steps, home, capsys):
     add(lessons, "03_uses", twin("1", needs="scores"))
     (home / "runs" / "mini").mkdir(parents=True)
@@ -76,6 +78,7 @@ def test_runner_prepares_inputs_and_prints_the_metrics(lessons, built_steps, hom
     assert "test split, by clip: auc 0.950" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_runner_reports_an_input_that_cannot_be_built(lessons, built_steps, home, change_step):
     def refuse(order):
         raise InputError("the disk is full")

@@ -59,6 +59,7 @@ def test_rows_by_frame(faces_csv, name, seed):
     assert both == (name == "frames") and theirs["label"].nunique() == 2
 
 
+@pytest.mark.slow
 def test_the_epoch_is_chosen_by_the_guide(faces_csv, monkeypatch):
     """With a guide the best epoch's weights are handed out, without one the last one's."""
     monkeypatch.setattr(teams, "TRAINING", teams.TRAINING | TINY | {"epochs": 3})

@@ -109,6 +109,7 @@ def clips_of_any_kind(draw: st.DrawFn) -> pd.DataFrame:
     return table(*draw(st.lists(ff | dfd, min_size=1, max_size=30)))
 
 
+@pytest.mark.slow
 @given(
     clips=clips_of_any_kind(),
     films=st.dictionaries(NAMES, st.sampled_from(["a", "b", "c", "d", "e"])),

@@ -82,6 +82,7 @@ AT_FAULT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", AT_FAULT, ids=lambda error: getattr(error, "strerror", None) or type(error).__name__)
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_what_cannot_be_read_is_not_deleted(folder, monkeypatch, error, wrapped) -> None:
@@ -116,6 +117,7 @@ def test_films_that_cannot_be_opened_for_lack_of_something_are_not_deleted(folde
     assert len([path for path in folder.rglob("*.mp4") if path.is_file()]) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lacking", ["RLIMIT_NOFILE", "RLIMIT_AS"])
 def test_nothing_is_deleted_where_descriptors_or_memory_lack(folder: Path, lacking: str) -> None:
     code = (

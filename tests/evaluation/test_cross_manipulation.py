@@ -17,6 +17,7 @@ from torchfakes_utils.training.run import train
 TINY = TrainingConfig(architecture="Meso4", pretrained=None, image_size=32, epochs=1, batch_size=4, min_sharpness=0.0)
 
 
+@pytest.mark.slow
 def test_every_manipulation_is_trained_alone_and_tested_on_all(tiny_faces, tmp_path, monkeypatch):
     found = matrix(tiny_faces / "faces.csv", tmp_path, TINY, scoring=Scoring(frames=2))
     assert found.methods == ["Deepfakes", "FaceSwap"] and len(found.rows) == 4

@@ -57,6 +57,7 @@ def test_choice_takes_the_methods_in_turn_and_one_crop_a_clip():
     pd.testing.assert_frame_equal(chosen, choose(faces, limit=7))
 
 
+@pytest.mark.slow
 def test_pictures_and_maps(explained, tiny_faces):
     run, out = explained
     assert out == run / "explanations"

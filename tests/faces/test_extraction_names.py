@@ -16,6 +16,7 @@ from cases import tables
 from cases.registry import digests
 
 
+@pytest.mark.slow
 def test_whatever_clips_are_called_nothing_is_touched_but_what_is_in_the_folder(tmp_path):
     """One clip for each column that becomes a path and each thing that it may hold instead of a name."""
     root, theirs, out = tables.films(tmp_path), tables.theirs(tmp_path), tmp_path / "out"

@@ -128,6 +128,7 @@ def transparent_photo(path):
     return photo(path, np.concatenate([ASTRONAUT, alpha], axis=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "make"),
     [
@@ -190,6 +191,7 @@ def test_the_verdict_of_a_video_is_that_of_its_most_fake_looking_person(with_rec
     assert prediction.kind == "video"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sure", "times", "people"), [(0.97, 1, 1), (0.97, 2, 2), (1.0, 1, 2)])
 def test_what_shows_once_is_nobody_unless_it_is_surely_a_face(with_rectangles, tmp_path, sure, times, people):
     with_rectangles.face_detectors[0].sure[220] = sure
@@ -321,6 +323,7 @@ def test_a_folder_is_judged_file_by_file_and_links_out_of_it_are_not_followed(pr
     assert predictor.predict(tmp_path / "folder" / "out.png").verdict != "cannot tell"  # named, so meant
 
 
+@pytest.mark.slow
 def test_files_together_are_judged_as_each_alone(predictor, tmp_path):
     files = [photo(tmp_path / f"{shade}.png", (ASTRONAUT * (0.5 + shade / 10)).astype(np.uint8)) for shade in range(5)]
     files.insert(2, tmp_path / "absent.png")
@@ -381,6 +384,7 @@ def test_a_clip_of_the_training_set_gives_the_very_crops_that_extraction_stored(
     assert compared >= 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_faces")  # which lists the clips
 def test_a_fake_looked_at_for_itself_is_cut_in_extraction_as_in_prediction(tiny_ffpp, tmp_path):
     extract_faces(tiny_ffpp, tmp_path, ExtractionConfig(frames=2, size=64, reuse=False), progress=False)
@@ -409,6 +413,7 @@ def test_an_examination_keeps_pictures_crops_and_heat_maps(tmp_path):
         predictor.examine(tmp_path / "absent.png")
 
 
+@pytest.mark.slow
 def test_from_run_loads_the_best_detector(tmp_path):
     torch.manual_seed(0)
     detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()

@@ -67,6 +67,7 @@ def test_everybody_is_judged_or_named(predictor, tmp_path, name):
         assert (face.seen == []) == (prediction.kind == "photo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.row == "cut-off faces"])
 def test_a_face_that_is_cut_off_gets_no_verdict(predictor, tmp_path, name):
     predicted(predictor, tmp_path, name)

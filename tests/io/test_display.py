@@ -34,6 +34,7 @@ def original():
     return next(pictures([A(1)]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["HLG of a phone", "PQ of a phone", "HLG in webm", "ten bits, but SDR"])
 def test_hdr_has_the_colours_of_the_same_scene_in_sdr(made, original, name):
     assert difference(shown(made(name)), original) < 4  # levels; as they are, 22 and more

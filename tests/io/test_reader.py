@@ -87,6 +87,7 @@ def test_what_asks_for_too_much_memory_is_refused_and_the_next_file_is_read(tmp_
     reader.close()
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_refused_and_the_next_file_is_read(tmp_path):
     reader = Reader(Limits(patience=3))
     photo = CASES["whole"].make(tmp_path)
@@ -100,6 +101,7 @@ def test_what_takes_too_long_is_refused_and_the_next_file_is_read(tmp_path):
     reader.close()
 
 
+@pytest.mark.slow
 def test_a_crash_is_told_in_a_line_and_the_next_file_is_read(reader, tmp_path):
     photo = CASES["whole"].make(tmp_path)
     reader.open_media(photo)
@@ -112,6 +114,7 @@ def test_a_crash_is_told_in_a_line_and_the_next_file_is_read(reader, tmp_path):
     assert reader.open_media(photo).kind == "photo"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

@@ -320,6 +320,7 @@ def test_frames_are_known_by_their_time_where_the_first_do_not_decode(tmp_path: 
     assert np.array_equal(*tail)
 
 
+@pytest.mark.slow
 def test_a_film_that_changes_its_size_keeps_its_pixels_and_its_proportions(tmp_path: Path) -> None:
     from cases.films import call
 

@@ -85,6 +85,7 @@ def test_validation_of_one_class_leaves_the_plain_decision_and_says_so():
     assert "not known: validation has fewer than two clips of a class" in decision.caution
 
 
+@pytest.mark.slow
 def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():
     generator = np.random.default_rng(0)
     labels = np.repeat([0, 1], [8, 32])

@@ -131,6 +131,7 @@ def test_what_would_run_code_is_named(tmp_path):
         read_weights(CASES["a trap in a checkpoint"].make(tmp_path))
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_more_is_never_unpacked(tmp_path):
     path = CASES["an archive of half a gigabyte"].make(tmp_path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

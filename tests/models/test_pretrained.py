@@ -58,6 +58,7 @@ def same_backbone(one, other):
     return all(torch.equal(ours[name], theirs[name]) for name in ours if not name.startswith("logits."))
 
 
+@pytest.mark.slow
 def test_good_weights_are_downloaded_once(server, detector, tmp_path):
     built, note = build_detector(VGGFACE2)
     assert note is None and built.config.pretrained == "vggface2" and same_backbone(built, detector)
@@ -160,6 +161,7 @@ def test_what_is_no_weights_is_not_kept(server, tmp_path):
     assert not list((tmp_path / "torch").rglob("*.pt"))
 
 
+@pytest.mark.slow
 def test_trust_on_first_use(server, weights, tmp_path):
     server.tag = '"1"'
     server.answer = lambda path, times: ("cut" if times == 1 else 200, weights)

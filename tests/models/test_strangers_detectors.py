@@ -48,6 +48,7 @@ print(json.dumps([(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) 
 """
 
 
+@pytest.mark.slow
 def test_what_takes_memory_is_refused_before_it_does(tmp_path):
     pytest.importorskip("timm")
     runs_ = []

@@ -12,6 +12,7 @@ from cases.runs import WORDS
 from helpers.report import clip_scores, made_up_report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", WORDS.values())
 def test_names_are_text(words):
     report = made_up_report(clip_scores().replace("FaceSwap", words), decision=Decision(caution=words, notes=(words,)))

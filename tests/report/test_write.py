@@ -91,6 +91,7 @@ def test_the_page_needs_nothing_else_and_names_no_place(which, request):
     assert str(run.parent) not in (run / "report.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_says_what_was_measured(whole):
     run, written = whole
     text = (run / "report.html").read_text(encoding="utf-8")

@@ -155,6 +155,7 @@ def test_a_failed_start_does_not_bar_the_folder(faces_csv, tmp_path):
     train(faces_csv, tmp_path / "run", TrainingConfig(**TINY | {"epochs": 1}), progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clip", "frame", "best", "epochs"),
     [
@@ -194,6 +195,7 @@ def test_a_run_of_a_program_that_did_not_know_a_choice_goes_on(tmp_path):
             claim_run(tmp_path, asked)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     ("room", "message"),

@@ -30,6 +30,7 @@ def inception(faces_csv, tmp_path_factory):
     return train(faces_csv, folder, TrainingConfig(**INCEPTION), progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
