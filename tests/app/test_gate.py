@@ -275,6 +275,7 @@ def test_another_name_is_not_written_into_the_page(rules, named, kept):
 # What is sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/gradio_api/call/judge_photo", "/gradio_api/queue/join", "/login", "/gradio_api/upload"]
 )

@@ -400,6 +400,7 @@ def test_what_gradio_would_leave_lying_is_refused(uploads, gradios, head, piece)
     assert files(uploads) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a" * 300 + ".jpg", "ä" * 200, "../../x.jpg", "con", "a\tb", "😀" * 61])
 def test_names_are_no_way_out_and_no_reason_to_fail(uploads, gradios, name):
     (stored,) = json.loads(upload(gradios(uploads), form(b"picture", names=[name])).body)
@@ -417,6 +418,7 @@ def test_a_file_whose_pieces_look_like_the_start_of_a_line_is_one_file(uploads, 
         assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rest", "status"),
     [([GONE], None), ([SILENCE], 408), ([b"x" * 20_000] * 60, 413), ([b"\r\n--XyZ junk"], 400), ([b""], 400)],

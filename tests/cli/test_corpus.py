@@ -226,17 +226,7 @@ def test_the_app_answers_every_file_of_the_corpus_in_one_line(corpus, served):
 # The other commands
 
 
-def others() -> list:
-    """Of each row one is tried wherever tests run, the others along with what is slow."""
-    met, found = Counter(), []
-    for name, one in CASES.items():
-        if one.command in ("predict {run} {path}", "predict {run} {folder}"):
-            continue  # as above
-        heavy = one.slow or one.hungry or one.command.split()[0] in ("mini", "matrix", "explain", "export", "space")
-        quick = not heavy and met[one.row] < 1
-        met[one.row] += quick
-        found.append(pytest.param(one, id=name, marks=[] if quick else [pytest.mark.slow]))
-    return found
+OTHERS = [one for one in CASES.values() if one.command not in ("predict {run} {path}", "predict {run} {folder}")]
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +283,8 @@ def alone(words: list[str], capsys) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("case", others())
+@pytest.mark.slow
+@pytest.mark.parametrize("case", OTHERS, ids=lambda one: one.name)
 def test_each_command_answers_what_it_is_given(case: Case, places, shared, unplugged, capsys):
     folder = places["folder"]
     places["path"] = case.make(folder)

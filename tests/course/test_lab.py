@@ -7,6 +7,7 @@ from torchfakes_utils.course import lab, teams
 from torchfakes_utils.models.run_files import SCORES_FILE
 
 
+@pytest.mark.slow
 def test_everybody_is_scored_in_both_stages(built):
     scores = pd.read_csv(built / SCORES_FILE)
     assert list(scores.columns) == lab.LAB_COLUMNS

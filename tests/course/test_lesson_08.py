@@ -48,6 +48,7 @@ def test_sharpness_of_what_reaches_the_network(ward):
     assert lesson_08.edges(ward[5], "training", 0) == lesson_08.edges(ward[5], "test", 0)
 
 
+@pytest.mark.slow
 def test_drift_is_counted_in_standard_deviations(ward):
     """Averages set to those of the test inputs drift by nought; moved by two deviations, by two."""
     patient = ward[4]

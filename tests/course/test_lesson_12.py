@@ -61,6 +61,7 @@ def test_folding_changes_no_answer_and_leaves_no_batch_norm_behind_a_convolution
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in detector.modules())
 
 
+@pytest.mark.slow
 def test_fewer_bits_move_the_logits_further(detector):
     images = torch.rand(4, 3, 80, 80)
     with torch.inference_mode():

@@ -62,6 +62,7 @@ def test_somebodys_own_files_stay_where_a_step_is_done_anew(built_steps, home, c
     assert all((folder / file).read_text() == "mine" for file in THEIRS)
 
 
+@pytest.mark.slow
 def test_a_run_is_begun_anew_beside_somebodys_notes(home, change_step, tiny_faces, monkeypatch):
     """By the pipeline itself: what stays in the folder is no reason to refuse it."""
     small = {"architecture": "Meso4", "image_size": 64, "pretrained": None, "min_sharpness": 0, "batch_size": 4,

@@ -70,6 +70,7 @@ def test_pictures_and_maps(explained, tiny_faces):
         assert (np.asarray(picture)[:, :SIZE] == np.asarray(crop)).all()
 
 
+@pytest.mark.slow
 def test_attention_by_region_beside_networks_that_know_nothing(explained):
     _, out = explained
     table = pd.read_csv(out / "regions.csv")

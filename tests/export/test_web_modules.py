@@ -12,6 +12,7 @@ from helpers.pixels import PIXELS, check_measures, check_pixels, encoded
 from helpers.web import in_node
 
 
+@pytest.mark.slow
 def test_pixels_are_opencvs_and_torchvisions(modules, portraits):
     check_pixels(functools.partial(in_node, modules), portraits)
 

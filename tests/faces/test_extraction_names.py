@@ -56,6 +56,7 @@ def test_usual_names_are_those_of_folders(tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["crops", "crops/real", "crops/real/c23/a", ".parts", ".parts/real"])
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path, part):
     root, theirs, out = tables.films(tmp_path), tables.theirs(tmp_path), tmp_path / "out"

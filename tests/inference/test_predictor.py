@@ -396,6 +396,7 @@ def test_a_fake_looked_at_for_itself_is_cut_in_extraction_as_in_prediction(tiny_
     assert np.array_equal(seen.crops[0, row["frame"]], stored)
 
 
+@pytest.mark.slow
 def test_an_examination_keeps_pictures_crops_and_heat_maps(tmp_path):
     torch.manual_seed(0)
     detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()

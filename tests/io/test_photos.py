@@ -23,6 +23,7 @@ def refusal(source):
     return str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "YCbCr"])
 @pytest.mark.parametrize("turn", [1, 6, 2])
 def test_a_photo_in_parts_is_the_photo(monkeypatch, mode, turn):

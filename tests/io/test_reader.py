@@ -45,6 +45,7 @@ def same(one, other):
             assert np.array_equal(ours, theirs), field.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["wide pixels", "whole", "a GIF without time", "floats in TIFF"])
 def test_what_it_reads_is_what_is_read_here(reader, tmp_path, name):
     path = CASES[name].make(tmp_path)
@@ -76,6 +77,7 @@ def test_one_process_reads_all_files_whoever_asks(reader, tmp_path):
         same(one, found[0])
 
 
+@pytest.mark.slow
 @linux
 def test_what_asks_for_too_much_memory_is_refused_and_the_next_file_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(Limits, "process_memory", 2**28)
@@ -167,6 +169,7 @@ def test_limits_may_be_none(tmp_path):
     reader.close()
 
 
+@pytest.mark.slow
 @linux
 def test_a_fork_has_a_process_of_its_own(reader, tmp_path):
     path = CASES["whole"].make(tmp_path)

@@ -304,6 +304,7 @@ def test_what_is_no_video(tmp_path: Path, make: object, message: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_frames_are_known_by_their_time_where_the_first_do_not_decode(tmp_path: Path) -> None:
     """What is missing at the beginning moves nothing, and the end is not taken for missing."""
     from cases.films import headless

@@ -162,6 +162,7 @@ def test_equal_error_rates_by_hand():
     assert eer([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9]) == 1
 
 
+@pytest.mark.slow
 @quick
 @given(pairs)
 @example([(0, 0.25)] * 4 + [(0, 0.5), (1, 0.0)])

@@ -105,6 +105,7 @@ def test_what_cannot_be_tuned():
         small("Meso4").tune("neck")
 
 
+@pytest.mark.slow
 def test_saving_and_loading(detector, tmp_path):
     save(detector, tmp_path)
     again = load_detector(tmp_path)

@@ -79,6 +79,7 @@ def test_what_is_saved_is_loaded(detector, saved):
     assert all(parameter.requires_grad for parameter in loaded.parameters())  # it can be trained further
 
 
+@pytest.mark.slow
 def test_weights_in_channels_last_are_saved_alike(detector, saved, tmp_path):
     config = (saved / "detector.json").read_text()
     copy = load_detector(saved).to(memory_format=torch.channels_last)

@@ -69,6 +69,7 @@ def test_good_weights_are_downloaded_once(server, detector, tmp_path):
     assert len(server.asked) == 1
 
 
+@pytest.mark.slow
 def test_weights_that_facenet_pytorch_has_downloaded_are_used(server, detector, weights, tmp_path):
     (tmp_path / "torch" / "checkpoints").mkdir(parents=True)
     (tmp_path / "torch" / "checkpoints" / WEIGHTS).write_bytes(weights)
@@ -85,6 +86,7 @@ def test_a_damaged_cache_is_replaced(server, detector, tmp_path):
     assert cached.stat().st_size > 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -125,6 +127,7 @@ def test_pretrained_weights_that_nobody_has_published():
         build_detector(replace(SMALL, pretrained="imagenet"))
 
 
+@pytest.mark.slow
 def test_weights_from_a_file(server, detector, weights, tmp_path):
     (tmp_path / WEIGHTS).write_bytes(weights)
     saved = save(detector, tmp_path / "best", {})
@@ -136,6 +139,7 @@ def test_weights_from_a_file(server, detector, weights, tmp_path):
     assert len(server.asked) == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_holds_no_weights_of_this_network(tmp_path, capsys):
     class Payload:
         def __reduce__(self):

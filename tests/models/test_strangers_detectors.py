@@ -99,6 +99,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
         load_detector(run)
 
 
+@pytest.mark.slow
 def test_a_transformer_is_loaded_with_what_it_does_not_save(tmp_path):
     timm = pytest.importorskip("timm")
     name = next(name for name in ("vit_tiny_patch16_224", "swin_tiny_patch4_window7_224") if timm.is_model(name))

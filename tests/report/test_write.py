@@ -101,6 +101,7 @@ def test_the_page_says_what_was_measured(whole):
     assert text.count("data:image/jpeg") == len(written.mistakes) > 0
 
 
+@pytest.mark.slow
 def test_the_worst_mistakes_are_mistakes_worst_first(whole):
     run, written = whole
     threshold = written.decision.threshold
@@ -113,6 +114,7 @@ def test_the_worst_mistakes_are_mistakes_worst_first(whole):
     assert max(names.count(name) for name in names) <= 2
 
 
+@pytest.mark.slow
 def test_what_speaks_against_the_detector_comes_first(tiny_faces, tmp_path):
     run = small(tmp_path / "run")
     store_decision(run / "best", Decision(0.5, 1.0, {}, ("threshold 0.5: no rise",), "it is a coin"))
