@@ -45,7 +45,7 @@ test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of t
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
 
 test-fast: $(STAMP)  ## what can be tested in under 90 seconds: no notebook, no browser, nothing slow
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser" \
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -p no:nbval -m "not slow and not browser" \
 	  tests $(PYTEST)
 
 coverage: $(STAMP)  ## all tests, and which lines of the package they run (a page in build/coverage)

@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import struct
-from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +23,8 @@ from cases.folders import THEIRS
 from cases.registry import Case, digests
 from cases.weights import SPRUNG, head, state
 
+pytestmark = pytest.mark.slow  # all 600 of them
+
 MOST_BYTES = 60_000_000
 
 # What each review's rows are called here.
@@ -40,16 +41,6 @@ ROWS = {
 }  # fmt: skip
 
 
-def listed() -> list:
-    """All cases; of each row one is made wherever tests run, the others along with what is slow."""
-    met, found = Counter(), []
-    for name, one in CASES.items():
-        quick = not one.slow and met[one.row] < 1
-        met[one.row] += quick
-        found.append(pytest.param(one, id=name, marks=[] if quick else [pytest.mark.slow]))
-    return found
-
-
 @pytest.fixture
 def made(tmp_path):
     """Makes a case, by name."""
@@ -62,7 +53,7 @@ def made(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("case", listed())
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda one: one.name)
 def test_made_small_and_the_same_twice(case: Case, tmp_path):
     found = []
     for name in ("one", "two")[: 1 + case.steady]:
@@ -122,7 +113,6 @@ def cuts(frames: list[np.ndarray]) -> list[int]:
     return [index + 1 for index, step in enumerate(steps) if step > 15]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "places"),
     [
@@ -146,7 +136,6 @@ def test_people_are_found_and_differ():
     assert 60 < right - left < 130 and 60 < bottom - top < 160
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "curve"), [("HLG of a phone", HLG), ("PQ of a phone", PQ), ("HLG in webm", HLG)])
 def test_hdr_is_tagged_and_darker_than_it_is_shown(made, name, curve):
     with opened(made(name)) as container:
@@ -159,7 +148,6 @@ def test_hdr_is_tagged_and_darker_than_it_is_shown(made, name, curve):
     assert abs(light - shown) > 0.02, "judged as it is, it has another light"
 
 
-@pytest.mark.slow
 def test_untagged_pq_is_untagged(made):
     with opened(made("PQ without its tags")) as container:
         assert next(container.decode(video=0)).color_trc == 2
@@ -197,7 +185,6 @@ def test_covers_are_streams_that_are_no_films(made):
         assert [stream.codec_context.name for stream in container.streams.video] == ["png", "h264"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ten minutes in mkv", "ten minutes in ts", "ten minutes in fragments"])
 def test_long_films_say_no_count_and_can_be_decoded(made, name):
     with opened(made(name)) as container:
@@ -208,7 +195,6 @@ def test_long_films_say_no_count_and_can_be_decoded(made, name):
         assert sum(1 for _, _ in zip(range(60), container.decode(stream), strict=False)) == 60
 
 
-@pytest.mark.slow
 def test_two_seconds_in_ten_minutes_show_somebody_else(made):
     path = made("two seconds in ten minutes")
     assert path.stat().st_size < 500_000
@@ -269,7 +255,6 @@ def test_a_costly_film_in_small(tmp_path):
     assert path.stat().st_size < 3000
 
 
-@pytest.mark.slow
 def test_8k_is_8k_and_costs_few_bytes(made):
     path = made("8K at 1,000 frames a second")
     assert path.stat().st_size < 50 * 3000

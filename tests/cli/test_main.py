@@ -267,6 +267,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(monkeypatch):
         assert main.main(["predict", "run", "a.jpg", "--json"]) == 1
 
 
+@pytest.mark.slow
 def test_bad_input_in_a_real_process(tmp_path):
     result = run("clips", tmp_path, "--json")
     assert (result.returncode, result.stdout) == (2, "")

@@ -85,6 +85,7 @@ def test_an_alarm_is_worth_what_the_mix_makes_it():
     assert np.isnan(lesson_00.alarm_is_right(0, 1, 0.001))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_in", lesson_00.ONE_IN)
 def test_the_figure_of_alarms_is_drawn_for_every_place_of_the_slider(one_in):
     figure = lesson_00.alarms(99.9, one_in)

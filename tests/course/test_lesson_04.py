@@ -89,6 +89,7 @@ def test_learns_the_same_from_the_same_seed_whatever_was_drawn_before(toy):
     assert torch.get_num_threads() == threads, "what it sets for itself it takes back"
 
 
+@pytest.mark.slow
 def test_random_labels_are_remembered_by_frame_and_unknown_by_person():
     draw, person = np.random.default_rng(0), np.repeat(np.arange(16), 8)
     looks = draw.normal(size=(16, 1, 32, 32))[person] + 0.3 * draw.normal(size=(128, 1, 32, 32))

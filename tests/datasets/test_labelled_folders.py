@@ -183,6 +183,7 @@ def saved(path: Path, picture: np.ndarray) -> None:
     Image.fromarray(picture).save(path)
 
 
+@pytest.mark.slow
 def test_from_photos_and_frames_to_faces(tmp_path: Path, portraits: list) -> None:
     """A photo is a clip of one frame, a folder of pictures one of many, in the order of their numbers."""
     for number in range(4):

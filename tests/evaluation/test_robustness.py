@@ -105,6 +105,7 @@ def test_a_detector_by_brightness_minds_darkness_and_not_the_codec(tiny_faces):
     json.dumps(msgspec.to_builtins(found), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_not_measured_again(tiny_faces, tmp_path, monkeypatch):
     faces, kept = load_faces(tiny_faces / "faces.csv", "test"), tmp_path / "robustness.json"
     config, calls, original = RobustnessConfig(("jpeg",), frames=1, replicates=20), [], module.score

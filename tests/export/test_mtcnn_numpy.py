@@ -93,6 +93,7 @@ def test_a_second_look_is_finer_as_the_original_s_is(networks, pictures):
         assert np.allclose(found.boxes, expected.boxes, rtol=0, atol=0.1) and len(found) == 1
 
 
+@pytest.mark.slow
 def test_the_surest_face_comes_first_and_frames_may_differ_in_size(networks, pictures):
     three, one = CascadeDetector(networks).detect([pictures["three"], pictures["astronaut"]])
     assert (np.diff(three.probabilities) <= 0).all() and len(one) == 1

@@ -16,6 +16,7 @@ quick = settings(max_examples=40, deadline=None)
 pairs = scored_pairs(4)
 
 
+@pytest.mark.slow
 @quick
 @given(pairs, st.sampled_from([0.3, 0.5]))
 def test_replicates_are_the_metrics_of_resampled_data_sets(rows, threshold):

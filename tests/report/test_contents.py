@@ -31,6 +31,7 @@ def test_the_schema_that_is_published_is_that_of_the_classes():
     assert FILE.read_text(encoding="utf-8") == text(), "run: make schema"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_report_is_what_the_schema_says(name):
     validator = jsonschema.Draft202012Validator(json.loads(text()))
