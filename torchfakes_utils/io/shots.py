@@ -1,7 +1,8 @@
 """Where a film is cut, and which of its frames are looked at, so that everybody is seen who shows.
 
 The frames that are decoded on the way to the wanted ones are compared with each other, as pictures of 32 x 18 grey
-points. PySceneDetect would do it, too, but it decodes every frame for itself: as long as extraction takes for all else.
+points: that costs 3 % of the time that extraction takes. PySceneDetect would do it, too, but it decodes every frame for
+itself, which costs 31 % (tests/benchmarks/shots.py).
 """
 
 import itertools
