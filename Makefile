@@ -36,10 +36,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[app,cluster,course,dev,export,phone,timm,trackers]' --constraint constraints.txt
 	@touch $@
 
+# PASSIVE: torch's threads wait for each other without taking the processor from a browser or whatever else runs.
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course (NAMES="00 03" for some)
-	@$(BIN)/torchfakes course $(NAMES)
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/torchfakes course $(NAMES)
 
-# PASSIVE: two tests at once share the cores; torch's threads, waiting for each other in a busy loop, would starve both.
+# PASSIVE: two tests at once share the cores, and would starve each other.
 test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of the tests
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
