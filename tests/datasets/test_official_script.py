@@ -132,7 +132,7 @@ def test_a_lock_holds_while_its_owner_lives(tmp_path, caplog):
         owner.kill()
     for _ in range(2):
         with locked(tmp_path / "data"):
-            assert (tmp_path / "data/.download.lock").read_text() == str(os.getpid())
+            assert (tmp_path / "data/.download.owner").read_text() == str(os.getpid())
     assert not list((tmp_path / "data").iterdir())
     assert [line for line in caplog.messages if "taking over" in line] == [
         f"{tmp_path / 'data'}: taking over from a download that was killed"

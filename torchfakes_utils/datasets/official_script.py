@@ -231,14 +231,15 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path = folder / ".download.lock"
+    # Its owner stands in a file of its own: older versions of filelock empty theirs when somebody else asks for it.
+    path, owned = folder / ".download.lock", folder / ".download.owner"
     lock, owner = FileLock(path), ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            owner = path.read_text(encoding="ascii", errors="replace").strip()
+            owner = owned.read_text(encoding="ascii", errors="replace").strip()
         lock.acquire(timeout=0)
-        path.write_text(str(os.getpid()), encoding="ascii")
+        owned.write_text(str(os.getpid()), encoding="ascii")
     except Timeout as error:
         raise LockedError(f"{folder}: another download is at work there (process {owner}); wait for it") from error
     except OSError as error:
@@ -248,6 +249,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        owned.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         lock.release()
 

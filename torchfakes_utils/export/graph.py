@@ -7,6 +7,7 @@ can forget them.
 import contextlib
 import copy
 import importlib
+import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -116,13 +117,16 @@ def in_short(error: Exception) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep to themselves what exporters log about their insides; errors are still raised."""
+    """Keep to themselves what exporters log about their insides; errors are still raised.
+
+    What they print is dropped, too: our own output may be JSON.
+    """
     root, silent = logging.getLogger(), logging.NullHandler()
     before = root.manager.disable
     root.addHandler(silent)  # without any handler, one call of logging.warning would set one up for good
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
