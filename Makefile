@@ -16,7 +16,7 @@ STAMP = $(VENV)/.installed
 .PHONY: help setup course test test-fast coverage types schema lab notebooks space architecture lint clean lock
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP)  ## install the course and its tests in .venv (once; again when the dependencies change)
 

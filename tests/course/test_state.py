@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from filelock import FileLock
 
 from torchfakes_utils import course
 from torchfakes_utils.course import state
@@ -166,6 +167,23 @@ def test_two_at_once_wait_for_each_other(built_steps, change_step):
     for thread in threads:
         thread.join()
     assert most == [1] and built_steps == ["mini"]
+
+
+def test_what_is_there_needs_no_wait_and_who_waits_is_told(built_steps, home, capsys):
+    course.ensure("clips")
+    capsys.readouterr()
+    with FileLock(home / "data" / ".lock") as lock:
+        assert course.ensure("clips").name == "clips.csv" and capsys.readouterr().out == ""
+        other = threading.Thread(target=course.ensure, args=("faces",))
+        other.start()
+        said = ""
+        while "waiting" not in said:
+            time.sleep(0.01)
+            said += capsys.readouterr().out
+        assert built_steps == ["mini", "clips"]
+        lock.release()
+        other.join()
+    assert built_steps == ["mini", "clips", "faces"]
 
 
 def test_a_home_that_cannot_be_written_to(home, monkeypatch):

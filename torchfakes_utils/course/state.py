@@ -50,6 +50,9 @@ def ensure(name: str, progress: bool = True) -> Path:
     if getattr(current_process(), "_inheriting", False):
         raise InputError("in a script, put course.ensure(...) and what follows under: if __name__ == '__main__':")
     where = paths()
+    # A stamp comes last: what has one is whole, and need not wait for another lesson that builds something else.
+    if all(_stands(STEPS[one], where) for one in closure([name])):
+        return step.makes(where)
     with _alone(where):
         return _done(step, where, progress)
 
@@ -84,12 +87,16 @@ def _refuse_undeclared(name: str) -> None:
 @contextmanager
 def _alone(where: Paths) -> Iterator[None]:
     """Two lessons may run at once (the tests do): the second waits for the first instead of building beside it."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     lock = FileLock(where.home / "data" / ".lock")
     try:
         (where.home / "data").mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print("Another lesson is building what lessons need: waiting for it (training takes minutes) …", flush=True)
+            lock.acquire()
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
@@ -101,6 +108,14 @@ def _alone(where: Paths) -> Iterator[None]:
         lock.release()
 
 
+def _stands(step: Step, where: Paths) -> bool:
+    """Whether there is nothing to build of a step itself."""
+    if not step.possible(where):
+        return True
+    stamp, result = _stamp(step, where), step.makes(where)
+    return stamp.is_file() and result.exists() and _first_line(stamp) in (_fingerprint(step, where), _THEIRS)
+
+
 def _done(step: Step, where: Paths, progress: bool) -> Path:
     """The result of a step, which is built if it is missing or was built otherwise."""
     for need in step.needs:
@@ -108,14 +123,13 @@ def _done(step: Step, where: Paths, progress: bool) -> Path:
     result = step.makes(where)
     if not step.possible(where):
         return result
+    if _stands(step, where):
+        return result
     stamp, fingerprint = _stamp(step, where), _fingerprint(step, where)
     stamped, renew = stamp.is_file(), False
-    if stamped and result.exists():
-        if _first_line(stamp) in (fingerprint, _THEIRS):
-            return result
-        if step.ours is not None:  # built here, with settings that no longer hold
-            remove_files(step.folder(where), step.ours, by_path=True)
-            renew = True
+    if stamped and result.exists() and step.ours is not None:  # built here, with settings that no longer hold
+        remove_files(step.folder(where), step.ours, by_path=True)
+        renew = True
     print(f"{step.message} (once) …", flush=True)
     try:
         step.build(Order(where, step.settings(where), progress, renew))
