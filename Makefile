@@ -45,6 +45,7 @@ test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of t
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
 
+# Without nbval, which takes each process a second to load.
 test-fast: $(STAMP)  ## what can be tested in under 90 seconds: no notebook, no browser, nothing slow
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -p no:nbval -m "not slow and not browser" \
 	  tests $(PYTEST)

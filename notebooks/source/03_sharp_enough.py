@@ -300,7 +300,8 @@ table.round(3)
 # ### And if the clips are compressed harder?
 #
 # FF++ comes in several compressions; c23 is light, c40 is heavy. Here are the same frames, cut at the same place,
-# from both.
+# from both: two of each clip, so that it takes seconds. Compare c40 with c23, then, and neither with the table above,
+# which counts every crop.
 
 # %%
 both = lesson_03.in_both(training, clips, data)

@@ -5,10 +5,8 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from torchfakes_utils.datasets import official_script
@@ -23,6 +21,8 @@ from torchfakes_utils.datasets.official_script import (
 )
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import UnavailableError
+
+from helpers.processes import all_end
 
 pytestmark = pytest.mark.slow
 
@@ -93,19 +93,8 @@ def test_who_stalls_is_stopped_with_its_children(tmp_path, caplog):
         script_run(tmp_path, code, stall=2).download()
     assert "nothing came for 2 s" in caplog.text
     pids = [int(pid) for pid in (tmp_path / "data/pids").read_text().split()]
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and any(map(alive, pids)):
-        time.sleep(0.05)
-    assert len(pids) == 2 and not any(map(alive, pids))
+    assert len(pids) == 2 and all_end(pids, 20)
     assert [path.name for path in (tmp_path / "data").rglob("youtube/*")] == ["000.mp4"]
-
-
-def alive(pid):
-    """Whether a process runs; one that nobody has asked after does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_who_is_slow_is_not_stopped(tmp_path):

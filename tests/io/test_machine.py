@@ -1,11 +1,18 @@
-"""What of the machine is used: a device by name, and a number of threads that is given back."""
+"""What of the machine is used: a device by name, a number of threads that is given back, and nothing for ever."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import pytest
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.machine import set_threads, thread_limit, torch_device
+from torchfakes_utils.io.machine import end_with_parent, set_threads, thread_limit, torch_device
+
+from helpers.processes import all_end
 
 
 def test_torch_device(monkeypatch):
@@ -37,3 +44,31 @@ def test_a_thread_limit_ends_with_its_block_whatever_happens_inside():
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
+
+
+POOL = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from torchfakes_utils.io.machine import end_with_parent
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_a_pool_ends_with_its_owner_however_that_ends(tmp_path):
+    script = tmp_path / "pool.py"
+    script.write_text(POOL)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment) as owner:
+        worker = int(owner.stdout.readline())
+        owner.kill()
+    assert all_end([worker])
+
+
+def test_who_has_no_owner_goes_on():
+    end_with_parent()

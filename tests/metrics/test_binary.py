@@ -15,7 +15,7 @@ from torchfakes_utils.metrics.binary import AGGREGATIONS, binary_metrics, by_cli
 from helpers.scores import simulated
 from helpers.strategies import both_classes, scored_pairs
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 pairs = scored_pairs(2)
 

@@ -12,7 +12,7 @@ from torchfakes_utils.metrics.intervals import mean_by_clip
 from helpers.scores import simulated
 from helpers.strategies import both_classes, scored_pairs
 
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 pairs = scored_pairs(4)
 
 

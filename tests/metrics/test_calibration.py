@@ -134,7 +134,7 @@ def test_equally_sure_answers_come_as_a_mixture():
     assert risk.tolist() == pytest.approx([0.5] * 4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=30), st.floats(0.05, 0.95))
 def test_with_everything_answered_the_risk_is_the_error(rows, threshold):
     labels, scores = (np.array(column) for column in zip(*rows, strict=True))

@@ -15,7 +15,7 @@ from torchfakes_utils.course import teams
 from torchfakes_utils.course.patients import TRAINED_AS, Patient, detector_folder
 from torchfakes_utils.course.teams import CANDIDATES, SEEDS
 from torchfakes_utils.crops.store import open_store
-from torchfakes_utils.io.machine import thread_limit
+from torchfakes_utils.io.machine import end_with_parent, thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY, write_table
 from torchfakes_utils.models.detector import save
 from torchfakes_utils.models.run_files import DETECTOR_FILE, SCORES_FILE
@@ -64,7 +64,7 @@ def _pool(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
     if workers == 1:
         yield map
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
         yield pool.map
 
 

@@ -121,8 +121,6 @@ def _done(step: Step, where: Paths, progress: bool) -> Path:
     for need in step.needs:
         _done(STEPS[need], where, progress)
     result = step.makes(where)
-    if not step.possible(where):
-        return result
     if _stands(step, where):
         return result
     stamp, fingerprint = _stamp(step, where), _fingerprint(step, where)

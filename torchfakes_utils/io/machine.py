@@ -1,6 +1,9 @@
-"""What of the machine a computation uses: its device, and how many threads."""
+"""What of the machine a computation uses: its device, how many threads, and processes that end with their owner."""
 
 import contextlib
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -53,3 +56,19 @@ def thread_limit(count: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, however that ended.
+
+    For the workers of a pool: they wait for tasks for ever, with all their memory, where `kill -9` took their owner.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:  # not started by multiprocessing: there is nobody to end with
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -2,10 +2,14 @@
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -16,6 +20,8 @@ from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.video import probe, read_frames
+
+from helpers.processes import all_end
 
 pytestmark = pytest.mark.slow
 
@@ -251,3 +257,14 @@ def test_begun_anew_only_its_own_films_go(tmp_path, monkeypatch):
     ours.write_text("an older film")
     build.build_mini(out, MiniConfig(identities=6, size=128, seconds=0.4), progress=False, overwrite=True)
     assert mine.read_text() == "mine" and not ours.exists()
+
+
+def test_nobody_goes_on_when_it_is_killed(tmp_path):
+    words = [sys.executable, "-m", "torchfakes_utils", "mini", str(tmp_path / "set"), "--workers", "2"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as owner:
+        while not list(tmp_path.glob("set/original_sequences/youtube/c23/videos/*.mp4")):
+            assert owner.poll() is None
+            time.sleep(0.05)
+        workers = [process.pid for process in psutil.Process(owner.pid).children()]
+        owner.kill()
+    assert len(workers) >= 2 and all_end(workers)

@@ -23,6 +23,7 @@ from torchfakes_utils.datasets.mini import fakes, render
 from torchfakes_utils.datasets.mini.config import MINI_FILE, MiniConfig
 from torchfakes_utils.io.files import write_record
 from torchfakes_utils.io.folders import Stamp, claim
+from torchfakes_utils.io.machine import end_with_parent
 from torchfakes_utils.io.video import write_video
 
 FPS = 25
@@ -135,7 +136,7 @@ def _film_all(out: Path, config: MiniConfig, people: list[Person], workers: int)
         yield from (_film_and_forge(*task) for task in tasks)
         return
     # spawn: a forked process would inherit the locks of OpenCV's threads, and may wait for them for ever.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
         futures = [pool.submit(_film_and_forge, *task) for task in tasks]
         try:
             for future in as_completed(futures):
@@ -144,7 +145,8 @@ def _film_all(out: Path, config: MiniConfig, people: list[Person], workers: int)
             pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
+def _begin() -> None:
+    end_with_parent()
     cv2.setNumThreads(1)  # one process a core already: threads beyond that only get in each other's way
 
 
