@@ -79,7 +79,8 @@ async function load(build, threads, onBytes) {
 
 async function session(ort, name, bytes, provider = "wasm") {
   try {
-    return await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
+    // Errors alone: of an export by other versions, the runtime else says on the console which nodes it runs where.
+    return await ort.InferenceSession.create(bytes, { executionProviders: [provider], logSeverityLevel: 3 });
   } catch (error) {
     throw new StartError(`${name} cannot be run in this browser (${error.message ?? error}).`);
   }
