@@ -8,6 +8,7 @@ VENV ?= .venv
 PYTEST ?=
 NAMES ?=
 WORKERS ?= 2
+THREADS ?= 1
 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
@@ -40,14 +41,17 @@ $(STAMP): pyproject.toml constraints.txt
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course (NAMES="00 03" for some)
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/torchfakes course $(NAMES)
 
-# PASSIVE: two tests at once share the cores, and would starve each other.
+# Two tests at once share the cores. With more threads than cores, torch's wait for each other most of the time: on two
+# cores, a step of training that takes 1.0 s with one thread took 3.8 to 5.5 s with two, beside another test.
+SHARED = OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS)
+
 test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of the tests
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
+	@$(SHARED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
 
 # Without nbval, which takes each process a second to load.
 test-fast: $(STAMP)  ## what can be tested in under 90 seconds: no notebook, no browser, nothing slow
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -p no:nbval -m "not slow and not browser" \
+	@$(SHARED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -p no:nbval -m "not slow and not browser" \
 	  tests $(PYTEST)
 
 coverage: $(STAMP)  ## all tests, and which lines of the package they run (a page in build/coverage)
