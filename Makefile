@@ -2,6 +2,7 @@
 #
 #   make PYTHON=python3.12 setup     another interpreter
 #   make test PYTEST="-k faces -x"   more options for pytest
+#   make test WORKERS=4 THREADS=2    with eight cores
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures and li
 
 # What docs/limits.md allows: to the process that reads, and to the one that judges what was read.
 READING = JUDGING = 3 * 2**30
-# These take a minute between them, in the reader that all share: `predict` has met them, and nobody else has to.
+# These take more than a minute between them, in the reader that all share: `predict` meets them for all.
 COSTLY = ("8K at 1,000 frames a second", "an hour of a still 4K", "a long GIF")
 # Whoever takes all of these has no bound; the machine has to live on.
 MOST_ADDRESSES, MOST_SECONDS = 16 * 2**30, 1200

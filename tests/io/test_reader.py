@@ -198,7 +198,9 @@ def test_it_can_be_done_without(tmp_path):
 @linux
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["an hour of a still 4K", "99 megapixels"])  # tests/cli/test_corpus.py has the others
+@pytest.mark.parametrize(
+    "name", ["8K at 1,000 frames a second", "an hour of a still 4K", "99 megapixels", "a long GIF"]
+)
 def test_the_worst_files_take_what_the_limits_allow(tmp_path, name):
     reader = Reader(Limits(memory=2**28, patience=200))
     media = reader.open_media(CASES[name].make(tmp_path))

@@ -22,7 +22,7 @@ from helpers.crops import make_faces
 # Dropout draws its own numbers in each process: without it, nothing but the order of sums is left to differ. Where the
 # processor has bfloat16, half precision would make far more of that order.
 SAME = {
-    "architecture": "Meso4", "pretrained": None, "epochs": 3, "batch_size": 8, "crops_per_epoch": 24, "image_size": 80,
+    "architecture": "Meso4", "pretrained": None, "epochs": 2, "batch_size": 8, "crops_per_epoch": 24, "image_size": 80,
     "dropout": 0.0, "augmentation": "modern", "device": "cpu", "log_every": 1, "average": 0.5, "mixed_precision": "off",
 }  # fmt: skip
 
@@ -55,18 +55,18 @@ def test_two_processes_make_the_run_of_one(faces_csv, tmp_path):
     program.write_text(_PROGRAM)
     done = torchrun(2, [str(program)], faces_csv, tmp_path / "two", SAME | {"processes": 2})
     assert done.returncode == 0, done.stderr
-    assert "on cpu, 2 processes" in done.stdout and done.stdout.count("epoch 1/3") == 1  # one of them speaks
+    assert "on cpu, 2 processes" in done.stdout and done.stdout.count("epoch 1/2") == 1  # one of them speaks
     train(faces_csv, tmp_path / "one", TrainingConfig(**SAME), progress=False)
 
     one, two = (pd.read_csv(tmp_path / name / "steps.csv") for name in ("one", "two"))
     # The first step differs in the last digits of sums. Adam divides small gradients by themselves, so that those
-    # digits grow with every step: 0.4 to 1 % after nine, as many threads as there may be. Without shared batch norms it
-    # is 1.4 % at the first already.
+    # digits grow with every step, to 1 % at the seventh: six are enough. Without shared batch norms it is 1.4 % at the
+    # first already.
     np.testing.assert_allclose(two["loss"][0], one["loss"][0], rtol=5e-5)
-    np.testing.assert_allclose(two["loss"], one["loss"], rtol=3e-2)
+    np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-2)
     assert one["loss"].max() / one["loss"].min() > 1.5  # a curve, not a line
     one, two = (pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two"))
-    np.testing.assert_allclose(two[["train_loss", "val_loss"]], one[["train_loss", "val_loss"]], rtol=3e-2)
+    np.testing.assert_allclose(two[["train_loss", "val_loss"]], one[["train_loss", "val_loss"]], rtol=2e-2)
     same = ["train_real", "train_fake", "learning_rate"]
     np.testing.assert_allclose(two[same], one[same])
 
