@@ -1,7 +1,8 @@
 """The networks that a detector can be made of: what each one wants as input, and how it falls into stages.
 
-The ladder, from small to large: Meso4 and MesoInception4 (a minute on a CPU), InceptionResnetV1 (the course's), and
-every name that timm knows, as "timm:efficientnet_b4".
+The ladder, from small to large: Meso4 and MesoInception4 (a minute on a CPU), EfficientNet-Lite0 (whose ImageNet
+weights come with the package), InceptionResnetV1 (the course's), and every name that timm knows, as
+"timm:efficientnet_b4".
 """
 
 import difflib
@@ -17,6 +18,7 @@ from torch import nn
 from torchfakes_utils.errors import InputError
 
 TIMM = "timm:"
+LITE0, TIMM_LITE0 = "EfficientNet-Lite0", "tf_efficientnet_lite0"  # here and in timm
 HEAD = "head"  # the name of every network's last stage
 
 
@@ -167,11 +169,16 @@ def _meso_maps(network: nn.Module) -> dict[str, nn.Module]:
 # --- timm
 
 
-def _timm_architecture(name: str) -> Architecture:
+def _timm(name: str) -> Any:
     try:
         import timm
     except ModuleNotFoundError as error:
-        raise InputError(f"timm:{name} needs timm: pip install 'torchfakes[timm]'") from error
+        raise InputError(f"{name} needs timm: pip install 'torchfakes[timm]'") from error
+    return timm
+
+
+def _timm_architecture(name: str) -> Architecture:
+    timm = _timm(f"{TIMM}{name}")
     if not timm.is_model(name.split(".")[0]):
         close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), 4)
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
@@ -207,6 +214,15 @@ def build_timm(name: str, size: int, dropout: float, pretrained: bool = False) -
         return timm.create_model(name, **options)
     except (AssertionError, TypeError, ValueError) as error:
         raise InputError(f"timm:{name} cannot be built for {size} px: {error}") from error
+
+
+def _build_lite0(size: int, dropout: float) -> nn.Module:
+    """EfficientNet-Lite0: no squeeze and excitation, ReLU6 for swish, so that phones compute it in 8 bits.
+
+    Source: Liu, Higher accuracy on vision models with EfficientNet-Lite, TensorFlow blog, 2020.
+    """
+    _timm(LITE0)
+    return build_timm(TIMM_LITE0, size, dropout)
 
 
 def _timm_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
@@ -250,6 +266,8 @@ ARCHITECTURES = {
         stages=_inception_stages,
         maps=_inception_maps,
     ),
+    # timm's own input for it; ImageNet's pictures had 224 px.
+    LITE0: Architecture(_build_lite0, InputFormat(224, 127.5, 127.5), 32, 0.0, ("imagenet",), _timm_stages, _timm_maps),
     "Meso4": Architecture(Meso4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
     "MesoInception4": Architecture(MesoInception4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
 }

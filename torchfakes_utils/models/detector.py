@@ -34,11 +34,11 @@ class DetectorConfig:
     """What has to be known to build the network again.
 
     Attributes:
-        architecture: InceptionResnetV1, Meso4, MesoInception4, timm:NAME.
+        architecture: InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, timm:NAME.
         pretrained: of InceptionResnetV1 "vggface2" or "casia-webface" (faces of 8,631 and 10,575 people: features that
-            already know faces), of a timm network "timm", None for random weights, or the name of the file that the
-            weights came from. In a saved detector it tells where training really started from, which after a failed
-            download is None.
+            already know faces), of EfficientNet-Lite0 "imagenet", of a timm network "timm", None for random weights, or
+            the name of the file that the weights came from. In a saved detector it tells where training really started
+            from, which after a failed download is None.
         dropout: share of the features dropped before the last layer, in training; None is the architecture's usual.
     """
 

@@ -18,6 +18,7 @@ from torchfakes_utils.io.files import atomic_write, sha256_of
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, build_timm
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.foreign_weights import UnusableWeightsError, fit, read_weights
+from torchfakes_utils.models.imagenet import lite0_weights
 
 # Where facenet-pytorch publishes its weights (2.5.3 knows the same addresses). No digests are published beside them,
 # so a download counts as good when it has the length announced and every tensor that the network needs.
@@ -60,6 +61,9 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
     if config.pretrained not in published:
         choices = f"one of {', '.join(published)}, or none" if published else "none"
         raise InputError(f"no pretrained weights {config.pretrained!r} of {config.architecture}; choose {choices}")
+    if config.pretrained == "imagenet":
+        _fill_imagenet(detector)
+        return detector, None
     try:
         if config.pretrained == "timm":
             _fill_timm(detector)
@@ -70,6 +74,21 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
         why = f"could not download {_TITLES.get(config.pretrained, config.architecture)} weights ({error})"
         return detector, f"{why}; going on from random weights; give a file with --weights"
     return detector, None
+
+
+def _fill_imagenet(detector: Detector) -> None:
+    """Take the ImageNet weights that were installed with this package, but for the classifier.
+
+    Raises:
+        InputError: they are not there, or not those.
+    """
+    own = detector.backbone.state_dict()
+    try:
+        given = lite0_weights(own)
+    except UnusableWeightsError as error:
+        raise InputError(f"ImageNet weights: {error}; or begin from chance (--pretrained none)") from error
+    kept = {name: own[name] for name in own if name not in given or name in _classifier_names(detector)}
+    detector.backbone.load_state_dict(given | kept)
 
 
 def _fill_timm(detector: Detector) -> None:
