@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -40,6 +42,16 @@ def test_the_papers_numbers_of_parameters():
 def test_one_logit_a_crop(detector):
     with torch.inference_mode():
         assert detector(images(detector)).shape == (2,)
+
+
+def test_before_training_the_loss_is_that_of_a_coin(detector):
+    """Also of the networks whose library draws their last layer at random."""
+    labels = torch.tensor([0.0, 1.0, 1.0, 1.0])
+    for mode in (False, True):
+        logits = detector.train(mode)(images(detector, 4))
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        assert loss.item() == pytest.approx(math.log(2), abs=1e-6)
+    detector.eval()
 
 
 def test_stages_hold_every_parameter_once(detector):
@@ -136,7 +148,7 @@ def test_weights_from_a_file_keep_all_but_a_strange_classifier(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Xception", "no architecture 'Xception'; there are InceptionResnetV1, Meso4, MesoInception4, and timm:NAME"),
+        ("Xception", "no architecture 'Xception'; there are InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, and timm:NAME"),
         ("timm:resnet1234", "timm knows no model 'resnet1234'; did you mean resnet"),
         ("timm:qqqq", "timm knows no model 'qqqq'; see timm.list_models"),
     ],

@@ -45,12 +45,12 @@ def test_two_classes_become_their_difference_and_it_is_said(tmp_path):
     assert note.startswith(f"{path}: its classifier has two outputs") and "\n" not in note
 
 
-def test_other_classifiers_begin_at_random_and_it_is_said(tmp_path):
+def test_other_classifiers_begin_at_zero_and_it_is_said(tmp_path):
     built, note = build_detector(CONFIG, CASES["weights a thousand classes"].make(tmp_path))
-    assert "its classifier has 1000 outputs" in note and "at random" in note
+    assert "its classifier has 1000 outputs" in note and "at zero" in note
     assert built.backbone.state_dict()[head(state())[0]].shape == (1, 16)
     bare = {name: value for name, value in state().items() if name not in HEAD}
-    assert fit(bare, OWN, HEAD).notes == ["it has no classifier of this name: ours begins at random"]
+    assert fit(bare, OWN, HEAD).notes == ["it has no classifier of this name: ours begins at zero"]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_weights_from_a_file(server, detector, weights, tmp_path):
     (tmp_path / WEIGHTS).write_bytes(weights)
     saved = save(detector, tmp_path / "best", {})
     built, note = build_detector(VGGFACE2, weights=tmp_path / WEIGHTS)
-    assert "faces.pt: its classifier has 30 outputs" in note and "at random" in note
+    assert "faces.pt: its classifier has 30 outputs" in note and "at zero" in note
     assert built.config.pretrained == WEIGHTS and same_backbone(built, detector)
     built, _ = build_detector(SMALL, weights=saved / "model.safetensors")  # a detector of ours, its classifier too
     assert torch.equal(built.backbone.logits.weight, detector.backbone.logits.weight)

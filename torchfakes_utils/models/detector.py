@@ -102,12 +102,28 @@ class Detector(nn.Module):
         self.sha256 = ""
         dropout = self._kind.dropout if config.dropout is None else config.dropout
         self.backbone = self._kind.build(size, dropout)
+        self.zero_classifier()
         self._frozen: list[nn.Module] = []
 
     @property
     def stages(self) -> dict[str, list[nn.Module]]:
         """The network's submodules from the input to the answer, by name; the last stage is "head"."""
         return self._kind.stages(self.backbone)
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer that computes: a linear one, or a convolution."""
+        layers = [part for module in self.stages[HEAD] for part in module.modules()]
+        return [layer for layer in layers if isinstance(layer, (nn.Linear, nn.Conv2d))][-1]
+
+    def zero_classifier(self) -> None:
+        """Answer 0.5 to everything, so that training begins at a loss of ln 2 and no layer below is pushed by chance.
+
+        timm draws a classifier of one output from U(-1, 1), which makes it begin at a loss of 3 to 7.
+        """
+        with torch.no_grad():
+            for parameter in self.classifier.parameters():
+                parameter.zero_()
 
     @property
     def feature_layers(self) -> dict[str, nn.Module]:

@@ -193,7 +193,7 @@ def _classifier(own: Numbers, theirs: Numbers, head: set[str], notes: list[str])
     if not head:
         return {}
     if not head <= set(theirs):
-        notes.append("it has no classifier of this name: ours begins at random")
+        notes.append("it has no classifier of this name: ours begins at zero")
         return {name: own[name] for name in head}
     if all(theirs[name].shape == own[name].shape for name in head):
         return {name: _checked(name, theirs[name], own[name]) for name in head}
@@ -206,7 +206,7 @@ def _classifier(own: Numbers, theirs: Numbers, head: set[str], notes: list[str])
         differences = {name: theirs[name][1:].double() - theirs[name][:1].double() for name in head}
         return {name: _checked(name, differences[name], own[name]) for name in head}
     number = " or ".join(map(str, sorted(outputs)))
-    notes.append(f"its classifier has {number} outputs, not 1 or 2, or other inputs: ours begins at random")
+    notes.append(f"its classifier has {number} outputs, not 1 or 2, or other inputs: ours begins at zero")
     return {name: own[name] for name in head}
 
 

@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError, download
 from torchfakes_utils.io.files import atomic_write, sha256_of
-from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, build_timm
+from torchfakes_utils.models.architectures import TIMM, architecture, build_timm
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.foreign_weights import UnusableWeightsError, fit, read_weights
 from torchfakes_utils.models.imagenet import lite0_weights
@@ -98,6 +97,7 @@ def _fill_timm(detector: Detector) -> None:
         dropout = architecture(config.architecture).dropout if config.dropout is None else config.dropout
         name = config.architecture.removeprefix(TIMM)
         detector.backbone = build_timm(name, config.preprocessing.size, dropout, pretrained=True)
+        detector.zero_classifier()
     except Exception as error:  # the Hub's client has a dozen of its own, and those of what it is built on
         reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
         raise UnusableWeightsError(reason.split(". ")[0]) from error
@@ -152,10 +152,8 @@ def _fill(detector: Detector, path: Path) -> list[str]:
 
 
 def _classifier_names(detector: Detector) -> set[str]:
-    """The parameters of the last layer, as the backbone names them; some networks end with a convolution."""
-    kinds = (nn.Linear, nn.Conv2d)
-    layers = [module for part in detector.stages[HEAD] for module in part.modules() if isinstance(module, kinds)]
-    last = {id(parameter) for layer in layers[-1:] for parameter in layer.parameters()}
+    """The parameters of the last layer, as the backbone names them."""
+    last = {id(parameter) for parameter in detector.classifier.parameters()}
     return {name for name, parameter in detector.backbone.named_parameters() if id(parameter) in last}
 
 

@@ -35,7 +35,7 @@ class TrainingConfig:
         accumulate: batches whose gradients are added up before a step, where more do not fit.
         learning_rate: the peak of the schedule. None is 1e-3, AdamW's usual rate, from random weights, and 3e-4 from
             pretrained ones, which a high rate would wash away.
-        head_learning_rate: of the classifier, which begins at random; None is the same as the body's.
+        head_learning_rate: of the classifier, which begins at zero; None is the same as the body's.
         weight_decay: of the weights of convolutions and linear layers; biases and batch norms are left alone.
         schedule: "one-cycle", "plateau" (smaller when validation AUC stands still) or "constant".
         clip_norm: gradients longer than this are shortened to it; None leaves them.
