@@ -35,10 +35,11 @@ from torchfakes_utils.inference.verdict import FAKE, Prediction
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.io.video import write_video
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, save
+from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.app import client, started
+from helpers.detectors import opinionated
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ LIMITS = ["--max-megabytes", "8", "--max-seconds", "5", "--max-megapixels", "60"
 def run(tmp_path_factory):
     """A detector that knows nothing, calls everything fake, and does not answer in the dark."""
     torch.manual_seed(0)
-    detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80, crop_size=80)))
+    detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80, crop_size=80)))
     detector.decision = Decision(threshold=0.05, ranges={"brightness": (40.0, None)})
     return save(detector, tmp_path_factory.mktemp("run") / "best").parent
 

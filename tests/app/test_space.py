@@ -18,10 +18,11 @@ from torchfakes_utils.app import examples
 from torchfakes_utils.app import space as app_space
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save, store_decision
+from torchfakes_utils.models.detector import DetectorConfig, load_detector, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.app import client, free_port, started
+from helpers.detectors import opinionated
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ Check out the configuration reference at https://huggingface.co/docs/hub/spaces-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     torch.manual_seed(0)
-    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
     detector.decision = Decision(threshold=0.05)
     return save(detector, tmp_path_factory.mktemp("run") / "best").parent
 

@@ -31,14 +31,16 @@ def run(folder: Path, change: Change | None = None, weights: Callable[[dict], di
     """
     import torch
 
-    from torchfakes_utils.models.detector import Detector, DetectorConfig, save
+    from torchfakes_utils.models.detector import DetectorConfig, save
     from torchfakes_utils.models.preprocessing import Preprocessing
+
+    from helpers.detectors import opinionated
 
     (folder / SECRET).write_text(WORD + "\n")
     saved(portrait(0), folder / "photo.png")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(16)
-        detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
+        detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
     best = save(detector, folder / "run" / "best")
     description = json.loads((best / "detector.json").read_text())
     if weights is not None:

@@ -12,8 +12,10 @@ from skimage import data
 from torchfakes_utils.cli import main, predict
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, FaceVerdict, FrameVerdict, Prediction
 from torchfakes_utils.io.video import write_video
-from torchfakes_utils.models.detector import Detector, DetectorConfig, save
+from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 FACE = data.astronaut()[:192, 128:320]
 
@@ -22,7 +24,7 @@ FACE = data.astronaut()[:192, 128:320]
 def run(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("run")
-    save(Detector(DetectorConfig("Meso4", pretrained=None, preprocessing=Preprocessing(size=64))), folder / "best")
+    save(opinionated(DetectorConfig("Meso4", pretrained=None, preprocessing=Preprocessing(size=64))), folder / "best")
     return folder
 
 

@@ -14,6 +14,8 @@ from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.checkpoint import HISTORY_COLUMNS
 
+from helpers.detectors import opinionated
+
 matplotlib.use("Agg")
 
 
@@ -24,7 +26,7 @@ def images():
 
 def detector() -> Detector:
     torch.manual_seed(0)
-    return Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
+    return opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
 
 
 @pytest.mark.slow

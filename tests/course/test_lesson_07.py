@@ -10,8 +10,10 @@ from matplotlib.colors import to_rgb
 from torchfakes_utils.course import lesson_07, plots
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.explanation.regions import REGIONS, face_regions
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 matplotlib.use("Agg")
 
@@ -44,7 +46,7 @@ def test_borders_are_drawn_and_the_rest_is_darkened():
 @pytest.fixture(scope="module")
 def detector():
     torch.manual_seed(1)
-    return Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
+    return opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
 
 
 def test_a_heat_map_stands_between_its_crop_and_both_together(detector, tiny_faces):

@@ -9,8 +9,10 @@ from hypothesis.extra import numpy as hnp
 from matplotlib import pyplot as plt
 
 from torchfakes_utils.course import lesson_12
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 WEIGHTS = hnp.arrays(np.float64, (3, 4), elements=st.floats(-10, 10, allow_subnormal=False))
 
@@ -43,7 +45,7 @@ def test_known_whole_numbers():
 @pytest.fixture(scope="module")
 def detector():
     torch.manual_seed(0)
-    made = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
+    made = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)

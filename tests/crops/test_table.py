@@ -22,10 +22,11 @@ from torchfakes_utils.crops.table import (
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FORMAT
 from torchfakes_utils.io.tables import CLIP_KEY
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.crops import edited, make_faces
+from helpers.detectors import opinionated
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_limit_frames_does_not_take_the_fakes_of_one_pair_for_one_clip(faces_csv
     ],
 )
 def test_crops_that_a_detector_was_not_made_for_are_refused(faces_csv, tmp_path, extraction, complaint):
-    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=80)))
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=80)))
     table = edited(faces_csv, tmp_path, lambda table: table)
     if extraction is not None:
         (table.parent / "extraction.json").write_text(json.dumps({"format": EXTRACTION_FORMAT} | extraction))

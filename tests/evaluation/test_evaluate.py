@@ -20,8 +20,10 @@ from torchfakes_utils.evaluation.summary import summarise
 from torchfakes_utils.io.tables import FACE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
+from torchfakes_utils.models.detector import DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 
 class BrightnessDetector(torch.nn.Module):
@@ -206,7 +208,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(faces_csv, bright_run):
 def test_a_saved_network_end_to_end(faces_csv, tmp_path):
     torch.manual_seed(0)
     preprocessing = Preprocessing(size=80)
-    detector = Detector(DetectorConfig(pretrained=None, preprocessing=preprocessing)).eval()
+    detector = opinionated(DetectorConfig(pretrained=None, preprocessing=preprocessing))
     detector.decision = Decision(threshold=0.25, temperature=2.0)
     save(detector, tmp_path / "run" / "best")
     summary = evaluate(tmp_path / "run", faces_csv, EvaluationConfig(split="val")).results
@@ -295,7 +297,7 @@ def test_clips_without_a_face_come_from_the_extraction(faces_csv, bright_run):
 
 def small(tmp_path, seed=0, decision=None):
     torch.manual_seed(seed)
-    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=32))).eval()
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=32)))
     detector.decision = decision or Decision()
     return save(detector, tmp_path / f"run{seed}" / "best").parent
 

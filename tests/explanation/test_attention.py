@@ -13,8 +13,10 @@ from torchfakes_utils.explanation import attention
 from torchfakes_utils.explanation.attention import landmarks_at_size, measure_attention, whole_clips
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.regions import landmarks_of
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 20))
@@ -44,7 +46,7 @@ def test_landmarks_that_are_none_are_said():
 
 def test_what_is_measured_does_not_depend_on_how_many_clips_go_together(tiny_faces, tmp_path, monkeypatch):
     torch.manual_seed(0)
-    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64))).eval()
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
     faces = load_faces(tiny_faces / "faces.csv", "test").sample(frac=1, random_state=0)
     config = ExplanationConfig(controls=0)
     expected = measure_attention(detector, faces, tmp_path, config)

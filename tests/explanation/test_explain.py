@@ -15,15 +15,17 @@ from torchfakes_utils.explanation.heat_maps import METHODS
 from torchfakes_utils.explanation.mask_agreement import AGREEMENT_COLUMNS, MEASURES
 from torchfakes_utils.explanation.regions import REGION_COLUMNS, REGIONS
 from torchfakes_utils.io.tables import FACE_COLUMNS, read_table, write_table
-from torchfakes_utils.models.detector import Detector, DetectorConfig, save
+from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 SIZE = 64
 
 
 def small(folder, seed=0):
     torch.manual_seed(seed)
-    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=SIZE, crop_size=SIZE))).eval()
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=SIZE, crop_size=SIZE)))
     # A bias in the middle of its logits, so that it says "fake" of some and "real" of others.
     return save(detector, folder / "best").parent
 

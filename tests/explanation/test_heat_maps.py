@@ -8,16 +8,18 @@ from torch.nn import functional
 from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import METHODS, fitted, grad_cam, of_faces, overlay, usual_layer
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 SIZE = 80
 
 
 @pytest.fixture(scope="module")
 def detector():
-    torch.manual_seed(1)
-    return Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=SIZE))).eval()
+    torch.manual_seed(2)
+    return opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=SIZE)))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def images():
     return torch.rand((2, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(2)) * 2 - 1
 
 
-# Of this untrained network: everything at the layer speaks for "real", so that the maps for "fake" are all zeros.
+# Of this untrained network, parts of the layer speak for either class, so that both have a map.
 TARGET = "real"
 
 
@@ -167,7 +169,7 @@ def test_other_architectures_have_maps_too(name):
     if name.startswith("timm:"):
         pytest.importorskip("timm")
     torch.manual_seed(0)
-    small = Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=64))).eval()
+    small = opinionated(DetectorConfig(name, None, preprocessing=Preprocessing(size=64)))
     assert usual_layer(small) in small.feature_layers
     crops = torch.rand((2, 3, 64, 64), generator=torch.Generator().manual_seed(3)) * 2 - 1
     for layer in small.feature_layers:

@@ -16,14 +16,16 @@ from torchfakes_utils.explanation.sanity_checks import (
     stability,
     untrained,
 )
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 
 @pytest.fixture(scope="module")
 def detector():
     torch.manual_seed(4)
-    return Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64))).eval()
+    return opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64)))
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from torchfakes_utils.models.detector import Detector, DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.browser import require, require_package
+from helpers.detectors import opinionated
 from helpers.export import build, crops_of, teach
 from helpers.web import FP32_ONLY, TEMPLATES, people, png
 
@@ -106,7 +107,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 def detector(portraits) -> Detector:
     """A small network whose answers to the test's photos lie on both sides of its threshold."""
     torch.manual_seed(0)
-    detector = Detector(DetectorConfig("Meso4", None, None, Preprocessing(size=128))).eval()
+    detector = opinionated(DetectorConfig("Meso4", None, None, Preprocessing(size=128)))
     predictor = Predictor(detector, "cpu")
     crops = [crop for one in people(portraits) for crop in predictor.examine(png(one)).crops.values()]
     images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)

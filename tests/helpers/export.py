@@ -5,8 +5,10 @@ import torch
 
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 SIZE = 64
 DECISION = Decision(0.4, 1.7, {"face": (30.0, None), "brightness": (20.0, 200.0)})
@@ -16,7 +18,7 @@ def build(architecture="Meso4", size=SIZE, crop_size=SIZE, seed=0):
     """A detector on random weights, of which the batch norms have met something."""
     torch.manual_seed(seed)
     spread = (127.5, 128.0) if architecture == "InceptionResnetV1" else (0.0, 255.0)
-    detector = Detector(DetectorConfig(architecture, None, 0.0, Preprocessing(size, *spread, 1.3, crop_size)))
+    detector = opinionated(DetectorConfig(architecture, None, 0.0, Preprocessing(size, *spread, 1.3, crop_size)))
     with torch.no_grad():
         for part in detector.modules():
             if isinstance(part, torch.nn.BatchNorm2d):

@@ -5,9 +5,10 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
+from torchfakes_utils.models.detector import DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.detectors import opinionated
 from helpers.hub_server import OWNER
 
 NAME = f"{OWNER}/mini-detector"
@@ -15,7 +16,7 @@ NAME = f"{OWNER}/mini-detector"
 
 def small(folder, seed=0):
     torch.manual_seed(seed)
-    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64))).eval()
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
     detector.decision = Decision(0.4, 1.3, {"brightness": (100.0, None)}, ("made by hand",))
     return save(detector, folder / "best").parent
 

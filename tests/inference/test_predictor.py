@@ -20,8 +20,10 @@ from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import write_video
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, save
+from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.detectors import opinionated
 
 ASTRONAUT = data.astronaut()[:256, 96:352]  # (256, 256, 3): one face
 FACE = (85, 66, 169, 173)  # its box, roughly
@@ -399,7 +401,7 @@ def test_a_fake_looked_at_for_itself_is_cut_in_extraction_as_in_prediction(tiny_
 @pytest.mark.slow
 def test_an_examination_keeps_pictures_crops_and_heat_maps(tmp_path):
     torch.manual_seed(0)
-    detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
+    detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
     predictor = Predictor(detector, "cpu")
     clip = write_video(tmp_path / "a.mp4", [np.roll(ASTRONAUT, i, axis=1) for i in range(6)], fps=8, crf=5)
     seen = predictor.examine(clip, frames=3)
@@ -417,7 +419,7 @@ def test_an_examination_keeps_pictures_crops_and_heat_maps(tmp_path):
 @pytest.mark.slow
 def test_from_run_loads_the_best_detector(tmp_path):
     torch.manual_seed(0)
-    detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
+    detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
     detector.decision = Decision(0.1, temperature=2.0)
     save(detector, tmp_path / "run" / "best")
     path = photo(tmp_path / "a.png")

@@ -11,18 +11,19 @@ from torchfakes_utils.inference.search import MOST_PEOPLE, Found
 from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, judge, seen
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from cases import CASES
 from cases.people import Seen, scene
 from cases.photos import saved
+from helpers.detectors import opinionated
 
 
 @pytest.fixture(scope="module")
 def predictor():
     torch.manual_seed(0)
-    detector = Detector(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))).eval()
+    detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
     detector.decision = Decision(ranges={"face": (70.0, None)})
     return Predictor(detector, "cpu")
 

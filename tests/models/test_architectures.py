@@ -148,7 +148,11 @@ def test_weights_from_a_file_keep_all_but_a_strange_classifier(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Xception", "no architecture 'Xception'; there are InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, and timm:NAME"),
+        (
+            "Xception",
+            "no architecture 'Xception'; there are InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, and "
+            "timm:NAME",
+        ),
         ("timm:resnet1234", "timm knows no model 'resnet1234'; did you mean resnet"),
         ("timm:qqqq", "timm knows no model 'qqqq'; see timm.list_models"),
     ],

@@ -15,18 +15,20 @@ from torchfakes_utils.evaluation.evaluate import evaluate
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.explain import explain
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, save, store_decision
+from torchfakes_utils.models.detector import DetectorConfig, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.report import write
 from torchfakes_utils.report.schema import FILE
 from torchfakes_utils.report.text import headline
+
+from helpers.detectors import opinionated
 
 SCHEMA = json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def small(folder, seed=0):
     torch.manual_seed(seed)
-    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64))).eval()
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
     detector.decision = Decision(0.5, 1.3, {"brightness": (100.0, None)}, ("made by hand",))
     (folder / "config.json").parent.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"epochs": 3, "seed": seed, "methods": None}))

@@ -24,6 +24,7 @@ from helpers.crops import make_faces
 SAME = {
     "architecture": "Meso4", "pretrained": None, "epochs": 2, "batch_size": 8, "crops_per_epoch": 24, "image_size": 80,
     "dropout": 0.0, "augmentation": "modern", "device": "cpu", "log_every": 1, "average": 0.5, "mixed_precision": "off",
+    "learning_rate": 3e-3,
 }  # fmt: skip
 
 
@@ -59,12 +60,12 @@ def test_two_processes_make_the_run_of_one(faces_csv, tmp_path):
     train(faces_csv, tmp_path / "one", TrainingConfig(**SAME), progress=False)
 
     one, two = (pd.read_csv(tmp_path / name / "steps.csv") for name in ("one", "two"))
-    # The first step differs in the last digits of sums. Adam divides small gradients by themselves, so that those
-    # digits grow with every step, to 1 % at the seventh: six are enough. Without shared batch norms it is 1.4 % at the
-    # first already.
-    np.testing.assert_allclose(two["loss"][0], one["loss"][0], rtol=5e-5)
+    # The first loss is ln 2 whatever comes in; the next two differ in the last digits of sums. Adam divides small
+    # gradients by themselves, so that those digits grow with every step: six steps are enough. Without shared batch
+    # norms it is 0.1 % at the third already.
+    np.testing.assert_allclose(two["loss"][:3], one["loss"][:3], rtol=5e-5)
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-2)
-    assert one["loss"].max() / one["loss"].min() > 1.5  # a curve, not a line
+    assert one["loss"].max() / one["loss"].min() > 1.2  # a curve, not a line
     one, two = (pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two"))
     np.testing.assert_allclose(two[["train_loss", "val_loss"]], one[["train_loss", "val_loss"]], rtol=2e-2)
     same = ["train_real", "train_fake", "learning_rate"]

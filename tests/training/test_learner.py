@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from torchfakes_utils.models.architectures import HEAD
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.learner import (
     WeightAverage,
@@ -15,9 +15,11 @@ from torchfakes_utils.training.learner import (
     schedule,
 )
 
+from helpers.detectors import opinionated
+
 
 def small(name):
-    return Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=80))).eval()
+    return opinionated(DetectorConfig(name, None, preprocessing=Preprocessing(size=80)))
 
 
 def test_groups_of_parameters():

@@ -53,10 +53,15 @@ class Question:
 
 
 def untrained(detector: Detector, seed: int = 0) -> Detector:
-    """A detector of the same architecture and preprocessing, with random weights; in evaluation mode."""
+    """A detector of the same architecture and preprocessing, with random weights; in evaluation mode.
+
+    Its classifier, too, is random, by PyTorch's usual draw: at zero, where training begins, it has no heat map.
+    """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        return Detector(detector.config).eval().to(detector.device)
+        fresh = Detector(detector.config).eval()
+        fresh.classifier.reset_parameters()
+        return fresh.to(detector.device)
 
 
 def randomised(detector: Detector, stages: int, seed: int = 0) -> Detector:

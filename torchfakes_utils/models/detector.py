@@ -111,7 +111,7 @@ class Detector(nn.Module):
         return self._kind.stages(self.backbone)
 
     @property
-    def classifier(self) -> nn.Module:
+    def classifier(self) -> nn.Linear | nn.Conv2d:
         """The last layer that computes: a linear one, or a convolution."""
         layers = [part for module in self.stages[HEAD] for part in module.modules()]
         return [layer for layer in layers if isinstance(layer, (nn.Linear, nn.Conv2d))][-1]
