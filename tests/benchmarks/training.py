@@ -222,8 +222,8 @@ def _multiply(faces_csv: Path, folder: Path, size: int) -> Path:
     paths = [f"crops/{number:06d}{Path(file).suffix}" for number, file in enumerate(rows["file"])]
     for path, file in zip(paths, rows["file"], strict=True):
         os.link(file, folder / path)
-    copies = pd.Series(range(size)) // len(faces)
-    rows = rows.assign(path=paths, target_id=rows["target_id"] + "-" + copies.astype(str))
+    copy = "-" + (pd.Series(range(size)) // len(faces)).astype(str)
+    rows = rows.assign(path=paths, target_id=rows["target_id"] + copy, clip_id=rows["clip_id"] + copy)
     write_table(rows, folder / "faces.csv", FACE_COLUMNS)
     extraction = faces_csv.parent / "extraction.json"
     if extraction.is_file():

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,7 +34,8 @@ def test_the_sampler_balances_classes_and_methods():
 def moments(rows):
     """Rows (method, label, target, frame) as a table of faces, as far as a sampler looks at it."""
     table = pd.DataFrame(rows, columns=["method", "label", "target_id", "frame"])
-    return table.assign(compression="c23")
+    # As in FaceForensics++: of each person one film, which has its name.
+    return table.assign(compression="c23", clip_id=table["target_id"] + table["label"].map({0: "", 1: "_100"}))
 
 
 def pairs_of(faces, count, seed=0):
@@ -68,6 +71,45 @@ def test_a_crop_without_its_counterpart_is_drawn_all_the_same():
 def test_two_compressions_are_not_mixed_in_a_pair():
     faces = pd.concat([moments(FULL), moments(FULL).assign(compression="c40")], ignore_index=True)
     assert all(real.compression == fake.compression for real, fake in pairs_of(faces, 100))
+
+
+def films_of_people(fake_name, real_name, methods=("Celeb-real", "Celeb-synthesis"), films=4, frames=3):
+    """People who are seen in several films each, and swap faces in every one; the fakes of some films are not there."""
+    rows = []
+    people = ("01", "02", "03")
+    for target, film, frame in itertools.product(people, range(films), range(frames)):
+        names = {"target": target, "film": film}
+        original = real_name.format(**names)
+        rows.append((methods[0], 0, original, target, original, frame))
+        for source in sorted({*people} - {target}):
+            if (int(target) + int(source) + film) % 3:
+                rows.append((methods[1], 1, fake_name.format(source=source, **names), target, original, frame))
+    columns = ["method", "label", "clip_id", "target_id", "original_id", "frame"]
+    return pd.DataFrame(rows, columns=columns).assign(compression="c23")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("id{target}_id{source}_{film:04d}", "id{target}_{film:04d}"),
+        ("{target}_{source}__scene_{film}__ABCDEFGH", "{target}__scene_{film}", ("actors", "DeepFakeDetection")),
+    ],
+    ids=["Celeb-DF", "DeepFakeDetection"],
+)
+def test_where_people_are_in_many_films_every_pair_is_of_one(names):
+    faces = films_of_people(*names)
+    pairs = pairs_of(faces, 500)
+    counterparts = faces[faces["label"] == 1].groupby(["original_id", "frame"]).size()
+    for real, fake in pairs:
+        if (real.clip_id, real.frame) in counterparts.index:
+            assert (fake.original_id, fake.frame) == (real.clip_id, real.frame)
+    together = [(real.clip_id, real.frame) == (fake.original_id, fake.frame) for real, fake in pairs]
+    assert np.mean(together) > 0.9  # a film without fakes is drawn with any of them
+    # From a table of before, which says of a fake no more than who is seen, none is taken for a pair.
+    blind = pairs_of(faces.drop(columns="original_id"), 200)
+    share = np.mean([(real.clip_id, real.frame) == (fake.original_id, fake.frame) for real, fake in (
+        (faces.loc[real.name], faces.loc[fake.name]) for real, fake in blind)])  # fmt: skip
+    assert share < 0.2
 
 
 @settings(max_examples=30, deadline=None)

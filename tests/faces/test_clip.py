@@ -143,6 +143,7 @@ def test_fakes_of_an_original_that_cannot_be_used(pair: Path) -> None:
     write_video(pair / REAL, faceless, preset="ultrafast")
     _, fake = extracted(pair)
     assert set(fake["found"]) == {DETECTED}
+    assert set(fake["original_id"]) == {"000"}  # by its target, which is one film
     assert read_table(pair / "faces/failures.csv", FAILURE_COLUMNS)["clip_id"].tolist() == ["000"]
 
 
@@ -284,4 +285,5 @@ def test_old_tables_without_originals_still_work(pair: Path) -> None:
     clips.to_csv(pair / "clips.csv", index=False)
     _, fake = extracted(pair)
     assert set(fake["found"]) == {DETECTED}
+    assert set(fake["original_id"]) == {"000"}  # by its target, which is one film
     assert read_table(pair / "faces/faces.csv", FACE_COLUMNS).columns.tolist() == EXTRACTED_COLUMNS

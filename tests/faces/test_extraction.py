@@ -58,11 +58,20 @@ def test_extraction(tiny_faces: Path, tiny_ffpp: Path) -> None:
     joined = faces.merge(clips, on=CLIP_KEY, suffixes=("", "_clip"))
     for column in ("label", "target_id", "source_id", "split"):
         assert (joined[column] == joined[f"{column}_clip"]).all()
+    assert (faces["original_id"] == faces["target_id"]).all()  # here each person has one film, which is called so
     assert read_table(tiny_faces / "failures.csv", FAILURE_COLUMNS).empty
     settings = json.loads((tiny_faces / "extraction.json").read_text())
     assert settings["crop_scale"] == 1.3
     assert settings["size"] == 64
     assert sorted(faces["frame"].unique()) == [1, 3, 5, 7]
+
+
+def test_large_crops_are_said_to_be_enlarged_where_they_are(copied: Path, caplog) -> None:
+    for size, said in ((192, True), (160, False)):
+        caplog.clear()
+        out = copied / f"faces-{size}"
+        extract_faces(copied, out, ExtractionConfig(frames=1, size=size), progress=False)
+        assert ("4 of 4 crops are enlarged to 192 px, which adds no detail" in caplog.text) == said
 
 
 def test_a_row_describes_its_crop(tiny_faces: Path, tiny_ffpp: Path) -> None:

@@ -5,7 +5,7 @@ generator that makes the draw repeatable. All but the uniform one need both clas
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.data import RandomSampler, Sampler, WeightedRandomSampler
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.films import moments
 
 Thing = TypeVar("Thing")
 
@@ -42,22 +43,25 @@ def _groups(faces: pd.DataFrame) -> pd.Series:
 
 
 class PairedSampler(Sampler[int]):
-    """Draw crops as pairs: a real one, then a fake one of the same person in the same frame, wherever there is one.
+    """Draw crops as pairs: a real one, then a fake one made from it: its film, its frame, wherever there is one.
 
     What the two do not share is what the forger did, so a batch of pairs says nothing about people, light or pose that
-    could be mistaken for the answer. Half of the crops are real; every manipulation has the same share of the others.
+    could be mistaken for the answer. Which film a fake was made from, `faces.films` knows; where it does not, there is
+    no counterpart, for another film of the same person has another pose and another light. Half of the crops are real;
+    every manipulation has the same share of the others.
     Pairs begin with a real crop and with a fake one in turn, so that crops without a counterpart are drawn, too.
     """
 
     def __init__(self, faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> None:
         self._num_samples, self._generator = num_samples, generator
-        self._moments = list(faces[["target_id", "compression", "frame"]].itertuples(index=False, name=None))
+        self._moments = moments(faces).tolist()
         groups = _groups(faces).to_numpy()
         self._rows = {name: np.flatnonzero(groups == name) for name in np.unique(groups)}
         self._methods = [name for name in self._rows if name != _REAL]
-        self._there: dict[tuple[Any, ...], list[int]] = {}
+        self._there: dict[tuple[str, int], list[int]] = {}
         for row, (group, moment) in enumerate(zip(groups, self._moments, strict=True)):
-            self._there.setdefault((group, *moment), []).append(row)
+            if moment >= 0:
+                self._there.setdefault((group, moment), []).append(row)
 
     def __len__(self) -> int:
         return self._num_samples
@@ -70,12 +74,12 @@ class PairedSampler(Sampler[int]):
 
     def _from_real(self, decks: dict[str, Iterator[int]]) -> tuple[int, int]:
         real = next(decks[_REAL])
-        partners = [rows for name in self._methods if (rows := self._there.get((name, *self._moments[real])))]
+        partners = [rows for name in self._methods if (rows := self._there.get((name, self._moments[real])))]
         return real, self._one_of(self._one_of(partners)) if partners else next(decks[self._one_of(self._methods)])
 
     def _from_fake(self, decks: dict[str, Iterator[int]]) -> tuple[int, int]:
         fake = next(decks[self._one_of(self._methods)])
-        partners = self._there.get((_REAL, *self._moments[fake]))
+        partners = self._there.get((_REAL, self._moments[fake]))
         return self._one_of(partners) if partners else next(decks[_REAL]), fake
 
     def _one_of(self, things: Sequence[Thing]) -> Thing:

@@ -6,7 +6,7 @@ from torchfakes_utils.errors import InputError
 
 # Variance of the Laplacian at 160 x 160 px; below it a crop counts as blurred. It is the first TorchFakes project's
 # choice, a convention and no law: other cameras and codecs have other levels, so look at the histogram before you
-# trust it.
+# trust it. Lesson 03 and the course's runs use it; `torchfakes train` filters nothing unless it is told to.
 SHARPNESS_THRESHOLD = 30.0
 
 # Beside faces.csv: how its crops were cut.
@@ -20,7 +20,9 @@ class ExtractionConfig:
     Attributes:
         frames: frames a clip, evenly spread: neighbouring ones are nearly alike, so more add time, not knowledge.
         crop_scale: edge of the crop over the longer edge of the face box; 1.3 is the field's habit since FF++.
-        size: edge of a stored crop, pixels; 160 is what InceptionResnetV1 was made for.
+        size: edge of a stored crop, pixels; 160 is what InceptionResnetV1 was made for. Networks of larger input want
+            224 to 448, which takes more room on the disk; faces that are smaller in their frames are enlarged, which
+            adds no detail, and said where it is most of them.
         min_face: smallest face looked for, as a share of the frame's shorter side; smaller is slower.
         face_pixels: frames are scaled down to show the smallest face so large; time goes with the square.
         min_probability: confidence from which on something is a face. MTCNN is sure of real ones; below 0.9 it mostly

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
@@ -22,6 +23,7 @@ from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import CROP_NAME, Group, Job
 from torchfakes_utils.faces.config import DEFAULTS, EXTRACTION_FILE, EXTRACTION_FORMAT, ExtractionConfig
+from torchfakes_utils.faces.films import films
 from torchfakes_utils.faces.parts import Clip, Part, load_part, read_part
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
 from torchfakes_utils.io import tables
@@ -84,10 +86,11 @@ def extract_faces(
         workers = Workers(processes=workers) if isinstance(workers, int) else workers
         job = Job(root, out, config, decoders=0 if threads_of_one_process() == 1 else 1)
         unsaved = _run(_groups(job, clips), job, workers, len(clips), progress)
-        faces, failures = _write_tables(out, clips, unsaved)
-    if not faces:
+        edges, failures = _write_tables(out, clips, unsaved)
+    if not edges:
         raise InputError(f"{root}: not one face in {len(clips)} clips; the reasons are in {out / 'failures.csv'}")
-    return ExtractionReport(len(clips), faces, failures, round(time.perf_counter() - start, 3))
+    _warn_of_enlarged(edges, config.size)
+    return ExtractionReport(len(clips), len(edges), failures, round(time.perf_counter() - start, 3))
 
 
 def _run(groups: list[Group], job: Job, workers: Workers, clips: int, progress: bool) -> dict[str, Part]:
@@ -169,21 +172,33 @@ def _groups(job: Job, clips: Sequence[Clip]) -> list[Group]:
     return list(groups.values())
 
 
-def _write_tables(out: Path, clips: Sequence[Clip], unsaved: dict[str, Part]) -> tuple[int, int]:
-    """Put the parts together, one after the other, in the order of `clips.csv`; return how many faces and failures."""
-    faces = failures = 0
+def _write_tables(out: Path, clips: Sequence[Clip], unsaved: dict[str, Part]) -> tuple[list[float], int]:
+    """Put the parts together in the order of `clips.csv`; return the edge of each face's square, and the failures."""
+    failures = 0
+    edges: list[float] = []  # of the crops' squares, pixels of their frames
+    film = films(pd.DataFrame(clips))
     with (
         _table(out / tables.FACES_FILE, tables.EXTRACTED_COLUMNS) as face_rows,
         _table(out / tables.FAILURES_FILE, tables.FAILURE_COLUMNS) as failure_rows,
     ):
-        for clip in clips:
+        for clip, original in zip(clips, film, strict=True):
             part = unsaved.get(clip["path"]) or load_part(out, clip)
-            face_rows.writerows(clip | row for row in part["faces"])
-            faces += len(part["faces"])
+            face_rows.writerows(clip | {"original_id": original} | row for row in part["faces"])
+            edges += [float(row["x2"]) - float(row["x1"]) for row in part["faces"]]
             if not part["faces"]:
                 failure_rows.writerow(clip | {"reason": part["reason"]})
                 failures += 1
-    return faces, failures
+    return edges, failures
+
+
+def _warn_of_enlarged(edges: Sequence[float], size: int) -> None:
+    """Say that most crops are stored larger than they were filmed, where somebody asked for large ones."""
+    enlarged = int((np.array(edges) < size).sum())
+    if size > DEFAULTS.size and 2 * enlarged > len(edges):
+        logger.warning(
+            "%d of %d crops are enlarged to %d px, which adds no detail: in their frames they have %d px (median)",
+            enlarged, len(edges), size, np.median(edges),
+        )  # fmt: skip
 
 
 @contextmanager

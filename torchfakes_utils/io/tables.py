@@ -22,10 +22,10 @@ CLIP_COLUMNS = ["clip_id", "path", "label", "method", "compression", "target_id"
 # real clips and where it is not known). Tables without it are welcome; their fakes just share nothing.
 INDEX_COLUMNS = [*CLIP_COLUMNS, "original_id"]
 FACE_COLUMNS = [*CLIP_COLUMNS, "frame", "x1", "y1", "x2", "y2", "landmarks", "probability", "sharpness"]
-# What `faces` writes beside them: where the box comes from ("detected", "interpolated" in a gap, or "reused" from the
-# original), how much of the crop lies outside of the frame (per cent), and how it is stored (edge in px, file format,
-# quality or "lossless").
-EXTRACTED_COLUMNS = [*FACE_COLUMNS, "found", "outside", "crop_size", "crop_format", "crop_quality"]
+# What `faces` writes beside them: the original (a real clip names itself here, see `faces.films`), where the box comes
+# from ("detected", "interpolated" in a gap, or "reused" from the original), how much of the crop lies outside of the
+# frame (per cent), and how it is stored (edge in px, file format, quality or "lossless").
+EXTRACTED_COLUMNS = [*FACE_COLUMNS, "original_id", "found", "outside", "crop_size", "crop_format", "crop_quality"]
 SCORE_COLUMNS = ["clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake"]
 # What scoring writes beside them: why a crop gets no answer ("" for those that do), and whose scores they are (the
 # first digits of the SHA-256 of the weights).
