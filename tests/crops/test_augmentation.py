@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data, transform
 
-from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, augment, augmentation, draw, jpeg, part
+from torchfakes_utils.crops.augmentation import (
+    AUGMENTATIONS,
+    Augmentation,
+    augment,
+    augmentation,
+    draw,
+    joined,
+    jpeg,
+    part,
+)
 from torchfakes_utils.errors import InputError
 
 # One degradation each, at full strength, for every crop.
@@ -42,7 +51,9 @@ def test_nothing_drawn_changes_nothing(faces):
 
 
 def test_an_unknown_recipe():
-    with pytest.raises(InputError, match="no augmentation 'mixup'; choose one of none, mirror, first-project, modern"):
+    with pytest.raises(
+        InputError, match="no augmentation 'mixup'; choose one of none, mirror, first-project, modern, mild, gend"
+    ):
         augmentation("mixup")
 
 
@@ -159,6 +170,90 @@ def test_jpeg_gives_what_a_file_would(faces, quality, grey):
         lost = np.abs(theirs - crop.permute(1, 2, 0).numpy().astype(int)).mean()
         apart = np.abs(theirs - image.permute(1, 2, 0).numpy()).mean()
         assert apart < (0.3 if grey else 0.2 + 0.25 * lost), (apart, lost)
+
+
+def step_at(images):
+    """Column of the grid, 0 to 7, after which neighbouring pixels differ most, of crops (B, 3, H, W): (B,)."""
+    steps = images.float().mean(1).diff(dim=-1).abs().mean(1)  # (B, W - 1)
+    folded = torch.stack([steps[:, start : start + steps.shape[1] // 8 * 8 - 8 : 8].mean(1) for start in range(8)], 1)
+    return (folded.argmax(1) + 1) % 8
+
+
+def test_the_grid_of_blocks_lies_anywhere():
+    """Along rows and columns alike, each place of the grid as often as any other."""
+    noise = torch.randn(1600, 1, 1, 72, generator=torch.Generator().manual_seed(0)).expand(-1, 3, 72, -1)
+    slopes = (128 + 60 * torch.sin(torch.arange(72) / 11) + 6 * noise).clamp(0, 255).to(torch.uint8)
+    what = drawn(Augmentation(jpeg=10, share=1), 1600)
+    what["jpeg"] = torch.full((1600,), 3.0)
+    for turned in (False, True):
+        images = augment(slopes.transpose(-1, -2) if turned else slopes, what)
+        found = step_at(images.transpose(-1, -2) if turned else images)
+        expected = -what["jpeg_at"][:, 0 if turned else 1] % 8
+        assert (found == expected).float().mean() > 0.9
+        # Six standard errors of a share of an eighth.
+        assert (found.bincount(minlength=8) / 1600 - 0.125).abs().max() < 0.05
+    assert (what["jpeg_at"].flatten().bincount(minlength=16) / 3200 - 1 / 16).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("at", [(0, 0), (5, 5), (8, 3), (15, 12)])
+def test_a_crop_is_as_if_cut_out_of_a_file(at):
+    picture = data.astronaut()[: 160 + at[0], 60 : 220 + at[1]]
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "jpeg", quality=50, subsampling="4:2:0")
+    theirs = np.asarray(Image.open(file), dtype=int)[at[0] : at[0] + 128, at[1] : at[1] + 128]
+    crop = torch.from_numpy(picture[at[0] : at[0] + 128, at[1] : at[1] + 128].copy()).permute(2, 0, 1)[None].float()
+    ours = jpeg(crop, torch.tensor([50.0]), torch.tensor([at]))[0].permute(1, 2, 0).numpy()
+    inside = np.abs(ours - theirs)[16:-16, 16:-16]  # blocks that the crop's edge cuts in two know less than the file
+    assert inside.mean() < 0.6
+    corner = jpeg(crop, torch.tensor([50.0]))[0].permute(1, 2, 0).numpy()
+    assert (np.abs(corner - theirs)[16:-16, 16:-16].mean() > 2) == (at != (0, 0))
+
+
+@given(st.integers(17, 90), st.integers(17, 90), st.integers(0, 15), st.integers(0, 15))
+@settings(max_examples=20, deadline=None)
+def test_wherever_the_grid_lies_the_crop_keeps_its_size_and_at_full_quality_its_look(height, width, down, right):
+    crop = data.astronaut()[20 : 20 + height, 200 : 200 + width]
+    images = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None].float()
+    grey = images.mean(1, keepdim=True).round().expand(-1, 3, -1, -1)
+    back = jpeg(grey, torch.tensor([100.0]), torch.tensor([[down, right]]))
+    assert back.shape == images.shape and (back - grey).abs().max() <= 3
+
+
+def test_shares_of_their_own():
+    what = drawn(Augmentation(blur=1, noise=1, jpeg=40, blur_share=0.1, jpeg_share=1.0), 20_000)
+    shares = {name: (what[name] > 0).float().mean().item() for name in ("blur", "noise", "jpeg")}
+    assert shares == pytest.approx({"blur": 0.1, "noise": 0.3, "jpeg": 1.0}, abs=0.02)
+
+
+def test_gend_is_what_its_program_sets():
+    """github.com/yermandy/GenD, src/config.py: flip, affine, blur, brightness and contrast, JPEG."""
+    what = drawn(augmentation("gend"), 20_000)
+    assert what["flip"].float().mean() == pytest.approx(0.5, abs=0.02)
+    ranges = {"rotation": (-10, 10), "shift": (-0.1, 0.1), "zoom": (0.9, 1.1), "brightness": (0.9, 1.1),
+              "contrast": (0.9, 1.1), "jpeg": (40, 100), "blur": (0, 2)}  # fmt: skip
+    for name, (low, high) in ranges.items():
+        span = (what[name].min().item(), what[name].max().item())
+        assert span == pytest.approx((low, high), abs=0.02 * (high - low)), name
+    assert (what["blur"] > 0).float().mean() == pytest.approx(0.1, abs=0.02)
+    assert (what["jpeg"] > 0).all() and all((what[name] == 0).all() for name in ("noise", "cutout", "hue"))
+
+
+def test_mild_leaves_most_of_a_face_as_it_is(faces):
+    """Half of the crops come as they are, or mirrored; those that are changed, by a grey level or two on average."""
+    many = faces.repeat(100, 1, 1, 1)
+    off = {}
+    for name in ("mild", "gend", "modern"):
+        what = drawn(augmentation(name), len(many)) | {"flip": torch.zeros(len(many), dtype=torch.bool)}
+        off[name] = (augment(many, what).float() - many.float()).abs().mean((1, 2, 3))
+    assert (off["mild"] == 0).float().mean() > 0.5 and off["mild"].max() < 8
+    assert off["mild"].mean() < off["modern"].mean() and off["mild"].mean() < off["gend"].mean()
+
+
+def test_what_is_joined_is_what_was_drawn():
+    one, other = drawn(AUGMENTATIONS["modern"], 3), drawn(AUGMENTATIONS["modern"], 2, seed=1)
+    both = joined(one, other)
+    assert all(torch.equal(part(both, slice(3, None))[name], values) for name, values in other.items())
+    assert all(torch.equal(part(both, slice(3))[name], values) for name, values in one.items())
 
 
 def test_jpeg_of_an_odd_size():

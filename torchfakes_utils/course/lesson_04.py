@@ -280,7 +280,7 @@ def weaker(recipe: Augmentation, strength: float) -> Augmentation:
         field.name: getattr(nothing, field.name)
         + strength * (getattr(recipe, field.name) - getattr(nothing, field.name))
         for field in fields(recipe)
-        if field.name not in ("share", "jpeg")
+        if field.name != "jpeg" and not field.name.endswith("share")
     }
     return replace(
         recipe, **ranges, jpeg=round(100 - strength * (100 - recipe.jpeg)) if recipe.jpeg and strength else 0

@@ -36,6 +36,8 @@ class Augmentation:
     jpeg: int = 0  # lowest quality of a JPEG compression, 1 to 100; 0 for none
     cutout: float = 0.0  # largest edge of a grey square, as a share of the crop's
     share: float = 0.3  # how many crops each of rescale, blur, noise, jpeg and cutout happens to
+    blur_share: float | None = None  # how many blur happens to, where that is another share
+    jpeg_share: float | None = None  # the same of jpeg
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
@@ -49,10 +51,23 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         flip=0.5, rotation=5, shift=0.04, zoom=0.06, brightness=0.15, contrast=0.15, saturation=0.15, hue=0.02,
         rescale=2.0, blur=1.0, noise=5.0, jpeg=50, cutout=0.3,
     ),
+    # A little of what every shared picture has gone through, and rarely, so that most of what a forger leaves behind is
+    # still there to be learned: blur by less than a pixel, and JPEG as photos are usually saved. The numbers are ours.
+    "mild": Augmentation(flip=0.5, blur=0.8, blur_share=0.2, jpeg=60, jpeg_share=0.3),
+    # GenD (Yermakov et al., "Deepfake Detection that Generalizes Across Benchmarks", WACV 2026, arXiv 2508.06248), as
+    # its program has it (github.com/yermandy/GenD, src/config.py): JPEG always, blur for one crop in ten. There, blur
+    # is cut off at 3 px and comes before colour, and what turns in from outside is black; here it is mirrored.
+    "gend": Augmentation(
+        flip=0.5, rotation=10, shift=0.1, zoom=0.1, brightness=0.1, contrast=0.1, blur=2.0, blur_share=0.1, jpeg=40,
+        jpeg_share=1.0,
+    ),
 }  # fmt: skip
 
 # The colour of a cut-out square: the middle of the range, which normalisation takes to zero.
 _GREY = 127.0
+
+# JPEG with colour at half resolution works on squares of so many pixels: four blocks of luma, one of each colour.
+_BLOCK = 16
 
 Draw = dict[str, torch.Tensor]
 
@@ -78,8 +93,14 @@ def draw(recipe: Augmentation, count: int, generator: torch.Generator | None = N
     def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
         return low + (high - low) * torch.rand(count, *shape, generator=generator)
 
-    def sometimes(values: torch.Tensor, otherwise: float) -> torch.Tensor:
-        return torch.where(uniform(0, 1) < recipe.share, values, torch.tensor(float(otherwise)))
+    def sometimes(values: torch.Tensor, otherwise: float, share: float | None = None) -> torch.Tensor:
+        chosen = uniform(0, 1) < (recipe.share if share is None else share)
+        return torch.where(chosen, values, torch.tensor(float(otherwise)))
+
+    def jpeg_quality() -> torch.Tensor:
+        if not recipe.jpeg:
+            return torch.zeros(count)
+        return sometimes(uniform(recipe.jpeg, 100).round(), 0, recipe.jpeg_share)
 
     return {
         "flip": uniform(0, 1) < recipe.flip,
@@ -91,18 +112,24 @@ def draw(recipe: Augmentation, count: int, generator: torch.Generator | None = N
         "saturation": uniform(1 - recipe.saturation, 1 + recipe.saturation),
         "hue": uniform(-recipe.hue, recipe.hue),
         "rescale": sometimes(uniform(1, recipe.rescale), 1),
-        "blur": sometimes(uniform(0, recipe.blur), 0),
+        "blur": sometimes(uniform(0, recipe.blur), 0, recipe.blur_share),
         "noise": sometimes(uniform(0, recipe.noise), 0),
         "noise_seed": torch.randint(2**31, (count,), generator=generator),
-        "jpeg": sometimes(uniform(recipe.jpeg or 100, 100).round(), 0) if recipe.jpeg else torch.zeros(count),
+        "jpeg": jpeg_quality(),
         "cutout": sometimes(uniform(0, recipe.cutout), 0),
         "cutout_at": uniform(0, 1, 2),
+        "jpeg_at": torch.randint(_BLOCK, (count, 2), generator=generator),
     }
 
 
 def part(drawn: Draw, rows: slice | torch.Tensor) -> Draw:
     """What was drawn for some of the crops."""
     return {name: values[rows] for name, values in drawn.items()}
+
+
+def joined(*drawn: Draw) -> Draw:
+    """What was drawn for the crops of one batch, then for those of another."""
+    return {name: torch.cat([one[name] for one in drawn]) for name in drawn[0]}
 
 
 def augment(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
@@ -230,23 +257,55 @@ _CHROMINANCE = """17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99
 _YCBCR = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
 
 
-def jpeg(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+def jpeg(images: torch.Tensor, quality: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
     """Crops as they come back from a JPEG file, without writing one: only rounding loses anything, and it is done here.
 
-    Colour at half resolution (4:2:0), the standard's tables scaled by `quality`, (B,) from 1 to 100, as libjpeg scales
-    them. Crops are (B, 3, H, W) float32 in 0…255, RGB; those that come back hold whole numbers.
+    Colour at half resolution (4:2:0), the standard's tables scaled by `quality` as libjpeg scales them.
+
+    Args:
+        images: (B, 3, H, W) float32 in 0…255, RGB.
+        quality: (B,) from 1 to 100.
+        at: (B, 2) rows and columns, 0 to 15, that the file has above and left of each crop. A face is cut out of a
+            picture that was compressed before, so that the grid of blocks lies anywhere in it; None begins the grid at
+            the crop's corner, as a file of the crop alone does.
+
+    Returns:
+        The same shape; whole numbers.
     """
     height, width = images.shape[-2:]
-    padded = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate")
-    planes = torch.einsum("ij,bjhw->bihw", images.new_tensor(_YCBCR), padded).round()
+    if at is None:
+        padded = F.pad(images, (0, -width % _BLOCK, 0, -height % _BLOCK), mode="replicate")
+        return _from_file(padded, quality)[..., :height, :width]
+    # Large enough for every start, so that it does not matter which crops share the batch.
+    rows, columns = (-(-(edge + _BLOCK - 1) // _BLOCK) * _BLOCK for edge in (height, width))
+    at = at.to(images.device)
+    padded = _taken(images, _places(rows, -at[:, 0], height), _places(columns, -at[:, 1], width))
+    return _taken(_from_file(padded, quality), _places(height, at[:, 0], rows), _places(width, at[:, 1], columns))
+
+
+def _places(count: int, start: torch.Tensor, length: int) -> torch.Tensor:
+    """`count` places in a row from each `start` on, (B, count); beyond the ends of `length` the outermost one."""
+    return (torch.arange(count, device=start.device) + start[:, None]).clamp(0, length - 1)
+
+
+def _taken(images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Of (B, C, H, W) for each picture its own rows (B, R) and columns (B, S): (B, C, R, S)."""
+    _, channels, _, width = images.shape
+    images = images.gather(2, rows[:, None, :, None].expand(-1, channels, -1, width))
+    return images.gather(3, columns[:, None, None, :].expand(-1, channels, rows.shape[1], -1))
+
+
+def _from_file(padded: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+    """Pictures whose edges are multiples of `_BLOCK`, compressed and read again."""
+    planes = torch.einsum("ij,bjhw->bihw", padded.new_tensor(_YCBCR), padded).round()
     planes[:, :1] -= 128
-    luma, colour = _tables(quality.to(images.device))
+    luma, colour = _tables(quality.to(padded.device))
     light = _quantised(planes[:, :1], luma)
     # Means of 2×2, rounded as libjpeg rounds them: halves down and up in turn, so that they do not add up.
     turns = torch.tensor([0.25, 0.5], device=planes.device).repeat(planes.shape[-1] // 4)
     small = _quantised((F.avg_pool2d(planes[:, 1:], 2) + turns).floor(), colour)
-    planes = torch.cat([light + 128, F.interpolate(small, scale_factor=2, mode="bilinear")], 1)[..., :height, :width]
-    inverse = torch.linalg.inv(torch.tensor(_YCBCR, dtype=torch.float64)).to(images)
+    planes = torch.cat([light + 128, F.interpolate(small, scale_factor=2, mode="bilinear")], 1)
+    inverse = torch.linalg.inv(torch.tensor(_YCBCR, dtype=torch.float64)).to(padded)
     return torch.einsum("ij,bjhw->bihw", inverse, planes).round().clamp(0, 255)
 
 
@@ -292,6 +351,6 @@ _CHANGES: dict[str, Callable[[torch.Tensor, Draw], torch.Tensor]] = {
     "rescale": _rescale,
     "blur": _blur,
     "noise": _noise,
-    "jpeg": lambda images, drawn: jpeg(images, drawn["jpeg"]),
+    "jpeg": lambda images, drawn: jpeg(images, drawn["jpeg"], drawn["jpeg_at"]),
     "cutout": _cutout,
 }
