@@ -1,10 +1,15 @@
 """The blur measure does what its definition says, and the filter never touches the test split by itself."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.faces.quality import (
     SHARPNESS_THRESHOLD,
     brightness_and_contrast,
@@ -52,13 +57,25 @@ def test_refuses_what_is_no_image(image: np.ndarray) -> None:
 
 @pytest.fixture
 def faces() -> pd.DataFrame:
-    """Twelve crops: in each split three reals, of which one is blurred, and one blurred fake."""
+    """Twelve crops: in each split three reals, of which one is blurred, and one blurred fake; of nobody's film."""
     rows = [
         {"label": label, "method": "FaceSwap" if label else "youtube", "split": split, "sharpness": sharpness}
         for split in ("train", "val", "test")
         for label, sharpness in ((0, 100.0), (0, 30.0), (0, 5.0), (1, 29.9))
     ]
-    return pd.DataFrame(rows, index=range(100, 112))
+    table = pd.DataFrame(rows, index=range(100, 112))
+    names = [f"{number:03d}" for number in range(12)]
+    return table.assign(clip_id=names, target_id=names, original_id="", compression="c23", frame=0)
+
+
+def pairs(*sharpnesses: tuple[float, float]) -> pd.DataFrame:
+    """Frames of one film, each with its fake: sharpness of the real crop and of the fake one."""
+    rows = [
+        {"clip_id": name, "label": label, "method": method, "frame": frame, "sharpness": both[label]}
+        for frame, both in enumerate(sharpnesses)
+        for label, name, method in ((0, "000", "youtube"), (1, "000_003", "Deepfakes"))
+    ]
+    return pd.DataFrame(rows).assign(target_id="000", original_id="000", compression="c23", split="train")
 
 
 def test_rejections_are_counted_by_label_method_and_split(faces: pd.DataFrame) -> None:
@@ -78,6 +95,32 @@ def test_filter_spares_validation_and_test(faces: pd.DataFrame) -> None:
     assert filter_blurred(faces, threshold=0).equals(faces)
 
 
+def test_the_original_decides_and_a_pair_goes_together() -> None:
+    kept = filter_blurred(pairs((40.0, 20.0), (20.0, 40.0), (31.0, 29.0)), 30)
+    assert kept[["frame", "label"]].to_numpy().tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]
+
+
+def test_a_fake_without_its_original_speaks_for_itself() -> None:
+    table = pairs((40.0, 20.0), (20.0, 40.0), (np.nan, 20.0))
+    alone = table[(table["label"] == 1) | (table["frame"] == 2)]
+    assert filter_blurred(alone, 30)[["frame", "label"]].to_numpy().tolist() == [[1, 1], [2, 0]]
+    other = table.assign(original_id=table["original_id"].where(table["label"] == 0, "007"))
+    assert filter_blurred(other, 30)["frame"].tolist() == [0, 1, 2]
+
+
+def test_the_original_decides_from_another_split() -> None:
+    """Lesson 08's teams split by frame: what is asked of an original does not depend on where it went."""
+    table = pairs((20.0, 40.0), (40.0, 20.0)).assign(split=["test", "train"] * 2)
+    assert filter_blurred(table, 30)[["frame", "label"]].to_numpy().tolist() == [[0, 0], [1, 0], [1, 1]]
+
+
+@given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60)), min_size=1, max_size=30), st.floats(0, 60))
+def test_whatever_the_threshold_no_pair_is_torn(sharpnesses: list[tuple[float, float]], threshold: float) -> None:
+    kept = filter_blurred(pairs(*sharpnesses), threshold)
+    assert (kept.groupby("frame")["label"].nunique() == 2).all()
+    assert kept["frame"].nunique() == sum(real >= threshold for real, _ in sharpnesses)
+
+
 def test_filter_touches_the_test_split_only_by_name(faces: pd.DataFrame) -> None:
     kept = filter_blurred(faces, splits=["test"])
     assert kept["split"].value_counts().to_dict() == {"train": 4, "val": 4, "test": 2}
@@ -86,12 +129,25 @@ def test_filter_touches_the_test_split_only_by_name(faces: pd.DataFrame) -> None
 
 
 def test_brightness_contrast_and_edges():
-    crops = np.zeros((2, 3, 8, 8), np.uint8)
+    crops = np.zeros((2, 3, 160, 160), np.uint8)
     crops[1, :, :, ::4] = 200
     brightness, contrast = brightness_and_contrast(crops)
     assert brightness.tolist() == pytest.approx([0, 100]) and contrast.tolist() == pytest.approx([0, 100])
     faces = pd.DataFrame({"x1": [0, ""], "x2": [130, ""], "y1": [10, ""], "y2": [75, ""]})
     assert face_edges(faces, 1.3)[0] == pytest.approx(100) and np.isnan(face_edges(faces, 1.3)[1])
+
+
+@pytest.mark.parametrize("size", [224, 256, 320, 448])
+def test_light_and_edges_hardly_depend_on_the_size_at_which_a_crop_is_stored(portraits, size):
+    """The same square of a film, cut at 160 px and larger: ranges and thresholds mean one thing for both."""
+    large = [cv2.resize(portrait, (900, 900), interpolation=cv2.INTER_CUBIC) for portrait in portraits]
+    boxes = [(250, 200, 600, 640), (300, 300, 500, 500), (100, 150, 700, 760)]
+    for picture, box in itertools.product(large, boxes):
+        usual, stored = (square_crop(picture, box, 1.3, edge)[0] for edge in (160, size))
+        (bright, contrast), (as_bright, as_contrast) = (
+            brightness_and_contrast([one.transpose(2, 0, 1)]) for one in (usual, stored)
+        )
+        assert as_bright == pytest.approx(bright, abs=0.5) and as_contrast == pytest.approx(contrast, rel=0.02)
 
 
 def test_the_share_outside_of_the_frame():

@@ -100,4 +100,6 @@ def check_measures(run, portraits) -> None:
     for picture in pictures:
         assert next(results) == pytest.approx(variance_of_laplacian(picture), rel=5e-3)
         brightness, contrast = brightness_and_contrast(picture.transpose(2, 0, 1)[None])
-        assert next(results) == pytest.approx({"brightness": brightness[0], "contrast": contrast[0]}, rel=1e-5)
+        # Where it is brought to size first, single pixels are a level off.
+        off = 1e-5 if len(picture) == 160 else 1e-3
+        assert next(results) == pytest.approx({"brightness": brightness[0], "contrast": contrast[0]}, rel=off)

@@ -2,11 +2,15 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from torchfakes_utils.crops.augmentation import augment
+from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.quality import brightness_and_contrast
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import TrainingData, load_crops
 from torchfakes_utils.training.distributed import World
@@ -24,13 +28,120 @@ def data_of(path, **more):
 def test_blur_is_filtered_from_training_only_and_not_down_to_nothing(tmp_path, capsys, monkeypatch):
     path = make_faces(tmp_path, {"train": 2, "val": 1}, frames=1, sharpness=10.0)
     with pytest.raises(InputError, match="a class has no training crop that can be read and is sharp enough"):
-        train(path, tmp_path / "run", TrainingConfig(**TINY), progress=False)
-    assert len(data_of(path, min_sharpness=5.0).train_faces) == 6
+        train(path, tmp_path / "run", TrainingConfig(**TINY | {"min_sharpness": 30.0}), progress=False)
+    assert len(data_of(path, min_sharpness=5.0).train_faces) == len(data_of(path).train_faces) == 6
     table = pd.read_csv(path, dtype={"clip_id": str})
     table.loc[table["clip_id"].str.startswith("000"), "sharpness"] = 50.0
     table.to_csv(path, index=False)
-    data = data_of(path)
+    data = data_of(path, min_sharpness=30.0)
     assert len(data.train_faces) == 3 and len(data.val_faces) == 3
+
+
+# What two crops share where augmentation changes them alike.
+SHARED = {"augmentation": "modern", "sampling": "paired"}
+
+
+def drawn_of(data, epoch=1, start=0):
+    """Of an epoch: rows drawn, and what augmentation does to each, as tuples of numbers."""
+    rows, changes = [], []
+    for batch in data.batches(epoch, start):
+        columns = [values.reshape(len(values), -1) for _, values in sorted(batch.drawn.items())]
+        rows += batch.rows.tolist()
+        changes += [tuple(row) for row in torch.cat([column.double() for column in columns], 1).tolist()]
+    return rows, changes
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return make_faces(tmp_path_factory.mktemp("many"), {"train": 4, "val": 1}, frames=3, size=80)
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 5, 8])
+def test_both_crops_of_a_pair_are_changed_alike_and_no_others(many, batch_size):
+    """In batches of odd size, too, which cut pairs in two; and where an epoch is taken up in its middle."""
+    data = data_of(many, **SHARED, batch_size=batch_size, crops_per_epoch=60)
+    rows, changes = drawn_of(data, epoch=2)
+    faces = data.train_faces.iloc[rows]
+    assert len(rows) == data.batches_per_epoch * batch_size > 50
+    for place, change in enumerate(changes[: len(changes) // 2 * 2]):
+        alike = [other for other, its in enumerate(changes) if its == change]
+        first = place // 2 * 2
+        assert alike == [first, first + 1]
+        assert faces["target_id"].iloc[first] == faces["target_id"].iloc[first + 1]
+    late_rows, late = drawn_of(data, epoch=2, start=3)
+    assert (late_rows, late) == (rows[3 * batch_size :], changes[3 * batch_size :])
+
+
+def test_pairs_that_are_none_and_runs_that_do_not_share_draw_for_every_crop(many, tmp_path):
+    alone = edited(many, tmp_path, lambda t: t.assign(original_id=""))
+    drawn = {
+        "off": data_of(many, **SHARED, shared_draws=False), "no original": data_of(alone, **SHARED),
+        "balanced": data_of(many, **SHARED | {"sampling": "balanced"}),
+    }  # fmt: skip
+    for name, data in drawn.items():
+        changes = drawn_of(data)[1]
+        assert len({*changes}) == len(changes), name
+    # What is drawn for the first of a pair is what it would get by itself.
+    assert drawn_of(data_of(many, **SHARED))[1][::2] == drawn_of(drawn["off"])[1][::2]
+
+
+def test_several_processes_draw_what_one_draws(many):
+    """Their shares of a batch may cut a pair in two."""
+    config = TrainingConfig(**TINY | SHARED | {"batch_size": 6, "crops_per_epoch": 24})
+    faces, preprocessing = load_crops(many, config)
+    alone = TrainingData(faces, preprocessing, config, World(1, 0, torch.device("cpu")))
+    data = TrainingData(faces, preprocessing, config, World(1, 0, torch.device("cpu")))
+    whole, parts = list(alone.batches(1)), []
+    for rank in range(2):
+        data._world = World(2, rank, torch.device("cpu"))
+        parts.append(list(data.batches(1)))
+    for together, *shares in zip(whole, *parts, strict=True):
+        assert np.array_equal(together.rows, np.concatenate([share.rows for share in shares]))
+        for name, values in together.drawn.items():
+            assert torch.equal(values, torch.cat([share.drawn[name] for share in shares])), name
+
+
+def test_a_pair_of_equal_crops_stays_equal(tmp_path):
+    """All that augmentation does, it does to both: a fake that is its original stays it, to the last bit."""
+    path = make_faces(tmp_path, {"train": 4, "val": 1}, frames=3, size=80)
+    table = pd.read_csv(path, dtype={"clip_id": str, "target_id": str})
+    originals = table[table["label"] == 0].set_index(["target_id", "frame"])["path"]
+    for row in table[table["label"] == 1].itertuples():
+        (path.parent / row.path).write_bytes((path.parent / originals[row.target_id, row.frame]).read_bytes())
+    data = data_of(path, **SHARED, batch_size=8, crops_per_epoch=48)
+    unchanged = 0
+    for batch in data.batches(1):
+        images = augment(batch.images, batch.drawn)
+        assert (images[::2].int() - images[1::2].int()).abs().float().mean() < 0.01
+        unchanged += int((images == batch.images).flatten(1).all(1).sum())
+    assert unchanged < 4
+
+
+def test_light_is_measured_on_crops_as_they_were_cut(tmp_path):
+    """Not on what the network's size leaves of them: shrinking takes contrast, and answers are refused by it."""
+    path = make_faces(tmp_path, {"train": 2, "val": 1}, frames=2, size=160)
+    files = load_faces(path, "train")["file"]
+    expected = brightness_and_contrast([read_crop(file).numpy() for file in files])
+    small = data_of(path, architecture="Meso4", image_size=64)
+    seen = small.qualities()
+    assert seen["contrast"].tolist() == expected[1].tolist() and seen["brightness"].tolist() == expected[0].tolist()
+    shrunk = brightness_and_contrast(small._store.read(range(12))[0].numpy())[1]
+    assert shrunk.mean() < 0.8 * seen["contrast"].mean()  # noise: far more than of a face
+    pd.testing.assert_frame_equal(seen, data_of(path, image_size=160).qualities())
+
+
+@pytest.mark.parametrize(("stored", "network", "wanted"), [(256, 256, None), (300, 256, None), (300, 120, 120)])
+def test_a_table_without_a_record_is_asked_how_large_its_crops_are(tmp_path, stored, network, wanted):
+    path = make_faces(tmp_path, {"train": 1, "val": 1}, frames=1, size=stored)
+    _, preprocessing = load_crops(path, TrainingConfig(**TINY | {"image_size": wanted}))
+    assert (preprocessing.size, preprocessing.crop_size) == (network, stored)
+
+
+def test_small_crops_are_not_enlarged_unasked(tmp_path):
+    path = make_faces(tmp_path, {"train": 1, "val": 1}, frames=1, size=90)
+    assert load_crops(path, TrainingConfig(**TINY | {"image_size": None}))[1].size == 90
+    with pytest.raises(InputError, match="crops are 90 px, and enlarging them to 96 px adds nothing"):
+        load_crops(path, TrainingConfig(**TINY | {"image_size": 96}))
 
 
 def test_how_crops_were_cut_is_stored_with_the_detector(tmp_path):

@@ -14,6 +14,7 @@ from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.quality import filter_blurred
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 
@@ -48,7 +49,8 @@ class Patient:
         self._store = open_store(faces, preprocessing)
         mine = teams.rows_of(self._way, faces, seed)
         sharp = TrainingConfig(**teams.TRAINING | self._way.config).min_sharpness
-        self.trained_on = mine[(mine["split"] == "train") & (mine["sharpness"] >= sharp)].reset_index(drop=True)
+        kept = filter_blurred(mine, sharp)
+        self.trained_on = kept[kept["split"] == "train"].reset_index(drop=True)
         self.validated_on, self.tested_on = (
             limit_frames(mine[mine["split"] == split].reset_index(drop=True), teams.FRAMES) for split in ("val", "test")
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.course.folders import Paths
+from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
 from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, REPORT_FILE, SCORES_FILE
 
 Settings = Mapping[str, Any]
@@ -182,7 +183,8 @@ _RUNS = rf"matrix\.(csv|json)|[^/]+/({_RUN})"
 _LAB = rf"scores\.csv|[^/]+-\d/({_DETECTOR})"
 
 # In the order in which they are built. Training begins from random weights: the same lesson for everybody, with a
-# network connection or without.
+# network connection or without. It keeps the first project's blur filter, which lesson 03 is about, and which on
+# Mini-FF++ takes originals and fakes of each kind alike; the command keeps every crop.
 _ALL = (
     Step(
         "mini", "Making the practice clips, Mini-FF++",
@@ -205,7 +207,8 @@ _ALL = (
         "run", "Training the detector",
         makes=lambda where: where.run, folder=lambda where: where.run, ours=_ours(_RUN),
         theirs=lambda where: where.run / BEST_FOLDER / DETECTOR_FILE,
-        needs=("faces",), settings=_on_mini(pretrained=None, crops_per_epoch=448), version=4,
+        needs=("faces",), version=4,
+        settings=_on_mini(pretrained=None, crops_per_epoch=448, min_sharpness=SHARPNESS_THRESHOLD),
         build=lambda order: _train(order, order.where.run),
     ),
     Step(
@@ -229,13 +232,17 @@ _ALL = (
         "matrix", "Training on each manipulation alone",
         makes=lambda where: where.matrix / "matrix.csv", folder=lambda where: where.matrix, ours=_ours(_RUNS),
         needs=("faces",), build=_matrix,
-        settings=_everywhere(pretrained=None, epochs=3, crops_per_epoch=320, image_size=112, frames=4),
+        settings=_everywhere(
+            pretrained=None, epochs=3, crops_per_epoch=320, image_size=112, frames=4, min_sharpness=SHARPNESS_THRESHOLD
+        ),
     ),
     Step(
         "control", "Training on random labels",
         makes=lambda where: where.control, folder=lambda where: where.control, ours=_ours(_RUN),
         needs=("faces",), build=lambda order: _train(order, order.where.control),
-        settings=_everywhere(pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True),
+        settings=_everywhere(
+            pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True, min_sharpness=SHARPNESS_THRESHOLD
+        ),
     ),
     Step(
         "lab", "Training the teams of lesson 08",

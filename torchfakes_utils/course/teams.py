@@ -17,6 +17,7 @@ from torchvision.transforms.v2 import functional
 
 from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, augment, draw
 from torchfakes_utils.crops.store import CropStore
+from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
@@ -28,6 +29,7 @@ from torchfakes_utils.training.trainer import Trainer
 TRAINING: dict[str, Any] = {
     "architecture": "Meso4", "image_size": 96, "dropout": 0.0, "pretrained": None, "learning_rate": 3e-3, "epochs": 8,
     "crops_per_epoch": 448, "val_frames_per_clip": 1, "device": "cpu", "mixed_precision": "off",
+    "min_sharpness": SHARPNESS_THRESHOLD,
 }  # fmt: skip
 SEEDS = (0, 1, 2)
 FRAMES = 4  # of a clip that are scored

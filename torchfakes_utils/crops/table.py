@@ -16,7 +16,10 @@ from torchfakes_utils.io.files import read_record
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector
-from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.preprocessing import MOST_PIXELS, Preprocessing
+
+# Crops of a hand-made table that are opened to see how large they are.
+_PROBED = 100
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,23 @@ def read_extraction(folder: Path | str) -> dict[str, Any]:
         if not isinstance(found[name], (int, float)) or not found[name] > 0:
             raise InputError(f"{path}: {name} is {str(found[name])[:40]!r}; run `torchfakes extract` again")
     return found
+
+
+def stored_edge(faces: pd.DataFrame) -> int:
+    """The shorter edge, pixels, of the smallest of a hundred crops that `extract` has not cut; from `load_faces`.
+
+    Raises:
+        InputError: none of them can be read.
+    """
+    edges, error = list[int](), None
+    for place in spread(_PROBED, len(faces)):
+        try:
+            edges.append(min(read_crop(faces["file"].iloc[place]).shape[1:]))
+        except InputError as unreadable:
+            error = unreadable
+    if not edges:
+        raise error or InputError("there are no crops")
+    return min(*edges, MOST_PIXELS)
 
 
 def limit_frames(faces: pd.DataFrame, per_clip: int) -> pd.DataFrame:

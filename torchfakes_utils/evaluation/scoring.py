@@ -41,12 +41,17 @@ Change = Callable[[list[np.ndarray], int], list[np.ndarray]]
 
 @dataclass
 class _Part:
-    """Some crops, ready for the network: their places in the table (B,), and the pictures (B, 3, S, S) uint8.
+    """Some crops, as they are stored and ready for the network.
 
-    `sharpness` (B,) is that of crops that were changed; None where the table's holds.
+    Attributes:
+        rows: (B,) their places in the table.
+        crops: B of (3, H, W) uint8: what is measured, whatever the network's size.
+        images: (B, 3, S, S) uint8.
+        sharpness: (B,) of crops that were changed; None where the table's holds.
     """
 
     rows: np.ndarray
+    crops: list[np.ndarray]
     images: torch.Tensor
     sharpness: np.ndarray | None = None
 
@@ -94,7 +99,7 @@ def _rows(part: _Part, logits: np.ndarray, faces: pd.DataFrame, crop_scale: floa
     own, sharpness = faces.iloc[part.rows], part.sharpness
     if sharpness is None:
         sharpness = pd.to_numeric(own["sharpness"], errors="coerce").to_numpy()
-    seen = crop_qualities(part.images.numpy(), outside_of(own), face_edges(own, crop_scale), sharpness)
+    seen = crop_qualities(part.crops, outside_of(own), face_edges(own, crop_scale), sharpness)
     return seen.assign(row=part.rows, logit=logits)
 
 
@@ -120,12 +125,19 @@ def _in_order(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int) -> 
     files, unreadable = faces["file"].tolist(), []
     with ThreadPoolExecutor(_READERS) as pool:
         for start in range(0, len(files), batch):
-            crops = list(pool.map(lambda file: try_crop(file, preprocessing), files[start : start + batch]))
-            good = {start + row: crop for row, crop in enumerate(crops) if not isinstance(crop, Unreadable)}
-            unreadable += [crop.reason for crop in crops if isinstance(crop, Unreadable)]
+            read = list(pool.map(lambda file: _read(file, preprocessing), files[start : start + batch]))
+            good = {start + row: both for row, both in enumerate(read) if not isinstance(both, Unreadable)}
+            unreadable += [crop.reason for crop in read if isinstance(crop, Unreadable)]
             if good:
-                yield _Part(np.array(list(good)), torch.stack(list(good.values())))
+                crops, images = zip(*good.values(), strict=True)
+                yield _Part(np.array(list(good)), list(crops), torch.stack(images))
     _warn(unreadable)
+
+
+def _read(file: str, preprocessing: Preprocessing) -> tuple[np.ndarray, torch.Tensor] | Unreadable:
+    """A crop as it is stored, and at the network's size."""
+    crop = try_crop(file)
+    return crop if isinstance(crop, Unreadable) else (crop.numpy(), preprocessing.resize(crop))
 
 
 def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, change: Change) -> Iterator[_Part]:
@@ -146,9 +158,10 @@ def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, chan
         crops = chain.from_iterable(chain.from_iterable(windows))
         while some := list(islice(crops, batch)):
             rows, pictures = zip(*some, strict=True)
-            images = [preprocessing.resize(torch.from_numpy(picture).permute(2, 0, 1)) for picture in pictures]
+            planes = [picture.transpose(2, 0, 1) for picture in pictures]
+            images = [preprocessing.resize(torch.from_numpy(crop)) for crop in planes]
             sharpness = np.array([variance_of_laplacian(picture) for picture in pictures])
-            yield _Part(np.array(rows), torch.stack(images), sharpness)
+            yield _Part(np.array(rows), planes, torch.stack(images), sharpness)
     _warn(unreadable)
 
 

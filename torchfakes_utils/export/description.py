@@ -40,8 +40,8 @@ KEY = "torchfakes"
 _MEASURES = {
     "outside": "share of the crop's square that lies outside of the picture, per cent",
     "face": "longer edge of the face's box, x2 - x1 or y2 - y1, in pixels of the picture as displayed",
-    "brightness": "mean of 0.299 R + 0.587 G + 0.114 B over every second pixel of every second row of the crop, "
-    "from the first on",
+    "brightness": "mean of 0.299 R + 0.587 G + 0.114 B over every second pixel of every second row of the crop at "
+    "160 x 160 pixels, from the first on",
     "contrast": "standard deviation (divided by n, not n - 1) of the same numbers",
     "sharpness": "variance of the Laplacian: 0.299 R + 0.587 G + 0.114 B of the crop, rounded to whole numbers, at "
     "160 x 160 pixels; at each pixel above + below + left + right - 4 times itself, the border mirrored without "

@@ -41,7 +41,7 @@ _MARK, _HEAD = b"made by torchfakes evaluate", 1000
 # Of a run's configuration, what says how its weights came about.
 _TRAINING = (
     "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "sampling", "crops_per_epoch", "methods",
-    "min_sharpness", "augmentation", "random_labels", "seed",
+    "min_sharpness", "augmentation", "shared_draws", "random_labels", "seed",
 )  # fmt: skip
 
 

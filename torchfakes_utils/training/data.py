@@ -1,5 +1,6 @@
 """What a training run looks at: which crops, in which order, in which batches."""
 
+import dataclasses
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, part
+from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, joined, part
 from torchfakes_utils.crops.samplers import SAMPLERS
-from torchfakes_utils.crops.store import open_store
-from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction
+from torchfakes_utils.crops.store import CropStore, open_store
+from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction, stored_edge
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.films import moments
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred, outside_of
 from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -55,17 +58,15 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     faces = load_faces(faces_csv)
     check_faces(faces, faces_csv.parent, splits=("train", "val"))
     usual, extraction = Preprocessing(), read_extraction(faces_csv.parent)
-    wanted, stored = architecture(config.architecture).input, extraction.get("size")
-    size = config.image_size or min(wanted.size, stored or wanted.size)
+    wanted, stored = architecture(config.architecture).input, extraction.get("size") or stored_edge(faces)
+    size = config.image_size or min(wanted.size, stored)
     scale = extraction.get("crop_scale", usual.crop_scale)
-    if stored is not None and stored < size:
+    if stored < size:
         raise InputError(
             f"{faces_csv}: these crops are {stored} px, and enlarging them to {size} px adds nothing; choose a smaller "
             "image size, or extract larger crops"
         )
-    return faces, Preprocessing(
-        size=size, mean=wanted.mean, std=wanted.std, crop_scale=scale, crop_size=stored or usual.crop_size
-    )
+    return faces, Preprocessing(size=size, mean=wanted.mean, std=wanted.std, crop_scale=scale, crop_size=stored)
 
 
 @dataclass
@@ -93,7 +94,7 @@ class TrainingData:
     """The crops of a table that a run trains on and is validated on.
 
     Attributes:
-        train_faces: rows of split "train", without blurred ones and without those that cannot be read.
+        train_faces: rows of split "train", without those that cannot be read and, if asked for, without blurred ones.
         val_faces: rows of split "val", at most so many a clip.
         crops: drawn in an epoch.
         batches_per_epoch: batches of `batch_size` crops that makes.
@@ -109,7 +110,7 @@ class TrainingData:
         self._augmentation = augmentation(config.augmentation)
         if config.batch_size % world.size:
             raise InputError(f"a batch of {config.batch_size} cannot be shared by {world.size} processes evenly")
-        self._crop_scale = preprocessing.crop_scale
+        self._preprocessing = preprocessing
         store = open_store(faces, preprocessing, config.cache) if world.first else None
         gather(world, "decoded")  # one process decodes, the others find it done
         self._store = store or open_store(faces, preprocessing, config.cache)
@@ -126,6 +127,8 @@ class TrainingData:
         for name, part_of in (("training", self.train_faces), ("validation", self.val_faces)):
             if part_of["label"].nunique() < 2:
                 raise InputError(f"a class has no {name} crop that can be read and is sharp enough; it takes both")
+        self._moments = moments(self.train_faces)
+        self._qualities: pd.DataFrame | None = None
         self._train_rows, self._val_rows = map(self._store.rows, (self.train_faces, self.val_faces))
         self._labels = self.train_faces["label"].to_numpy(np.float32)
         reals = int((self._labels == 0).sum())
@@ -144,15 +147,40 @@ class TrainingData:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch (from 1) from `start` on; all that is random in them depends on the seed alone."""
-        size, seed = self.batch_size, self._config.seed
-        generator = torch.Generator().manual_seed(seed_of(seed, 0, epoch))
+        size = self.batch_size
+        generator = torch.Generator().manual_seed(seed_of(self._config.seed, 0, epoch))
         order = np.array(list(SAMPLERS[self._config.sampling](self.train_faces, self.crops, generator)))
+        leaders = self._leaders(order)
         for number in range(start, self.batches_per_epoch):
-            overall = (epoch - 1) * self.batches_per_epoch + number
-            generator.manual_seed(seed_of(seed, 1, overall))
-            # Drawn for the whole batch by every process, so that it does not matter how many share it.
-            drawn = draw(self._augmentation, size, generator)
-            yield self._read(order[number * size : (number + 1) * size], overall, drawn)
+            overall, places = (epoch - 1) * self.batches_per_epoch + number, slice(number * size, (number + 1) * size)
+            drawn = self._draw(overall, leaders[places] - number * size)
+            yield self._read(order[places], overall, drawn)
+
+    def _leaders(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each place in an epoch's order the one whose random change its crop goes through, (N,): mostly its own.
+
+        The paired sampler draws a fake after its original. Were the two changed differently, how sharp or how turned a
+        crop is would differ within the pair as well, and the forgery be only one of several differences.
+        """
+        leaders = np.arange(len(order))
+        if self._config.shared_draws and self._config.sampling == "paired":
+            second, moment = leaders[1::2], self._moments[order]
+            leaders[1::2] -= (moment[second] >= 0) & (moment[second] == moment[second - 1])
+        return leaders
+
+    def _draw(self, overall: int, leaders: NDArray[np.int64]) -> Draw:
+        """What happens to the crops of a batch; `leaders` are places in it, or -1 for the last of the batch before.
+
+        Drawn for the whole batch by every process, so that it does not matter how many share it.
+        """
+        drawn = self._drawn_alone(overall)
+        if leaders[0] < 0:  # batches of odd size cut a pair in two
+            drawn, leaders = joined(part(self._drawn_alone(overall - 1), slice(-1, None)), drawn), leaders + 1
+        return part(drawn, torch.from_numpy(leaders))
+
+    def _drawn_alone(self, overall: int) -> Draw:
+        generator = torch.Generator().manual_seed(seed_of(self._config.seed, 1, overall))
+        return draw(self._augmentation, self.batch_size, generator)
 
     def validation(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         """This process's share of the validation crops: places in `val_faces`, (B,), and crops, (B, 3, S, S) uint8."""
@@ -164,15 +192,20 @@ class TrainingData:
 
     def qualities(self) -> pd.DataFrame:
         """What training crops look like: a row for each of 2000 at most, columns `faces.quality.QUALITIES`."""
-        some = np.unique(np.linspace(0, len(self.train_faces) - 1, _MEASURED).round().astype(int))
-        parts = []
-        for rows in np.array_split(some, -(-len(some) // 256)):
-            images, good = self._store.read(self._train_rows[rows])
-            faces = self.train_faces.iloc[rows[good]]
-            sharpness = pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy()
-            edges = face_edges(faces, self._crop_scale)
-            parts.append(crop_qualities(images.numpy(), outside_of(faces), edges, sharpness))
-        return pd.concat(parts, ignore_index=True)
+        if self._qualities is None:  # the crops stay the same, whichever epoch is the best so far
+            some = np.unique(np.linspace(0, len(self.train_faces) - 1, _MEASURED).round().astype(int))
+            chunks = np.array_split(some, -(-len(some) // 256))
+            self._qualities = pd.concat(map(self._qualities_of, chunks), ignore_index=True)
+        return self._qualities
+
+    def _qualities_of(self, rows: NDArray[np.int64]) -> pd.DataFrame:
+        """What some training crops look like as they were cut, not as the network's size has left them."""
+        cut = dataclasses.replace(self._preprocessing, size=self._preprocessing.crop_size)
+        store = self._store if cut == self._preprocessing else CropStore(self._store.files, cut, None, {})
+        images, good = store.read(self._train_rows[rows])
+        faces = self.train_faces.iloc[rows[good]]
+        sharpness = pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy()
+        return crop_qualities(images.numpy(), outside_of(faces), face_edges(faces, cut.crop_scale), sharpness)
 
     def _read(self, rows: np.ndarray, number: int, drawn: Draw) -> Batch:
         """This process's share of a batch."""

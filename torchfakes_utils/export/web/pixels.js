@@ -254,14 +254,17 @@ export function grey(image) {
   return { data: out, width: image.width, height: image.height, step: 1 };
 }
 
+/** Pixels: the size at which crops are measured, `_SIZE` of torchfakes_utils/faces/quality.py. */
+const MEASURED = 160;
+
+function atSize(image, size) {
+  if (image.width === size && image.height === size) return image;
+  return (Math.max(image.width, image.height) > size ? resizeArea : resizeLinear)(image, size, size);
+}
+
 /** Sharpness: the variance of the Laplacian at `size` x `size` pixels (torchfakes_utils/faces/quality.py). */
-export function varianceOfLaplacian(image, size = 160) {
-  let picture = grey(image);
-  if (image.width !== size || image.height !== size) {
-    const resize = Math.max(image.width, image.height) > size ? resizeArea : resizeLinear;
-    picture = resize(picture, size, size);
-  }
-  const { data } = picture;
+export function varianceOfLaplacian(image, size = MEASURED) {
+  const { data } = atSize(grey(image), size);
   // Over the edge the picture is mirrored, and its outermost pixel is not repeated.
   const mirrored = (at) => (at < 0 ? -at : at >= size ? 2 * size - 2 - at : at);
   let sum = 0,
@@ -280,8 +283,9 @@ export function varianceOfLaplacian(image, size = 160) {
   return squares / count - (sum / count) ** 2;
 }
 
-/** Brightness and contrast: mean and standard deviation of the luma of every second pixel in either direction. */
-export function light(image) {
+/** Brightness and contrast: mean and standard deviation of the luma of every second pixel, at `size` x `size` pixels. */
+export function light(picture, size = MEASURED) {
+  const image = atSize(picture, size);
   let sum = 0,
     squares = 0,
     count = 0;
