@@ -215,3 +215,14 @@ def test_an_extraction_that_says_no_size(tmp_path, name, value):
     (tmp_path / "extraction.json").write_text(json.dumps(record | {name: value}))
     with pytest.raises(InputError, match=rf"extraction\.json: {name} is .*; run `torchfakes extract` again"):
         read_extraction(tmp_path)
+
+
+def test_originals_of_a_table_of_before_are_told_from_the_whole_of_it(tmp_path):
+    """000 has one film in training, and another one in validation: it is no film, in either."""
+    path = make_faces(tmp_path, {"train": 2, "val": 1}, frames=1)
+    assert set(load_faces(path, "train")["original_id"]) == {"000", "002"}
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    second = table["clip_id"] == "004"
+    table.assign(target_id=table["target_id"].mask(second, "000")).to_csv(path, index=False)
+    faces = load_faces(path, "train")
+    assert set(faces["original_id"][faces["label"] == 1]) == {"", "002"}

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FILE, EXTRACTION_FORMAT
+from torchfakes_utils.faces.films import films
 from torchfakes_utils.io.files import read_record
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
@@ -53,7 +54,10 @@ def try_crop(path: Path | str, preprocessing: Preprocessing | None = None) -> to
 
 
 def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
-    """Read `faces.csv`, of which `split` if given; a further column `file` holds each crop's absolute path.
+    """Read `faces.csv`, of which `split` if given.
+
+    A further column `file` holds each crop's absolute path, and `original_id` is there whether it was written or not:
+    of part of a table nobody could tell whether a target has other films.
 
     Raises:
         InputError: the table is not a `faces.csv`, contradicts itself, it (or its split) is empty, or crops are gone.
@@ -61,6 +65,7 @@ def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
     path = Path(path)
     faces = read_table(path, FACE_COLUMNS)
     _check_rows(faces, path)
+    faces = faces.assign(original_id=films(faces))
     if split is not None:
         counts = faces["split"].value_counts()
         faces = faces[faces["split"] == split].reset_index(drop=True)
