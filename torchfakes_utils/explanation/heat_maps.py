@@ -82,7 +82,8 @@ def grad_cam(
     cam_class = {"grad-cam": GradCAM, "grad-cam++": GradCAMPlusPlus, "layer-cam": LayerCAM}[method]
     module = detector.feature_layers[layer]
     maps = [np.empty((0, *images.shape[-2:]), np.float32)]
-    with _gradient_from(detector, module), cam_class(detector, [module]) as cam:  # puts the detector into eval mode
+    # It puts the detector into eval mode.
+    with _gradient_from(detector, module), cam_class(detector, [module], reshape_transform=detector.as_map) as cam:
         for first in range(0, len(images), batch):
             chunk = images[first : first + batch].detach().to(detector.device)
             maps.append(cam(input_tensor=chunk, targets=[asked[name] for name in wanted[first : first + batch]]))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write, sha256_of
+from torchfakes_utils.io.files import atomic_write, check_no_link, describe_errors, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -108,21 +108,69 @@ def download(
             check(temporary)
 
 
+def download_large(url: str, path: Path, size: int, sha256: str, patience: Patience, title: str | None = None) -> None:
+    """Put the body of `url` into a file, as `download` does, and keep what has come where it breaks off.
+
+    What has come lies beside `path`, hidden, and the next call goes on from there, be it of another day. What the whole
+    has to be is known beforehand, so that no server has to be asked whether it is still the same.
+
+    Args:
+        url, path, patience, title: as of `download`; who calls it has the folder to himself.
+        size: bytes of the whole.
+        sha256: of the whole, in lower-case hexadecimal digits.
+
+    Raises:
+        UnavailableError: it did not come, as often as was asked; what has come is kept.
+        WrongChecksumError: all has come and it is something else; nothing is kept.
+        InputError: the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    check_no_link(part)
+    with describe_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("ab") as file:
+            if file.tell() > size:
+                file.truncate(0)
+            transfer, pause = _Transfer(url, file, patience.timeout, title, known=True), patience.pause
+            for left in reversed(range(patience.tries)):
+                try:
+                    if file.tell() < size:
+                        transfer.go_on()
+                    break
+                except UnavailableError as error:
+                    if not left or error.final:
+                        raise
+                logger.warning("%s: no luck, once more in %g s", url, pause)
+                time.sleep(pause)
+                pause *= 2
+        if part.stat().st_size != size or sha256_of(part) != sha256:
+            part.unlink()
+            raise WrongChecksumError(f"{url}: what came is not what was announced (its SHA-256 differs); try again")
+        part.replace(path)
+
+
 @dataclass
 class _Transfer:
-    """A body on its way into a file; `tag` names the version that what has come is a part of."""
+    """A body on its way into a file.
+
+    Attributes:
+        tag: names the version that what has come is a part of.
+        known: what the whole has to be is known, and is compared with what has come: no version has to be asked for.
+    """
 
     url: str
     file: BinaryIO
     timeout: float
     title: str | None
     tag: str | None = None
+    known: bool = False
 
     def go_on(self) -> None:
         """Get what is still to come, or all of it."""
         headers = {"User-Agent": "torchfakes"}
-        if self.tag and self.file.tell():
-            headers |= {"Range": f"bytes={self.file.tell()}-", "If-Range": self.tag}
+        if (self.tag or self.known) and self.file.tell():
+            headers |= {"Range": f"bytes={self.file.tell()}-"}
+            headers |= {} if self.known or not self.tag else {"If-Range": self.tag}
         request = self._call(urllib.request.Request, self.url, None, headers)
         with self._call(urllib.request.urlopen, request, None, self.timeout) as response:
             here = self._begin(response)
@@ -149,7 +197,7 @@ class _Transfer:
         tag, before = response.headers.get("ETag"), self.tag
         self.tag = None if not tag or tag.startswith("W/") else tag  # a weak one is not about bytes
         if response.status == http.client.PARTIAL_CONTENT:
-            if tag == before:
+            if self.known or tag == before:
                 return self.file.tell()
             self.tag = None
             raise self._unavailable("it was changed meanwhile")

@@ -1,8 +1,8 @@
 """The networks that a detector can be made of: what each one wants as input, and how it falls into stages.
 
 The ladder, from small to large: Meso4 and MesoInception4 (a minute on a CPU), EfficientNet-Lite0 (whose ImageNet
-weights come with the package), InceptionResnetV1 (the course's), and every name that timm knows, as
-"timm:efficientnet_b4".
+weights come with the package), InceptionResnetV1 (the course's), every name that timm knows, as
+"timm:efficientnet_b4", and GenD's three, of 300 million numbers each.
 """
 
 import difflib
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.models.gend import ENCODERS, SIZE, GenD, map_blocks, patch_grid
 
 TIMM = "timm:"
 LITE0, TIMM_LITE0 = "EfficientNet-Lite0", "tf_efficientnet_lite0"  # here and in timm
@@ -49,6 +50,10 @@ class Architecture:
     pretrained: tuple[str, ...]  # the published weights there are, the usual ones first
     stages: Callable[[nn.Module], dict[str, list[nn.Module]]]
     maps: Callable[[nn.Module], dict[str, nn.Module]]
+    # Gets the network and what such a layer gives where that is no map yet (B, C, h, w), and makes it one.
+    grid: Callable[[nn.Module, torch.Tensor], torch.Tensor] | None = None
+    # Makes one with the weights that timm has published for its body, where `pretrained` names "timm".
+    fetch: Callable[[int, float], nn.Module] | None = None
 
 
 def architecture(name: str) -> Architecture:
@@ -59,9 +64,10 @@ def architecture(name: str) -> Architecture:
     """
     if name.startswith(TIMM):
         return _timm_architecture(name.removeprefix(TIMM))
-    if name not in ARCHITECTURES:
-        raise InputError(f"no architecture {name!r}; there are {', '.join(ARCHITECTURES)}, and timm:NAME")
-    return ARCHITECTURES[name]
+    known = ARCHITECTURES | GEND
+    if name not in known:
+        raise InputError(f"no architecture {name!r}; there are {', '.join(known)}, and timm:NAME")
+    return known[name]
 
 
 # --- InceptionResnetV1
@@ -186,8 +192,8 @@ def _timm_architecture(name: str) -> Architecture:
     published = timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()  # by default: 224 px, as for ImageNet
     size, mean, std = published.input_size[-1], _to_255(published.mean), _to_255(published.std)
     weights = ("timm",) if published.has_weights else ()
-    build = partial(build_timm, name)
-    return Architecture(build, InputFormat(size, mean, std), 32, 0.0, weights, _timm_stages, _timm_maps)
+    build, fetch = partial(build_timm, name), partial(build_timm, name, pretrained=True)
+    return Architecture(build, InputFormat(size, mean, std), 32, 0.0, weights, _timm_stages, _timm_maps, fetch=fetch)
 
 
 def _to_255(by_channel: tuple[float, ...]) -> tuple[float, float, float]:
@@ -254,6 +260,35 @@ def _timm_maps(network: nn.Module) -> dict[str, nn.Module]:
     return {info["module"]: modules[info["module"]] for info in features if info.get("module") in modules}
 
 
+# --- GenD
+
+
+def _build_gend(name: str, size: int, dropout: float, published: bool = False) -> nn.Module:
+    _timm(name)
+    return GenD(name, ENCODERS[name], size, dropout, published)
+
+
+def _gend_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
+    stages = _timm_stages(network.get_submodule("encoder"))
+    del stages[HEAD]  # it has none of its own
+    return stages | {HEAD: [network.get_submodule("head")]}
+
+
+def _gend(name: str) -> Architecture:
+    encoder = ENCODERS[name]
+    return Architecture(
+        build=partial(_build_gend, name),
+        input=InputFormat(SIZE, _to_255(encoder.mean), _to_255(encoder.std)),
+        min_size=2 * encoder.patch,
+        dropout=0.0,
+        pretrained=("timm",),
+        stages=_gend_stages,
+        maps=partial(map_blocks, encoder=encoder),
+        grid=patch_grid,
+        fetch=partial(_build_gend, name, published=True),
+    )
+
+
 ARCHITECTURES = {
     "InceptionResnetV1": Architecture(
         build=_build_inception_resnet,
@@ -271,3 +306,6 @@ ARCHITECTURES = {
     "Meso4": Architecture(Meso4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
     "MesoInception4": Architecture(MesoInception4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
 }
+
+# Apart, for whoever goes through all networks that there are: these have 300 million numbers each.
+GEND = {name: _gend(name) for name in ENCODERS}

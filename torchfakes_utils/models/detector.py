@@ -7,7 +7,7 @@ which says what the numbers are and holds their SHA-256.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,12 @@ class DetectorConfig:
     """What has to be known to build the network again.
 
     Attributes:
-        architecture: InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, timm:NAME.
+        architecture: InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, GenD-CLIP-L14, GenD-PE-L,
+            GenD-DINOv3-L, timm:NAME.
         pretrained: of InceptionResnetV1 "vggface2" or "casia-webface" (faces of 8,631 and 10,575 people: features that
-            already know faces), of EfficientNet-Lite0 "imagenet", of a timm network "timm", None for random weights, or
-            the name of the file that the weights came from. In a saved detector it tells where training really started
-            from, which after a failed download is None.
+            already know faces), of EfficientNet-Lite0 "imagenet", of a timm network and of GenD's encoders "timm", None
+            for random weights, or the name of the file that the weights came from. In a saved detector it tells where
+            training really started from, which after a failed download is None.
         dropout: share of the features dropped before the last layer, in training; None is the architecture's usual.
     """
 
@@ -129,6 +130,10 @@ class Detector(nn.Module):
     def feature_layers(self) -> dict[str, nn.Module]:
         """The layers that a heat map can be made of, by name, from fine and shallow to coarse and deep."""
         return self._kind.maps(self.backbone)
+
+    def as_map(self, given: torch.Tensor) -> torch.Tensor:
+        """What one of `feature_layers` gives, as a map over the crop, (B, C, h, w): of a transformer its patches."""
+        return given if self._kind.grid is None else self._kind.grid(self.backbone, given)
 
     def tune(self, what: str = TUNE_ALL) -> None:
         """Say what training may change.
@@ -352,11 +357,18 @@ def _filled(config: DetectorConfig, state: Mapping[str, torch.Tensor]) -> Detect
         raise InputError("some weights are not finite (NaN or infinity); train again")
     if any(has_negative_variances(name, value) for name, value in state.items()):
         raise InputError("some variances are below zero, so that no answer is a number; train again")
-    if config.architecture.startswith(TIMM):  # some compute what they do not save, which takes real memory
+    # Some compute what they do not save, such as the angles of positions, which takes real memory.
+    if config.architecture.startswith(TIMM) or any(one.is_meta for one in _unsaved(detector)):
         with torch.random.fork_rng():
             detector = Detector(config)
     detector.load_state_dict(dict(state), assign=True)
     return detector
+
+
+def _unsaved(detector: Detector) -> Iterator[torch.Tensor]:
+    """The buffers that are no part of what is saved."""
+    saved = detector.state_dict().keys()
+    return (value for name, value in detector.named_buffers() if name not in saved)
 
 
 def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorConfig:

@@ -125,7 +125,7 @@ def fit(content: Any, own: Numbers, head: set[str]) -> Fitted:
     state, classifier = {}, _classifier(own, theirs, head, notes)
     for name, value in own.items():
         # Counters are younger than some weights, and nothing here uses them.
-        state[name] = classifier[name] if name in head else _checked(name, theirs.get(name, value), value)
+        state[name] = classifier[name] if name in head else checked(name, theirs.get(name, value), value)
     return Fitted(state, notes)
 
 
@@ -196,21 +196,33 @@ def _classifier(own: Numbers, theirs: Numbers, head: set[str], notes: list[str])
         notes.append("it has no classifier of this name: ours begins at zero")
         return {name: own[name] for name in head}
     if all(theirs[name].shape == own[name].shape for name in head):
-        return {name: _checked(name, theirs[name], own[name]) for name in head}
+        return {name: checked(name, theirs[name], own[name]) for name in head}
     outputs = {theirs[name].shape[0] if theirs[name].ndim else 0 for name in head}
     if outputs == {2} and all(theirs[name].shape[1:] == own[name].shape[1:] for name in head):
         notes.append(
             "its classifier has two outputs: the logit is the second, taken for fake, less the first (if the first is "
             "fake, it begins by saying the opposite)"
         )
-        differences = {name: theirs[name][1:].double() - theirs[name][:1].double() for name in head}
-        return {name: _checked(name, differences[name], own[name]) for name in head}
+        return {name: checked(name, difference_of_two(name, theirs[name]), own[name]) for name in head}
     number = " or ".join(map(str, sorted(outputs)))
     notes.append(f"its classifier has {number} outputs, not 1 or 2, or other inputs: ours begins at zero")
     return {name: own[name] for name in head}
 
 
-def _checked(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+def difference_of_two(name: str, value: torch.Tensor) -> torch.Tensor:
+    """Of a last layer's weights (2, C) or biases (2,) for real and fake those of fake less real, (1, C) or (1,).
+
+    Softmax of two logits is the sigmoid of their difference.
+
+    Raises:
+        UnusableWeightsError: there are not two.
+    """
+    if value.ndim == 0 or value.shape[0] != 2:
+        raise UnusableWeightsError(f"{name} has the shape {_times(value.shape)}, and should answer with two logits")
+    return value[1:].double() - value[:1].double()
+
+
+def checked(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     """A tensor in the type of the network's.
 
     Raises:

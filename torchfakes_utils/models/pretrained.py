@@ -14,7 +14,7 @@ import torch
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError, download
 from torchfakes_utils.io.files import atomic_write, sha256_of
-from torchfakes_utils.models.architectures import TIMM, architecture, build_timm
+from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.foreign_weights import UnusableWeightsError, fit, read_weights
 from torchfakes_utils.models.imagenet import lite0_weights
@@ -91,12 +91,18 @@ def _fill_imagenet(detector: Detector) -> None:
 
 
 def _fill_timm(detector: Detector) -> None:
-    """Take a timm network's published weights, from the Hub or its cache, or raise `UnusableWeightsError`."""
+    """Take what timm has published for a network or its body, from the Hub or its cache.
+
+    Raises:
+        UnusableWeightsError: it cannot be had.
+    """
     config = detector.config
     try:
-        dropout = architecture(config.architecture).dropout if config.dropout is None else config.dropout
-        name = config.architecture.removeprefix(TIMM)
-        detector.backbone = build_timm(name, config.preprocessing.size, dropout, pretrained=True)
+        kind = architecture(config.architecture)
+        if kind.fetch is None:
+            raise UnusableWeightsError(f"timm has published none for {config.architecture}")
+        dropout = kind.dropout if config.dropout is None else config.dropout
+        detector.backbone = kind.fetch(config.preprocessing.size, dropout)
         detector.zero_classifier()
     except Exception as error:  # the Hub's client has a dozen of its own, and those of what it is built on
         reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())

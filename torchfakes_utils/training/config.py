@@ -23,7 +23,8 @@ class TrainingConfig:
     """How to train.
 
     Attributes:
-        architecture: InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, or timm:NAME.
+        architecture: InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, GenD-CLIP-L14, GenD-PE-L,
+            GenD-DINOv3-L (300 million numbers each, for a GPU), or timm:NAME.
         pretrained: weights to start from: vggface2, casia-webface or timm; None is random ones. "default" is vggface2
             for InceptionResnetV1, timm's own for its networks where they are published, random ones for the others.
         weights: a file with the architecture's weights, instead of downloading them.
