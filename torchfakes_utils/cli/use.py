@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
 from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.io.limits import Limits
 
 if TYPE_CHECKING:
+    from torchfakes_utils.hub.published import Offer
     from torchfakes_utils.inference.predictor import Predictor
 
 
@@ -132,22 +135,67 @@ class Push(RunCommand):
 
 @dataclass(frozen=True)
 class Pull(Command):
-    """Fetch a detector from the Hub, and check it."""
+    """Fetch a detector from the Hub, or one that others have published, and check it."""
 
-    name: str = argument("OWNER/NAME", "the repository on the Hugging Face Hub")
-    revision: str | None = option("a branch, a tag or a commit; None is the main branch", None)
+    name: str = argument(
+        "NAME", "owner/name on the Hugging Face Hub, or gend-clip-l14, gend-pe-l or gend-dinov3-l (GenD, WACV 2026)"
+    )
+    run_folder: Path | None = argument("RUN", "folder for it, as --out; of a published one by default runs/NAME", "?")
+    revision: str | None = option(
+        "a branch, a tag or a commit; None is the main branch, or the commit named here", None
+    )
     out: Path | None = option("folder for a copy; None keeps it only in the Hub's cache", None)
+    files: Path | None = option("folder with a published detector's files, fetched by hand", None)
+    accept_licence: bool = option("you have read what is said of it and accept its licence (asked otherwise)", False)
 
     def run(self, output: Output) -> None:
         """Fetch it; the commit and the folder are the record."""
         from torchfakes_utils.hub import pull
+        from torchfakes_utils.hub.published import PUBLISHED
 
-        if self.out is not None:
-            pull.check_place(self.out)
+        out = self._folder()
+        if self.name in PUBLISHED:
+            self._published(output, out)
+            return
+        if "/" not in self.name:
+            known = ", ".join(PUBLISHED)
+            raise InputError(f"{self.name!r}: neither owner/name on the Hub nor a published detector ({known})")
+        if self.files is not None:
+            raise InputError(f"--files is for a published detector ({', '.join(PUBLISHED)}), not for {self.name}")
+        if out is not None:
+            pull.check_place(out)
         cached = pull.pull(self.name, self.revision)
-        folder = cached if self.out is None else pull.copy(cached, self.out)
+        folder = cached if out is None else pull.copy(cached, out)
         output.record({"name": self.name, "commit": cached.name, "folder": str(folder)})
         output.line(f"{self.name} at commit {cached.name} is in {folder}")
+
+    def _folder(self) -> Path | None:
+        if None not in (self.run_folder, self.out) and self.run_folder != self.out:
+            raise InputError(f"two folders for it, {self.run_folder} and {self.out}; give one")
+        return self.run_folder or self.out
+
+    def _published(self, output: Output, out: Path | None) -> None:
+        from torchfakes_utils.hub.published import pull_published
+        from torchfakes_utils.models.detector import load_detector
+
+        folder = pull_published(self.name, out, self._accept, self.files, self.revision)
+        detector = load_detector(folder)
+        origin = detector.extra["published"]
+        output.record(
+            {"name": self.name, "commit": origin["revision"], "folder": str(folder), "sha256": origin["sha256"]}
+        )
+        output.line(f"{self.name} is in {folder} (their file's SHA-256: {origin['sha256']})")
+        for caution in detector.decision.cautions:
+            say(caution)
+
+    def _accept(self, offer: "Offer") -> bool:
+        """Say what it is, and ask where nobody has answered yet."""
+        for line in offer.lines():
+            say(line)
+        if self.accept_licence or not sys.stdin.isatty():
+            return self.accept_licence
+        print("Do you accept its licence? Type yes: ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip() == "yes"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from torchfakes_utils.io.tables import (
     write_table,
 )
 from torchfakes_utils.metrics.binary import by_clip
-from torchfakes_utils.models.decision import Decision, decide
+from torchfakes_utils.models.decision import decide
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
 from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, TRAINING_FILE, best_folder
 from torchfakes_utils.training.config import FREE_FIELDS
@@ -82,7 +82,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     if config.scores is None:
         check_table(run / SCORES_FILE, SCORED_COLUMNS)
     seeds, against = _other_runs(run, detector, config)
-    validation = _validation(run, faces_csv, detector, config.scoring) if detector.decision == Decision() else None
+    validation = _validation(run, faces_csv, detector, config.scoring) if not detector.decision.is_fixed else None
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     if validation is not None:
         detector.decision = decide(score(detector, validation, config.scoring))

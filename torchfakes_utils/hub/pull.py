@@ -40,7 +40,7 @@ WORK = Path("runs")
 
 _ADDRESS = re.compile(r"hf:/{1,2}([^@]*)(?:@(.*))?", re.DOTALL)  # a Path has made one slash of two
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def pull(name: str, revision: str | None = None, out: Path | str | None = None) -> Path:
@@ -176,7 +176,7 @@ def _fetch(name: str, revision: str | None) -> Path:
 def _wanted(name: str, info: "ModelInfo") -> list[str]:
     """Which files to fetch of a repository, if it is a detector and of a sensible size."""
     sizes = {file.rfilename: file.size for file in info.siblings or []}
-    pickled = sorted(file for file in sizes if file.endswith(_PICKLED))
+    pickled = sorted(file for file in sizes if file.endswith(PICKLED))
     if WEIGHTS_FILE not in sizes and pickled:
         danger = f"holds only pickled weights ({pickled[0]}), which can run code when they are opened"
         raise InputError(f"{name}: {danger}; ask its owner for {WEIGHTS_FILE}")

@@ -47,6 +47,13 @@ _TAIL = 0.005
 _REPLICATES = 2000
 
 
+# Why no answer should be trusted of a detector without a decision of its own, such as one of somebody else's.
+NOT_FIXED = (
+    "its threshold and temperature were never fixed on data: 0.5 is a convention, and no crop is refused for "
+    "being unlike those of its training; run `torchfakes calibrate` with a table of faces that you know"
+)
+
+
 @dataclass(frozen=True)
 class Decision:
     """How a detector's logits become answers; stored in its checkpoint.
@@ -89,6 +96,11 @@ class Decision:
     def cautions(self) -> tuple[str, ...]:
         """The caution as a note, to be put beside others; none where there is nothing to say."""
         return (f"caution: {self.caution}",) if self.caution else ()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether anything of it was fixed on data."""
+        return dataclasses.replace(self, caution="") != Decision()
 
     def cautioned(self, why: str) -> "Decision":
         """The same, with one more reason not to trust an answer, said first."""

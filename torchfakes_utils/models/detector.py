@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.decision import NOT_FIXED, Decision
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.run_files import DETECTOR_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
@@ -294,7 +294,8 @@ def _description(folder: Path) -> dict[str, Any]:
 
 def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
     try:
-        return Decision(**description["decision"])
+        decision = Decision(**description["decision"])
+        return decision if decision.is_fixed or decision.caution else decision.cautioned(NOT_FIXED)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); train again") from error
 
@@ -318,7 +319,7 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Det
     except safetensors.SafetensorError as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: not the weights of {config.architecture}; train again") from error
     try:
-        detector = _filled(config, state)
+        detector = filled(config, state)
     except InputError as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: {error}") from error
     detector.decision = _decision(description, folder)
@@ -340,14 +341,23 @@ class _WithoutMemory(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _filled(config: DetectorConfig, state: Mapping[str, torch.Tensor]) -> Detector:
+def outlined(config: DetectorConfig) -> Detector:
+    """A detector whose weights have names and shapes, and take no memory; torch's generator stays as it was.
+
+    Raises:
+        InputError: as `Detector`.
+    """
+    with torch.random.fork_rng(), _WithoutMemory():
+        return Detector(config)
+
+
+def filled(config: DetectorConfig, state: Mapping[str, torch.Tensor]) -> Detector:
     """A detector with these weights; torch's generator stays as it was.
 
     Raises:
         InputError: they are another network's, or hold what is no number.
     """
-    with torch.random.fork_rng(), _WithoutMemory():  # before it takes memory, for weights and words may be a stranger's
-        detector = Detector(config)
+    detector = outlined(config)  # before it takes memory, for weights and words may be a stranger's
     own = detector.state_dict()
     if {name: (value.shape, value.dtype) for name, value in own.items()} != {
         name: (value.shape, value.dtype) for name, value in state.items()

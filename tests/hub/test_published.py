@@ -1,0 +1,312 @@
+"""Detectors of others, pulled through a stand-in hub with files as their authors name them."""
+
+import errno
+import hashlib
+import io
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from torchfakes_utils.cli import main
+from torchfakes_utils.hub import published
+from torchfakes_utils.hub.published import PUBLISHED, pull_published
+from torchfakes_utils.io import downloads
+from torchfakes_utils.models.decision import NOT_FIXED
+from torchfakes_utils.models.detector import load_detector
+from torchfakes_utils.models.gend import ENCODERS, GenD, translated
+
+from helpers.gend import all_small, files, tensors
+from helpers.hub import cached_files, fails
+from helpers.hub_server import Fault
+
+pytest.importorskip("timm", minversion="1.0.20")
+pytestmark = pytest.mark.slow
+
+WEIGHTS = "model.safetensors"
+CLIP = PUBLISHED["gend-clip-l14"]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """GenD's encoders are small, and the one with a pin has it without what it pins."""
+    monkeypatch.setitem(PUBLISHED, "gend-clip-l14", replace(CLIP, revision=None, sha256=None))
+    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: None)
+    with all_small():
+        yield
+
+
+@pytest.fixture(params=list(PUBLISHED))
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def run(tmp_path):
+    return tmp_path / "runs" / "gend"
+
+
+def yes(offer):
+    return True
+
+
+def serve(server, name, **changes):
+    """Their repository, with some files as they should not be."""
+    content = files(PUBLISHED[name].architecture) | {key.replace("__", "."): value for key, value in changes.items()}
+    return server.add(PUBLISHED[name].repository, {key: value for key, value in content.items() if value is not None})
+
+
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_folder_like_any_other(name, run, server):
+    """The logits are those of their tensors, and nothing else is in the folder."""
+    repository = serve(server, name)
+    assert pull_published(name, run, yes) == run
+    assert visible(run) == ["detector.json", WEIGHTS]
+    detector = load_detector(run)
+    kind = PUBLISHED[name].architecture
+    other = GenD(kind, ENCODERS[kind], 224, 0.0).eval()
+    other.load_state_dict(translated(tensors(kind), ENCODERS[kind], other.state_dict()))
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(detector(images), other(images)[:, 0], atol=1e-5, rtol=0)
+    origin = detector.extra["published"]
+    assert origin["revision"] == repository.branches["main"]
+    assert origin["sha256"] == digest(files(kind)[WEIGHTS]) and origin["pinned"] is False
+    assert detector.decision.cautions == (f"caution: {NOT_FIXED}",)
+    assert server.seen(r"\.py") == [], "their code is never fetched"
+    server.requests.clear()
+    assert pull_published(name, run, None) == run and server.requests == [], "again, it asks nobody"
+
+
+def test_size_and_licence_are_said_before_a_byte_of_weights(name, run, server):
+    serve(server, name)
+    said = []
+    line = fails(pull_published, name, run, lambda offer: said.append((offer.lines(), server.seen("storage"))) or False)
+    assert "licence was not accepted" in line and "--accept-licence" in line
+    ((lines, fetched),) = said
+    assert fetched == [] and server.seen("storage") == [] and not run.exists()
+    text = "\n".join(lines)
+    assert "MIT" in text and " MB of weights" in text and "arXiv 2508.06248" in text and "no digest" in text
+    assert ("DINOv3 Licence" in text) == (name == "gend-dinov3-l")
+
+
+def test_the_pinned_commit_is_the_one_that_is_taken(run, server, monkeypatch):
+    name = "gend-pe-l"
+    repository = serve(server, name)
+    first, weights = repository.branches["main"], files("GenD-PE-L")[WEIGHTS]
+    repository.commit(files("GenD-PE-L", seed=1), title="later")
+    pinned = replace(PUBLISHED[name], revision=first, sha256=digest(weights))
+    monkeypatch.setitem(PUBLISHED, name, pinned)
+    pull_published(name, run, yes)
+    origin = load_detector(run).extra["published"]
+    assert (origin["revision"], origin["sha256"], origin["pinned"]) == (first, digest(weights), True)
+    later = pull_published(name, run.with_name("later"), yes, revision="main")
+    assert load_detector(later).extra["published"]["pinned"] is False
+    assert "holds another detector" in fails(pull_published, name, run, yes, None, "main")
+    monkeypatch.setitem(PUBLISHED, name, replace(pinned, sha256="0" * 64))
+    line = fails(pull_published, name, run.with_name("changed"), yes)
+    assert "should hold weights of the SHA-256 0000" in line and not run.with_name("changed").exists()
+
+
+def test_the_pin_of_clip_is_a_commit_and_a_digest():
+    assert len(CLIP.revision) == 40 and len(CLIP.sha256) == 64 and CLIP.revision in CLIP.page
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model__safetensors": None, "pytorch_model__bin": b"\x80\x04cos\nsystem\n"}, "only pickled weights"),
+        ({"model__safetensors": None}, "holds no model.safetensors"),
+        ({"config__json": None}, "holds no config.json"),
+        ({"config__json": b'{"head": "linear"}'}, "describes another network (head 'linear'"),
+        ({"config__json": b"[1"}, "config.json cannot be read"),
+        ({"config__json": b" " * 200_000}, "too large"),
+    ],
+    ids=["pickles", "no weights", "no config", "another head", "no JSON", "large"],
+)
+def test_a_repository_of_something_else(changes, words, run, server):
+    serve(server, "gend-pe-l", **changes)
+    assert words in fails(pull_published, "gend-pe-l", run, yes)
+    assert server.seen("storage|pytorch_model") == [] and not run.exists()
+
+
+def test_another_architecture(run, server):
+    other = files("GenD-CLIP-L14")[WEIGHTS]
+    serve(server, "gend-pe-l", model__safetensors=other)
+    line = fails(pull_published, "gend-pe-l", run, yes)
+    assert "not the weights of GenD-PE-L" in line and "which this network has not" in line
+    assert visible(run) == []
+
+
+def test_what_is_no_file_of_weights(run, server):
+    serve(server, "gend-pe-l", model__safetensors=b"<html>a login page</html>")
+    assert "a web page" in fails(pull_published, "gend-pe-l", run, yes)
+    assert visible(run) == []
+
+
+def test_a_second_run_goes_on_where_the_first_broke_off(run, server):
+    name = "gend-pe-l"
+    serve(server, name)
+    whole = files("GenD-PE-L")[WEIGHTS]
+    server.faults.append(Fault("GET /storage/", keep=0.5))
+    line = fails(pull_published, name, run, yes)
+    assert "the same command goes on where it broke off" in line and "by hand" in line
+    (part,) = (run / ".fetched").iterdir()
+    assert 0 < part.stat().st_size < len(whole) and visible(run) == [".fetched"]
+    had = part.stat().st_size
+    server.faults.clear()
+    sent = []
+    real = server.RequestHandlerClass._send_file
+    server.RequestHandlerClass._send_file = lambda self, content, headers: (
+        sent.append(self.headers.get("Range")) or real(self, content, headers)
+    )
+    try:
+        pull_published(name, run, yes)
+    finally:
+        server.RequestHandlerClass._send_file = real
+    assert f"bytes={had}-" in sent
+    assert load_detector(run).extra["published"]["sha256"] == digest(whole) and visible(run)[0] == "detector.json"
+
+
+def test_what_came_is_something_else(run, server):
+    serve(server, "gend-pe-l")
+    right = files("GenD-PE-L")[WEIGHTS]
+    server.faults.append(Fault("GET /storage/", body=right[:-1] + bytes([right[-1] ^ 1])))
+    line = fails(pull_published, "gend-pe-l", run, yes)
+    assert "SHA-256 differs" in line and visible(run) in ([], [".fetched"])
+    assert not list(run.rglob("*.part")) and not (run / "detector.json").exists()
+    server.faults.clear()
+    assert pull_published("gend-pe-l", run, yes) == run
+
+
+def test_no_room_for_it(run, server, monkeypatch):
+    serve(server, "gend-pe-l")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=10**5))
+    line = fails(pull_published, "gend-pe-l", run, yes)
+    assert "MB are needed and 0 MB are free" in line
+    assert server.seen("storage") == [] and not run.exists()
+
+
+def test_a_disk_that_fills_up_leaves_no_detector(run, server, monkeypatch):
+    serve(server, "gend-pe-l")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(published, "save", lambda detector, folder, extra: full())
+        with pytest.raises(OSError, match="No space"):
+            pull_published("gend-pe-l", run, yes)
+    assert not (run / "detector.json").exists()
+    server.requests.clear()
+    assert pull_published("gend-pe-l", run, yes) == run
+    assert server.seen("storage") == [], "what had come was kept"
+
+
+@pytest.mark.parametrize("fault", [Fault("GET /api", silent=True), Fault("GET /api", keep=0.5)], ids=["silent", "cut"])
+def test_no_network(run, server, monkeypatch, fault):
+    serve(server, "gend-pe-l")
+    monkeypatch.setattr("torchfakes_utils.hub.repository.TIMEOUT", 0.3)
+    server.faults.append(fault)
+    line = fails(pull_published, "gend-pe-l", run, yes)
+    assert "save config.json and model.safetensors from https://huggingface.co/yermandy/GenD_PE_L/tree/main" in line
+    assert f"torchfakes pull gend-pe-l {run} --files FILES" in line and not run.exists()
+
+
+def test_a_clear_no_of_the_hub_is_no_matter_of_the_network(run, server):
+    line = fails(pull_published, "gend-pe-l", run, yes)
+    assert "no such repository" in line and "--files" not in line
+
+
+def fetched_by_hand(tmp_path, kind="GenD-PE-L", **changes):
+    folder = tmp_path / "by hand"
+    folder.mkdir()
+    for key, value in (files(kind) | changes).items():
+        if value is not None:
+            (folder / key).write_bytes(value)
+    return folder
+
+
+def test_files_fetched_by_hand_need_no_network(run, server, tmp_path):
+    given = fetched_by_hand(tmp_path)
+    pull_published("gend-pe-l", run, yes, given)
+    assert server.requests == [] and visible(run) == ["detector.json", WEIGHTS]
+    origin = load_detector(run).extra["published"]
+    assert origin["by_hand"] and origin["revision"] is None
+    assert origin["sha256"] == digest((given / WEIGHTS).read_bytes())
+    assert str(tmp_path) not in (run / "detector.json").read_text(), "no path of this machine goes along"
+
+
+def test_half_a_file_fetched_by_hand(run, tmp_path, monkeypatch):
+    whole = files("GenD-PE-L")[WEIGHTS]
+    given = fetched_by_hand(tmp_path, **{WEIGHTS: whole[: len(whole) // 2]})
+    assert "not a file of weights" in fails(pull_published, "gend-pe-l", run, yes, given)
+    pin = replace(PUBLISHED["gend-pe-l"], revision="1" * 40, sha256=digest(whole))
+    monkeypatch.setitem(PUBLISHED, "gend-pe-l", pin)
+    assert "half a file, or of another commit" in fails(pull_published, "gend-pe-l", run, yes, given)
+    assert not (run / "detector.json").exists()
+
+
+def test_files_that_are_not_there(run, tmp_path):
+    pickles = fetched_by_hand(tmp_path, **{WEIGHTS: None, "pytorch_model.bin": b"\x80"})
+    assert "only pickled weights" in fails(pull_published, "gend-pe-l", run, yes, pickles)
+    assert "holds no model.safetensors" in fails(pull_published, "gend-pe-l", run, yes, tmp_path / "nowhere")
+
+
+def test_a_folder_of_something_else(run, server):
+    serve(server, "gend-pe-l")
+    run.mkdir(parents=True)
+    (run / "thesis.tex").write_text("mine")
+    assert "holds other things" in fails(pull_published, "gend-pe-l", run, yes)
+    assert server.requests == []
+
+
+def command(*words):
+    return main.main([str(word) for word in words])
+
+
+def test_the_command_asks_and_says(run, server, monkeypatch, capsys):
+    serve(server, "gend-pe-l")
+    assert command("pull", "gend-pe-l", run) == 2, "nobody is there to ask"
+    assert "--accept-licence" in capsys.readouterr().err
+    terminal = io.StringIO("no\nyes\n")
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert command("pull", "gend-pe-l", run) == 2 and server.seen("storage") == []
+    capsys.readouterr()
+    assert command("pull", "gend-pe-l", run) == 0
+    said = capsys.readouterr()
+    assert "licence: MIT" in said.err and "torchfakes calibrate" in said.err and f"is in {run}" in said.out
+    assert command("pull", "gend-pe-l", "--out", run, "--json") == 0, "the same place, said otherwise"
+    assert '"sha256"' in capsys.readouterr().out
+    assert command("pull", "gend-pe-l", run, "--out", run.with_name("other")) == 2
+    assert command("pull", "gend-pe-x", run) == 2
+    assert "gend-clip-l14, gend-pe-l, gend-dinov3-l" in capsys.readouterr().err
+    assert command("pull", "owner/name", "--files", run) == 2
+
+
+def test_no_weights_stay_in_the_hubs_cache(run, server, tmp_path):
+    """A gigabyte is kept once."""
+    serve(server, "gend-pe-l")
+    pull_published("gend-pe-l", run, yes)
+    assert {path.name for path in cached_files(tmp_path) if path.is_symlink() or "snapshots" in path.parts} == {
+        "config.json"
+    }
+
+
+def test_a_pulled_detector_is_not_random(run, server):
+    """It was read, not drawn: two pulls give one detector."""
+    serve(server, "gend-clip-l14")
+    one, two = (load_detector(pull_published("gend-clip-l14", run.with_name(n), yes)) for n in ("one", "two"))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert not isinstance(one.backbone.head, nn.Identity) and one.backbone.head.weight.abs().sum() > 0
