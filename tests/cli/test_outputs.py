@@ -86,6 +86,10 @@ OUTPUTS = {
             "pnet.onnx",
         ],
     ),
+    ("pull", "place"): (
+        "pull owner/name {path}",
+        ["detector.json", "model.safetensors", "README.md", "report.json"],
+    ),
     ("pull", "out"): (
         "pull owner/name --out {path}",
         ["detector.json", "model.safetensors", "README.md", "report.json"],
@@ -141,6 +145,9 @@ INPUTS = {
     ("extract", "root"),
     ("train", "faces"),
     ("train", "weights"),
+    ("calibrate", "faces"),
+    ("calibrate", "run_folder"),  # its detector.json alone is written: tests/evaluation/test_calibrate.py
+    ("pull", "files"),
     ("evaluate", "faces"),
     ("evaluate", "scores"),
     ("evaluate", "seeds"),

@@ -12,6 +12,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.text import printable, printable_lines
 
 if TYPE_CHECKING:
+    from torchfakes_utils.evaluation.calibrate import Calibrated
     from torchfakes_utils.report.contents import Interpretation, Report
 
 # Exit statuses: all done; some input could not be used, and the rest is done; wrong usage, or nothing usable.
@@ -60,6 +61,22 @@ def summary_lines(report: "Report") -> list[str]:
     if report.decision.caution:
         lines.append(f"  caution: {report.decision.caution}")
     return lines
+
+
+def calibration_lines(found: "Calibrated") -> list[str]:
+    """What was decided before and after, for people."""
+    lines = [
+        f"fixed on {found.clips[0]} real and {found.clips[1]} fake clips, which flatters what is said of them here"
+    ]
+    for name, one in (("before", found.before), ("after", found.after)):
+        metrics = found.metrics[name]
+        lines.append(
+            f"  {name:<7} fake from {one.threshold:.3f} on, temperature {one.temperature:.2f}: balanced accuracy "
+            f"{metrics['balanced_accuracy']:.3f}, false alarms {metrics['fpr']:.1%}, misses {metrics['fnr']:.1%}, "
+            f"log loss {metrics['loss']:.3f}"
+        )
+    lines.append(f"  AUC by clip {found.metrics['after']['auc']:.3f}, which no calibration changes much")
+    return [*lines, f"what it was before is kept in {found.kept}"]
 
 
 def _further_lines(report: "Report") -> list[str]:

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
-from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, attention_lines, say, summary_lines
+from torchfakes_utils.cli.output import (
+    DONE,
+    SOME_UNUSABLE,
+    UNUSABLE,
+    Output,
+    attention_lines,
+    calibration_lines,
+    say,
+    summary_lines,
+)
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
@@ -190,6 +199,26 @@ class Evaluate(RunCommand):
         output.record(whole.to_json())
         output.line(*summary_lines(whole), f"the report is {run / run_files.PAGE_FILE}")
         return SOME_UNUSABLE if whole.data.unreadable else DONE
+
+
+@dataclass(frozen=True)
+class Calibrate(RunCommand):
+    """Fix any detector's threshold, temperature and ranges on a table of your own."""
+
+    faces: Path = argument("FACES.CSV", "a table of faces that the detector has not learned from")
+    scoring: Scoring = options_of(without=("progress",))
+    split: str = option("of the table, with clips of both classes", "val")
+
+    def run(self, output: Output) -> None:
+        """Fix and store it; before and after are the record."""
+        from torchfakes_utils.evaluation.calibrate import calibrate
+
+        scoring = dataclasses.replace(self.scoring, progress=True)
+        found = calibrate(self.fetched(writes=True), self.faces, self.split, scoring)
+        output.record(found.to_json())
+        output.line(*calibration_lines(found))
+        for note in (*found.notes, *found.after.cautions):
+            say(note)
 
 
 @dataclass(frozen=True)

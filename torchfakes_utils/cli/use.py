@@ -140,7 +140,7 @@ class Pull(Command):
     name: str = argument(
         "NAME", "owner/name on the Hugging Face Hub, or gend-clip-l14, gend-pe-l or gend-dinov3-l (GenD, WACV 2026)"
     )
-    run_folder: Path | None = argument("RUN", "folder for it, as --out; of a published one by default runs/NAME", "?")
+    place: Path | None = argument("RUN", "folder for it, as --out; of a published one by default runs/NAME", "?")
     revision: str | None = option(
         "a branch, a tag or a commit; None is the main branch, or the commit named here", None
     )
@@ -170,22 +170,20 @@ class Pull(Command):
         output.line(f"{self.name} at commit {cached.name} is in {folder}")
 
     def _folder(self) -> Path | None:
-        if None not in (self.run_folder, self.out) and self.run_folder != self.out:
-            raise InputError(f"two folders for it, {self.run_folder} and {self.out}; give one")
-        return self.run_folder or self.out
+        if None not in (self.place, self.out) and self.place != self.out:
+            raise InputError(f"two folders for it, {self.place} and {self.out}; give one")
+        return self.place or self.out
 
     def _published(self, output: Output, out: Path | None) -> None:
-        from torchfakes_utils.hub.published import pull_published
-        from torchfakes_utils.models.detector import load_detector
+        from torchfakes_utils.hub.published import origin_of, pull_published
+        from torchfakes_utils.models.detector import stored_decision
 
         folder = pull_published(self.name, out, self._accept, self.files, self.revision)
-        detector = load_detector(folder)
-        origin = detector.extra["published"]
-        output.record(
-            {"name": self.name, "commit": origin["revision"], "folder": str(folder), "sha256": origin["sha256"]}
-        )
+        origin = origin_of(folder)
+        where = {"commit": origin["revision"], "folder": str(folder), "sha256": origin["sha256"]}
+        output.record({"name": self.name, **where})
         output.line(f"{self.name} is in {folder} (their file's SHA-256: {origin['sha256']})")
-        for caution in detector.decision.cautions:
+        for caution in stored_decision(folder).cautions:
             say(caution)
 
     def _accept(self, offer: "Offer") -> bool:

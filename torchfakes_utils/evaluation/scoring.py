@@ -74,6 +74,20 @@ def score(
     Raises:
         InputError: no crop can be read.
     """
+    return _table(detector, faces, observe(detector, faces, scoring, change))
+
+
+def observe(
+    detector: Detector, faces: pd.DataFrame, scoring: Scoring = Scoring(), change: Change | None = None
+) -> pd.DataFrame:
+    """As `score`, but what is there before anything is decided.
+
+    Returns:
+        A row a crop that can be read, in the order of `faces`: `row`, its place there, `logit`, and `QUALITIES`.
+
+    Raises:
+        InputError: no crop can be read.
+    """
     target, given = torch_device(scoring.device), (faces, detector.preprocessing, scoring.batch)
     parts = _by_clip(*given, change) if change else _in_order(*given)
     bar = tqdm(total=len(faces), desc="score", unit="crop", leave=False, disable=None if scoring.progress else True)
@@ -91,7 +105,7 @@ def score(
         detector.train(was_training)
     if not found:
         raise InputError("not one crop can be read; run `torchfakes extract` again")
-    return _table(detector, faces, pd.concat(found).sort_values("row"))
+    return pd.concat(found).sort_values("row")
 
 
 def _rows(part: _Part, logits: np.ndarray, faces: pd.DataFrame, crop_scale: float) -> pd.DataFrame:

@@ -192,13 +192,18 @@ def _is_there(name: str, run: Path, revision: str | None) -> bool:
     """Whether a run holds this very detector."""
     if not (run / DETECTOR_FILE).is_file():
         return False
-    try:
-        origin = dict(read_json(run / DETECTOR_FILE)["extra"]["published"])
-    except (OSError, ValueError, TypeError, KeyError):
-        origin = {}
+    origin = origin_of(run)
     if origin.get("name") == name and revision in (None, origin.get("revision")):
         return True
     raise InputError(f"{run}: holds another detector; choose another folder, or delete this one")
+
+
+def origin_of(run: Path) -> dict[str, Any]:
+    """Where a published detector came from, as `pull_published` has written it down; {} of any other."""
+    try:
+        return dict(read_json(run / DETECTOR_FILE)["extra"]["published"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def _config(published: Published) -> DetectorConfig:

@@ -84,7 +84,7 @@ _HALF = (0.5, 0.5, 0.5)
 ENCODERS = {
     "GenD-CLIP-L14": Encoder(  # Radford et al., ICML 2021
         "vit_large_patch14_clip_quickgelu_224.openai",
-        "1.0.12",
+        "1.0.20",
         14,
         (0.48145466, 0.4578275, 0.40821073),
         (0.26862954, 0.26130258, 0.27577711),

@@ -1,0 +1,193 @@
+"""A decision fixed on a table of one's own: what it becomes, what stays, and what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from torchfakes_utils.cli import main
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.evaluation import calibrate as module
+from torchfakes_utils.evaluation.calibrate import FEWEST_CLIPS, calibrate
+from torchfakes_utils.evaluation.config import EvaluationConfig
+from torchfakes_utils.evaluation.evaluate import evaluate
+from torchfakes_utils.evaluation.scoring import score
+from torchfakes_utils.io import files
+from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
+from torchfakes_utils.models.decision import NOT_FIXED, decide
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
+from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.hub import fails
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A detector of somebody else's that takes bright crops for fakes, and is not sure where bright begins."""
+    torch.manual_seed(0)
+    detector = Detector(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=32, crop_size=32))).eval()
+    return save(detector, tmp_path / "run", {"published": {"name": "somebody's"}})
+
+
+class Bright(torch.nn.Module):
+    """Its logit is far too sure of itself, and 0 at a brightness of 120."""
+
+    def __init__(self, folder):
+        super().__init__()
+        whole = load_detector(folder)
+        self.preprocessing, self.decision, self.extra, self.sha256 = (
+            Preprocessing(32, 120.0, 10.0), whole.decision, whole.extra, whole.sha256,
+        )  # fmt: skip
+        self.slope = torch.nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, images):
+        return self.slope * images.mean(dim=(1, 2, 3))
+
+
+@pytest.fixture(autouse=True)
+def bright(monkeypatch):
+    monkeypatch.setattr(module, "load_detector", Bright)
+
+
+def table(folder, reals=12, fakes=12, split="val", apart=15):
+    """Reals about as bright as 150, fakes brighter, both too bright for a threshold of 120; two crops a clip."""
+    generator, rows = np.random.default_rng(0), []
+    for number in range(reals + fakes):
+        label = int(number >= reals)
+        level = 150 + label * apart + generator.normal(0, 8)
+        for frame in (0, 1):
+            path = f"crops/{number}_{frame}.png"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.clip(generator.normal(level, 20, (32, 32, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / path)
+            rows.append(dict.fromkeys(FACE_COLUMNS, "") | {
+                "clip_id": f"{number:03d}", "path": path, "label": label, "method": "mine", "compression": "c23",
+                "split": split, "frame": frame, "x1": 0, "y1": 0, "x2": 24, "y2": 24, "probability": 1,
+                "sharpness": 100, "landmarks": "1 1 2 1 1 2 1 3 2 3",
+            })  # fmt: skip
+    write_table(pd.DataFrame(rows), folder / "faces.csv", FACE_COLUMNS)
+    return folder / "faces.csv"
+
+
+def test_it_is_the_decision_that_training_would_fix(run, tmp_path):
+    faces_csv = table(tmp_path / "faces")
+    found = calibrate(run, faces_csv)
+    stored = load_detector(run).decision
+    assert stored == found.after and stored.is_fixed and NOT_FIXED not in stored.caution
+    detector = Bright(run)
+    faces = module.load_faces_for(detector, faces_csv, "val")
+    expected = decide(score(detector, faces))
+    assert (stored.threshold, stored.temperature) == (expected.threshold, expected.temperature)
+    assert stored.threshold > 0.5 and stored.temperature > 1
+    assert found.clips == (12, 12)
+
+
+def test_before_and_after_are_what_the_clips_say(run, tmp_path):
+    found = calibrate(run, table(tmp_path / "faces"))
+    before, after = found.metrics["before"], found.metrics["after"]
+    assert before["fpr"] == 1 and before["balanced_accuracy"] == 0.5, "everything was fake"
+    assert after["balanced_accuracy"] > 0.7 and after["loss"] < before["loss"]
+    assert found.before.caution == NOT_FIXED
+
+
+def test_what_looks_unlike_the_table_gets_no_answer(run, tmp_path):
+    decision = calibrate(run, table(tmp_path / "faces")).after
+    usual = {"brightness": 155.0, "contrast": 13.0, "face": 24.0, "sharpness": 100.0}
+    assert decision.outside(usual) == ""
+    assert "too dark" in decision.outside(usual | {"brightness": 20.0})
+    assert "too small" in decision.outside(usual | {"face": 10.0})
+
+
+def test_weights_stay_and_the_old_description_too(run, tmp_path):
+    faces_csv = table(tmp_path / "faces")
+    weights, description = ((run / name).read_bytes() for name in ("model.safetensors", "detector.json"))
+    first = calibrate(run, faces_csv)
+    assert (run / "model.safetensors").read_bytes() == weights
+    assert first.kept.read_bytes() == description
+    now = json.loads((run / "detector.json").read_text())
+    assert now["extra"] == {"published": {"name": "somebody's"}} and now["sha256"] == json.loads(description)["sha256"]
+    assert "fixed by `torchfakes calibrate` on split 'val' of faces.csv" in now["decision"]["notes"][0]
+    second = calibrate(run, faces_csv)
+    assert second.kept != first.kept and first.kept.read_bytes() == description
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"fakes": 0}, "12 real and 0 fake clips, and a threshold lies between two classes"),
+        ({"reals": 0}, "0 real and 12 fake clips"),
+        ({"reals": FEWEST_CLIPS - 1}, f"9 real and 12 fake clips, and a threshold takes {FEWEST_CLIPS} of each"),
+        ({"split": "test"}, "no crops in split 'val'"),
+    ],
+    ids=["no fakes", "no reals", "few", "another split"],
+)
+def test_tables_that_fix_nothing(run, tmp_path, options, words):
+    before = (run / "detector.json").read_bytes()
+    assert words in fails(calibrate, run, table(tmp_path / "faces", **options))
+    assert (run / "detector.json").read_bytes() == before and len(list(run.iterdir())) == 2
+
+
+def test_crops_of_another_scale(run, tmp_path, monkeypatch):
+    faces_csv = table(tmp_path / "faces")
+    monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0, "size": 32})
+    assert "cut at 2.0 times the face, and the detector was trained at 1.3" in fails(calibrate, run, faces_csv)
+
+
+def test_crops_that_cannot_be_read_do_not_count(run, tmp_path):
+    faces_csv = table(tmp_path / "faces", reals=FEWEST_CLIPS)
+    for frame in (0, 1):
+        (faces_csv.parent / "crops" / f"0_{frame}.png").write_bytes(b"no picture")
+    assert f"9 real and 12 fake clips, and a threshold takes {FEWEST_CLIPS}" in fails(calibrate, run, faces_csv)
+
+
+def test_a_full_disk_leaves_the_old_description(run, tmp_path, monkeypatch):
+    faces_csv, before = table(tmp_path / "faces"), (run / "detector.json").read_bytes()
+    real = files.Path.replace
+
+    def full(self, target):
+        if str(target).endswith("detector.json"):
+            raise OSError(28, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(files.Path, "replace", full)
+    assert "No space left" in fails(calibrate, run, faces_csv)
+    assert (run / "detector.json").read_bytes() == before
+
+
+def test_a_detector_that_knows_nothing_is_said_to(run, tmp_path):
+    assert "better than a coin" in calibrate(run, table(tmp_path / "faces", apart=0)).after.caution
+
+
+def test_the_command(run, tmp_path, capsys):
+    faces_csv = table(tmp_path / "faces")
+    assert main.main(["calibrate", str(run), str(faces_csv)]) == 0
+    said = capsys.readouterr()
+    assert "before  fake from 0.500 on" in said.out and "after   fake from" in said.out and "is kept in" in said.out
+    assert main.main(["calibrate", str(run), str(faces_csv), "--json", "--frames", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["real_clips"] == 12
+    assert main.main(["calibrate", str(run), str(faces_csv), "--split", "test"]) == 2
+
+
+def test_an_old_report_is_named(run, tmp_path):
+    (run / "report.json").write_text("{}")
+    (note,) = calibrate(run, table(tmp_path / "faces")).notes
+    assert "torchfakes evaluate` again" in note
+
+
+@pytest.mark.slow
+def test_evaluate_keeps_a_calibrated_decision(run, tmp_path, monkeypatch):
+    """It fixes one only where there is none."""
+    faces_csv = table(tmp_path / "faces")
+    after = calibrate(run, faces_csv).after
+    test = table(tmp_path / "test", split="test")
+    results = evaluate(run, test, EvaluationConfig(replicates=20)).results
+    assert results.decision == after == load_detector(run).decision
+
+
+def test_no_detector_there(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="no detector here"):
+        calibrate(tmp_path / "nowhere", table(tmp_path / "faces"))

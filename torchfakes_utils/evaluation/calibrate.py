@@ -1,0 +1,146 @@
+"""Any detector's threshold, temperature and ranges, fixed on a table of one's own.
+
+What a detector says is only as good as the data on which it was decided what its numbers mean. A threshold is fixed on
+clips that it has not learned from, of both classes, cut as its training crops were.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from torchfakes_utils.crops.table import load_faces_for
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.evaluation.config import Scoring
+from torchfakes_utils.evaluation.scoring import observe
+from torchfakes_utils.faces.quality import QUALITIES
+from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
+from torchfakes_utils.metrics.binary import binary_metrics, by_clip
+from torchfakes_utils.models.decision import Decision, decide
+from torchfakes_utils.models.detector import load_detector, store_decision
+from torchfakes_utils.models.run_files import DETECTOR_FILE, REPORT_FILE, best_folder
+
+# Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
+FEWEST_CLIPS = 10
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What calibration has changed.
+
+    Attributes:
+        before, after: the decisions.
+        clips: of each class, real and fake, that they were fixed on.
+        metrics: of these clips under each, by name: `balanced_accuracy`, `fpr`, `fnr`, `loss`, `auc`; they flatter what
+            was fixed on them.
+        kept: the file that holds the detector's description as it was.
+        notes: what else has to be known, a line each.
+    """
+
+    before: Decision
+    after: Decision
+    clips: tuple[int, int]
+    metrics: dict[str, dict[str, float]]
+    kept: Path
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What machines get."""
+        return {
+            "real_clips": self.clips[0],
+            "fake_clips": self.clips[1],
+            "threshold": self.after.threshold,
+            "temperature": self.after.temperature,
+            "ranges": self.after.ranges,
+            "caution": self.after.caution,
+            "before": {"threshold": self.before.threshold, "temperature": self.before.temperature},
+            "metrics": self.metrics,
+            "kept": str(self.kept),
+        }
+
+
+def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scoring: Scoring = Scoring()) -> Calibrated:
+    """Fix a detector's decision on a split of a table, and store it with the weights.
+
+    The temperature is fitted on crops, the threshold on clips by the mean of their crops, both classes counting alike;
+    ranges are those of the same crops. `detector.json` is replaced as a whole, and what it was stays beside it.
+
+    Args:
+        run: a folder of a run or of a detector.
+        faces_csv: a table of crops that the detector has not learned from.
+        split: of it.
+        scoring: how crops are scored.
+
+    Raises:
+        InputError: no detector there, no such split, one class only, too few clips, crops cut at another scale, or a
+            folder that cannot be written to.
+    """
+    best, faces_csv = best_folder(run), Path(faces_csv)
+    detector = load_detector(best)
+    faces = load_faces_for(detector, faces_csv, split, scoring.frames)
+    _check_clips(faces, faces_csv, split)
+    check_writable(best)
+    seen = observe(detector, faces, scoring)
+    scores = faces.iloc[seen["row"]].reset_index(drop=True).assign(logit=seen["logit"].to_numpy())
+    clips = _check_clips(scores, faces_csv, split)  # again: some crops may not be readable
+    after = _decision(scores, seen[list(QUALITIES)], faces_csv, split, clips)
+    metrics = {name: _metrics(scores, one) for name, one in (("before", detector.decision), ("after", after))}
+    kept = _keep(best)
+    store_decision(best, after)
+    return Calibrated(detector.decision, after, clips, metrics, kept, _notes(Path(run)))
+
+
+def _check_clips(faces: pd.DataFrame, faces_csv: Path, split: str) -> tuple[int, int]:
+    """How many clips of each class there are.
+
+    Raises:
+        InputError: too few.
+    """
+    labels = by_clip(faces.assign(probability_fake=0.5))["label"]
+    real, fake = int((labels == 0).sum()), int((labels == 1).sum())
+    if min(real, fake) == 0:
+        raise InputError(
+            f"{faces_csv}: split {split!r} holds {real} real and {fake} fake clips, and a threshold lies between two "
+            "classes; give a table of both, or another --split"
+        )
+    if min(real, fake) < FEWEST_CLIPS:
+        raise InputError(
+            f"{faces_csv}: split {split!r} holds {real} real and {fake} fake clips, and a threshold takes "
+            f"{FEWEST_CLIPS} of each or more; add clips, or give another --split"
+        )
+    return real, fake
+
+
+def _decision(
+    scores: pd.DataFrame, qualities: pd.DataFrame, faces_csv: Path, split: str, clips: tuple[int, int]
+) -> Decision:
+    after = decide(scores, qualities)
+    where = (
+        f"fixed by `torchfakes calibrate` on split {split!r} of {faces_csv.name} (SHA-256 "
+        f"{sha256_of(faces_csv)[:12]}): {clips[0]} real and {clips[1]} fake clips"
+    )
+    return Decision(after.threshold, after.temperature, after.ranges, (where, *after.notes), after.caution)
+
+
+def _metrics(scores: pd.DataFrame, decision: Decision) -> dict[str, float]:
+    """Of the clips, under a decision."""
+    clips = by_clip(scores.assign(probability_fake=decision.probability(scores["logit"])))
+    found = binary_metrics(clips["label"], clips["probability_fake"], decision.threshold)
+    return {name: float(found[name]) for name in ("balanced_accuracy", "fpr", "fnr", "loss", "auc")}
+
+
+def _keep(best: Path) -> Path:
+    """Put a copy of the detector's description beside it, under a name that nothing has yet."""
+    number = 1
+    while (kept := best / f"detector.before-calibration-{number}.json").exists():
+        number += 1
+    with atomic_write(kept) as temporary:
+        temporary.write_bytes((best / DETECTOR_FILE).read_bytes())
+    return kept
+
+
+def _notes(run: Path) -> tuple[str, ...]:
+    if not (run / REPORT_FILE).is_file():
+        return ()
+    return (f"{run / REPORT_FILE} was measured under the decision of before; run `torchfakes evaluate` again",)
