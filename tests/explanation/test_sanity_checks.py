@@ -101,6 +101,9 @@ class Spot(nn.Module):
     def feature_layers(self):
         return {"layer": self.layer}
 
+    def as_map(self, given):
+        return given
+
     @property
     def device(self):
         return self.layer.weight.device

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-from types import MappingProxyType
 
 import pytest
 import safetensors.torch
@@ -28,7 +27,7 @@ def small(name):
     options = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS}
     options |= {"attn_pool_num_heads": HEADS} if name == "GenD-PE-L" else {}
     known = gend.ENCODERS[name]
-    return dataclasses.replace(known, options=MappingProxyType({**known.options, **options}))
+    return dataclasses.replace(known, options=(*known.options, *options.items()))
 
 
 @contextlib.contextmanager

@@ -3,21 +3,27 @@
 import errno
 import hashlib
 import io
+import json
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
+from skimage.data import astronaut
 from torch import nn
 
 from torchfakes_utils.cli import main
 from torchfakes_utils.hub import published
+from torchfakes_utils.hub.package import package
 from torchfakes_utils.hub.published import PUBLISHED, pull_published
 from torchfakes_utils.io import downloads
 from torchfakes_utils.models.decision import NOT_FIXED
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.gend import ENCODERS, GenD, translated
+from torchfakes_utils.models.provenance import made_by_others
+from torchfakes_utils.report import write
 
 from helpers.gend import all_small, files, tensors
 from helpers.hub import cached_files, fails
@@ -39,7 +45,7 @@ def small(monkeypatch):
         yield
 
 
-@pytest.fixture(params=list(PUBLISHED))
+@pytest.fixture(params=[name for name, one in PUBLISHED.items() if one.repository])
 def name(request):
     return request.param
 
@@ -144,7 +150,7 @@ def test_another_architecture(run, server):
     other = files("GenD-CLIP-L14")[WEIGHTS]
     serve(server, "gend-pe-l", model__safetensors=other)
     line = fails(pull_published, "gend-pe-l", run, yes)
-    assert "not the weights of GenD-PE-L" in line and "which this network has not" in line
+    assert "not the weights of gend-pe-l (GenD-PE-L)" in line and "which this network has not" in line
     assert visible(run) == []
 
 
@@ -310,3 +316,31 @@ def test_a_pulled_detector_is_not_random(run, server):
     one, two = (load_detector(pull_published("gend-clip-l14", run.with_name(n), yes)) for n in ("one", "two"))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert not isinstance(one.backbone.head, nn.Identity) and one.backbone.head.weight.abs().sum() > 0
+
+
+def test_who_made_it_goes_along_wherever_it_is_shown(run, server):
+    serve(server, "gend-dinov3-l")
+    pull_published("gend-dinov3-l", run, yes)
+    card = package(run, "me/copy").files["README.md"].decode()
+    assert "made by others" in card and "DINOv3 Licence" in card and "trained with TorchFakes" not in card
+    training = write._describe(run, load_detector(run)).training
+    assert training["licence"].startswith("MIT, say its authors") and "FaceForensics" in training["learned from"]
+    strange = {"published": {"title": 3, "licence": ["x"]}}
+    assert made_by_others(strange) == made_by_others({"published": "x"}) == made_by_others(None) == {}
+
+
+def test_predict_answers_with_a_caution_and_exports_agree(run, server, tmp_path, capsys):
+    """The folder is a run for what comes after: a portrait is judged, and ONNX says the same."""
+    serve(server, "gend-clip-l14")
+    pull_published("gend-clip-l14", run, yes)
+    photo = tmp_path / "photo.png"
+    Image.fromarray(astronaut()).save(photo)
+    assert command("predict", run, photo, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["notes"] == [f"caution: {NOT_FIXED}"] and 0 < answer["probability_fake"] < 1
+    assert command("export", run, "--format", "onnx", "--precision", "fp32", "--out", tmp_path / "onnx") == 0
+    capsys.readouterr()
+    network = tmp_path / "onnx" / "detector.fp32.onnx"
+    assert command("predict", run, photo, "--network", network, "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["probability_fake"] == pytest.approx(answer["probability_fake"], abs=1e-3)

@@ -14,7 +14,14 @@ import pytest
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import downloads
-from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError, cache_folder, download
+from torchfakes_utils.io.downloads import (
+    Patience,
+    UnavailableError,
+    WrongChecksumError,
+    cache_folder,
+    download,
+    download_large,
+)
 
 from helpers.web_server import Server
 
@@ -177,3 +184,26 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     if sys.platform == "linux":
         assert cache_folder() == tmp_path / "system/torchfakes"
     assert cache_folder().name in ("torchfakes", "Cache")
+
+
+def test_a_large_one_goes_on_in_another_run(server, tmp_path, pauses):
+    """Whether or not the server names a version: what the whole has to be is known."""
+    path = tmp_path / "deep" / "a.bin"
+    server.answer = lambda path, times: ("cut", BODY)
+    with pytest.raises(UnavailableError, match="bytes came"):
+        download_large(f"{server.url}/a", path, len(BODY), SUM, Patience())
+    part = path.with_name(".a.bin.part")
+    assert part.read_bytes() == BODY[: len(BODY) // 2] and not path.exists()
+    server.answer = lambda path, times: (200, BODY)  # which gives all of it, however little is asked for
+    download_large(f"{server.url}/a", path, len(BODY), SUM, Patience())
+    assert server.ranges == ["", f"bytes={len(BODY) // 2}-"]
+    assert path.read_bytes() == BODY and not part.exists()
+
+
+@pytest.mark.parametrize("there", [b"", BODY[:7] + b"?", b"x" * len(BODY), BODY + b"more"])
+def test_a_large_one_that_is_something_else_is_not_kept(server, tmp_path, there):
+    server.answer = lambda path, times: (200, BODY[:-1] + b"?")
+    (tmp_path / ".a.part").write_bytes(there)
+    with pytest.raises(WrongChecksumError, match="SHA-256"):
+        download_large(f"{server.url}/a", tmp_path / "a", len(BODY), SUM, Patience())
+    assert list(tmp_path.iterdir()) == []

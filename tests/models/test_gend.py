@@ -1,5 +1,6 @@
 """GenD's networks beside the implementations that its authors used, name by name and number by number."""
 
+import copy
 import math
 
 import pytest
@@ -160,6 +161,13 @@ def test_saving_and_loading(name, tmp_path):
     assert not any(value.is_meta for value in again.buffers())
     with torch.inference_mode():
         assert torch.equal(again(crops()), detector(crops()))
+
+
+def test_it_can_be_copied(name):
+    """As the exports and the sanity checks do."""
+    detector = detector_of(name)
+    assert torch.equal(copy.deepcopy(detector).backbone.head.weight, detector.backbone.head.weight)
+    assert copy.deepcopy(detector).feature_layers.keys() == detector.feature_layers.keys()
 
 
 def test_a_size_that_patches_do_not_fill(name):

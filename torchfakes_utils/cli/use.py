@@ -138,14 +138,16 @@ class Pull(Command):
     """Fetch a detector from the Hub, or one that others have published, and check it."""
 
     name: str = argument(
-        "NAME", "owner/name on the Hugging Face Hub, or gend-clip-l14, gend-pe-l or gend-dinov3-l (GenD, WACV 2026)"
+        "NAME",
+        "owner/name on the Hugging Face Hub, or one of others: gend-clip-l14, gend-pe-l, gend-dinov3-l (WACV 2026), "
+        "deepfakebench-xception, deepfakebench-effnb4 (from a file of yours, with --files)",
     )
     place: Path | None = argument("RUN", "folder for it, as --out; of a published one by default runs/NAME", "?")
     revision: str | None = option(
         "a branch, a tag or a commit; None is the main branch, or the commit named here", None
     )
     out: Path | None = option("folder for a copy; None keeps it only in the Hub's cache", None)
-    files: Path | None = option("folder with a published detector's files, fetched by hand", None)
+    files: Path | None = option("folder with a published detector's files, or its one file, fetched by hand", None)
     accept_licence: bool = option("you have read what is said of it and accept its licence (asked otherwise)", False)
 
     def run(self, output: Output) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.text import markdown
 from torchfakes_utils.models.detector import Detector, load_detector
+from torchfakes_utils.models.provenance import made_by_others
 from torchfakes_utils.models.run_files import (
     CARD_FILE,
     DETECTOR_FILE,
@@ -44,7 +45,7 @@ _BARE_CARD = """---
 # {0}
 
 A detector of manipulated faces: {1} at {detector.preprocessing.size} px, one logit,
-fake = 1, trained with TorchFakes.
+fake = 1, {2}.
 
 **It was never evaluated.** Nobody knows how often it is wrong, on any data. Do not call anybody's film fake, or real,
 because of it; run `torchfakes evaluate` on data that you know first.
@@ -132,7 +133,10 @@ def without_paths(text: str) -> tuple[str, int]:
 
 def _bare_card(name: str, detector: Detector) -> str:
     facts = card_facts(detector.config.architecture, "not-evaluated").to_yaml()
-    called = markdown(name.rpartition("/")[2]), markdown(detector.config.architecture)
+    others = made_by_others(detector.extra)
+    made = f"made by others ({'; '.join(f'{what}: {told}' for what, told in others.items())})" if others else ""
+    called = [markdown(name.rpartition("/")[2]), markdown(detector.config.architecture)]
+    called.append(markdown(made) if others else "trained with TorchFakes")
     return _BARE_CARD.format(*called, facts=facts, detector=detector)
 
 

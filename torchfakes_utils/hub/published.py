@@ -18,7 +18,10 @@ from torchfakes_utils.hub.repository import TIMEOUT, hub_client, one_line, repos
 from torchfakes_utils.io.downloads import Patience, UnavailableError, download_large
 from torchfakes_utils.io.files import parse_json, read_json, sha256_of
 from torchfakes_utils.io.text import printable
+from torchfakes_utils.models import deepfakebench
 from torchfakes_utils.models.architectures import architecture
+from torchfakes_utils.models.deepfakebench import EFFICIENTNET_B4, XCEPTION
+from torchfakes_utils.models.deepfakebench import SIZE as BENCH_SIZE
 from torchfakes_utils.models.detector import DetectorConfig, filled, load_detector, outlined, save
 from torchfakes_utils.models.foreign_weights import UnusableWeightsError, read_weights
 from torchfakes_utils.models.gend import ENCODERS, translated
@@ -40,16 +43,19 @@ _HUB = "https://huggingface.co"
 
 @dataclass(frozen=True)
 class Published:
-    """Somebody's detector on the Hub.
+    """Somebody's detector.
 
     Attributes:
         title: what it is and who made it.
         architecture: by which it is computed here.
-        repository: on the Hub.
+        repository: on the Hub; "" of one whose file its user has to have.
         licence: what may be done with it.
         trained_on: what it has learned from.
         revision: the commit that is taken; None: the one that the Hub names when it is first asked.
         sha256: of the weights in that commit, where it is known.
+        size: edge of its crops, pixels; None is the architecture's own.
+        release: the page of its file, where it is not on the Hub.
+        file: what that is called there.
     """
 
     title: str
@@ -59,15 +65,23 @@ class Published:
     trained_on: str
     revision: str | None = None
     sha256: str | None = None
+    size: int | None = None
+    release: str = ""
+    file: str = WEIGHTS_FILE
 
     @property
     def page(self) -> str:
         """Where its files are listed, for people."""
+        if self.release:
+            return self.release
         return f"{_HUB}/{self.repository}/tree/{self.revision or 'main'}"
 
 
 _GEND = "by Yermakov, Cech, Matas and Fritz (WACV 2026, arXiv 2508.06248)"
 _FFPP = "FaceForensics++ (c23), whose terms allow research alone; its faces were turned upright, ours are not"
+_BENCH = "by Yan, Zhang, Yuan, Lyu and Wu (DeepfakeBench, NeurIPS 2023)"
+_NC = "CC BY-NC 4.0: nothing commercial, and its authors have to be named"
+_RELEASE = "https://github.com/SCLBD/DeepfakeBench/releases/tag/v1.0.1"
 PUBLISHED = {
     "gend-clip-l14": Published(
         f"GenD on CLIP ViT-L/14, {_GEND}",
@@ -93,6 +107,19 @@ PUBLISHED = {
         "MIT, say its authors; its encoder is Meta's DINOv3, under the DINOv3 Licence, which is not MIT "
         "(https://ai.meta.com/resources/models-and-libraries/dinov3-license)",
         _FFPP,
+    ),
+    "deepfakebench-xception": Published(
+        f"Xception, {_BENCH}", XCEPTION, "", _NC, _FFPP, size=BENCH_SIZE, release=_RELEASE, file="xception_best.pth"
+    ),
+    "deepfakebench-effnb4": Published(
+        f"EfficientNet-B4, {_BENCH}",
+        EFFICIENTNET_B4,
+        "",
+        _NC,
+        _FFPP,
+        size=BENCH_SIZE,
+        release=_RELEASE,
+        file="effnb4_best.pth",
     ),
 }
 
@@ -150,7 +177,7 @@ def pull_published(
         name: in `PUBLISHED`.
         run: the folder; None is `runs/NAME`.
         accept: is told what it is before anything of it is fetched, and says whether its user agrees.
-        files: a folder with `config.json` and `model.safetensors`, fetched by hand; None asks the Hub.
+        files: a folder with its files, fetched by hand, or of DeepfakeBench the file; None asks the Hub.
         revision: a commit, branch or tag instead of the one that TorchFakes names.
 
     Raises:
@@ -162,17 +189,16 @@ def pull_published(
         load_detector(run)
         return run
     check_place(run)
-    by_hand = (
-        f"by hand: save {CONFIG_FILE} and {WEIGHTS_FILE} from {published.page} in a folder FILES, then "
-        f"torchfakes pull {name} {run} --files FILES"
-    )
+    by_hand = _by_hand(name, run)
     outlined(_config(published))  # before anything is fetched: timm may be too old, or absent
     if files is not None:
         offer = _offer_of(name, published, files, revision)
         _accepted(offer, accept)
         _check_room(run, offer.size)
-        digest = _checked_digest(files / WEIGHTS_FILE, offer)
-        return _made(run, files / WEIGHTS_FILE, offer, digest)
+        weights = _weights_in(files, published)
+        return _made(run, weights, offer, _checked_digest(weights, offer))
+    if not published.repository:
+        raise InputError(f"{name}: is not on the Hub; {by_hand}")
     with _or_by_hand(by_hand):
         offer = _offer_from_hub(name, published, revision)
     _accepted(offer, accept)
@@ -186,6 +212,19 @@ def pull_published(
         made = _made(run, fetched, offer, sha256_of(fetched))
         shutil.rmtree(fetched.parent, ignore_errors=True)
     return made
+
+
+def _by_hand(name: str, run: Path) -> str:
+    """What to do where the Hub cannot be asked."""
+    published = PUBLISHED[name]
+    if published.release:
+        return (
+            f"save {published.file} from {published.page}, then torchfakes pull {name} {run} --files {published.file}"
+        )
+    return (
+        f"by hand: save {CONFIG_FILE} and {WEIGHTS_FILE} from {published.page} in a folder FILES, then "
+        f"torchfakes pull {name} {run} --files FILES"
+    )
 
 
 def _is_there(name: str, run: Path, revision: str | None) -> bool:
@@ -208,14 +247,19 @@ def origin_of(run: Path) -> dict[str, Any]:
 
 def _config(published: Published) -> DetectorConfig:
     wanted = architecture(published.architecture).input
-    preprocessing = Preprocessing(wanted.size, wanted.mean, wanted.std, crop_scale=1.3, crop_size=wanted.size)
-    return DetectorConfig(published.architecture, published.repository, preprocessing=preprocessing)
+    size = published.size or wanted.size
+    preprocessing = Preprocessing(size, wanted.mean, wanted.std, crop_scale=1.3, crop_size=size)
+    return DetectorConfig(published.architecture, published.repository or published.file, preprocessing=preprocessing)
 
 
 def _offer_of(name: str, published: Published, files: Path, revision: str | None) -> Offer:
     """Of files that were fetched by hand."""
-    weights = files / WEIGHTS_FILE
+    weights = _weights_in(files, published)
     there = sorted(path.name for path in files.iterdir()) if files.is_dir() else []
+    if published.release:
+        if not weights.is_file():
+            raise InputError(f"{weights}: no such file; get {published.file} from {published.page}")
+        return Offer(name, published, weights.name, None, weights.stat().st_size, None, False)
     if not weights.is_file():
         raise InputError(f"{files}: {_what_is_missing(there)}; get {CONFIG_FILE} and it from {published.page}")
     if CONFIG_FILE not in there:
@@ -224,6 +268,11 @@ def _offer_of(name: str, published: Published, files: Path, revision: str | None
     pinned = published.sha256 is not None and revision in (None, published.revision)
     expected = published.sha256 if pinned else None
     return Offer(name, published, str(files), None, weights.stat().st_size, expected, pinned)
+
+
+def _weights_in(files: Path, published: Published) -> Path:
+    """The file of weights that is meant by a folder, or by itself where the detector is but one file."""
+    return files if published.release and not files.is_dir() else files / published.file
 
 
 def _offer_from_hub(name: str, published: Published, revision: str | None) -> Offer:
@@ -358,12 +407,12 @@ def _made(run: Path, weights: Path, offer: Offer, digest: str) -> Path:
         state = _state(weights, config)
     except UnusableWeightsError as error:
         shutil.rmtree(run / _FETCHED, ignore_errors=True)  # of no use, however often it is fetched
-        raise InputError(f"{offer.source}: not the weights of {config.architecture}: {error}") from error
+        raise InputError(f"{offer.source}: not the weights of {offer.name} ({config.architecture}): {error}") from error
     detector = filled(config, state)
     origin = {
         "name": offer.name,
         "title": offer.published.title,
-        "source": offer.source if offer.revision else f"{_HUB}/{offer.published.repository}",
+        "source": offer.source if offer.revision else offer.published.page,
         "by_hand": offer.revision is None,
         "revision": offer.revision or (offer.published.revision if offer.pinned else None),
         "pinned": offer.pinned,
@@ -378,5 +427,9 @@ def _made(run: Path, weights: Path, offer: Offer, digest: str) -> Path:
 def _state(weights: Path, config: DetectorConfig) -> dict[str, "torch.Tensor"]:
     """Their tensors by the names of ours."""
     own = outlined(config).backbone.state_dict()
-    given = translated(read_weights(weights), ENCODERS[config.architecture], own)
+    content = read_weights(weights)
+    if config.architecture in ENCODERS:
+        given = translated(content, ENCODERS[config.architecture], own)
+    else:
+        given = deepfakebench.translated(content, config.architecture, own)
     return {f"backbone.{name}": value for name, value in given.items()}

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.models import deepfakebench
 from torchfakes_utils.models.gend import ENCODERS, SIZE, GenD, map_blocks, patch_grid
 
 TIMM = "timm:"
@@ -64,7 +65,7 @@ def architecture(name: str) -> Architecture:
     """
     if name.startswith(TIMM):
         return _timm_architecture(name.removeprefix(TIMM))
-    known = ARCHITECTURES | GEND
+    known = ARCHITECTURES | GEND | DEEPFAKEBENCH
     if name not in known:
         raise InputError(f"no architecture {name!r}; there are {', '.join(known)}, and timm:NAME")
     return known[name]
@@ -260,6 +261,14 @@ def _timm_maps(network: nn.Module) -> dict[str, nn.Module]:
     return {info["module"]: modules[info["module"]] for info in features if info.get("module") in modules}
 
 
+# --- DeepfakeBench's
+
+
+def _build_their_b4(size: int, dropout: float) -> nn.Module:
+    _timm(deepfakebench.EFFICIENTNET_B4)
+    return deepfakebench.as_they_pad(build_timm("tf_efficientnet_b4", size, dropout))
+
+
 # --- GenD
 
 
@@ -309,3 +318,10 @@ ARCHITECTURES = {
 
 # Apart, for whoever goes through all networks that there are: these have 300 million numbers each.
 GEND = {name: _gend(name) for name in ENCODERS}
+
+# Apart, too: nobody would train anew what pads as this does.
+DEEPFAKEBENCH = {
+    deepfakebench.EFFICIENTNET_B4: Architecture(
+        _build_their_b4, InputFormat(deepfakebench.SIZE, 127.5, 127.5), 64, 0.0, (), _timm_stages, _timm_maps
+    )
+}

@@ -131,9 +131,9 @@ def fit(content: Any, own: Numbers, head: set[str]) -> Fitted:
 
 def _best(content: Any, own: Numbers) -> tuple[_Candidate, list[_Candidate]]:
     """Where most of a network's numbers lie, and where just as many do."""
-    found = [candidate for place, numbers in _places(content) for candidate in _candidates(place, numbers, own)]
+    found = [candidate for place, numbers in places(content) for candidate in _candidates(place, numbers, own)]
     if not found:
-        held = list(dict.fromkeys(name for _, numbers in _places(content) for name in numbers))
+        held = list(dict.fromkeys(name for _, numbers in places(content) for name in numbers))
         if not held:
             raise UnusableWeightsError("not a file of weights: it holds no tensors by name")
         raise UnusableWeightsError(f"none of its {len(held)} tensors is named as this network's; one is {held[0][:80]}")
@@ -143,7 +143,7 @@ def _best(content: Any, own: Numbers) -> tuple[_Candidate, list[_Candidate]]:
     return best, [candidate for candidate in equal if candidate is not best]
 
 
-def _places(content: Any) -> Iterator[tuple[tuple[str, ...], Numbers]]:
+def places(content: Any) -> Iterator[tuple[tuple[str, ...], Numbers]]:
     """Every dictionary with tensors by name, however deep, and the words that lead there."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), content)]
     seen: set[int] = set()

@@ -7,9 +7,7 @@ answers (section 3). The encoders are timm's; how the authors' files name their 
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -75,7 +73,7 @@ class Encoder:
     std: tuple[float, float, float]
     renames: _Renames
     reads_all: bool = False
-    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    options: tuple[tuple[str, Any], ...] = ()  # pairs: what a detector holds is copied with it
 
 
 # GenD's crops have 224 px, whatever an encoder was trained on (their `modeling_gend.py`).
@@ -101,7 +99,7 @@ ENCODERS = {
         (0.485, 0.456, 0.406),
         (0.229, 0.224, 0.225),
         _DINO_NAMES,
-        options=MappingProxyType({"global_pool": "token", "dynamic_img_size": False}),
+        options=(("global_pool", "token"), ("dynamic_img_size", False)),
     ),
 }
 
@@ -131,7 +129,7 @@ class GenD(nn.Module):
                 f"image size {size}: {name} cuts it into patches of {encoder.patch} px; take {below} or "
                 f"{below + encoder.patch}"
             )
-        options: dict[str, Any] = {"num_classes": 0, "img_size": size, **encoder.options}
+        options: dict[str, Any] = {"num_classes": 0, "img_size": size, **dict(encoder.options)}
         made: Any = timm.create_model(encoder.timm, pretrained=published, **options)
         self.encoder: nn.Module = made
         self.dropout = nn.Dropout(dropout)

@@ -14,6 +14,20 @@ def provenance() -> dict[str, Any]:
     return {"versions": {"torchfakes": __version__, "torch": torch.__version__}, "git_revision": _git_revision()}
 
 
+def made_by_others(extra: Any) -> dict[str, str]:
+    """Who made a detector that was not trained here, by what stands beside its weights: `made by`, `licence`, `learned
+    from` and `commit`, as far as they are there; {} of one's own.
+
+    Args:
+        extra: `Detector.extra`, which may be a stranger's.
+    """
+    told = extra.get("published") if isinstance(extra, dict) else None
+    if not isinstance(told, dict):
+        return {}
+    names = {"made by": "title", "licence": "licence", "learned from": "trained_on", "commit": "revision"}
+    return {ours: told[name][:400] for ours, name in names.items() if isinstance(told.get(name), str)}
+
+
 def _git_revision() -> str | None:
     """Of the checkout that this file lies in, with a + where files in it were changed; None elsewhere."""
     here = Path(__file__).resolve().parents[1]

@@ -27,7 +27,7 @@ from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS, read_table
 from torchfakes_utils.metrics.calibration import log_odds
 from torchfakes_utils.models import run_files
 from torchfakes_utils.models.detector import Detector, load_detector
-from torchfakes_utils.models.provenance import provenance
+from torchfakes_utils.models.provenance import made_by_others, provenance
 from torchfakes_utils.report.contents import FORMAT, DetectorDescription, Environment, Interpretation, Mistake, Report
 from torchfakes_utils.report.model_card import card
 from torchfakes_utils.report.page import page
@@ -225,7 +225,7 @@ def _describe(run: Path, detector: Detector) -> DetectorDescription:
         training = dict(read_json(run / run_files.TRAINING_FILE))
     except (OSError, ValueError, TypeError):
         training = {}
-    started = {"started from": detector.config.pretrained or "random weights"}
+    started = made_by_others(detector.extra) or {"started from": detector.config.pretrained or "random weights"}
     return DetectorDescription(
         architecture=detector.config.architecture,
         size=detector.preprocessing.size,
