@@ -95,7 +95,7 @@ def test_before_and_after_are_what_the_clips_say(run, tmp_path):
 
 def test_what_looks_unlike_the_table_gets_no_answer(run, tmp_path):
     decision = calibrate(run, table(tmp_path / "faces")).after
-    usual = {"brightness": 155.0, "contrast": 13.0, "face": 24.0, "sharpness": 100.0}
+    usual = {"brightness": 155.0, "contrast": 11.0, "face": 24.0, "sharpness": 100.0}
     assert decision.outside(usual) == ""
     assert "too dark" in decision.outside(usual | {"brightness": 20.0})
     assert "too small" in decision.outside(usual | {"face": 10.0})
