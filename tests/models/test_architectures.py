@@ -5,7 +5,14 @@ import torch
 from torch import nn
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.models.architectures import ARCHITECTURES, HEAD, Meso4, MesoInception4, architecture
+from torchfakes_utils.models.architectures import (
+    ARCHITECTURES,
+    HEAD,
+    Meso4,
+    MesoInception4,
+    architecture,
+    check_patches,
+)
 from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
@@ -165,6 +172,37 @@ def test_a_size_that_a_network_cannot_take():
     for name, size in (("InceptionResnetV1", 74), ("Meso4", 20), ("timm:resnet10t", 16)):
         with pytest.raises(InputError, match=f"{size} px|image size {size}"):
             Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=size)))
+
+
+@pytest.mark.parametrize(
+    ("name", "patch"),
+    [("timm:vit_small_patch14_dinov2", 14), ("timm:test_vit", 16), ("timm:swin_tiny_patch4_window7_224", 4),
+     ("timm:mixer_b16_224", 16), ("timm:resnet10t", 1), ("Meso4", 1)],
+)  # fmt: skip
+def test_patches_leave_no_rest(name, patch):
+    """What a patch does not cover, a vision transformer drops without a word."""
+    assert architecture(name).patch() == patch
+    check_patches(name, 10 * patch)
+    if patch > 1:
+        with pytest.raises(InputError, match=f"patches of {patch} px; take {10 * patch} or {11 * patch}"):
+            Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=10 * patch + 1)))
+
+
+def test_positions_of_another_size_are_interpolated():
+    """A transformer's weights for 10 x 10 patches serve for 6 x 6: as timm makes of its own when it fetches them."""
+    from timm.models.vision_transformer import checkpoint_filter_fn
+
+    own = small("timm:test_vit").backbone
+    smaller = Detector(DetectorConfig("timm:test_vit", None, preprocessing=Preprocessing(size=96))).backbone
+    assert own.pos_embed.shape[1] - smaller.pos_embed.shape[1] == 10 * 10 - 6 * 6
+    smaller.load_state_dict(checkpoint_filter_fn(own.state_dict(), smaller))
+    assert smaller(torch.rand(2, 3, 96, 96)).shape == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["timm:levit_128", "timm:coat_tiny"])
+def test_a_network_of_several_classifiers(name):
+    with pytest.raises(InputError, match="timm does not tell body and classifier of .* apart; choose another network"):
+        Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=224)))
 
 
 def test_timms_input_range_travels_with_the_weights():

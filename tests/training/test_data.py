@@ -11,8 +11,9 @@ from torchfakes_utils.crops.augmentation import augment
 from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.quality import brightness_and_contrast
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import TrainingData, load_crops
+from torchfakes_utils.training.data import TrainingData, load_crops, size_note
 from torchfakes_utils.training.distributed import World
 from torchfakes_utils.training.run import train
 
@@ -151,6 +152,68 @@ def test_how_crops_were_cut_is_stored_with_the_detector(tmp_path):
     assert (preprocessing.size, preprocessing.crop_scale, preprocessing.crop_size) == (80, 1.5, 96)
     with pytest.raises(InputError, match="crops are 96 px, and enlarging them to 160 px adds nothing"):
         load_crops(path, TrainingConfig(**TINY | {"image_size": 160}))
+
+
+def stored_at(tmp_path, size):
+    path = make_faces(tmp_path, {"train": 1, "val": 1}, frames=1, size=size)
+    (tmp_path / "extraction.json").write_text(json.dumps({"format": 2, "size": size}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("architecture", "stored", "size", "note"),
+    [
+        ("InceptionResnetV1", 160, 160, "160 px"),
+        ("EfficientNet-Lite0", 256, 224, "224 px"),
+        ("timm:test_vit", 200, 160, "160 px"),  # patches of 16
+        (
+            "timm:efficientnet_b4",
+            160,
+            160,
+            "160 px instead of its own 320, for the crops are stored at 160 px (extract",
+        ),
+        (
+            "timm:test_vit",
+            100,
+            96,
+            "96 px instead of its own 160, for the crops are stored at 100 px and its patches 16",
+        ),
+        (
+            "timm:vit_small_patch14_dinov2.lvd142m",
+            160,
+            154,
+            "154 px instead of its own 518, for the crops are stored at",
+        ),
+    ],
+)
+def test_networks_take_their_own_size_or_what_the_crops_fill_and_say_so(tmp_path, architecture, stored, size, note):
+    """DINOv2 at 160 px would see 154 of them: its patches have 14."""
+    path = stored_at(tmp_path, stored)
+    _, preprocessing = load_crops(path, config := TrainingConfig(architecture=architecture, min_sharpness=0))
+    assert (preprocessing.size, preprocessing.crop_size) == (size, stored)
+    assert size_note(config, preprocessing).startswith(note) and "\n" not in size_note(config, preprocessing)
+
+
+def test_a_size_that_is_asked_for_needs_no_reason(tmp_path):
+    path = stored_at(tmp_path, 160)
+    _, preprocessing = load_crops(path, config := TrainingConfig(architecture="EfficientNet-Lite0", image_size=128))
+    assert size_note(config, preprocessing) == "128 px"
+    vit = {"architecture": "timm:vit_small_patch14_dinov2.lvd142m"}
+    with pytest.raises(InputError, match="image size 160: timm:vit_.* cuts it into patches of 14 px; take 154 or 168"):
+        load_crops(path, TrainingConfig(image_size=160, **vit))
+    with pytest.raises(InputError, match=r"160 px, and enlarging .* \(--image-size 154\), .* \(extract --size 224\)"):
+        load_crops(path, TrainingConfig(image_size=224, **vit))
+
+
+def test_the_line_at_the_start_says_network_weights_and_size(tmp_path, capsys):
+    """A vision transformer with positions for 160 px, on crops of 100: 96 are filled."""
+    path = stored_at(tmp_path, 100)
+    config = TrainingConfig(**TINY | {"architecture": "timm:test_vit", "image_size": None, "epochs": 1})
+    result = train(path, tmp_path / "run", config)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "parameters" in line)
+    assert line.startswith("timm:test_vit from random weights, ") and "; 96 px instead of its own 160, " in line
+    assert line.endswith("; float32 on cpu")
+    assert load_detector(result.run).preprocessing.size == 96
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

@@ -9,7 +9,7 @@ import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -33,6 +33,10 @@ class InputFormat:
     std: float | tuple[float, float, float]
 
 
+def _any_size() -> int:
+    return 1
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A kind of network.
@@ -42,6 +46,7 @@ class Architecture:
             (B, 1).
         stages: gives a network's submodules from the input to the answer, by name, the last one called "head".
         maps: gives the layers that a heat map can be made of, from fine and shallow to coarse and deep.
+        patch: gives what the input's edge has to be a multiple of, pixels: what a vision transformer sees at a time.
     """
 
     build: Callable[[int, float], nn.Module]
@@ -55,6 +60,20 @@ class Architecture:
     grid: Callable[[nn.Module, torch.Tensor], torch.Tensor] | None = None
     # Makes one with the weights that timm has published for its body, where `pretrained` names "timm".
     fetch: Callable[[int, float], nn.Module] | None = None
+    patch: Callable[[], int] = _any_size
+
+
+def check_patches(name: str, size: int) -> None:
+    """Refuse an input that would be cut into patches with a rest, which no patch sees: of 160 px 6, where one has 14.
+
+    Raises:
+        InputError: `size` pixels are no multiple of a patch of the architecture called `name`.
+    """
+    patch = architecture(name).patch()
+    if below := size % patch and size // patch * patch:
+        raise InputError(
+            f"image size {size}: {name} cuts it into patches of {patch} px; take {below} or {below + patch}"
+        )
 
 
 def architecture(name: str) -> Architecture:
@@ -194,7 +213,22 @@ def _timm_architecture(name: str) -> Architecture:
     size, mean, std = published.input_size[-1], _to_255(published.mean), _to_255(published.std)
     weights = ("timm",) if published.has_weights else ()
     build, fetch = partial(build_timm, name), partial(build_timm, name, pretrained=True)
-    return Architecture(build, InputFormat(size, mean, std), 32, 0.0, weights, _timm_stages, _timm_maps, fetch=fetch)
+    # Only a network that has a position for every patch is bound to their size.
+    patch = partial(_timm_patch, name) if published.fixed_input_size else _any_size
+    form = InputFormat(size, mean, std)
+    return Architecture(build, form, 32, 0.0, weights, _timm_stages, _timm_maps, fetch=fetch, patch=patch)
+
+
+@cache
+def _timm_patch(name: str) -> int:
+    """The edge of a vision transformer's patch, read from one that takes no memory; 1 of what has none."""
+    import timm
+
+    with torch.device("meta"):
+        network = timm.create_model(name, num_classes=1)
+    embedding = getattr(network, "patch_embed", getattr(network, "stem", None))  # of vision transformers, of mixers
+    sides = getattr(embedding, "patch_size", 1)
+    return int(max(sides) if isinstance(sides, tuple) else sides)
 
 
 def _to_255(by_channel: tuple[float, ...]) -> tuple[float, float, float]:
@@ -233,19 +267,28 @@ def _build_lite0(size: int, dropout: float) -> nn.Module:
 
 
 def _timm_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
-    """Timm groups a network's parameters from input to output; a stage is what one coarse group holds."""
+    """Timm groups a network's parameters from input to output; a stage is what one coarse group holds.
+
+    Raises:
+        InputError: timm cannot tell, or the network has several classifiers, which are trained on each other's answers.
+    """
     from timm.models import group_modules
 
     timm_network: Any = network  # which can tell more of itself than nn.Module promises
-    groups = group_modules(network, timm_network.group_matcher(coarse=True))
-    classifier = timm_network.get_classifier()
-    inside = set(classifier.modules())
     modules = dict(network.named_modules())
+    try:
+        groups = group_modules(network, timm_network.group_matcher(coarse=True))
+        classifier = timm_network.get_classifier()
+        inside = set(classifier.modules())
+        members_of = {number: [modules[name] for name in names] for number, names in groups.items()}
+    except (AttributeError, KeyError) as error:
+        raise InputError(
+            f"timm does not tell body and classifier of {type(network).__name__} apart; choose another network"
+        ) from error
     stages: dict[str, list[nn.Module]] = {}
-    for number in sorted(groups):
+    for number in sorted(members_of):
         # Containers may reach over several groups: what counts is what computes.
-        members = [module for module in map(modules.__getitem__, groups[number]) if _is_leaf(module)]
-        members = [module for module in members if module not in inside]
+        members = [module for module in members_of[number] if _is_leaf(module) and module not in inside]
         if any(True for module in members for _ in module.parameters()):
             stages[f"stage{len(stages)}"] = members
     return stages | {HEAD: [classifier]}
@@ -295,6 +338,7 @@ def _gend(name: str) -> Architecture:
         maps=partial(map_blocks, encoder=encoder),
         grid=patch_grid,
         fetch=partial(_build_gend, name, published=True),
+        patch=lambda: encoder.patch,
     )
 
 

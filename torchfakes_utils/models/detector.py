@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
-from torchfakes_utils.models.architectures import HEAD, TIMM, architecture
+from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, check_patches
 from torchfakes_utils.models.decision import NOT_FIXED, Decision
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
@@ -90,13 +90,14 @@ class Detector(nn.Module):
         """Random weights, drawn from torch's global generator; `build_detector` fills in pretrained ones.
 
         Raises:
-            InputError: an unknown architecture, or an input size that is too small for it.
+            InputError: an unknown architecture, or an input size that is too small for it or no multiple of its patch.
         """
         super().__init__()
         self._kind = architecture(config.architecture)
         size = config.preprocessing.size
         if size < self._kind.min_size:
             raise InputError(f"image size {size}: {config.architecture} needs at least {self._kind.min_size} px")
+        check_patches(config.architecture, size)
         self.config = config
         self.decision = Decision()
         self.extra: dict[str, Any] = {}

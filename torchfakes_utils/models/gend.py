@@ -116,19 +116,13 @@ class GenD(nn.Module):
         """Random weights; with `published`, the encoder's own from the Hub or its cache.
 
         Raises:
-            InputError: timm is too old, or `size` is no multiple of a patch.
+            InputError: timm is too old.
         """
         super().__init__()
         import timm
 
         if not timm.is_model(encoder.timm.split(".")[0]):
             raise InputError(f"{name} needs timm {encoder.since} or later: pip install --upgrade 'torchfakes[timm]'")
-        if size % encoder.patch:
-            below = size // encoder.patch * encoder.patch
-            raise InputError(
-                f"image size {size}: {name} cuts it into patches of {encoder.patch} px; take {below} or "
-                f"{below + encoder.patch}"
-            )
         options: dict[str, Any] = {"num_classes": 0, "img_size": size, **dict(encoder.options)}
         made: Any = timm.create_model(encoder.timm, pretrained=published, **options)
         self.encoder: nn.Module = made

@@ -19,7 +19,7 @@ from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred, outside_of
-from torchfakes_utils.models.architectures import architecture
+from torchfakes_utils.models.architectures import Architecture, architecture, check_patches
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
@@ -58,15 +58,41 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     faces = load_faces(faces_csv)
     check_faces(faces, faces_csv.parent, splits=("train", "val"))
     usual, extraction = Preprocessing(), read_extraction(faces_csv.parent)
-    wanted, stored = architecture(config.architecture).input, extraction.get("size") or stored_edge(faces)
-    size = config.image_size or min(wanted.size, stored)
+    kind, stored = architecture(config.architecture), extraction.get("size") or stored_edge(faces)
+    wanted = kind.input
+    size = config.image_size or fitting_size(kind, stored)
+    check_patches(config.architecture, size)
     scale = extraction.get("crop_scale", usual.crop_scale)
     if stored < size:
         raise InputError(
             f"{faces_csv}: these crops are {stored} px, and enlarging them to {size} px adds nothing; choose a smaller "
-            "image size, or extract larger crops"
+            f"image size (--image-size {fitting_size(kind, stored)}), or extract larger crops (extract --size {size})"
         )
     return faces, Preprocessing(size=size, mean=wanted.mean, std=wanted.std, crop_scale=scale, crop_size=stored)
+
+
+def fitting_size(kind: Architecture, stored: int) -> int:
+    """The network's own input size, or the largest that crops of `stored` pixels fill, in whole patches.
+
+    Crops are never enlarged: it costs time by the square and shows a network nothing new. A vision transformer that was
+    made for more patches has its positions interpolated by timm instead.
+    """
+    if kind.input.size <= stored:
+        return kind.input.size
+    return max(stored // kind.patch(), 1) * kind.patch()
+
+
+def size_note(config: TrainingConfig, preprocessing: Preprocessing) -> str:
+    """The input size, and why it is not the network's own where nobody has asked for another."""
+    own, size = architecture(config.architecture).input.size, preprocessing.size
+    if config.image_size is not None or size == own:
+        return f"{size} px"
+    patch = architecture(config.architecture).patch()
+    whole = f" and its patches {patch} px" if size != preprocessing.crop_size else ""
+    return (
+        f"{size} px instead of its own {own}, for the crops are stored at {preprocessing.crop_size} px{whole} "
+        f"(extract --size {own} for more)"
+    )
 
 
 @dataclass
