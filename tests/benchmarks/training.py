@@ -33,7 +33,6 @@ from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import Batch, load_crops
-from torchfakes_utils.training.learner import autocast_dtype
 from torchfakes_utils.training.trainer import Trainer
 
 from common import alone, command, machine, peak_mib
@@ -300,7 +299,7 @@ def _ready_to_step(precision: str, channels_last: bool, batch: int) -> tuple[Any
     images = torch.randn(batch, 3, SIZE, SIZE, device=device).contiguous(memory_format=layout)
     labels = torch.arange(batch, device=device).remainder(2).float()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
-    return network, images, labels, optimizer, autocast_dtype(device, precision)
+    return network, images, labels, optimizer, {"off": None, "bf16": torch.bfloat16}[precision]
 
 
 def _one_step(network: Any, images: Any, labels: Any, optimizer: Any, dtype: Any) -> None:

@@ -1,5 +1,8 @@
 """Processes that tests start and end."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 
@@ -20,3 +23,12 @@ def all_end(pids: Iterable[int], seconds: float = 30) -> bool:
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not any(map(alive, pids))
+
+
+def torchrun(processes, program, *arguments):
+    """Some processes of one run on this machine's CPU, a thread each; what became of them."""
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    return subprocess.run(
+        [*words, *program, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=240
+    )

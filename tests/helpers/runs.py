@@ -10,6 +10,7 @@ from torchfakes_utils.training.checkpoint import read_state
 TINY = {
     "architecture": "Meso4", "epochs": 2, "batch_size": 4, "crops_per_epoch": 8, "image_size": 80,
     "val_frames_per_clip": 1, "pretrained": None, "device": "cpu", "augmentation": "modern", "log_every": 1,
+    "mixed_precision": "off",  # what "auto" takes is timed, and need not be the same twice
 }  # fmt: skip
 
 INCEPTION = TINY | {"architecture": "InceptionResnetV1", "augmentation": "first-project"}

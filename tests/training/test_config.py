@@ -10,9 +10,10 @@ from torchfakes_utils.training.config import TrainingConfig
         {"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0}, {"learning_rate": float("nan")}, {"dropout": 1.0},
         {"weight_decay": -1}, {"patience": 0}, {"crops_per_epoch": 1}, {"augmentation": "mixup"},
         {"val_frames_per_clip": 0}, {"sampling": "random"}, {"seed": -1}, {"mixed_precision": "int4"},
-        {"accumulate": 0}, {"schedule": "cosine"}, {"clip_norm": 0}, {"average": 1.0}, {"tracker": "paper"},
+        {"accumulate": 0}, {"schedule": "cosines"}, {"clip_norm": 0}, {"average": 1.0}, {"tracker": "paper"},
         {"cache": "ram"}, {"image_size": 0}, {"log_every": 0}, {"processes": 0}, {"checkpoint_minutes": -1},
-        {"head_learning_rate": -1},
+        {"head_learning_rate": -1}, {"warmup_epochs": 1}, {"warmup_epochs": -0.5, "schedule": "cosine"},
+        {"warmup_epochs": 5, "schedule": "cosine"},
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work(wrong):
@@ -20,8 +21,8 @@ def test_settings_that_cannot_work(wrong):
         TrainingConfig(**wrong)
 
 
-def test_one_cycle_runs_are_not_stopped_on_the_way():
-    assert TrainingConfig().stops_after == float("inf")
+def test_runs_that_are_best_at_their_end_are_not_stopped_on_the_way():
+    assert TrainingConfig().stops_after == TrainingConfig(schedule="cosine").stops_after == float("inf")
     assert TrainingConfig(schedule="plateau").stops_after == 5 and TrainingConfig(patience=2).stops_after == 2
 
 

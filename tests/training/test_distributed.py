@@ -1,10 +1,7 @@
 """Two processes on this machine's CPU, started by torchrun, against one: the same run."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -18,6 +15,7 @@ from torchfakes_utils.training.distributed import World, gather, join, mean, par
 from torchfakes_utils.training.run import train
 
 from helpers.crops import make_faces
+from helpers.processes import torchrun
 
 # Dropout draws its own numbers in each process: without it, nothing but the order of sums is left to differ. Where the
 # processor has bfloat16, half precision would make far more of that order.
@@ -26,14 +24,6 @@ SAME = {
     "dropout": 0.0, "augmentation": "modern", "device": "cpu", "log_every": 1, "average": 0.5, "mixed_precision": "off",
     "learning_rate": 3e-3,
 }  # fmt: skip
-
-
-def torchrun(processes, program, *arguments):
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.run(
-        [*words, *program, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=240
-    )
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.learner import (
     WeightAverage,
-    autocast_dtype,
     gradient_norms,
     match_layouts,
     parameter_groups,
@@ -47,17 +46,34 @@ def test_one_cycle_keeps_the_rates_of_head_and_body_apart():
     assert rates[-1].max() < 1e-5
 
 
-def test_half_precision_goes_where_it_is_faster(monkeypatch):
-    cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
-    for supported, dtype in ((True, torch.bfloat16), (False, None)):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda it=supported: it, raising=False)
-        assert autocast_dtype(cpu, "auto") is dtype
-    for supported, dtype in ((True, torch.bfloat16), (False, torch.float16)):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, it=supported: it)
-        assert autocast_dtype(cuda, "auto") is dtype
-    assert autocast_dtype(cuda, "off") is None
-    assert (autocast_dtype(cpu, "bf16"), autocast_dtype(cpu, "fp16")) == (torch.bfloat16, torch.float16)
+def rates_of(kind, steps, warmup=0):
+    optimizer = torch.optim.AdamW(nn.Linear(2, 1).parameters(), lr=0.5)
+    scheduler, rates = schedule(kind, optimizer, steps, warmup), []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return np.array(rates), optimizer.param_groups[0]["lr"]
+
+
+def test_a_cosine_goes_down_to_zero():
+    """Against the formula, (1 + cos(π t / T)) / 2, and torch's own."""
+    rates, last = rates_of("cosine", 40)
+    np.testing.assert_allclose(rates, 0.25 * (1 + np.cos(np.pi * np.arange(40) / 40)))
+    assert last == pytest.approx(0, abs=1e-9)
+    optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.5)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=40)
+    for rate in rates:
+        assert theirs.get_last_lr()[0] == pytest.approx(rate, abs=1e-9)
+        optimizer.step()
+        theirs.step()
+
+
+def test_a_warm_up_rises_in_a_straight_line_and_the_cosine_has_the_rest():
+    rates, last = rates_of("cosine", 50, warmup=10)
+    np.testing.assert_allclose(rates[:10], 0.5 * np.arange(1, 11) / 11)
+    assert rates.argmax() == 10 and rates[10] == 0.5
+    assert np.diff(rates[10:]).max() < 0 and last == pytest.approx(0, abs=1e-9)
 
 
 def test_the_average_of_weights():

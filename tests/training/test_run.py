@@ -32,7 +32,11 @@ def test_the_run_folder(whole):
     assert (history["always_fake_accuracy"] == 2 / 3).all()  # two fakes to a real clip
     assert result.best["val_auc_clip"] == history["val_auc_clip"].max()
     config = json.loads((result.run / "config.json").read_text())
-    assert config["learning_rate"] is None and set(config["versions"]) == {"torchfakes", "torch"}
+    assert (
+        config["learning_rate"] is None
+        and config["computed_in"] == "float32"
+        and set(config["versions"]) == {"torchfakes", "torch"}
+    )
     json.dumps(rows)
 
 
@@ -70,7 +74,7 @@ def test_a_finished_run_is_not_trained_again(whole, faces_csv):
     before = (whole[0].run / STATE_FILE).stat().st_mtime_ns
     again = train(faces_csv, whole[0].run, TrainingConfig(**TINY), pytest.fail, progress=False)
     assert again.best == whole[0].best and (whole[0].run / STATE_FILE).stat().st_mtime_ns == before
-    other_machine = TrainingConfig(**TINY | {"cache": "off", "mixed_precision": "off", "log_every": 7})
+    other_machine = TrainingConfig(**TINY | {"cache": "off", "mixed_precision": "bf16", "log_every": 7})
     assert train(faces_csv, whole[0].run, other_machine, pytest.fail, progress=False).best == whole[0].best
 
 

@@ -35,6 +35,8 @@ def inception(faces_csv, tmp_path_factory):
     "more",
     [
         {},
+        {"mixed_precision": "bf16"},
+        {"schedule": "cosine", "warmup_epochs": 0.5},
         {"average": 0.9, "clip_norm": 0.5, "accumulate": 2, "schedule": "plateau"},
         {"schedule": "constant", "sampling": "balanced", "tune": "head", "dropout": 0.3},
     ],

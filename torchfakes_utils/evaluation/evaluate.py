@@ -34,6 +34,7 @@ from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.models.decision import decide
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
 from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, TRAINING_FILE, best_folder
+from torchfakes_utils.training.checkpoint import COMPUTED_IN
 from torchfakes_utils.training.config import FREE_FIELDS
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ def _differing(run: Path, other: Path) -> list[str]:
         one, two = (dict(read_json(each / TRAINING_FILE)) for each in (run, other))
     except (OSError, ValueError, TypeError):
         return []
-    left_out = {"seed", "versions", "git_revision", *FREE_FIELDS}
+    left_out = {"seed", "versions", "git_revision", COMPUTED_IN, *FREE_FIELDS}
     return sorted(name for name in {*one, *two} - left_out if one.get(name) != two.get(name))
 
 

@@ -31,6 +31,7 @@ from torchfakes_utils.models.provenance import made_by_others, provenance
 from torchfakes_utils.report.contents import FORMAT, DetectorDescription, Environment, Interpretation, Mistake, Report
 from torchfakes_utils.report.model_card import card
 from torchfakes_utils.report.page import page
+from torchfakes_utils.training.checkpoint import COMPUTED_IN
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ _MISTAKES, _OF_A_CLIP = 20, 2
 _MARK, _HEAD = b"made by torchfakes evaluate", 1000
 # Of a run's configuration, what says how its weights came about.
 _TRAINING = (
-    "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "sampling", "crops_per_epoch", "methods",
-    "min_sharpness", "augmentation", "shared_draws", "random_labels", "seed",
+    "recipe", "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "warmup_epochs", "sampling",
+    "crops_per_epoch", "methods", "min_sharpness", "augmentation", "shared_draws", "random_labels", "seed", COMPUTED_IN,
 )  # fmt: skip
 
 

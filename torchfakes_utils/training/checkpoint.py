@@ -6,10 +6,11 @@ at all, and reading it runs no code.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 import pandas as pd
@@ -38,6 +39,9 @@ from torchfakes_utils.training.distributed import World, gather
 
 # Of the folder, with its state: raised when a run that an earlier version left could not go on.
 _FORMAT = 1
+
+# In `config.json`, the type that the network computes in, which "auto" does not tell.
+COMPUTED_IN = "computed_in"
 
 _TENSOR, _ITEMS = "__tensor__", "__items__"
 
@@ -162,18 +166,20 @@ class Progress:
         return cls(**state["progress"], history=history, best=best)
 
 
-def claim_run(out: Path, record: dict[str, Any]) -> None:
+def claim_run(out: Path, record: dict[str, Any], notes: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Write `config.json`; where `out` already holds a run, first make sure that it is this one.
 
     Args:
         out: the run folder.
         record: what makes the run, its configuration and its table; `FREE_FIELDS` may differ.
+        notes: what else is to stand there.
 
     Raises:
         InputError: `out` holds another run, or other things, or cannot be written to.
     """
     best = [f"{BEST_FOLDER}/{name}" for name in (DETECTOR_FILE, WEIGHTS_FILE)]
-    stamp = Stamp("a run", "torchfakes train", _FORMAT, TRAINING_FILE, record, free=FREE_FIELDS, notes=provenance(),
+    stamp = Stamp("a run", "torchfakes train", _FORMAT, TRAINING_FILE, record, free=FREE_FIELDS,
+                  notes=provenance() | dict(notes),
                   writes=(STATE_FILE, HISTORY_FILE, STEPS_FILE, BEST_FOLDER, *best),
                   wording={"faces_sha256": "another faces.csv"})  # fmt: skip
     # Before its first state is on disk, a run is nothing that could be lost.

@@ -15,18 +15,26 @@ _LEAST = {
     "epochs": 1, "batch_size": 2, "accumulate": 1, "patience": 1, "crops_per_epoch": 2, "image_size": 1,
     "val_frames_per_clip": 1, "seed": 0, "checkpoint_minutes": 0, "log_every": 1, "processes": 1,
 }  # fmt: skip
+SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
+
+_HINTS = {"warmup_epochs": "; it takes the schedule cosine, and fewer epochs than the run has"}
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How to train.
 
+    `recipe` is a name that goes into the run's record; it is `recipes.from_recipe` that fills in the other fields.
+
     Attributes:
+        recipe: course, cpu or best: settings that belong together (`torchfakes recipes` shows them with their reasons);
+            what is given beside it goes before it.
         architecture: InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, GenD-CLIP-L14, GenD-PE-L,
             GenD-DINOv3-L (300 million numbers each, for a GPU), or timm:NAME.
-        pretrained: weights to start from: vggface2, casia-webface or timm; None is random ones. "default" is vggface2
-            for InceptionResnetV1, timm's own for its networks where they are published, random ones for the others.
+        pretrained: weights to start from: vggface2, casia-webface, imagenet or timm; None is random ones. "default" is
+            vggface2 for InceptionResnetV1, imagenet for EfficientNet-Lite0, timm's own for its networks where they are
+            published, random ones for the others.
         weights: a file with the architecture's weights, instead of downloading them.
         tune: what may change: "all", "head", "norms", or the name of a stage, for it and those after it.
         epochs: passes at most; the one-cycle schedule is stretched over them, so more epochs is another run, not a
@@ -37,13 +45,15 @@ class TrainingConfig:
             pretrained ones, which a high rate would wash away.
         head_learning_rate: of the classifier, which begins at zero; None is the same as the body's.
         weight_decay: of the weights of convolutions and linear layers; biases and batch norms are left alone.
-        schedule: "one-cycle", "plateau" (smaller when validation AUC stands still) or "constant".
+        schedule: "one-cycle", "cosine" (from the rate down to zero), "plateau" (smaller when validation AUC stands
+            still) or "constant".
+        warmup_epochs: of a cosine schedule, in which the rate first rises in a straight line; may be part of one.
         clip_norm: gradients longer than this are shortened to it; None leaves them.
         average: the share of the old average that each step keeps, of an exponential moving average of the weights,
             which is then what is validated and kept; 0 is none.
         dropout: before the last linear layer; None is the architecture's usual.
-        patience: epochs without a better validation AUC before stopping. None is 5, but not for one-cycle runs, which
-            are at their best at their end, when the rate has fallen: they are never stopped on the way.
+        patience: epochs without a better validation AUC before stopping. None is 5, but not for one-cycle and cosine
+            runs, which are at their best at their end, when the rate has fallen: they are never stopped on the way.
         sampling: "paired" draws a real crop and a fake that was made from it, one after the other;
             "balanced" draws each class and manipulation independently; "uniform" takes the crops as they come, which
             on FF++ rewards a network for always saying "fake".
@@ -57,14 +67,15 @@ class TrainingConfig:
         shared_draws: let augmentation change both crops of a pair alike, so that the forgery remains what they differ
             in; only "paired" sampling has pairs.
         image_size: edge of the network's input, pixels; None is the architecture's own, or that of the stored crops if
-            they are smaller. Time goes with its square.
+            they are smaller, in whole patches of a vision transformer. Time goes with its square.
         val_frames_per_clip: crops of a validation clip that are looked at; None is all. Neighbouring frames say much
             the same, and on a CPU a validation pass is mostly waiting.
         random_labels: train on random labels, one a crop: the network that cannot have learned anything, as a
             control (Adebayo et al., NeurIPS 2018). Validation keeps the true ones.
         seed: of everything random.
         device: "auto" takes a CUDA GPU where there is one.
-        mixed_precision: "auto" takes bf16 or fp16 where the hardware is faster in it; or "off", "bf16", "fp16".
+        mixed_precision: "auto" takes bf16 or fp16 where this network is faster in it on this machine, which is timed
+            before the first step and kept by the run; or "off", "bf16", "fp16".
         compile: let torch.compile translate the network: minutes at the start, for faster steps on a GPU.
         cache: "auto" decodes all crops once into a file beside them; "off" reads them each time.
         checkpoint_minutes: a run that is killed loses at most so much; it is also kept after every epoch.
@@ -73,6 +84,7 @@ class TrainingConfig:
         processes: how many there have to be; None takes what `torchrun` started.
     """
 
+    recipe: str | None = None
     architecture: str = "InceptionResnetV1"
     pretrained: str | None = "default"
     weights: str | None = None
@@ -84,6 +96,7 @@ class TrainingConfig:
     head_learning_rate: float | None = None
     weight_decay: float = 1e-2
     schedule: str = "one-cycle"
+    warmup_epochs: float = 0.0
     clip_norm: float | None = None
     average: float = 0.0
     dropout: float | None = None
@@ -119,7 +132,7 @@ class TrainingConfig:
         from torchfakes_utils.training.trackers import TRACKERS
 
         choices: dict[str, tuple[str, ...]] = {
-            "schedule": ("one-cycle", "plateau", "constant"), "mixed_precision": ("auto", "off", "bf16", "fp16"),
+            "schedule": SCHEDULES, "mixed_precision": ("auto", "off", "bf16", "fp16"),
             "sampling": tuple(SAMPLERS), "augmentation": tuple(AUGMENTATIONS), "cache": CACHES, "tracker": TRACKERS,
         }  # fmt: skip
         given = vars(self)
@@ -129,11 +142,13 @@ class TrainingConfig:
         good |= {
             "weight_decay": 0 <= self.weight_decay < math.inf,
             "average": 0 <= self.average < 1,
+            "warmup_epochs": 0 <= self.warmup_epochs < self.epochs
+            and (self.schedule == "cosine" or not self.warmup_epochs),
             "dropout": self.dropout is None or 0 <= self.dropout < 1,
         }
         wrong = next((name for name, fits in good.items() if not fits), None)
         if wrong is not None:
-            hint = f"; choose one of {', '.join(choices[wrong])}" if wrong in choices else ""
+            hint = f"; choose one of {', '.join(choices[wrong])}" if wrong in choices else _HINTS.get(wrong, "")
             raise InputError(f"training cannot use {wrong.replace('_', ' ')} {given[wrong]!r}{hint}")
 
     @property
@@ -141,4 +156,4 @@ class TrainingConfig:
         """Epochs without a better validation AUC after which a run ends."""
         if self.patience is not None:
             return self.patience
-        return math.inf if self.schedule == "one-cycle" else 5
+        return math.inf if self.schedule in ("one-cycle", "cosine") else 5

@@ -1,5 +1,6 @@
 """What training changes, built once: a detector, and what turns its gradients into better weights."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from torchfakes_utils.models.pretrained import build_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import seed_of, seeded
 from torchfakes_utils.training.distributed import World, parallel, synchronise_batch_norm
+from torchfakes_utils.training.precision import DTYPES, Precision, choose
 
 _State = dict[str, Any]
 
@@ -28,7 +30,7 @@ class Learner:
         detector: on the run's device.
         network: the detector as it is called in training: compiled if that is asked for, and with the gradients of all
             processes.
-        precision: the type that it computes in; None is float32.
+        precision: the type that it computes in, and how that was found.
         optimizer, scheduler, scaler: torch's own.
         average: of the weights, where there is one.
         note: what the user has to know about the weights that training started from, or None.
@@ -48,16 +50,20 @@ class Learner:
         self.detector.tune(config.tune)
         # Channels last is how both cuDNN's mixed-precision kernels and oneDNN want their pictures.
         self.detector.to(device=world.device).to(memory_format=torch.channels_last)
+        # Before gradients are shared: what is timed is the network alone.
+        self.precision = _kept_precision(config, world, state) or choose(
+            self.detector, config, steps * config.accumulate, world
+        )
         network = cast("nn.Module", torch.compile(self.detector)) if config.compile else self.detector
         self.network = parallel(network, world)
-        self.precision = autocast_dtype(world.device, config.mixed_precision)
 
         rate = config.learning_rate or (1e-3 if self.detector.config.pretrained is None else 3e-4)
         groups = parameter_groups(self.detector, rate, config.head_learning_rate or rate, config.weight_decay)
         self.optimizer = AdamW(groups, fused=True)
-        self.scheduler = schedule(config.schedule, self.optimizer, steps)
+        warmup = round(steps * config.warmup_epochs / config.epochs)
+        self.scheduler = schedule(config.schedule, self.optimizer, steps, warmup)
         # float16 alone needs its small gradients lifted into range; switched off, the scaler passes everything through.
-        self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.precision is torch.float16)
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.precision.dtype is torch.float16)
         self.average = WeightAverage(self.detector, config.average) if config.average else None
         if state is not None:
             self._restore(state)
@@ -78,6 +84,7 @@ class Learner:
         return {
             "detector_config": asdict(self.detector.config),
             "note": self.note,
+            "precision": {"name": self.precision.name, "device": self.detector.device.type},
             "detector": self.detector.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
@@ -110,6 +117,14 @@ def _initial_detector(
     return build_detector(asked, config.weights)
 
 
+def _kept_precision(config: TrainingConfig, world: World, state: _State | None) -> Precision | None:
+    """What an earlier part of the run computed in, on the same kind of device, where nothing else is asked for."""
+    kept = (state or {}).get("precision")
+    if config.mixed_precision != "auto" or kept is None or kept["device"] != world.device.type:
+        return None
+    return Precision(next(name for name in DTYPES if name == kept["name"]))
+
+
 def parameter_groups(detector: Detector, rate: float, head_rate: float, weight_decay: float) -> list[dict[str, Any]]:
     """What may be trained, in groups that differ in rate and decay: body and head, decayed and not.
 
@@ -125,18 +140,32 @@ def parameter_groups(detector: Detector, rate: float, head_rate: float, weight_d
     return [group for group in groups if group["params"]]
 
 
-def schedule(kind: str, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler | ReduceLROnPlateau:
+def schedule(
+    kind: str, optimizer: torch.optim.Optimizer, steps: int, warmup: int = 0
+) -> LRScheduler | ReduceLROnPlateau:
     """How the rate of each group changes over a run of so many steps, from its own `lr` as the highest.
 
     Args:
-        kind: "one-cycle" (up and down once over all steps: Smith and Topin, 2019), "plateau" (smaller after epochs
-            without a better validation AUC) or "constant".
+        kind: "one-cycle" (up and down once over all steps: Smith and Topin, 2019), "cosine" (down to zero along half a
+            cosine: Loshchilov and Hutter, SGDR, ICLR 2017, without restarts), "plateau" (smaller after epochs without a
+            better validation AUC) or "constant".
+        optimizer: whose rates they are.
+        steps: of the whole run.
+        warmup: the first steps of "cosine", over which the rate rises in a straight line.
     """
     if kind == "one-cycle":
         return OneCycleLR(optimizer, max_lr=[group["lr"] for group in optimizer.param_groups], total_steps=steps)
     if kind == "plateau":
         return ReduceLROnPlateau(optimizer, mode="max", patience=1, factor=0.3)
-    return LambdaLR(optimizer, lambda step: 1.0)
+
+    def share(step: int) -> float:
+        if kind == "constant":
+            return 1.0
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
+
+    return LambdaLR(optimizer, share)
 
 
 @torch.no_grad()
@@ -150,26 +179,6 @@ def match_layouts(optimizer: torch.optim.Optimizer) -> None:
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
                 state[name] = torch.empty_like(parameter).copy_(value)
-
-
-def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:
-    """The type that the network computes in; None is float32.
-
-    "auto" takes half precision where the hardware is faster in it: bfloat16 on GPUs since Ampere and on CPUs with
-    AMX or AVX-512 BF16, float16 on older GPUs, which merely emulate bfloat16.
-    """
-    if precision != "auto":
-        return {"bf16": torch.bfloat16, "fp16": torch.float16, "off": None}[precision]
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    fast = device.type == "cpu" and any(getattr(torch.cpu, name, lambda: False)() for name in units)
-    return torch.bfloat16 if fast else None
-
-
-def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
-    """Inside, the network computes in this type; None is float32."""
-    return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
 class WeightAverage:

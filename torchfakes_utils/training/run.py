@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,15 +14,18 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import stored_decision
+from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.provenance import provenance
-from torchfakes_utils.models.run_files import BEST_FOLDER
-from torchfakes_utils.training.checkpoint import HISTORY_COLUMNS, EpochRow, RunFolder, claim_run
+from torchfakes_utils.models.run_files import BEST_FOLDER, STATE_FILE
+from torchfakes_utils.training.checkpoint import COMPUTED_IN, HISTORY_COLUMNS, EpochRow, RunFolder, claim_run
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import load_crops
-from torchfakes_utils.training.distributed import gather, join
+from torchfakes_utils.training.data import load_crops, size_note
+from torchfakes_utils.training.distributed import World, gather, join
 from torchfakes_utils.training.interruption import Interruption
 from torchfakes_utils.training.journal import Journal
-from torchfakes_utils.training.learner import Learner, autocast
+from torchfakes_utils.training.learner import Learner
+from torchfakes_utils.training.patience import check_patience, estimate
+from torchfakes_utils.training.precision import autocast
 from torchfakes_utils.training.trainer import Trainer
 
 
@@ -48,6 +52,7 @@ def train(
     config: TrainingConfig = TrainingConfig(),
     on_epoch: Callable[[EpochRow], None] | None = None,
     progress: bool = True,
+    most_hours: float | None = None,
 ) -> TrainingResult:
     """Train on split "train", choose the epoch on split "val"; the same call again finishes an interrupted run.
 
@@ -59,10 +64,11 @@ def train(
         config: how to train.
         on_epoch: called with each new row of the history.
         progress: print a line an epoch, and show a bar on a terminal.
+        most_hours: on a CPU, how long a run may take that is begun; None asks nobody. A run that has begun goes on.
 
     Raises:
-        InputError: crops or classes lack, `out` holds another run or cannot be written to, `weights` cannot be used,
-            a batch does not fit into the GPU's memory, or the loss is no longer a number.
+        InputError: crops or classes lack, it would take too long, `out` holds another run or cannot be written to,
+            `weights` cannot be used, a batch does not fit into the GPU's memory, or the loss is no longer a number.
         KeyboardInterrupt: Ctrl-C; the step in hand was finished and kept.
     """
     faces_csv, out = Path(faces_csv), Path(out)
@@ -70,14 +76,7 @@ def train(
         if config.processes not in (None, world.size):
             raise InputError(f"{world.size} of {config.processes} processes are there; start them with torchrun")
         say: Callable[[str], object] = print if progress and world.first else lambda line: None
-        faces, preprocessing = load_crops(faces_csv, config)
-        record = asdict(config) | {"faces_sha256": sha256_of(faces_csv)}
-        if config.weights is not None:
-            record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
-        if world.first:
-            claim_run(out, record)
-        gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
-        trainer = Trainer(faces, preprocessing, config, world, RunFolder(out, record | provenance()))
+        trainer = _begun(faces_csv, out, config, world, partial(_ask_patience, most_hours, out, say))
         for line in describe_run(trainer, out):
             say(line)
         # Processes that work together cannot stop between the same two steps: there, a signal ends them at once.
@@ -88,16 +87,64 @@ def train(
                 if on_epoch is not None and world.first:
                     on_epoch(row)
                 trainer.interruption.follow()
-        history, best = trainer.progress.history, trainer.progress.best
-        assert best is not None  # the first epoch is the best so far
-        if len(history) < config.epochs:
-            waited = len(history) - best["epoch"]
-            say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
-        say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
-        if world.first:
-            for caution in stored_decision(out / BEST_FOLDER).cautions:
-                say(caution)
-        return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)
+        return _concluded(trainer, out, say)
+
+
+def _begun(
+    faces_csv: Path,
+    out: Path,
+    config: TrainingConfig,
+    world: World,
+    ask: Callable[[pd.DataFrame, Preprocessing, TrainingConfig, World], None],
+) -> Trainer:
+    """The trainer of a run whose folder is now ours; `ask` may refuse it before anything is written or fetched."""
+    faces, preprocessing = load_crops(faces_csv, config)
+    ask(faces, preprocessing, config, world)
+    record = asdict(config) | {"faces_sha256": sha256_of(faces_csv)}
+    if config.weights is not None:
+        record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
+    if world.first:
+        claim_run(out, record)
+    gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
+    trainer = Trainer(faces, preprocessing, config, world, RunFolder(out, record | provenance()))
+    if trainer.folder is not None:
+        found = {COMPUTED_IN: trainer.learner.precision.name}
+        trainer.folder.record |= found
+        claim_run(out, record, found)
+    return trainer
+
+
+def _ask_patience(
+    most_hours: float | None,
+    out: Path,
+    say: Callable[[str], object],
+    faces: pd.DataFrame,
+    preprocessing: Preprocessing,
+    config: TrainingConfig,
+    world: World,
+) -> None:
+    """Say how long a run will take that begins alone on a CPU, if it is long; refuse it if it is too long."""
+    begun = (out / STATE_FILE).exists()
+    if most_hours is None or begun or world.device.type != "cpu" or world.size > 1:
+        return
+    found = estimate(faces, preprocessing, config, world)
+    if found is not None:
+        check_patience(found, most_hours, str(world.device))
+        say(f"this run will take {found}")
+
+
+def _concluded(trainer: Trainer, out: Path, say: Callable[[str], object]) -> TrainingResult:
+    """What came of a run, with its last lines said."""
+    config, history, best = trainer.config, trainer.progress.history, trainer.progress.best
+    assert best is not None  # the first epoch is the best so far
+    if len(history) < config.epochs:
+        waited = len(history) - best["epoch"]
+        say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
+    say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
+    if trainer.world.first:
+        for caution in stored_decision(out / BEST_FOLDER).cautions:
+            say(caution)
+    return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)
 
 
 def _journal(trainer: Trainer) -> AbstractContextManager[object]:
@@ -155,7 +202,7 @@ def _try_step(learner: Learner, count: int) -> None:
     learner.detector.train()
     edge, device = learner.detector.preprocessing.size, learner.detector.device
     images = torch.zeros(count, 3, edge, edge, device=device).contiguous(memory_format=torch.channels_last)
-    with autocast(device, learner.precision):
+    with autocast(device, learner.precision.dtype):
         logits = learner.network(images)
     loss = F.binary_cross_entropy_with_logits(logits.float(), torch.zeros(count, device=device))
     torch.autograd.backward(learner.scaler.scale(loss))
@@ -170,13 +217,13 @@ def describe_run(trainer: Trainer, out: Path) -> list[str]:
     total, tuned = (sum(values) for values in zip(*counts.values(), strict=True))
     tuned_stages = ", ".join(name for name, (_, here) in counts.items() if here)
     changed = "all trained" if tuned == total else f"{tuned:,} of them trained ({tuned_stages})"
-    precision = str(trainer.learner.precision or torch.float32).removeprefix("torch.")
     together = f", {trainer.world.size} processes" if trainer.world.size > 1 else ""
     lines = [
         f"crops train: {_counts(data.train_faces)}; val: {_counts(data.val_faces)}; {data.crops} drawn an epoch"
         + ("" if config.sampling == "uniform" else ", half of them real"),
-        f"{detector.config.architecture}, {total:,} parameters, {changed}; {detector.preprocessing.size} px, "
-        f"{precision} on {trainer.device}{together}",
+        f"{detector.config.architecture} from {detector.config.pretrained or 'random'} weights, {total:,} parameters, "
+        f"{changed}; {size_note(config, detector.preprocessing)}; {trainer.learner.precision} on {trainer.device}"
+        f"{together}",
     ]
     if progress.finished(config):
         lines.append(f"{out}: this run is finished; another one needs another folder")

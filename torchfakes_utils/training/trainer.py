@@ -39,7 +39,8 @@ from torchfakes_utils.training.data import Batch, TrainingData, seed_of, seeded
 from torchfakes_utils.training.distributed import World, gather, mean
 from torchfakes_utils.training.interruption import Interruption
 from torchfakes_utils.training.journal import Journal
-from torchfakes_utils.training.learner import Learner, autocast, gradient_norms
+from torchfakes_utils.training.learner import Learner, gradient_norms
+from torchfakes_utils.training.precision import autocast
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class Trainer:
             # Dropout takes no generator: torch's own is set for each batch, and afterwards it is as it was.
             with seeded(seed_of(config.seed, 2, batch.number, self.world.rank), self.device):
                 images, labels = self.prepare(batch)  # (B, 3, S, S), (B,)
-                with autocast(self.device, learner.precision):
+                with autocast(self.device, learner.precision.dtype):
                     logits = learner.network(images)  # (B,)
             loss = self.loss(logits.float(), labels)
             learner.scaler.scale(loss / config.accumulate).backward()
@@ -209,7 +210,7 @@ class Trainer:
         found = []
         for rows, images in self.data.validation(4 * self.data.batch_size):
             images = self.detector.preprocessing.normalise(images.to(self.device, non_blocking=True))
-            with autocast(self.device, self.learner.precision):
+            with autocast(self.device, self.learner.precision.dtype):
                 logits = self.detector(images.contiguous(memory_format=torch.channels_last))  # (B,)
             found.append((rows, logits.double().cpu().numpy()))
         parts = chain.from_iterable(gather(self.world, found))
