@@ -8,7 +8,8 @@ The stages, in the order of the pipeline:
 - `build_mini` makes Mini-FF++, a small data set in FaceForensics++'s layout, from a `MiniConfig`;
 - `index_clips` lists the videos of a data set in `clips.csv`, and splits them;
 - `extract_faces` cuts the faces out of them into `faces.csv`, as an `ExtractionConfig` says;
-- `train` fine-tunes a detector on these, as a `TrainingConfig` says, and gives its run;
+- `train` fine-tunes a detector on these, as a `TrainingConfig` says, which `from_recipe` makes of a recipe's name, and
+  gives its run;
 - `evaluate` measures a run, as an `EvaluationConfig` says, and `write_report` writes that down in the run;
 - `explain` draws and measures what the detector looks at, as an `ExplanationConfig` says;
 - `export_run` writes the detector for other runtimes, as an `ExportConfig` says.
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # the same names once more, for those who read without runnin
     from torchfakes_utils.models.detector import load_detector as load_detector
     from torchfakes_utils.report.write import write_report as write_report
     from torchfakes_utils.training.config import TrainingConfig as TrainingConfig
+    from torchfakes_utils.training.recipes import from_recipe as from_recipe
     from torchfakes_utils.training.run import train as train
 
 __version__ = "0.1.0"
@@ -68,6 +70,7 @@ _HOMES = {
     "models.detector": ("Detector", "load_detector"),
     "report.write": ("write_report",),
     "training.config": ("TrainingConfig",),
+    "training.recipes": ("from_recipe",),
     "training.run": ("train",),
 }
 _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}

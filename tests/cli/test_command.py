@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfi
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.recipes import from_recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,6 +75,18 @@ def command(*words):
 )
 def test_what_is_not_given_is_as_the_stage_has_it(words, field, usual):
     assert getattr(command(*words), field) == usual
+
+
+def test_a_recipe_sets_what_is_not_given():
+    usual = from_recipe("cpu", tracker="auto")
+    assert command("train", "x", "--out", "y", "--recipe", "cpu").config == usual
+    words = ["--epochs", "3", "--pretrained", "none", "--image-size", "none", "--tracker", "none", "--lr", "none"]
+    changed = replace(usual, epochs=3, pretrained=None, image_size=None, tracker="none", learning_rate=None)
+    # What is given goes before it, also where it is what would be so without a recipe.
+    assert command("train", "x", "--recipe", "cpu", "--out", "y", *words).config == changed
+    assert command("matrix", "x", "--out", "y", "--recipe", "cpu", "--batch-size", "16").config.recipe == "cpu"
+    with pytest.raises(InputError, match="no recipe 'gpu'"):
+        command("train", "x", "--out", "y", "--recipe", "gpu")
 
 
 def test_what_is_given_arrives():

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -104,6 +105,29 @@ def test_wrong_usage_is_one_line_and_status_2(arguments, capsys):
     assert shown.out == ""
     assert one_line(shown.err)
     assert "--help" in shown.err
+
+
+def test_recipes_are_shown_to_people_and_machines(capsys):
+    assert main.main(["recipes"]) == 0
+    shown = capsys.readouterr().out
+    assert "--architecture EfficientNet-Lite0" in shown and shown.count("  Measured: ") == 3
+    assert main.main(["recipes", "--json"]) == 0
+    found = {one["recipe"]: one for one in objects(capsys.readouterr().out)}
+    assert list(found) == ["course", "cpu", "best"]
+    assert found["cpu"]["settings"]["image_size"]["value"] == 128 and found["best"]["settings"]["tune"]["why"]
+
+
+@pytest.mark.parametrize(("words", "most_hours"), [([], 4.0), (["--anyway"], math.inf)])
+def test_training_is_told_how_long_it_may_take(words, most_hours, monkeypatch):
+    told = []
+
+    def train(*given, **more):
+        told.append(more["most_hours"])
+        raise InputError("enough")
+
+    monkeypatch.setattr(training_run, "train", train)
+    assert main.main(["train", "faces.csv", "--out", "run", *words]) == 2
+    assert told == [most_hours]
 
 
 def answer(monkeypatch, module, name, value):
@@ -241,7 +265,7 @@ def test_extract_names_the_clips_that_failed(found, failures, status, monkeypatc
 def test_train_prints_epochs_as_they_end_and_then_the_best(monkeypatch, capsys, tmp_path):
     rows = [{"epoch": 1, "val_auc": 0.6, "val_auc_clip": 0.7}, {"epoch": 2, "val_auc": 0.8, "val_auc_clip": None}]
 
-    def train(faces_csv, out, config, on_epoch):
+    def train(faces_csv, out, config, on_epoch, most_hours):
         print("epoch 1/2")
         for row in rows:
             on_epoch(row)

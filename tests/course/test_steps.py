@@ -1,12 +1,15 @@
 """The steps that make the lessons' inputs fit together."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from torchfakes_utils import course
 from torchfakes_utils.course import teams
 from torchfakes_utils.course.steps import STEPS, Order
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.recipes import from_recipe
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
@@ -42,6 +45,14 @@ def test_settings_reach_the_training(home, monkeypatch, name, folder):
     assert faces == where.faces_csv and run == home / "runs" / folder and progress is False
     assert config.pretrained is None and config.crops_per_epoch == 448
     assert config.random_labels == (name == "control")
+
+
+def test_the_course_trains_by_its_recipe(home):
+    """But for the passes, of which Mini-FF++ takes fewer: what a lesson shows is what `--recipe course` does."""
+    ours = TrainingConfig(**STEPS["run"].settings(course.paths()))
+    recipe = from_recipe("course", crops_per_epoch=ours.crops_per_epoch)
+    # The rate from random weights is 1e-3, and their network's own size is 160 px.
+    assert replace(ours, recipe="course", learning_rate=1e-3, image_size=160) == recipe
 
 
 def test_another_way_of_a_team_makes_the_lab_anew(home, monkeypatch):

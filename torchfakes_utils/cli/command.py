@@ -47,15 +47,22 @@ def option(text: str, default: Any = MISSING, **settings: Any) -> Any:
     return field(default=default, metadata={"text": text, "settings": settings})
 
 
-def options_of(without: Collection[str] = (), flags: Mapping[str, tuple[str, ...]] = _NOTHING, **defaults: Any) -> Any:
+def options_of(
+    without: Collection[str] = (),
+    flags: Mapping[str, tuple[str, ...]] = _NOTHING,
+    build: Callable[..., Any] | None = None,
+    **defaults: Any,
+) -> Any:
     """A field that is a configuration, whose own fields are options of the command.
 
     Args:
         without: fields that are none.
         flags: what options are called where it is not the field's name.
+        build: makes the configuration instead of its class, where it has to know which options were given: it gets
+            these, and `defaults`, by name.
         defaults: where the command has its own.
     """
-    return field(metadata={"without": without, "flags": flags, "defaults": defaults})
+    return field(metadata={"without": without, "flags": flags, "build": build, "defaults": defaults})
 
 
 def add_options(parser: argparse.ArgumentParser, kind: type, given: Mapping[str, Any] = _NOTHING) -> None:
@@ -71,6 +78,8 @@ def add_options(parser: argparse.ArgumentParser, kind: type, given: Mapping[str,
         default = given.get("defaults", {}).get(one.name, one.default)
         text = one.metadata.get("text") or texts.get(one.name, "")
         settings = _settings(hint, default, text) | one.metadata.get("settings", {})
+        if given.get("build"):
+            settings |= {"default": argparse.SUPPRESS, **_none_allowed(hint, settings)}
         if one.metadata.get("placed"):
             del settings["required"]  # which argparse knows by its place
             if "nargs" in settings:  # a word each, not names with commas between them
@@ -82,18 +91,27 @@ def add_options(parser: argparse.ArgumentParser, kind: type, given: Mapping[str,
         parser.add_argument(*flags, dest=_place(kind, one.name), **settings)
 
 
-def made(kind: type[T], args: argparse.Namespace, without: Collection[str] = ()) -> T:
-    """A dataclass from the options that `add_options` gave the parser."""
+def made(kind: type[T], args: argparse.Namespace, given: Mapping[str, Any] = _NOTHING) -> T:
+    """A dataclass from the options that `add_options` gave the parser; `given` is what `options_of` says of it."""
     values, hints = {}, typing.get_type_hints(kind)
     for one in fields(typing.cast("Any", kind)):
-        if one.name in without:
+        if one.name in given.get("without", ()):
             continue
         if is_dataclass(hints[one.name]):
-            values[one.name] = made(hints[one.name], args, one.metadata.get("without", ()))
+            values[one.name] = made(hints[one.name], args, one.metadata)
         elif hasattr(args, _place(kind, one.name)):
             value = getattr(args, _place(kind, one.name))
             values[one.name] = tuple(value) if isinstance(value, list) else value
-    return kind(**values)
+    build = given.get("build")
+    if build is None:
+        return kind(**values)
+    return typing.cast("T", build(**given.get("defaults", {}) | values))
+
+
+def _none_allowed(hint: Any, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a number that may be absent: that it can be called so, where `build` may have set another."""
+    absent = types.NoneType in typing.get_args(hint)
+    return {"type": _or_none(settings["type"])} if absent and settings.get("type") in (int, _finite) else {}
 
 
 def _place(kind: type, name: str) -> str:

@@ -16,7 +16,18 @@ from typing import NoReturn
 from torchfakes_utils import __version__
 from torchfakes_utils.cli.command import Command, add_options, made
 from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Output, say, warnings_on_stderr
-from torchfakes_utils.cli.stages import Calibrate, Clips, Evaluate, Explain, Extract, Matrix, Mini, Train, Verify
+from torchfakes_utils.cli.stages import (
+    Calibrate,
+    Clips,
+    Evaluate,
+    Explain,
+    Extract,
+    Matrix,
+    Mini,
+    Recipes,
+    Train,
+    Verify,
+)
 from torchfakes_utils.cli.use import App, Course, Export, Predict, Pull, Push, Space
 from torchfakes_utils.io.text import printable
 
@@ -26,6 +37,7 @@ _KINDS = (
     Clips,
     Verify,
     Extract,
+    Recipes,
     Train,
     Evaluate,
     Calibrate,

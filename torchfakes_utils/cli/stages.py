@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,13 @@ from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfi
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.models import run_files
+from torchfakes_utils.training import recipes
 from torchfakes_utils.training.config import TrainingConfig
 
 # The command tells the local tracker; a call from a program tells nobody unless it asks for it.
-_TRAINING: Mapping[str, Any] = {"flags": {"learning_rate": ("--learning-rate", "--lr")}, "tracker": "auto"}
+_TRAINING: Mapping[str, Any] = {
+    "flags": {"learning_rate": ("--learning-rate", "--lr")}, "build": recipes.from_recipe, "tracker": "auto",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -162,14 +166,28 @@ class Train(Command):
     faces: Path = argument("FACES.CSV", "the table that `extract` wrote")
     out: Path = option("the run's folder, such as runs/mini", metavar="RUN")
     config: TrainingConfig = options_of(**_TRAINING)
+    anyway: bool = option("begin on a CPU even what would take longer than four hours there", False)
 
     def run(self, output: Output) -> None:
         """Train; every epoch is a record, the best one the last."""
-        from torchfakes_utils.training import run
+        from torchfakes_utils.training import patience, run
 
-        result = run.train(self.faces, self.out, self.config, on_epoch=output.record)
+        most_hours = math.inf if self.anyway else patience.MOST_HOURS
+        result = run.train(self.faces, self.out, self.config, on_epoch=output.record, most_hours=most_hours)
         output.record({"best": result.best, "run": str(result.run), "note": result.note})
         output.line(f"the detector of epoch {result.best['epoch']} is in {result.run / 'best'}")
+
+
+@dataclass(frozen=True)
+class Recipes(Command):
+    """Show what `train --recipe` takes: settings with their reasons."""
+
+    def run(self, output: Output) -> None:
+        """A record a recipe."""
+        for name, recipe in recipes.RECIPES.items():
+            settings = {field: dataclasses.asdict(one) for field, one in recipe.choices.items()}
+            output.record({"recipe": name, "about": recipe.about, "settings": settings, "measured": recipe.measured})
+            output.line(*recipes.lines(name))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,109 @@
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from torchfakes_utils.crops.augmentation import AUGMENTATIONS
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.models.architectures import architecture
+from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
+from torchfakes_utils.training.recipes import RECIPES, from_recipe, lines
+from torchfakes_utils.training.run import train
+
+from helpers.runs import TINY
+
+ROOT = Path(__file__).parents[2]
+FIELDS = {field.name for field in dataclasses.fields(TrainingConfig)}
+
+
+def made(name, **changes):
+    """A recipe, if this version has all that it names."""
+    wanted = RECIPES[name].choices["augmentation"].value
+    if wanted not in AUGMENTATIONS:
+        pytest.skip(f"there is no augmentation {wanted!r} yet")
+    return from_recipe(name, **changes)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_setting_is_a_field_with_a_reason(name):
+    recipe = RECIPES[name]
+    assert recipe.choices.keys() <= FIELDS - {"recipe", "seed", *FREE_FIELDS}
+    for field, choice in recipe.choices.items():
+        assert 10 < len(choice.why) < 120 and "\n" not in choice.why, field
+    # What decides how good a detector gets is said by each of them, and not left to defaults that may change.
+    assert recipe.choices.keys() >= {
+        "architecture", "pretrained", "image_size", "epochs", "batch_size", "learning_rate", "schedule", "sampling",
+        "augmentation", "min_sharpness",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_was_measured_is_said_and_where(name):
+    measured = RECIPES[name].measured
+    assert "Not measured" in measured or "Nothing, by us" in measured
+    for page in re.findall(r"[\w/]+\.md", measured):
+        assert (ROOT / page).is_file(), page
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_makes_a_configuration(name):
+    config = made(name)
+    assert config.recipe == name
+    for field, choice in RECIPES[name].choices.items():
+        assert getattr(config, field) == choice.value, field
+    usual = TrainingConfig()
+    left = FIELDS - {"recipe", *RECIPES[name].choices}
+    assert all(getattr(config, field) == getattr(usual, field) for field in left)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_its_network_can_begin_from_its_weights_at_its_size(name):
+    choices = {field: choice.value for field, choice in RECIPES[name].choices.items()}
+    try:
+        kind = architecture(choices["architecture"])
+    except InputError as error:
+        pytest.skip(str(error))  # a network that is still to come
+    assert choices["pretrained"] in (None, *kind.pretrained)
+    assert choices["image_size"] >= kind.min_size and choices["image_size"] % kind.patch() == 0
+
+
+def test_what_is_given_beside_it_goes_before_it():
+    config = from_recipe("cpu", epochs=3, pretrained=None, image_size=None)
+    assert (config.epochs, config.pretrained, config.image_size) == (3, None, None)
+    assert config.architecture == "EfficientNet-Lite0" and config.recipe == "cpu"
+    assert from_recipe(epochs=3) == TrainingConfig(epochs=3)
+
+
+def test_no_such_recipe():
+    with pytest.raises(InputError, match="no recipe 'gpu'; there are course, cpu, best: `torchfakes recipes` shows"):
+        from_recipe("gpu")
+
+
+def test_people_see_each_setting_as_they_would_type_it():
+    shown = lines("cpu")
+    assert shown[0].startswith("cpu: ") and shown[-1].startswith("  Measured: ")
+    options = dict(line.split(maxsplit=2)[:2] for line in shown[1:-1])
+    assert options["--architecture"] == "EfficientNet-Lite0" and options["--learning-rate"] == "0.0003"
+    assert all(len(line) <= 120 for line in shown[:-1])
+
+
+def test_the_name_is_kept_with_the_run(faces_csv, tmp_path):
+    settings = {name: value for name, value in TINY.items() if name != "pretrained"}
+    config = from_recipe("course", **settings | {"epochs": 1})
+    train(faces_csv, tmp_path / "run", config, progress=False)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["recipe"] == "course"
+    kept = json.loads((tmp_path / "run" / "best" / "detector.json").read_text())
+    assert kept["extra"]["run"]["recipe"] == "course"
+    with pytest.raises(InputError, match="holds a run with recipe 'course' .now None."):
+        train(faces_csv, tmp_path / "run", TrainingConfig(**settings), progress=False)
+
+
+@pytest.mark.slow
+def test_the_recipe_for_a_cpu_trains(faces_csv, tmp_path):
+    """From ImageNet, which is installed with us; nothing is fetched."""
+    config = from_recipe("cpu", epochs=1, crops_per_epoch=4, batch_size=4, image_size=64, device="cpu")
+    result = train(faces_csv, tmp_path / "run", config, progress=False)
+    detector = json.loads((result.run / "best" / "detector.json").read_text())
+    assert result.note is None and detector["config"]["pretrained"] == "imagenet"

@@ -1,0 +1,128 @@
+"""Recipes: settings of a run that belong together, each with its reason, and what was measured with them.
+
+A recipe is a starting point. `torchfakes train FACES.CSV --recipe cpu --epochs 20` takes all of it but the epochs; what
+a recipe does not name is as `TrainingConfig` has it. To add one, add it here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A field of `TrainingConfig`: what it is set to, and why."""
+
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings that belong together.
+
+    Attributes:
+        about: what it is for, in a line.
+        choices: by the field's name.
+        measured: what was measured with it, and where that stands; and what was not.
+    """
+
+    about: str
+    choices: Mapping[str, Choice]
+    measured: str
+
+
+# GenD: Yermakov, Cech, Matas and Fritz, Deepfake Detection that Generalizes Across Benchmarks, WACV 2026
+# (arXiv 2508.06248). Where a reason says "their program", it is what github.com/yermandy/GenD trains with
+# (`get_default_train_config` in src/exp/wacv_rebuttal.py and the defaults of src/config.py).
+RECIPES: Mapping[str, Recipe] = {
+    "course": Recipe(
+        "the network of the course and of the first TorchFakes project, from nothing: what lesson 05 looks into",
+        {
+            "architecture": Choice("InceptionResnetV1", "a face recogniser, as the first project had it"),
+            "pretrained": Choice(None, "the same start for everybody; vggface2, where it can be had, knows faces"),
+            "image_size": Choice(160, "what it was designed for"),
+            "epochs": Choice(5, "on Mini-FF++ more change nothing that its few validation clips could show"),
+            "batch_size": Choice(16, "the first project's; fits a GPU of 8 GB"),
+            "learning_rate": Choice(1e-3, "AdamW's usual rate for weights that know nothing yet"),
+            "schedule": Choice("one-cycle", "from random weights, a high rate in the middle and a low one at the end"),
+            "sampling": Choice("paired", "a crop beside its own forgery: nothing else is left to tell them apart by"),
+            "augmentation": Choice("none", "so that what a lesson shows is the network's doing"),
+            "min_sharpness": Choice(30.0, "the first project's blur filter, which lesson 03 is about"),
+        },
+        "Mini-FF++: README.md. On crops of the Deepfake Detection Challenge, at 128 px and in five passes, pairs reach "
+        "a test AUC of 0.745 and a plain shuffle 0.704: docs/benchmarks/dfdc.md. Not measured: other data sets.",
+    ),
+    "cpu": Recipe(
+        "a small network that knows ImageNet: what two cores train in a quarter of an hour, and a phone can carry",
+        {
+            "architecture": Choice("EfficientNet-Lite0", "a seventh of InceptionResnetV1's weights; good in 8 bits"),
+            "pretrained": Choice("imagenet", "comes with the package; from random weights it learns little"),
+            "tune": Choice("all", "forgeries lie in textures, which ImageNet's early layers were not made for"),
+            "image_size": Choice(128, "time goes with its square, and faces stay as large in it"),
+            "epochs": Choice(10, "each real crop comes in every other epoch: five passes over the pairs"),
+            "batch_size": Choice(16, "eight pairs; more steps an epoch than larger batches give"),
+            "learning_rate": Choice(3e-4, "more would wash away what ImageNet taught"),
+            "schedule": Choice("one-cycle", "ends at a low rate, and begins at one"),
+            "sampling": Choice("paired", "a crop beside its own forgery: nothing else is left to tell them apart by"),
+            "augmentation": Choice("mirror", "twice the faces, and nothing of a forgery is lost"),
+            "min_sharpness": Choice(0.0, "blur is a forger's trace; filtered out, fakes go before reals"),
+        },
+        "Crops of the Deepfake Detection Challenge, three seeds, test by video: docs/benchmarks/dfdc.md; speed and "
+        "size: docs/benchmarks/networks.md. Not measured: FaceForensics++, other data sets, films off the internet.",
+    ),
+    "best": Recipe(
+        "for a GPU: a large image encoder of which only the layer norms are tuned, after GenD (arXiv 2508.06248)",
+        {
+            "architecture": Choice("GenD-PE-L", "Perception Encoder; GenD-CLIP-L14 and GenD-DINOv3-L are the others"),
+            "pretrained": Choice("timm", "the encoder's own weights (1.3 GB); from random ones nothing is learned"),
+            "tune": Choice("norms", "0.03 % of its weights, as in the paper: the encoder keeps what it knows"),
+            "image_size": Choice(224, "as in their program; crops are stored at 160 by default: extract --size 224"),
+            "epochs": Choice(51, "one of warm-up and fifty, as in their program; there an epoch is all crops"),
+            "batch_size": Choice(128, "as in their program; --batch-size 32 --accumulate 4 where memory is short"),
+            "learning_rate": Choice(3e-4, "as in the paper, with AdamW and its usual betas of 0.9 and 0.999"),
+            "weight_decay": Choice(0.0, "as in their program: scales at zero would switch channels off"),
+            "schedule": Choice("cosine", "as in the paper; theirs ends at 1e-5, ours at zero"),
+            "warmup_epochs": Choice(1.0, "as in their program: the answer begins knowing nothing"),
+            "sampling": Choice("paired", "a crop beside its own forgery: essential against shortcuts, the paper finds"),
+            "augmentation": Choice("gend", "mirror, turn, shift and scale, blur, light, JPEG of 40 to 100: theirs"),
+            "min_sharpness": Choice(0.0, "blur is a forger's trace; filtered out, fakes go before reals"),
+        },
+        "Nothing, by us: it takes a GPU, and weights from a network. Its authors, who trained on FaceForensics++ with "
+        "losses of uniformity and alignment that are not here, report an AUC of 0.96 on Celeb-DF v2 and 0.87 on DFDC.",
+    ),
+}  # fmt: skip
+
+
+def from_recipe(recipe: str | None = None, **changes: Any) -> TrainingConfig:
+    """A recipe as a configuration, with some of its fields changed; without a name, `TrainingConfig`'s own defaults.
+
+    Args:
+        recipe: "course", "cpu" or "best".
+        changes: fields of `TrainingConfig`, which go before the recipe's.
+
+    Raises:
+        InputError: no such recipe, or a value out of range.
+    """
+    if recipe is None:
+        return TrainingConfig(**changes)
+    if recipe not in RECIPES:
+        raise InputError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}: `torchfakes recipes` shows them")
+    chosen = {name: choice.value for name, choice in RECIPES[recipe].choices.items()}
+    return TrainingConfig(recipe=recipe, **chosen | changes)
+
+
+def lines(name: str) -> list[str]:
+    """A recipe for people: what it is for, each setting with its reason, and what was measured."""
+    recipe = RECIPES[name]
+    rows = [(f"--{field.replace('_', '-')} {_word(one.value)}", one.why) for field, one in recipe.choices.items()]
+    width = max(len(option) for option, _ in rows)
+    settings = [f"  {option:<{width}}  {why}" for option, why in rows]
+    return [f"{name}: {recipe.about}", *settings, f"  Measured: {recipe.measured}"]
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
