@@ -31,7 +31,9 @@ def small(folder, seed=0):
     detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
     detector.decision = Decision(0.5, 1.3, {"brightness": (100.0, None)}, ("made by hand",))
     (folder / "config.json").parent.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"epochs": 3, "seed": seed, "methods": None}))
+    (folder / "config.json").write_text(
+        json.dumps({"recipe": "cpu", "epochs": 3, "seed": seed, "methods": None, "computed_in": "bfloat16"})
+    )
     return save(detector, folder / "best").parent
 
 
@@ -138,7 +140,8 @@ def test_the_card_is_one_that_the_hub_reads(whole):
     assert card.data.library_name == "torchfakes" and "deepfake-detection" in card.data.tags
     values = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert values["roc_auc"] == pytest.approx(written.clip.auc, abs=1e-4)
-    for word in ("Not intended", "Limits and ethics", "not measured", "FaceSwap"):
+    for word in ("Not intended", "Limits and ethics", "not measured", "FaceSwap", "recipe cpu, epochs 3",
+                 "bfloat16"):  # fmt: skip
         assert word in card.text
 
 

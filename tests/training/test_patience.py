@@ -38,7 +38,7 @@ class Watch:
 def estimated(a_crop, **more):
     watch = Watch(a_crop)
     config = TrainingConfig(**TINY | {"crops_per_epoch": None, "batch_size": 16, "epochs": 5} | more)
-    return estimate(table(), Preprocessing(size=80), config, ALONE, watch), watch
+    return estimate(table(), Preprocessing(size=80), config, ALONE, time_pass=watch), watch
 
 
 def test_ten_passes_say_how_long_a_run_takes():
@@ -60,11 +60,12 @@ def test_a_short_run_is_not_timed():
     assert found is None and len(watch.passes) == 2
 
 
-def test_the_network_is_thrown_away_and_nothing_is_drawn(monkeypatch):
+def test_the_network_is_thrown_away_and_nothing_is_drawn():
     """No weights are fetched for it, and the caller's random numbers go on as they would have."""
     generator = torch.get_rng_state()
     config = TrainingConfig(**TINY | {"architecture": "timm:resnet10t", "pretrained": "timm", "epochs": 100})
-    found = estimate(table(), Preprocessing(size=80), config, ALONE, Watch(5.0))
+    found = estimate(table(), Preprocessing(size=80), config, ALONE, (said := []).append, Watch(5.0))
+    assert said == ["this will take a while on cpu: timing 10 passes to see how long"]
     assert found is not None and torch.equal(torch.get_rng_state(), generator)
 
 

@@ -67,6 +67,7 @@ def estimate(
     preprocessing: Preprocessing,
     config: TrainingConfig,
     world: World,
+    say: Callable[[str], object] = lambda line: None,
     time_pass: Callable[..., float] = seconds_of_pass,
 ) -> Estimate | None:
     """How long a run would take on this machine's CPU; None where it is too short to be worth ten passes.
@@ -79,6 +80,7 @@ def estimate(
         preprocessing: as training would have it.
         config: of the run.
         world: this process alone.
+        say: is told when it begins to time, which may take a minute.
         time_pass: as `precision.seconds_of_pass`.
     """
     with seeded(seed_of(config.seed, 3), world.device):
@@ -94,6 +96,7 @@ def estimate(
         a_crop = time_pass(detector, 2, dtype) / 2
         if a_crop * amount < _SHORT_SECONDS:
             return None
+        say(f"this will take a while on {world.device}: timing {_PASSES} passes to see how long")
         crops = min(max(2, int(_SECONDS / _PASSES / a_crop)), config.batch_size)
         a_crop = sum(time_pass(detector, crops, dtype) for _ in range(_PASSES)) / _PASSES / crops
     return Estimate(a_crop * amount, a_crop * config.batch_size, batches, crops)

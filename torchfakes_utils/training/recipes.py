@@ -71,8 +71,8 @@ RECIPES: Mapping[str, Recipe] = {
             "augmentation": Choice("mirror", "twice the faces, and nothing of a forgery is lost"),
             "min_sharpness": Choice(0.0, "blur is a forger's trace; filtered out, fakes go before reals"),
         },
-        "Crops of the Deepfake Detection Challenge, three seeds, test by video: docs/benchmarks/dfdc.md; speed and "
-        "size: docs/benchmarks/networks.md. Not measured: FaceForensics++, other data sets, films off the internet.",
+        "Crops of the Deepfake Detection Challenge, three seeds, test by video: docs/benchmarks/dfdc.md. Not measured: "
+        "FaceForensics++, other data sets, films off the internet.",
     ),
     "best": Recipe(
         "for a GPU: a large image encoder of which only the layer norms are tuned, after GenD (arXiv 2508.06248)",

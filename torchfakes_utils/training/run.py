@@ -127,7 +127,7 @@ def _ask_patience(
     begun = (out / STATE_FILE).exists()
     if most_hours is None or begun or world.device.type != "cpu" or world.size > 1:
         return
-    found = estimate(faces, preprocessing, config, world)
+    found = estimate(faces, preprocessing, config, world, say)
     if found is not None:
         check_patience(found, most_hours, str(world.device))
         say(f"this run will take {found}")

@@ -1,0 +1,146 @@
+"""The small network that a phone can carry: EfficientNet-Lite0 by every way out of Python, in 8 bits under 5 MB."""
+
+import copy
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.export import web_page
+from torchfakes_utils.export.config import ExportConfig
+from torchfakes_utils.export.description import describe
+from torchfakes_utils.export.export import export_run
+from torchfakes_utils.export.onnx_format import OnnxRuntime
+from torchfakes_utils.export.runtimes import load_network
+from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.models.architectures import LITE0, architecture
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.detector import DetectorConfig, load_detector, save
+from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.pretrained import build_detector
+
+from helpers.browser import require_package
+from helpers.export import DECISION, crops_of, logits_of, noise, teach
+from helpers.web import FP32_ONLY, judged, opened, people, png
+
+MOST_MEGABYTES = 5.0
+
+
+def lite0(size, crop_size):
+    """From ImageNet, as the recipe for a CPU begins."""
+    wanted = architecture(LITE0).input
+    preprocessing = Preprocessing(size, wanted.mean, wanted.std, crop_size=crop_size)
+    detector, _ = build_detector(DetectorConfig(LITE0, "imagenet", preprocessing=preprocessing))
+    return detector.eval()
+
+
+@pytest.fixture(scope="module")
+def small_run(tiny_faces, tmp_path_factory):
+    """A run near its table whose network was fine-tuned on the table's crops."""
+    project = tmp_path_factory.mktemp("lite0")
+    faces = project / "data/tiny/faces"
+    shutil.copytree(tiny_faces, faces)
+    table = load_faces(faces / "faces.csv")
+    detector = lite0(64, 64)
+    teach(detector, crops_of(table), table["label"].to_numpy(), steps=30)
+    detector.decision = DECISION
+    save(detector, project / "runs/one" / "best")
+    known = {"faces_sha256": hashlib.sha256((faces / "faces.csv").read_bytes()).hexdigest()}
+    (project / "runs/one/config.json").write_text(json.dumps(known))
+    return project / "runs/one"
+
+
+def check_files(made, run, suffix):
+    """What a file is said to be, it is: its size, and its AUC on the test crops beside the detector's own."""
+    assert made.refused == {} and [one.precision for one in made.files] == ["fp32", "int8"]
+    test = load_faces(run.parents[1] / "data/tiny/faces/faces.csv", "test")
+    crops, labels = crops_of(test), test["label"]
+    own = logits_of(load_detector(run), crops)
+    for one in made.files:
+        path = made.folder / f"detector.{one.precision}{suffix}"
+        theirs = load_network(path)(crops)
+        assert one.auc["crop"] == pytest.approx(roc_auc_score(labels, theirs))
+        assert one.auc_detector["crop"] == pytest.approx(roc_auc_score(labels, own))
+        assert one.max_logit_difference == pytest.approx(np.abs(theirs - own).max(), abs=1e-4)
+        assert one.megabytes == path.stat().st_size / 1e6
+    fp32, int8 = made.files
+    assert fp32.max_logit_difference <= 1e-3 < int8.max_logit_difference
+    assert int8.megabytes < MOST_MEGABYTES and 3 * int8.megabytes < fp32.megabytes
+    assert int8.points["crop"] >= -0.5 and roc_auc_score(labels, own) > 0.9
+
+
+@pytest.mark.slow
+def test_onnx_in_32_and_8_bits(small_run, exported, quick, tmp_path):
+    made = export_run(small_run, ExportConfig(out=tmp_path / "onnx"))
+    check_files(made, small_run, ".onnx")
+    assert load_network(made.folder / "detector.int8.onnx").description["preprocessing"]["mean"] == 127.5
+
+
+@pytest.mark.slow
+def test_an_8_bit_file_that_answers_otherwise_is_refused(small_run, exported, quick, tmp_path, monkeypatch):
+    """As small as it should be, and of the right shape; but its classifier was never trained."""
+    really = OnnxRuntime.export_int8
+
+    def forgetful(self, detector, crops, path):
+        worse = copy.deepcopy(detector)
+        with torch.no_grad():
+            worse.classifier.weight.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
+        return really(self, worse, crops, path)
+
+    monkeypatch.setattr(OnnxRuntime, "export_int8", forgetful)
+    made = export_run(small_run, ExportConfig(out=tmp_path / "onnx"))
+    assert "points lower" in made.refused["int8"] and not (tmp_path / "onnx" / "detector.int8.onnx").exists()
+    assert [one.precision for one in made.files] == ["fp32"]
+
+
+@pytest.mark.slow
+def test_executorch_in_32_and_8_bits(small_run, tmp_path):
+    require_package("executorch")
+    made = export_run(small_run, ExportConfig("executorch", out=tmp_path / "programs"))
+    check_files(made, small_run, ".pte")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [128, 160, 224])
+def test_at_every_size_that_it_is_trained_at(size, tmp_path):
+    detector = lite0(size, max(160, size))
+    with torch.no_grad():
+        detector.classifier.weight.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
+    path = OnnxRuntime().export_detector(detector, tmp_path / "detector.fp32.onnx")
+    crops = noise(2, size)
+    assert np.allclose(load_network(path)(crops), logits_of(detector, crops), rtol=0, atol=1e-3)
+
+
+@pytest.mark.browser
+def test_the_web_page_says_what_predict_says(chromium, package, portraits, tmp_path, monkeypatch):
+    """At the recipe's size, 128 px, from crops that are cut at 160, in the network's own range."""
+    detector = lite0(128, 160)
+    photos = [png(one) for one in people(portraits)]
+    predictor = Predictor(detector, "cpu")
+    crops = [crop for one in photos for crop in predictor.examine(one).crops.values()]
+    images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        detector.classifier.weight.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
+        detector.classifier.bias -= detector(detector.preprocessing.apply(images)).mean()
+        spread = float(detector(detector.preprocessing.apply(images)).std())
+    detector.decision = Decision(0.5, spread / 2, {"sharpness": (1.0, None)})
+    site = tmp_path / "site"
+    site.mkdir()
+    OnnxRuntime().export_detector(detector, site / "detector.fp32.onnx")
+    OnnxRuntime().export_face_networks(site)
+    (site / "detector.json").write_text(json.dumps(describe(detector, "fp32", OnnxRuntime.packages)))
+    monkeypatch.setenv("TORCHFAKES_CACHE", str(package.parent))
+    web_page.write_web(tmp_path / "no run", site, detector, FP32_ONLY)
+    found = []
+    with opened(chromium, site) as page:
+        for photo in photos:
+            ours, its = predictor.predict(photo).to_json(), judged(page, photo, "a photo")
+            (one,), (other,) = its["faces"], ours["faces"]
+            found.append(other["frames"][0]["probability_fake"])
+            assert one["frames"][0]["probability_fake"] == pytest.approx(found[-1], abs=0.03)
+    assert max(found) - min(found) > 0.3  # they would differ, were anything otherwise on the way
