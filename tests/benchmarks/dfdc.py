@@ -57,6 +57,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rate 1e-3": CPU | {"learning_rate": 1e-3},
     "160 px": CPU | {"image_size": 160},
     "224 px": CPU | {"image_size": 224},
+    "twice the passes": CPU | {"epochs": 2 * EPOCHS},
+    "twice the passes, mild JPEG and blur": CPU | {"epochs": 2 * EPOCHS, "augmentation": "mild"},
     "course": COURSE,
 }
 STORED = 224  # pixels, as the crops were published
@@ -77,7 +79,7 @@ def main() -> None:
     rows = []
     for seed in args.seeds:
         for name in dict.fromkeys([*args.recipes, *args.final]):
-            run = args.work / f"{name.replace(' ', '_')}-{seed}"
+            run = args.work / f"{name.replace(',', '').replace(' ', '_')}-{seed}"
             row = {"recipe": name, "seed": seed} | measure(faces_csv, run, name, seed)
             if name in args.final:
                 row |= judge(faces_csv, run)
