@@ -51,6 +51,11 @@ class Paths:
         return self.run.with_name(f"{self.run.name}-matrix")
 
     @property
+    def starts(self) -> Path:
+        """The folder of what lesson 05's runs said, one for each way to begin."""
+        return self.run.with_name(f"{self.run.name}-starts")
+
+    @property
     def control(self) -> Path:
         """The run folder of the detector that cannot have learned anything."""
         return self.run.with_name(f"{self.run.name}-control")

@@ -1,12 +1,8 @@
 """The lab of lesson 08: every team trains and tests, some at a time; what is there already is kept."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -15,7 +11,7 @@ from torchfakes_utils.course import teams
 from torchfakes_utils.course.patients import TRAINED_AS, Patient, detector_folder
 from torchfakes_utils.course.teams import CANDIDATES, SEEDS
 from torchfakes_utils.crops.store import open_store
-from torchfakes_utils.io.machine import end_with_parent, thread_limit
+from torchfakes_utils.io.machine import process_map, thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY, write_table
 from torchfakes_utils.models.detector import save
 from torchfakes_utils.models.run_files import DETECTOR_FILE, SCORES_FILE
@@ -50,22 +46,12 @@ def build(faces_csv: Path, out: Path, seeds: Sequence[int] = SEEDS, workers: int
     training, scoring = (
         [_Task(name, seed, faces_csv, out) for seed in seeds for name in names] for names in (trained, CANDIDATES)
     )
-    with _pool(workers) as spread_out:
+    with process_map(workers) as spread_out:
         done = spread_out(_train, training)
         list(tqdm(done, "teams", len(training), leave=False, disable=None if progress else True))
         tables = list(spread_out(_score, scoring))
     write_table(pd.concat(tables, ignore_index=True), out / SCORES_FILE, LAB_COLUMNS)
     return out / SCORES_FILE
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """`map`, over so many processes."""
-    if workers == 1:
-        yield map
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
-        yield pool.map
 
 
 def _train(task: _Task) -> None:

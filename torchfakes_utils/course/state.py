@@ -31,12 +31,13 @@ def ensure(name: str, progress: bool = True) -> Path:
         name: "mini" (the data set), "clips" (clips.csv), "faces" (faces.csv and crops), "run" (a trained detector),
             "scores" (scores.csv and the report of the test split), "robustness" (how the detector bears what happens
             to films), "export" (the detector as ONNX files, checked), "matrix" (a detector for each manipulation,
-            tested on all), "control" (a detector trained on random labels) or "lab" (those of lesson 08).
+            tested on all), "control" (a detector trained on random labels), "starts" (what lesson 05's runs from other
+            first weights say of the validation clips) or "lab" (the detectors of lesson 08).
         progress: show progress bars.
 
     Returns:
         The data set's folder, clips.csv, faces.csv, the run folder, scores.csv, the report, the export's folder,
-        matrix.csv, the control's run folder, or the lab's scores.csv.
+        matrix.csv, the control's run folder, or scores.csv of the starts or of the lab.
 
     Raises:
         InputError: no such input, or what it needs cannot be built.

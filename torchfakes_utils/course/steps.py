@@ -158,6 +158,18 @@ def _matrix(order: Order) -> None:
     cross_manipulation.matrix(order.where.faces_csv, order.where.matrix, TrainingConfig(**training), scoring=scoring)
 
 
+def _starts(order: Order) -> None:
+    from torchfakes_utils.course import starts
+
+    starts.build(order.where.faces_csv, order.where.starts, progress=order.progress)
+
+
+def _starts_settings(_: Paths) -> Settings:
+    from torchfakes_utils.course import starts
+
+    return starts.settings()
+
+
 def _lab(order: Order) -> None:
     from torchfakes_utils.course import lab
 
@@ -180,6 +192,7 @@ _RUN = (
     r"mistakes/\d\d\.jpg|robustness\.json"
 )
 _RUNS = rf"matrix\.(csv|json)|[^/]+/({_RUN})"
+_STARTS = r"scores\.csv|parts/[\w-]+\.csv"
 _LAB = rf"scores\.csv|[^/]+-\d/({_DETECTOR})"
 
 # In the order in which they are built. Training begins from random weights: the same lesson for everybody, with a
@@ -243,6 +256,11 @@ _ALL = (
         settings=_everywhere(
             pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True, min_sharpness=SHARPNESS_THRESHOLD
         ),
+    ),
+    Step(
+        "starts", "Training from other first weights, for lesson 05",
+        makes=lambda where: where.starts / SCORES_FILE, folder=lambda where: where.starts, ours=_ours(_STARTS),
+        needs=("faces",), settings=_starts_settings, build=_starts,
     ),
     Step(
         "lab", "Training the teams of lesson 08",

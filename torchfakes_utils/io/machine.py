@@ -4,8 +4,9 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -72,3 +73,13 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+@contextlib.contextmanager
+def process_map(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Inside, a `map` that spreads its calls over so many processes, begun afresh; 1 works in this one."""
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
+        yield pool.map
