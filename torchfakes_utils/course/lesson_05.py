@@ -1,8 +1,10 @@
-"""What lesson 05 needs beside the package: shortcuts cut on purpose, bytes on a graphics card, its larger figures."""
+"""What lesson 05 needs beside the package: starts compared, shortcuts cut on purpose, bytes on a card, its figures."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,20 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.course.starts import ALL, HEAD, NORMS, RANDOM, TRAINING, train_start
+from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.metrics.binary import binary_metrics
+from torchfakes_utils.metrics.bootstrap import percentiles, replicate_metrics
+from torchfakes_utils.metrics.config import REPLICATES
+from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.pretrained import build_detector
+from torchfakes_utils.training.config import TrainingConfig
 
 LN2 = float(np.log(2))  # the loss of a coin's answer
 GIB = 2**30
@@ -71,22 +81,6 @@ def _without_shortcut(block: Any, x: torch.Tensor) -> torch.Tensor:
     return inside if getattr(block, "noReLU", False) else inside.relu()
 
 
-def parameter_bars(names: Sequence[str], shapes: Sequence[tuple[int, ...]], parameters: Sequence[int]) -> Figure:
-    """Parameters of each stage, with the shape of what it puts out."""
-    figure, ax = plt.subplots(figsize=(7.4, 0.3 * len(names) + 0.9))
-    ax.barh(range(len(names)), parameters, color=plots.NEUTRAL, height=0.7)
-    for y, (value, shape) in enumerate(zip(parameters, shapes, strict=True)):
-        where = f"{shape[1]} × {shape[2]} px × {shape[0]}" if len(shape) == 3 else f"{shape[0]}"
-        ax.annotate(f"{value:,} → {where}", (value, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
-    ax.set(
-        yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6), xlim=(0, max(parameters) * 1.45),
-        xlabel="parameters → shape of what comes out",
-    )  # fmt: skip
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:.0f} M")
-    ax.set_title("Most of the parameters work where the picture is smallest")
-    return plots.finish(figure)
-
-
 def loss_curves(
     runs: Mapping[str, Sequence[float]], title: str, colours: Sequence[str], top: float = 0.85, width: float = 7.4
 ) -> Figure:
@@ -113,95 +107,284 @@ def loss_curves(
     return plots.finish(figure)
 
 
-def learning_curve(
-    losses: Sequence[float], rows: Sequence[Mapping[str, float]], epochs: int, rates: Sequence[float]
-) -> Figure:
-    """A training run as far as it has come: the loss, what validation says, and the learning rate.
+def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]], epochs: int) -> Figure:
+    """A training run as far as it has come: its own loss, and what it says of people it has never seen.
 
     Args:
         losses: mean training loss of each finished epoch.
         rows: what `Trainer.validate` gave after each.
         epochs: how many there will be.
-        rates: the learning rate in each epoch, of all epochs to come.
     """
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.8, 2.8), width_ratios=[1, 1.15, 0.8])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 2.8), width_ratios=[1, 1.25])
     x = np.arange(1, len(losses) + 1)
     left.plot(x, losses, "o-", color="black", markersize=4)
-    left.axhline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    left.annotate(" ln 2", (1, LN2), xycoords=("axes fraction", "data"), va="center", color=plots.NEUTRAL, fontsize=9)
-    left.set(ylim=(0, 1.4))
+    _baseline(left, LN2, "ln 2: knows nothing")
+    left.set(ylim=(0, 1.2))
     left.set_title("Loss on what it practises", fontsize=10)
     series = {"AUC": "val_auc", "called fake": "predicted_fake_rate"}
     for column, colour, marker in zip(series.values(), ("black", plots.FAKE), ("o-", "X--"), strict=True):
-        middle.plot(x, [row[column] for row in rows], marker, color=colour, markersize=5)
+        right.plot(x, [row[column] for row in rows], marker, color=colour, markersize=5)
     limits = (-0.04, 1.06)
     if rows:
         ends = {name: float(rows[-1][column]) for name, column in series.items()}
-        name_ends(middle, x[-1], ends, ("black", plots.FAKE), limits)
-    middle.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    middle.set(ylim=limits)
-    middle.set_title("On people it has never seen", fontsize=10)
-    right.plot(np.arange(1, epochs + 1), rates, color=plots.NEUTRAL, linewidth=1)
-    right.plot(x, rates[: len(x)], "o-", color="black", markersize=4)
-    right.set(yticks=[])
-    right.set_title("Learning rate", fontsize=10)
-    for ax in (left, middle, right):
-        ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is middle else 0.5)), xlabel="epoch")
+        name_ends(right, x[-1], ends, ("black", plots.FAKE), limits)
+    _baseline(right, 0.5, "AUC of a coin")
+    right.set(ylim=limits)
+    right.set_title("On people it has never seen", fontsize=10)
+    for ax in (left, right):
+        ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is right else 0.5)), xlabel="epoch")
         ax.set_xticks(range(1, epochs + 1))
     return plots.finish(figure)
 
 
+def _baseline(ax: Axes, height: float, note: str, x: float = 0.03) -> None:
+    """A dotted line at what costs nothing, named on it."""
+    ax.axhline(height, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+    ax.annotate(
+        note, (x, height), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8,
+        color=plots.NEUTRAL,
+    )  # fmt: skip
+
+
+def constant_loss(share_of_fakes: float) -> float:
+    """The least loss of one answer for everybody: the entropy of the labels, nats; reached by P(fake) = their share.
+
+    Args:
+        share_of_fakes: above 0 and below 1.
+    """
+    p = share_of_fakes
+    return float(-p * np.log(p) - (1 - p) * np.log(1 - p))
+
+
 def history_figure(history: pd.DataFrame) -> Figure:
-    """The course of a run, from its history.csv: losses; AUC by frame and clip; accuracy beside what costs nothing."""
-    figure, axes = plt.subplots(1, 3, figsize=(10.4, 3.3))
-    x = history["epoch"]
-    panels = (
-        ("Loss", {"train": "train_loss", "validation": "val_loss"}, ["black", plots.NEUTRAL], (0, 0.8)),
-        ("Validation AUC", {"by clip": "val_auc_clip", "by frame": "val_auc"}, ["black", plots.NEUTRAL], (0.45, 1.01)),
+    """The course of a run, from its history.csv, each number beside what costs nothing.
+
+    Training batches are balanced and validation is not, so the two losses have different free answers, ln 2 and
+    `constant_loss` of the share of fakes. They are drawn on two axes.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(8.6, 5.6))
+    x, share = history["epoch"], float(history["always_fake_accuracy"].iloc[-1])
+    free = constant_loss(share)
+    highest = float(history[["train_loss", "val_loss"]].max(axis=None))
+    losses, rates = (0.0, max(0.8, 1.08 * highest)), (0.0, 1.04)
+    panels: tuple[tuple[str, dict[str, str], list[str], tuple[float, float], float, str], ...] = (
+        ("Training loss, balanced batches", {"train": "train_loss"}, ["black"], losses, LN2, f"constant: {LN2:.3f}"),
+        (
+            f"Validation loss, {share:.0%} fakes", {"validation": "val_loss"}, ["black"], losses, free,
+            f"constant: {free:.3f}",
+        ),
+        (
+            "Validation AUC", {"by clip": "val_auc_clip", "by crop": "val_auc"}, ["black", plots.NEUTRAL],
+            (0.4, 1.02), 0.5, "a coin: 0.5",
+        ),
         (
             "Accuracy, and how often it says “fake”",
             {"balanced": "val_balanced_accuracy", "accuracy": "val_accuracy", "called fake": "predicted_fake_rate"},
-            ["black", plots.NEUTRAL, plots.FAKE],
-            (0.45, 1.01),
+            ["black", plots.NEUTRAL, plots.FAKE], rates, share, f"always “fake”: {share:.2f}",
         ),
-    )
-    for ax, (title, series, colours, limits) in zip(axes, panels, strict=True):
+    )  # fmt: skip
+    for ax, (title, series, colours, limits, height, note) in zip(axes.flat, panels, strict=True):
         for column, colour, marker in zip(series.values(), colours, "osX", strict=False):
             ax.plot(x, history[column], marker=marker, markersize=4, color=colour)
+        _baseline(ax, height, note)
         name_ends(ax, float(x.iloc[-1]), {n: float(history[c].iloc[-1]) for n, c in series.items()}, colours, limits)
-        ax.set(xlabel="epoch", ylim=limits, xticks=x)
+        ax.set(xlabel="epoch", ylim=limits, xticks=x, xlim=(x.iloc[0] - 0.2, x.iloc[-1] + 0.35 * max(1, len(x) - 1)))
         ax.set_title(title, fontsize=10)
-    heights = (LN2, 0.5, float(history["always_fake_accuracy"].iloc[-1]))
-    notes = ("dotted: ln 2, a coin", "dotted: a coin", "dotted: the accuracy\nof always “fake”")
-    for ax, height, note, low in zip(axes, heights, notes, (0.04, 0.1, 0.04), strict=True):
-        ax.axhline(height, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-        ax.annotate(note, (0.97, low), xycoords="axes fraction", ha="right", color=plots.NEUTRAL, fontsize=8)
     return plots.finish(figure)
 
 
 def gradient_figure(steps: pd.DataFrame) -> Figure:
-    """The gradient norm of each stage over a run, from its steps.csv: does the first stage hear anything?
+    """Do gradients reach the first stage? Its norm and the last one's over a run, those of all others as a band.
 
     Args:
         steps: with `step` and a column `grad_norm_<stage>` for each stage, from the input to the head.
     """
     stages = [name for name in steps if name.startswith("grad_norm_")]
-    figure, ax = plt.subplots(figsize=(8.2, 3.4))
-    # From dark to light with depth; a stage's name stands at the end of its line.
-    shades = [to_hex(shade) for shade in plt.colormaps["viridis"](np.linspace(0, 0.85, len(stages)))]
-    for stage, shade in zip(stages, shades, strict=True):
-        ax.plot(steps["step"], np.log10(steps[stage]), color=shade, linewidth=1.4, marker=".", markersize=4)
-    low, high = np.log10(steps[stages].to_numpy()).min(), np.log10(steps[stages].to_numpy()).max()
-    limits = (low - 0.15, high + 0.15)
-    ends = {stage.removeprefix("grad_norm_"): float(np.log10(steps[stage].iloc[-1])) for stage in stages}
-    name_ends(ax, float(steps["step"].iloc[-1]), ends, shades, limits)
-    ticks = np.arange(np.floor(limits[0]), np.ceil(limits[1]) + 1)
-    ax.set(
-        xlabel="step", ylabel="gradient norm", ylim=limits, xlim=(0, steps["step"].iloc[-1] * 1.18),
-        yticks=ticks, yticklabels=[f"$10^{{{tick:.0f}}}$" for tick in ticks],
+    first, last = stages[0], stages[-1]
+    figure, ax = plt.subplots(figsize=(7.4, 3.2))
+    ax.fill_between(
+        steps["step"], steps[stages].min(axis=1), steps[stages].max(axis=1), color=plots.NEUTRAL, alpha=0.2,
+        linewidth=0,
     )  # fmt: skip
-    ax.set_ylim(limits)
-    ax.set_title("How loud the error is in each stage (dark: the first)")
+    ends = (first, "black", "o-", "first"), (last, CUT, "s--", "last")
+    for column, colour, style, place in ends:
+        ax.plot(steps["step"], steps[column], style, color=colour, markersize=4)
+        name = f" {column.removeprefix('grad_norm_')} ({place} stage)"
+        ax.annotate(
+            name, (steps["step"].iloc[-1], steps[column].iloc[-1]), va="center", color=colour, fontweight="bold"
+        )
+    ax.annotate("grey: from the smallest to the largest of all stages", (0.02, 0.03), xycoords="axes fraction",
+                color=plots.NEUTRAL, fontsize=9)  # fmt: skip
+    ax.set(yscale="log", xlabel="step", ylabel="gradient norm", xlim=(0, steps["step"].iloc[-1] * 1.32))
+    ax.set_title("No stage is left without a gradient")
+    return plots.finish(figure)
+
+
+# --- what a start is worth
+
+
+def mean_auc(runs: Sequence[pd.DataFrame], replicates: int = REPLICATES) -> tuple[float, float, float, list[float]]:
+    """AUC over crops, mean of several runs, and how far it could have strayed with other clips and other seeds.
+
+    As `metrics.intervals.over_runs`, for crops: the clips of each class are drawn anew, the same for all runs, and the
+    runs themselves are drawn anew.
+
+    Args:
+        runs: the same crops in each, in one order, with `CLIP_KEY`, `label`, `probability_fake`.
+        replicates: data sets to draw.
+
+    Returns:
+        Mean, low, high (95 %), and the AUC of each run.
+    """
+    found, drawn = [], []
+    for run in runs:
+        truth, scores = run["label"].to_numpy(), run["probability_fake"].to_numpy(float)
+        clips = run.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
+        found.append(float(binary_metrics(truth, scores)["auc"]))
+        replicate = replicate_metrics(truth, scores, 0.5, replicates, seed=0, clips=clips)
+        drawn.append(np.full(replicates, found[-1]) if replicate is None else replicate["auc"])
+    which = np.random.default_rng([0, 1]).integers(0, len(runs), (replicates, len(runs)))
+    low, high = percentiles(np.take_along_axis(np.column_stack(drawn), which, axis=1).mean(axis=1))
+    return float(np.mean(found)), low, high, found
+
+
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """What each start reached with each number of training crops.
+
+    Args:
+        runs: `starts.START_COLUMNS`.
+
+    Returns:
+        Columns `start, crops, auc, low, high, seeds`, the last a list of AUCs; in the order of the runs.
+    """
+    rows = []
+    for (start, crops), part in runs.groupby(["start", "crops"], sort=False):
+        auc, low, high, seeds = mean_auc([run for _, run in part.groupby("seed")])
+        rows.append({"start": start, "crops": crops, "auc": auc, "low": low, "high": high, "seeds": seeds})
+    return pd.DataFrame(rows)
+
+
+def starts_figure(table: pd.DataFrame) -> Figure:
+    """What four ways to begin reach with all training crops: each seed, their mean, its interval.
+
+    Args:
+        table: from `summary`.
+    """
+    rows = table[table["crops"] == 0].set_index("start").loc[[RANDOM, HEAD, NORMS, ALL]]
+    figure, ax = plt.subplots(figsize=(7.8, 2.9))
+    for y, (start, row) in enumerate(rows.iterrows()):
+        colour = CUT if start == RANDOM else KEPT
+        ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=4, alpha=0.35, solid_capstyle="butt")
+        ax.plot(row["seeds"], [y] * len(row["seeds"]), "o", color=colour, markersize=5)
+        ax.plot(row["auc"], y, "|", color="black", markersize=18, markeredgewidth=2)
+        ax.annotate(f"{row['auc']:.2f}", (1.02, y), xycoords=("axes fraction", "data"), va="center", fontweight="bold")
+    ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+    ax.annotate("a coin", (0.5, -0.55), (3, 0), textcoords="offset points", va="center", color=plots.NEUTRAL)
+    low = min(0.45, float(rows["low"].min()) - 0.02)
+    ax.set(yticks=range(len(rows)), yticklabels=rows.index, ylim=(len(rows) - 0.5, -0.85), xlim=(low, 1.005),
+           xlabel="validation AUC by crop. Dots: seeds. Bar: mean. Band: 95 % by clips and seeds")  # fmt: skip
+    ax.set_title("The same steps and pictures, from four starts")
+    return plots.finish(figure)
+
+
+def few_figure(table: pd.DataFrame, all_crops: int) -> Figure:
+    """How many pictures suffice: AUC against the number of training crops, from random weights and from ImageNet's.
+
+    Args:
+        table: from `summary`.
+        all_crops: how many training crops there are.
+    """
+    figure, ax = plt.subplots(figsize=(7.4, 3.3))
+    ticks: list[int] = []
+    for start, colour, marker, name in ((ALL, KEPT, "o-", "ImageNet"), (RANDOM, CUT, "X--", "random")):
+        rows = table[table["start"] == start].assign(crops=lambda part: part["crops"].replace(0, all_crops))
+        rows = rows.sort_values("crops")
+        ax.fill_between(rows["crops"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
+        ax.plot(rows["crops"], rows["auc"], marker, color=colour)
+        ax.annotate(f"  {name}", (rows["crops"].iloc[-1], rows["auc"].iloc[-1]), va="center", color=colour,
+                    fontweight="bold", annotation_clip=False)  # fmt: skip
+        ticks = rows["crops"].tolist()
+    _baseline(ax, 0.5, "a coin")
+    ax.set(xscale="log", xlim=(min(ticks) * 0.85, max(ticks) * 1.9), ylim=(min(0.4, ax.get_ylim()[0]), 1.02),
+           xlabel="training crops (band: 95 % by clips and seeds)", ylabel="validation AUC by crop")  # fmt: skip
+    ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_title("How many pictures suffice?")
+    return plots.finish(figure)
+
+
+def vggface2_gain(faces: pd.DataFrame, steps: int, size: int = 96) -> pd.DataFrame | None:
+    """InceptionResnetV1, the same short run from random weights and from VGGFace2's; None where these cannot be had.
+
+    They are 107 MB, fetched once into torch's cache.
+
+    Args:
+        faces: the whole table, with the column `file`.
+        steps: of either run.
+        size: of the network's input, px.
+
+    Returns:
+        A row a start: `start`, `auc` (by crop) and `seeds`, as `summary`.
+    """
+    preprocessing = Preprocessing(size=size)
+    detector, _ = build_detector(DetectorConfig(pretrained="vggface2", preprocessing=preprocessing))
+    if detector.config.pretrained is None:
+        return None
+    rows = []
+    for name, pretrained in (("random weights", None), ("VGGFace2", "vggface2")):
+        own = {"architecture": "InceptionResnetV1", "pretrained": pretrained, "crops_per_epoch": 16 * steps}
+        config = TrainingConfig(**TRAINING | own | {"image_size": size, "learning_rate": 1e-3})
+        auc, low, high, _ = mean_auc([train_start(faces, preprocessing, config)])
+        rows.append({"start": name, "auc": auc, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+# What these starts are called in the benchmark on real deepfakes.
+_ON_DFDC = {"random weights": RANDOM, "classifier alone": HEAD, "norms alone": NORMS, "cpu": ALL}
+_DFDC = Path(__file__).parents[2] / "docs" / "benchmarks" / "dfdc.json"
+
+
+def on_real_deepfakes(path: Path = _DFDC) -> pd.DataFrame | None:
+    """The same four starts on DFDC's crops, as docs/benchmarks measured them; None outside of a checkout that has them.
+
+    Args:
+        path: the benchmark's rows, a list of objects with `recipe` and `val_auc`.
+
+    Returns:
+        A row a start: `seeds` (how many), `AUC` (mean over them on validation), `lowest` and `highest`.
+    """
+    if not path.is_file():
+        return None
+    rows = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
+    rows = rows[rows["recipe"].isin(_ON_DFDC)].assign(start=lambda part: part["recipe"].map(_ON_DFDC))
+    if set(rows["start"]) != set(_ON_DFDC.values()):
+        return None
+    by_start = rows.groupby("start")["val_auc"]
+    table = pd.DataFrame({"seeds": by_start.size(), "AUC": by_start.mean(), "lowest": by_start.min(),
+                          "highest": by_start.max()})  # fmt: skip
+    return table.loc[list(_ON_DFDC.values())]
+
+
+# --- depth
+
+
+def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
+    """Training losses at the end, by depth, a dot a seed: which kind of layers still learns when there are many?
+
+    Args:
+        losses: kind to depth to the last loss of each seed; the same depths in all.
+    """
+    depths = list(next(iter(losses.values())))
+    figure, axes = plt.subplots(1, len(depths), figsize=(3.7 * len(depths), 2.3), sharey=True, sharex=True)
+    for ax, depth in zip(axes, depths, strict=True):
+        for y, (name, colour, marker) in enumerate(zip(losses, (CUT, plots.NEUTRAL, KEPT), "Xso", strict=False)):
+            ends = losses[name][depth]
+            ax.plot(ends, [y] * len(ends), marker, color=colour, markersize=7, alpha=0.8)
+        ax.axvline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
+        ax.annotate(" ln 2", (LN2, -0.45), color=plots.NEUTRAL, fontsize=9)
+        ax.set(xlim=(0, 0.85), ylim=(len(losses) - 0.5, -0.6), xlabel="training loss at the end, a mark a seed",
+               yticks=range(len(losses)), yticklabels=list(losses))  # fmt: skip
+        ax.set_title(f"{depth} layers", fontsize=10)
     return plots.finish(figure)
 
 
@@ -293,14 +476,19 @@ def memory_bars(
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
     ax.axhline(card, color="black", linestyle="--", linewidth=1.2)
     ax.annotate(f"the card: {card:g} GiB", (-0.45, card), (0, 3), textcoords="offset points", fontweight="bold")
-    note = "grey: weights, gradients, AdamW\ncolour: activations; hatched: too much"
-    ax.annotate(note, (-0.45, top * 0.97), va="top", color=plots.NEUTRAL, fontsize=9)
+    keys = (
+        ("weights, gradients, AdamW", "#B5B5B5", ""),
+        ("activations", KEPT, ""),
+        ("more than the card has", CUT, "xx"),
+    )
+    swatches = [Patch(facecolor=colour, edgecolor="white", hatch=hatch, label=name) for name, colour, hatch in keys]
+    ax.legend(handles=swatches, loc="upper left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
     ax.set(
         xticks=x, xticklabels=[f"{batch:,}" for batch in batches], xlabel="crops in a batch",
         ylabel="GiB, estimated", ylim=(0, top),
     )  # fmt: skip
     fits = largest_batch(per_crop, parameters, size, card)
-    ax.set_title(f"Of crops of {size} px, {card:g} GiB take about {fits:,} a batch (estimated)")
+    ax.set_title(f"{card:g} GiB hold a batch of about {fits:,} crops of {size} px (estimate)")
     return plots.finish(figure)
 
 

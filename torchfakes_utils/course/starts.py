@@ -33,7 +33,8 @@ class Start:
         pretrained: the first weights, or None for random ones.
         tune: as in `TrainingConfig`.
         learning_rate: the highest of the schedule. Each way has its own: what is right for all weights is too little
-            for a classifier that learns alone. Found with a seed that the lesson does not use.
+            for a classifier that learns alone. The better of two on the validation crops, with seed 0, which no run of
+            the lesson has.
     """
 
     pretrained: str | None
@@ -44,14 +45,14 @@ class Start:
 RANDOM, ALL = "random weights, all trained", "ImageNet, all trained"
 HEAD, NORMS = "ImageNet, head alone", "ImageNet, norms alone"
 STARTS = {
-    RANDOM: Start(None, "all", 1e-3),
+    RANDOM: Start(None, "all", 3e-3),
     HEAD: Start("imagenet", "head", 1e-2),
     NORMS: Start("imagenet", "norms", 3e-3),
     ALL: Start("imagenet", "all", 1e-3),
 }
 FEW = (32, 128)  # training crops; the main comparison has them all
 ON_FEW = (RANDOM, ALL)
-SEEDS = (0, 1, 2)
+SEEDS = (1, 2, 3)
 
 # Small and short, so that all runs together take minutes. In float32 and in one thread, so that it matters little which
 # processor they work on. One epoch is the whole budget: nothing is chosen on validation.
