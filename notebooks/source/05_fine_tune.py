@@ -242,8 +242,10 @@ pd.DataFrame(exams).set_index("asked in")
 # - **all** weights.
 
 # %% tags=["nbval-check-output"]
+from torchfakes_utils.course import colab
 from torchfakes_utils.models.pretrained import build_detector
 
+colab.extra("timm")
 LITE0 = DetectorConfig("EfficientNet-Lite0", "imagenet", preprocessing=Preprocessing(SIZE, 127.5, 127.5))
 lite0, _ = build_detector(LITE0)
 for what in ("head", "norms", "all"):

