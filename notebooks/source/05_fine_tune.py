@@ -16,7 +16,7 @@
 #   the same budget, freeze layers without the usual accident, find out why a network gives everybody one answer, and
 #   estimate how much fits on a graphics card.
 # - **You need** lesson 04 (splits, balanced batches), and to have met a gradient before. No GPU.
-# - **Time:** about MINUTES min to read, SECONDS s to run on two CPU cores.
+# - **Time:** about 48 min to read, 120 s to run on two CPU cores.
 #
 # The bootcamp team trained for eighty epochs. The training loss fell and the validation accuracy rose. Then every
 # test image came out *Real*. The checks of this lesson would have warned them.
@@ -530,18 +530,10 @@ def first_gradient(depth: int, **kind) -> float:
 
 
 # %%
-from matplotlib import pyplot as plt
-
 KINDS = {"plain": {}, "plain, careful weights": {"careful": True}, "residual": {"shortcut": 1.0, "scale": 0.1}}
 DEPTHS = [1, 2, 5, 10, 20, 40]
 gradients = {name: [first_gradient(depth, **kind) for depth in DEPTHS] for name, kind in KINDS.items()}
-figure, ax = plt.subplots(figsize=(7.4, 3.2))
-plots.curves(ax, DEPTHS, gradients, [lesson_05.CUT, plots.NEUTRAL, lesson_05.KEPT])
-ax.set(xscale="log", yscale="log", xlabel="layers", ylabel="gradient of the first layer", xlim=(0.9, 190))
-ax.set_xticks(DEPTHS, DEPTHS)
-ax.minorticks_off()
-ax.set_title("Plain layers swallow the gradient")
-plots.finish(figure)
+lesson_05.first_gradient_figure(DEPTHS, gradients)
 
 # %% [markdown]
 # Both cures look good: careful random weights, and shortcuts (*x* + 0.1 *f(x)*). Do the networks then learn? A small
@@ -599,6 +591,9 @@ print(sum(isinstance(module, nn.Conv2d) for module in network.modules()), "convo
 
 
 # %%
+from matplotlib import pyplot as plt
+
+
 def gradient_by_stage(detector: Detector) -> dict[str, float]:
     """The gradient of the first weights of each stage: its length, from the last stage to the first."""
     nn.init.normal_(

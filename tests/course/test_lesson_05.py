@@ -234,6 +234,16 @@ def test_measured_rows_are_taken_where_all_four_are_there(tmp_path):
     assert lesson_05.on_real_deepfakes(tmp_path / "none.json") is None
 
 
+def test_gradients_of_the_first_layer_are_drawn_by_their_exponents_and_named_apart():
+    ax = lesson_05.first_gradient_figure(
+        [1, 40], {"plain": [0.1, 1e-18], "careful": [0.1, 0.02], "residual": [0.1, 0.01]}
+    ).axes[0]
+    assert ax.lines[0].get_ydata().tolist() == pytest.approx([-1, -18])
+    heights = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert set(heights) == {"plain", "careful", "residual"} and heights["careful"] - heights["residual"] > 1
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "40"]
+
+
 def test_each_depth_has_its_axis_and_each_seed_a_mark():
     losses = {"plain": {40: [0.69, 0.69], 120: [0.69, 0.7]}, "residual": {40: [0.1, 0.2], 120: [0.3, 0.4]}}
     left, right = lesson_05.depth_figure(losses).axes

@@ -283,7 +283,7 @@ def starts_figure(table: pd.DataFrame) -> Figure:
     low = min(0.45, float(rows["low"].min()) - 0.02)
     ax.set(yticks=range(len(rows)), yticklabels=rows.index, ylim=(len(rows) - 0.5, -0.85), xlim=(low, 1.005),
            xlabel="validation AUC by crop. Dots: seeds. Bar: mean. Band: 95 % by clips and seeds")  # fmt: skip
-    ax.set_title("The same steps and pictures, from four starts")
+    ax.set_title("Same steps, same pictures: the start decides")
     return plots.finish(figure)
 
 
@@ -366,6 +366,32 @@ def on_real_deepfakes(path: Path = _DFDC) -> pd.DataFrame | None:
 
 
 # --- depth
+
+
+def first_gradient_figure(depths: Sequence[int], gradients: Mapping[str, Sequence[float]]) -> Figure:
+    """The gradient of the first layer against the number of layers, for three kinds of layers.
+
+    Args:
+        depths: how many layers.
+        gradients: kind to a length for each depth, above 0; the kinds as in `depth_figure`.
+    """
+    figure, ax = plt.subplots(figsize=(7.4, 3.2))
+    exponents = {name: np.log10(values) for name, values in gradients.items()}
+    for values, colour, marker in zip(
+        exponents.values(), (CUT, plots.NEUTRAL, KEPT), ("X-", "s--", "o-"), strict=False
+    ):
+        ax.plot(depths, values, marker, color=colour, markersize=5)
+    every = np.concatenate(list(exponents.values()))
+    limits = (float(every.min()) - 1, float(every.max()) + 1)
+    name_ends(ax, depths[-1], {name: float(v[-1]) for name, v in exponents.items()}, (CUT, plots.NEUTRAL, KEPT), limits)
+    ticks = np.arange(np.ceil(limits[0] / 3) * 3, limits[1], 3)
+    ax.set(xscale="log", xlim=(depths[0] * 0.9, depths[-1] * 4.5), ylim=limits, xlabel="layers",
+           ylabel="gradient of the first layer", yticks=ticks,
+           yticklabels=[f"$10^{{{tick:.0f}}}$" for tick in ticks])  # fmt: skip
+    ax.set_xticks(depths, [str(depth) for depth in depths])
+    ax.minorticks_off()
+    ax.set_title("Plain layers swallow the gradient")
+    return plots.finish(figure)
 
 
 def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
