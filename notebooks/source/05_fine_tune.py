@@ -186,7 +186,7 @@ network = fresh()
 by_heart = {"right labels": memorise(network, labels), "shuffled labels": memorise(fresh(), shuffled)}
 print(f"shuffled labels that are right by chance: {(shuffled == labels).sum():.0f} of 16")
 title = "It learns the truth and a lie equally well"
-lesson_05.loss_curves(by_heart, title, [lesson_05.KEPT, lesson_05.CUT], top=2.0)
+lesson_05.loss_curves(by_heart, title, [lesson_05.KEPT, lesson_05.CUT])
 
 # %% [markdown]
 # **What we saw.** The loop works. But the shuffled labels were learned, too. *A falling training loss proves that the
@@ -430,8 +430,8 @@ print(f"AUC {report['val_auc'].iloc[0]:.2f} after ten steps, {report['val_auc'].
 report[["train_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predicted_fake_rate"]].round(2)
 
 # %% [markdown]
-# **What we saw.** The largest steps come in the second ten, the best verdicts at the end. An early stop with a short
-# patience cuts off just the part that the schedule was made for.
+# **What we saw.** The rate is highest in the second ten steps. Towards the end the steps are small and the verdicts
+# settle: they change little from one look to the next. An early stop with a short patience cuts off just that part.
 
 # %% [markdown]
 # ## 5 · A puzzle: everybody gets the same answer
@@ -645,9 +645,11 @@ print(f"AUC by clip: {first['val_auc_clip']:.2f} after one epoch, {last['val_auc
 print(f"epochs in which every face got one answer: {same} of {len(history)}")
 
 # %% [markdown]
-# **What we saw.** Each loss has its own dotted line, and only a value *below its line* has looked at the pictures.
-# (The difference of the two losses is no measure of what was learned by heart: they are measured on different mixes of
-# classes.) Accuracy can stand on its dotted line for free; AUC and balanced accuracy cannot.
+# **What we saw.** Each loss has its own dotted line. A value *below its line* has looked at the pictures. A value above
+# it does not show the opposite: the network expects half fakes, as in its batches, and pays for that where four of five
+# are fake, and it pays dearly where it is sure and wrong. AUC asks for the order alone, and a coin gets 0.5. (The
+# difference of the two losses is no measure of what was learned by heart.) Accuracy can stand on its dotted line for
+# free; balanced accuracy cannot.
 #
 # The first project also looked at its gradients. Ours are in `steps.csv`, one column a stage, every ten steps:
 

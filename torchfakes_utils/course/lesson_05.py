@@ -137,7 +137,7 @@ def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]],
     return plots.finish(figure)
 
 
-def _baseline(ax: Axes, height: float, note: str, x: float = 0.03) -> None:
+def _baseline(ax: Axes, height: float, note: str, x: float = 0.35) -> None:
     """A dotted line at what costs nothing, named on it."""
     ax.axhline(height, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     ax.annotate(
