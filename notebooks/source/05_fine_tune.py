@@ -16,7 +16,7 @@
 #   the same budget, freeze layers without the usual accident, find out why a network gives everybody one answer, and
 #   estimate how much fits on a graphics card.
 # - **You need** lesson 04 (splits, balanced batches), and to have met a gradient before. No GPU.
-# - **Time:** about 48 min to read, 120 s to run on two CPU cores.
+# - **Time:** about 48 min to read, 150 s to run on two CPU cores.
 #
 # The bootcamp team trained for eighty epochs. The training loss fell and the validation accuracy rose. Then every
 # test image came out *Real*. The checks of this lesson would have warned them.
