@@ -55,7 +55,7 @@ def test_two_processes_make_the_run_of_one(faces_csv, tmp_path):
     # norms it is 0.1 % at the third already.
     np.testing.assert_allclose(two["loss"][:3], one["loss"][:3], rtol=5e-5)
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-2)
-    assert one["loss"].max() / one["loss"].min() > 1.2  # a curve, not a line
+    assert one["loss"].max() / one["loss"].min() > 1.05  # a curve, not a line
     one, two = (pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two"))
     np.testing.assert_allclose(two[["train_loss", "val_loss"]], one[["train_loss", "val_loss"]], rtol=2e-2)
     same = ["train_real", "train_fake", "learning_rate"]
