@@ -408,7 +408,7 @@ plots.images(pictures, ["RGB, as stored", "BGR by mistake"], title="One crop, re
 # > **Predict first.** Which of these changes might hide just the thing that gives a fake away?
 
 # %%
-changes = ["first-project", "modern", *lesson_04.CHANGES]
+changes = ["first-project", "modern", "mild", "gend", *lesson_04.CHANGES]
 widgets.explore(
     lambda change, strength, seed: lesson_04.preview(picture, change, strength, seed),
     change=changes, strength=(0.0, 1.0, 0.1, 1.0), seed=(0, 9, 1),
@@ -420,7 +420,8 @@ lesson_04.preview(picture, "modern", strength=1.0)
 # %% [markdown]
 # **What we saw.** The first project mirrored, turned and changed colours at random; that is `--augmentation
 # first-project` (its report does not give the strengths, so they are ours). `modern` does what happens to a film
-# between the camera and the viewer: scaled, blurred, compressed, partly covered. It is all done on the device, a
+# between the camera and the viewer: scaled, blurred, compressed, partly covered. `mild` does a little of that, and
+# rarely; `gend` is what GenD, an open detector of 2026, was trained with (lesson 05). It is all done on the device, a
 # batch at a time (`torchfakes_utils.crops.augmentation`). (What is turned in from outside is the mirror image of what
 # is inside: no black corners, which would be a mark that test crops lack.)
 #

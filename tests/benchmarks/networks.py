@@ -1,4 +1,4 @@
-"""The small network beside the course's: how fast they train, score a crop, and compute in 8 bits, in one run.
+"""The small network beside the course's: how fast they train, score a crop, and compute in 8 bits and in a web page.
 
 EfficientNet-Lite0 and InceptionResnetV1, both at 160 px, take turns in every round, so that what slows the machine for
 a while slows both; ratios are medians of the ratios within rounds. Training is the whole step (forward, loss, backward,
@@ -11,6 +11,7 @@ also the recipes *best*, if this version has its network, and *course*: crops a 
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.export import web_page
+from torchfakes_utils.export.config import INT8
+from torchfakes_utils.export.description import describe
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.export.runtimes import load_network
 from torchfakes_utils.models.architectures import architecture
@@ -33,6 +39,8 @@ from torchfakes_utils.training.precision import autocast
 from torchfakes_utils.training.recipes import RECIPES, from_recipe
 
 from common import alone, command, machine
+from helpers.browser import browsers
+from helpers.web import READY, Exported, passed, served
 
 SMALL, LARGE = "EfficientNet-Lite0", "InceptionResnetV1"
 NETWORKS = (SMALL, LARGE)
@@ -47,6 +55,7 @@ TARGETS = {
     "eager": ("times as fast, one crop, eager", ">=", 4.0),
     "int8": ("of its time, one crop, int8", "<=", 0.5),
     "megabytes": ("MB, int8", "<=", 5.0),
+    "web": ("of its time, one face in the web page", "<=", 0.5),
 }
 
 
@@ -107,6 +116,31 @@ def int8(detector: Detector, folder: Path) -> tuple[Callable[[], np.ndarray], fl
     return lambda: network(crop), path.stat().st_size / 1e6
 
 
+def web(folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of a face in the web page of each network, as the page itself measures it when it is opened."""
+    sites = {}
+    for name in NETWORKS:
+        sites[name] = site = folder / "web" / name
+        site.mkdir(parents=True)
+        detector = build(name)
+        (folder / f"{name}.int8.onnx").rename(site / "detector.int8.onnx")
+        OnnxRuntime().export_face_networks(site)
+        (site / "detector.json").write_text(json.dumps(describe(detector, INT8, OnnxRuntime.packages)))
+        web_page.write_web(folder / "no run", site, detector, Exported([passed(INT8)]))
+    taken: dict[str, list[float]] = {name: [] for name in NETWORKS}
+    with browsers() as start:
+        for _ in range(rounds):
+            for name, site in sites.items():
+                with served(site) as (address, _):
+                    context = start().new_context()
+                    page = context.new_page()
+                    page.goto(address)
+                    page.wait_for_selector(READY, timeout=60_000, state="attached")
+                    taken[name].append(page.evaluate("torchfakes.runtime.milliseconds"))
+                    context.close()
+    return taken
+
+
 def in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Milliseconds of every way in every round, after two rounds that do not count."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -133,18 +167,20 @@ def compare(rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         files = {name: int8(one, Path(folder)) for name, one in detectors.items()}
         taken["int8"] = in_turns({name: work for name, (work, _) in files.items()}, 3 * rounds)
+        taken["web"] = web(Path(folder), max(3, rounds // 4))
     for name, row in rows.items():
         row["parameters"] = sum(parameter.numel() for parameter in detectors[name].parameters())
         row["images_per_s"] = 1000 * BATCH / statistics.median(taken["training"][name])
         row["eager_ms"] = statistics.median(taken["eager"][name])
         row["int8_ms"], row["int8_mb"] = statistics.median(taken["int8"][name]), files[name][1]
+        row["web_ms"] = statistics.median(taken["web"][name])
         print(name, row, flush=True)
 
     def share(what: str) -> float:
         return statistics.median(np.divide(taken[what][SMALL], taken[what][LARGE]).tolist())
 
     ratios = {"training": 1 / share("training"), "eager": 1 / share("eager"), "int8": share("int8"),
-              "megabytes": rows[SMALL]["int8_mb"]}  # fmt: skip
+              "megabytes": rows[SMALL]["int8_mb"], "web": share("web")}  # fmt: skip
     return {"rows": rows, "ratios": ratios}
 
 
@@ -172,14 +208,15 @@ def report(found: dict[str, Any], results: dict[str, Any], called: str) -> str:
         f"On {results['machine']}. `{called}`", "",
         f"Both at {SIZE} px, from random weights; medians of rounds in which both took turns. *Training* is a whole "
         f"step with {BATCH} crops, in the type that `--mixed-precision auto` found; *eager* one crop to its score in "
-        "PyTorch, *int8* the same by ONNX Runtime from the export's 8-bit file.", "",
-        "| network | parameters | training, images/s | in | one crop eager, ms | int8, ms | int8 file, MB |",
-        "|---|---|---|---|---|---|---|",
+        "PyTorch, *int8* the same by ONNX Runtime from the export's 8-bit file, *web* that file in the web page, in "
+        "headless Chromium on the CPU, as the page measures it when it is opened.", "",
+        "| network | parameters | training, images/s | in | one crop eager, ms | int8, ms | int8 file, MB | web, ms |",
+        "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name, row in found["rows"].items():
         lines.append(
             f"| {name} | {row['parameters']:,} | {row['images_per_s']:.1f} | {row['precision']} "
-            f"| {row['eager_ms']:.1f} | {row['int8_ms']:.1f} | {row['int8_mb']:.1f} |"
+            f"| {row['eager_ms']:.1f} | {row['int8_ms']:.1f} | {row['int8_mb']:.1f} | {row['web_ms']:.1f} |"
         )
     lines += ["", f"| {SMALL} beside {LARGE} | measured | wanted | |", "|---|---|---|---|"]
     for name, (what, sign, wanted) in TARGETS.items():

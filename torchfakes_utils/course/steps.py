@@ -220,8 +220,8 @@ _ALL = (
         "run", "Training the detector",
         makes=lambda where: where.run, folder=lambda where: where.run, ours=_ours(_RUN),
         theirs=lambda where: where.run / BEST_FOLDER / DETECTOR_FILE,
-        needs=("faces",), version=4,
-        settings=_on_mini(pretrained=None, crops_per_epoch=448, min_sharpness=SHARPNESS_THRESHOLD),
+        needs=("faces",), version=5,
+        settings=_on_mini(pretrained=None, epochs=6, crops_per_epoch=448, min_sharpness=SHARPNESS_THRESHOLD),
         build=lambda order: _train(order, order.where.run),
     ),
     Step(
