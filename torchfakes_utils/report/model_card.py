@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torchfakes_utils.io.text import markdown
 from torchfakes_utils.report import text
 from torchfakes_utils.report.contents import Report
+from torchfakes_utils.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -59,5 +60,6 @@ def card(report: Report) -> str:
     # Names of methods, of data and of runs are whatever somebody has called them: what is filled in is text.
     environment = jinja2.Environment(finalize=lambda value: markdown(value) if isinstance(value, str) else value)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    filled = template.render(report=report, text=text, programs=vars(report.environment))
+    recipe = RECIPES.get(str(report.detector.training.get("recipe")))
+    filled = template.render(report=report, text=text, programs=vars(report.environment), recipe=recipe)
     return f"---\n{facts.to_yaml()}\n---\n\n{filled.strip()}\n"
