@@ -271,7 +271,8 @@ lesson_05.starts_figure(table)
 # %%
 main = table[table["crops"] == 0].set_index("start")
 gain = main.loc[starts.ALL, "auc"] - main.loc[starts.RANDOM, "auc"]
-print(f"{starts.SEEDS}: seeds; {runs.drop_duplicates(['method', 'clip_id']).shape[0]} validation clips")
+clips = len(runs.drop_duplicates(["method", "clip_id"]))
+print(f"{len(starts.SEEDS)} seeds, {clips} validation clips")
 print(f"ImageNet against random weights, all trained: {gain:+.2f} AUC")
 main[["auc", "low", "high"]].round(2)
 

@@ -146,6 +146,18 @@ def _baseline(ax: Axes, height: float, note: str, x: float = 0.35) -> None:
     )  # fmt: skip
 
 
+def _clear(ax: Axes, height: float, width: float = 0.3) -> float:
+    """Where on a level line a note has most room to the curves: its left end, as a share of the axis."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    curves, note = [np.asarray(line.get_xydata()).T for line in ax.lines], height + 0.05 * (high - low)
+
+    def room(start: float) -> float:
+        under = left + (right - left) * np.linspace(start, start + width, 9)
+        return min(float(np.abs(np.interp(under, *curve) - note).min()) for curve in curves)
+
+    return float(max(np.arange(0.02, 1 - width, 0.08), key=room))
+
+
 def constant_loss(share_of_fakes: float) -> float:
     """The least loss of one answer for everybody: the entropy of the labels, nats; reached by P(fake) = their share.
 
@@ -186,9 +198,9 @@ def history_figure(history: pd.DataFrame) -> Figure:
     for ax, (title, series, colours, limits, height, note) in zip(axes.flat, panels, strict=True):
         for column, colour, marker in zip(series.values(), colours, "osX", strict=False):
             ax.plot(x, history[column], marker=marker, markersize=4, color=colour)
-        _baseline(ax, height, note)
-        name_ends(ax, float(x.iloc[-1]), {n: float(history[c].iloc[-1]) for n, c in series.items()}, colours, limits)
         ax.set(xlabel="epoch", ylim=limits, xticks=x, xlim=(x.iloc[0] - 0.2, x.iloc[-1] + 0.35 * max(1, len(x) - 1)))
+        _baseline(ax, height, note, _clear(ax, height))
+        name_ends(ax, float(x.iloc[-1]), {n: float(history[c].iloc[-1]) for n, c in series.items()}, colours, limits)
         ax.set_title(title, fontsize=10)
     return plots.finish(figure)
 
