@@ -69,7 +69,7 @@ plots.faces_grid(known, 5, "To warm up: real people above, fakes of them below",
 # | 02 | Find the face | How does a network look everywhere at once? | face crops out of any video |
 # | 03 | Sharp enough? | What does a blurred face lack? | a number for sharpness, and when not to trust it |
 # | 04 | An honest data set | How can 99 % be worthless? | balanced batches, and a nose for leaks |
-# | 05 | Fine-tune | Why can a hundred layers learn? | a detector, and a training loop you understand |
+# | 05 | Fine-tune | What is a good start worth? | a detector, and a training loop you understand |
 # | 06 | Is it good? | Good for whom? | AUC, thresholds, intervals by clip |
 # | 07 | Where does it look? | Did it learn faces, or something else? | heat maps, and the tests they must pass |
 #

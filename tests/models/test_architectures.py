@@ -169,7 +169,8 @@ def test_unknown_architectures(name, message):
 
 
 def test_a_size_that_a_network_cannot_take():
-    for name, size in (("InceptionResnetV1", 74), ("Meso4", 20), ("timm:resnet10t", 16)):
+    sizes = {"InceptionResnetV1": 74, "Meso4": 20, "timm:resnet10t": 16, "timm:crossvit_tiny_240": 160}
+    for name, size in sizes.items():
         with pytest.raises(InputError, match=f"{size} px|image size {size}"):
             Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=size)))
 

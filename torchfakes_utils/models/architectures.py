@@ -249,12 +249,26 @@ def build_timm(name: str, size: int, dropout: float, pretrained: bool = False) -
     options: dict[str, Any] = {"num_classes": 1, "in_chans": 3, "drop_rate": dropout, "pretrained": pretrained}
     published = timm.get_pretrained_cfg(name)
     # A vision transformer has a position for every patch of one size; asked for another, it interpolates them.
-    if published is not None and published.fixed_input_size:
+    fixed = published is not None and published.fixed_input_size
+    if fixed:
         options["img_size"] = size
     try:
-        return timm.create_model(name, **options)
+        network: nn.Module = timm.create_model(name, **options)
     except (AssertionError, TypeError, ValueError) as error:
         raise InputError(f"timm:{name} cannot be built for {size} px: {error}") from error
+    if fixed and size != published.input_size[-1]:
+        _try(network, f"timm:{name}", size)
+    return network
+
+
+def _try(network: nn.Module, name: str, size: int) -> None:
+    """Some networks of timm are built for any size, and fail at their first picture: CrossViT at 160 px."""
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, size, size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise InputError(f"{name} cannot look at crops of {size} px: {error}") from error
+    network.train()
 
 
 def _build_lite0(size: int, dropout: float) -> nn.Module:
