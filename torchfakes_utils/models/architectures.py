@@ -249,14 +249,14 @@ def build_timm(name: str, size: int, dropout: float, pretrained: bool = False) -
     options: dict[str, Any] = {"num_classes": 1, "in_chans": 3, "drop_rate": dropout, "pretrained": pretrained}
     published = timm.get_pretrained_cfg(name)
     # A vision transformer has a position for every patch of one size; asked for another, it interpolates them.
-    fixed = published is not None and published.fixed_input_size
-    if fixed:
+    other = published is not None and published.fixed_input_size and size != published.input_size[-1]
+    if published is not None and published.fixed_input_size:
         options["img_size"] = size
     try:
         network: nn.Module = timm.create_model(name, **options)
     except (AssertionError, TypeError, ValueError) as error:
         raise InputError(f"timm:{name} cannot be built for {size} px: {error}") from error
-    if fixed and size != published.input_size[-1]:
+    if other:
         _try(network, f"timm:{name}", size)
     return network
 
