@@ -178,13 +178,15 @@ for name, own in {"by clip": clips, "by crop": crops}.items():
     reals = int((own["label"] == 0).sum())
     low, high = lesson_06.wilson(round(alarms * reals), reals)
     print(f"ours {name}: {misses:.0%} missed, {alarms:.0%} false alarms (of {reals}; 95 %: {low:.0%} to {high:.0%});")
-    print(f"    so looking pays where more than {alarms / (alarms + 1 - misses):.0%} are fake")
+    pays, at_worst = (share / (share + 1 - misses) for share in (alarms, high))
+    print(f"    so looking pays where more than {pays:.0%} are fake; at the interval's upper end, {at_worst:.0%}")
 
 # %% [markdown]
 # **What we saw.** With balanced errors the accuracy stands still, and what one gets *without looking* moves. Where
 # fakes are rare, a program that prints "real" is the more accurate one, and of no use at all. So quote the two error
-# rates, and with them how many clips they were counted on: one false alarm among eight real clips may be one in
-# fifty, or one in two. (The interval by crop is narrower. Section 6 tells why you should not believe it.)
+# rates, and with them how many clips they were counted on. No false alarm among eight real clips is no promise: the
+# true rate may be one in three. One among eight may be one in fifty, or one in two. (The interval by crop is
+# narrower. Section 6 tells why you should not believe it.)
 #
 # The ROC curve of section 2 is drawn from the two error rates alone, so it is the same curve in every world. That is
 # its strength, and it hides something. Ask instead: *of those that were called fake, how many are?* That is
@@ -285,12 +287,12 @@ for name, t in {"as the network says it": 1.0, "with the temperature": fitted}.i
 
 # %% [markdown]
 # **What we saw.** The **expected calibration error** is the mean distance between the dots and the dotted line, each
-# dot by the crops that it stands for. T above 1 says that the network was too sure of itself. Whether that brings the
-# dots nearer to the line is another question, and the two ECEs answer it: one number cannot bend the curve, only
-# stretch it. No order changes, and no crop crosses 0.5. So the AUC stays, to the last digit. The package keeps T with
-# the weights, and `probability_fake` in this lesson already has it. Two warnings: T was fitted on these very crops,
-# which are of eight people (section 7 asks whether it holds for others). And bins of so few clips make the error
-# itself uncertain.
+# dot by the crops that it stands for. T above 1 says that a network was too sure of itself, T below 1 that it was not
+# sure enough. Ours is close to 1: there is little to mend, and the two ECEs hardly differ. No T could
+# bring every dot to the line: one number cannot bend the curve, only stretch it. No order changes, and no crop crosses
+# 0.5. So the AUC stays, to the last digit. The package keeps T with the weights, and `probability_fake` in this
+# lesson already has it. Two warnings: T was fitted on these very crops, which are of eight people (section 7 asks
+# whether it holds for others). And bins of so few clips make the error itself uncertain.
 
 # %% [markdown]
 # ## 5 · Which threshold, and for whom?
@@ -470,11 +472,12 @@ for name, desk in lesson_06.DESKS.items():
     print(f"promised {promised:.0f}, test {lesson_06.points(alarms, misses, desk):.0f}")
 
 # %% [markdown]
-# **What we saw.** Read the intervals before the numbers. Where one ends at 1.00 because every fake of a method scored
-# above nearly every real clip, that is not certainty: it is eight clips. Methods whose intervals overlap are not
-# ranked by this test. And compare the desks' losses with what validation promised. A threshold is *fitted* to
-# validation's few real clips; a single real clip that scores higher among new people is, for the newsroom, a witness
-# lost. This difference is why a test split exists, and why one does not go back to move the threshold now.
+# **What we saw.** Read the intervals before the numbers. Where one ends at 1.00, or is only a dot there, every fake of
+# the method scored above all or nearly all real clips. That is not certainty: it is eight clips. Methods whose
+# intervals overlap are not ranked by this test. And compare the desks' losses with what validation promised: the
+# newsroom's is many times as large. A threshold is *fitted* to validation's few real clips; a single real clip that
+# scores higher among new people is, for the newsroom, a witness lost. This difference is why a test split exists, and
+# why one does not go back to move the threshold now.
 #
 # Two more looks, at what we promised not to touch. Does the temperature hold for other people? And does it matter how
 # the crops of a clip become one score? For the second question compare *on the same clips*: a bootstrap that draws
@@ -489,10 +492,10 @@ for how, row in summary.aggregations.items():
     print(f"{how:12s} AUC {row.auc:.3f}; minus the mean's {row.auc_minus_mean:+.3f} ({low:+.3f} to {high:+.3f})")
 
 # %% [markdown]
-# **What we saw.** Whether the temperature helped here is printed, not promised: it was fitted on the crops of eight
-# people and meets eight others. And no way to average has earned the right to be called better unless its last
-# interval lies on one side of zero. If one looks better, that is an idea for the *next* data set. Switching to it now
-# would be choosing on the test split.
+# **What we saw.** A temperature close to 1 changes little here, too. It need not have helped: it was fitted on the
+# crops of eight people and meets eight others. And no way to average has earned the right to be called better unless
+# its last interval lies on one side of zero. One that begins at +0.000 does not. If one looks better, that is an idea
+# for the *next* data set. Switching to it now would be choosing on the test split.
 #
 # What the team should have written, then, is a line like this one, computed and not polished:
 
@@ -517,8 +520,9 @@ print(course.short(course.paths().run / "report.html"))
 # ## 8 · Where does it stop working?
 #
 # All test clips so far came out of one encoder. In the world they are compressed again, scaled down for a messenger,
-# filmed in a dark kitchen, cut a little off the face. So change the test crops, each way at five strengths, and score
-# them again. No threshold moves and nothing is chosen: this is a measurement.
+# filmed in a dark kitchen, cut a little off the face. So take two crops of each test clip, change them, each way at
+# five strengths, and score them again. ("As is" is the AUC from these two, not from all of a clip's crops.) No
+# threshold moves and nothing is chosen: this is a measurement.
 #
 # > **Predict first.** Which of these hurts most: JPEG at quality 10, a picture scaled down to two thirds and up again,
 # > or a crop that is shifted by a tenth of its edge?
@@ -547,8 +551,8 @@ for name, strength in asked.items():
 # %% [markdown]
 # **What we saw.** Read each curve against its grey band: few clips, wide bands. (The changes of the AUC are from pairs
 # of the same clip with and without the change, so they are surer than the bands suggest.) Where the black line falls
-# and the dashed one does not, the detector errs *without noticing*. That is the dangerous corner. What is lost first
-# tells what it had learned: a network that a little blur undoes did not look at the shape of noses.
+# and the dashed one does not, the detector errs *without noticing*, as with heavy H.264. That is the dangerous corner.
+# What is lost first tells what it had learned: a network that a little blur undoes did not look at the shape of noses.
 #
 # And what of a fake made in another way than those it was trained on? Train four detectors, each on *one* manipulation
 # beside the reals, and test each on all four.
@@ -557,7 +561,7 @@ for name, strength in asked.items():
 
 # %%
 matrix = pd.read_csv(course.ensure("matrix"))
-lesson_06.matrix_figure(matrix, "A detector knows the fakes that it was shown")
+lesson_06.matrix_figure(matrix, "A detector knows the fakes that it was shown, and their relatives")
 
 # %%
 same = matrix["trained_on"] == matrix["tested_on"]
@@ -568,11 +572,13 @@ for row in matrix[~same].itertuples():
         print(f"  {row.trained_on} helps against {row.tested_on}: {row.auc:.2f} ({row.low:.2f} to {row.high:.2f})")
 
 # %% [markdown]
-# **What we saw.** The diagonal is high, as in every paper. Away from it some pairs help each other, because they leave
-# the same kind of trace, and some do not help at all. The forger of tomorrow is off the diagonal. On real data it is
+# **What we saw.** The diagonal is high, as in every paper. Away from it Deepfakes, Face2Face and NeuralTextures help
+# each other: in Mini-FF++ all three lose fine detail in the face, and FaceSwap sharpens it. None of the three detectors
+# finds it, and its own finds nothing else beyond doubt. The forger of tomorrow is off the diagonal. On real data it is
 # the same story: detectors that reach 0.96 on FaceForensics++ fall to 0.71 to 0.82 elsewhere
 # ([DeepfakeBench](https://github.com/SCLBD/DeepfakeBench)). Lesson 11 tries to do something about it. (These detectors
-# are small and shortly trained. Eight clips a cell: read the intervals.)
+# are small and shortly trained. Eight fakes a cell: read the intervals, also where a column's highest number is off the
+# diagonal.)
 
 # %% [markdown]
 # ## 9 · “I cannot tell”
@@ -633,22 +639,23 @@ print(f"all crops answered: {risk[-1]:.1%} wrong; these left out: {point[1]:.1%}
 # been in the exam. These people rarely have a second camera. And every false alarm makes it a little easier to wave
 # away a real recording.
 #
-# Here are the real validation clips that our detector finds most suspicious.
+# Here are the real validation clips that our detector finds most suspicious: the clip's score, and its middle crop.
 
 # %%
 faces = course.faces_table("val")
 suspects = clips[clips["label"] == 0].nlargest(5, "probability_fake")
 own = [faces[(faces["clip_id"] == name) & (faces["label"] == 0)] for name in suspects["clip_id"]]
-pictures = [plots.face(rows["file"].iloc[len(rows) // 2]) for rows in own]
-sharp = [f"sharpness {rows['sharpness'].median():.0f}" for rows in own]
+middle = [rows.iloc[len(rows) // 2] for rows in own]
+pictures = [plots.face(row["file"]) for row in middle]
+sharp = [f"sharpness {row['sharpness']:.0f}" for row in middle]
 titles = [f"P(fake) {p:.2f}\n{text}" for p, text in zip(suspects["probability_fake"], sharp, strict=True)]
 typical = faces.loc[faces["label"] == 0, "sharpness"].median()
 title = f"All of these are real (the median real crop has a sharpness of {typical:.0f})"
 plots.images(pictures, titles, title=title, labels=[0] * len(pictures), inches=1.7)
 
 # %% [markdown]
-# Look at them for a moment, and at their sharpness (lesson 03). Where blurred clips come first, the false alarms fall
-# on those with the cheap camera and the shaking hand: witnesses, mostly.
+# Look at them for a moment, and at their sharpness (lesson 03). The most suspicious one is out of focus. Where
+# false alarms follow the blur, they fall on those with the cheap camera and the shaking hand: witnesses, mostly.
 #
 # It is the next question that a responsible tester asks: *are false alarms shared out equally?* Detectors trained on
 # the public data sets are not equally good for all skin tones, ages and sexes (Trinh & Liu, IJCAI 2021; Xu et al.,
@@ -740,7 +747,8 @@ lesson_06.check_threshold(my_threshold, truth, p_fake, dating_site)
 # `lesson_06.best_threshold(truth, p_fake, dating_site)` gives the cheapest one on these clips, and
 # `lesson_06.at_desk(truth, p_fake, 0.5, dating_site)` draws its bill. There are 19 honest people to each fraud, so the
 # errors weigh 0.95 × 20 = 19 points a share of false alarms and 0.05 × 100 = 5 a share of misses: the *cheaper* error
-# is the dearer one here, because there is so much more occasion for it. The threshold goes up.
+# is the dearer one here, because there is so much more occasion for it. So the threshold belongs with the newsroom's,
+# well above the bank's.
 #
 # </details>
 
@@ -772,7 +780,8 @@ lesson_06.check_threshold(my_threshold, truth, p_fake, dating_site)
 #
 # - AUC is the share of pairs in the right order. It knows no threshold, no costs and no probabilities.
 # - Beside an accuracy belong the always-fake baseline and balanced accuracy; better, the two error rates.
-# - A temperature makes a network less sure of itself, and changes no order. It has to be fitted on validation, too.
+# - A temperature makes a network more or less sure of itself, and changes no order. It has to be fitted on
+#   validation, too.
 # - The threshold follows from costs and from how common fakes are. Choose it on validation.
 # - Draw clips or people, not crops, and report the interval. Compare two detectors on the same draws. Open the test
 #   split once.

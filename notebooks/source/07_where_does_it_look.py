@@ -218,11 +218,11 @@ for k in range(min(n, 4)):  # one row a method
 plots.images(pictures, names, 5, "The same frame, real and forged; where it was edited, and where the heat is")
 
 # %% [markdown]
-# **What we saw.** The edit itself lies lowest in NeuralTextures, which works on the mouth; does the heat follow it? Go
-# through the rows and say for each: is the heat inside the outline, on its border, or elsewhere?
-# Most people find a story for every row. That is the trouble: *inside* confirms that the network found the forgery,
-# *border* that it found the seam, *outside* that it uses context. A picture that fits every story tests none. Four
-# tests follow.
+# **What we saw.** The edit itself lies lowest in NeuralTextures, which works on the mouth. The heat does not follow it
+# down: it lies at the top of the picture. Only the FaceSwap, which you would spot yourself, has its heat inside the
+# outline. Now go through the rows and tell each one's story. Most people find one for every row. That is the trouble:
+# *inside* confirms that the network found the forgery, *border* that it found the seam, *outside* that it uses
+# context. A picture that fits every story tests none. Four tests follow.
 
 # %% [markdown]
 # ## Would a network that knows nothing look different?
@@ -256,12 +256,12 @@ for letter, (name, _) in zip("AB", rows, strict=True):
 
 # %% [markdown]
 # **What we saw.** The untrained network gives every face the same answer, next to a coin's: it knows nothing and has
-# nothing to explain. Its maps glow all the same, on an eye here and a mouth there, because random convolutions answer
-# to contrast too, and because the stretch makes the hottest place bright whatever it is. Had you met that row alone,
-# in a report, would you have doubted it? **That a map looks plausible is no evidence that the network has learned
-# anything.** What counts is how it *differs* from the map of a network that has not. So from here on networks that know
-# nothing come along as controls: three with random weights, and one that was *trained*, but on random labels.
-# It has seen as many faces as the real one, and there was nothing to learn.
+# nothing to explain. Its maps glow all the same, on the badge of a cap here and over a face there, because random
+# convolutions answer to contrast too, and because the stretch makes the hottest place bright whatever it is. Had you
+# met that row alone, in a report, would you have doubted it? **That a map looks plausible is no evidence that the
+# network has learned anything.** What counts is how it *differs* from the map of a network that has not. So from here
+# on networks that know nothing come along as controls: three with random weights, and one that was *trained*, but on
+# random labels. It has seen as many faces as the real one, and there was nothing to learn.
 
 # %%
 control = load_detector(course.ensure("control"))
@@ -299,13 +299,16 @@ row = detector_similarity(model, control, asked["grad-cam"], "random labels").il
 print(f"trained on random labels: {row['rank_correlation']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})")
 
 # %% [markdown]
-# **What we saw.** With a random head the network's answer is a coin's, and its map is *still* a good deal like the
-# one that you would have put into your report: the layer below it is as it was, and shines through. Grad-CAM's
-# likeness goes little by little. Even with the layer of the map itself, `repeat_2`, in noise some is left; here it is
-# gone only when all stages are noise, down to the stem. And look at LayerCAM, whose maps are the sharper and prettier
-# ones: how much of the likeness is left at the right end, where *nothing* of the trained network is left? That part
-# was never the network's. It is the picture's own edges. Most galleries of heat maps would not notice the difference
-# between a network that works and one that was never trained.
+# **What we saw.** Grad-CAM notices at once. Its way back begins at the head; with a random one the likeness is gone
+# (the interval holds 0), although all layers below are as they were. Nor is the network of random labels hot in the
+# same places. LayerCAM hardly notices: it keeps most of its likeness down to the right end, where *nothing* of the
+# trained network is left. That part was never the network's. It is the picture's own edges. So the sharper and
+# prettier map tells you less about the network, and a gallery of such maps would hardly show the difference between
+# one that works and one that was never trained.
+#
+# Two cautions. Dark maps are left out, and at the right end most of Grad-CAM's are dark: its last point stands on a
+# few. And the noise is a single draw, while the band knows only about clips. Try
+# `cascading_randomisation(model, asked["grad-cam"], seed=1)`: does a random head still cost as much?
 
 # %% [markdown]
 # ## Chin and mouth, nose and mouth?
@@ -402,19 +405,22 @@ for kind in plots.NAMES:
     print(f"on {kind}:", "above chance {}; beyond both controls {}".format(*named))
 
 # %% [markdown]
-# **What we saw.** First the random weights: their markers lie near 1, where they leave it a little *below* in the
-# face. Picture by picture they seemed to look at faces; over all clips, if anything, they look past them. *The
-# average sees what the eye does not.* Then the harder control, the network of random labels. It learned nothing about
-# forgeries, for there was nothing to learn, but it was trained on the same faces. Where *its* markers leave 1,
-# training on faces alone has drawn the heat there: what varies from face to face lies in the middle. Most lines of
-# the team's claim could be written about such a network as well. Last, look at the regions that *nobody named*. A
-# claim that picks two of them is only half true where others are as hot.
+# **What we saw.** First the random weights. A third of their maps is missing: in one of the three networks nothing
+# spoke for its own answer, and all its maps are dark. The markers of the other two lie near 1, but in the face a
+# little above it, with intervals so short that most exclude it. By the rule "more than chance", networks that know
+# nothing look at faces. *Chance alone is too easy a control.* Then the harder one, the network of random labels. It
+# learned nothing about forgeries, but its heat has a favourite place as well: outside the face. Training alone can
+# make one.
+#
+# Now the trained network. On real faces the claim's chin and mouth pass, beyond both controls. So do eyes, nose and
+# cheeks, which *nobody named*, and eyes and nose are as hot as the chin: a claim that picks two of five is half the
+# truth. On fakes, nose and mouth do not pass, and no other region does.
 #
 # Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
 # they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
 # from each region into its neighbours. The test clips are few, of fewer people: the intervals know about clips, not
-# about people. And the trained network is one training: while this lesson was written, the detector was trained more
-# than once by the same recipe, and some of these verdicts changed. No interval in the table knows about that.
+# about people. And the trained network is one training: while this lesson was written, its recipe was changed a
+# little and it was trained again, and three of these four verdicts changed. No interval in the table knows about that.
 #
 # **Break it.** If the finding is about the network, another reasonable layer or method should not overturn it:
 
@@ -429,8 +435,8 @@ for layer in ("repeat_1", "repeat_2", "block8"):
         print(f"{f'{layer}, {method}':22s}", *(f"{', '.join(names):>25s}" for names in top))
 
 # %% [markdown]
-# Read down the columns. Where a name stays in its place, you have something. Where it moves with the layer, you had a
-# story.
+# Read down the columns. Where a name stays, you have something: on real faces, the mouth is in every line. Where it
+# moves with the layer and the method, you had a story: on fakes, no name is in all of them.
 
 # %% [markdown]
 # ## Does the heat find the forgery?
@@ -484,11 +490,12 @@ for method in dict.fromkeys(table["method"]):
           f"centre prior {prior['value']:.2f}")  # fmt: skip
 
 # %% [markdown]
-# **What we saw.** Compare the trained network with the controls before you compare it with zero. Against random weights
-# and random maps it looks splendid. Against the network of random labels much less so. And look at the blob: a map that
-# never saw the picture can agree with the masks as well as a trained network, or better, because faces, masks and
-# blobs are all in the middle. A paper that reports a pointing accuracy and no centre prior has reported where faces
-# are.
+# **What we saw.** Compare the trained network with the controls before you compare it with zero. It points into the
+# mask more often than the networks that know nothing, though the intervals overlap. In the share of heat (*energy
+# inside*) and in the overlap it is no better than random weights. Only at FaceSwap does much of its heat lie inside.
+# And look at the blob: a map that never saw the picture agrees with the masks better than the trained network, by all
+# three measures, and has more heat inside for each of the four methods. Faces, masks and blobs are all in the middle.
+# A paper that reports a pointing accuracy and no centre prior has reported where faces are.
 #
 # And even agreement would not be the whole truth. A network may well decide by the *seam*, half of which lies
 # outside, or by comparing a face with its neck, which lies outside altogether. Heat beside the mask is no mistake by
@@ -511,10 +518,11 @@ for row in removed.itertuples():
     print(f"{row.map:13s} the logit for the truth falls by {row.fall:+.2f} (95 %: {row.low:+.2f} to {row.high:+.2f})")
 
 # %% [markdown]
-# **What we saw.** This is the first question whose answer is about the network and not about pictures. If the trained
-# map's interval lies above zero and above the others', its hot places matter to the answer. If it does not, the map is
-# a nice picture *of this network*, too. Mind how wide the intervals are: two dozen clips do not settle it, here as
-# little as in a paper with twelve example images.
+# **What we saw.** This is the first question whose answer is about the network and not about pictures. The trained
+# map's interval lies above zero, and above the random map's: its hot places matter to the answer, although the masks
+# held so little of the heat. A place beside the edit can matter, too. But the interval overlaps with the blob's. Mind
+# how wide they are: whether the map knows more than "the middle", two dozen clips do not settle, here as little as in
+# a paper with twelve example images.
 
 # %% [markdown]
 # ## Exercises

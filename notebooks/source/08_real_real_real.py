@@ -287,12 +287,13 @@ lesson_08.answers(scores)
 # %% [markdown]
 # **What we saw**, on Mini-FF++ and with this small network: mean over three seeds, lowest and highest in brackets.
 #
-# - **Blur alone is acquitted.** With blurred crops kept in training it gets a little worse; with *every* training
-#   crop blurred it gets a lot worse, and its validation says so. It does not turn to “real”. What the team saw needs
-#   more.
+# - **Blur alone is acquitted.** With blurred crops kept in training it is about as good as the healthy one: its three
+#   seeds differ more than the two rows do. With *every* training crop blurred it gets a lot worse, and its validation
+#   says so. Neither turns to “real”. What the team saw needs more.
 # - **Blur in one class convicts.** If the fakes are softer in training *and* in validation, validation is nearly
-#   perfect, and at test every sharp fake is “real”. A blur filter would help against that, if it removed the soft
-#   fakes. So the team's explanation may hold in this form: not “the data was blurry” but “the *fakes* were
+#   perfect, and at test every sharp fake is “real”. A filter that asks each crop by itself would take out such soft
+#   fakes, if its threshold were high enough. Ours asks the original, and keeps them where that one is sharp (lesson
+#   03, section 6). So the team's explanation may hold in this form: not “the data was blurry” but “the *fakes* were
 #   blurrier”. Lesson 03 shows how to ask that of a data set.
 # - **`ImageFolder` convicts as well.** The labels are the other way round, validation cannot notice, and on a test
 #   set that is mostly fake the screen reads *Real, Real, Real*. Its AUC is the give-away: about one minus the healthy
@@ -300,14 +301,15 @@ lesson_08.answers(scores)
 # - **Imbalance says the opposite:** “fake”, to everybody, and its accuracy is the always-fake line, 0.80 here and 0.79
 #   on the team's data. The last epoch has begun to put crops in order (its AUC), but at a threshold of 0.5 nobody sees
 #   it; and whoever chooses by accuracy may keep an epoch that has not even begun. With `ImageFolder`'s labels on top,
-#   “fake” for everybody becomes “real” for everybody, or nearly.
-# - **Augmentation in training only** is no illness, and it surprises: its validation accuracy is lower than the
-#   healthy one's, and at test it calls fewer reals fake, with a balanced accuracy at least as good. The accuracies
-#   hide that.
+#   “fake” for everybody becomes “real” for everybody.
+# - **Augmentation in training only** is no illness: it makes the task harder, and these few steps are too few for it.
+#   Here it calls fewer crops fake than the healthy one, reals and fakes alike, and one seed calls most of the fakes
+#   “real”. But it deceives nobody: its validation is as low as its test. With three times the epochs it caught up,
+#   when we tried.
 # - **Noise on *one* class** is a label leak, as blur is; here it makes nearly everybody “fake”.
-# - **The wrong range** makes nearly everybody “fake”, and a **closer crop** many of the reals. Nothing says that it
-#   must be “fake”: which way a detector falls when it is fed what it does not know is luck. A forgotten `eval()` does
-#   little to this network.
+# - **The wrong range** and **a closer crop** make nearly everybody “fake”, the reals no less than the fakes. Nothing
+#   says that it must be “fake”: which way a detector falls when it is fed what it does not know is luck. A forgotten
+#   `eval()` is mild here: the order suffers (its AUC), the accuracy hardly.
 # - **A frame-level split** flatters a little where everybody is there both ways, and entirely where nobody is. At
 #   test such a detector throws a coin. That is not “real, real, real” either.
 #
@@ -421,8 +423,7 @@ lesson_08.check_alarm(alarm, strangers)
 #
 # ## Next
 #
-# Lesson 09 (in preparation) gives a detector to strangers: a page on which anybody can have a photo judged, and what
-# you owe them.
+# Lesson 09 gives a detector to strangers: a page on which anybody can have a photo judged, and what you owe them.
 #
 # ## Sources
 #

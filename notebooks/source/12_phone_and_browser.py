@@ -195,11 +195,12 @@ lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last one
 
 # %% [markdown]
 # **What we saw.** With a ruler a channel, no real clip changes places with a fake at eight bits: hence an interval
-# without width. Down to three bits every interval of the difference holds 0: the clips cannot tell it from nothing,
-# and that four bits look *better* than eight is luck. But at three bits the intervals are wide: with a ruler a layer,
-# 15 points of AUC may be gone. (After another training by the same recipe that interval lay below 0.) At two, both
-# have fallen, and of neither can be said that it still beats a coin. Eight bits are far from the edge *here, for these
-# weights, in this network*. Nothing in this figure says the same of another. And only the weights were rounded.
+# without width. Down to four bits every interval of the difference holds 0: the clips cannot tell it from nothing,
+# and that four bits look *better* than eight is luck. At three bits the rulers part. With one a layer the detector has
+# become a coin. With one a channel it seems to lose a few points, and so few clips cannot tell whether it does. (After
+# another training by the same recipe it lost none.) At two, of neither can be said that it still beats a coin. Eight
+# bits are far from the edge *here, for these weights, in this network*. Nothing in this figure says the same of
+# another. And only the weights were rounded.
 
 # %% [markdown]
 # ## What about the numbers that come on the way?
@@ -215,7 +216,7 @@ lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last one
 # $$q = \mathrm{round}(x / s) + z, \qquad s = \frac{\mathrm{high} - \mathrm{low}}{255}, \qquad \hat{x} = s \cdot (q -
 # z)$$
 #
-# > **Predict first.** A few activations are large: the largest is about twice as large as the one that only one in a
+# > **Predict first.** A few activations are large: the largest is two or three times the one that only one in a
 # > thousand exceeds. Should the range hold them all?
 
 # %%

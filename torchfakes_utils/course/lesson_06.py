@@ -226,8 +226,11 @@ def reliability_figure(
     figures.reliability_curve(left, bins)
     left.annotate("dotted: keeps its word", (0.98, 0.04), ha="right", color=plots.NEUTRAL, fontsize=9)
     for row in bins:
-        left.annotate(f"{row.count} crops", (row.predicted, row.fake), (0, 7), textcoords="offset points", ha="center",
-                      fontsize=8, color=plots.NEUTRAL, annotation_clip=False)  # fmt: skip
+        # Above a dot near the axis, the text would run into it.
+        place, across, along = ((7, -1), "left", "center") if row.predicted < 0.12 else ((0, 7), "center", "baseline")
+        left.annotate(f"{row.count} crops", (row.predicted, row.fake), place,
+                      textcoords="offset points", ha=across, va=along, fontsize=8, color=plots.NEUTRAL,
+                      annotation_clip=False)  # fmt: skip
     left.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="what the detector says: P(fake)", ylabel="share that is fake")
     left.set_yticks(np.linspace(0, 1, 6))
     left.set_title(f"Here, where {labels.mean():.0%} are fake", fontsize=10)
@@ -298,7 +301,7 @@ def matrix_figure(table: pd.DataFrame, title: str) -> Figure:
     for y, row in enumerate(names):
         for x, column in enumerate(names):
             low, high = (float(cells.loc[(row, column), end]) for end in ("low", "high"))
-            dark = values[y, x] > 0.85
+            dark = values[y, x] > 0.95  # below it, black is the easier one to read
             ax.text(x, y - 0.08, f"{values[y, x]:.2f}", ha="center", va="center", fontsize=13, fontweight="bold",
                     color="white" if dark else "black")  # fmt: skip
             ax.text(x, y + 0.24, f"{low:.2f} to {high:.2f}", ha="center", va="center", fontsize=8,

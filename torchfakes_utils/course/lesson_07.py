@@ -75,7 +75,7 @@ def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], ti
     longest = ends[np.isfinite(ends)].max(initial=1)
     for ax, (name, series) in zip(axes[0], panels.items(), strict=True):
         ax.axvline(1, color=plots.NEUTRAL, linestyle="--", linewidth=1)
-        ax.annotate(" chance", (1, len(rows) - 0.55), va="bottom", color=plots.NEUTRAL, fontsize=9)
+        ax.annotate(" chance", (1, len(rows) - 0.15), va="bottom", color=plots.NEUTRAL, fontsize=9)
         heights = np.linspace(-0.2, 0.2, len(series)) if len(series) > 1 else [0.0]
         for offset, (label, colour, marker, values) in zip(heights, series, strict=True):
             if np.isnan(values).all():  # every map was dark
@@ -88,7 +88,7 @@ def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], ti
                 f"  {label}", (values[right, 2], y[right]), va="center", color=colour, fontweight="bold", fontsize=9
             )
         ax.set(
-            yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(max(len(rows), 1) - 0.5, -0.5)
+            yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(max(len(rows), 1) - 0.1, -0.5)
         )
         ax.set_title(name, fontsize=10, fontweight="normal")
         ax.set_xlabel("share of heat ÷ share of area")
@@ -171,7 +171,8 @@ def randomisation_figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figu
                     fontweight="bold", annotation_clip=False)  # fmt: skip
     ax.axhline(0, color=plots.NEUTRAL, linestyle=":", linewidth=1)
     ax.set_xticks(x, [text.removesuffix(" to head") for text in table["changed"]], rotation=20, ha="right")
-    ax.set(ylabel="rank correlation with\nthe trained network's map", ylim=(-0.4, 1.05),
+    lowest = np.nanmin(np.concatenate([table["low"].to_numpy(float) for table in tables.values()]), initial=-0.35)
+    ax.set(ylabel="rank correlation with\nthe trained network's map", ylim=(lowest - 0.05, 1.05),
            xlabel="random weights from the answer down to here")  # fmt: skip
     ax.set_title(title)
     return plots.finish(figure)

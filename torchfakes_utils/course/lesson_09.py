@@ -160,11 +160,14 @@ def curves_figure(examined: Sequence[Examination], titles: Sequence[str], thresh
             colour = _COLOURS[face.verdict]
             times = [one.time for one in face.frames]
             ax.plot(times, [one.probability_fake for one in face.frames], color=colour, linewidth=1, marker=".")
-            left_out = [one for one in face.frames if one.cannot_tell]
-            ax.plot([one.time for one in left_out], [one.probability_fake for one in left_out], "x", color="black")
             if face.interval is not None:
                 ax.axhspan(*face.interval, color=colour, alpha=0.2)
                 ax.axhline(face.probability_fake, color=colour)
+        left_out = [one for face in upload.prediction.faces for one in face.frames if one.cannot_tell]
+        if left_out:
+            times, scores = [one.time for one in left_out], [one.probability_fake for one in left_out]
+            ax.plot(times, scores, "x", color="black", label="cannot be judged: left out")
+            ax.legend(fontsize=9)
         ax.set(xlabel="seconds", ylim=(-0.03, 1.03))
         ax.set_title(f"{name}: {upload.prediction.verdict}", fontsize=10, fontweight="normal")
     axes[0, 0].set_ylabel("P(fake)")
@@ -198,7 +201,7 @@ def waiting_figure(seconds: Sequence[float], title: str) -> Figure:
     ax.barh(np.arange(1, len(seconds) + 1), seconds, color=plots.NEUTRAL)
     late = float(np.quantile(seconds, 0.95))
     ax.axvline(late, color="black", linestyle="--", linewidth=1)
-    ax.annotate(f" 95 % wait no longer than {late:.1f} s", (late, 1.5), ha="right", va="center")
+    ax.annotate(f"95 % wait no longer than {late:.1f} s ", (late, 1.5), ha="right", va="center")
     ax.invert_yaxis()
     ax.set(xlabel="seconds until the answer", ylabel="visitor", yticks=[1, len(seconds)])
     ax.set_title(title)

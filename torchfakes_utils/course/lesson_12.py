@@ -171,11 +171,9 @@ def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, title: 
         low, high = [plain + values[one].low for one in bits], [plain + values[one].high for one in bits]
         places = [one + (0.06, -0.06)[index % 2] for one in bits]  # two bars on each other could not be read
         ax.vlines(places, low, high, color=colour, linewidth=1.2, alpha=0.6)
-        ax.plot(places, scores, marker=marker, color=colour)
-        # At the lowest width the curves lie apart, and on either side of the bars there is room for a name.
-        ax.annotate(name, (places[0], scores[0]), xytext=((-8, 4), (10, -10))[index % 2], textcoords="offset points",
-                    color=colour, fontweight="bold", ha=("right", "left")[index % 2])  # fmt: skip
-    ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(0, None), ylim=(0.2, 1.04))
+        ax.plot(places, scores, marker=marker, color=colour, label=name)
+    ax.legend(loc="center right")  # where many bits are, the curves are high above it
+    ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(min(bits) - 0.5, None), ylim=(0.2, 1.04))
     ax.set_title(title)
     return plots.finish(figure)
 
