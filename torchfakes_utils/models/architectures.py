@@ -265,7 +265,7 @@ def _try(network: nn.Module, name: str, size: int) -> None:
     """Some networks of timm are built for any size, and fail at their first picture: CrossViT at 160 px."""
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, 3, size, size))
+            network.eval()(torch.zeros(1, 3, size, size, device=next(network.parameters()).device))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise InputError(f"{name} cannot look at crops of {size} px: {error}") from error
     network.train()
