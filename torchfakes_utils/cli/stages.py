@@ -186,7 +186,11 @@ class Recipes(Command):
         """A record a recipe."""
         for name, recipe in recipes.RECIPES.items():
             settings = {field: dataclasses.asdict(one) for field, one in recipe.choices.items()}
-            output.record({"recipe": name, "about": recipe.about, "settings": settings, "measured": recipe.measured})
+            measured = [dataclasses.asdict(one) for one in recipe.measured]
+            output.record(
+                {"recipe": name, "about": recipe.about, "settings": settings, "measured": measured,
+                 "not_measured": recipe.not_measured}
+            )  # fmt: skip
             output.line(*recipes.lines(name))
 
 
