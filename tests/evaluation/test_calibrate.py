@@ -130,6 +130,18 @@ def test_tables_that_fix_nothing(run, tmp_path, options, words):
     assert (run / "detector.json").read_bytes() == before and len(list(run.iterdir())) == 2
 
 
+def test_a_table_that_it_knows_nothing_of_may_be_taken_whole(run, tmp_path):
+    faces_csv = table(tmp_path / "faces", reals=FEWEST_CLIPS, fakes=FEWEST_CLIPS)
+    lines = faces_csv.read_text().splitlines()
+    lines[1:] = [line.replace(",val,", ",test,") if number // 2 % 2 else line for number, line in enumerate(lines[1:])]
+    faces_csv.write_text("\n".join(lines) + "\n")
+    assert "or --split all if the detector has learned from none" in fails(calibrate, run, faces_csv)
+    (run / "README.md").write_text("a card")
+    found = calibrate(run, faces_csv, "all")
+    assert found.clips == (FEWEST_CLIPS, FEWEST_CLIPS)
+    assert "README.md; run `torchfakes evaluate` again" in found.notes[0]
+
+
 def test_crops_of_another_scale(run, tmp_path, monkeypatch):
     faces_csv = table(tmp_path / "faces")
     monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0, "size": 32})

@@ -47,7 +47,7 @@ def test_ten_passes_say_how_long_a_run_takes():
     # 5 epochs of 62 batches of 16, and 40 validation crops (one a clip) that need no way back.
     assert found.batches == 5 * 62 and found.seconds == pytest.approx(0.5 * (5 * 62 * 16 + 5 * 40 / 3))
     assert found.a_batch == pytest.approx(8) and found.crops == 6
-    assert str(found) == "about 42 minutes: 310 batches of 8 s each (10 passes over 6 crops timed)"
+    assert str(found) == "about 42 minutes: 310 batches of 8 s each, and validation (10 passes over 6 crops timed)"
 
 
 def test_whole_batches_are_timed_where_they_are_quick_and_two_crops_where_they_are_not():

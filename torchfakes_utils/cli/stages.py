@@ -229,7 +229,7 @@ class Calibrate(RunCommand):
 
     faces: Path = argument("FACES.CSV", "a table of faces that the detector has not learned from")
     scoring: Scoring = options_of(without=("progress",))
-    split: str = option("of the table, with clips of both classes", "val")
+    split: str = option("of the table, with clips of both classes; all, if it has learned from none of them", "val")
 
     def run(self, output: Output) -> None:
         """Fix and store it; before and after are the record."""

@@ -19,10 +19,12 @@ from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import Decision, decide
 from torchfakes_utils.models.detector import load_detector, store_decision
-from torchfakes_utils.models.run_files import DETECTOR_FILE, REPORT_FILE, best_folder
+from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, best_folder
 
 # Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
 FEWEST_CLIPS = 10
+# As a split: the whole table.
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scorin
     Args:
         run: a folder of a run or of a detector.
         faces_csv: a table of crops that the detector has not learned from.
-        split: of it.
+        split: of it; "all" for a table of which the detector has learned nothing, such as photos of one's own.
         scoring: how crops are scored.
 
     Raises:
@@ -78,7 +80,7 @@ def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scorin
     """
     best, faces_csv = best_folder(run), Path(faces_csv)
     detector = load_detector(best)
-    faces = load_faces_for(detector, faces_csv, split, scoring.frames)
+    faces = load_faces_for(detector, faces_csv, None if split == ALL else split, scoring.frames)
     _check_clips(faces, faces_csv, split)
     check_writable(best)
     seen = observe(detector, faces, scoring)
@@ -105,9 +107,10 @@ def _check_clips(faces: pd.DataFrame, faces_csv: Path, split: str) -> tuple[int,
             "classes; give a table of both, or another --split"
         )
     if min(real, fake) < FEWEST_CLIPS:
+        more = "" if split == ALL else f", or --split {ALL} if the detector has learned from none of the table"
         raise InputError(
             f"{faces_csv}: split {split!r} holds {real} real and {fake} fake clips, and a threshold takes "
-            f"{FEWEST_CLIPS} of each or more; add clips, or give another --split"
+            f"{FEWEST_CLIPS} of each or more; add clips{more}"
         )
     return real, fake
 
@@ -141,6 +144,7 @@ def _keep(best: Path) -> Path:
 
 
 def _notes(run: Path) -> tuple[str, ...]:
-    if not (run / REPORT_FILE).is_file():
+    old = [str(path) for path in (run / REPORT_FILE, best_folder(run) / CARD_FILE) if path.is_file()]
+    if not old:
         return ()
-    return (f"{run / REPORT_FILE} was measured under the decision of before; run `torchfakes evaluate` again",)
+    return (f"of the decision of before: {' and '.join(old)}; run `torchfakes evaluate` again",)

@@ -47,7 +47,8 @@ class Estimate:
 
     def __str__(self) -> str:
         timed = f"{self.passes} passes over {self.crops} crops timed"
-        return f"about {duration(self.seconds)}: {self.batches:,} batches of {_few(self.a_batch)} s each ({timed})"
+        batches = f"{self.batches:,} batches of {_few(self.a_batch)} s each, and validation"
+        return f"about {duration(self.seconds)}: {batches} ({timed})"
 
 
 def _few(number: float) -> str:
