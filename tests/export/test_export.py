@@ -1,11 +1,13 @@
 """What lies in the folder of an export, what is refused, and that it is whole or not there."""
 
+import copy
 import json
 import shutil
 import sys
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
 from torchfakes_utils.cli import main
@@ -81,13 +83,22 @@ def test_the_description_travels_in_the_file_and_beside_it(run, exported):
     assert set(beside["made_with"]) >= {"torch", "onnxruntime"}
 
 
-def absurd(crops):
-    """Crops to calibrate on that are all black: every other value is then out of range."""
-    return np.zeros((4, *crops.shape[1:]), np.uint8)
+@pytest.fixture
+def turned_round(monkeypatch):
+    """Eight bits in which real and fake have changed places."""
+    right = onnx_format.OnnxRuntime.export_int8
+
+    def export_int8(self, detector, crops, path):
+        other = copy.deepcopy(detector)
+        with torch.no_grad():
+            for parameter in other.classifier.parameters():
+                parameter.neg_()
+        return right(self, other, crops, path)
+
+    monkeypatch.setattr(onnx_format.OnnxRuntime, "export_int8", export_int8)
 
 
-def test_int8_that_answers_otherwise_is_refused_and_float32_stays(run, quick, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(onnx_format, "calibration_set", absurd)
+def test_int8_that_answers_otherwise_is_refused_and_float32_stays(run, quick, turned_round, tmp_path, capsys):
     out = tmp_path / "onnx"
     exported = export_run(run, ExportConfig(out=out))
     with pytest.raises(InputError) as caught:
@@ -106,11 +117,10 @@ def test_int8_that_answers_otherwise_is_refused_and_float32_stays(run, quick, tm
     assert json.loads(shown.out)["refused"] == known["refused"] and "is refused" in shown.err
 
 
-def test_int8_alone_that_is_refused_leaves_what_was_there(run, quick, exported, tmp_path, monkeypatch):
+def test_int8_alone_that_is_refused_leaves_what_was_there(run, quick, exported, turned_round, tmp_path):
     out = tmp_path / "onnx"
     shutil.copytree(exported[0], out)
     before = files_in(out)
-    monkeypatch.setattr(onnx_format, "calibration_set", absurd)
     with pytest.raises(InputError, match="is refused"):
         export_run(run, ExportConfig(precisions=("int8",), out=out))
     assert files_in(out) == before and [path.name for path in tmp_path.iterdir()] == ["onnx"]

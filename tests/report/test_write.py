@@ -141,7 +141,7 @@ def test_the_card_is_one_that_the_hub_reads(whole):
     values = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert values["roc_auc"] == pytest.approx(written.clip.auc, abs=1e-4)
     for word in ("Not intended", "Limits and ethics", "not measured", "FaceSwap", "recipe cpu, epochs 3", "bfloat16",
-                 "measured with it elsewhere:\n\n- DFDC crops"):  # fmt: skip
+                 "measured with it elsewhere:\n\n- Mini-FF++"):  # fmt: skip
         assert word in card.text
 
 

@@ -89,7 +89,7 @@ def test_no_such_recipe():
 def test_people_see_each_setting_as_they_would_type_it():
     shown = lines("cpu")
     assert shown[0].startswith("cpu: ") and shown[-1].startswith("  Not measured: ")
-    assert any(line.startswith("  Measured on DFDC crops") for line in shown)
+    assert any(line.startswith("  Measured on Mini-FF++") for line in shown)
     options = dict(line.split(maxsplit=2)[:2] for line in shown[1:] if line.startswith("  --"))
     assert options["--architecture"] == "EfficientNet-Lite0" and options["--learning-rate"] == "0.0003"
     assert all(len(line) <= 120 for line in shown)

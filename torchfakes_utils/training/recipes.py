@@ -96,8 +96,8 @@ RECIPES: Mapping[str, Recipe] = {
             "augmentation": Choice("mirror", "twice the faces, and nothing of a forgery is lost"),
             "min_sharpness": Choice(0.0, "blur is a forger's trace; filtered out, fakes go before reals"),
         },
-        (Measured("DFDC crops, test", "TO COME", _DFDC),),
-        "FaceForensics++, other data sets, films off the internet",
+        (Measured("Mini-FF++, test clips, three seeds", "AUC by clip 0.996 (0.980 to 1.000)", "README.md"),),
+        "real deepfakes: its test on DFDC crops is still to come; FaceForensics++, films off the internet",
     ),
     "best": Recipe(
         "for a GPU: a large image encoder of which only the layer norms are tuned, after GenD (arXiv 2508.06248)",
