@@ -103,7 +103,8 @@ print(f"ln 2 = {np.log(2):.3f}")
 
 # %% [markdown]
 # At *z* = 0 the loss is ln 2, for either label. The textbook's formula gives *infinity* where a network is very sure
-# of the wrong answer. That is why the course's network ends in a logit. Now a network, and sixteen faces, half of them real:
+# of the wrong answer. That is why the course's network ends in a logit. Now a network, and sixteen faces, half of them
+# real:
 
 # %%
 import pandas as pd
@@ -281,12 +282,12 @@ main["rate"] = [starts.STARTS[start].learning_rate for start in main.index]
 main[["rate", "auc", "low", "high"]].round(3)
 
 # %% [markdown]
-# **What we saw.** After so few steps the random network is near a coin, and all of ImageNet's weights, trained on, stand
+# **What we saw.** After so few steps the random network is near a coin, and all of ImageNet's weights, trained on, are
 # more than 0.4 above it. This is a statement about the *budget*: the course's detector, another network, also started
-# from random weights, and it learned, in more steps on larger crops (section 7). What was learned from photographs helps
-# although no photograph was a deepfake. Of the three ways to train it, the more may change, the better; but with so few
-# clips their bands overlap. (So few steps have to be large ones: some two thousand, as the recipe `cpu` takes, are
-# better at 3e-4.)
+# from random weights, and it learned, in more steps on larger crops (section 7). What was learned from photographs
+# helps although no photograph was a deepfake. Of the three ways to train it, the more may change, the better; but with
+# so few clips their bands overlap. (So few steps have to be large ones. A longer run can take smaller ones: the recipe
+# `cpu` has 3e-4.)
 #
 # How many pictures does it take? The same two starts, the same sixty steps, but fewer training crops: real ones, each
 # with one fake of the same frame, from as many people as there are.
@@ -302,8 +303,8 @@ shown = table[table["start"].isin(starts.ON_FEW)].replace({"crops": {0: every}})
 shown.pivot(index="crops", columns="start", values="auc").round(2)
 
 # %% [markdown]
-# **What we saw.** Thirty-two crops from ImageNet are far above all crops from random weights, where more pictures do not
-# help at all: sixty steps are too few to use them.
+# **What we saw.** ImageNet's weights with thirty-two crops are far above random weights with all. There, more pictures
+# do not help at all: sixty steps are too few to use them.
 #
 # **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few clips: the
 # gap between the first and the others is what you may take away, not the values. Whether it holds for real deepfakes,

@@ -18,7 +18,7 @@ _LEAST = {
 SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
 
-_HINTS = {"warmup_epochs": "; it takes the schedule cosine, and a run of more epochs than it: --warmup-epochs 0 has none"}
+_HINTS = {"warmup_epochs": "; it takes the schedule cosine and more epochs than it; --warmup-epochs 0 has none"}
 
 
 @dataclass(frozen=True)
