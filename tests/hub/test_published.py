@@ -226,7 +226,8 @@ def test_no_network(run, server, monkeypatch, fault):
     server.faults.append(fault)
     line = fails(pull_published, "gend-pe-l", run, yes)
     assert "save config.json and model.safetensors from https://huggingface.co/yermandy/GenD_PE_L/tree/main" in line
-    assert f"torchfakes pull gend-pe-l {run} --files FILES" in line and not run.exists()
+    assert f"torchfakes pull gend-pe-l {run} --files FILES" in line and "licence: MIT; its encoder" in line
+    assert not run.exists()
 
 
 def test_a_clear_no_of_the_hub_is_no_matter_of_the_network(run, server):

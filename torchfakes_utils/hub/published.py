@@ -220,11 +220,11 @@ def _by_hand(name: str, run: Path) -> str:
     licence = f"licence: {published.licence}"
     if published.release:
         return (
-            f"save {published.file} ({licence}) from {published.page}, then torchfakes pull {name} {run} --files "
+            f"save {published.file} from {published.page} ({licence}), then torchfakes pull {name} {run} --files "
             f"{published.file}"
         )
     return (
-        f"by hand: save {CONFIG_FILE} and {WEIGHTS_FILE} ({licence}) from {published.page} in a folder FILES, then "
+        f"by hand: save {CONFIG_FILE} and {WEIGHTS_FILE} from {published.page} ({licence}) in a folder FILES, then "
         f"torchfakes pull {name} {run} --files FILES"
     )
 
