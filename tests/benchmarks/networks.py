@@ -29,6 +29,7 @@ from torchfakes_utils.export.config import INT8
 from torchfakes_utils.export.description import describe
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.export.runtimes import load_network
+from torchfakes_utils.io.machine import memory_kept
 from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -160,7 +161,8 @@ def compare(rounds: int) -> dict[str, Any]:
     for name in NETWORKS:
         config = TrainingConfig(architecture=name, pretrained=None, batch_size=BATCH)
         steps[name], rows[name]["precision"] = training_step(config, SIZE)
-    taken = {"training": in_turns(steps, max(3, rounds // 4))}
+    with memory_kept():  # as in a run
+        taken = {"training": in_turns(steps, max(3, rounds // 4))}
     del steps
     detectors = {name: build(name) for name in NETWORKS}
     taken["eager"] = in_turns({name: eager(one) for name, one in detectors.items()}, 3 * rounds)

@@ -1,6 +1,7 @@
 """What of the machine is used: a device by name, a number of threads that is given back, and nothing for ever."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,39 @@ def test_torch_device(monkeypatch):
     if not torch.backends.cuda.is_built() or torch.cuda.device_count() == 0:
         with pytest.raises(InputError, match="'cuda' cannot be used"):
             torch_device("cuda")
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from torchfakes_utils.io.machine import memory_kept
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(2**23)  # 64 MiB, and nothing of it is used again
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
+
+faults()
+usual, at_first = faults(), resident()
+with memory_kept():
+    faults()
+    with memory_kept():
+        pass
+    kept, inside = faults(), resident()
+print(usual, kept, faults(), inside - at_first, resident() - at_first)
+"""
+
+
+@pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="glibc's own way with memory")
+def test_memory_is_kept_inside_the_block_and_given_back_after_it():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    usual, kept, after, more_inside, more_after = map(float, done.stdout.split())
+    assert kept < usual / 5 and after > usual / 2
+    assert more_inside > 50 and more_after < 10
 
 
 def test_a_thread_limit_ends_with_its_block_whatever_happens_inside():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.machine import memory_kept
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
@@ -63,6 +64,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
+@memory_kept()
 def estimate(
     faces: pd.DataFrame,
     preprocessing: Preprocessing,

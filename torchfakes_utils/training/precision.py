@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional as F
 
+from torchfakes_utils.io.machine import memory_kept
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import seeded
@@ -107,6 +108,7 @@ def choose(detector: Detector, config: TrainingConfig, steps: int, world: World)
     return _FOUND[key]
 
 
+@memory_kept()
 def _in_turns(detector: Detector, names: tuple[str, str], share: int, steps: int, world: World) -> Seconds:
     """Seconds of a pass over `share` crops in each type: the least of a few rounds in which they take turns.
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from torchfakes_utils.crops.augmentation import augment
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.machine import torch_device
+from torchfakes_utils.io.machine import memory_kept, torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import decide
@@ -100,6 +100,7 @@ class Trainer:
         if state is None and self.learner.note is not None and self.world.first:
             logger.warning(self.learner.note)
 
+    @memory_kept()
     def epoch(self, show_bar: bool = False) -> EpochRow:
         """Train on what is left of the epoch in hand, validate, keep; return the new row of the history."""
         self.progress.start_clock()
