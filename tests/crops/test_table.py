@@ -226,3 +226,13 @@ def test_originals_of_a_table_of_before_are_told_from_the_whole_of_it(tmp_path):
     table.assign(target_id=table["target_id"].mask(second, "000")).to_csv(path, index=False)
     faces = load_faces(path, "train")
     assert set(faces["original_id"][faces["label"] == 1]) == {"", "002"}
+
+
+def test_a_clip_has_one_original(faces_csv):
+    table = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
+    fakes = table.index[table["label"] == "1"]
+    table["original_id"] = table["target_id"]
+    table.loc[fakes[0], "original_id"] = "another"
+    table.to_csv(faces_csv, index=False)
+    with pytest.raises(InputError, match="differ in original_id; a clip has one"):
+        load_faces(faces_csv)

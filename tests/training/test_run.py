@@ -232,3 +232,16 @@ def test_memory_that_runs_out(faces_csv, tmp_path, monkeypatch, room, message):
     train(faces_csv, tmp_path / "run", config, progress=False)
     train(faces_csv, tmp_path / "alone", config, progress=False)
     assert_same_run(tmp_path / "alone", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("named", "said"), [("000", ""), ("nobody", "fakes have no crop of their original's same frame")]
+)
+def test_fakes_that_cannot_be_paired_are_counted(faces_csv, tmp_path, capsys, named, said):
+    table = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
+    table = table.assign(original_id=table["target_id"] if not said else named)
+    moved = faces_csv.with_name("other.csv")
+    table.to_csv(moved, index=False)
+    train(moved, tmp_path / "run", TrainingConfig(**TINY))
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("crops train"))
+    assert (said in line) if said else "fakes have no crop" not in line

@@ -78,7 +78,7 @@ def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
 
 
 def _check_rows(faces: pd.DataFrame, path: Path) -> None:
-    """See that every row is a crop of its own, and that the crops of a clip agree on its label and its split.
+    """See that every row is a crop of its own, and that a clip's crops agree on its label, split and original.
 
     Raises:
         InputError: they do not, or a frame is no whole number.
@@ -90,7 +90,9 @@ def _check_rows(faces: pd.DataFrame, path: Path) -> None:
         if (twice := faces.duplicated(key)).any():
             named = faces.loc[twice, key].astype(str).iloc[0]
             raise InputError(f"{path}: {'/'.join(named)} is there twice; every row is a crop of its own: take one out")
-    for name, values in (("label", faces["label"]), ("split", faces["split"].where(faces["split"] != ""))):
+    columns = ["label", "split", *(["original_id"] if "original_id" in faces else [])]
+    for name in columns:
+        values = faces[name].where(faces[name] != "") if name != "label" else faces[name]
         several = values.groupby([faces[column] for column in CLIP_KEY]).nunique() > 1
         if several.any():
             raise InputError(

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.films import moments
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import stored_decision
@@ -220,7 +222,8 @@ def describe_run(trainer: Trainer, out: Path) -> list[str]:
     together = f", {trainer.world.size} processes" if trainer.world.size > 1 else ""
     lines = [
         f"crops train: {_counts(data.train_faces)}; val: {_counts(data.val_faces)}; {data.crops} drawn an epoch"
-        + ("" if config.sampling == "uniform" else ", half of them real"),
+        + ("" if config.sampling == "uniform" else ", half of them real")
+        + (_alone(data.train_faces) if config.sampling == "paired" else ""),
         f"{detector.config.architecture} from {detector.config.pretrained or 'random'} weights, {total:,} parameters, "
         f"{changed}; {size_note(config, detector.preprocessing)}; {trainer.learner.precision} on {trainer.device}"
         f"{together}",
@@ -230,6 +233,16 @@ def describe_run(trainer: Trainer, out: Path) -> list[str]:
     elif progress.step:
         lines.append(f"{out}: going on after step {progress.step}, in epoch {progress.epoch}")
     return lines
+
+
+def _alone(faces: pd.DataFrame) -> str:
+    """How many fakes cannot be paired; "" where all can."""
+    moment, real = moments(faces), (faces["label"] == 0).to_numpy()
+    fakes = moment[~real]
+    alone = len(fakes) - int(np.isin(fakes, moment[real & (moment >= 0)]).sum())
+    if not alone:
+        return ""
+    return f"; {alone:,} of {len(fakes):,} fakes have no crop of their original's same frame (original_id) beside them"
 
 
 def describe_epoch(row: EpochRow, epochs: int) -> str:
