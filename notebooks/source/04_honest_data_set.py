@@ -408,7 +408,7 @@ plots.images(pictures, ["RGB, as stored", "BGR by mistake"], title="One crop, re
 # > **Predict first.** Which of these changes might hide just the thing that gives a fake away?
 
 # %%
-changes = ["first-project", "modern", "mild", "gend", *lesson_04.CHANGES]
+changes = ["first-project", "modern", "mild", "strong", "gend", *lesson_04.CHANGES]
 widgets.explore(
     lambda change, strength, seed: lesson_04.preview(picture, change, strength, seed),
     change=changes, strength=(0.0, 1.0, 0.1, 1.0), seed=(0, 9, 1),
@@ -421,9 +421,10 @@ lesson_04.preview(picture, "modern", strength=1.0)
 # **What we saw.** The first project mirrored, turned and changed colours at random; that is `--augmentation
 # first-project` (its report does not give the strengths, so they are ours). `modern` does what happens to a film
 # between the camera and the viewer: scaled, blurred, compressed, partly covered. `mild` does a little of that, and
-# rarely; `gend` is what GenD, an open detector of 2026, was trained with (lesson 05). It is all done on the device, a
-# batch at a time (`torchfakes_utils.crops.augmentation`). (What is turned in from outside is the mirror image of what
-# is inside: no black corners, which would be a mark that test crops lack.)
+# rarely; `strong` turns, shifts, scales and tints as well, and covers a part, so that a small network cannot learn its
+# crops by heart; `gend` is what GenD, an open detector of 2026, was trained with (lesson 05). It is all done on the
+# device, a batch at a time (`torchfakes_utils.crops.augmentation`). (What is turned in from outside is the mirror image
+# of what is inside: no black corners, which would be a mark that test crops lack.)
 #
 # A change of colour may hide the colour difference at a seam, and blur hides texture. Whether augmentation helps is a
 # question for validation, not for taste; the default changes nothing. And never augment one class only: lesson 08

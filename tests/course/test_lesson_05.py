@@ -222,7 +222,7 @@ def test_where_vggface2_cannot_be_had_nothing_is_trained(monkeypatch):
 
 
 def test_measured_rows_are_taken_where_all_four_are_there(tmp_path):
-    recipes = ("random weights", "classifier alone", "norms alone", "cpu")
+    recipes = ("random weights", "classifier alone", "norms alone", "base")
     rows = [{"recipe": name, "val_auc": 0.6 + n / 10} for n, name in enumerate(recipes)]
     path = tmp_path / "dfdc.json"
     path.write_text(json.dumps([*rows, rows[0] | {"val_auc": 0.8}, {"recipe": "other", "val_auc": 0.9}]))

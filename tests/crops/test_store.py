@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -48,6 +49,12 @@ def test_the_cache_is_made_once(faces, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "try_crop", lambda *_: pytest.fail("decoded again"))
     store = open_store(faces, Preprocessing(size=SIZE))
     assert caches(tmp_path) == before and isinstance(store.array, np.memmap)
+
+
+def test_it_says_where_and_how_large_it_is(faces, tmp_path):
+    assert open_store(faces, Preprocessing(size=SIZE), "off").kept_in is None
+    said = open_store(pd.concat([faces] * 40, ignore_index=True), Preprocessing(size=SIZE)).kept_in
+    assert said == f"{tmp_path / '.cache'} ({len(faces) * 40 * 3 * SIZE**2 / 1e6:.0f} MB)" and "(0 MB)" not in said
 
 
 def test_a_changed_crop_makes_it_anew(faces, tmp_path):

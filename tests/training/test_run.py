@@ -187,6 +187,9 @@ def test_progress_prints_class_balance_and_the_trivial_baseline(whole, faces_csv
     printed = capsys.readouterr().out
     assert "this run is finished; another one needs another folder" in printed and "stopped early" not in printed
     assert "train: 6 real, 12 fake (Deepfakes 6, FaceSwap 6)" in printed and "best: epoch" in printed
+    decoded = faces_csv.parent / ".cache"
+    assert f"decoded crops are kept in {decoded} (1 MB); --cache off does without" in printed
+    assert any(decoded.iterdir())
     line = describe_epoch(whole[1][0], 2)
     assert "always “fake”: 0.667" in line and "called fake:" in line and "\n" not in line
 

@@ -352,7 +352,7 @@ def vggface2_gain(faces: pd.DataFrame, steps: int, size: int = 96) -> pd.DataFra
 
 
 # What these starts are called in the benchmark on real deepfakes.
-_ON_DFDC = {"random weights": RANDOM, "classifier alone": HEAD, "norms alone": NORMS, "cpu": ALL}
+_ON_DFDC = {"random weights": RANDOM, "classifier alone": HEAD, "norms alone": NORMS, "base": ALL}
 _DFDC = Path(__file__).parents[2] / "docs" / "benchmarks" / "dfdc.json"
 
 

@@ -54,6 +54,13 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     # A little of what every shared picture has gone through, and rarely, so that most of what a forger leaves behind is
     # still there to be learned: blur by less than a pixel, and JPEG as photos are usually saved. The numbers are ours.
     "mild": Augmentation(flip=0.5, blur=0.8, blur_share=0.2, jpeg=60, jpeg_share=0.3),
+    # All of it, harder: what keeps a small network from learning a few thousand crops by heart in twenty passes. A blur
+    # of a pixel at most, and seldom, for a forgery is itself often a blur. The numbers are ours, chosen on DFDC crops
+    # (docs/benchmarks/dfdc.md).
+    "strong": Augmentation(
+        flip=0.5, rotation=10, shift=0.1, zoom=0.15, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03, blur=0.8,
+        blur_share=0.2, jpeg=60, jpeg_share=0.3, cutout=0.4,
+    ),
     # GenD (Yermakov et al., "Deepfake Detection that Generalizes Across Benchmarks", WACV 2026, arXiv 2508.06248), as
     # its program has it (github.com/yermandy/GenD, src/config.py): JPEG always, blur for one crop in ten. There, blur
     # is cut off at 3 px and comes before colour, and what turns in from outside is black; here it is mirrored.

@@ -48,6 +48,13 @@ class CropStore:
     def __len__(self) -> int:
         return len(self.files)
 
+    @property
+    def kept_in(self) -> str | None:
+        """The folder of the decoded crops and how large their file is; None where there is none."""
+        if not isinstance(self.array, np.memmap):
+            return None
+        return f"{Path(str(self.array.filename)).parent} ({self.array.nbytes / 1e6:,.0f} MB)"
+
     def rows(self, faces: pd.DataFrame) -> NDArray[np.int64]:
         """Where the crops of a part of the table are, (M,) int64."""
         place = {file: row for row, file in enumerate(self.files)}

@@ -63,7 +63,7 @@ class TrainingConfig:
         min_sharpness: training frames blurrier than this are left out (variance of the Laplacian of the original's
             crop, its fakes with it); 0 keeps all. The first project took 30, which on DFDC's crops takes 29 % of the
             reals and, asked one by one, 42 % of the fakes. Validation crops are never filtered.
-        augmentation: "none", "mirror", "first-project", "modern", "mild" or "gend".
+        augmentation: "none", "mirror", "first-project", "modern", "mild", "strong" or "gend".
         shared_draws: let augmentation change both crops of a pair alike, so that the forgery remains what they differ
             in; only "paired" sampling has pairs.
         image_size: edge of the network's input, pixels; None is the architecture's own, or that of the stored crops if

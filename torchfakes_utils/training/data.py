@@ -140,6 +140,7 @@ class TrainingData:
         store = open_store(faces, preprocessing, config.cache) if world.first else None
         gather(world, "decoded")  # one process decodes, the others find it done
         self._store = store or open_store(faces, preprocessing, config.cache)
+        self.kept_in = self._store.kept_in
         unreadable = list(self._store.unreadable)
         if unreadable and world.first:
             logger.warning("%d crops are left out: %s", len(unreadable), self._reasons(unreadable))

@@ -228,6 +228,8 @@ def describe_run(trainer: Trainer, out: Path) -> list[str]:
         f"{changed}; {size_note(config, detector.preprocessing)}; {trainer.learner.precision} on {trainer.device}"
         f"{together}",
     ]
+    if (kept := data.kept_in) is not None:
+        lines.append(f"decoded crops are kept in {kept}; --cache off does without")
     if progress.finished(config):
         lines.append(f"{out}: this run is finished; another one needs another folder")
     elif progress.step:
