@@ -67,6 +67,10 @@ lesson_05.journey(crop.permute(1, 2, 0).numpy(), maps, channels, score)
 # %% [markdown]
 # A forged face on its way through the course's detector, InceptionResnetV1. Each grey picture is the mean over all
 # channels of one stage. From left to right there is less *where* and more *what*.
+#
+# > **Two networks.** *InceptionResnetV1* is the first project's and the course's: 23 million parameters, from random
+# > weights here; sections 1, 2 and 5 to 8 are about it. *EfficientNet-Lite0* has 3.4 million, and ImageNet's weights
+# > for it are installed; sections 3 and 4 fine-tune it.
 
 # %% [markdown]
 # ## 1 · What should the loss be before training?
@@ -274,10 +278,20 @@ lesson_05.starts_figure(table)
 
 # %%
 main = table[table["crops"] == 0].set_index("start")
-gain = main.loc[starts.ALL, "auc"] - main.loc[starts.RANDOM, "auc"]
 clips = len(runs.drop_duplicates(["method", "clip_id"]))
-print(f"{len(starts.SEEDS)} seeds, {clips} validation clips")
-print(f"ImageNet against random weights, all trained: {gain:+.2f} AUC")
+print(f"{len(starts.SEEDS)} seeds, {clips} validation clips; 95 % intervals of the differences, on the same clips:")
+
+
+def tell_gain(one: str, other: str) -> None:
+    """The mean difference of two starts, seed by seed."""
+    of = {start: [run for _, run in part.groupby("seed")] for start, part in runs.query("crops == 0").groupby("start")}
+    gain, low, high = lesson_05.mean_gain(of[one], of[other])
+    print(f"{one} against {other}: {gain:+.2f} AUC ({low:+.2f} to {high:+.2f})")
+
+
+tell_gain(starts.ALL, starts.RANDOM)
+tell_gain(starts.ALL, starts.NORMS)
+tell_gain(starts.NORMS, starts.HEAD)
 main["rate"] = [starts.STARTS[start].learning_rate for start in main.index]
 main[["rate", "auc", "low", "high"]].round(3)
 

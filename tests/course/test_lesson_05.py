@@ -156,6 +156,19 @@ def test_an_interval_without_two_clips_of_a_class_knows_the_seeds_alone():
     assert (auc, low, high) == (0.5, 0.0, 1.0)
 
 
+def test_a_gain_is_judged_on_the_same_clips():
+    rng = np.random.default_rng(0)
+    hard = rng.random(16) / 2 + 0.3 * np.repeat([0, 1], 8)
+    one, other = run(hard), run(hard * 0.7)  # the same order, so that nothing differs but the numbers
+    assert lesson_05.mean_gain([one, one], [other, other]) == (0.0, 0.0, 0.0)
+    good = run(np.repeat([0.1, 0.9], 8))
+    gain, low, high = lesson_05.mean_gain([good, one], [one, one])
+    assert gain == pytest.approx((1 - lesson_05.mean_auc([one])[0]) / 2)
+    assert low < gain < high and low >= 0
+    back = lesson_05.mean_gain([one, one], [good, one])
+    assert back == pytest.approx((-gain, -high, -low))
+
+
 @pytest.fixture(scope="module")
 def table():
     steps = {starts.RANDOM: 0.0, starts.HEAD: 0.1, starts.NORMS: 0.2, starts.ALL: 0.4}

@@ -52,7 +52,7 @@ def test_nothing_drawn_changes_nothing(faces):
 
 def test_an_unknown_recipe():
     with pytest.raises(
-        InputError, match="no augmentation 'mixup'; choose one of none, mirror, first-project, modern, mild, strong, gend"
+        InputError, match="no augmentation .mixup.; choose one of none, mirror, .*modern, mild, strong, gend"
     ):
         augmentation("mixup")
 

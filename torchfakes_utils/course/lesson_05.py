@@ -248,16 +248,41 @@ def mean_auc(runs: Sequence[pd.DataFrame], replicates: int = REPLICATES) -> tupl
     Returns:
         Mean, low, high (95 %), and the AUC of each run.
     """
-    found, drawn = [], []
-    for run in runs:
-        truth, scores = run["label"].to_numpy(), run["probability_fake"].to_numpy(float)
-        clips = run.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
-        found.append(float(binary_metrics(truth, scores)["auc"]))
-        replicate = replicate_metrics(truth, scores, 0.5, replicates, seed=0, clips=clips)
-        drawn.append(np.full(replicates, found[-1]) if replicate is None else replicate["auc"])
-    which = np.random.default_rng([0, 1]).integers(0, len(runs), (replicates, len(runs)))
-    low, high = percentiles(np.take_along_axis(np.column_stack(drawn), which, axis=1).mean(axis=1))
-    return float(np.mean(found)), low, high, found
+    found, drawn = zip(*(_auc(run, replicates) for run in runs), strict=True)
+    return float(np.mean(found)), *_percentiles_over_runs(drawn), list(found)
+
+
+def mean_gain(
+    runs: Sequence[pd.DataFrame], others: Sequence[pd.DataFrame], replicates: int = REPLICATES
+) -> tuple[float, float, float]:
+    """How much larger the AUC over crops of some runs is than that of others: mean, low, high (95 %).
+
+    Both are measured on the same drawn clips, run by run (the same seeds in both), so that a hard clip counts in
+    neither.
+
+    Args:
+        runs, others: as many of either, as `mean_auc` takes them.
+        replicates: data sets to draw.
+    """
+    pairs = [[_auc(run, replicates) for run in pair] for pair in zip(runs, others, strict=True)]
+    gains = [one[0] - other[0] for one, other in pairs]
+    return float(np.mean(gains)), *_percentiles_over_runs([one[1] - other[1] for one, other in pairs])
+
+
+def _auc(run: pd.DataFrame, replicates: int) -> tuple[float, np.ndarray]:
+    """AUC over crops; and of data sets that are drawn clip by clip, the same clips for every run, (replicates,)."""
+    truth, scores = run["label"].to_numpy(), run["probability_fake"].to_numpy(float)
+    clips = run.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
+    found = float(binary_metrics(truth, scores)["auc"])
+    drawn = replicate_metrics(truth, scores, 0.5, replicates, seed=0, clips=clips)
+    return found, np.full(replicates, found) if drawn is None else drawn["auc"]
+
+
+def _percentiles_over_runs(drawn: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Of the mean over runs that are drawn anew, too."""
+    by_run = np.column_stack(drawn)  # (replicates, runs)
+    which = np.random.default_rng([0, 1]).integers(0, by_run.shape[1], by_run.shape)
+    return percentiles(np.take_along_axis(by_run, which, axis=1).mean(axis=1))
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
