@@ -2,7 +2,7 @@
 
     python tests/benchmarks/dfdc.py FOLDER                       # every variant, one seed, judged on validation
     python tests/benchmarks/dfdc.py FOLDER --recipes cpu course --seeds 0 1 2    # these, three seeds
-    python tests/benchmarks/dfdc.py FOLDER --final cpu course --out docs/benchmarks    # whatever is there, and test
+    python tests/benchmarks/dfdc.py FOLDER --final cpu course --out docs/benchmarks    # the same, and the page
 
 FOLDER holds face crops of the Deepfake Detection Challenge and `labels.csv` (path; label, 1 is fake; source_video).
 Each real crop has one fake of the same frame. Videos, not crops, are dealt to training (70 %), validation (10 %) and
@@ -30,7 +30,7 @@ from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 
-from common import command, machine
+from common import machine
 
 EPOCHS = 5
 # What the other rows begin from: pairs of a real crop and its own fake, mirrored together, and
@@ -40,14 +40,13 @@ BASE: dict[str, Any] = {
     "batch_size": 16, "learning_rate": 3e-4, "augmentation": "mirror", "sampling": "paired", "shared_draws": True,
     "val_frames_per_clip": None, "mixed_precision": "off", "device": "cpu",
 }  # fmt: skip
-# The recipe cpu: four times as long, and crops that are changed so much that it does not learn them by heart.
-LONG = {"epochs": 4 * EPOCHS}
-CPU = BASE | LONG | {"augmentation": "strong"}
+# The recipe cpu: twice as long, and crops that are changed so much that it does not learn them by heart.
+CPU = BASE | {"epochs": 2 * EPOCHS, "augmentation": "strong"}
 # The first project's network, from random weights, as nothing better is at hand without a network.
 COURSE: dict[str, Any] = BASE | {
     "architecture": "InceptionResnetV1", "pretrained": None, "learning_rate": 1e-3, "mixed_precision": "auto",
 }  # fmt: skip
-# One thing at a time, from BASE on.
+# One thing at a time: after "cpu, " from CPU on, else from BASE.
 VARIANTS: dict[str, dict[str, Any]] = {
     "cpu": CPU,
     "base": BASE,
@@ -65,7 +64,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rate 1e-3": BASE | {"learning_rate": 1e-3},
     "160 px": BASE | {"image_size": 160},
     "224 px": BASE | {"image_size": 224},
-    "four times the passes": BASE | LONG,
+    "twice the passes": BASE | {"epochs": 2 * EPOCHS},
+    "cpu, mild augmentation": CPU | {"augmentation": "mild"},
+    "cpu, 160 px": CPU | {"image_size": 160},
+    "cpu, rate 1e-3": CPU | {"learning_rate": 1e-3},
+    "cpu, twice the passes": CPU | {"epochs": 4 * EPOCHS},
 }
 STORED = 224  # pixels, as the crops were published
 REPLICATES = 2000
@@ -77,27 +80,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--work", type=Path, default=Path("build/benchmark/dfdc"))
-    parser.add_argument("--recipes", nargs="+", default=list(VARIANTS), choices=VARIANTS, metavar="NAME")
+    parser.add_argument("--recipes", nargs="*", default=list(VARIANTS), choices=VARIANTS, metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--final", nargs="+", default=[], choices=VARIANTS, metavar="NAME", help="judge these on test")
-    parser.add_argument("--out", type=Path, help="write dfdc.md and dfdc.json there")
+    parser.add_argument("--out", type=Path, help="write dfdc.md and dfdc.json there; rows that are there are kept")
     args = parser.parse_args()
     faces_csv = make_table(args.folder, args.work / "faces")
-    rows = []
+    rows = {} if args.out is None else kept(args.out / "dfdc.json")
     for name in args.recipes:
         for seed in {*args.seeds, *made(name, args.work)}:
             run = folder_of(name, seed, args.work)
-            row = {"recipe": name, "seed": seed} | measure(faces_csv, run, name, seed)
+            row = {"recipe": name, "seed": seed, "settings": VARIANTS[name]} | measure(faces_csv, run, name, seed)
             if name in args.final:
-                row |= judge(faces_csv, run)
-            rows.append(row)
-            print(json.dumps(row), flush=True)
-    text = report(pd.DataFrame(rows), args)
+                row["test"] = logits(faces_csv, run, "test")
+            rows[name, seed] = row
+            print(json.dumps({key: value for key, value in row.items() if key not in ("val", "test")}), flush=True)
+    in_order = sorted(rows.values(), key=lambda row: (list(VARIANTS).index(row["recipe"]), row["seed"]))
+    text = report(pd.DataFrame(in_order))
     print(text)
     if args.out:
         (args.out / "dfdc.md").write_text(text, encoding="utf-8")
-        told = [{key: value for key, value in row.items() if not key.endswith("_scores")} for row in rows]
-        (args.out / "dfdc.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        lines = ",\n".join(json.dumps(row) for row in in_order)
+        (args.out / "dfdc.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def kept(page: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """What was measured before, as far as the settings are still these, by recipe and seed."""
+    rows = json.loads(page.read_text(encoding="utf-8")) if page.is_file() else []
+    return {(row["recipe"], row["seed"]): row for row in rows if row.get("settings") == VARIANTS.get(row["recipe"])}
 
 
 def folder_of(name: str, seed: int, work: Path) -> Path:
@@ -154,43 +164,33 @@ def measure(faces_csv: Path, run: Path, name: str, seed: int) -> dict[str, Any]:
     crops = int((load_faces(faces_csv)["split"] == "train").sum())
     config = TrainingConfig(**VARIANTS[name], crops_per_epoch=crops, seed=seed)
     result = train(faces_csv, run, config)
-    scores = scored(faces_csv, run, "val")
+    found = logits(faces_csv, run, "val")
     return {
         "pictures": crops // config.batch_size * config.batch_size * config.epochs,
         "epoch": int(result.best["epoch"]),
-        "train_loss": float(result.history["train_loss"].iloc[-1]),
-        "val_auc": float(pairs(scores).mean()),
-        "val_scores": str(run / "val.csv"),
+        "train_loss": round(float(result.history["train_loss"].iloc[-1]), 4),
+        "val_auc": round(float(pairs(found).mean()), 5),
+        "val": found,
     }
 
 
-def judge(faces_csv: Path, run: Path) -> dict[str, Any]:
-    """AUC on test crops, and the share of fakes that score higher than the real crop of the same frame."""
-    above = pairs(scored(faces_csv, run, "test"))
-    return {
-        "test_auc": float(above.mean()),
-        "test_pairs": float(above.diagonal().mean()),
-        "test_scores": str(run / "test.csv"),
-    }
-
-
-def scored(faces_csv: Path, run: Path, split: str) -> pd.DataFrame:
-    """Scores of the crops of a split by a run's chosen epoch, which are kept beside the run."""
+def logits(faces_csv: Path, run: Path, split: str) -> list[list[float]]:
+    """By a run's chosen epoch: of the real crops of a split, and of their fakes, video by video in the same order."""
     file = run / f"{split}.csv"
     if not file.is_file():
         faces = load_faces(faces_csv, split)
         scores = score(load_detector(run / "best"), faces).assign(video=faces["target_id"])
         scores[["video", "label", "logit"]].to_csv(file, index=False)
-    return pd.read_csv(file)
+    table = pd.read_csv(file).pivot(index="video", columns="label", values="logit")
+    return [table[label].round(4).tolist() for label in (0, 1)]
 
 
-def pairs(scores: pd.DataFrame) -> np.ndarray:
+def pairs(logits: list[list[float]]) -> np.ndarray:
     """(V, V): is the fake of the video v (rows) above the real crop of the video w? Ties count a half.
 
     Each video has one crop of either kind, so that the mean of it is the AUC, and its diagonal the pairs.
     """
-    table = scores.pivot(index="video", columns="label", values="logit")
-    fake, real = table[1].to_numpy()[:, None], table[0].to_numpy()[None]
+    real, fake = np.array(logits[0])[None], np.array(logits[1])[:, None]
     return (fake > real) + (fake == real) / 2
 
 
@@ -199,19 +199,24 @@ def auc(above: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.einsum("rv,vw,rw->r", counts, above, counts, optimize=True) / counts.sum(1) ** 2
 
 
-def resampled(files: pd.Series, statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """A statistic of the pairs of a run on data sets drawn video by video: the mean over runs, (R,)."""
-    values = []
-    for file in files:
-        above = pairs(pd.read_csv(file))
-        every = draws(np.zeros(len(above)), REPLICATES, seed=0)  # the same for all runs
-        values.append(np.concatenate([statistic(above, counts) for counts in every]))
-    return np.mean(values, axis=0)
-
-
 def pairs_right(above: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Share of fakes above their own original, in each of the drawn data sets, (R,)."""
     return counts @ above.diagonal() / counts.sum(1)
+
+
+def values(runs: pd.Series, statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> pd.Series:
+    """A statistic of each run, from its logits."""
+    return runs.map(lambda one: float(statistic(pairs(one), np.ones((1, len(one[0]))))[0]))
+
+
+def resampled(runs: pd.Series, statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """A statistic on data sets drawn video by video, the same for all runs: the mean over runs, (R,)."""
+    replicates = []
+    for one in runs:
+        above = pairs(one)
+        parts = [statistic(above, counts) for counts in draws(np.zeros(len(above)), REPLICATES, seed=0)]
+        replicates.append(np.concatenate(parts))
+    return np.mean(replicates, axis=0)
 
 
 ABOUT = """\
@@ -225,22 +230,24 @@ BASE_IS = """\
 *base* is EfficientNet-Lite0 with ImageNet weights, its classifier at zero, 128 px, pairs of a real crop and its own
 fake that share every draw, mirror images, AdamW at 3e-4 in one cycle over five passes, all weights trained, the last
 ones kept. Each other row changes what it names, and nothing else, but for random weights, which take the higher rate
-that they need. *gain* is the difference to *base* of the same seeds. Where its interval holds zero, these 178
-validation videos do not tell the two apart.
+that they need. Rows that begin with *cpu,* change one thing of *cpu*. *gain* is the difference to *base*, or to *cpu*,
+of the same seeds. Where its interval holds zero, these 178 validation videos do not tell the two apart.
 """
 CPU_IS = """\
-*cpu* is the recipe of that name: *base* with four times the passes and the strong augmentation. *course* is
+*cpu* is the recipe of that name: *base* with twice the passes and the strong augmentation. *course* is
 InceptionResnetV1 from random weights, as the first project used it, five passes at 1e-3.
 """
 
 
-def report(rows: pd.DataFrame, args: argparse.Namespace) -> str:
+def report(rows: pd.DataFrame) -> str:
     """Both tables, for people."""
+    groups = list(rows.groupby("recipe", sort=False))
+    judged = [(name, part) for name, part in groups if "test" in part and part["test"].notna().all()]
     lines = [
         "# What a recipe is worth on real deepfakes, and each of its ingredients",
         "",
-        f"Measured by `{command('dfdc.py', args.out).replace(str(args.folder), 'FOLDER')}` on",
-        f"{machine()}.",
+        f"Measured by `python tests/benchmarks/dfdc.py FOLDER` on {machine()}, one thread a run.",
+        "`dfdc.json` beside this page has the settings of each row, and the logits of each run by video.",
         "",
         ABOUT,
         "## The recipes",
@@ -248,41 +255,40 @@ def report(rows: pd.DataFrame, args: argparse.Namespace) -> str:
         CPU_IS,
         "| recipe | seeds | pictures shown | validation AUC | test AUC | interval | pairs | interval |",
         "|---|---|---|---|---|---|---|---|",
-        *(final_line(name, part) for name, part in rows.groupby("recipe", sort=False) if name in args.final),
+        *(final_line(name, part) for name, part in judged),
         "",
         "## One thing at a time",
         "",
         BASE_IS,
         "| | seeds | pictures shown | training loss | validation AUC | gain | interval |",
         "|---|---|---|---|---|---|---|",
-        *(line(name, part, rows[rows["recipe"] == "base"]) for name, part in rows.groupby("recipe", sort=False)),
+        *(line(name, part, rows) for name, part in groups),
     ]
     return "\n".join(lines) + "\n"
 
 
 def final_line(name: str, part: pd.DataFrame) -> str:
     """A row of the first table."""
-    low, high = percentiles(resampled(part["test_scores"], auc))
-    least, most = percentiles(resampled(part["test_scores"], pairs_right))
-    return (
-        f"| {name} | {len(part)} | {part['pictures'].iloc[0]:,} | {spread(part['val_auc'])} | "
-        f"{spread(part['test_auc'])} | {low:.3f} to {high:.3f} | {part['test_pairs'].mean():.1%} | "
-        f"{least:.1%} to {most:.1%} |"
-    )
+    cells = [name, f"{len(part)}", f"{part['pictures'].iloc[0]:,}", spread(values(part["val"], auc))]
+    for statistic, digits in ((auc, ".3f"), (pairs_right, ".1%")):
+        low, high = percentiles(resampled(part["test"], statistic))
+        cells += [spread(values(part["test"], statistic), digits), f"{low:{digits}} to {high:{digits}}"]
+    return f"| {' | '.join(cells)} |"
 
 
-def line(name: str, part: pd.DataFrame, base: pd.DataFrame) -> str:
+def line(name: str, part: pd.DataFrame, rows: pd.DataFrame) -> str:
     """A row of the second table."""
     gain = between = "-"
+    base = rows[rows["recipe"] == ("cpu" if name.startswith("cpu, ") else "base")]
     shared = sorted({*part["seed"]} & {*base["seed"]})
     if name != "base" and shared:
-        one, other = (rows.set_index("seed").loc[shared] for rows in (part, base))
-        gain = spread(one["val_auc"] - other["val_auc"], "+.3f")
-        low, high = percentiles(resampled(one["val_scores"], auc) - resampled(other["val_scores"], auc))
+        one, other = (some.set_index("seed").loc[shared, "val"] for some in (part, base))
+        gain = spread(values(one, auc) - values(other, auc), "+.3f")
+        low, high = percentiles(resampled(one, auc) - resampled(other, auc))
         between = f"{low:+.3f} to {high:+.3f}"
     return (
         f"| {name} | {len(part)} | {part['pictures'].iloc[0]:,} | {part['train_loss'].mean():.3f} | "
-        f"{spread(part['val_auc'])} | {gain} | {between} |"
+        f"{spread(values(part['val'], auc))} | {gain} | {between} |"
     )
 
 
