@@ -8,9 +8,12 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training import run as running
 from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.data import load_crops
 from torchfakes_utils.training.distributed import World
 from torchfakes_utils.training.patience import Estimate, check_patience, duration, estimate
+from torchfakes_utils.training.trainer import Trainer
 
+from helpers.crops import make_faces
 from helpers.runs import TINY
 
 ALONE = World(1, 0, torch.device("cpu"))
@@ -18,10 +21,10 @@ ALONE = World(1, 0, torch.device("cpu"))
 
 def table(reals=1000, val=40, frames=4):
     """As much of a table as says how long a run on it takes."""
-    train = [("train", label, "m", str(row), 0) for row in range(reals) for label in (0, 1)]
+    train = [("train", label, "m", f"{row}-{label}", 0) for row in range(reals) for label in (0, 1)]
     held_out = [("val", row % 2, "m", f"v{row}", frame) for row in range(val) for frame in range(frames)]
     faces = pd.DataFrame([*train, *held_out], columns=["split", "label", "method", "clip_id", "frame"])
-    return faces.assign(compression="c23")
+    return faces.assign(compression="c23", target_id="", original_id="", sharpness=100.0)
 
 
 class Watch:
@@ -48,6 +51,45 @@ def test_ten_passes_say_how_long_a_run_takes():
     assert found.batches == 5 * 62 and found.seconds == pytest.approx(0.5 * (5 * 62 * 16 + 5 * 40 / 3))
     assert found.a_batch == pytest.approx(8) and found.crops == 6
     assert str(found) == "about 42 minutes: 310 batches of 8 s each, and validation (10 passes over 6 crops timed)"
+
+
+# What makes an epoch longer or shorter than crops over batch size.
+WORK = {
+    "as it comes": {},
+    "fewer crops than a batch": {"batch_size": 64},
+    "crops that fill no batch": {"batch_size": 5},
+    "steps of several batches": {"batch_size": 2, "accumulate": 2},
+    "all crops of validation": {"val_frames_per_clip": None},
+    "blurred crops left out": {"min_sharpness": 30.0, "batch_size": 2},
+    "one manipulation": {"methods": ("FaceSwap",), "sampling": "uniform"},
+    "a number of crops": {"crops_per_epoch": 13},
+}
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory):
+    """Nine real crops to train on, a third of which are blurred."""
+    path = make_faces(tmp_path_factory.mktemp("uneven"), {"train": 3, "val": 2}, frames=3)
+    table = pd.read_csv(path, dtype={"clip_id": str})
+    table.loc[table["clip_id"].str.startswith("000"), "sharpness"] = 10.0
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("more", WORK.values(), ids=WORK)
+def test_the_run_makes_as_many_steps_as_were_counted_beforehand(uneven, more):
+    config = TrainingConfig(**TINY | {"crops_per_epoch": None, "log_every": 100} | more)
+    faces, preprocessing = load_crops(uneven, config)
+    found = estimate(faces, preprocessing, config, ALONE, time_pass=Watch(100.0))
+    trainer, batches, looked_at = Trainer(faces, preprocessing, config), [], 0
+    real = trainer.data.batches
+    trainer.data.batches = lambda *given: (batches.append(batch) or batch for batch in real(*given))
+    while not trainer.progress.finished(config):
+        trainer.epoch()
+        looked_at += len(trainer.val_scores)
+    assert len(batches) == found.batches > 0
+    assert trainer.progress.step == found.batches / config.accumulate
+    assert found.seconds == pytest.approx(100 * (sum(len(batch.rows) for batch in batches) + looked_at / 3))
 
 
 def test_whole_batches_are_timed_where_they_are_quick_and_two_crops_where_they_are_not():

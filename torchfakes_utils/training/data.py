@@ -116,6 +116,58 @@ class Batch:
     skipped: int
 
 
+def choose_crops(faces: pd.DataFrame, config: TrainingConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What a run takes of a table: the crops that it trains on, and those that it is validated on.
+
+    Args:
+        faces: from `load_faces`, as far as they can be read.
+        config: of the run.
+
+    Raises:
+        InputError: no such method, or not one crop of a class is left.
+    """
+    chosen = filter_blurred(_only(faces, config.methods), config.min_sharpness)
+    train, val = (chosen[chosen["split"] == split].reset_index(drop=True) for split in ("train", "val"))
+    if config.val_frames_per_clip is not None:
+        val = limit_frames(val, config.val_frames_per_clip)
+    for name, part_of in (("training", train), ("validation", val)):
+        if part_of["label"].nunique() < 2:
+            raise InputError(f"a class has no {name} crop that can be read and is sharp enough; it takes both")
+    return train, val
+
+
+@dataclass(frozen=True)
+class EpochSize:
+    """How much an epoch is.
+
+    Attributes:
+        crops: that are drawn for it.
+        batch_size: crops of a batch: those asked for, or all where they are fewer.
+        batches: full ones, as many as make whole steps; what is left over is not looked at.
+    """
+
+    crops: int
+    batch_size: int
+    batches: int
+
+
+def epoch_size(train_faces: pd.DataFrame, config: TrainingConfig, processes: int = 1) -> EpochSize:
+    """How much an epoch over such crops is, from `choose_crops`, with so many processes that share a batch.
+
+    Raises:
+        InputError: the crops do not make one step.
+    """
+    crops = config.crops_per_epoch or max(2, int((train_faces["label"] == 0).sum()))
+    batch_size = min(config.batch_size, crops // processes * processes)
+    batches = crops // batch_size // config.accumulate * config.accumulate if batch_size else 0
+    if not batches:
+        raise InputError(
+            f"{crops} crops an epoch do not fill {config.accumulate} batches of {batch_size or processes}; accumulate "
+            "fewer, or draw more crops"
+        )
+    return EpochSize(crops, batch_size, batches)
+
+
 class TrainingData:
     """The crops of a table that a run trains on and is validated on.
 
@@ -132,10 +184,10 @@ class TrainingData:
         Raises:
             InputError: the crops do not make one step, or not one of a class is left.
         """
-        self._config, self._world = config, world
-        self._augmentation = augmentation(config.augmentation)
         if config.batch_size % world.size:
             raise InputError(f"a batch of {config.batch_size} cannot be shared by {world.size} processes evenly")
+        self._config, self._world = config, world
+        self._augmentation = augmentation(config.augmentation)
         self._preprocessing = preprocessing
         store = open_store(faces, preprocessing, config.cache) if world.first else None
         gather(world, "decoded")  # one process decodes, the others find it done
@@ -145,31 +197,16 @@ class TrainingData:
             logger.warning("%d crops are left out: %s", len(unreadable), self._reasons(unreadable))
 
         readable = ~np.isin(self._store.rows(faces), unreadable)
-        chosen = filter_blurred(_only(faces[readable], config.methods), config.min_sharpness)
-        self.train_faces = chosen[chosen["split"] == "train"].reset_index(drop=True)
-        self.val_faces = chosen[chosen["split"] == "val"].reset_index(drop=True)
-        if config.val_frames_per_clip is not None:
-            self.val_faces = limit_frames(self.val_faces, config.val_frames_per_clip)
-        for name, part_of in (("training", self.train_faces), ("validation", self.val_faces)):
-            if part_of["label"].nunique() < 2:
-                raise InputError(f"a class has no {name} crop that can be read and is sharp enough; it takes both")
+        self.train_faces, self.val_faces = choose_crops(faces[readable], config)
+        size = epoch_size(self.train_faces, config, world.size)
+        self.crops, self.batch_size, self.batches_per_epoch = size.crops, size.batch_size, size.batches
         self._moments = moments(self.train_faces)
         self._qualities: pd.DataFrame | None = None
         self._train_rows, self._val_rows = map(self._store.rows, (self.train_faces, self.val_faces))
         self._labels = self.train_faces["label"].to_numpy(np.float32)
-        reals = int((self._labels == 0).sum())
         if config.random_labels:
             generator = np.random.default_rng(seed_of(config.seed, 4))
             self._labels = generator.integers(0, 2, len(self._labels)).astype(np.float32)
-
-        self.crops = config.crops_per_epoch or max(2, reals)
-        self.batch_size = min(config.batch_size, self.crops // world.size * world.size)
-        self.batches_per_epoch = self.crops // self.batch_size // config.accumulate * config.accumulate
-        if not self.batches_per_epoch:
-            raise InputError(
-                f"{self.crops} crops an epoch do not fill {config.accumulate} batches of {self.batch_size}; accumulate "
-                "fewer, or draw more crops"
-            )
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch (from 1) from `start` on; all that is random in them depends on the seed alone."""

@@ -13,7 +13,7 @@ from torchfakes_utils.io.machine import memory_kept
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import seed_of, seeded
+from torchfakes_utils.training.data import choose_crops, epoch_size, seed_of, seeded
 from torchfakes_utils.training.distributed import World
 from torchfakes_utils.training.precision import choose, rehearsal, seconds_of_pass
 
@@ -85,13 +85,18 @@ def estimate(
         world: this process alone.
         say: is told when it begins to time, which may take a minute.
         time_pass: as `precision.seconds_of_pass`.
+
+    Raises:
+        InputError: as training would, what the table holds makes no run.
     """
     with seeded(seed_of(config.seed, 3), world.device):
         asked = DetectorConfig(config.architecture, None, config.dropout, preprocessing)
         detector = Detector(asked).to(world.device).train()
     detector.tune(config.tune)
-    batches, looked_at = _work(faces, config)
-    amount = batches * config.batch_size + _FORWARD * looked_at  # in crops that are trained on
+    train_faces, val_faces = choose_crops(faces, config)
+    size = epoch_size(train_faces, config)
+    batches = config.epochs * size.batches
+    amount = batches * size.batch_size + _FORWARD * config.epochs * len(val_faces)  # in crops that are trained on
 
     with rehearsal(detector):
         dtype = choose(detector, config, batches, world).dtype
@@ -100,19 +105,9 @@ def estimate(
         if a_crop * amount < _SHORT_SECONDS:
             return None
         say(f"this will take a while on {world.device}: timing {_PASSES} passes to see how long")
-        crops = min(max(2, int(_SECONDS / _PASSES / a_crop)), config.batch_size)
+        crops = min(max(2, int(_SECONDS / _PASSES / a_crop)), size.batch_size)
         a_crop = sum(time_pass(detector, crops, dtype) for _ in range(_PASSES)) / _PASSES / crops
-    return Estimate(a_crop * amount, a_crop * config.batch_size, batches, crops)
-
-
-def _work(faces: pd.DataFrame, config: TrainingConfig) -> tuple[int, int]:
-    """Batches of the whole run, and crops that are looked at in its validation passes."""
-    reals = int(((faces["split"] == "train") & (faces["label"] == 0)).sum())
-    val = faces[faces["split"] == "val"]
-    clips = val.groupby(["method", "compression", "clip_id"]).size()
-    shown = clips if config.val_frames_per_clip is None else clips.clip(upper=config.val_frames_per_clip)
-    a_pass = max(1, (config.crops_per_epoch or max(2, reals)) // config.batch_size)
-    return config.epochs * a_pass, config.epochs * int(shown.sum())
+    return Estimate(a_crop * amount, a_crop * size.batch_size, batches, crops)
 
 
 def check_patience(found: Estimate, most_hours: float, device: str) -> None:
