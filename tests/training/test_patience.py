@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.training import patience
 from torchfakes_utils.training import run as running
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import load_crops
@@ -41,7 +43,7 @@ class Watch:
 def estimated(a_crop, **more):
     watch = Watch(a_crop)
     config = TrainingConfig(**TINY | {"crops_per_epoch": None, "batch_size": 16, "epochs": 5} | more)
-    return estimate(table(), Preprocessing(size=80), config, ALONE, time_pass=watch), watch
+    return estimate(table(), Preprocessing(size=80), [config], ALONE, time_pass=watch), watch
 
 
 def test_ten_passes_say_how_long_a_run_takes():
@@ -80,7 +82,7 @@ def uneven(tmp_path_factory):
 def test_the_run_makes_as_many_steps_as_were_counted_beforehand(uneven, more):
     config = TrainingConfig(**TINY | {"crops_per_epoch": None, "log_every": 100} | more)
     faces, preprocessing = load_crops(uneven, config)
-    found = estimate(faces, preprocessing, config, ALONE, time_pass=Watch(100.0))
+    found = estimate(faces, preprocessing, [config], ALONE, time_pass=Watch(100.0))
     trainer, batches, looked_at = Trainer(faces, preprocessing, config), [], 0
     real = trainer.data.batches
     trainer.data.batches = lambda *given: (batches.append(batch) or batch for batch in real(*given))
@@ -106,7 +108,7 @@ def test_the_network_is_thrown_away_and_nothing_is_drawn():
     """No weights are fetched for it, and the caller's random numbers go on as they would have."""
     generator = torch.get_rng_state()
     config = TrainingConfig(**TINY | {"architecture": "timm:resnet10t", "pretrained": "timm", "epochs": 100})
-    found = estimate(table(), Preprocessing(size=80), config, ALONE, (said := []).append, Watch(5.0))
+    found = estimate(table(), Preprocessing(size=80), [config], ALONE, (said := []).append, Watch(5.0))
     assert said == ["this will take a while on cpu: timing 10 passes to see how long"]
     assert found is not None and torch.equal(torch.get_rng_state(), generator)
 
@@ -125,9 +127,29 @@ def test_a_run_that_is_too_long_is_refused_with_what_to_do():
         check_patience(found, 4.0, "cpu")
     text = str(told.value)
     assert "about 5 days: 1,271 batches of 340 s each" in text
-    assert "--recipe cpu" in text and "--anyway" in text and "on cpu" in text and "\n" not in text
+    assert (
+        "above 4 hours begins" in text
+        and "--recipe cpu" in text
+        and "--anyway" in text
+        and "on cpu" in text
+        and "\n" not in text
+    )
     check_patience(found, math.inf, "cpu")
     check_patience(Estimate(3600.0, 1.0, 3600, 16), 4.0, "cpu")
+
+
+def test_several_runs_are_counted_together_and_those_that_have_begun_are_not(tmp_path):
+    config = TrainingConfig(**TINY | {"crops_per_epoch": None, "batch_size": 16, "epochs": 5})
+    runs = [config, replace(config, epochs=10), replace(config, methods=("m",), seed=1)]
+    one, three = (estimate(table(), Preprocessing(80), some, ALONE, time_pass=Watch(0.5)) for some in (runs[:1], runs))
+    assert three.runs == 3 and three.batches == 4 * one.batches and three.seconds == pytest.approx(4 * one.seconds)
+    assert three.a_batch == pytest.approx(one.a_batch)
+    with pytest.raises(InputError, match="^these 3 runs would take about 3 hours: .* above 0.5 hours"):
+        check_patience(three, 0.5, "cpu")
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "last.safetensors").touch()
+    patience.ask_patience(pd.DataFrame(), Preprocessing(80), {begun: config}, ALONE, 0.0, pytest.fail)
 
 
 def test_training_asks_before_it_writes_and_once(faces_csv, tmp_path, monkeypatch, capsys):
@@ -137,7 +159,7 @@ def test_training_asks_before_it_writes_and_once(faces_csv, tmp_path, monkeypatc
         asked.append(given)
         return Estimate(7 * 3600.0, 60.0, 420, 2)
 
-    monkeypatch.setattr(running, "estimate", long)
+    monkeypatch.setattr(patience, "estimate", long)
     config, out = TrainingConfig(**TINY | {"epochs": 1}), tmp_path / "run"
     with pytest.raises(InputError, match="this run would take about 7 hours: 420 batches of 60 s each"):
         running.train(faces_csv, out, config, progress=False, most_hours=4.0)
