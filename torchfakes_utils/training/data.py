@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, joined, part
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction, stored_edge
+from torchfakes_utils.crops.table import check_faces, load_faces, read_extraction, stored_edge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
-from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred, outside_of
+from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
 from torchfakes_utils.models.architectures import Architecture, architecture, check_patches
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.training.choice import choose_crops, epoch_size, originals_elsewhere
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
 
@@ -116,64 +117,11 @@ class Batch:
     skipped: int
 
 
-def choose_crops(faces: pd.DataFrame, config: TrainingConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What a run takes of a table: the crops that it trains on, and those that it is validated on.
-
-    Args:
-        faces: from `load_faces`, as far as they can be read.
-        config: of the run.
-
-    Raises:
-        InputError: no such method, or not one crop of a class is left.
-    """
-    chosen = filter_blurred(_only(faces, config.methods), config.min_sharpness)
-    train, val = (chosen[chosen["split"] == split].reset_index(drop=True) for split in ("train", "val"))
-    if config.val_frames_per_clip is not None:
-        val = limit_frames(val, config.val_frames_per_clip)
-    for name, part_of in (("training", train), ("validation", val)):
-        if part_of["label"].nunique() < 2:
-            raise InputError(f"a class has no {name} crop that can be read and is sharp enough; it takes both")
-    return train, val
-
-
-@dataclass(frozen=True)
-class EpochSize:
-    """How much an epoch is.
-
-    Attributes:
-        crops: that are drawn for it.
-        batch_size: crops of a batch: those asked for, or all where they are fewer.
-        batches: full ones, as many as make whole steps; what is left over is not looked at.
-    """
-
-    crops: int
-    batch_size: int
-    batches: int
-
-
-def epoch_size(train_faces: pd.DataFrame, config: TrainingConfig, processes: int = 1) -> EpochSize:
-    """How much an epoch over such crops is, from `choose_crops`, with so many processes that share a batch.
-
-    Raises:
-        InputError: the crops do not make one step.
-    """
-    crops = config.crops_per_epoch or max(2, int((train_faces["label"] == 0).sum()))
-    batch_size = min(config.batch_size, crops // processes * processes)
-    batches = crops // batch_size // config.accumulate * config.accumulate if batch_size else 0
-    if not batches:
-        raise InputError(
-            f"{crops} crops an epoch do not fill {config.accumulate} batches of {batch_size or processes}; accumulate "
-            "fewer, or draw more crops"
-        )
-    return EpochSize(crops, batch_size, batches)
-
-
 class TrainingData:
     """The crops of a table that a run trains on and is validated on.
 
     Attributes:
-        train_faces: rows of split "train", without those that cannot be read and, if asked for, without blurred ones.
-        val_faces: rows of split "val", at most so many a clip.
+        train_faces, val_faces: what `choice.choose_crops` takes of the crops that can be read.
         crops: drawn in an epoch.
         batches_per_epoch: batches of `batch_size` crops that makes.
     """
@@ -197,6 +145,8 @@ class TrainingData:
             logger.warning("%d crops are left out: %s", len(unreadable), self._reasons(unreadable))
 
         readable = ~np.isin(self._store.rows(faces), unreadable)
+        for line in originals_elsewhere(faces[readable], config) if world.first else ():
+            logger.warning("%s", line)
         self.train_faces, self.val_faces = choose_crops(faces[readable], config)
         size = epoch_size(self.train_faces, config, world.size)
         self.crops, self.batch_size, self.batches_per_epoch = size.crops, size.batch_size, size.batches
@@ -289,14 +239,3 @@ class TrainingData:
     def _reasons(self, rows: list[int]) -> str:
         named = "; ".join(self._store.unreadable[row] for row in rows[:_NAMED])
         return named + (f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
-
-
-def _only(faces: pd.DataFrame, methods: tuple[str, ...] | None) -> pd.DataFrame:
-    """The reals, and the fakes of some manipulations."""
-    if methods is None:
-        return faces
-    there = sorted(faces.loc[faces["label"] == 1, "method"].unique())
-    for name in methods:
-        if name not in there:
-            raise InputError(f"no fakes of the method {name!r} in the table; there are {', '.join(there) or 'none'}")
-    return faces[(faces["label"] == 0) | faces["method"].isin(methods)]

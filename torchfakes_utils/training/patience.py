@@ -14,8 +14,9 @@ from torchfakes_utils.io.machine import memory_kept
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.run_files import STATE_FILE
+from torchfakes_utils.training.choice import choose_crops, epoch_size
 from torchfakes_utils.training.config import TrainingConfig
-from torchfakes_utils.training.data import choose_crops, epoch_size, seed_of, seeded
+from torchfakes_utils.training.data import seed_of, seeded
 from torchfakes_utils.training.distributed import World
 from torchfakes_utils.training.precision import choose, rehearsal, seconds_of_pass
 
