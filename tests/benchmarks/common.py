@@ -1,9 +1,10 @@
-"""What the benchmarks share: a process of its own for each figure, its peak of memory, the machine's name."""
+"""What the benchmarks share: processes of their own, ways that take turns, peaks of memory, the machine's name."""
 
 import os
 import platform
 import resource
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -15,6 +16,20 @@ def alone(work: Callable[..., Any], *words: Any) -> Any:
     """What `work(*words)` gives in a process of its own: nothing is warm, and the peak of memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *words).result()
+
+
+def in_turns(ways: dict[str, Callable[[], Any]], rounds: int, warm: int = 2) -> dict[str, list[float]]:
+    """Milliseconds of every way in every round, after `warm` rounds that do not count.
+
+    All ways go through a round before any goes through the next: what slows the machine for a while slows all alike.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(warm + rounds):
+        for name, work in ways.items():
+            started = time.perf_counter()
+            work()
+            taken[name].append(1000 * (time.perf_counter() - started))
+    return {name: milliseconds[warm:] for name, milliseconds in taken.items()}
 
 
 def peak_mib(who: int = resource.RUSAGE_SELF) -> float:

@@ -29,7 +29,7 @@ from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import load_detector
 
-from common import alone, command, machine, peak_mib
+from common import alone, command, in_turns, machine, peak_mib
 
 # By name: the file below the exports' folder, and whether the face networks are exports, too.
 EXPORTS = {
@@ -84,18 +84,6 @@ def material(data: Path, work: Path) -> tuple[Path, Path]:
     clip = write_video(work / "clip.mp4", (wide(there_and_back[i % len(there_and_back)]) for i in range(250)), fps=25)
     cv2.imwrite(str(work / "photo.jpg"), wide(frames[0])[:, :, ::-1])
     return work / "photo.jpg", clip
-
-
-def in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of every way in every round, after two rounds that do not count."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(rounds + 2):
-        for name, work in ways.items():
-            started = time.perf_counter()
-            work()
-            if round_ >= 2:
-                taken[name].append(1000 * (time.perf_counter() - started))
-    return taken
 
 
 def auc(logits: np.ndarray, faces: Any) -> dict[str, float]:

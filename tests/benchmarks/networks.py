@@ -13,7 +13,6 @@ import json
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ from torchfakes_utils.training.learner import Learner
 from torchfakes_utils.training.precision import autocast
 from torchfakes_utils.training.recipes import RECIPES, from_recipe
 
-from common import alone, command, machine
+from common import alone, command, in_turns, machine
 from helpers.browser import browsers
 from helpers.web import READY, Exported, passed, served
 
@@ -139,18 +138,6 @@ def web(folder: Path, rounds: int) -> dict[str, list[float]]:
                     page.wait_for_selector(READY, timeout=60_000, state="attached")
                     taken[name].append(page.evaluate("torchfakes.runtime.milliseconds"))
                     context.close()
-    return taken
-
-
-def in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of every way in every round, after two rounds that do not count."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 2):
-        for name, work in ways.items():
-            started = time.perf_counter()
-            work()
-            if number >= 2:
-                taken[name].append(1000 * (time.perf_counter() - started))
     return taken
 
 

@@ -13,7 +13,6 @@ import shutil
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from torchfakes_utils.io.shots import ShotReader
 from torchfakes_utils.io.video import frames_at, length, spread
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 
-from common import machine
+from common import in_turns, machine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the cases
 
@@ -56,15 +55,9 @@ def extraction(path: Path) -> None:
     extract_faces(path.parents[1], out, progress=False)
 
 
-def turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def medians(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Seconds of each, the median of so many rounds after one to warm up."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            taken[name].append(time.perf_counter() - started)
-    return {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
+    return {name: statistics.median(taken) / 1000 for name, taken in in_turns(ways, rounds, warm=1).items()}
 
 
 def ten_seconds(folder: Path, rounds: int) -> None:
@@ -88,7 +81,7 @@ def ten_seconds(folder: Path, rounds: int) -> None:
         ways["PySceneDetect, ContentDetector"] = lambda: other.detect(str(path), other.ContentDetector())
     else:
         print("PySceneDetect is not installed: its line is left out\n")
-    seconds = turns(ways, rounds)
+    seconds = medians(ways, rounds)
     cost = seconds["the wanted frames, and the shots"] - seconds["the wanted frames"]
     print("| ten seconds of 1280x720 | seconds |\n|---|--:|")
     for name, taken in seconds.items():
@@ -105,7 +98,7 @@ def ten_minutes(folder: Path, rounds: int) -> None:
     paths = {name: remuxed(folder / f"film.{name}", part, 60 * MINUTES) for name in ("mkv", "mp4")}
     ways = {name: partial(wanted_and_shots, path) for name, path in paths.items()}
     print(f"| {MINUTES} minutes of 1920x1080 | seconds |\n|---|--:|")
-    for name, taken in turns(ways, rounds).items():
+    for name, taken in medians(ways, rounds).items():
         print(f"| {DEFAULTS.frames} frames and the shots, from {name} | {taken:.3f} |")
 
 

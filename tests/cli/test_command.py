@@ -159,8 +159,16 @@ def test_a_word_that_begins_with_a_dash_follows_two():
     ).faces == Path("f")
 
 
-@pytest.mark.parametrize("words", ["mini x --seconds nan", "mini x --seconds 1e999", "train x --out y --lr=-inf"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "mini x --seconds nan",
+        "mini x --seconds 1e999",
+        "train x --out y --lr=-inf",
+        "train x --out y --min-sharpness nan",
+    ],
+)
 def test_a_number_is_one(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main.main(words.split())
-    assert ended.value.code == 2 and "invalid float value: " in capsys.readouterr().err
+    assert ended.value.code == 2 and ": needs a number, not '" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from skimage import data
 from torchfakes_utils import __version__
 from torchfakes_utils.cli import main
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation import evaluate
+from torchfakes_utils.evaluation import cross_manipulation, evaluate
 from torchfakes_utils.faces import extraction
 from torchfakes_utils.inference import predictor
 from torchfakes_utils.inference.verdict import Prediction
@@ -126,8 +126,15 @@ def test_training_is_told_how_long_it_may_take(words, most_hours, monkeypatch):
         raise InputError("enough")
 
     monkeypatch.setattr(training_run, "train", train)
-    assert main.main(["train", "faces.csv", "--out", "run", *words]) == 2
-    assert told == [most_hours]
+
+    def matrix(*given):
+        told.append(given[-1])
+        raise InputError("enough")
+
+    monkeypatch.setattr(cross_manipulation, "matrix", matrix)
+    for command in ("train", "matrix"):
+        assert main.main([command, "faces.csv", "--out", "run", *words]) == 2
+    assert told == [most_hours] * 2
 
 
 def answer(monkeypatch, module, name, value):

@@ -142,6 +142,39 @@ def test_a_table_that_it_knows_nothing_of_may_be_taken_whole(run, tmp_path):
     assert "README.md; run `torchfakes evaluate` again" in found.notes[0]
 
 
+def learned_from(run, faces_csv, where):
+    """Let a run's record say that it was trained on a table, in the run's folder or in that of its detector."""
+    record = {"faces_sha256": files.sha256_of(faces_csv)}
+    if where == "config.json":
+        (run / "best").mkdir()
+        for name in ("detector.json", "model.safetensors"):
+            (run / name).rename(run / "best" / name)
+        (run / "config.json").write_text(json.dumps(record))
+        return
+    description = json.loads((run / "detector.json").read_text())
+    (run / "detector.json").write_text(json.dumps(description | {"extra": {"run": record}}))
+
+
+@pytest.mark.parametrize("where", ["config.json", "detector.json"])
+def test_no_threshold_is_fixed_on_what_a_detector_has_learned(run, tmp_path, where):
+    faces_csv = table(tmp_path / "faces", reals=36, fakes=36)
+    lines = faces_csv.read_text().splitlines()
+    kept = {0: ",val,", 1: ",train,", 2: ",test,"}
+    lines[1:] = [line.replace(",val,", kept[number // 2 % 3]) for number, line in enumerate(lines[1:])]
+    faces_csv.write_text("\n".join(lines) + "\n")
+    learned_from(run, faces_csv, where)
+    for split, words in (("train", "trained on 24 of these 24 clips"), ("all", "trained on 24 of these 72 clips")):
+        said = fails(calibrate, run, faces_csv, split)
+        assert words in said and "take --split val, or a table that it has not learned from" in said
+    assert (run / "best").exists() == (where == "config.json") and not list(run.rglob("*before-calibration*"))
+    if where == "config.json":
+        assert "trained on 24 of" in fails(calibrate, run / "best", faces_csv, "train")
+    for split in ("val", "test"):
+        assert calibrate(run, faces_csv, split).clips == (12, 12)
+    faces_csv.write_text(faces_csv.read_text() + "\n")  # another table may have a split of that name
+    assert calibrate(run, faces_csv, "train").clips == (12, 12)
+
+
 def test_crops_of_another_scale(run, tmp_path, monkeypatch):
     faces_csv = table(tmp_path / "faces")
     monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0, "size": 32})

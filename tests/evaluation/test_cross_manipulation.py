@@ -1,5 +1,6 @@
 """The matrix: a run a manipulation, every cell measured, and nothing trained twice."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import cross_manipulation
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.cross_manipulation import lines, matrix
+from torchfakes_utils.training import patience
 from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.patience import Estimate
 from torchfakes_utils.training.run import train
 
 TINY = TrainingConfig(architecture="Meso4", pretrained=None, image_size=32, epochs=1, batch_size=4, min_sharpness=0.0)
@@ -53,6 +56,26 @@ def test_manipulations_are_known_before_one_is_trained_and_each_is_trained_once(
         with pytest.raises(InputError, match=words):
             matrix(tiny_faces / "faces.csv", tmp_path / "out", replace(TINY, methods=methods))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_matrix_asks_before_it_takes_hours(tiny_faces, tmp_path, monkeypatch, capsys):
+    """All its runs together, and again only for those that have not begun."""
+    asked, out = [], tmp_path / "out"
+
+    def long(faces, preprocessing, runs, *given):
+        asked.append([run.methods for run in runs])
+        return Estimate(7 * 3600.0, 60.0, 420, 2, runs=len(runs))
+
+    monkeypatch.setattr(patience, "estimate", long)
+    scoring = Scoring(frames=2, progress=True)
+    with pytest.raises(InputError, match="these 2 runs would take about 7 hours.* above 4 hours .* with --anyway$"):
+        matrix(tiny_faces / "faces.csv", out, TINY, scoring=scoring, most_hours=4.0)
+    assert not out.exists() and asked == [[("Deepfakes",), ("FaceSwap",)]]
+    matrix(tiny_faces / "faces.csv", out, TINY, scoring=scoring, most_hours=math.inf)
+    assert "these 2 runs will take about 7 hours" in capsys.readouterr().out and len(asked) == 2
+    matrix(tiny_faces / "faces.csv", out, TINY, scoring=scoring, most_hours=4.0)  # all of it is there
+    matrix(tiny_faces / "faces.csv", tmp_path / "other", TINY, scoring=Scoring(frames=2))  # a program decides itself
+    assert len(asked) == 2
 
 
 def test_a_folder_of_somebody_else_makes_no_matrix(tiny_faces, tmp_path):

@@ -323,6 +323,37 @@ def test_without_validation_it_stays_at_one_half_and_that_is_said(faces_csv, tmp
     assert "it is 0.5" in caplog.text and not load_detector(run).decision.is_fixed
 
 
+def without(faces_csv, split):
+    table = pd.read_csv(faces_csv, dtype=str)
+    write_table(table[table["split"] != split], faces_csv, FACE_COLUMNS)
+
+
+def elsewhere(folder, lacks):
+    """A table of another data set that cannot be evaluated on."""
+    (folder / "other").mkdir()
+    (folder / "other" / "faces.csv").write_text(lacks)
+    return folder / "other" / "faces.csv"
+
+
+@pytest.mark.parametrize(
+    ("lacks", "more", "words"),
+    [
+        (["test"], lambda folder: {}, "no crops in split 'test'"),
+        ([], lambda folder: {"cross": (elsewhere(folder, "clip_id"),)}, "other/faces.csv"),
+        ([], lambda folder: {"scores": elsewhere(folder, "clip_id")}, "other/faces.csv"),
+    ],
+    ids=["no such split", "another data set", "scores"],
+)
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_refusal_stands_alone_and_fixes_no_threshold(faces_csv, tmp_path, caplog, lacks, more, words, validation):
+    run = small(tmp_path)
+    for split in [*lacks, *([] if validation else ["val"])]:
+        without(faces_csv, split)
+    with pytest.raises(InputError, match=words):
+        evaluate(run, faces_csv, EvaluationConfig(**more(tmp_path)))
+    assert not caplog.messages and not load_detector(run).decision.is_fixed
+
+
 # --- scores that were made before
 
 

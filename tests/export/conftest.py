@@ -1,6 +1,5 @@
 """A run with its table and its export; the web page's modules, runtime and a whole page."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export import web_page, web_runtime
 from torchfakes_utils.export.description import describe
@@ -18,12 +16,12 @@ from torchfakes_utils.export.face_networks import FACE_NETWORKS
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, save
+from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.browser import require, require_package
 from helpers.detectors import opinionated
-from helpers.export import build, crops_of, teach
+from helpers.export import build, run_beside_its_table
 from helpers.web import FP32_ONLY, TEMPLATES, people, png
 
 ROOT = Path(__file__).parents[2]
@@ -38,18 +36,8 @@ def packages():
 
 @pytest.fixture(scope="session")
 def run(tiny_faces, tmp_path_factory):
-    """A run near its table, as people have it: project/runs/one and project/data/tiny/faces."""
-    project = tmp_path_factory.mktemp("project")
-    faces = project / "data/tiny/faces"
-    shutil.copytree(tiny_faces, faces)
-    table = load_faces(faces / "faces.csv")
-    detector = build()
-    teach(detector, crops_of(table), table["label"].to_numpy())
-    folder = project / "runs/one"
-    save(detector, folder / "best")
-    known = {"faces_sha256": hashlib.sha256((faces / "faces.csv").read_bytes()).hexdigest()}
-    (folder / "config.json").write_text(json.dumps(known))
-    return folder
+    """A run near its table."""
+    return run_beside_its_table(build(), tiny_faces, tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="session")

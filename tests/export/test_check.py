@@ -8,6 +8,7 @@ import pytest
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.export import check
 from torchfakes_utils.models.detector import load_detector
+from torchfakes_utils.models.provenance import trained_on
 
 from helpers.export import crops_of, noise
 
@@ -48,9 +49,9 @@ def test_another_table_than_the_run_s_is_used_but_said(run, table, tmp_path):
     shutil.copytree(table.parent, faces)
     with (faces / "faces.csv").open("a") as file:
         file.write("\n")
-    (note,) = check.read_data(load_detector(run), faces / "faces.csv", check.trained_on(run)).notes
+    (note,) = check.read_data(load_detector(run), faces / "faces.csv", trained_on(run)).notes
     assert "not the table that this run was trained on" in note
-    assert check.read_data(load_detector(run), table, check.trained_on(run)).notes == ()
+    assert check.read_data(load_detector(run), table, trained_on(run)).notes == ()
 
 
 @pytest.mark.slow

@@ -1,9 +1,7 @@
 """The small network that a phone can carry: EfficientNet-Lite0 by every way out of Python, in 8 bits under 5 MB."""
 
 import copy
-import hashlib
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -20,12 +18,12 @@ from torchfakes_utils.export.runtimes import load_network
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.models.architectures import LITE0, architecture
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig, load_detector, save
+from torchfakes_utils.models.detector import DetectorConfig, load_detector
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
 
 from helpers.browser import require_package
-from helpers.export import DECISION, crops_of, logits_of, noise, teach
+from helpers.export import DECISION, crops_of, logits_of, noise, run_beside_its_table
 from helpers.web import FP32_ONLY, judged, opened, people, png
 
 MOST_MEGABYTES = 5.0
@@ -42,17 +40,9 @@ def lite0(size, crop_size):
 @pytest.fixture(scope="module")
 def small_run(tiny_faces, tmp_path_factory):
     """A run near its table whose network was fine-tuned on the table's crops."""
-    project = tmp_path_factory.mktemp("lite0")
-    faces = project / "data/tiny/faces"
-    shutil.copytree(tiny_faces, faces)
-    table = load_faces(faces / "faces.csv")
     detector = lite0(64, 64)
-    teach(detector, crops_of(table), table["label"].to_numpy(), steps=30)
     detector.decision = DECISION
-    save(detector, project / "runs/one" / "best")
-    known = {"faces_sha256": hashlib.sha256((faces / "faces.csv").read_bytes()).hexdigest()}
-    (project / "runs/one/config.json").write_text(json.dumps(known))
-    return project / "runs/one"
+    return run_beside_its_table(detector, tiny_faces, tmp_path_factory.mktemp("lite0"), steps=30)
 
 
 def check_files(made, run, suffix):

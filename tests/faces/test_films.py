@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchfakes_utils.datasets.layouts import index_clips
-from torchfakes_utils.faces.films import films, moments
+from torchfakes_utils.faces.films import NOWHERE, films, moments, splits_of_originals
 from torchfakes_utils.io.tables import INDEX_COLUMNS, read_table
 
 FOLDERS = {
@@ -105,3 +105,17 @@ def test_the_order_of_the_rows_does_not_matter(order):
     )
     found, shuffled = films(rows), films(rows.iloc[list(order)])
     assert (shuffled.sort_index() == found).all()
+
+
+def test_where_originals_lie():
+    """By name, whatever the compression; one whose frames lie on several sides, beside each fake."""
+    rows = [
+        ("a", 0, "train", "", "c23", ""), ("b", 0, "test", "", "c40", ""), ("c", 0, "train", "", "c23", ""),
+        ("c", 0, "val", "", "c23", ""), ("a_1", 1, "val", "a", "c23", "train"), ("b_1", 1, "train", "b", "c23", "test"),
+        ("c_1", 1, "val", "c", "c23", "val"), ("c_2", 1, "train", "c", "c23", "train"),
+        ("d_1", 1, "train", "d", "c23", NOWHERE), ("e_1", 1, "train", "", "c23", ""),
+    ]  # fmt: skip
+    faces = pd.DataFrame(rows, columns=["clip_id", "label", "split", "original_id", "compression", "expected"])
+    faces = faces.assign(method=faces["label"].map({0: "real", 1: "swap"}), target_id="")
+    faces = faces.sample(frac=1, random_state=0)
+    assert splits_of_originals(faces).tolist() == faces["expected"].tolist()

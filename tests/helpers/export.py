@@ -1,11 +1,15 @@
-"""Detectors to export: small, untrained or just able to tell crops apart; and crops."""
+"""Detectors to export: small, untrained or just able to tell crops apart; their runs; and crops."""
+
+import hashlib
+import json
+import shutil
 
 import numpy as np
 import torch
 
-from torchfakes_utils.crops.table import read_crop
+from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig
+from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.detectors import opinionated
@@ -48,6 +52,21 @@ def teach(detector, crops, labels, steps=80):
         torch.nn.functional.binary_cross_entropy_with_logits(detector(images), wanted).backward()
         optimiser.step()
     detector.eval()
+
+
+def run_beside_its_table(detector, faces, project, steps=80):
+    """A detector that was taught the crops in a folder, as people have it: project/runs/one, project/data/tiny/faces.
+
+    Its decision is kept as it is.
+    """
+    folder, run = project / "data/tiny/faces", project / "runs/one"
+    shutil.copytree(faces, folder)
+    table = load_faces(folder / "faces.csv")
+    teach(detector, crops_of(table), table["label"].to_numpy(), steps)
+    save(detector, run / "best")
+    known = {"faces_sha256": hashlib.sha256((folder / "faces.csv").read_bytes()).hexdigest()}
+    (run / "config.json").write_text(json.dumps(known))
+    return run
 
 
 def crops_of(faces):

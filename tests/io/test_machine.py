@@ -32,12 +32,13 @@ import resource, sys
 import numpy as np
 from torchfakes_utils.io.machine import memory_kept
 
-def faults():
+def faults(mib=64):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(20):
-        np.ones(2**23)  # 64 MiB, and nothing of it is used again
+        np.ones(int(2**17 * mib))  # and nothing of it is used again
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
+"""
+KEPT = """
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
 
@@ -52,12 +53,46 @@ print(usual, kept, faults(), inside - at_first, resident() - at_first)
 """
 
 
-@pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="glibc's own way with memory")
+AROUND = """
+sizes = (0.5, 2, 16)  # MiB
+ever = [faults(mib) for mib in sizes]  # the first of each is mapped: glibc learns by it what is large
+usual = [faults(mib) for mib in sizes]
+with memory_kept():
+    faults()
+again = [faults(mib) for mib in sizes]
+print(sum(usual), sum(again))
+"""
+glibc = pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="glibc's own way with memory")
+
+
+def said_by(program, **environment):
+    words = [sys.executable, "-c", FAULTS + program]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ | environment)
+    return list(map(float, done.stdout.split()))
+
+
+@glibc
 def test_memory_is_kept_inside_the_block_and_given_back_after_it():
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    usual, kept, after, more_inside, more_after = map(float, done.stdout.split())
+    usual, kept, after, more_inside, more_after = said_by(KEPT)
     assert kept < usual / 5 and after > usual / 2
     assert more_inside > 50 and more_after < 10
+
+
+@glibc
+def test_after_the_block_buffers_are_used_again_as_before_it():
+    """Each page of the three sizes once, for all was given back; not with every buffer, twenty times of each."""
+    usual, again = said_by(AROUND)
+    pages = 18.5 * 2**20 / os.sysconf("SC_PAGE_SIZE")
+    assert usual < pages and again < usual + 2 * pages
+
+
+@glibc
+@pytest.mark.parametrize(
+    "told", [{"MALLOC_MMAP_THRESHOLD_": "1048576"}, {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1048576"}]
+)
+def test_what_the_environment_tells_malloc_stays(told):
+    usual, kept, *_ = said_by(KEPT, **told)
+    assert kept > usual / 2
 
 
 def test_a_thread_limit_ends_with_its_block_whatever_happens_inside():

@@ -13,7 +13,8 @@ from torchfakes_utils.training.config import TrainingConfig
         {"accumulate": 0}, {"schedule": "cosines"}, {"clip_norm": 0}, {"average": 1.0}, {"tracker": "paper"},
         {"cache": "ram"}, {"image_size": 0}, {"log_every": 0}, {"processes": 0}, {"checkpoint_minutes": -1},
         {"head_learning_rate": -1}, {"warmup_epochs": 1}, {"warmup_epochs": -0.5, "schedule": "cosine"},
-        {"warmup_epochs": 5, "schedule": "cosine"},
+        {"warmup_epochs": 5, "schedule": "cosine"}, {"min_sharpness": -1.0}, {"min_sharpness": float("nan")},
+        {"min_sharpness": float("inf")},
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work(wrong):
@@ -29,3 +30,8 @@ def test_runs_that_are_best_at_their_end_are_not_stopped_on_the_way():
 def test_unknown_choices_are_told_with_those_there_are():
     with pytest.raises(InputError, match="tracker 'paper'; choose one of auto, none, trackio, wandb, tensorboard"):
         TrainingConfig(tracker="paper")
+
+
+def test_what_a_threshold_of_blur_may_be_is_said():
+    with pytest.raises(InputError, match="cannot use min sharpness -3; it takes 0, which keeps all crops, or more"):
+        TrainingConfig(min_sharpness=-3)

@@ -28,7 +28,9 @@ def data_of(path, **more):
 
 def test_blur_is_filtered_from_training_only_and_not_down_to_nothing(tmp_path, capsys, monkeypatch):
     path = make_faces(tmp_path, {"train": 2, "val": 1}, frames=1, sharpness=10.0)
-    with pytest.raises(InputError, match="a class has no training crop that can be read and is sharp enough"):
+    with pytest.raises(
+        InputError, match=r"^training has 0 real and 0 fake crops, .* blurrier than 30 \(--min-sharpness\)$"
+    ):
         train(path, tmp_path / "run", TrainingConfig(**TINY | {"min_sharpness": 30.0}), progress=False)
     assert len(data_of(path, min_sharpness=5.0).train_faces) == len(data_of(path).train_faces) == 6
     table = pd.read_csv(path, dtype={"clip_id": str})
@@ -36,6 +38,47 @@ def test_blur_is_filtered_from_training_only_and_not_down_to_nothing(tmp_path, c
     table.to_csv(path, index=False)
     data = data_of(path, min_sharpness=30.0)
     assert len(data.train_faces) == 3 and len(data.val_faces) == 3
+
+
+def with_originals(faces_csv, tmp_path, originals):
+    """The table in which the fakes of some real clips name these as their originals, and all others their own."""
+    return edited(faces_csv, tmp_path, lambda t: t.assign(original_id=t["clip_id"].str[:3].replace(originals)))
+
+
+def test_fakes_whose_originals_are_held_out_are_not_trained_on(tmp_path, caplog):
+    """Training would know the faces, and the frames, that it is measured on."""
+    path = make_faces(tmp_path / "faces", {"train": 3, "val": 2, "test": 1}, frames=2)
+    table = with_originals(path, tmp_path, {"000": "006", "002": "010"})  # of validation, and of test
+    data = data_of(table)
+    fakes = data.train_faces[data.train_faces["label"] == 1]
+    assert set(fakes["clip_id"]) == {"004_005"} and len(data.val_faces) == 6
+    (said,) = caplog.messages
+    assert said == (
+        "4 of 6 fake clips in training are left out, for their originals are in validation or test (original_id, such "
+        "as 006 of 000_001)"
+    )
+    (tmp_path / "all").mkdir()
+    none = with_originals(path, tmp_path / "all", dict.fromkeys(("000", "002", "004"), "006"))
+    with pytest.raises(
+        InputError, match=r"^training has 6 real and 0 fake crops, .* whose originals are in validation"
+    ):
+        data_of(none)
+
+
+@pytest.mark.parametrize(
+    ("originals", "words"),
+    [
+        ({"000": "nobody"}, "2 of 6 fake clips in training name an original that the table does not hold"),
+        ({"006": "000"}, "2 of 4 fake clips in validation have their originals in training, which knows them"),
+        ({"000": ""}, None),
+        ({"000": "002"}, None),
+    ],
+    ids=["nowhere", "known", "not known", "another's"],
+)
+def test_originals_that_lie_elsewhere_are_counted(tmp_path, caplog, originals, words):
+    path = make_faces(tmp_path / "faces", {"train": 3, "val": 2}, frames=1)
+    assert len(data_of(with_originals(path, tmp_path, originals)).train_faces) == 9
+    assert [words in line for line in caplog.messages] == ([True] if words else [])
 
 
 # What two crops share where augmentation changes them alike.

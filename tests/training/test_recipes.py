@@ -72,6 +72,27 @@ def test_what_is_given_beside_it_goes_before_it():
     assert from_recipe(epochs=3) == TrainingConfig(epochs=3)
 
 
+@pytest.mark.parametrize(
+    ("changes", "warmup", "words"),
+    [
+        ({"epochs": 1}, 0.5, "the warm-up of recipe best is shortened from 1 epochs to 0.5: the run has 1"),
+        ({"epochs": 2}, 1.0, None),
+        ({"schedule": "one-cycle"}, 0.0, "the warm-up of recipe best is left out: the schedule is one-cycle"),
+        ({"epochs": 1, "warmup_epochs": 0.2}, 0.2, None),
+        ({}, 1.0, None),
+    ],
+)
+def test_a_recipes_warm_up_gives_way_to_what_is_asked_for(changes, warmup, words, caplog):
+    assert from_recipe("best", **changes).warmup_epochs == warmup
+    assert caplog.messages == ([words] if words else [])
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 0}, {"epochs": 1, "warmup_epochs": 1.0}, {"schedule": "cosines"}])
+def test_what_is_asked_for_and_cannot_work_is_refused_by_its_name(changes):
+    with pytest.raises(InputError, match=f"cannot use {[*changes][-1].replace('_', ' ')} "):
+        from_recipe("best", **changes)
+
+
 def test_no_such_recipe():
     with pytest.raises(InputError, match="no recipe 'gpu'; there are course, cpu, best: `torchfakes recipes` shows"):
         from_recipe("gpu")

@@ -156,7 +156,7 @@ def _finite(word: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"invalid float value: {word!r}")
+        raise argparse.ArgumentTypeError(f"needs a number, not {word!r}")
     return number
 
 

@@ -34,6 +34,15 @@ _TRAINING: Mapping[str, Any] = {
     "flags": {"learning_rate": ("--learning-rate", "--lr")}, "build": recipes.from_recipe, "tracker": "auto",
 }  # fmt: skip
 
+_ANYWAY = "begin on a CPU even what would take longer than four hours there"
+
+
+def _most_hours(anyway: bool) -> float:
+    """How long training may take that is begun."""
+    from torchfakes_utils.training import patience
+
+    return math.inf if anyway else patience.MOST_HOURS
+
 
 @dataclass(frozen=True)
 class Mini(Command):
@@ -166,13 +175,13 @@ class Train(Command):
     faces: Path = argument("FACES.CSV", "the table that `extract` wrote")
     out: Path = option("the run's folder, such as runs/mini", metavar="RUN")
     config: TrainingConfig = options_of(**_TRAINING)
-    anyway: bool = option("begin on a CPU even what would take longer than four hours there", False)
+    anyway: bool = option(_ANYWAY, False)
 
     def run(self, output: Output) -> None:
         """Train; every epoch is a record, the best one the last."""
-        from torchfakes_utils.training import patience, run
+        from torchfakes_utils.training import run
 
-        most_hours = math.inf if self.anyway else patience.MOST_HOURS
+        most_hours = _most_hours(self.anyway)
         result = run.train(self.faces, self.out, self.config, on_epoch=output.record, most_hours=most_hours)
         output.record({"best": result.best, "run": str(result.run), "note": result.note})
         output.line(f"the detector of epoch {result.best['epoch']} is in {result.run / 'best'}")
@@ -252,13 +261,15 @@ class Matrix(Command):
     config: TrainingConfig = options_of(**_TRAINING)
     split: str = option("which rows of faces.csv are tested on", "test")
     frames: Count | None = option("crops of a clip at most that are tested on; None is all", None)
+    anyway: bool = option(_ANYWAY, False)
 
     def run(self, output: Output) -> None:
         """Train and test; the table is the record."""
         from torchfakes_utils.evaluation import cross_manipulation
 
         scoring = Scoring(device=self.config.device, frames=self.frames, progress=True)
-        found = cross_manipulation.matrix(self.faces, self.out, self.config, self.split, scoring)
+        most_hours = _most_hours(self.anyway)
+        found = cross_manipulation.matrix(self.faces, self.out, self.config, self.split, scoring, most_hours)
         output.record(dataclasses.asdict(found))
         output.line(*cross_manipulation.lines(found), f"the table is {self.out / 'matrix.csv'}")
 

@@ -16,9 +16,11 @@ from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import observe
 from torchfakes_utils.faces.quality import QUALITIES
 from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
+from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import Decision, decide
 from torchfakes_utils.models.detector import load_detector, store_decision
+from torchfakes_utils.models.provenance import trained_on
 from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, best_folder
 
 # Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
@@ -75,12 +77,13 @@ def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scorin
         scoring: how crops are scored.
 
     Raises:
-        InputError: no detector there, no such split, one class only, too few clips, crops cut at another scale, or a
-            folder that cannot be written to.
+        InputError: no detector there, no such split, clips that it was trained on, one class only, too few clips, crops
+            cut at another scale, or a folder that cannot be written to.
     """
     best, faces_csv = best_folder(run), Path(faces_csv)
     detector = load_detector(best)
     faces = load_faces_for(detector, faces_csv, None if split == ALL else split, scoring.frames)
+    _check_not_learned(faces, faces_csv, Path(run))
     _check_clips(faces, faces_csv, split)
     check_writable(best)
     seen = observe(detector, faces, scoring)
@@ -91,6 +94,21 @@ def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scorin
     kept = _keep(best)
     store_decision(best, after)
     return Calibrated(detector.decision, after, clips, metrics, kept, _notes(Path(run)))
+
+
+def _check_not_learned(faces: pd.DataFrame, faces_csv: Path, run: Path) -> None:
+    """See that a run was not trained on these rows, as far as its record tells: it knows the table by its content.
+
+    Raises:
+        InputError: it was.
+    """
+    clips = faces.drop_duplicates(CLIP_KEY)
+    learned = int((clips["split"] == "train").sum())
+    if learned and trained_on(run) == sha256_of(faces_csv):
+        raise InputError(
+            f"{faces_csv}: {run} was trained on {learned} of these {len(clips)} clips, and is surer of them than of "
+            "any others; take --split val, or a table that it has not learned from"
+        )
 
 
 def _check_clips(faces: pd.DataFrame, faces_csv: Path, split: str) -> tuple[int, int]:

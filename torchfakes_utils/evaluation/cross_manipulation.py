@@ -14,13 +14,17 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.io.files import write_record
-from torchfakes_utils.io.folders import STAMP_FILE, Stamp, claim
+from torchfakes_utils.io.folders import STAMP_FILE, Stamp, claim, owned
+from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.data import load_crops
+from torchfakes_utils.training.distributed import World
+from torchfakes_utils.training.patience import ask_patience
 from torchfakes_utils.training.run import train
 
 logger = logging.getLogger(__name__)
@@ -62,6 +66,7 @@ def matrix(
     config: TrainingConfig = TrainingConfig(),
     split: str = "test",
     scoring: Scoring = Scoring(),
+    most_hours: float | None = None,
 ) -> Matrix:
     """Train on each manipulation of a table alone, and measure every detector on every manipulation.
 
@@ -71,10 +76,11 @@ def matrix(
         config: how to train; its `methods` choose the manipulations, None takes all of the table.
         split: which rows are tested on.
         scoring: how they are scored.
+        most_hours: on a CPU, how long all runs together may take that are begun; None asks nobody.
 
     Raises:
-        InputError: fewer than two manipulations, other things in `out`, or what `training.run.train` and
-            `scoring.score` raise.
+        InputError: fewer than two manipulations, other things in `out`, it would take too long, or what
+            `training.run.train` and `scoring.score` raise.
     """
     faces_csv, out = Path(faces_csv), Path(out)
     table = load_faces(faces_csv)
@@ -85,16 +91,19 @@ def matrix(
     if len(methods) < 2:
         there = ", ".join(methods) or "none"
         raise InputError(f"{faces_csv}: a matrix takes two manipulations or more; there are {there}")
-    claim(out, _STAMP)
+    owned(out, _STAMP)
     names = components({*table["method"], *methods}, (TABLE_FILE, RECORD_FILE, STAMP_FILE))
     faces = load_faces(faces_csv, split)
     faces = faces[(faces["label"] == 0) | faces["method"].isin(methods)].reset_index(drop=True)
     faces = faces if scoring.frames is None else limit_frames(faces, scoring.frames)
+    runs = {out / names[method]: replace(config, methods=(method,)) for method in methods}
+    world = World(1, 0, torch_device(config.device))
+    ask_patience(*load_crops(faces_csv, config), runs, world, most_hours, print if scoring.progress else logger.info)
+    claim(out, _STAMP)
     rows: list[Cell] = []
-    for method in methods:
+    for method, (run, one) in zip(methods, runs.items(), strict=True):
         logger.info("training on %s", method)
-        run = train(faces_csv, out / names[method], replace(config, methods=(method,)), progress=scoring.progress).run
-        detector = load_detector(run)
+        detector = load_detector(train(faces_csv, run, one, progress=scoring.progress).run)
         clips = by_clip(score(detector, faces, scoring))
         rows += [_cell(method, tested, clips, detector.decision.threshold) for tested in methods]
     found = Matrix(split, list(methods), rows)

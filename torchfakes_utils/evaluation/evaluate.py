@@ -83,20 +83,19 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     if config.scores is None:
         check_table(run / SCORES_FILE, SCORED_COLUMNS)
     seeds, against = _other_runs(run, detector, config)
-    validation = _validation(run, faces_csv, detector, config.scoring) if not detector.decision.is_fixed else None
+    # All that may be refused is read before anything is scored, or said.
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
-    if validation is not None:
-        detector.decision = decide(score(detector, validation, config.scoring))
-        store_decision(best_folder(run), detector.decision)
-        logger.warning(
-            "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
-            run, detector.decision.threshold, detector.decision.temperature,
-        )  # fmt: skip
-    if config.scores is None:
+    elsewhere = {table: load_faces_for(detector, table, config.split, config.scoring.frames) for table in config.cross}
+    given = None if config.scores is None else _given_scores(config.scores, faces, detector)
+    if not detector.decision.is_fixed:
+        _fix_decision(run, faces_csv, detector, config.scoring)
+    if given is None:
         scores = score(detector, faces, config.scoring)
         write_table(scores, run / SCORES_FILE, SCORED_COLUMNS)
     else:
-        scores = _given_scores(config.scores, faces, detector)
+        scores = given.assign(probability_fake=detector.decision.probability(given["logit"]))
+    if not detector.decision.is_fixed:
+        logger.warning("%s has no threshold of its own, and the table no validation split: it is 0.5", run)
     summary = _summary(detector, scores, faces_csv, config)
     if summary.clip.auc is None:
         logger.warning("split %r of %s: %s; what cannot be measured is null in the report",
@@ -110,8 +109,8 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         **vars(summary),
         seeds=over_seeds(ours, config.replicates),
         comparison=against_others(ours, [scored(other) for other in against], config.replicates),
-        cross_data={_unique_name(table, config.cross): _on_other_data(detector, table, config)
-                    for table in config.cross} or None,
+        cross_data={_unique_name(table, config.cross): _on_other_data(detector, table, other, config)
+                    for table, other in elsewhere.items()} or None,
         robustness=robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE)
         if config.perturb else None,
         data=_description(faces_csv, faces, scores),
@@ -180,17 +179,22 @@ def _differing(run: Path, other: Path) -> list[str]:
     return sorted(name for name in {*one, *two} - left_out if one.get(name) != two.get(name))
 
 
-def _validation(run: Path, faces_csv: Path, detector: Detector, scoring: Scoring) -> pd.DataFrame | None:
-    """The crops that a detector without a threshold gets one from, where there are any."""
+def _fix_decision(run: Path, faces_csv: Path, detector: Detector, scoring: Scoring) -> None:
+    """Give a detector a threshold of its own, with its weights, on the table's validation split, if there is one."""
     try:
-        return load_faces_for(detector, faces_csv, "val", scoring.frames)
+        validation = load_faces_for(detector, faces_csv, "val", scoring.frames)
     except InputError:
-        logger.warning("%s has no threshold of its own, and the table no validation split: it is 0.5", run)
-        return None
+        return
+    detector.decision = decide(score(detector, validation, scoring))
+    store_decision(best_folder(run), detector.decision)
+    logger.warning(
+        "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
+        run, detector.decision.threshold, detector.decision.temperature,
+    )  # fmt: skip
 
 
 def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.DataFrame:
-    """Scores that were made before, if they are of these crops and of this detector."""
+    """Scores that were made before, if they are of these crops and of this detector; of which the logits count."""
     scores = read_table(path, SCORED_COLUMNS)
     scores = scores[scores["split"].isin(faces["split"].unique())].reset_index(drop=True)
     if other := sorted(set(scores["detector"]) - {fingerprint(detector)}):
@@ -205,12 +209,11 @@ def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.Dat
     logits = pd.to_numeric(scores["logit"], errors="coerce")
     if wrong := int((~np.isfinite(logits)).sum()):
         raise InputError(f"{path}: {wrong} scores are not numbers; score again")
-    return scores.assign(logit=logits, probability_fake=detector.decision.probability(logits))
+    return scores.assign(logit=logits)
 
 
-def _on_other_data(detector: Detector, faces_csv: Path, config: EvaluationConfig) -> CrossData:
-    """The detector on another data set, at the threshold that it has."""
-    faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
+def _on_other_data(detector: Detector, faces_csv: Path, faces: pd.DataFrame, config: EvaluationConfig) -> CrossData:
+    """The detector on another data set, of which `faces` are scored, at the threshold that it has."""
     scores = score(detector, faces, config.scoring)
     found = _summary(detector, scores, faces_csv, config)
     return CrossData(found.frame, found.clip, found.methods, found.abstention, _description(faces_csv, faces, scores))

@@ -19,13 +19,13 @@ from torchfakes_utils.export.face_networks import FACE_OUTPUTS, face_example, fa
 from torchfakes_utils.export.graph import CALIBRATION
 from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.export.parity import MOST_DIFFERENCE, Parity
-from torchfakes_utils.io.files import read_json, sha256_of
+from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import Detector
-from torchfakes_utils.models.run_files import DETECTOR_FILE, TRAINING_FILE
+from torchfakes_utils.models.provenance import trained_on
 
 # Crops that are compared; more than these hardly change an AUC, and PyTorch takes 50 ms for each. Of noise, where there
 # are no others. And those of one call.
@@ -104,20 +104,6 @@ def find_faces(run: Path) -> Path | None:
         for path in (found for pattern in _TABLES for found in sorted(folder.glob(pattern))):
             if sha256_of(path) == wanted:
                 return path
-    return None
-
-
-def trained_on(run: Path) -> str | None:
-    """SHA-256 of the table that a run was trained on."""
-    for folder in (run, run.parent):  # a detector's own folder lies in its run's
-        for name in (TRAINING_FILE, DETECTOR_FILE):
-            try:
-                known = read_json(folder / name)
-                found = known.get("faces_sha256") or known["extra"]["run"]["faces_sha256"]
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                continue
-            if isinstance(found, str):
-                return found
     return None
 
 

@@ -1,8 +1,11 @@
-"""Which film a crop shows, and which crops are a fake and its own original in the same frame."""
+"""Which film a crop shows, where its original is, and which crops are a fake and that in the same frame."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+# As the split of an original that the table does not hold.
+NOWHERE = "nowhere"
 
 
 def films(table: pd.DataFrame) -> pd.Series:
@@ -31,6 +34,23 @@ def films(table: pd.DataFrame) -> pd.Series:
     shared = reals[reals.duplicated(["clip_id", "compression"], keep=False)]
     named = named.mask(_among(table.assign(clip_id=named), shared, "clip_id"), "")
     return named.where(fake, table["clip_id"])
+
+
+def splits_of_originals(faces: pd.DataFrame) -> pd.Series:
+    """Of each fake the split in which its original lies.
+
+    Args:
+        faces: rows of `faces.csv`, as in `films`, all of a table.
+
+    Returns:
+        Text, with the index of the table: `NOWHERE` where the table has no real clip of that name, "" of real crops and
+        where the film is not known. An original that lies in several splits lies in the fake's own.
+    """
+    film, real = films(faces), faces["label"] == 0
+    places = faces.loc[real, ["clip_id", "split"]].drop_duplicates()
+    found = film.map(places.drop_duplicates("clip_id").set_index("clip_id")["split"]).fillna(NOWHERE)
+    beside = pd.MultiIndex.from_arrays([film, faces["split"]]).isin(pd.MultiIndex.from_frame(places))
+    return found.mask(beside, faces["split"]).where(~real & (film != ""), "")
 
 
 def moments(faces: pd.DataFrame) -> NDArray[np.int64]:

@@ -89,21 +89,15 @@ def download(
     """
     with atomic_write(path) as temporary:
         with temporary.open("wb") as file:
-            transfer, pause = _Transfer(url, file, patience.timeout, title), patience.pause
-            for left in reversed(range(patience.tries)):
-                try:
-                    transfer.go_on()
-                    if sha256 is None or sha256_of(temporary) == sha256:
-                        break
-                    if not left:
-                        raise WrongChecksumError(f"{url}: has not the checksum it should have; tell us")
+            transfer = _Transfer(url, file, patience.timeout, title)
+
+            def get() -> None:
+                transfer.go_on()
+                if sha256 is not None and sha256_of(temporary) != sha256:
                     transfer.tag = None  # nothing of it is worth keeping
-                except UnavailableError as error:
-                    if not left or error.final:
-                        raise
-                logger.warning("%s: no luck, once more in %g s", url, pause)
-                time.sleep(pause)
-                pause *= 2
+                    raise WrongChecksumError(f"{url}: has not the checksum it should have; tell us")
+
+            _tries(get, url, patience)
         if check is not None:
             check(temporary)
 
@@ -131,22 +125,32 @@ def download_large(url: str, path: Path, size: int, sha256: str, patience: Patie
         with part.open("ab") as file:
             if file.tell() > size:
                 file.truncate(0)
-            transfer, pause = _Transfer(url, file, patience.timeout, title, known=True), patience.pause
-            for left in reversed(range(patience.tries)):
-                try:
-                    if file.tell() < size:
-                        transfer.go_on()
-                    break
-                except UnavailableError as error:
-                    if not left or error.final:
-                        raise
-                logger.warning("%s: no luck, once more in %g s", url, pause)
-                time.sleep(pause)
-                pause *= 2
+            transfer = _Transfer(url, file, patience.timeout, title, known=True)
+            _tries(lambda: transfer.go_on() if file.tell() < size else None, url, patience)
         if part.stat().st_size != size or sha256_of(part) != sha256:
             part.unlink()
             raise WrongChecksumError(f"{url}: what came is not what was announced (its SHA-256 differs); try again")
         part.replace(path)
+
+
+def _tries(work: Callable[[], object], url: str, patience: Patience) -> None:
+    """Do what gets something of `url`, again and again until it comes.
+
+    Raises:
+        UnavailableError: it did not come, as often as was asked, or another try makes no sense.
+        WrongChecksumError: what came last was something else.
+    """
+    pause = patience.pause
+    for left in reversed(range(patience.tries)):
+        try:
+            work()
+            return
+        except (UnavailableError, WrongChecksumError) as error:
+            if not left or (isinstance(error, UnavailableError) and error.final):
+                raise
+        logger.warning("%s: no luck, once more in %g s", url, pause)
+        time.sleep(pause)
+        pause *= 2
 
 
 @dataclass

@@ -60,11 +60,16 @@ def thread_limit(count: int) -> Iterator[None]:
         cv2.setNumThreads(before[1])
 
 
-# Of glibc's malloc.h: the parameters of mallopt, and what they are when nobody has set them.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
-_USUAL = {_TRIM_THRESHOLD: 128 * 1024, _TOP_PAD: 128 * 1024, _MMAP_MAX: 65536}
-_KEPT = threading.Lock()  # held by the outermost block
+# Of glibc's malloc.h: the parameters of mallopt.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4
 _KEEPING = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 2**28, _MMAP_MAX: 0}
+# Left alone, glibc maps what is larger than any mapped buffer that was freed so far, up to 32 MiB, and gives back what
+# lies free beyond twice as much. The first call of mallopt ends this adapting for good. So afterwards its thresholds
+# stand where it comes to by itself once large buffers come and go: at those that it begins with, 128 KiB, every later
+# buffer of this process would be mapped and cleared anew.
+_LARGEST = 32 * 2**20
+_AFTERWARDS = {_TRIM_THRESHOLD: 2 * _LARGEST, _TOP_PAD: 128 * 1024, _MMAP_THRESHOLD: _LARGEST, _MMAP_MAX: 65536}
+_KEPT = threading.Lock()  # held by the outermost block
 
 
 @contextlib.contextmanager
@@ -73,14 +78,15 @@ def memory_kept() -> Iterator[None]:
 
     glibc maps every large buffer anew and gives it back when it is freed, and the system writes zeros into each page
     that comes. Training allocates the same buffers in every step, and spends a quarter of a small network's step on
-    those zeros. Elsewhere than on glibc, and inside another such block, nothing is done.
+    those zeros. Nothing is done elsewhere than on glibc, inside another such block, and where the environment has told
+    malloc what to do: what it was told could not be asked for, and so not be put back.
     """
     try:
         library = ctypes.CDLL("libc.so.6")
         mallopt, trim = library.mallopt, library.malloc_trim
     except (OSError, AttributeError):
         mallopt = None
-    if mallopt is None or not _KEPT.acquire(blocking=False):
+    if mallopt is None or _malloc_is_told() or not _KEPT.acquire(blocking=False):
         yield
         return
     for parameter, value in _KEEPING.items():
@@ -88,10 +94,17 @@ def memory_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        for parameter, value in _USUAL.items():
+        for parameter, value in _AFTERWARDS.items():
             mallopt(parameter, value)
         trim(0)
         _KEPT.release()
+
+
+def _malloc_is_told() -> bool:
+    """Whether the environment sets what `memory_kept` would set (mallopt(3), and glibc's manual on tunables)."""
+    names = ("TRIM_THRESHOLD", "TOP_PAD", "MMAP_THRESHOLD", "MMAP_MAX")
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    return any(f"MALLOC_{name}_" in os.environ or f"malloc.{name.lower()}=" in tunables for name in names)
 
 
 def end_with_parent() -> None:

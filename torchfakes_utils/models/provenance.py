@@ -1,4 +1,4 @@
-"""By which program something was made."""
+"""By which program something was made, by whom, and of which table."""
 
 import subprocess
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from torchfakes_utils import __version__
+from torchfakes_utils.io.files import read_json
+from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, TRAINING_FILE
 
 
 def provenance() -> dict[str, Any]:
@@ -26,6 +28,20 @@ def made_by_others(extra: Any) -> dict[str, str]:
         return {}
     names = {"made by": "title", "licence": "licence", "learned from": "trained_on", "commit": "revision"}
     return {ours: told[name][:400] for ours, name in names.items() if isinstance(told.get(name), str)}
+
+
+def trained_on(run: Path) -> str | None:
+    """SHA-256 of the table that a run was trained on, as far as its folder, or that of its detector, tells."""
+    for folder in (run, run.parent) if run.name == BEST_FOLDER else (run, run / BEST_FOLDER):
+        for name in (TRAINING_FILE, DETECTOR_FILE):
+            try:
+                known = read_json(folder / name)
+                found = known.get("faces_sha256") or known["extra"]["run"]["faces_sha256"]
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                continue
+            if isinstance(found, str):
+                return found
+    return None
 
 
 def _git_revision() -> str | None:

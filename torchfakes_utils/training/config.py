@@ -18,7 +18,10 @@ _LEAST = {
 SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
 
-_HINTS = {"warmup_epochs": "; it takes the schedule cosine and more epochs than it; --warmup-epochs 0 has none"}
+_HINTS = {
+    "warmup_epochs": "; it takes the schedule cosine and more epochs than it; --warmup-epochs 0 has none",
+    "min_sharpness": "; it takes 0, which keeps all crops, or more (30 was the first project's)",
+}
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class TrainingConfig:
         good |= {
             "weight_decay": 0 <= self.weight_decay < math.inf,
             "average": 0 <= self.average < 1,
+            "min_sharpness": 0 <= self.min_sharpness < math.inf,
             "warmup_epochs": 0 <= self.warmup_epochs < self.epochs
             and (self.schedule == "cosine" or not self.warmup_epochs),
             "dropout": self.dropout is None or 0 <= self.dropout < 1,

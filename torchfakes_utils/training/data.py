@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, joined, part
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import check_faces, limit_frames, load_faces, read_extraction, stored_edge
+from torchfakes_utils.crops.table import check_faces, load_faces, read_extraction, stored_edge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
-from torchfakes_utils.faces.quality import crop_qualities, face_edges, filter_blurred, outside_of
+from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
 from torchfakes_utils.models.architectures import Architecture, architecture, check_patches
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.training.choice import choose_crops, epoch_size, originals_elsewhere
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
 
@@ -120,8 +121,7 @@ class TrainingData:
     """The crops of a table that a run trains on and is validated on.
 
     Attributes:
-        train_faces: rows of split "train", without those that cannot be read and, if asked for, without blurred ones.
-        val_faces: rows of split "val", at most so many a clip.
+        train_faces, val_faces: what `choice.choose_crops` takes of the crops that can be read.
         crops: drawn in an epoch.
         batches_per_epoch: batches of `batch_size` crops that makes.
     """
@@ -132,10 +132,10 @@ class TrainingData:
         Raises:
             InputError: the crops do not make one step, or not one of a class is left.
         """
-        self._config, self._world = config, world
-        self._augmentation = augmentation(config.augmentation)
         if config.batch_size % world.size:
             raise InputError(f"a batch of {config.batch_size} cannot be shared by {world.size} processes evenly")
+        self._config, self._world = config, world
+        self._augmentation = augmentation(config.augmentation)
         self._preprocessing = preprocessing
         store = open_store(faces, preprocessing, config.cache) if world.first else None
         gather(world, "decoded")  # one process decodes, the others find it done
@@ -146,31 +146,18 @@ class TrainingData:
             logger.warning("%d crops are left out: %s", len(unreadable), self._reasons(unreadable))
 
         readable = ~np.isin(self._store.rows(faces), unreadable)
-        chosen = filter_blurred(_only(faces[readable], config.methods), config.min_sharpness)
-        self.train_faces = chosen[chosen["split"] == "train"].reset_index(drop=True)
-        self.val_faces = chosen[chosen["split"] == "val"].reset_index(drop=True)
-        if config.val_frames_per_clip is not None:
-            self.val_faces = limit_frames(self.val_faces, config.val_frames_per_clip)
-        for name, part_of in (("training", self.train_faces), ("validation", self.val_faces)):
-            if part_of["label"].nunique() < 2:
-                raise InputError(f"a class has no {name} crop that can be read and is sharp enough; it takes both")
+        for line in originals_elsewhere(faces[readable], config) if world.first else ():
+            logger.warning("%s", line)
+        self.train_faces, self.val_faces = choose_crops(faces[readable], config)
+        size = epoch_size(self.train_faces, config, world.size)
+        self.crops, self.batch_size, self.batches_per_epoch = size.crops, size.batch_size, size.batches
         self._moments = moments(self.train_faces)
         self._qualities: pd.DataFrame | None = None
         self._train_rows, self._val_rows = map(self._store.rows, (self.train_faces, self.val_faces))
         self._labels = self.train_faces["label"].to_numpy(np.float32)
-        reals = int((self._labels == 0).sum())
         if config.random_labels:
             generator = np.random.default_rng(seed_of(config.seed, 4))
             self._labels = generator.integers(0, 2, len(self._labels)).astype(np.float32)
-
-        self.crops = config.crops_per_epoch or max(2, reals)
-        self.batch_size = min(config.batch_size, self.crops // world.size * world.size)
-        self.batches_per_epoch = self.crops // self.batch_size // config.accumulate * config.accumulate
-        if not self.batches_per_epoch:
-            raise InputError(
-                f"{self.crops} crops an epoch do not fill {config.accumulate} batches of {self.batch_size}; accumulate "
-                "fewer, or draw more crops"
-            )
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch (from 1) from `start` on; all that is random in them depends on the seed alone."""
@@ -253,14 +240,3 @@ class TrainingData:
     def _reasons(self, rows: list[int]) -> str:
         named = "; ".join(self._store.unreadable[row] for row in rows[:_NAMED])
         return named + (f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
-
-
-def _only(faces: pd.DataFrame, methods: tuple[str, ...] | None) -> pd.DataFrame:
-    """The reals, and the fakes of some manipulations."""
-    if methods is None:
-        return faces
-    there = sorted(faces.loc[faces["label"] == 1, "method"].unique())
-    for name in methods:
-        if name not in there:
-            raise InputError(f"no fakes of the method {name!r} in the table; there are {', '.join(there) or 'none'}")
-    return faces[(faces["label"] == 0) | faces["method"].isin(methods)]

@@ -4,12 +4,15 @@ A recipe is a starting point. `torchfakes train FACES.CSV --recipe cpu --epochs 
 a recipe does not name is as `TrainingConfig` has it. To add one, add it here.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.training.config import TrainingConfig
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ def from_recipe(recipe: str | None = None, **changes: Any) -> TrainingConfig:
 
     Args:
         recipe: "course", "cpu" or "best".
-        changes: fields of `TrainingConfig`, which go before the recipe's.
+        changes: fields of `TrainingConfig`, which go before the recipe's; a warm-up that does not fit them gives way,
+            which is said.
 
     Raises:
         InputError: no such recipe, or a value out of range.
@@ -142,7 +146,24 @@ def from_recipe(recipe: str | None = None, **changes: Any) -> TrainingConfig:
     if recipe not in RECIPES:
         raise InputError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}: `torchfakes recipes` shows them")
     chosen = {name: choice.value for name, choice in RECIPES[recipe].choices.items()}
+    if "warmup_epochs" in chosen and "warmup_epochs" not in changes:
+        chosen["warmup_epochs"] = _fitting_warmup(recipe, chosen | changes)
     return TrainingConfig(recipe=recipe, **chosen | changes)
+
+
+def _fitting_warmup(recipe: str, settings: Mapping[str, Any]) -> float:
+    """The recipe's warm-up, as much of it as beside other settings than its own makes sense."""
+    usual: float = settings["warmup_epochs"]
+    epochs = settings["epochs"]
+    if settings["schedule"] != "cosine":
+        logger.warning("the warm-up of recipe %s is left out: the schedule is %s", recipe, settings["schedule"])
+        return 0.0
+    if usual < epochs or epochs < 1:  # which is refused by its own name
+        return usual
+    logger.warning(
+        "the warm-up of recipe %s is shortened from %g epochs to %g: the run has %d", recipe, usual, epochs / 2, epochs
+    )
+    return float(epochs / 2)
 
 
 def lines(name: str) -> list[str]:

@@ -18,7 +18,7 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import stored_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.provenance import provenance
-from torchfakes_utils.models.run_files import BEST_FOLDER, STATE_FILE
+from torchfakes_utils.models.run_files import BEST_FOLDER
 from torchfakes_utils.training.checkpoint import COMPUTED_IN, HISTORY_COLUMNS, EpochRow, RunFolder, claim_run
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import load_crops, size_note
@@ -26,7 +26,7 @@ from torchfakes_utils.training.distributed import World, gather, join
 from torchfakes_utils.training.interruption import Interruption
 from torchfakes_utils.training.journal import Journal
 from torchfakes_utils.training.learner import Learner
-from torchfakes_utils.training.patience import check_patience, estimate
+from torchfakes_utils.training.patience import ask_patience
 from torchfakes_utils.training.precision import autocast
 from torchfakes_utils.training.trainer import Trainer
 
@@ -78,7 +78,7 @@ def train(
         if config.processes not in (None, world.size):
             raise InputError(f"{world.size} of {config.processes} processes are there; start them with torchrun")
         say: Callable[[str], object] = print if progress and world.first else lambda line: None
-        trainer = _begun(faces_csv, out, config, world, partial(_ask_patience, most_hours, out, say))
+        trainer = _begun(faces_csv, out, config, world, partial(ask_patience, most_hours=most_hours, say=say))
         for line in describe_run(trainer, out):
             say(line)
         # Processes that work together cannot stop between the same two steps: there, a signal ends them at once.
@@ -97,11 +97,11 @@ def _begun(
     out: Path,
     config: TrainingConfig,
     world: World,
-    ask: Callable[[pd.DataFrame, Preprocessing, TrainingConfig, World], None],
+    ask: Callable[[pd.DataFrame, Preprocessing, dict[Path, TrainingConfig], World], None],
 ) -> Trainer:
     """The trainer of a run whose folder is now ours; `ask` may refuse it before anything is written or fetched."""
     faces, preprocessing = load_crops(faces_csv, config)
-    ask(faces, preprocessing, config, world)
+    ask(faces, preprocessing, {out: config}, world)
     record = asdict(config) | {"faces_sha256": sha256_of(faces_csv)}
     if config.weights is not None:
         record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
@@ -114,25 +114,6 @@ def _begun(
         trainer.folder.record |= found
         claim_run(out, record, found)
     return trainer
-
-
-def _ask_patience(
-    most_hours: float | None,
-    out: Path,
-    say: Callable[[str], object],
-    faces: pd.DataFrame,
-    preprocessing: Preprocessing,
-    config: TrainingConfig,
-    world: World,
-) -> None:
-    """Say how long a run will take that begins alone on a CPU, if it is long; refuse it if it is too long."""
-    begun = (out / STATE_FILE).exists()
-    if most_hours is None or begun or world.device.type != "cpu" or world.size > 1:
-        return
-    found = estimate(faces, preprocessing, config, world, say)
-    if found is not None:
-        check_patience(found, most_hours, str(world.device))
-        say(f"this run will take {found}")
 
 
 def _concluded(trainer: Trainer, out: Path, say: Callable[[str], object]) -> TrainingResult:
