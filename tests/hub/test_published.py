@@ -222,7 +222,7 @@ def test_a_disk_that_fills_up_leaves_no_detector(run, server, monkeypatch):
 @pytest.mark.parametrize("fault", [Fault("GET /api", silent=True), Fault("GET /api", keep=0.5)], ids=["silent", "cut"])
 def test_no_network(run, server, monkeypatch, fault):
     serve(server, "gend-pe-l")
-    monkeypatch.setattr("torchfakes_utils.hub.repository.TIMEOUT", 0.3)
+    monkeypatch.setattr("torchfakes_utils.io.hub_client.TIMEOUT", 0.3)
     server.faults.append(fault)
     line = fails(pull_published, "gend-pe-l", run, yes)
     assert "save config.json and model.safetensors from https://huggingface.co/yermandy/GenD_PE_L/tree/main" in line

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.pull import PICKLED, WORK, check_place
-from torchfakes_utils.hub.repository import TIMEOUT, hub_client, one_line, repository_info, status
 from torchfakes_utils.io.downloads import Patience, UnavailableError, download_large
 from torchfakes_utils.io.files import parse_json, read_json, sha256_of
+from torchfakes_utils.io.hub_client import TIMEOUT, hub_client, one_line, repository_info, status
 from torchfakes_utils.io.text import printable
 from torchfakes_utils.models import deepfakebench
 from torchfakes_utils.models.architectures import architecture
