@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,32 @@ def test_tampered_weights_are_refused(bare, tmp_path, server):
     line = fails(pull, NAME, out=tmp_path / "out")
     assert "is refused" in line and "SHA-256" in line and "tell its owner" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_said_of_damage_in_the_cache_helps(bare, tmp_path, server, capsys):
+    """The client takes what it has for sound, so that nothing but deleting it brings another."""
+    push(bare, NAME)
+    folder = pull(NAME)
+    (folder / WEIGHTS_FILE).resolve().write_bytes(b"half")
+    assert main.main(["predict", f"hf://{NAME}", "photo.jpg"]) == 2
+    said = capsys.readouterr().err
+    named = re.search(r"; delete (\S+) and start the same command again", said)[1]
+    assert Path(named).is_relative_to(tmp_path / "cache") and f"delete {named} and pull again" in fails(pull, NAME)
+    shutil.rmtree(named)
+    assert main.main(["predict", f"hf://{NAME}", "photo.jpg"]) == 2, "there is no such photo"
+    assert "damaged" not in capsys.readouterr().err
+    assert torch.equal(probabilities(pull(NAME)), probabilities(bare))
+
+
+@pytest.mark.parametrize("how", ["half", "gone", "no description"])
+def test_what_is_said_of_damage_in_a_copy_helps(bare, tmp_path, server, capsys, how):
+    push(bare, NAME)
+    out = pull(NAME, out=tmp_path / "copy")
+    damaged = out / (DETECTOR_FILE if how == "no description" else WEIGHTS_FILE)
+    damaged.unlink() if how != "half" else damaged.write_bytes(damaged.read_bytes()[:1000])
+    assert main.main(["predict", str(out), "photo.jpg"]) == 2
+    assert "pull" in capsys.readouterr().err
+    assert torch.equal(probabilities(pull(NAME, out=out)), probabilities(bare))
 
 
 @pytest.mark.parametrize("description", [b"{}", b"[1]", b"not JSON", b'{"format": 99, "preprocessing_version": 1}'])
