@@ -144,7 +144,7 @@ def test_a_table_that_it_knows_nothing_of_may_be_taken_whole(run, tmp_path):
 
 def test_crops_of_another_scale(run, tmp_path, monkeypatch):
     faces_csv = table(tmp_path / "faces")
-    monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0, "size": 32})
+    monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0})
     assert "cut at 2.0 times the face, and the detector was trained at 1.3" in fails(calibrate, run, faces_csv)
 
 
