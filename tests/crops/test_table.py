@@ -132,14 +132,16 @@ def test_limit_frames_does_not_take_the_fakes_of_one_pair_for_one_clip(faces_csv
     ("extraction", "complaint"),
     [
         (None, None),
-        ({"crop_scale": 1.3, "size": 160}, None),
-        ({"size": 80}, None),
+        ({"crop_scale": 1.3, "size": 96}, None),
         ({"crop_scale": 2.0}, "cut at 2.0 times the face, and the detector was trained at 1.3"),
-        ({"size": 64}, "smaller than the 80 px"),
+        ({"size": 96}, "96 px, smaller than the 112 px"),
+        ({"size": 112}, r"extraction.json beside it says 112 px, and crops/.*png is 96 × 96; run `torchfakes extract`"),
+        ({"size": 64}, r"says 64 px, and crops/.*png is 96 × 96; .* delete extraction.json"),
     ],
 )
 def test_crops_that_a_detector_was_not_made_for_are_refused(faces_csv, tmp_path, extraction, complaint):
-    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=80)))
+    size = 112 if complaint else 80
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=size)))
     table = edited(faces_csv, tmp_path, lambda table: table)
     if extraction is not None:
         (table.parent / "extraction.json").write_text(json.dumps({"format": EXTRACTION_FORMAT} | extraction))

@@ -177,7 +177,7 @@ def test_no_threshold_is_fixed_on_what_a_detector_has_learned(run, tmp_path, whe
 
 def test_crops_of_another_scale(run, tmp_path, monkeypatch):
     faces_csv = table(tmp_path / "faces")
-    monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0, "size": 32})
+    monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0})
     assert "cut at 2.0 times the face, and the detector was trained at 1.3" in fails(calibrate, run, faces_csv)
 
 

@@ -1,7 +1,10 @@
 """A stand-in's one repository, small detectors to put there, and the one line with which a call to the Hub fails."""
 
+import time
+
 import pytest
 import torch
+from huggingface_hub import constants
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.decision import Decision
@@ -12,6 +15,21 @@ from helpers.detectors import opinionated
 from helpers.hub_server import OWNER
 
 NAME = f"{OWNER}/mini-detector"
+
+
+def lead_to(url, folder, monkeypatch):
+    """Send the Hub's real client to a stand-in, or to nobody, with an empty cache in a folder and no token; what it
+    read from the environment when it was imported is set as if it read it now. Its pauses are left out."""
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 def small(folder, seed=0):

@@ -1,15 +1,16 @@
 """The Hub through its real client and a stand-in server, and runs to publish."""
 
-import time
+from dataclasses import replace
 
 import pytest
-from huggingface_hub import constants
 
 from torchfakes_utils.evaluation.config import EvaluationConfig
 from torchfakes_utils.evaluation.evaluate import evaluate
+from torchfakes_utils.hub.catalogue import PUBLISHED
 from torchfakes_utils.report import write
 
-from helpers.hub import small
+from helpers.gend import all_small
+from helpers.hub import lead_to, small
 from helpers.hub_server import TOKEN, serving
 
 
@@ -21,20 +22,22 @@ def server():
 
 @pytest.fixture(autouse=True)
 def client(server, tmp_path, monkeypatch):
-    """The real client, on its way to the stand-in, with an empty cache and its owner's token; what it read from the
-    environment when it was imported is set as if it read it now. Its pauses between attempts are left out."""
-    monkeypatch.setattr(constants, "ENDPOINT", server.url)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    """The real client, on its way to the stand-in, with its owner's token."""
+    lead_to(server.url, tmp_path, monkeypatch)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def gend(monkeypatch):
+    """GenD's encoders are small, and the one with a pin has it without what it pins."""
+    monkeypatch.setitem(PUBLISHED, "gend-clip-l14", replace(PUBLISHED["gend-clip-l14"], revision=None, sha256=None))
+    with all_small():
+        yield
+
+
+@pytest.fixture
+def run(tmp_path):
+    return tmp_path / "runs" / "gend"
 
 
 @pytest.fixture

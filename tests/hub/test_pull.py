@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,9 @@ import torch
 from huggingface_hub import constants
 
 from torchfakes_utils.cli import main, use
-from torchfakes_utils.hub import repository
 from torchfakes_utils.hub.pull import PULLED, pull, resolve
 from torchfakes_utils.hub.push import push
+from torchfakes_utils.io import hub_client
 from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 
 from helpers.hub import NAME, cached_files, contents, fails, probabilities, published
@@ -127,6 +128,32 @@ def test_tampered_weights_are_refused(bare, tmp_path, server):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_said_of_damage_in_the_cache_helps(bare, tmp_path, server, capsys):
+    """The client takes what it has for sound, so that nothing but deleting it brings another."""
+    push(bare, NAME)
+    folder = pull(NAME)
+    (folder / WEIGHTS_FILE).resolve().write_bytes(b"half")
+    assert main.main(["predict", f"hf://{NAME}", "photo.jpg"]) == 2
+    said = capsys.readouterr().err
+    named = re.search(r"; delete (\S+) and start the same command again", said)[1]
+    assert Path(named).is_relative_to(tmp_path / "cache") and f"delete {named} and pull again" in fails(pull, NAME)
+    shutil.rmtree(named)
+    assert main.main(["predict", f"hf://{NAME}", "photo.jpg"]) == 2, "there is no such photo"
+    assert "damaged" not in capsys.readouterr().err
+    assert torch.equal(probabilities(pull(NAME)), probabilities(bare))
+
+
+@pytest.mark.parametrize("how", ["half", "gone", "no description"])
+def test_what_is_said_of_damage_in_a_copy_helps(bare, tmp_path, server, capsys, how):
+    push(bare, NAME)
+    out = pull(NAME, out=tmp_path / "copy")
+    damaged = out / (DETECTOR_FILE if how == "no description" else WEIGHTS_FILE)
+    damaged.unlink() if how != "half" else damaged.write_bytes(damaged.read_bytes()[:1000])
+    assert main.main(["predict", str(out), "photo.jpg"]) == 2
+    assert "pull" in capsys.readouterr().err
+    assert torch.equal(probabilities(pull(NAME, out=out)), probabilities(bare))
+
+
 @pytest.mark.parametrize("description", [b"{}", b"[1]", b"not JSON", b'{"format": 99, "preprocessing_version": 1}'])
 def test_a_description_of_something_else_is_refused(description, bare, server):
     server.add(NAME, contents(bare) | {DETECTOR_FILE: description})
@@ -209,7 +236,9 @@ def test_a_public_detector_takes_no_token(bare, server, monkeypatch):
     [
         (Fault(INFO, 401), "does not let you in (401)"),
         (Fault(INFO, 401, "RepoNotFound"), "no such repository on the Hub, or a private one"),
-        (Fault(INFO, 403, "GatedRepo", "ask for access"), "forbids it (403: ask for access)"),
+        (Fault(INFO, 403, message="not for you"), "forbids it (403: not for you)"),
+        (Fault(INFO, 403, "GatedRepo", "ask for access"), "it is gated: its owner gives it to those alone who have"),
+        (Fault(INFO, 401, "GatedRepo"), "accept them at http://127.0.0.1:"),
         (Fault(INFO, 404, "RepoNotFound"), "no such repository"),
         (Fault(INFO, 404), "(404)"),
         (Fault(INFO, 429), "wait some minutes"),
@@ -221,7 +250,8 @@ def test_a_public_detector_takes_no_token(bare, server, monkeypatch):
         (Fault(INFO, keep=0.5), "that failed"),
         (Fault("HEAD .*/resolve/", 503), "(503)"),
         (Fault("HEAD .*safetensors", 404, "EntryNotFound"), "(404"),
-        (Fault("GET /storage/", 403), "(403"),
+        (Fault("GET /storage/", 401), "localhost, which keeps its files for the Hub, refuses this (401)"),
+        (Fault("GET /storage/", 403), "localhost, which keeps its files for the Hub, refuses this (403)"),
         (Fault("GET /storage/", 500), "(500"),
         (Fault("GET /storage/", keep=0.5), "that failed"),
         (Fault("GET /storage/", body=b"short"), "that failed"),
@@ -230,7 +260,7 @@ def test_a_public_detector_takes_no_token(bare, server, monkeypatch):
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else None,
 )
 def test_every_fault_of_a_pull_is_one_line_and_leaves_nothing_behind(fault, words, bare, tmp_path, server, monkeypatch):
-    monkeypatch.setattr(repository, "TIMEOUT", 0.3)
+    monkeypatch.setattr(hub_client, "TIMEOUT", 0.3)
     server.add(NAME, contents(bare))
     server.faults.append(fault)
     line = fails(pull, NAME)

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from torchfakes_utils.cli import main
-from torchfakes_utils.hub import package, repository
+from torchfakes_utils.hub import package
 from torchfakes_utils.hub.pull import PULLED, pull
 from torchfakes_utils.hub.push import push
+from torchfakes_utils.io import hub_client
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 
@@ -155,8 +156,8 @@ def test_a_token_that_is_wrong_or_somebody_elses(bare, server, monkeypatch):
         (Fault("preupload", 403, message="read-only token"), "(403: read-only token)"),
         (Fault("preupload", 503), "(503)"),
         (Fault("objects/batch", 500), "(500)"),
-        (Fault("PUT /storage/", 500), "(500)"),
-        (Fault("PUT /storage/", 403), "(403"),
+        (Fault("PUT /storage/", 500), "localhost, which keeps its files for the Hub, has trouble of its own (500)"),
+        (Fault("PUT /storage/", 403), "localhost, which keeps its files for the Hub, refuses this (403)"),
         (Fault("POST .*/commit/", 409, message="the branch has moved"), "(409: the branch has moved); try again"),
         (Fault("POST .*/commit/", 413), "refuses this (413)"),
         (Fault("POST .*/commit/", 500), "(500)"),
@@ -165,7 +166,7 @@ def test_a_token_that_is_wrong_or_somebody_elses(bare, server, monkeypatch):
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else None,
 )
 def test_every_fault_of_a_push_is_one_line(fault, words, bare, server, monkeypatch):
-    monkeypatch.setattr(repository, "TIMEOUT", 0.3)
+    monkeypatch.setattr(hub_client, "TIMEOUT", 0.3)
     server.faults.append(fault)
     line = fails(push, bare, NAME)
     assert words in line and line.startswith(f"{NAME}: ") and TOKEN not in line

@@ -200,6 +200,14 @@ def test_a_large_one_goes_on_in_another_run(server, tmp_path, pauses):
     assert path.read_bytes() == BODY and not part.exists()
 
 
+@pytest.mark.parametrize(("status", "words"), [(401, "refuses it (401)"), (404, "does not have it (404)")])
+def test_a_refusal_is_told_from_a_file_that_is_not_there(server, tmp_path, status, words):
+    server.answer = lambda path, times: (status, b"")
+    with pytest.raises(UnavailableError) as error:
+        download_large(f"{server.url}/a", tmp_path / "a", len(BODY), SUM, Patience(tries=3))
+    assert words in str(error.value) and error.value.final and error.value.__cause__.code == status
+
+
 @pytest.mark.parametrize("there", [b"", BODY[:7] + b"?", b"x" * len(BODY), BODY + b"more"])
 def test_a_large_one_that_is_something_else_is_not_kept(server, tmp_path, there):
     server.answer = lambda path, times: (200, BODY[:-1] + b"?")

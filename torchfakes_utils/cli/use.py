@@ -17,7 +17,7 @@ from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.io.limits import Limits
 
 if TYPE_CHECKING:
-    from torchfakes_utils.hub.published import Offer
+    from torchfakes_utils.hub.offers import Offer
     from torchfakes_utils.inference.predictor import Predictor
 
 
@@ -153,7 +153,7 @@ class Pull(Command):
     def run(self, output: Output) -> None:
         """Fetch it; the commit and the folder are the record."""
         from torchfakes_utils.hub import pull
-        from torchfakes_utils.hub.published import PUBLISHED
+        from torchfakes_utils.hub.catalogue import PUBLISHED
 
         out = self._folder()
         if self.name in PUBLISHED:
@@ -177,14 +177,16 @@ class Pull(Command):
         return self.place or self.out
 
     def _published(self, output: Output, out: Path | None) -> None:
-        from torchfakes_utils.hub.published import origin_of, pull_published
+        from torchfakes_utils.hub.held import origin_of
+        from torchfakes_utils.hub.published import pull_published
         from torchfakes_utils.models.detector import stored_decision
 
         folder = pull_published(self.name, out, self._accept, self.files, self.revision)
         origin = origin_of(folder)
         where = {"commit": origin["revision"], "folder": str(folder), "sha256": origin["sha256"]}
         output.record({"name": self.name, **where})
-        output.line(f"{self.name} is in {folder} (their file's SHA-256: {origin['sha256']})")
+        at = f" at commit {origin['revision']}" if origin["revision"] else ""
+        output.line(f"{self.name}{at} is in {folder} (their file's SHA-256: {origin['sha256']})")
         for caution in stored_decision(folder).cautions:
             say(caution)
 

@@ -19,7 +19,7 @@ from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.preprocessing import MOST_PIXELS, Preprocessing
 
-# Crops of a hand-made table that are opened to see how large they are.
+# Crops that are opened to see how large they are.
 _PROBED = 100
 
 
@@ -131,10 +131,10 @@ def load_faces_for(
 
     Raises:
         InputError: as `load_faces`; or the crops were cut at another scale than those that the detector was trained on,
-            or are smaller than what its network takes.
+            or are smaller than what its network takes or `extraction.json` says.
     """
     faces = load_faces(faces_csv, split)
-    wanted, extraction = detector.preprocessing, read_extraction(Path(faces_csv).parent)
+    wanted, extraction = detector.preprocessing, extraction_of(faces, faces_csv)
     scale, size = extraction.get("crop_scale", wanted.crop_scale), extraction.get("size", wanted.size)
     if scale != wanted.crop_scale:
         raise InputError(
@@ -147,6 +147,30 @@ def load_faces_for(
             f"extract them again at {wanted.size} px or more, or train with a smaller image size"
         )
     return faces if frames is None else limit_frames(faces, frames)
+
+
+def extraction_of(faces: pd.DataFrame, faces_csv: Path | str) -> dict[str, Any]:
+    """As `read_extraction`, of the rows of a table from `load_faces`, whose crops are as large as it says.
+
+    Raises:
+        InputError: as `read_extraction`; or they are not.
+    """
+    found = read_extraction(Path(faces_csv).parent)
+    if (size := found.get("size")) is None:
+        return found
+    for place in spread(_PROBED, len(faces)):
+        try:
+            with Image.open(faces["file"].iloc[place]) as image:  # reads no more than the first bytes
+                edges = image.size
+        except (OSError, SyntaxError):  # named where it is read
+            continue
+        if edges != (size, size):
+            raise InputError(
+                f"{faces_csv}: {EXTRACTION_FILE} beside it says {size} px, and {faces['path'].iloc[place]} is "
+                f"{edges[0]} × {edges[1]}; run `torchfakes extract` again or, of crops of your own, delete "
+                f"{EXTRACTION_FILE}"
+            )
+    return found
 
 
 def read_extraction(folder: Path | str) -> dict[str, Any]:

@@ -21,9 +21,11 @@ from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
 from torchfakes_utils.models.detector import load_detector
+from torchfakes_utils.models.run_files import STATE_FILE
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import load_crops
 from torchfakes_utils.training.distributed import World
+from torchfakes_utils.training.learner import check_start
 from torchfakes_utils.training.patience import ask_patience
 from torchfakes_utils.training.run import train
 
@@ -98,7 +100,10 @@ def matrix(
     faces = faces if scoring.frames is None else limit_frames(faces, scoring.frames)
     runs = {out / names[method]: replace(config, methods=(method,)) for method in methods}
     world = World(1, 0, torch_device(config.device))
-    ask_patience(*load_crops(faces_csv, config), runs, world, most_hours, print if scoring.progress else logger.info)
+    crops, preprocessing = load_crops(faces_csv, config)
+    if not all((run / STATE_FILE).exists() for run in runs):
+        check_start(config, preprocessing)
+    ask_patience(crops, preprocessing, runs, world, most_hours, print if scoring.progress else logger.info)
     claim(out, _STAMP)
     rows: list[Cell] = []
     for method, (run, one) in zip(methods, runs.items(), strict=True):

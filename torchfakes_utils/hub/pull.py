@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.hub.repository import check_name, hub_client, one_line, repository_info, status
+from torchfakes_utils.hub.repository import COMMIT, check_name
 from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
+from torchfakes_utils.io.hub_client import hub_client, one_line, repository_info, status
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import (
     BEST_FOLDER,
@@ -39,7 +40,6 @@ MOST_BYTES_OF_TEXT = 20 * 10**6
 WORK = Path("runs")
 
 _ADDRESS = re.compile(r"hf:/{1,2}([^@]*)(?:@(.*))?", re.DOTALL)  # a Path has made one slash of two
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -183,7 +183,7 @@ def _wanted(name: str, info: "ModelInfo") -> list[str]:
     for file in (WEIGHTS_FILE, DETECTOR_FILE):
         if file not in sizes:
             raise InputError(f"{name}: no TorchFakes detector (it holds no {file}); check the name")
-    if not _COMMIT.fullmatch(info.sha or ""):
+    if not COMMIT.fullmatch(info.sha or ""):
         raise InputError(f"{name}: the Hub names no commit; check HF_ENDPOINT")
     wanted = [file for file in PULLED if file in sizes]
     for file in wanted:

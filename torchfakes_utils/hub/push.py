@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.package import FILES, package
-from torchfakes_utils.hub.repository import LOG_IN, check_name, hub_client, one_line, repository_info
+from torchfakes_utils.hub.repository import check_name
+from torchfakes_utils.io.hub_client import LOG_IN, hub_client, one_line, repository_info
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo

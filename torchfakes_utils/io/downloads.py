@@ -22,7 +22,8 @@ from torchfakes_utils.io.files import atomic_write, check_no_link, describe_erro
 logger = logging.getLogger(__name__)
 
 # Another try changes nothing: the server does not let us in, or has no such file.
-_FINAL = (401, 403, 404, 410)
+_REFUSED = (401, 403)
+_FINAL = (*_REFUSED, 404, 410)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,15 @@ def download(
             check(temporary)
 
 
-def download_large(url: str, path: Path, size: int, sha256: str, patience: Patience, title: str | None = None) -> None:
+def download_large(
+    url: str,
+    path: Path,
+    size: int,
+    sha256: str,
+    patience: Patience,
+    title: str | None = None,
+    authorization: str | None = None,
+) -> None:
     """Put the body of `url` into a file, as `download` does, and keep what has come where it breaks off.
 
     What has come lies beside `path`, hidden, and the next call goes on from there, be it of another day. What the whole
@@ -112,9 +121,11 @@ def download_large(url: str, path: Path, size: int, sha256: str, patience: Patie
         url, path, patience, title: as of `download`; who calls it has the folder to himself.
         size: bytes of the whole.
         sha256: of the whole, in lower-case hexadecimal digits.
+        authorization: the header of that name, for the host in `url` alone and none that it leads to.
 
     Raises:
-        UnavailableError: it did not come, as often as was asked; what has come is kept.
+        UnavailableError: it did not come, as often as was asked; what has come is kept. Of a refusal, its cause is the
+            server's answer.
         WrongChecksumError: all has come and it is something else; nothing is kept.
         InputError: the file cannot be written.
     """
@@ -125,7 +136,7 @@ def download_large(url: str, path: Path, size: int, sha256: str, patience: Patie
         with part.open("ab") as file:
             if file.tell() > size:
                 file.truncate(0)
-            transfer = _Transfer(url, file, patience.timeout, title, known=True)
+            transfer = _Transfer(url, file, patience.timeout, title, known=True, authorization=authorization)
             _tries(lambda: transfer.go_on() if file.tell() < size else None, url, patience)
         if part.stat().st_size != size or sha256_of(part) != sha256:
             part.unlink()
@@ -160,6 +171,7 @@ class _Transfer:
     Attributes:
         tag: names the version that what has come is a part of.
         known: what the whole has to be is known, and is compared with what has come: no version has to be asked for.
+        authorization: for the host in `url`.
     """
 
     url: str
@@ -168,6 +180,7 @@ class _Transfer:
     title: str | None
     tag: str | None = None
     known: bool = False
+    authorization: str | None = None
 
     def go_on(self) -> None:
         """Get what is still to come, or all of it."""
@@ -176,6 +189,8 @@ class _Transfer:
             headers |= {"Range": f"bytes={self.file.tell()}-"}
             headers |= {} if self.known or not self.tag else {"If-Range": self.tag}
         request = self._call(urllib.request.Request, self.url, None, headers)
+        if self.authorization:
+            request.add_unredirected_header("Authorization", self.authorization)
         with self._call(urllib.request.urlopen, request, None, self.timeout) as response:
             here = self._begin(response)
             length = here + int(response.headers.get("Content-Length") or 0)
@@ -220,7 +235,8 @@ class _Transfer:
             reason = f"the server answered {error.code} {error.reason}".strip()
             if error.code not in _FINAL:
                 raise self._unavailable(reason) from error
-            text = f"{self.url}: the server does not have it; is there a newer TorchFakes?"
+            what = "refuses it" if error.code in _REFUSED else "does not have it"
+            text = f"{self.url}: the server {what} ({error.code}); is there a newer TorchFakes?"
             raise UnavailableError(text, reason, final=True) from error
         except (OSError, ValueError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)

@@ -94,6 +94,11 @@ def check_writable(folder: Path | str) -> None:
     """
     folder = Path(folder)
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+    if there.is_symlink() and not os.path.lexists(os.path.realpath(there)):
+        raise InputError(
+            f"{folder}: a link in its way leads to {there.readlink()}, which is not there; make that folder, or choose "
+            "another"
+        )
     try:
         tempfile.TemporaryDirectory(dir=there, prefix=".torchfakes-").cleanup()
     except OSError as error:

@@ -60,6 +60,7 @@ class Architecture:
     grid: Callable[[nn.Module, torch.Tensor], torch.Tensor] | None = None
     # Makes one with the weights that timm has published for its body, where `pretrained` names "timm".
     fetch: Callable[[int, float], nn.Module] | None = None
+    timm: str = ""  # what timm calls these weights
     patch: Callable[[], int] = _any_size
 
 
@@ -216,7 +217,7 @@ def _timm_architecture(name: str) -> Architecture:
     # Only a network that has a position for every patch is bound to their size.
     patch = partial(_timm_patch, name) if published.fixed_input_size else _any_size
     form = InputFormat(size, mean, std)
-    return Architecture(build, form, 32, 0.0, weights, _timm_stages, _timm_maps, fetch=fetch, patch=patch)
+    return Architecture(build, form, 32, 0.0, weights, _timm_stages, _timm_maps, fetch=fetch, timm=name, patch=patch)
 
 
 @cache
@@ -352,6 +353,7 @@ def _gend(name: str) -> Architecture:
         maps=partial(map_blocks, encoder=encoder),
         grid=patch_grid,
         fetch=partial(_build_gend, name, published=True),
+        timm=encoder.timm,
         patch=lambda: encoder.patch,
     )
 

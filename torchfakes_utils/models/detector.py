@@ -24,6 +24,7 @@ from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, chec
 from torchfakes_utils.models.decision import NOT_FIXED, Decision
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
+from torchfakes_utils.models.provenance import remedy
 from torchfakes_utils.models.run_files import DETECTOR_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
 
 _FORMAT = 1
@@ -268,8 +269,11 @@ def stored_decision(folder: Path | str) -> Decision:
     return _decision(_description(Path(folder)), Path(folder))
 
 
-def _read(path: Path) -> bytes:
-    """A file of a detector, no larger than one can be: a link may lead to a device without an end."""
+def _read(path: Path, again: str = "run `torchfakes train`, or `torchfakes pull`") -> bytes:
+    """A file of a detector, no larger than one can be: a link may lead to a device without an end.
+
+    `again` says what gives it back.
+    """
     most = MOST_BYTES[path.name]
     try:
         if path.exists() and not path.is_file():
@@ -277,9 +281,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:  # which asks for memory for all that it is to read before it reads
             content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
-        raise InputError(
-            f"{path.parent}: no detector here ({path.name}: {error.strerror}); run `torchfakes train`"
-        ) from error
+        raise InputError(f"{path.parent}: no detector here ({path.name}: {error.strerror}); {again}") from error
     if len(content) > most:
         raise InputError(f"{path}: more than {most / 1e6:,.0f} MB, as no detector's is; copy the folder again")
     return content
@@ -290,7 +292,7 @@ def _description(folder: Path) -> dict[str, Any]:
     try:
         return dict(parse_json(_read(path)))
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a detector's description ({error}); train again") from error
+        raise InputError(f"{path}: not a detector's description ({error}); {remedy(folder)}") from error
 
 
 def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
@@ -308,12 +310,14 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Det
         InputError: files are gone, were changed, or belong to another version of the preprocessing.
     """
     folder = best_folder(folder)
-    description, weights = _description(folder), _read(folder / WEIGHTS_FILE)
+    description = _description(folder)
+    again = remedy(folder, description.get("extra"))
+    weights = _read(folder / WEIGHTS_FILE, again)
     config = _checked_config(description, folder)
     if hashlib.sha256(weights).hexdigest() != description["sha256"]:
         raise InputError(
             f"{folder / WEIGHTS_FILE}: damaged or changed since it was saved (its SHA-256 differs from the one in "
-            f"{DETECTOR_FILE}); copy the folder again or train again"
+            f"{DETECTOR_FILE}); {again}"
         )
     try:
         state = safetensors.torch.load(weights)
@@ -395,10 +399,10 @@ def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorCon
         if not isinstance(description["sha256"], str):
             raise TypeError("sha256 is no text")
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not a detector's description ({error!r}); train again") from error
+        raise InputError(f"{path}: not a detector's description ({error!r}); {remedy(folder)}") from error
     try:
         return DetectorConfig.from_json(description["config"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not a detector's description ({error!r}); train again") from error
+        raise InputError(f"{path}: not a detector's description ({error!r}); {remedy(folder)}") from error

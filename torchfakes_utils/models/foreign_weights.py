@@ -215,8 +215,9 @@ def difference_of_two(name: str, value: torch.Tensor) -> torch.Tensor:
     Softmax of two logits is the sigmoid of their difference.
 
     Raises:
-        UnusableWeightsError: there are not two.
+        UnusableWeightsError: there are not two, or they are no fractions.
     """
+    check_fractions(name, value)
     if value.ndim == 0 or value.shape[0] != 2:
         raise UnusableWeightsError(f"{name} has the shape {_times(value.shape)}, and should answer with two logits")
     return value[1:].double() - value[:1].double()
@@ -226,8 +227,10 @@ def checked(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     """A tensor in the type of the network's.
 
     Raises:
-        UnusableWeightsError: it has another shape, or holds what is no number.
+        UnusableWeightsError: it has another shape, whole numbers for fractions, or what is no number.
     """
+    if own.is_floating_point():
+        check_fractions(name, given)
     if given.shape != own.shape:
         raise UnusableWeightsError(f"{name} has the shape {_times(given.shape)}, not {_times(own.shape)}")
     value = given.to(own.dtype)
@@ -236,6 +239,17 @@ def checked(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     if has_negative_variances(name, value):
         raise UnusableWeightsError(f"{name} holds variances below zero")
     return value
+
+
+def check_fractions(name: str, value: torch.Tensor) -> None:
+    """Refuse weights of a type that has no fractions: of numbers that were made whole, nobody knows the scale.
+
+    Raises:
+        UnusableWeightsError: they are.
+    """
+    if not value.is_floating_point():
+        kind = str(value.dtype).removeprefix("torch.")
+        raise UnusableWeightsError(f"{name[:80]} is of the type {kind}, and weights are fractions, not quantised ones")
 
 
 def has_negative_variances(name: str, value: torch.Tensor) -> bool:

@@ -14,7 +14,13 @@ import torch
 from torch import nn
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.models.foreign_weights import Numbers, UnusableWeightsError, checked, difference_of_two
+from torchfakes_utils.models.foreign_weights import (
+    Numbers,
+    UnusableWeightsError,
+    check_fractions,
+    checked,
+    difference_of_two,
+)
 
 # What their files hold beside the network's tensors, of which nothing depends.
 _UNUSED = re.compile(r"(.*\.)?(visual_projection\.weight|mask_token|position_ids|rope(_embeddings)?\..*)")
@@ -161,6 +167,7 @@ def translated(theirs: Numbers, encoder: Encoder, own: Numbers) -> dict[str, tor
     for name, value in theirs.items():
         if _UNUSED.fullmatch(name):
             continue
+        check_fractions(name, value)
         if name.startswith(_HEAD):
             found[f"head.{name.removeprefix(_HEAD)}"] = difference_of_two(name, value)
         else:

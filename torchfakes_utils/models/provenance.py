@@ -1,5 +1,6 @@
 """By which program something was made, by whom, and of which table."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import torch
 from torchfakes_utils import __version__
 from torchfakes_utils.io.files import read_json
 from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, TRAINING_FILE
+
+_WORD = re.compile(r"[a-z0-9-]{1,40}")
 
 
 def provenance() -> dict[str, Any]:
@@ -42,6 +45,22 @@ def trained_on(run: Path) -> str | None:
             if isinstance(found, str):
                 return found
     return None
+
+
+def remedy(folder: Path, extra: Any = None) -> str:
+    """What gives back a detector whose files are damaged or gone, done as it is said.
+
+    Args:
+        folder: in which it is.
+        extra: `Detector.extra`, as far as it could be read; it may be a stranger's.
+    """
+    told = extra.get("published") if isinstance(extra, dict) else None
+    if isinstance(told, dict) and _WORD.fullmatch(str(told.get("name"))):
+        files = " --files FILES" if told.get("by_hand") else ""
+        return f"torchfakes pull {told['name']} {folder}{files} makes it again"
+    if folder.parent.name == "snapshots":  # the Hub's cache, which takes what it has for sound
+        return f"delete {folder.parents[1]} and start the same command again, which fetches it anew"
+    return "copy the folder again, or pull or train it again"
 
 
 def _git_revision() -> str | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, joined, part
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import check_faces, load_faces, read_extraction, stored_edge
+from torchfakes_utils.crops.table import check_faces, extraction_of, load_faces, stored_edge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
@@ -54,11 +54,11 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     """The crops of a table, and how they become the network's input.
 
     Raises:
-        InputError: crops or classes lack, or the crops are smaller than the network's input.
+        InputError: crops or classes lack, or the crops are smaller than the network's input, or than is said of them.
     """
     faces = load_faces(faces_csv)
     check_faces(faces, faces_csv.parent, splits=("train", "val"))
-    usual, extraction = Preprocessing(), read_extraction(faces_csv.parent)
+    usual, extraction = Preprocessing(), extraction_of(faces, faces_csv)
     kind, stored = architecture(config.architecture), extraction.get("size") or stored_edge(faces)
     wanted = kind.input
     size = config.image_size or fitting_size(kind, stored)

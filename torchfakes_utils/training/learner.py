@@ -12,9 +12,9 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from torchfakes_utils.models.architectures import HEAD, architecture
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.detector import TUNE_HEAD, TUNE_NORMS, Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.models.pretrained import build_detector
+from torchfakes_utils.models.pretrained import build_detector, check_at_hand
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import seed_of, seeded
 from torchfakes_utils.training.distributed import World, parallel, synchronise_batch_norm
@@ -110,11 +110,28 @@ def _initial_detector(
         detector = Detector(DetectorConfig.from_json(state["detector_config"]))
         detector.load_state_dict(state["detector"])
         return detector, state["note"]
+    return build_detector(_asked(config, preprocessing), config.weights, _required(config))
+
+
+def check_start(config: TrainingConfig, preprocessing: Preprocessing) -> None:
+    """Find out, before time goes into a run, whether there is what it starts from.
+
+    Raises:
+        InputError: weights are not there without which it would not begin.
+    """
+    check_at_hand(_asked(config, preprocessing), config.weights, _required(config))
+
+
+def _asked(config: TrainingConfig, preprocessing: Preprocessing) -> DetectorConfig:
     pretrained = config.pretrained
     if pretrained == "default":
         pretrained = next(iter(architecture(config.architecture).pretrained), None)
-    asked = DetectorConfig(config.architecture, pretrained, config.dropout, preprocessing)
-    return build_detector(asked, config.weights)
+    return DetectorConfig(config.architecture, pretrained, config.dropout, preprocessing)
+
+
+def _required(config: TrainingConfig) -> bool:
+    """Whether all but a little stays as it starts: of random weights nothing could be made then."""
+    return config.tune in (TUNE_HEAD, TUNE_NORMS)
 
 
 def _kept_precision(config: TrainingConfig, world: World, state: _State | None) -> Precision | None:

@@ -25,7 +25,7 @@ from torchfakes_utils.training.data import load_crops, size_note
 from torchfakes_utils.training.distributed import World, gather, join
 from torchfakes_utils.training.interruption import Interruption
 from torchfakes_utils.training.journal import Journal
-from torchfakes_utils.training.learner import Learner
+from torchfakes_utils.training.learner import Learner, check_start
 from torchfakes_utils.training.patience import ask_patience
 from torchfakes_utils.training.precision import autocast
 from torchfakes_utils.training.trainer import Trainer
@@ -101,6 +101,8 @@ def _begun(
 ) -> Trainer:
     """The trainer of a run whose folder is now ours; `ask` may refuse it before anything is written or fetched."""
     faces, preprocessing = load_crops(faces_csv, config)
+    if not (out / STATE_FILE).exists():
+        check_start(config, preprocessing)
     ask(faces, preprocessing, {out: config}, world)
     record = asdict(config) | {"faces_sha256": sha256_of(faces_csv)}
     if config.weights is not None:
