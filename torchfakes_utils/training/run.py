@@ -18,7 +18,7 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import stored_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.provenance import provenance
-from torchfakes_utils.models.run_files import BEST_FOLDER
+from torchfakes_utils.models.run_files import BEST_FOLDER, STATE_FILE
 from torchfakes_utils.training.checkpoint import COMPUTED_IN, HISTORY_COLUMNS, EpochRow, RunFolder, claim_run
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import load_crops, size_note
