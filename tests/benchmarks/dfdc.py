@@ -230,8 +230,9 @@ BASE_IS = """\
 *base* is EfficientNet-Lite0 with ImageNet weights, its classifier at zero, 128 px, pairs of a real crop and its own
 fake that share every draw, mirror images, AdamW at 3e-4 in one cycle over five passes, all weights trained, the last
 ones kept. Each other row changes what it names, and nothing else, but for random weights, which take the higher rate
-that they need. Rows that begin with *cpu,* change one thing of *cpu*. *gain* is the difference to *base*, or to *cpu*,
-of the same seeds. Where its interval holds zero, these 178 validation videos do not tell the two apart.
+that they need; the classifier and the norms alone would want a higher one as well, and do not get it here. Rows that
+begin with *cpu,* change one thing of *cpu*. *gain* is the difference to *base*, or to *cpu*, of the same seeds. Where
+its interval holds zero, these 178 validation videos do not tell the two apart.
 """
 CPU_IS = """\
 *cpu* is the recipe of that name: *base* with twice the passes and the strong augmentation. *course* is
