@@ -78,6 +78,17 @@ def test_a_matrix_asks_before_it_takes_hours(tiny_faces, tmp_path, monkeypatch, 
     assert len(asked) == 2
 
 
+def test_a_matrix_looks_for_its_weights_before_it_times_anything(tiny_faces, tmp_path, monkeypatch):
+    def lacking(config, preprocessing):
+        raise InputError("weights cannot be had")
+
+    monkeypatch.setattr(cross_manipulation, "check_start", lacking)
+    monkeypatch.setattr(patience, "estimate", lambda *given: pytest.fail("the weights come first"))
+    with pytest.raises(InputError, match="weights cannot be had"):
+        matrix(tiny_faces / "faces.csv", tmp_path / "out", TINY, most_hours=4.0)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_somebody_else_makes_no_matrix(tiny_faces, tmp_path):
     (tmp_path / "matrix.csv").write_text("mine")
     with pytest.raises(InputError, match="holds other things than a matrix"):

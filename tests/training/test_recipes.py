@@ -7,6 +7,7 @@ import pytest
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.architectures import architecture
+from torchfakes_utils.training import patience
 from torchfakes_utils.training import run as running
 from torchfakes_utils.training.config import FREE_FIELDS, TrainingConfig
 from torchfakes_utils.training.recipes import RECIPES, from_recipe, lines
@@ -129,7 +130,7 @@ def test_the_best_one_without_a_network_ends_before_anything_is_timed(tmp_path, 
     with serving() as closed:
         pass  # nobody listens at its port any more
     lead_to(closed.url, tmp_path, monkeypatch)
-    monkeypatch.setattr(running, "estimate", lambda *given: pytest.fail("the weights come first"))
+    monkeypatch.setattr(patience, "estimate", lambda *given: pytest.fail("the weights come first"))
     monkeypatch.setattr(running, "Trainer", lambda *given: pytest.fail("the weights come first"))
     config = from_recipe("best", image_size=98, device="cpu")
     with pytest.raises(InputError) as told:
