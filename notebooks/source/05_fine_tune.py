@@ -299,9 +299,9 @@ main[["rate", "auc", "low", "high"]].round(3)
 # **What we saw.** After so few steps the random network is near a coin, and all of ImageNet's weights, trained on, are
 # more than 0.4 above it. This is a statement about the *budget*: the course's detector, another network, also started
 # from random weights, and it learned, in more steps on larger crops (section 7). What was learned from photographs
-# helps although no photograph was a deepfake. Of the three ways to train it, the more may change, the better; but with
-# so few clips their bands overlap. (So few steps have to be large ones. A longer run can take smaller ones: the recipe
-# `cpu` has 3e-4.)
+# helps although no photograph was a deepfake. Of the three ways to train it, the more may change, the better; but the
+# intervals of both of these differences hold zero, so that 40 clips do not settle it. (So few steps have to be large
+# ones. A longer run can take smaller ones: the recipe `cpu` has 3e-4.)
 #
 # How many pictures does it take? The same two starts, the same sixty steps, but fewer training crops: real ones, each
 # with one fake of the same frame, from as many people as there are.
