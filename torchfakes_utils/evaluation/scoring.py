@@ -20,10 +20,11 @@ from torchfakes_utils.crops.table import Unreadable, try_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges, outside_of, variance_of_laplacian
-from torchfakes_utils.io.machine import torch_device
+from torchfakes_utils.io.machine import memory_kept, torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
@@ -95,10 +96,11 @@ def observe(
     detector.to(target).eval()
     found = []
     try:
-        with torch.inference_mode(), bar:
+        with torch.inference_mode(), memory_kept(), bar:
+            network = for_scoring(detector)
             for part in read_ahead(parts) if target.type != "cpu" else parts:
                 images = detector.preprocessing.normalise(part.images.to(target, non_blocking=True))
-                logits = detector(images).cpu().double().numpy()  # Apple's GPUs have no float64
+                logits = network(images).cpu().double().numpy()  # Apple's GPUs have no float64
                 found.append(_rows(part, logits, faces, detector.preprocessing.crop_scale))
                 bar.update(len(logits))
     finally:

@@ -22,6 +22,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, check_patches
 from torchfakes_utils.models.decision import NOT_FIXED, Decision
+from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
@@ -210,13 +211,21 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def probability(self, images: torch.Tensor) -> torch.Tensor:
         """P(fake), (B,) float32, of crops as they are stored, (B, 3, H, W) uint8; on the detector's device."""
-        was_training = self.training
-        self.eval()
+        return (self.logits(images) / self.decision.temperature).sigmoid()
+
+    @torch.inference_mode()
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits, (B,) float32, of crops as for `probability`; at test, whichever mode the detector is in."""
+        crops, network = self.preprocessing.apply(images.to(self.device)), for_scoring(self)
+        switch = network is self and self.training  # to go through all layers for their mode takes its time
+        if switch:
+            self.eval()
         try:
-            logits: torch.Tensor = self(self.preprocessing.apply(images.to(self.device)))
-            return (logits.float() / self.decision.temperature).sigmoid()
+            logits: torch.Tensor = network(crops)
+            return logits.float()
         finally:
-            self.train(was_training)
+            if switch:
+                self.train()
 
 
 def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = None) -> Path:

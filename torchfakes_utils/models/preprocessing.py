@@ -71,6 +71,8 @@ class Preprocessing:
         """The first half of `apply`: (..., 3, H, W) uint8 to (..., 3, size, size) uint8."""
         if images.dtype != torch.uint8 or images.shape[-3:-2] != (3,):
             raise ValueError(f"crops are (..., 3, H, W) uint8, not {tuple(images.shape)} {images.dtype}")
+        if images.shape[-2:] == (self.size, self.size):  # which torchvision takes a while to see
+            return images
         # Resized while still uint8: 8 bits are what a stored picture would have kept.
         resized: torch.Tensor = functional.resize(images, [self.size, self.size], antialias=True)
         return resized
