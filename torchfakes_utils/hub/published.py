@@ -16,7 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.pull import PICKLED, WORK, check_place
 from torchfakes_utils.hub.repository import TIMEOUT, hub_client, one_line, repository_info, status
 from torchfakes_utils.io.downloads import Patience, UnavailableError, download_large
-from torchfakes_utils.io.files import parse_json, read_json, sha256_of
+from torchfakes_utils.io.files import check_room, parse_json, read_json, sha256_of
 from torchfakes_utils.io.text import printable
 from torchfakes_utils.models import deepfakebench
 from torchfakes_utils.models.architectures import architecture
@@ -194,7 +194,7 @@ def pull_published(
     if files is not None:
         offer = _offer_of(name, published, files, revision)
         _accepted(offer, accept)
-        _check_room(run, offer.size)
+        check_room(run, offer.size)
         weights = _weights_in(files, published)
         return _made(run, weights, offer, _checked_digest(weights, offer))
     if not published.repository:
@@ -203,7 +203,7 @@ def pull_published(
         offer = _offer_from_hub(name, published, revision)
     _accepted(offer, accept)
     fetched = run / _FETCHED / WEIGHTS_FILE
-    _check_room(run, 2 * offer.size - _bytes_of(fetched.parent))
+    check_room(run, 2 * offer.size - _bytes_of(fetched.parent))
     from torchfakes_utils.datasets.official_script import locked
 
     with locked(run), _or_by_hand(f"the same command goes on where it broke off; or {by_hand}"):
@@ -346,21 +346,6 @@ def _accepted(offer: Offer, accept: Callable[[Offer], bool]) -> None:
         raise InputError(
             f"{offer.name}: nothing was fetched: its licence was not accepted; read it at {offer.published.page} and "
             "say --accept-licence"
-        )
-
-
-def _check_room(run: Path, wanted: int) -> None:
-    """See that a gigabyte fits before it is on its way.
-
-    Raises:
-        InputError: it does not.
-    """
-    there = next(place for place in (run.absolute(), *run.absolute().parents) if place.exists())
-    free = shutil.disk_usage(there).free
-    if free < wanted:
-        raise InputError(
-            f"{run}: {wanted / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free; free some, or choose another "
-            "folder"
         )
 
 
