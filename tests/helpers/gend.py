@@ -9,6 +9,8 @@ import safetensors.torch
 import torch
 
 from torchfakes_utils.models import architectures, gend
+from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.models.preprocessing import Preprocessing
 
 NAMES = list(gend.ENCODERS)
 WIDTH, DEPTH, HEADS, TOKENS = 64, 4, 2, 4
@@ -38,6 +40,26 @@ def all_small():
             patch.setitem(gend.ENCODERS, name, small(name))
             patch.setitem(architectures.GEND, name, architectures._gend(name))
         yield
+
+
+def detector_of(name, size=224, crop_size=160):
+    """A detector of a small one; in training it would begin with an answer of 0.5 to everything."""
+    wanted = architectures.GEND[name].input
+    preprocessing = Preprocessing(size, wanted.mean, wanted.std, crop_size=crop_size)
+    with all_small():
+        return Detector(DetectorConfig(name, None, preprocessing=preprocessing)).eval()
+
+
+def with_large_channels(detector, times=60):
+    """The same answers by way of features of which a few are many times as large as the rest, as in large encoders."""
+    few = [3, 17, 40]
+    with torch.no_grad():
+        for block in detector.backbone.encoder.blocks:
+            for norm, layer in ((block.norm1, block.attn.qkv), (block.norm2, block.mlp.fc1)):
+                norm.weight[few] *= times
+                norm.bias[few] *= times
+                layer.weight[:, few] /= times
+    return detector
 
 
 def reference(name, sizes):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write, check_writable, read_json, read_record, sha256_of, write_record
+from torchfakes_utils.io.files import (
+    atomic_write,
+    check_room,
+    check_writable,
+    read_json,
+    read_record,
+    sha256_of,
+    write_record,
+)
 
 MAKER = "torchfakes evaluate"
 
@@ -77,6 +86,15 @@ def test_two_files_that_belong_together_appear_together_or_not_at_all(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         both()
     assert not os.listdir(tmp_path)  # noqa: PTH208 - what the file system says, and no more
+
+
+def test_room_is_looked_for_where_the_folder_will_be(tmp_path, monkeypatch):
+    asked, full = [], shutil.disk_usage("/")._replace(free=5_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: asked.append(place) or full)
+    check_room(tmp_path / "not/yet", 5_000_000)
+    assert asked == [tmp_path]
+    with pytest.raises(InputError, match="not/yet: 6 MB are needed and 5 MB are free; free some, or choose"):
+        check_room(tmp_path / "not/yet", 6_000_000)
 
 
 @given(content=st.binary(max_size=1000))

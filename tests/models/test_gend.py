@@ -15,7 +15,20 @@ from torchfakes_utils.models.detector import Detector, DetectorConfig, load_dete
 from torchfakes_utils.models.foreign_weights import UnusableWeightsError
 from torchfakes_utils.models.preprocessing import Preprocessing
 
-from helpers.gend import LARGE, NAMES, SMALL, WIDTH, all_small, head, randomised, reference, small, tensors, their_names
+from helpers.gend import (
+    LARGE,
+    NAMES,
+    SMALL,
+    WIDTH,
+    all_small,
+    detector_of,
+    head,
+    randomised,
+    reference,
+    small,
+    tensors,
+    their_names,
+)
 
 pytest.importorskip("timm", minversion="1.0.20")
 
@@ -23,11 +36,6 @@ pytest.importorskip("timm", minversion="1.0.20")
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
-
-
-def detector_of(name, size=224):
-    with all_small():
-        return Detector(DetectorConfig(name, None, preprocessing=Preprocessing(size=size))).eval()
 
 
 def crops(count=3, size=224):
@@ -159,6 +167,27 @@ def test_saving_and_loading(name, tmp_path):
         save(detector, tmp_path)
         again = load_detector(tmp_path)
     assert not any(value.is_meta for value in again.buffers())
+    with torch.inference_mode():
+        assert torch.equal(again(crops()), detector(crops()))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_loading_draws_no_numbers_that_are_thrown_away(name, known, tmp_path, monkeypatch):
+    """Of 300 million, that takes ten seconds; it has to be where layers cannot compute what is not saved."""
+    from timm.layers import pos_embed_sincos
+
+    angles = {"GenD-PE-L": "RotaryEmbeddingCat", "GenD-DINOv3-L": "RotaryEmbeddingDinoV3"}.get(name)
+    detector, built = randomised(detector_of(name)), []
+    save(detector, tmp_path)
+    if angles is not None and not known:
+        kinds = getattr(pos_embed_sincos, angles).__mro__
+        owner = next(kind for kind in kinds if "init_non_persistent_buffers" in vars(kind))
+        monkeypatch.delattr(owner, "init_non_persistent_buffers")
+    really = gend.GenD.__init__
+    monkeypatch.setattr(gend.GenD, "__init__", lambda self, *words: built.append(words) or really(self, *words))
+    with all_small():
+        again = load_detector(tmp_path)
+    assert len(built) == (1 if known or angles is None else 2)
     with torch.inference_mode():
         assert torch.equal(again(crops()), detector(crops()))
 

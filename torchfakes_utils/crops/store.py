@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from torchfakes_utils.crops.table import Unreadable, try_crop
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, check_room
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 
 logger = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ def open_store(faces: pd.DataFrame, preprocessing: Preprocessing, cache: str = "
     if store := _opened(path, record, bare):
         return store
     try:
-        _check_room(folder, len(files), preprocessing.size)
+        check_room(folder, round(_SPARE * len(files) * 3 * preprocessing.size**2))
         _write(path, record, bare)
     except InputError as error:
         logger.warning("crops are decoded again in every epoch, for they cannot be kept: %s", error)
@@ -139,13 +138,6 @@ def _opened(path: Path, record: Path, bare: CropStore) -> CropStore | None:
     if array.shape != (len(bare.files), 3, size, size) or array.dtype != np.uint8:
         return None
     return CropStore(bare.files, bare.preprocessing, array, unreadable)
-
-
-def _check_room(folder: Path, count: int, size: int) -> None:
-    there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-    needed, free = count * 3 * size * size * _SPARE, shutil.disk_usage(there).free
-    if free < needed:
-        raise InputError(f"{folder}: {needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB free")
 
 
 def _write(path: Path, record: Path, bare: CropStore) -> None:

@@ -27,16 +27,19 @@ from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.provenance import trained_on
 
-# Crops that are compared; more than these hardly change an AUC, and PyTorch takes 50 ms for each. Of noise, where there
-# are no others. And those of one call.
-_CROPS, _NOISE, _BATCH = 3000, 16, 32
-# Calls that are timed, of each file and of PyTorch in turn.
-_TIMED, _WARM = 40, 4
+# Crops that are compared: what the detector judges in so many seconds, but this many at most, which say all that more
+# would, and at least. Of noise, where there are no others. And the most of one call.
+_SECONDS, _MOST, _LEAST, _NOISE, _BATCH = 240, 3000, 100, 16, 32
+# Calls that are timed, of each file and of PyTorch in turn; when so many seconds are over, fewer.
+_TIMED, _LEAST_TIMED, _WARM, _TIMING = 40, 5, 4, 60
+# Seconds after which something is said again while crops are compared, and those that a call may take.
+_SILENCE, _CALL = 30, 10
 
 # Where a table of faces lies, seen from a folder above the run or the one that the command runs in.
 _TABLES = ("data/*/faces/faces.csv", "data/*/faces.csv", "*/faces/faces.csv", "*/faces.csv", "faces.csv")
 
 Network = Callable[[torch.Tensor], torch.Tensor]
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,23 @@ class CheckData:
         faces: their rows of faces.csv; None for noise.
         calibration: (M, 3, S, S) uint8 of the validation split; None where none are needed.
         notes: what has to be known about them, a line each.
+        pace: seconds that the detector takes for a crop, in PyTorch.
     """
 
     crops: np.ndarray
     faces: pd.DataFrame | None = None
     calibration: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    pace: float = 0.0
+
+
+def pace_of(detector: Detector) -> float:
+    """Seconds that a detector takes for a crop on the CPU: what can be asked of it depends on that."""
+    network, crops = _eager(detector), torch.from_numpy(_noise(detector, 1))
+    network(crops)  # the first time, memory is fetched
+    start = time.perf_counter()
+    network(crops)
+    return time.perf_counter() - start
 
 
 def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, calibrate: bool = True) -> CheckData:
@@ -68,24 +82,31 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
     Raises:
         InputError: no table, an empty split, crops that cannot be read, or ones cut in another way.
     """
-    notes: tuple[str, ...] = ()
+    notes, pace = [], pace_of(detector)
     test, calibration = load_faces_for(detector, faces_csv, "test"), None
     if sha256 is not None and sha256_of(faces_csv) != sha256:
-        notes = (f"{faces_csv.name}: not the table that this run was trained on; its test crops may be training crops",)
-    test = limit_frames(test, max(1, _CROPS // len(test.drop_duplicates(CLIP_KEY))))
+        notes = [f"{faces_csv.name}: not the table that this run was trained on; its test crops may be training crops"]
+    most, there = max(_LEAST, min(_MOST, int(_SECONDS / pace))), len(test)
+    test = limit_frames(test, max(1, most // len(test.drop_duplicates(CLIP_KEY))))
+    test = test.iloc[spread(most, len(test))]  # where there are more clips than that
+    if len(test) < there and most < _MOST:
+        notes.append(f"compared on {len(test)} of {there} test crops: the detector takes {pace:.1f} s for each")
     crops, test = _read(test, detector)
     if calibrate:
         validation = load_faces_for(detector, faces_csv, "val")
         calibration, _ = _read(validation.iloc[spread(CALIBRATION, len(validation))], detector)
-    return CheckData(crops, test, calibration, notes)
+    return CheckData(crops, test, calibration, tuple(notes), pace)
 
 
 def noise_data(detector: Detector) -> CheckData:
     """Something to compare float32 files on, where no crops are known."""
-    size = detector.preprocessing.size
-    crops = np.random.default_rng(0).integers(0, 256, (_NOISE, 3, size, size), dtype=np.uint8)
     note = f"no table of faces is known: compared on {_NOISE} generated crops, without an AUC; give --faces FACES.CSV"
-    return CheckData(crops, notes=(note,))
+    return CheckData(_noise(detector, _NOISE), notes=(note,), pace=pace_of(detector))
+
+
+def _noise(detector: Detector, count: int) -> np.ndarray:
+    size = detector.preprocessing.size
+    return np.random.default_rng(0).integers(0, 256, (count, 3, size, size), dtype=np.uint8)
 
 
 def _read(faces: pd.DataFrame, detector: Detector) -> tuple[np.ndarray, pd.DataFrame]:
@@ -108,7 +129,11 @@ def find_faces(run: Path) -> Path | None:
 
 
 def compare(
-    networks: Mapping[str, tuple[Path, Network]], detector: Detector, data: CheckData, threads: int = 1
+    networks: Mapping[str, tuple[Path, Network]],
+    detector: Detector,
+    data: CheckData,
+    threads: int = 1,
+    say: Say = lambda line: None,
 ) -> list[Parity]:
     """Hold files beside the detector that they were made from: one result for each, in their order.
 
@@ -117,15 +142,18 @@ def compare(
         detector: on the CPU.
         data: the crops.
         threads: that compute a crop of the detector while times are taken; for files, they were loaded with as many.
+        say: told what is being done, and how far it is.
     """
-    eager = _eager(detector)
+    everyone = {"detector": _eager(detector)} | {name: network for name, (_, network) in networks.items()}
+    minutes = round((_TIMING + len(data.crops) * data.pace * len(everyone)) / 60)
+    say(f"checking on {len(data.crops)} crops" + (f", some {minutes} minutes" if minutes > 1 else ""))
     with thread_limit(threads):
-        times = latencies({"detector": eager} | {name: network for name, (_, network) in networks.items()}, data.crops)
-    logits = _logits(eager, data.crops)
+        times = latencies(everyone, data.crops)
+    logits = _logits("detector", everyone, data, say)
     clips = 0 if data.faces is None else len(data.faces.drop_duplicates(CLIP_KEY))
     own, found = _auc(detector, data.faces, logits), []
-    for precision, (path, network) in networks.items():
-        theirs = _logits(network, data.crops)
+    for precision, (path, _) in networks.items():
+        theirs = _logits(precision, everyone, data, say)
         difference = np.abs(theirs.astype(np.float64) - logits)
         verdicts = [detector.decision.probability(values) >= detector.decision.threshold for values in (theirs, logits)]
         auc = _auc(detector, data.faces, theirs)
@@ -151,8 +179,17 @@ def _eager(detector: Detector) -> Network:
     return judge
 
 
-def _logits(network: Network, crops: np.ndarray) -> np.ndarray:
-    return np.concatenate([network(part).numpy() for part in torch.split(torch.from_numpy(crops), _BATCH)])
+def _logits(name: str, networks: Mapping[str, Network], data: CheckData, say: Say) -> np.ndarray:
+    """Those of all crops; now and then it is said how far that is."""
+    batch = max(1, min(_BATCH, int(_CALL / max(data.pace, 1e-9))))
+    found, done, said = [], 0, time.monotonic()
+    for part in torch.split(torch.from_numpy(data.crops), batch):
+        found.append(networks[name](part).numpy())
+        done += len(part)
+        if time.monotonic() - said > _SILENCE and done < len(data.crops):
+            say(f"{name}: {done} of {len(data.crops)} crops")
+            said = time.monotonic()
+    return np.concatenate(found)
 
 
 def _auc(detector: Detector, faces: pd.DataFrame | None, logits: np.ndarray) -> dict[str, float | None]:
@@ -174,6 +211,8 @@ def latencies(networks: Mapping[str, Network], crops: np.ndarray) -> dict[str, f
     """
     times: dict[str, list[float]] = {name: [] for name in networks}
     for turn in range(_WARM + _TIMED):
+        if turn >= _WARM + _LEAST_TIMED and sum(map(sum, times.values())) > _TIMING:
+            break
         crop = torch.from_numpy(crops[turn % len(crops)][None])
         for name, network in networks.items():
             start = time.perf_counter()

@@ -8,6 +8,8 @@ from torchfakes_utils.errors import InputError, check_counts
 
 FP32, INT8 = "fp32", "int8"
 PRECISIONS = (FP32, INT8)
+# Bytes a number in a file; of 8 bits with the scales that belong to them.
+BYTES = {FP32: 4.0, INT8: 1.15}
 
 
 @dataclass(frozen=True)

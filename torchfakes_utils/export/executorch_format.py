@@ -49,7 +49,7 @@ class ExecutorchRuntime:
         program = _traced(whole, whole.example(2), _upto("B", BATCH), detector.config.architecture)
         return _lower(program, path, describe(detector, "fp32", self.packages), detector)
 
-    def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
+    def export_int8(self, detector: Detector, crops: np.ndarray, path: Path, fp32: Path | None = None) -> Path:  # noqa: ARG002
         """As of `Runtime`: static quantisation after training (PT2E), weights by channel.
 
         The first convolution and the last dense layer stay in float32, and ranges come from minimum and maximum, as in

@@ -11,19 +11,22 @@ from pathlib import Path
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export import check, parity, web_page, web_runtime
-from torchfakes_utils.export.config import FP32, INT8, PRECISIONS, ExportConfig
+from torchfakes_utils.export.config import BYTES, FP32, INT8, PRECISIONS, ExportConfig
 from torchfakes_utils.export.description import describe
 from torchfakes_utils.export.graph import need
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
 from torchfakes_utils.hub.package import without_paths
-from torchfakes_utils.io.files import check_writable
+from torchfakes_utils.io.files import check_room, check_writable
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.provenance import trained_on
 from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
 
 logger = logging.getLogger(__name__)
+
+# Numbers of a network from which on nobody should expect an export to be done at once.
+_MANY = 100_000_000
 
 _STAMP = Stamp("an export", "torchfakes export", 1)
 
@@ -47,8 +50,13 @@ def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Export
     runtime = runtime_for(config.format)
     for package in runtime.packages:  # what is missing is missed before minutes have gone by
         need(package, runtime.files, runtime.extra)
+    numbers = sum(one.numel() for one in detector.parameters())
     if config.format == WEB:
+        web_page.check_size(numbers, config.precisions)
         web_runtime.fetch_package()
+    check_room(out, _room(numbers, config.precisions))
+    if numbers > _MANY:
+        config.say(f"{numbers / 1e6:.0f} million numbers: each step may take minutes")
     data = _data(run, detector, config)
     exported = Exported(notes=[*data.notes, *detector.decision.cautions], threads=config.threads)
     for note in exported.notes:
@@ -60,6 +68,11 @@ def export_run(run: Path | str, config: ExportConfig = ExportConfig()) -> Export
             web_page.write_web(run, folder, detector, exported)
     exported.folder = out
     return exported
+
+
+def _room(numbers: int, precisions: tuple[str, ...]) -> int:
+    """Bytes that the files of so many numbers take, and what lies beside them while they are made: two in float32."""
+    return round(sum(numbers * BYTES[name] for name in precisions) + 2 * numbers * BYTES[FP32])
 
 
 def _data(run: Path, detector: Detector, config: ExportConfig) -> check.CheckData:
@@ -98,7 +111,6 @@ class _Export:
             {name: self.runtime.open_face_network(path, self.config.threads) for name, path in files.items()}
         )
         self.detectors()
-        self.config.say("checking")
         self.judge()
         self.write_texts()
 
@@ -110,7 +122,8 @@ class _Export:
         if INT8 in self.paths and self.data.calibration is not None:
             self.config.say(self.paths[INT8].name)
             try:
-                self.runtime.export_int8(self.detector, self.data.calibration, self.paths[INT8])
+                made = self.paths.get(FP32)
+                self.runtime.export_int8(self.detector, self.data.calibration, self.paths[INT8], made)
             except InputError as error:
                 if FP32 not in self.paths:
                     raise
@@ -124,7 +137,7 @@ class _Export:
         """
         threads, made = self.config.threads, {name: path for name, path in self.paths.items() if path.is_file()}
         networks = {name: (path, load_network(path, threads)) for name, path in made.items()}
-        for one in check.compare(networks, self.detector, self.data, threads):
+        for one in check.compare(networks, self.detector, self.data, threads, self.config.say):
             why = parity.why_refused(one)
             if why and one.precision == FP32:
                 raise InputError(why)

@@ -32,9 +32,14 @@ class WholeDetector(nn.Module):
     """Crops (B, 3, S, S) uint8 to logit (B,) and P(fake) (B,), both float32."""
 
     def __init__(self, detector: Detector) -> None:
-        """A copy of `detector` on the CPU, ready to be traced."""
+        """A copy of `detector` on the CPU, ready to be traced; of numbers that are there already, there is no second.
+
+        Nothing that traces or quantises changes them in place.
+        """
         super().__init__()
-        self.network = copy.deepcopy(detector).cpu().eval()
+        numbers = (*detector.parameters(), *detector.buffers())
+        shared = {id(one): one for one in numbers if one.device.type == "cpu"}
+        self.network = copy.deepcopy(detector, shared).cpu().eval()
         self.temperature = detector.decision.temperature
 
     def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -43,13 +43,14 @@ class Runtime(Protocol):
             InputError: its architecture cannot be translated.
         """
 
-    def export_int8(self, detector: Detector, crops: np.ndarray, path: Path) -> Path:
+    def export_int8(self, detector: Detector, crops: np.ndarray, path: Path, fp32: Path | None = None) -> Path:
         """Write a detector in 8-bit integers, and give the path; the detector is left as it is.
 
         Args:
             detector: of any architecture.
             crops: (N, 3, S, S) uint8, of validation and not of test; some of them are used, see `calibration_set`.
             path: the file.
+            fp32: what `export_detector` made of this detector, where it did: it need not be translated once more.
 
         Raises:
             InputError: its architecture cannot be translated.

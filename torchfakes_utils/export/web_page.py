@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.config import FP32, INT8
+from torchfakes_utils.export.config import BYTES, FP32, INT8
 from torchfakes_utils.export.face_networks import FACE_NETWORKS
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import load_network
@@ -29,6 +29,9 @@ _TEMPLATES = Path(__file__).parent / "web"
 
 # Megapixels: what phones take, and what their browsers can hold once it is decoded.
 MOST_MEGAPIXELS = 60
+
+# Of a detector: what a visitor loads before the first answer, and what a phone's browser can hold and compute.
+MOST_MEGABYTES = 250
 
 # By how much a logit in a browser may differ from ours, as a share of it (of at least 1), and still be right. Other
 # processors add in another order, and what an int8 network adds is rounded to 256 levels: a hair may become a step.
@@ -50,6 +53,7 @@ def write_web(run: Path, out: Path, detector: Detector, exported: Exported) -> N
     """
     by_precision = {one.precision: one for one in exported.files}
     precision = INT8 if INT8 in by_precision else FP32
+    check_size(sum(one.numel() for one in detector.parameters()), (precision,))  # 8 bits may have been refused
     model, why = f"detector.{precision}.onnx", exported.refused.get(INT8)
     for other in out.glob("detector.*.onnx"):
         if other.name != model:
@@ -80,6 +84,24 @@ def write_web(run: Path, out: Path, detector: Detector, exported: Exported) -> N
     (out / "sw.js").write_bytes(_worker(out, sorted(needed), sorted(if_asked)).encode())
     readme = (_TEMPLATES / "README.txt").read_text(encoding="utf-8")
     (out / "README.txt").write_bytes(readme.replace("@RUNTIME@", runtime).encode())
+
+
+def check_size(numbers: int, precisions: tuple[str, ...]) -> None:
+    """Refuse a network that is too large for a page, before minutes have gone by.
+
+    Args:
+        numbers: its parameters.
+        precisions: that are asked for; the page has the smallest.
+
+    Raises:
+        InputError: it is.
+    """
+    least = min(BYTES[name] for name in precisions) * numbers / 1e6
+    if least > MOST_MEGABYTES:
+        raise InputError(
+            f"a page with this detector would load {least:,.0f} MB before it judges a face, and {MOST_MEGABYTES} MB is "
+            "the most: show it with `torchfakes app`, or take --format onnx"
+        )
 
 
 def self_test(model: Path, size: int, precision: str) -> dict[str, Any]:

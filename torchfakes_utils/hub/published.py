@@ -7,7 +7,6 @@ accepted. Only numbers are read, never code, and the digest of the file that the
 import contextlib
 import datetime
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from torchfakes_utils.hub.offers import Offer, by_hand, offer_from_hub, offer_of
 from torchfakes_utils.hub.pull import WORK, check_place
 from torchfakes_utils.hub.repository import check_revision
 from torchfakes_utils.io.downloads import Patience, UnavailableError, download_large
-from torchfakes_utils.io.files import sha256_of
+from torchfakes_utils.io.files import check_room, sha256_of
 from torchfakes_utils.io.hub_client import TIMEOUT, NoAnswerError, authorization, is_gone, reason, status
 from torchfakes_utils.models import deepfakebench
 from torchfakes_utils.models.architectures import architecture
@@ -107,7 +106,7 @@ def _from_files(name: str, run: Path, accept: Callable[[Offer], bool], files: Pa
     """Of files that were fetched by hand."""
     offer = offer_of_files(name, files)
     _accepted(offer, accept)
-    _check_room(run, offer.size)
+    check_room(run, offer.size)
     weights = weights_in(files, offer.published)
     digest = _checked_digest(weights, offer)
     _check_same(found, digest, str(weights))
@@ -128,7 +127,7 @@ def _from_hub(name: str, run: Path, accept: Callable[[Offer], bool], revision: s
     _check_same(found, offer.sha256, f"{offer.source} at commit {offer.revision}")
     _accepted(offer, accept)
     fetched = parts.place(run, offer.revision)
-    _check_room(run, 2 * offer.size - parts.size(run))
+    check_room(run, 2 * offer.size - parts.size(run))
     from torchfakes_utils.datasets.official_script import locked
 
     with locked(run):
@@ -195,21 +194,6 @@ def _accepted(offer: Offer, accept: Callable[[Offer], bool]) -> None:
         raise InputError(
             f"{offer.name}: nothing was fetched: its licence was not accepted; read it at {offer.published.page} and "
             "say --accept-licence"
-        )
-
-
-def _check_room(run: Path, wanted: int) -> None:
-    """See that a gigabyte fits before it is on its way.
-
-    Raises:
-        InputError: it does not.
-    """
-    there = next(place for place in (run.absolute(), *run.absolute().parents) if place.exists())
-    free = shutil.disk_usage(there).free
-    if free < wanted:
-        raise InputError(
-            f"{run}: {wanted / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free; free some, or choose another "
-            "folder"
         )
 
 

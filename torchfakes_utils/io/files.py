@@ -105,6 +105,22 @@ def check_writable(folder: Path | str) -> None:
         raise InputError(f"{folder}: cannot write there ({error.strerror}); {_remedy(error)}") from error
 
 
+def check_room(folder: Path | str, wanted: int) -> None:
+    """See before the work that so many bytes fit where a folder is, or will be.
+
+    Raises:
+        InputError: they do not.
+    """
+    folder = Path(folder)
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if free < wanted:
+        raise InputError(
+            f"{folder}: {wanted / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free; free some, or choose "
+            "another folder"
+        )
+
+
 def check_replaceable(path: Path | str, beginning: re.Pattern[str]) -> None:
     """See before the work that no file of somebody else's would be lost where a file of ours is to be written.
 

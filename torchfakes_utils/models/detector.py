@@ -7,7 +7,7 @@ which says what the numbers are and holds their SHA-256.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -381,18 +381,31 @@ def filled(config: DetectorConfig, state: Mapping[str, torch.Tensor]) -> Detecto
         raise InputError("some weights are not finite (NaN or infinity); train again")
     if any(has_negative_variances(name, value) for name, value in state.items()):
         raise InputError("some variances are below zero, so that no answer is a number; train again")
-    # Some compute what they do not save, such as the angles of positions, which takes real memory.
-    if config.architecture.startswith(TIMM) or any(one.is_meta for one in _unsaved(detector)):
+    # Some compute what they do not save in ways of their own, which takes real memory.
+    if config.architecture.startswith(TIMM) or not _computed_unsaved(detector):
         with torch.random.fork_rng():
             detector = Detector(config)
     detector.load_state_dict(dict(state), assign=True)
     return detector
 
 
-def _unsaved(detector: Detector) -> Iterator[torch.Tensor]:
-    """The buffers that are no part of what is saved."""
+def _computed_unsaved(detector: Detector) -> bool:
+    """Let layers compute what they do not save, such as the angles of positions; whether all of them can.
+
+    The alternative, weights of random numbers to be thrown away, takes some ten seconds of 300 million.
+    """
     saved = detector.state_dict().keys()
-    return (value for name, value in detector.named_buffers() if name not in saved)
+    for prefix, module in detector.named_modules():
+        own = dict(module.named_buffers(recurse=False))
+        wanted = [name for name, value in own.items() if value.is_meta and f"{prefix}.{name}".strip(".") not in saved]
+        compute = getattr(module, "init_non_persistent_buffers", None)  # timm's layers have it, where they are empty
+        if wanted and compute is None:
+            return False
+        for name in wanted:
+            setattr(module, name, torch.empty_like(own[name], device="cpu"))
+        if wanted and compute is not None:
+            compute()
+    return True
 
 
 def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorConfig:
