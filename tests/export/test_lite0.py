@@ -97,7 +97,7 @@ def test_an_8_bit_file_that_answers_otherwise_is_refused(small_run, exported, qu
     """As small as it should be, and of the right shape; but its classifier was never trained."""
     really = OnnxRuntime.export_int8
 
-    def forgetful(self, detector, crops, path):
+    def forgetful(self, detector, crops, path, fp32=None):
         worse = copy.deepcopy(detector)
         with torch.no_grad():
             worse.classifier.weight.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))

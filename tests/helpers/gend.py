@@ -24,29 +24,29 @@ BACKBONES = {
 }
 
 
-def small(name):
+def small(name, width=WIDTH):
     """An encoder of the same making, four blocks deep."""
-    options = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS}
+    options = {"embed_dim": width, "depth": DEPTH, "num_heads": HEADS}
     options |= {"attn_pool_num_heads": HEADS} if name == "GenD-PE-L" else {}
     known = gend.ENCODERS[name]
     return dataclasses.replace(known, options=(*known.options, *options.items()))
 
 
 @contextlib.contextmanager
-def all_small():
+def all_small(width=WIDTH):
     """Inside, GenD's three are small."""
     with pytest.MonkeyPatch.context() as patch:
         for name in NAMES:
-            patch.setitem(gend.ENCODERS, name, small(name))
+            patch.setitem(gend.ENCODERS, name, small(name, width))
             patch.setitem(architectures.GEND, name, architectures._gend(name))
         yield
 
 
-def detector_of(name, size=224, crop_size=160):
+def detector_of(name, size=224, crop_size=160, width=WIDTH):
     """A detector of a small one; in training it would begin with an answer of 0.5 to everything."""
     wanted = architectures.GEND[name].input
     preprocessing = Preprocessing(size, wanted.mean, wanted.std, crop_size=crop_size)
-    with all_small():
+    with all_small(width):
         return Detector(DetectorConfig(name, None, preprocessing=preprocessing)).eval()
 
 
