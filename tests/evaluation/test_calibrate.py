@@ -222,6 +222,14 @@ def test_an_old_report_is_named(run, tmp_path):
     assert "torchfakes evaluate` again" in note
 
 
+def test_what_gains_nothing_is_said_to(run, tmp_path):
+    faces_csv = table(tmp_path / "faces")
+    first, second = calibrate(run, faces_csv), calibrate(run, faces_csv)
+    assert first.notes == () and first.metrics["after"] == second.metrics["before"] == second.metrics["after"]
+    (note,) = second.notes
+    assert note.startswith("nothing gained") and f"{second.metrics['before']['loss']:.3f}" in note
+
+
 @pytest.mark.slow
 def test_evaluate_keeps_a_calibrated_decision(run, tmp_path, monkeypatch):
     """It fixes one only where there is none."""

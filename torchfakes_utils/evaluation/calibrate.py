@@ -93,7 +93,7 @@ def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scorin
     metrics = {name: _metrics(scores, one) for name, one in (("before", detector.decision), ("after", after))}
     kept = _keep(best)
     store_decision(best, after)
-    return Calibrated(detector.decision, after, clips, metrics, kept, _notes(Path(run)))
+    return Calibrated(detector.decision, after, clips, metrics, kept, _notes(Path(run), metrics))
 
 
 def _check_not_learned(faces: pd.DataFrame, faces_csv: Path, run: Path) -> None:
@@ -161,8 +161,11 @@ def _keep(best: Path) -> Path:
     return kept
 
 
-def _notes(run: Path) -> tuple[str, ...]:
-    old = [str(path) for path in (run / REPORT_FILE, best_folder(run) / CARD_FILE) if path.is_file()]
-    if not old:
-        return ()
-    return (f"of the decision of before: {' and '.join(old)}; run `torchfakes evaluate` again",)
+def _notes(run: Path, metrics: dict[str, dict[str, float]]) -> tuple[str, ...]:
+    notes, (before, after) = [], (metrics["before"], metrics["after"])
+    if after["balanced_accuracy"] <= before["balanced_accuracy"] and after["loss"] >= before["loss"]:
+        was, now = (f"{one['balanced_accuracy']:.3f}, loss {one['loss']:.3f}" for one in (before, after))
+        notes.append(f"nothing gained: these clips were judged as well before (balanced accuracy {was}; now {now})")
+    if old := [str(path) for path in (run / REPORT_FILE, best_folder(run) / CARD_FILE) if path.is_file()]:
+        notes.append(f"of the decision of before: {' and '.join(old)}; run `torchfakes evaluate` again")
+    return tuple(notes)
