@@ -7,7 +7,8 @@
 # %% [markdown]
 # # 04 · An honest data set
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/04_honest_data_set.ipynb)
+# [![Open in
+# Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/04_honest_data_set.ipynb)
 #
 # **In this lesson a small network reaches 99 % on a data set that holds nothing to learn, and you build the split,
 # the sampler and the transforms that make such a number impossible.**
@@ -417,6 +418,12 @@ widgets.explore(
 # %%
 lesson_04.preview(picture, "modern", strength=1.0)
 
+# %%
+lesson_04.preview(picture, "strong", strength=1.0)
+
+# %%
+lesson_04.preview(picture, "gend", strength=1.0)
+
 # %% [markdown]
 # **What we saw.** The first project mirrored, turned and changed colours at random; that is `--augmentation
 # first-project` (its report does not give the strengths, so they are ours). `modern` does what happens to a film
@@ -456,11 +463,10 @@ pd.DataFrame(rows).T.round(2)
 
 # %% [markdown]
 # **What we saw.** Not one error message. Every slip gives probabilities between 0 and 1, and they look like any
-# others. BGR takes most of what the detector could do, and nobody is told. A wrong input range can push nearly *all*
-# crops to one side: read the last column, and remember that four fifths of these crops are fake. Then the detector
-# says one word for ever. Which word is a matter of luck, and "Real, Real, Real" may start in a line like this. That
-# is why this package keeps the preprocessing in one class, stores it with the weights and uses it in training,
-# evaluation and prediction alike.
+# others. BGR takes most of what the detector could do, and nobody is told. Pixels that were never scaled, in the last
+# row, push *all* crops to one side: then the detector says one word for ever. Which word is a matter of luck, and
+# "Real, Real, Real" may start in a line like this. That is why this package keeps the preprocessing in one class,
+# stores it with the weights and uses it in training, evaluation and prediction alike.
 
 # %% [markdown]
 # ## 8 · Which one is fake?

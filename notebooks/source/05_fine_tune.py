@@ -7,7 +7,8 @@
 # %% [markdown]
 # # 05 · Fine-tune
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/05_fine_tune.ipynb)
+# [![Open in
+# Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/05_fine_tune.ipynb)
 #
 # **In this lesson you measure what pretrained weights are worth, fine-tune a network yourself, and learn checks that
 # tell within a minute whether training works.**
@@ -252,6 +253,7 @@ from torchfakes_utils.course import colab
 from torchfakes_utils.models.pretrained import build_detector
 
 colab.extra("timm")
+# Pixels from -1 to 1, as this network was trained on ImageNet.
 LITE0 = DetectorConfig("EfficientNet-Lite0", "imagenet", preprocessing=Preprocessing(SIZE, 127.5, 127.5))
 lite0, _ = build_detector(LITE0)
 for what in ("head", "norms", "all"):
@@ -292,6 +294,7 @@ def tell_gain(one: str, other: str) -> None:
 tell_gain(starts.ALL, starts.RANDOM)
 tell_gain(starts.ALL, starts.NORMS)
 tell_gain(starts.NORMS, starts.HEAD)
+tell_gain(starts.HEAD, starts.RANDOM)
 main["rate"] = [starts.STARTS[start].learning_rate for start in main.index]
 main[["rate", "auc", "low", "high"]].round(3)
 
@@ -300,7 +303,8 @@ main[["rate", "auc", "low", "high"]].round(3)
 # more than 0.4 above it. This is a statement about the *budget*: the course's detector, another network, also started
 # from random weights, and it learned, in more steps on larger crops (section 7). What was learned from photographs
 # helps although no photograph was a deepfake. Of the three ways to train it, the more may change, the better; but the
-# intervals of both of these differences hold zero, so that 40 clips do not settle it. (So few steps have to be large
+# intervals of both of these differences hold zero, so that 40 clips do not settle it. (The last line is what ImageNet's
+# features are worth when none of them changes.) (So few steps have to be large
 # ones. A longer run can take smaller ones: the recipe `cpu` has 3e-4.)
 #
 # How many pictures does it take? The same two starts, the same sixty steps, but fewer training crops: real ones, each
@@ -317,12 +321,14 @@ shown = table[table["start"].isin(starts.ON_FEW)].replace({"crops": {0: every}})
 shown.pivot(index="crops", columns="start", values="auc").round(2)
 
 # %% [markdown]
-# **What we saw.** ImageNet's weights with thirty-two crops are far above random weights with all. There, more pictures
-# do not help at all: sixty steps are too few to use them.
+# **What we saw.** ImageNet's weights with thirty-two crops are far above random weights with all. For ImageNet's, 32
+# crops gave nearly what all gave: the bands overlap, so that nothing is told about the difference. The random line does
+# not rise at all. Sixty steps show 960 crops: each of thirty-two some thirty times, each of all about once. So the
+# question *how many suffice?* has one answer a budget; in a longer run more pictures have a chance to count.
 #
-# **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few clips: the
-# gap between the first and the others is what you may take away, not the values. Whether it holds for real deepfakes,
-# the project measures on crops of the Deepfake Detection Challenge, in
+# **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few clips: the gap
+# between *ImageNet, all trained* and *random* is what you may take away, not the values. Whether it holds for real
+# deepfakes, the project measures on crops of the Deepfake Detection Challenge, in
 # [docs/benchmarks/dfdc.md](../docs/benchmarks/dfdc.md):
 
 # %%
@@ -330,11 +336,12 @@ real = lesson_05.on_real_deepfakes()
 print("docs/benchmarks is not at hand here." if real is None else real.round(3).to_string())
 
 # %% [markdown]
-# **What we saw.** On real deepfakes, too, ImageNet's weights come first when all of them are trained, and random ones
-# last. The classifier and the norms alone lie nearer to the random ones than to the best: small changes of texture are
-# not what a network for photographs looks for, and for these two the rate was low (the same for all three that begin
-# with ImageNet, 3e-4). One seed each; the page has the intervals of the differences, and how good the recipe `cpu` is
-# on videos that nobody chose anything by.
+# **What we saw.** On real deepfakes, too, ImageNet's weights come first when all of them are trained, far outside the
+# other intervals (95 %, by video). The classifier and the norms alone lie nearer to random weights than to the best,
+# and their intervals overlap with it: this does not settle whether they are worth more. Their rate was low here (3e-4
+# for all three that begin with ImageNet, 1e-3 for random ones); section 3 gave them ten times as much. One seed each.
+# The page has the intervals of the differences, and how good the recipe `cpu` is on videos that nobody chose anything
+# by.
 
 # %% [markdown]
 # ### Weights that know faces
@@ -379,18 +386,19 @@ print(f"tune('head'):          {len(changed_by_looking(properly))} tensors chang
 
 # %% [markdown]
 # **What we saw.** `requires_grad_(False)` stops the optimiser, not batch normalisation: its running averages follow
-# every batch. To freeze in earnest, put frozen layers into `eval()` too, after each `train()`. `Detector.tune` does
-# both; on the command line it is `--tune head`, `norms`, `all` or the name of a stage.
+# every batch. The tensors that changed are three in each of 49 such layers: mean, variance, and a count of batches. To
+# freeze in earnest, put frozen layers into `eval()` too, after each `train()`. `Detector.tune` does both; on the
+# command line it is `--tune head`, `norms`, `all` or the name of a stage.
 #
 # ### What the field uses now
 #
 # MesoNet (2018) had 28,000 weights and began from nothing. DeepfakeBench (2023) compares detectors that are mostly
 # fine-tuned from ImageNet, such as Xception and EfficientNet-B4. Since then the encoders have grown: CLIP (2021) was
-# trained on 400 million pictures with their captions. Such an encoder knows so much that training all of its 300
-# million weights on a few thousand clips does harm: it fits the fakes at hand and forgets. GenD (2026) therefore trains
-# the *norms* alone, on pairs of a real face and its own fake, and scales the features to length one. The best row of
-# our figure is not a law: it belongs to a small network. `torchfakes pull gend-clip-l14` fetches GenD's detector;
-# `--architecture Meso4` trains MesoNet within a minute.
+# trained on 400 million pictures with their captions. Trained on as a whole, such a network can lose on new kinds of
+# pictures what it gains on those at hand (Kumar et al., ICLR 2022). GenD (2026) trains the *norms* of its 300 million
+# weights alone, on pairs of a real face and its own fake, and scales the features to length one. The best row of our
+# figure is not a law: it belongs to a small network. `torchfakes pull gend-pe-l` fetches GenD's detector (1.3 GB, and
+# it asks for the licence; trained on FF++, so for research and teaching); `--architecture Meso4` trains MesoNet.
 
 # %% [markdown]
 # ## 4 · Do it yourself
@@ -464,10 +472,12 @@ report[["train_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predic
 
 # %% [markdown]
 # **What we saw.** The rate is highest in the second ten steps; from then on the steps get smaller, and the verdicts
-# settle. The last four looks differ by less than forty crops can tell: on paper the end is not the best of them, and
-# nothing says that it is worse. But stopping after the second look, the first that was no better, would have missed
-# all of it: that is what a short patience does to such a schedule. (Section 3's figure for this start is a mean over
-# three seeds and four crops of each clip. This is another seed and one crop, so its last digits are others.)
+# settle. **Near the end**, then; which of the last four looks is the best, forty crops do not tell: one of them moves
+# the AUC by a few hundredths. Stopping after the second look, the first that was no better, would have missed all of
+# it: that is what a short patience does to such a schedule. Look at the first row, too: *called fake* 0.00, so
+# everybody gets the answer *Real*, beside an AUC well above a coin's. The order of the faces is there before the
+# verdicts are. The next section asks why. (Section 3's figure for this start is a mean over three seeds and four crops
+# of each clip. This is one crop of each and seed 0, with which the rates were tried, so its last digits are others.)
 
 # %% [markdown]
 # ## 5 · A puzzle: everybody gets the same answer
@@ -481,9 +491,6 @@ report[["train_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predic
 
 # %%
 import copy
-from dataclasses import replace
-
-from torchfakes_utils.course.teams import normalised
 
 sick = TrainingConfig(
     epochs=4, crops_per_epoch=64, image_size=SIZE, pretrained=None, val_frames_per_clip=1, device="cpu",
@@ -522,7 +529,8 @@ pd.DataFrame(evidence).set_index("epoch").round(2)
 # start at mean 0 and spread 1, and every step replaces a tenth of them: after four steps two thirds are still those
 # initial numbers (last column), which belong to no network. And the rest come from weights that have moved on since, as
 # in section 2. But (c) is true as well: recounted, the AUC is about 0.6, and on forty crops that is no more than a coin
-# may get. The network says different things to different people, but not yet the right ones.
+# may get. (Where a value is higher before the recount, that is no better evidence: forty crops allow it, too.) The
+# network says different things to different people, but not yet the right ones.
 #
 # An accuracy of 0.80 beside *called fake* 1.00 is only the share of fakes. With *called fake* 0.00 the screen reads
 # *Real, Real, Real*. Who picks the best epoch by accuracy may pick such an epoch; the package picks by AUC.
@@ -571,10 +579,13 @@ def first_gradient(depth: int, **kind) -> float:
 KINDS = {"plain": {}, "plain, careful weights": {"careful": True}, "residual": {"shortcut": 1.0, "scale": 0.1}}
 DEPTHS = [1, 2, 5, 10, 20, 40]
 gradients = {name: [first_gradient(depth, **kind) for depth in DEPTHS] for name, kind in KINDS.items()}
+for name, (one, *_, forty) in gradients.items():
+    print(f"{name + ':':24s}forty layers pass {forty / one:.0e} of what a single one does")
 lesson_05.first_gradient_figure(DEPTHS, gradients)
 
 # %% [markdown]
-# Both cures look good: careful random weights, and shortcuts (*x* + 0.1 *f(x)*). Do the networks then learn? A small
+# Far less than a millionth. Both cures look good: careful random weights, and shortcuts (*x* + 0.1 *f(x)*). Do the
+# networks then learn? A small
 # puzzle, points in a plane, a hundred steps of Adam, three seeds; forty layers, and a hundred and twenty.
 
 
@@ -604,9 +615,9 @@ lesson_05.depth_figure(ends)
 
 # %% [markdown]
 # **What we saw.** Plain layers with default weights learn nothing. With forty layers careful weights do as well as
-# shortcuts: the shortcut is *a* cure, not the only one. With a hundred and twenty both become unsure, and single seeds
-# fail; read the marks. The reason for shortcuts is what He et al. found in networks of ordinary size: plain ones got
-# *worse* with more layers, on their training data too, in spite of careful weights and batch normalisation.
+# shortcuts: the shortcut is *a* cure, not the only one. With a hundred and twenty both become unsure, and some seeds
+# hardly learn; count the marks. The reason for shortcuts is what He et al. found in networks of ordinary size: plain
+# ones got *worse* with more layers, on their training data too, in spite of careful weights and batch normalisation.
 #
 # InceptionResnetV1 has more than a hundred convolutions. *Inception* means that several convolutions of different reach
 # stand side by side; *Resnet* is the shortcut. Here is one block by hand:
@@ -737,10 +748,12 @@ two, four = (saved_bytes(network, torch.zeros(batch, 3, 160, 160)) for batch in 
 per_crop = (four - two) / 2
 parameters = sum(p.numel() for p in network.parameters())
 print(f"activations: {per_crop / 2**20:.0f} MiB a crop")
+print(f"16 crops: {16 * per_crop / 2**20:.0f} MiB of activations")
 print(f"per parameter: {16 * parameters / 2**20:.0f} MiB for weights, gradients and AdamW")
 
 # %% [markdown]
-# (Two and four crops: batch normalisation cannot be trained on one.) The rest is multiplication, **an estimate and not
+# (Two and four crops: batch normalisation cannot be trained on one.) At sixteen, the team's batch, the two are about
+# equal. The rest is multiplication, **an estimate and not
 # a measurement**: a real card also holds CUDA's own code, workspaces and gaps. Take it as a lower bound.
 
 # %%
@@ -832,6 +845,8 @@ print(f"5,000 crops would want {5000 * kept / 2**30:,.0f} GiB")
 #   models with EfficientNet-Lite. TensorFlow blog, 2020.
 # - Q. Cao, L. Shen, W. Xie, O. Parkhi, A. Zisserman: VGGFace2. FG 2018. D. Yi, Z. Lei, S. Liao, S. Li: Learning Face
 #   Representation from Scratch (CASIA-WebFace). arXiv 1411.7923, 2014.
+# - A. Kumar, A. Raghunathan, R. Jones, T. Ma, P. Liang: Fine-Tuning Can Distort Pretrained Features and Underperform
+#   Out-of-Distribution. ICLR 2022.
 # - D. Afchar, V. Nozick, J. Yamagishi, I. Echizen: MesoNet. WIFS 2018. Z. Yan et al.: DeepfakeBench. NeurIPS 2023.
 # - A. Radford et al.: Learning Transferable Visual Models From Natural Language Supervision (CLIP). ICML 2021.
 #   A. Yermakov, J. Cech, J. Matas, M. Fritz: Deepfake Detection that Generalizes Across Benchmarks (GenD). WACV 2026.

@@ -15,7 +15,7 @@ import argparse
 import glob
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ import pandas as pd
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.evaluation.evaluate import score
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
-from torchfakes_utils.metrics.bootstrap import draws, percentiles
+from torchfakes_utils.metrics.bootstrap import percentiles
+from torchfakes_utils.metrics.paired import Statistic, auc, comparisons, pairs_right, resampled, whole
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
@@ -66,9 +67,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "224 px": BASE | {"image_size": 224},
     "twice the passes": BASE | {"epochs": 2 * EPOCHS},
     "cpu, mild augmentation": CPU | {"augmentation": "mild"},
+    "cpu, no pairs": CPU | {"sampling": "uniform"},
+    "cpu, balanced draws": CPU | {"sampling": "balanced"},
     "cpu, 160 px": CPU | {"image_size": 160},
     "cpu, rate 1e-3": CPU | {"learning_rate": 1e-3},
     "cpu, twice the passes": CPU | {"epochs": 4 * EPOCHS},
+    "cpu, constant rate and average": CPU | {"schedule": "constant", "average": 0.998, "patience": 20},
 }
 STORED = 224  # pixels, as the crops were published
 REPLICATES = 2000
@@ -96,10 +100,11 @@ def main() -> None:
             rows[name, seed] = row
             print(json.dumps({key: value for key, value in row.items() if key not in ("val", "test")}), flush=True)
     in_order = sorted(rows.values(), key=lambda row: (list(VARIANTS).index(row["recipe"]), row["seed"]))
-    text = report(pd.DataFrame(in_order))
+    text = report(pd.DataFrame(in_order), "" if args.out is None else reading_of(args.out / "dfdc.md"))
     print(text)
     if args.out:
         (args.out / "dfdc.md").write_text(text, encoding="utf-8")
+        plot(pd.DataFrame(in_order), args.out / "dfdc.svg")
         lines = ",\n".join(json.dumps(row) for row in in_order)
         (args.out / "dfdc.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
@@ -169,7 +174,7 @@ def measure(faces_csv: Path, run: Path, name: str, seed: int) -> dict[str, Any]:
         "pictures": crops // config.batch_size * config.batch_size * config.epochs,
         "epoch": int(result.best["epoch"]),
         "train_loss": round(float(result.history["train_loss"].iloc[-1]), 4),
-        "val_auc": round(float(pairs(found).mean()), 5),
+        "val_auc": round(whole(comparisons(*found), auc), 5),
         "val": found,
     }
 
@@ -185,94 +190,95 @@ def logits(faces_csv: Path, run: Path, split: str) -> list[list[float]]:
     return [table[label].round(4).tolist() for label in (0, 1)]
 
 
-def pairs(logits: list[list[float]]) -> np.ndarray:
-    """(V, V): is the fake of the video v (rows) above the real crop of the video w? Ties count a half.
-
-    Each video has one crop of either kind, so that the mean of it is the AUC, and its diagonal the pairs.
-    """
-    real, fake = np.array(logits[0])[None], np.array(logits[1])[:, None]
-    return (fake > real) + (fake == real) / 2
+def squares(runs: pd.Series) -> list[np.ndarray]:
+    """The comparisons of each run: each video has one crop of either kind."""
+    return [comparisons(*one) for one in runs]
 
 
-def auc(above: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """AUC on data sets that hold each video as often as `counts` (R, V) says, (R,)."""
-    return np.einsum("rv,vw,rw->r", counts, above, counts, optimize=True) / counts.sum(1) ** 2
-
-
-def pairs_right(above: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Share of fakes above their own original, in each of the drawn data sets, (R,)."""
-    return counts @ above.diagonal() / counts.sum(1)
-
-
-def values(runs: pd.Series, statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> pd.Series:
+def values(runs: pd.Series, statistic: Statistic) -> pd.Series:
     """A statistic of each run, from its logits."""
-    return runs.map(lambda one: float(statistic(pairs(one), np.ones((1, len(one[0]))))[0]))
-
-
-def resampled(runs: pd.Series, statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """A statistic on data sets drawn video by video, the same for all runs: the mean over runs, (R,)."""
-    replicates = []
-    for one in runs:
-        above = pairs(one)
-        parts = [statistic(above, counts) for counts in draws(np.zeros(len(above)), REPLICATES, seed=0)]
-        replicates.append(np.concatenate(parts))
-    return np.mean(replicates, axis=0)
+    return pd.Series([whole(one, statistic) for one in squares(runs)], runs.index)
 
 
 ABOUT = """\
-4,052 face crops of the Deepfake Detection Challenge: 2,026 real ones, each with a fake of the same frame. Videos are
-dealt to training (70 %), validation (10 %) and test (20 %), so that no video is on two sides; actors may be. The epoch
-and the recipe were chosen on validation; test was looked at once, for the rows of the first table. Brackets hold the
-range of the seeds, *interval* is 95 % by bootstrap over videos, of the mean of the seeds. *Pairs* are the fakes that
-score higher than their own original.
+4,052 face crops of the Deepfake Detection Challenge: 2,026 real ones, each with a fake of the same frame; FOLDER
+holds them and a `labels.csv` (`path`, `label`, `source_video`). Videos are dealt to training (70 %), validation (10
+%) and test (20 %), so that no video is on two sides; actors may be. Of each run the epoch with the best validation
+AUC is kept, and the recipe was chosen on validation; test was looked at once, for the rows of the first table.
+Brackets hold the range of the seeds, *interval* is 95 % by bootstrap over videos, of the mean of the seeds. *Pairs*
+are the fakes that score higher than their own original.
 """
 BASE_IS = """\
 *base* is EfficientNet-Lite0 with ImageNet weights, its classifier at zero, 128 px, pairs of a real crop and its own
-fake that share every draw, mirror images, AdamW at 3e-4 in one cycle over five passes, all weights trained, the last
-ones kept. Each other row changes what it names, and nothing else, but for random weights, which take the higher rate
-that they need; the classifier and the norms alone would want a higher one as well, and do not get it here. Rows that
-begin with *cpu,* change one thing of *cpu*. *gain* is the difference to *base*, or to *cpu*, of the same seeds. Where
-its interval holds zero, these 178 validation videos do not tell the two apart.
+fake that share every draw, mirror images, AdamW at 3e-4 in one cycle over five passes, all weights trained. Each
+other row changes what it names, and nothing else, but for random weights, which take the higher rate that they need;
+the classifier and the norms alone would want a higher one as well, and do not get it here. Rows that begin with
+*cpu,* change one thing of *cpu*. *kept* is the epoch that was kept, of how many; *training loss* is that of the last.
+*gain* is the difference to *base*, or to *cpu*, of the same seeds (in brackets, how many). Where its interval holds
+zero, these 178 validation videos do not tell the two apart; and it does not hold what another seed would have
+changed.
 """
 CPU_IS = """\
 *cpu* is the recipe of that name: *base* with twice the passes and the strong augmentation. *course* is
-InceptionResnetV1 from random weights, as the first project used it, five passes at 1e-3.
+InceptionResnetV1 from random weights, as the first project used it, with *base*'s five passes, at 1e-3. *Logits
+averaged* is what several runs say together, which takes as many times as long, in training and in use; no command
+does it.
 """
+READING = "## What we take from it"
 
 
-def report(rows: pd.DataFrame) -> str:
-    """Both tables, for people."""
+def report(rows: pd.DataFrame, reading: str) -> str:
+    """Both tables, for people, and what somebody has written below them."""
     groups = list(rows.groupby("recipe", sort=False))
     judged = [(name, part) for name, part in groups if "test" in part and part["test"].notna().all()]
     lines = [
         "# What a recipe is worth on real deepfakes, and each of its ingredients",
         "",
-        f"Measured by `python tests/benchmarks/dfdc.py FOLDER` on {machine()}, one thread a run.",
+        f"Measured on {machine()}, one thread a run, by",
+        "",
+        "    python tests/benchmarks/dfdc.py FOLDER --final cpu course --out docs/benchmarks",
+        "    python tests/benchmarks/dfdc.py FOLDER --recipes cpu --seeds 1 2 --final cpu --out docs/benchmarks",
+        "",
         "`dfdc.json` beside this page has the settings of each row, and the logits of each run by video.",
         "",
         ABOUT,
         "## The recipes",
         "",
         CPU_IS,
-        "| recipe | seeds | pictures shown | validation AUC | test AUC | interval | pairs | interval |",
+        "| recipe | seeds | passes | validation AUC | test AUC | interval | pairs | interval |",
         "|---|---|---|---|---|---|---|---|",
-        *(final_line(name, part) for name, part in judged),
+        *(row for name, part in judged for row in final_lines(name, part)),
         "",
         "## One thing at a time",
         "",
         BASE_IS,
-        "| | seeds | pictures shown | training loss | validation AUC | gain | interval |",
-        "|---|---|---|---|---|---|---|",
+        "![Validation AUC row by row, with intervals](dfdc.svg)",
+        "",
+        "| | seeds | passes | kept | training loss | validation AUC | gain | interval |",
+        "|---|---|---|---|---|---|---|---|",
         *(line(name, part, rows) for name, part in groups),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + (f"\n{READING}{reading}" if reading else "")
 
 
-def final_line(name: str, part: pd.DataFrame) -> str:
-    """A row of the first table."""
-    cells = [name, f"{len(part)}", f"{part['pictures'].iloc[0]:,}", spread(values(part["val"], auc))]
+def reading_of(page: Path) -> str:
+    """What stands below the tables of a page, and is not computed."""
+    return page.read_text(encoding="utf-8").partition(READING)[2] if page.is_file() else ""
+
+
+def final_lines(name: str, part: pd.DataFrame) -> Iterator[str]:
+    """A recipe's rows of the first table: its runs, and where there are several what they say together."""
+    yield final_line(name, part)
+    if len(part) > 1:
+        together = {split: [np.mean(part[split].tolist(), axis=0).tolist()] for split in ("val", "test")}
+        yield final_line(f"{name}, logits averaged", part.head(1).assign(**together), of=len(part))
+
+
+def final_line(name: str, part: pd.DataFrame, of: int = 0) -> str:
+    """A row of the first table, of as many runs together as `of` says."""
+    cells = [name, f"{of or len(part)}", f"{part['settings'].iloc[0]['epochs']}", spread(values(part["val"], auc))]
     for statistic, digits in ((auc, ".3f"), (pairs_right, ".1%")):
-        low, high = percentiles(resampled(part["test"], statistic))
+        low, high = percentiles(resampled(squares(part["test"]), statistic, REPLICATES))
         cells += [spread(values(part["test"], statistic), digits), f"{low:{digits}} to {high:{digits}}"]
     return f"| {' | '.join(cells)} |"
 
@@ -284,13 +290,41 @@ def line(name: str, part: pd.DataFrame, rows: pd.DataFrame) -> str:
     shared = sorted({*part["seed"]} & {*base["seed"]})
     if name != "base" and shared:
         one, other = (some.set_index("seed").loc[shared, "val"] for some in (part, base))
-        gain = spread(values(one, auc) - values(other, auc), "+.3f")
-        low, high = percentiles(resampled(one, auc) - resampled(other, auc))
+        gain = f"{(values(one, auc) - values(other, auc)).mean():+.3f} ({len(shared)})"
+        drawn, theirs = (resampled(squares(some), auc, REPLICATES) for some in (one, other))
+        low, high = percentiles(drawn - theirs)
         between = f"{low:+.3f} to {high:+.3f}"
+    passes, epochs = part["settings"].iloc[0]["epochs"], ", ".join(map(str, part["epoch"]))
     return (
-        f"| {name} | {len(part)} | {part['pictures'].iloc[0]:,} | {part['train_loss'].mean():.3f} | "
+        f"| {name} | {len(part)} | {passes} | {epochs} | {part['train_loss'].mean():.3f} | "
         f"{spread(values(part['val'], auc))} | {gain} | {between} |"
     )
+
+
+def plot(rows: pd.DataFrame, path: Path) -> None:
+    """Validation AUC row by row: the seeds, their mean, and its interval by video."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "dfdc"  # the same figure, the same file
+    from matplotlib import pyplot as plt
+
+    groups = list(rows.groupby("recipe", sort=False))
+    figure, ax = plt.subplots(figsize=(8, 0.28 * len(groups) + 0.9))
+    for place, (name, part) in enumerate(groups):
+        found = values(part["val"], auc)
+        colour = "#0072B2" if name.startswith("cpu") else "#D55E00" if name == "course" else "#666666"
+        band = percentiles(resampled(squares(part["val"]), auc, REPLICATES))
+        ax.plot(band, [place] * 2, color=colour, linewidth=5, alpha=0.3)
+        ax.plot(found, [place] * len(found), "o", color=colour, markersize=4)
+        ax.plot(found.mean(), place, "|", color="black", markersize=12, markeredgewidth=2)
+    ax.set_yticks(range(len(groups)), [name for name, _ in groups])
+    ax.invert_yaxis()
+    ax.set(xlabel="validation AUC (dots: seeds; bar: their mean; band: 95 % by video)")
+    ax.grid(axis="x", alpha=0.4)
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
 
 
 def spread(values: pd.Series, digits: str = ".3f") -> str:

@@ -236,12 +236,14 @@ def test_where_vggface2_cannot_be_had_nothing_is_trained(monkeypatch):
 
 def test_measured_rows_are_taken_where_all_four_are_there(tmp_path):
     recipes = ("random weights", "classifier alone", "norms alone", "base")
-    rows = [{"recipe": name, "val_auc": 0.6 + n / 10} for n, name in enumerate(recipes)]
+    rows = [{"recipe": name, "val": [[0.0, 1, 2], [n, n, n]]} for n, name in enumerate(recipes)]
     path = tmp_path / "dfdc.json"
-    path.write_text(json.dumps([*rows, rows[0] | {"val_auc": 0.8}, {"recipe": "other", "val_auc": 0.9}]))
+    path.write_text(json.dumps([*rows, rows[0] | {"val": rows[3]["val"]}, {"recipe": "other", "val": [[0], [0]]}]))
     found = lesson_05.on_real_deepfakes(path)
-    assert found.index.tolist() == list(starts.STARTS)
-    assert found.loc[starts.RANDOM].tolist() == pytest.approx([2, 0.7, 0.6, 0.8])
+    assert found.index.tolist() == list(starts.STARTS) and found["seeds"].tolist() == [2, 1, 1, 1]
+    assert found["AUC"].tolist() == pytest.approx([(1 / 6 + 1) / 2, 1 / 2, 5 / 6, 1])
+    assert (found["low"] <= found["AUC"]).all() and (found["AUC"] <= found["high"]).all()
+    assert found.loc[starts.HEAD, "low"] < found.loc[starts.HEAD, "high"]
     path.write_text(json.dumps(rows[1:]))
     assert lesson_05.on_real_deepfakes(path) is None
     assert lesson_05.on_real_deepfakes(tmp_path / "none.json") is None

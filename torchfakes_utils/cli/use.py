@@ -142,11 +142,15 @@ class Pull(Command):
         "owner/name on the Hugging Face Hub, or one of others: gend-clip-l14, gend-pe-l, gend-dinov3-l (WACV 2026), "
         "deepfakebench-xception, deepfakebench-effnb4 (from a file of yours, with --files)",
     )
-    place: Path | None = argument("RUN", "folder for it, as --out; of a published one by default runs/NAME", "?")
+    place: Path | None = argument(
+        "RUN",
+        "folder for it; without, one of the Hub stays in the Hub's cache, and a published one goes to runs/NAME",
+        "?",
+    )
     revision: str | None = option(
         "a branch, a tag or a commit; None is the main branch, or the commit named here", None
     )
-    out: Path | None = option("folder for a copy; None keeps it only in the Hub's cache", None)
+    out: Path | None = option("the same as RUN", None)
     files: Path | None = option("folder with a published detector's files, or its one file, fetched by hand", None)
     accept_licence: bool = option("you have read what is said of it and accept its licence (asked otherwise)", False)
 

@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.starts import ALL, HEAD, NORMS, RANDOM, TRAINING, train_start
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.metrics import paired
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.metrics.bootstrap import percentiles, replicate_metrics
 from torchfakes_utils.metrics.config import REPLICATES
@@ -119,7 +120,7 @@ def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]],
     x = np.arange(1, len(losses) + 1)
     left.plot(x, losses, "o-", color="black", markersize=4)
     _baseline(left, LN2, "ln 2: knows nothing")
-    left.set(ylim=(0, 1.2))
+    left.set(ylim=(0, 1.2), ylabel="training loss")
     left.set_title("Loss on what it practises", fontsize=10)
     series = {"AUC": "val_auc", "called fake": "predicted_fake_rate"}
     for column, colour, marker in zip(series.values(), ("black", plots.FAKE), ("o-", "X--"), strict=True):
@@ -129,7 +130,7 @@ def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]],
         ends = {name: float(rows[-1][column]) for name, column in series.items()}
         name_ends(right, x[-1], ends, ("black", plots.FAKE), limits)
     _baseline(right, 0.5, "AUC of a coin")
-    right.set(ylim=limits)
+    right.set(ylim=limits, ylabel="AUC, or share of clips")
     right.set_title("On people it has never seen", fontsize=10)
     for ax in (left, right):
         ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is right else 0.5)), xlabel="epoch")
@@ -142,7 +143,7 @@ def _baseline(ax: Axes, height: float, note: str, x: float = 0.35) -> None:
     ax.axhline(height, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     ax.annotate(
         note, (x, height), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8,
-        color=plots.NEUTRAL,
+        color=plots.NEUTRAL, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
     )  # fmt: skip
 
 
@@ -315,11 +316,12 @@ def starts_figure(table: pd.DataFrame) -> Figure:
         ax.plot(row["seeds"], [y] * len(row["seeds"]), "o", color=colour, markersize=5)
         ax.plot(row["auc"], y, "|", color="black", markersize=18, markeredgewidth=2)
         ax.annotate(f"{row['auc']:.2f}", (1.02, y), xycoords=("axes fraction", "data"), va="center", fontweight="bold")
+    ax.annotate("mean", (1.02, -0.62), xycoords=("axes fraction", "data"), va="center", color=plots.NEUTRAL)
     ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     ax.annotate("a coin", (0.5, -0.55), (3, 0), textcoords="offset points", va="center", color=plots.NEUTRAL)
     low = min(0.45, float(rows["low"].min()) - 0.02)
     ax.set(yticks=range(len(rows)), yticklabels=rows.index, ylim=(len(rows) - 0.5, -0.85), xlim=(low, 1.005),
-           xlabel="validation AUC by crop. Dots: seeds. Bar: mean. Band: 95 % by clips and seeds")  # fmt: skip
+           xlabel="validation AUC by crop (dots: seeds; band: 95 % by clips and seeds)")  # fmt: skip
     ax.set_title("Same steps, same pictures: the start decides")
     return plots.finish(figure)
 
@@ -333,15 +335,18 @@ def few_figure(table: pd.DataFrame, all_crops: int) -> Figure:
     """
     figure, ax = plt.subplots(figsize=(7.4, 3.3))
     ticks: list[int] = []
+    ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     for start, colour, marker, name in ((ALL, KEPT, "o-", "ImageNet"), (RANDOM, CUT, "X--", "random")):
         rows = table[table["start"] == start].assign(crops=lambda part: part["crops"].replace(0, all_crops))
         rows = rows.sort_values("crops")
         ax.fill_between(rows["crops"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
         ax.plot(rows["crops"], rows["auc"], marker, color=colour)
         ax.annotate(f"  {name}", (rows["crops"].iloc[-1], rows["auc"].iloc[-1]), va="center", color=colour,
-                    fontweight="bold", annotation_clip=False)  # fmt: skip
+                    fontweight="bold", annotation_clip=False,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
         ticks = rows["crops"].tolist()
-    _baseline(ax, 0.5, "a coin")
+    ax.annotate("a coin", (0.99, 0.5), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                fontsize=8, color=plots.NEUTRAL, ha="right")  # fmt: skip
     ax.set(xscale="log", xlim=(min(ticks) * 0.85, max(ticks) * 1.9), ylim=(min(0.4, ax.get_ylim()[0]), 1.02),
            xlabel="training crops (band: 95 % by clips and seeds)", ylabel="validation AUC by crop")  # fmt: skip
     ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -385,21 +390,24 @@ def on_real_deepfakes(path: Path = _DFDC) -> pd.DataFrame | None:
     """The same four starts on DFDC's crops, as docs/benchmarks measured them; None outside of a checkout that has them.
 
     Args:
-        path: the benchmark's rows, a list of objects with `recipe` and `val_auc`.
+        path: the benchmark's rows, a list of objects with `recipe` and `val`, the logits of the real crops and of their
+            fakes, video by video.
 
     Returns:
-        A row a start: `seeds` (how many), `AUC` (mean over them on validation), `lowest` and `highest`.
+        A row a start: `seeds` (how many), `AUC` (mean over them on validation), `low` and `high` (95 %, by video).
     """
     if not path.is_file():
         return None
-    rows = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
-    rows = rows[rows["recipe"].isin(_ON_DFDC)].assign(start=lambda part: part["recipe"].map(_ON_DFDC))
-    if set(rows["start"]) != set(_ON_DFDC.values()):
-        return None
-    by_start = rows.groupby("start")["val_auc"]
-    table = pd.DataFrame({"seeds": by_start.size(), "AUC": by_start.mean(), "lowest": by_start.min(),
-                          "highest": by_start.max()})  # fmt: skip
-    return table.loc[list(_ON_DFDC.values())]
+    table = {}
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    for recipe, start in _ON_DFDC.items():
+        runs = [paired.comparisons(*row["val"]) for row in rows if row["recipe"] == recipe]
+        if not runs:
+            return None
+        low, high = percentiles(paired.resampled(runs, paired.auc, REPLICATES))
+        mean = float(np.mean([paired.whole(run, paired.auc) for run in runs]))
+        table[start] = {"seeds": len(runs), "AUC": mean, "low": low, "high": high}
+    return pd.DataFrame.from_dict(table, orient="index").astype({"seeds": int})
 
 
 # --- depth
@@ -442,7 +450,8 @@ def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
     for ax, depth in zip(axes, depths, strict=True):
         for y, (name, colour, marker) in enumerate(zip(losses, (CUT, plots.NEUTRAL, KEPT), "Xso", strict=False)):
             ends = losses[name][depth]
-            ax.plot(ends, [y] * len(ends), marker, color=colour, markersize=7, alpha=0.8)
+            apart = y + np.linspace(-0.14, 0.14, len(ends))  # or equal losses would hide each other
+            ax.plot(ends, apart, marker, color=colour, markersize=7, alpha=0.8)
         ax.axvline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
         ax.annotate(" ln 2", (LN2, -0.45), color=plots.NEUTRAL, fontsize=9)
         ax.set(xlim=(0, 0.85), ylim=(len(losses) - 0.5, -0.6), xlabel="training loss at the end, a mark a seed",

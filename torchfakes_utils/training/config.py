@@ -32,7 +32,7 @@ class TrainingConfig:
 
     Attributes:
         recipe: course, cpu or best: settings that belong together (`torchfakes recipes` shows them with their reasons);
-            what is given beside it goes before it.
+            what is given beside it overrides it.
         architecture: InceptionResnetV1, EfficientNet-Lite0, Meso4, MesoInception4, GenD-CLIP-L14, GenD-PE-L,
             GenD-DINOv3-L (300 million numbers each, for a GPU), or timm:NAME.
         pretrained: weights to start from: vggface2, casia-webface, imagenet or timm; None is random ones. "default" is
@@ -56,7 +56,7 @@ class TrainingConfig:
             which is then what is validated and kept; 0 is none.
         dropout: before the last linear layer; None is the architecture's usual.
         patience: epochs without a better validation AUC before stopping. None is 5, but not for one-cycle and cosine
-            runs, which are at their best at their end, when the rate has fallen: they are never stopped on the way.
+            runs, whose rate has to fall to its end first: they are never stopped on the way.
         sampling: "paired" draws a real crop and a fake that was made from it, one after the other;
             "balanced" draws each class and manipulation independently; "uniform" takes the crops as they come, which
             on FF++ rewards a network for always saying "fake".

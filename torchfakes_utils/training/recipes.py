@@ -137,7 +137,7 @@ def from_recipe(recipe: str | None = None, **changes: Any) -> TrainingConfig:
 
     Args:
         recipe: "course", "cpu" or "best".
-        changes: fields of `TrainingConfig`, which go before the recipe's; a warm-up that does not fit them gives way,
+        changes: fields of `TrainingConfig`, which override the recipe's; a warm-up that does not fit them gives way,
             which is said.
 
     Raises:
