@@ -3,10 +3,15 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 
 from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.export import check
+from torchfakes_utils.export.config import ExportConfig
+from torchfakes_utils.export.export import export_run
+from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.provenance import trained_on
 
@@ -52,6 +57,21 @@ def test_another_table_than_the_run_s_is_used_but_said(run, table, tmp_path):
     (note,) = check.read_data(load_detector(run), faces / "faces.csv", trained_on(run)).notes
     assert "not the table that this run was trained on" in note
     assert check.read_data(load_detector(run), table, trained_on(run)).notes == ()
+
+
+@pytest.mark.slow
+def test_test_crops_of_one_class_are_refused_before_any_work(run, table, tmp_path, monkeypatch):
+    shutil.copytree(table.parent, tmp_path / "faces")
+    faces = pd.read_csv(tmp_path / "faces/faces.csv", dtype={"clip_id": str})
+    faces[(faces["split"] != "test") | (faces["label"] == 0)].to_csv(tmp_path / "faces/faces.csv", index=False)
+    made = tmp_path / "onnx"
+    shutil.copytree(run, tmp_path / "run")
+    export_run(tmp_path / "run", ExportConfig(out=made, precisions=("fp32",), faces=table))
+    before = {path.name: path.read_bytes() for path in made.iterdir()}
+    monkeypatch.setattr(OnnxRuntime, "export_detector", lambda *words: pytest.fail("worked"))
+    with pytest.raises(InputError, match=r"split 'test' holds real crops alone.*--precision fp32"):
+        export_run(tmp_path / "run", ExportConfig(out=made, faces=tmp_path / "faces/faces.csv"))
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == before
 
 
 @pytest.mark.slow

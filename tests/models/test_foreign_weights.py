@@ -78,6 +78,13 @@ def test_which_of_two_is_taken_is_said():
     assert fit(in_training(state()), OWN, HEAD).notes == []
 
 
+def test_a_larger_network_s_weights_are_taken_with_a_word():
+    larger = state() | {f"blocks.{n}.weight": torch.ones(2, 2) for n in range(40)}
+    (note,) = fit(larger, OWN, HEAD).notes
+    assert note.startswith("40 of its tensors have no place in this network (one is blocks.0.weight)")
+    assert fit(state() | {"logits.weight": torch.ones(9, 2)}, OWN, HEAD).notes == []  # another task's classifier
+
+
 def test_a_file_that_holds_itself_has_an_end():
     content = {"a": {}}
     content["a"]["b"] = content

@@ -48,6 +48,18 @@ def test_what_was_measured_is_said_and_where(name):
             assert one.page.startswith("arXiv")
 
 
+@pytest.mark.parametrize(
+    ("architecture", "pretrained"), [("Meso4", "default"), ("timm:vit_tiny_patch16_224", "default"),
+                                     ("EfficientNet-Lite0", "imagenet")],
+)  # fmt: skip
+def test_weights_that_another_architecture_has_not_give_way(architecture, pretrained, caplog):
+    assert from_recipe("cpu", architecture=architecture).pretrained == pretrained
+    assert (f"which {architecture} has not" in caplog.text) == (pretrained == "default")
+    assert from_recipe("cpu", architecture=architecture, pretrained=None).pretrained is None
+    assert from_recipe("best", architecture="GenD-CLIP-L14").pretrained == "timm"
+    assert from_recipe("course", architecture=architecture).pretrained is None
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_makes_a_configuration(name):
     config = from_recipe(name)

@@ -80,10 +80,17 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
         calibrate: validation crops are needed, too.
 
     Raises:
-        InputError: no table, an empty split, crops that cannot be read, or ones cut in another way.
+        InputError: no table, an empty split, crops that cannot be read, or ones cut in another way; or, where 8 bits
+            have to be judged, test crops of one class.
     """
-    notes, pace = [], pace_of(detector)
     test, calibration = load_faces_for(detector, faces_csv, "test"), None
+    if calibrate and test["label"].nunique() < 2:
+        only = "fake" if test["label"].iloc[0] == 1 else "real"
+        raise InputError(
+            f"{faces_csv}: split 'test' holds {only} crops alone, and whether 8 bits cost AUC takes both classes; give "
+            "--faces another table, or export --precision fp32"
+        )
+    notes, pace = [], pace_of(detector)
     if sha256 is not None and sha256_of(faces_csv) != sha256:
         notes = [f"{faces_csv.name}: not the table that this run was trained on; its test crops may be training crops"]
     most, there = max(_LEAST, min(_MOST, int(_SECONDS / pace))), len(test)

@@ -21,6 +21,8 @@ Numbers = Mapping[str, torch.Tensor]
 _WRAPPED = re.compile(r"\b(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 # A network lies at most so deep in what a training loop keeps.
 _DEPTH = 4
+# Tensors without a place, as a share of the network's, from which on they are no mere classifier of another task.
+_SURPLUS = 0.05
 _ARCHIVE = b"PK\x03\x04"
 
 
@@ -121,6 +123,12 @@ def fit(content: Any, own: Numbers, head: set[str]) -> Fitted:
         places = " or ".join(_called(one) for one in others)
         notes.append(f"the weights are those of {_called(best)}, not of {places}")
     theirs = {name: best.numbers[best.prefix + name] for name in own if best.prefix + name in best.numbers}
+    surplus = [name for name in best.numbers if name.startswith(best.prefix) and name[len(best.prefix) :] not in own]
+    if len(surplus) > _SURPLUS * len(own):
+        notes.append(
+            f"{len(surplus)} of its tensors have no place in this network (one is {surplus[0][:80]}): if it is another "
+            "network's, choose that --architecture"
+        )
     _check_complete({name for name in own if not (name in head or name.endswith("num_batches_tracked"))}, theirs)
     state, classifier = {}, _classifier(own, theirs, head, notes)
     for name, value in own.items():

@@ -137,8 +137,8 @@ def from_recipe(recipe: str | None = None, **changes: Any) -> TrainingConfig:
 
     Args:
         recipe: "course", "cpu" or "best".
-        changes: fields of `TrainingConfig`, which override the recipe's; a warm-up that does not fit them gives way,
-            which is said.
+        changes: fields of `TrainingConfig`, which override the recipe's. A warm-up that does not fit them gives way,
+            and so do weights that nobody has published for another architecture; either is said.
 
     Raises:
         InputError: no such recipe, or a value out of range.
@@ -148,9 +148,21 @@ def from_recipe(recipe: str | None = None, **changes: Any) -> TrainingConfig:
     if recipe not in RECIPES:
         raise InputError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}: `torchfakes recipes` shows them")
     chosen = {name: choice.value for name, choice in RECIPES[recipe].choices.items()}
+    if "pretrained" not in changes and changes.get("architecture", chosen["architecture"]) != chosen["architecture"]:
+        chosen["pretrained"] = _fitting_weights(recipe, chosen["pretrained"], changes["architecture"])
     if "warmup_epochs" in chosen and "warmup_epochs" not in changes:
         chosen["warmup_epochs"] = _fitting_warmup(recipe, chosen | changes)
     return TrainingConfig(recipe=recipe, **chosen | changes)
+
+
+def _fitting_weights(recipe: str, usual: str | None, name: str) -> str | None:
+    """The recipe's weights, if there are such of another architecture; else that one's default."""
+    from torchfakes_utils.models.architectures import architecture  # here, for options need no torch
+
+    if usual is None or usual in architecture(name).pretrained:
+        return usual
+    logger.warning("recipe %s begins with %s weights, which %s has not: with its default", recipe, usual, name)
+    return "default"
 
 
 def _fitting_warmup(recipe: str, settings: Mapping[str, Any]) -> float:
