@@ -32,6 +32,20 @@ def test_unknown_choices_are_told_with_those_there_are():
         TrainingConfig(tracker="paper")
 
 
-def test_what_a_threshold_of_blur_may_be_is_said():
-    with pytest.raises(InputError, match="cannot use min sharpness -3; it takes 0, which keeps all crops, or more"):
-        TrainingConfig(min_sharpness=-3)
+@pytest.mark.parametrize(
+    ("field", "value", "takes"),
+    [
+        ("min_sharpness", -3, "0, which keeps all crops, or more"),
+        ("learning_rate", -1.0, "numbers above 0"),
+        ("batch_size", 1, "2 or more"),
+        ("seed", -1, "0 or more"),
+        ("dropout", 1.0, "0 or more, and less than 1"),
+        ("average", 1.0, "0 or more, and less than 1"),
+        ("weight_decay", -1.0, "0 or more"),
+        ("epochs", 0, "1 or more"),
+        ("warmup_epochs", 9.0, "the schedule cosine"),
+    ],
+)
+def test_what_a_number_may_be_is_said(field, value, takes):
+    with pytest.raises(InputError, match=f"cannot use {field.replace('_', ' ')} {value}; it takes {takes}"):
+        TrainingConfig(**{field: value})

@@ -18,10 +18,20 @@ _LEAST = {
 SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
 
-_HINTS = {
-    "warmup_epochs": "; it takes the schedule cosine and more epochs than it; --warmup-epochs 0 has none",
-    "min_sharpness": "; it takes 0, which keeps all crops, or more (30 was the first project's)",
+_TAKES = {
+    "warmup_epochs": "the schedule cosine and more epochs than it; --warmup-epochs 0 has none",
+    "min_sharpness": "0, which keeps all crops, or more (30 was the first project's)",
+    "weight_decay": "0 or more",
+    "average": "0 or more, and less than 1",
+    "dropout": "0 or more, and less than 1",
 }
+
+
+def _takes(field: str) -> str:
+    """What a number may be."""
+    if field in _LEAST:
+        return f"{_LEAST[field]} or more"
+    return "numbers above 0" if field in _POSITIVE else _TAKES[field]
 
 
 @dataclass(frozen=True)
@@ -152,7 +162,7 @@ class TrainingConfig:
         }
         wrong = next((name for name, fits in good.items() if not fits), None)
         if wrong is not None:
-            hint = f"; choose one of {', '.join(choices[wrong])}" if wrong in choices else _HINTS.get(wrong, "")
+            hint = f"; choose one of {', '.join(choices[wrong])}" if wrong in choices else f"; it takes {_takes(wrong)}"
             raise InputError(f"training cannot use {wrong.replace('_', ' ')} {given[wrong]!r}{hint}")
 
     @property
