@@ -1,6 +1,8 @@
 """A decision fixed on a table of one's own: what it becomes, what stays, and what is refused."""
 
+import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,13 +14,13 @@ from torchfakes_utils.cli import main
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import calibrate as module
 from torchfakes_utils.evaluation.calibrate import FEWEST_CLIPS, calibrate
-from torchfakes_utils.evaluation.config import EvaluationConfig
+from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
 from torchfakes_utils.evaluation.evaluate import evaluate
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.io import files
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
-from torchfakes_utils.models.decision import NOT_FIXED, decide
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
+from torchfakes_utils.models.decision import LIMITS, NOT_FIXED, decide
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.hub import fails
@@ -66,7 +68,7 @@ def table(folder, reals=12, fakes=12, split="val", apart=15):
             rows.append(dict.fromkeys(FACE_COLUMNS, "") | {
                 "clip_id": f"{number:03d}", "path": path, "label": label, "method": "mine", "compression": "c23",
                 "split": split, "frame": frame, "x1": 0, "y1": 0, "x2": 24, "y2": 24, "probability": 1,
-                "sharpness": 100, "landmarks": "1 1 2 1 1 2 1 3 2 3",
+                "sharpness": 90 + number, "landmarks": "1 1 2 1 1 2 1 3 2 3",
             })  # fmt: skip
     write_table(pd.DataFrame(rows), folder / "faces.csv", FACE_COLUMNS)
     return folder / "faces.csv"
@@ -110,7 +112,8 @@ def test_weights_stay_and_the_old_description_too(run, tmp_path):
     now = json.loads((run / "detector.json").read_text())
     assert now["extra"] == {"published": {"name": "somebody's"}} and now["sha256"] == json.loads(description)["sha256"]
     assert "fixed by `torchfakes calibrate` on split 'val' of faces.csv" in now["decision"]["notes"][0]
-    second = calibrate(run, faces_csv)
+    assert len(list(run.glob("*before-calibration*"))) == 1
+    second = calibrate(run, table(tmp_path / "others", apart=30))
     assert second.kept != first.kept and first.kept.read_bytes() == description
 
 
@@ -171,14 +174,64 @@ def test_no_threshold_is_fixed_on_what_a_detector_has_learned(run, tmp_path, whe
         assert "trained on 24 of" in fails(calibrate, run / "best", faces_csv, "train")
     for split in ("val", "test"):
         assert calibrate(run, faces_csv, split).clips == (12, 12)
-    faces_csv.write_text(faces_csv.read_text() + "\n")  # another table may have a split of that name
-    assert calibrate(run, faces_csv, "train").clips == (12, 12)
+    assert calibrate(run, faces_csv, "test").notes[0].startswith("already calibrated so"), "its own table is no doubt"
+
+
+def a_trained_run(run, folder):
+    """Its table, a third of whose clips are in training, whole and by rows."""
+    faces_csv = table(folder, reals=36, fakes=36)
+    rows = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
+    rows["split"] = [("val", "train", "test")[number // 2 % 3] for number in range(len(rows))]
+    write_table(rows, faces_csv, FACE_COLUMNS)
+    learned_from(run, faces_csv, "config.json")
+    return faces_csv, rows
+
+
+EDITS = {
+    "one number": lambda rows: rows.assign(sharpness=["7", *rows["sharpness"][1:]]),
+    "another split": lambda rows: rows.assign(split="val"),
+    "no split": lambda rows: rows.assign(split=""),
+    "other names": lambda rows: rows.assign(clip_id="mine" + rows["clip_id"], split="val"),
+    "one crop a clip": lambda rows: rows[rows["frame"] == "1"],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("copied", [False, True], ids=["beside it", "with its crops"])
+def test_an_edited_copy_of_the_training_table_is_known_by_its_crops(run, tmp_path, edit, copied):
+    original, rows = a_trained_run(run, tmp_path / "faces")
+    faces_csv = original.with_name("edited.csv")
+    if copied:
+        shutil.copytree(original.parent, tmp_path / "far/away/copy")
+        faces_csv = tmp_path / "far/away/copy/faces.csv"
+    write_table(EDITS[edit](rows), faces_csv, FACE_COLUMNS)
+    said = fails(calibrate, run, faces_csv, "all")
+    assert "was trained on 24 of these 72 clips" in said and f"take --split val of {original}" in said
+    write_table(EDITS[edit](rows[rows["split"] != "train"]), faces_csv, FACE_COLUMNS)
+    assert calibrate(run, faces_csv, "all").notes == ()
+
+
+def test_of_a_table_that_is_gone_it_is_said_that_nothing_is_known(run, tmp_path):
+    faces_csv, rows = a_trained_run(run, tmp_path / "faces")
+    write_table(rows.assign(split="val"), faces_csv, FACE_COLUMNS)
+    found = calibrate(run, faces_csv)
+    (note,) = found.notes
+    assert "was trained on another table" in note and "this threshold flatters" in note
+    assert note in load_detector(run).decision.notes, "whoever gets the detector may know"
 
 
 def test_crops_of_another_scale(run, tmp_path, monkeypatch):
     faces_csv = table(tmp_path / "faces")
     monkeypatch.setattr("torchfakes_utils.crops.table.read_extraction", lambda folder: {"crop_scale": 2.0})
     assert "cut at 2.0 times the face, and the detector was trained at 1.3" in fails(calibrate, run, faces_csv)
+
+
+def test_crops_that_are_smaller_than_what_the_network_takes(run, tmp_path):
+    faces_csv = table(tmp_path / "faces")
+    for path in (faces_csv.parent / "crops").iterdir():
+        Image.open(path).resize((20, 20)).save(path)
+    (note,) = calibrate(run, faces_csv).notes
+    assert "crops of 20 px, and the network takes 32 px" in note and "extract them again at 32 px" in note
 
 
 def test_crops_that_cannot_be_read_do_not_count(run, tmp_path):
@@ -222,12 +275,58 @@ def test_an_old_report_is_named(run, tmp_path):
     assert "torchfakes evaluate` again" in note
 
 
-def test_what_gains_nothing_is_said_to(run, tmp_path):
+def test_the_same_decision_is_not_written_again(run, tmp_path, capsys):
     faces_csv = table(tmp_path / "faces")
-    first, second = calibrate(run, faces_csv), calibrate(run, faces_csv)
-    assert first.notes == () and first.metrics["after"] == second.metrics["before"] == second.metrics["after"]
+    first = calibrate(run, faces_csv)
+    files_then = {path: path.read_bytes() for path in run.iterdir()}
+    second = calibrate(run, faces_csv, scoring=Scoring(batch=5))
+    assert second.kept is None and second.after == first.after and second.to_json()["kept"] is None
+    (note,) = second.notes
+    assert note.startswith("already calibrated so") and "nothing was written" in note
+    assert main.main(["calibrate", str(run), str(faces_csv)]) == 0
+    said = capsys.readouterr()
+    assert "already calibrated so" in said.err and "is kept in" not in said.out
+    assert {path: path.read_bytes() for path in run.iterdir()} == files_then
+
+
+def test_what_gains_nothing_but_ranges_is_said_to(run, tmp_path):
+    faces_csv = table(tmp_path / "faces")
+    fixed = calibrate(run, faces_csv).after
+    store_decision(run, dataclasses.replace(fixed, ranges={}))
+    second = calibrate(run, faces_csv)
     (note,) = second.notes
     assert note.startswith("nothing gained") and f"{second.metrics['before']['loss']:.3f}" in note
+    assert "what is refused, and why, is by these crops now" in note
+    assert second.kept.is_file() and load_detector(run).decision == fixed
+
+
+@pytest.mark.parametrize(
+    ("columns", "value", "words"),
+    [
+        (["x1", "y1", "x2", "y2"], "", "no range of face: x1, y1, x2, y2 of the table are no measurements"),
+        (["x1", "y1", "x2", "y2"], "0", "no range of face"),
+        (["sharpness"], "", "no range of sharpness: sharpness of the table"),
+        (["sharpness"], "-1", "nothing is refused as too blurred or too noisy"),
+        (["sharpness"], "0", "no range of sharpness"),
+        (["sharpness"], "1", "no range of sharpness"),
+    ],
+)
+def test_a_range_that_the_table_does_not_tell_is_named(run, tmp_path, columns, value, words):
+    faces_csv = table(tmp_path / "faces")
+    rows = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
+    write_table(rows.assign(**dict.fromkeys(columns, value)), faces_csv, FACE_COLUMNS)
+    found = calibrate(run, faces_csv)
+    (note,) = found.notes
+    assert words in note and note in load_detector(run).decision.notes
+    assert set(LIMITS) - set(found.after.ranges) == {"sharpness" if columns == ["sharpness"] else "face"}
+
+
+def test_a_range_of_some_crops_is_said_to_be(run, tmp_path):
+    faces_csv = table(tmp_path / "faces")
+    rows = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
+    write_table(rows.assign(sharpness=["", "nan", *rows["sharpness"][2:]]), faces_csv, FACE_COLUMNS)
+    (note,) = calibrate(run, faces_csv).notes
+    assert note.startswith("the range of sharpness is that of 46 of 48 crops")
 
 
 @pytest.mark.slow

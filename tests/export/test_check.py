@@ -13,7 +13,7 @@ from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.models.detector import load_detector
-from torchfakes_utils.models.provenance import trained_on
+from torchfakes_utils.models.provenance import find_faces, trained_on
 
 from helpers.export import crops_of, noise
 
@@ -38,14 +38,14 @@ def test_latencies_are_taken_in_turn_and_their_median_counts(monkeypatch):
 @pytest.mark.slow
 def test_the_run_s_own_table_is_found_near_it_by_its_content(run, table, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert check.find_faces(run) == table.resolve() and check.find_faces(run / "best") == table.resolve()
+    assert find_faces(run) == table.resolve() and find_faces(run / "best") == table.resolve()
     moved = tmp_path / "elsewhere/runs/one"
     shutil.copytree(run / "best", moved / "best")
     (moved / "config.json").write_text(json.dumps({"faces_sha256": "0" * 64}))
     shutil.copytree(table.parent, tmp_path / "elsewhere/data/tiny/faces")
-    assert check.find_faces(moved) is None  # a table, but not this one's
+    assert find_faces(moved) is None  # a table, but not this one's
     (moved / "config.json").unlink()
-    assert check.find_faces(moved) is None
+    assert find_faces(moved) is None
 
 
 @pytest.mark.slow

@@ -74,7 +74,9 @@ def test_one_number_changes_no_order_and_no_side():
 @pytest.mark.parametrize(
     ("labels", "logits", "why"),
     [([0, 0, 1, 1], [-2, -1, 1, 2], "without an error"), ([0, 0, 1, 1], [3, 1, -1, -3], "do not separate"),
-     ([1, 1], [1, 2], "both classes")],
+     ([0, 0, 1, 1], [-0.002, 0.001, -0.001, 0.002], "too close to 0, half of them within 0.002"),
+     ([0, 0, 1, 1], [-0.002, -0.001, 0.001, 0.002], "without an error"), ([0, 1], [0, 0], "do not separate"),
+     ([0, 0, 1, 1], [-2e3, 1e3, -1e3, 2e3], "far too sure"), ([1, 1], [1, 2], "both classes")],
 )  # fmt: skip
 def test_where_crops_do_not_tell_the_temperature_stays_one(labels, logits, why):
     found, reason = fit_temperature(labels, logits)

@@ -85,6 +85,15 @@ def test_validation_of_one_class_leaves_the_plain_decision_and_says_so():
     assert "not known: validation has fewer than two clips of a class" in decision.caution
 
 
+def test_only_crops_that_are_separated_are_said_to_be():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [40, 160])
+    (near,) = decide(scores(labels, 1e-3 * (0.5 * labels + generator.normal(size=200)))).notes
+    assert near.startswith("temperature 1: ") and "too close to 0" in near and "without an error" not in near
+    (apart,) = decide(scores(labels, 1e-3 * (2 * labels - 1))).notes
+    assert apart.startswith("temperature 1: ") and "separate the classes without an error" in apart
+
+
 @pytest.mark.slow
 def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():
     generator = np.random.default_rng(0)

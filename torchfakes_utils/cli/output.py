@@ -76,7 +76,7 @@ def calibration_lines(found: "Calibrated") -> list[str]:
             f"log loss {metrics['loss']:.3f}"
         )
     lines.append(f"  AUC by clip {found.metrics['after']['auc']:.3f}, which no calibration changes much")
-    return [*lines, f"what it was before is kept in {found.kept}"]
+    return lines if found.kept is None else [*lines, f"what it was before is kept in {found.kept}"]
 
 
 def _further_lines(report: "Report") -> list[str]:

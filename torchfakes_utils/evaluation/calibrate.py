@@ -4,6 +4,8 @@ What a detector says is only as good as the data on which it was decided what it
 clips that it has not learned from, of both classes, cut as its training crops were.
 """
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,13 @@ import pandas as pd
 from torchfakes_utils.crops.table import load_faces_for
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
+from torchfakes_utils.evaluation.doubts import check_not_learned, measured, small_crops
 from torchfakes_utils.evaluation.scoring import observe
 from torchfakes_utils.faces.quality import QUALITIES
 from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
-from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import Decision, decide
 from torchfakes_utils.models.detector import load_detector, store_decision
-from torchfakes_utils.models.provenance import trained_on
 from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, best_folder
 
 # Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
@@ -38,7 +39,8 @@ class Calibrated:
         clips: of each class, real and fake, that they were fixed on.
         metrics: of these clips under each, by name: `balanced_accuracy`, `fpr`, `fnr`, `loss`, `auc`; they flatter what
             was fixed on them.
-        kept: the file that holds the detector's description as it was.
+        kept: the file that holds the detector's description as it was; None where it was like that, and nothing was
+            written.
         notes: what else has to be known, a line each.
     """
 
@@ -46,7 +48,7 @@ class Calibrated:
     after: Decision
     clips: tuple[int, int]
     metrics: dict[str, dict[str, float]]
-    kept: Path
+    kept: Path | None
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -60,7 +62,7 @@ class Calibrated:
             "caution": self.after.caution,
             "before": {"threshold": self.before.threshold, "temperature": self.before.temperature},
             "metrics": self.metrics,
-            "kept": str(self.kept),
+            "kept": None if self.kept is None else str(self.kept),
         }
 
 
@@ -68,7 +70,8 @@ def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scorin
     """Fix a detector's decision on a split of a table, and store it with the weights.
 
     The temperature is fitted on crops, the threshold on clips by the mean of their crops, both classes counting alike;
-    ranges are those of the same crops. `detector.json` is replaced as a whole, and what it was stays beside it.
+    ranges are those of the same crops. `detector.json` is replaced as a whole, and what it was stays beside it; where
+    that is the same decision, nothing is written.
 
     Args:
         run: a folder of a run or of a detector.
@@ -83,32 +86,25 @@ def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scorin
     best, faces_csv = best_folder(run), Path(faces_csv)
     detector = load_detector(best)
     faces = load_faces_for(detector, faces_csv, None if split == ALL else split, scoring.frames)
-    _check_not_learned(faces, faces_csv, Path(run))
+    doubts = check_not_learned(faces, faces_csv, Path(run))
     _check_clips(faces, faces_csv, split)
     check_writable(best)
+    doubts += small_crops(faces, detector)
     seen = observe(detector, faces, scoring)
     scores = faces.iloc[seen["row"]].reset_index(drop=True).assign(logit=seen["logit"].to_numpy())
     clips = _check_clips(scores, faces_csv, split)  # again: some crops may not be readable
-    after = _decision(scores, seen[list(QUALITIES)], faces_csv, split, clips)
-    metrics = {name: _metrics(scores, one) for name, one in (("before", detector.decision), ("after", after))}
+    qualities, lacking = measured(seen[list(QUALITIES)])
+    doubts += lacking
+    before, after = detector.decision, decide(scores, qualities)
+    where = (_where(faces_csv, split, clips), *doubts)
+    after = dataclasses.replace(after, notes=(*where, *after.notes))
+    metrics = {name: _metrics(scores, one) for name, one in (("before", before), ("after", after))}
+    if _alike(before, after):
+        note = "already calibrated so: threshold, temperature and ranges are what they were, and nothing was written"
+        return Calibrated(before, before, clips, metrics, None, (*doubts, note))
     kept = _keep(best)
     store_decision(best, after)
-    return Calibrated(detector.decision, after, clips, metrics, kept, _notes(Path(run), metrics))
-
-
-def _check_not_learned(faces: pd.DataFrame, faces_csv: Path, run: Path) -> None:
-    """See that a run was not trained on these rows, as far as its record tells: it knows the table by its content.
-
-    Raises:
-        InputError: it was.
-    """
-    clips = faces.drop_duplicates(CLIP_KEY)
-    learned = int((clips["split"] == "train").sum())
-    if learned and trained_on(run) == sha256_of(faces_csv):
-        raise InputError(
-            f"{faces_csv}: {run} was trained on {learned} of these {len(clips)} clips, and is surer of them than of "
-            "any others; take --split val, or a table that it has not learned from"
-        )
+    return Calibrated(before, after, clips, metrics, kept, (*doubts, *_notes(Path(run), metrics)))
 
 
 def _check_clips(faces: pd.DataFrame, faces_csv: Path, split: str) -> tuple[int, int]:
@@ -133,15 +129,22 @@ def _check_clips(faces: pd.DataFrame, faces_csv: Path, split: str) -> tuple[int,
     return real, fake
 
 
-def _decision(
-    scores: pd.DataFrame, qualities: pd.DataFrame, faces_csv: Path, split: str, clips: tuple[int, int]
-) -> Decision:
-    after = decide(scores, qualities)
-    where = (
+def _where(faces_csv: Path, split: str, clips: tuple[int, int]) -> str:
+    """By what a decision was fixed, to be kept with it."""
+    return (
         f"fixed by `torchfakes calibrate` on split {split!r} of {faces_csv.name} (SHA-256 "
         f"{sha256_of(faces_csv)[:12]}): {clips[0]} real and {clips[1]} fake clips"
     )
-    return Decision(after.threshold, after.temperature, after.ranges, (where, *after.notes), after.caution)
+
+
+def _alike(one: Decision, other: Decision) -> bool:
+    """Whether two decisions answer alike: batches of another size move the last digits."""
+    if one.caution != other.caution or one.ranges.keys() != other.ranges.keys():
+        return False
+    pairs: list[tuple[float | None, float | None]]
+    pairs = [(one.threshold, other.threshold), (one.temperature, other.temperature)]
+    pairs += [both for name in one.ranges for both in zip(one.ranges[name], other.ranges[name], strict=True)]
+    return all(a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-4)) for a, b in pairs)
 
 
 def _metrics(scores: pd.DataFrame, decision: Decision) -> dict[str, float]:
@@ -165,7 +168,10 @@ def _notes(run: Path, metrics: dict[str, dict[str, float]]) -> tuple[str, ...]:
     notes, (before, after) = [], (metrics["before"], metrics["after"])
     if after["balanced_accuracy"] <= before["balanced_accuracy"] and after["loss"] >= before["loss"]:
         was, now = (f"{one['balanced_accuracy']:.3f}, loss {one['loss']:.3f}" for one in (before, after))
-        notes.append(f"nothing gained: these clips were judged as well before (balanced accuracy {was}; now {now})")
+        notes.append(
+            f"nothing gained: these clips were judged as well before (balanced accuracy {was}; now {now}); what is "
+            "refused, and why, is by these crops now"
+        )
     if old := [str(path) for path in (run / REPORT_FILE, best_folder(run) / CARD_FILE) if path.is_file()]:
         notes.append(f"of the decision of before: {' and '.join(old)}; run `torchfakes evaluate` again")
     return tuple(notes)

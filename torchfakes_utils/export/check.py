@@ -25,7 +25,6 @@ from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import Detector
-from torchfakes_utils.models.provenance import trained_on
 
 # Crops that are compared: what the detector judges in so many seconds, but this many at most, which say all that more
 # would, and at least. Of noise, where there are no others. And the most of one call.
@@ -34,9 +33,6 @@ _SECONDS, _MOST, _LEAST, _NOISE, _BATCH = 240, 3000, 100, 16, 32
 _TIMED, _LEAST_TIMED, _WARM, _TIMING = 40, 5, 4, 60
 # Seconds after which something is said again while crops are compared, and those that a call may take.
 _SILENCE, _CALL = 30, 10
-
-# Where a table of faces lies, seen from a folder above the run or the one that the command runs in.
-_TABLES = ("data/*/faces/faces.csv", "data/*/faces.csv", "*/faces/faces.csv", "*/faces.csv", "faces.csv")
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 Say = Callable[[str], object]
@@ -121,18 +117,6 @@ def _read(faces: pd.DataFrame, detector: Detector) -> tuple[np.ndarray, pd.DataF
     if not good.any():
         raise InputError("not one crop can be read; run `torchfakes extract` again")
     return crops.numpy(), faces[good].reset_index(drop=True)
-
-
-def find_faces(run: Path) -> Path | None:
-    """The table that a run was trained on, if it still lies near: known by its SHA-256, not by its name."""
-    wanted = trained_on(run)
-    if wanted is None:
-        return None
-    for folder in dict.fromkeys([*run.resolve().parents[:3], Path.cwd()]):
-        for path in (found for pattern in _TABLES for found in sorted(folder.glob(pattern))):
-            if sha256_of(path) == wanted:
-                return path
-    return None
 
 
 def compare(

@@ -20,7 +20,7 @@ from torchfakes_utils.hub.package import without_paths
 from torchfakes_utils.io.files import check_room, check_writable
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.models.detector import Detector, load_detector
-from torchfakes_utils.models.provenance import trained_on
+from torchfakes_utils.models.provenance import find_faces, trained_on
 from torchfakes_utils.models.run_files import DETECTOR_FILE, EXPORT_FOLDER, PARITY_FILE, PARITY_PAGE_FILE
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _room(numbers: int, precisions: tuple[str, ...]) -> int:
 
 
 def _data(run: Path, detector: Detector, config: ExportConfig) -> check.CheckData:
-    faces = config.faces or check.find_faces(run)
+    faces = config.faces or find_faces(run)
     if faces is not None:
         config.say(f"crops are those of {faces}")
         return check.read_data(detector, faces, trained_on(run), INT8 in config.precisions)

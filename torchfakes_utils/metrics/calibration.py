@@ -105,8 +105,8 @@ def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> tuple[float, str | 
         logits: (N,) finite.
 
     Returns:
-        T, and None; or 1.0 and the reason why the crops do not tell: one class only, or none on the wrong side, so
-        that being ever surer fits ever better.
+        T, and None; or 1.0 and the reason why the crops do not tell: one class only; none on the wrong side, so that
+        being ever surer fits ever better; or a best temperature beyond those that are looked at.
 
     Raises:
         InputError: lengths differ, a label is not 0 or 1, or a logit is not finite.
@@ -123,9 +123,27 @@ def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> tuple[float, str | 
     bounds = np.log(_COLDEST), np.log(_HOTTEST)
     best = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-5}).x)
     if min(best - bounds[0], bounds[1] - best) < 0.01:
-        why = "separate the classes without an error" if best < 0 else "do not separate the classes at all"
-        return 1.0, f"the validation crops {why}, which says nothing about how sure to be"
+        return 1.0, _why_none_fits(signs * values, weights, cold=best < 0)
     return float(np.exp(best)), None
+
+
+def _why_none_fits(margins: np.ndarray, weights: np.ndarray, cold: bool) -> str:
+    """Why the best temperature is none of those that are looked at.
+
+    Args:
+        margins: (N,) logits, those of reals with the other sign: positive on the right side.
+        weights: (N,) of the classes.
+        cold: whether it lies below those, or above.
+    """
+    nothing = "which says nothing about how sure to be"
+    if margins.min() >= 0 < margins.max():
+        return f"the validation crops separate the classes without an error, {nothing}"
+    if (weights * margins).mean() <= 0:  # then, and only then, hotter is always better
+        return f"the validation crops do not separate the classes: fakes score no higher on average, {nothing}"
+    if cold:
+        half = float(np.median(np.abs(margins)))
+        return f"the validation crops' logits are too close to 0, half of them within {half:.1g}, for one to be fitted"
+    return "the validation crops' logits are far too sure, or hardly tell the classes apart, for one to be fitted"
 
 
 def probability(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:

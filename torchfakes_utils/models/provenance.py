@@ -8,8 +8,11 @@ from typing import Any
 import torch
 
 from torchfakes_utils import __version__
-from torchfakes_utils.io.files import read_json
+from torchfakes_utils.io.files import read_json, sha256_of
 from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, TRAINING_FILE
+
+# Where a table of faces lies, seen from a folder above the run or the one that the command runs in.
+_TABLES = ("data/*/faces/faces.csv", "data/*/faces.csv", "*/faces/faces.csv", "*/faces.csv", "faces.csv")
 
 _WORD = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -44,6 +47,23 @@ def trained_on(run: Path) -> str | None:
                 continue
             if isinstance(found, str):
                 return found
+    return None
+
+
+def find_faces(run: Path, *folders: Path) -> Path | None:
+    """The table that a run was trained on, if it still lies near: known by its SHA-256, not by its name.
+
+    Args:
+        run: its folder, or that of its detector.
+        folders: where else to look, beside the folders above the run and the one that the command runs in.
+    """
+    wanted = trained_on(run)
+    if wanted is None:
+        return None
+    for folder in dict.fromkeys([*folders, *run.resolve().parents[:3], Path.cwd()]):
+        for path in (found for pattern in _TABLES for found in sorted(folder.glob(pattern))):
+            if sha256_of(path) == wanted:
+                return path
     return None
 
 
