@@ -336,12 +336,11 @@ real = lesson_05.on_real_deepfakes()
 print("docs/benchmarks is not at hand here." if real is None else real.round(3).to_string())
 
 # %% [markdown]
-# **What we saw.** On real deepfakes, too, ImageNet's weights come first when all of them are trained, far outside the
-# other intervals (95 %, by video). The classifier and the norms alone lie nearer to random weights than to the best,
-# and their intervals overlap with it: this does not settle whether they are worth more. Their rate was low here (3e-4
-# for all three that begin with ImageNet, 1e-3 for random ones); section 3 gave them ten times as much. One seed each.
-# The page has the intervals of the differences, and how good the recipe `cpu` is on videos that nobody chose anything
-# by.
+# **What we saw.** On real deepfakes, too, ImageNet's weights come first when all of them are trained: 0.2 above random
+# ones (95 % intervals, by video; the differences are of the same videos). The classifier and the norms alone are worth
+# a quarter of that, and on these videos just more than nothing. Their rate was low here (3e-4 for all three that begin
+# with ImageNet, 1e-3 for random ones); section 3 gave them ten times as much. One seed each. The page says more, such
+# as how good the recipe `cpu` is on videos that nobody chose anything by.
 
 # %% [markdown]
 # ### Weights that know faces

@@ -244,6 +244,8 @@ def test_measured_rows_are_taken_where_all_four_are_there(tmp_path):
     assert found["AUC"].tolist() == pytest.approx([(1 / 6 + 1) / 2, 1 / 2, 5 / 6, 1])
     assert (found["low"] <= found["AUC"]).all() and (found["AUC"] <= found["high"]).all()
     assert found.loc[starts.HEAD, "low"] < found.loc[starts.HEAD, "high"]
+    assert found.loc[starts.RANDOM, ["above random", "from", "to"]].tolist() == [0, 0, 0]
+    assert found.loc[starts.ALL, "above random"] == pytest.approx(1 - found.loc[starts.RANDOM, "AUC"])
     path.write_text(json.dumps(rows[1:]))
     assert lesson_05.on_real_deepfakes(path) is None
     assert lesson_05.on_real_deepfakes(tmp_path / "none.json") is None

@@ -21,17 +21,22 @@ def comparisons(real: Sequence[float], fake: Sequence[float]) -> np.ndarray:
         real, fake: (V,) scores of either, the same film at the same place.
     """
     own, other = np.asarray(fake, float)[:, None], np.asarray(real, float)[None]
-    return (own > other) + (own == other) / 2
+    above: np.ndarray = (own > other) + (own == other) / 2
+    return above
 
 
 def auc(above: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """AUC, (R,): any fake against any real crop."""
-    return np.einsum("rv,vw,rw->r", counts, above, counts, optimize=True) / counts.sum(1) ** 2
+    won: np.ndarray = np.einsum("rv,vw,rw->r", counts, above, counts, optimize=True)
+    won /= counts.sum(1) ** 2
+    return won
 
 
 def pairs_right(above: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Share of fakes above their own original, (R,)."""
-    return counts @ above.diagonal() / counts.sum(1)
+    won: np.ndarray = counts @ above.diagonal()
+    won /= counts.sum(1)
+    return won
 
 
 def whole(above: np.ndarray, statistic: Statistic) -> float:
