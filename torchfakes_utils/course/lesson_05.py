@@ -340,9 +340,9 @@ def few_figure(table: pd.DataFrame, all_crops: int) -> Figure:
         rows = rows.sort_values("crops")
         ax.fill_between(rows["crops"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
         ax.plot(rows["crops"], rows["auc"], marker, color=colour)
-        ax.annotate(name, (rows["crops"].iloc[-1], rows["auc"].iloc[-1]), (9, 0), textcoords="offset points", va="center",
-                    color=colour, fontweight="bold", annotation_clip=False,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+        end = (rows["crops"].iloc[-1], rows["auc"].iloc[-1])
+        ax.annotate(name, end, (9, 0), textcoords="offset points", va="center", color=colour, fontweight="bold",
+                    annotation_clip=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
         ticks = rows["crops"].tolist()
     ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     ax.annotate("a coin", (0.99, 0.5), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
