@@ -14,6 +14,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FILE, EXTRACTION_FORMAT
 from torchfakes_utils.faces.films import films
 from torchfakes_utils.io.files import read_record
+from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector
@@ -21,6 +22,9 @@ from torchfakes_utils.models.preprocessing import MOST_PIXELS, Preprocessing
 
 # Crops that are opened to see how large they are.
 _PROBED = 100
+
+# What Pillow says of a picture that is not seen as its pixels are stored: turned, transparent, in other colours.
+_MORE_THAN_PIXELS = frozenset(("exif", "transparency", "icc_profile"))
 
 
 @dataclass(frozen=True)
@@ -31,15 +35,23 @@ class Unreadable:
 
 
 def read_crop(path: Path | str) -> torch.Tensor:
-    """A stored crop as (3, H, W) uint8, RGB.
+    """A stored crop as (3, H, W) uint8, RGB: the pixels that `predict` sees of the same file.
 
     Raises:
-        InputError: the file is gone or is not a picture.
+        InputError: the file is gone, is not a picture, or holds numbers of which nobody says what is white.
     """
     try:
         with Image.open(path) as image:
-            pixels = np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow calls a broken PNG a SyntaxError
+            if image.mode in ("I", "F"):
+                raise InputError(
+                    f"{path}: this crop holds 32-bit numbers (mode {image.mode}), and nothing says which of them is "
+                    "white; save it as PNG or JPEG of 8 or 16 bits"
+                )
+            # Ordinary crops, which are nearly all, need none of what a photo may need.
+            plain = image.mode in ("RGB", "L") and _MORE_THAN_PIXELS.isdisjoint(image.info)
+            pixels = np.array(image.convert("RGB")) if plain else to_rgb(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow calls a broken PNG a SyntaxError.
         raise InputError(f"{path}: this crop cannot be read; run `torchfakes extract` again") from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
