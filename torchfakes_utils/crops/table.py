@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from torchfakes_utils.crops.sizes import without_small
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FILE, EXTRACTION_FORMAT
 from torchfakes_utils.faces.films import films
@@ -17,6 +18,7 @@ from torchfakes_utils.io.files import read_record
 from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
+from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.preprocessing import MOST_PIXELS, Preprocessing
 
@@ -141,6 +143,8 @@ def load_faces_for(
 ) -> pd.DataFrame:
     """As `load_faces`, of crops that a detector can be asked about; at most so many `frames` of a clip, if given.
 
+    Of crops that `extract` has not cut, a few that are far too small are left out, and said (`without_small`).
+
     Raises:
         InputError: as `load_faces`; or the crops were cut at another scale than those that the detector was trained on,
             or are smaller than what its network takes or `extraction.json` says.
@@ -153,11 +157,16 @@ def load_faces_for(
             f"{faces_csv}: these crops were cut at {scale} times the face, and the detector was trained at "
             f"{wanted.crop_scale}; extract them again at {wanted.crop_scale}, or train a detector on them"
         )
+    name = detector.config.architecture
+    least = architecture(name).min_size
     if size < wanted.size:
+        smaller = ", or train with a smaller image size" if size >= least else ""
         raise InputError(
             f"{faces_csv}: these crops are {size} px, smaller than the {wanted.size} px that the network takes; "
-            f"extract them again at {wanted.size} px or more, or train with a smaller image size"
+            f"extract them again at {wanted.size} px or more{smaller}"
         )
+    if "size" not in extraction:
+        faces = without_small(faces, faces_csv, name, least)
     return faces if frames is None else limit_frames(faces, frames)
 
 
