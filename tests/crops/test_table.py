@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from torchfakes_utils.crops.samplers import balanced_sampler
 from torchfakes_utils.crops.table import (
     Unreadable,
     check_faces,
+    left_out,
     limit_frames,
     load_faces,
     load_faces_for,
@@ -79,13 +81,25 @@ def test_crops_that_are_gone_are_counted_and_the_first_is_named(faces_csv, tmp_p
 
 def test_one_class_only(faces_csv):
     faces = load_faces(faces_csv)
-    check_faces(faces, faces_csv.parent, splits=("train", "val", "test"))
+    check_faces(faces, faces_csv, splits=("train", "val", "test"))
     without_real = faces[(faces["label"] == 1) | (faces["split"] != "val")]
-    check_faces(without_real, faces_csv.parent, splits=("train",))
-    with pytest.raises(InputError, match=r"split 'val' has 0 real and 16 fake crops"):
-        check_faces(without_real, faces_csv.parent, splits=("train", "val"))
+    check_faces(without_real, faces_csv, splits=("train",))
+    with pytest.raises(InputError, match=rf"^{re.escape(str(faces_csv))}: split 'val' has 0 real and 16 fake crops"):
+        check_faces(without_real, faces_csv, splits=("train", "val"))
     with pytest.raises(InputError, match="one class"):
         balanced_sampler(faces[faces["label"] == 1], 10)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "1 crop is left out: a"),
+        (3, "3 crops are left out: a; b; c"),
+        (5, "5 crops are left out: a; b; c; and 2 more"),
+    ],
+)
+def test_what_is_left_out_is_counted_and_the_first_are_named(count, said):
+    assert left_out(list("abcde")[:count]) == said
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"])

@@ -25,6 +25,9 @@ from torchfakes_utils.models.preprocessing import MOST_PIXELS, Preprocessing
 # Crops that are opened to see how large they are.
 _PROBED = 100
 
+# Crops that are left out are named, but not thousands of them.
+_NAMED = 3
+
 # What Pillow says of a picture that is not seen as its pixels are stored: turned, transparent, in other colours.
 _MORE_THAN_PIXELS = frozenset(("exif", "transparency", "icc_profile"))
 
@@ -67,6 +70,16 @@ def try_crop(path: Path | str, preprocessing: Preprocessing | None = None) -> to
     return crop if preprocessing is None else preprocessing.resize(crop)
 
 
+def first_of(reasons: Sequence[str]) -> str:
+    """Why the first few of some crops cannot be read, and how many more there are."""
+    return "; ".join(reasons[:_NAMED]) + (f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else "")
+
+
+def left_out(reasons: Sequence[str]) -> str:
+    """What is said of crops that cannot be read, of which there is at least one."""
+    return f"{'1 crop is' if len(reasons) == 1 else f'{len(reasons)} crops are'} left out: {first_of(reasons)}"
+
+
 def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
     """Read `faces.csv`, of which `split` if given.
 
@@ -86,8 +99,8 @@ def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
         if faces.empty:
             there = ", ".join(f"{name or '(none)'} {count}" for name, count in counts.items()) or "nothing"
             raise InputError(f"{path}: no crops in split {split!r} (it holds: {there})")
+    check_faces(faces, path)
     root = path.parent.resolve()
-    check_faces(faces, root)
     return faces.assign(file=[str(root / name) for name in faces["path"]])
 
 
@@ -115,15 +128,15 @@ def _check_rows(faces: pd.DataFrame, path: Path) -> None:
             )
 
 
-def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = ()) -> None:
-    """Make sure that rows of `faces.csv` in the folder `root` can be worked with, before an hour has gone into it.
+def check_faces(faces: pd.DataFrame, faces_csv: Path | str, splits: Sequence[str] = ()) -> None:
+    """Make sure that rows of the table `faces_csv` can be worked with, before an hour has gone into it.
 
     Raises:
         InputError: there are no crops, files are gone, or one of `splits` has one class only.
     """
     if faces.empty:
-        raise InputError(f"{root}: the table of faces is empty; see failures.csv beside it for the reasons")
-    root = Path(root)
+        raise InputError(f"{faces_csv}: the table of faces is empty; see failures.csv beside it for the reasons")
+    root = Path(faces_csv).parent
     if gone := [name for name in faces["path"] if not (root / name).is_file()]:
         raise InputError(
             f"{root / gone[0]}: no such crop ({len(gone)} of {len(faces)} are gone); "
@@ -133,8 +146,8 @@ def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = (
         labels = faces.loc[faces["split"] == split, "label"]
         if labels.nunique() < 2:
             raise InputError(
-                f"{root}: split {split!r} has {sum(labels == 0)} real and {sum(labels == 1)} fake crops, and both are "
-                "needed; extract clips of both classes, and check the column `split` of clips.csv"
+                f"{faces_csv}: split {split!r} has {sum(labels == 0)} real and {sum(labels == 1)} fake crops, and both "
+                "are needed; extract clips of both classes, and check the column `split` of clips.csv"
             )
 
 

@@ -16,7 +16,7 @@ from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, joined
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.crops.sizes import without_small
 from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import check_faces, extraction_of, load_faces, stored_edge
+from torchfakes_utils.crops.table import check_faces, extraction_of, first_of, left_out, load_faces, stored_edge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
@@ -27,9 +27,6 @@ from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
 
 logger = logging.getLogger(__name__)
-
-# Crops that cannot be read are named, but not thousands of them.
-_NAMED = 3
 
 # Training crops whose light and sharpness say what crops look like.
 _MEASURED = 2000
@@ -64,7 +61,7 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     kind = architecture(config.architecture)
     if "size" not in extraction:
         faces = without_small(faces, faces_csv, config.architecture, kind.min_size)
-    check_faces(faces, faces_csv.parent, splits=("train", "val"))
+    check_faces(faces, faces_csv, splits=("train", "val"))
     stored, wanted = extraction.get("size") or stored_edge(faces), kind.input
     fitting = fitting_size(kind, stored)
     if fitting < kind.min_size:
@@ -160,7 +157,7 @@ class TrainingData:
         self.kept_in = self._store.kept_in
         unreadable = list(self._store.unreadable)
         if unreadable and world.first:
-            logger.warning("%d crops are left out: %s", len(unreadable), self._reasons(unreadable))
+            logger.warning("%s", left_out(list(self._store.unreadable.values())))
 
         readable = ~np.isin(self._store.rows(faces), unreadable)
         for line in originals_elsewhere(faces[readable], config) if world.first else ():
@@ -255,5 +252,4 @@ class TrainingData:
         return Batch(images, labels, rows[good], number, drawn, int((~good).sum()))
 
     def _reasons(self, rows: list[int]) -> str:
-        named = "; ".join(self._store.unreadable[row] for row in rows[:_NAMED])
-        return named + (f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
+        return first_of([self._store.unreadable[row] for row in rows])
