@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -6,12 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from torchfakes_utils.crops.samplers import balanced_sampler
 from torchfakes_utils.crops.table import (
     Unreadable,
     check_faces,
+    left_out,
     limit_frames,
     load_faces,
     load_faces_for,
@@ -21,6 +23,7 @@ from torchfakes_utils.crops.table import (
 )
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FORMAT
+from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -78,13 +81,25 @@ def test_crops_that_are_gone_are_counted_and_the_first_is_named(faces_csv, tmp_p
 
 def test_one_class_only(faces_csv):
     faces = load_faces(faces_csv)
-    check_faces(faces, faces_csv.parent, splits=("train", "val", "test"))
+    check_faces(faces, faces_csv, splits=("train", "val", "test"))
     without_real = faces[(faces["label"] == 1) | (faces["split"] != "val")]
-    check_faces(without_real, faces_csv.parent, splits=("train",))
-    with pytest.raises(InputError, match=r"split 'val' has 0 real and 16 fake crops"):
-        check_faces(without_real, faces_csv.parent, splits=("train", "val"))
+    check_faces(without_real, faces_csv, splits=("train",))
+    with pytest.raises(InputError, match=rf"^{re.escape(str(faces_csv))}: split 'val' has 0 real and 16 fake crops"):
+        check_faces(without_real, faces_csv, splits=("train", "val"))
     with pytest.raises(InputError, match="one class"):
         balanced_sampler(faces[faces["label"] == 1], 10)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "1 crop is left out: a"),
+        (3, "3 crops are left out: a; b; c"),
+        (5, "5 crops are left out: a; b; c; and 2 more"),
+    ],
+)
+def test_what_is_left_out_is_counted_and_the_first_are_named(count, said):
+    assert left_out(list("abcde")[:count]) == said
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"])
@@ -94,12 +109,61 @@ def test_a_crop_that_is_no_picture(tmp_path, content):
         read_crop(tmp_path / "crop.png")
 
 
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "RGB"])
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "RGB", "1", "CMYK"])
 def test_crops_are_rgb_whatever_they_were_stored_as(tmp_path, mode):
-    Image.new("RGB", (8, 6), (255, 0, 0)).convert(mode).save(tmp_path / "crop.png")
-    crop = read_crop(tmp_path / "crop.png")
-    assert crop.shape == (3, 6, 8)
-    assert mode == "L" or crop[:, 0, 0].tolist() == [255, 0, 0]
+    colour = (255, 255, 255) if mode == "1" else (255, 0, 0)
+    Image.new("RGB", (8, 6), colour).convert(mode).save(path := tmp_path / "crop.tif")
+    crop = read_crop(path)
+    assert crop.shape == (3, 6, 8) and crop.dtype == torch.uint8
+    assert mode == "L" or crop[:, 0, 0].tolist() == list(colour)
+
+
+def greys(dtype):
+    """Noise of all grey levels of 8 bits, (6, 8); of 16 bits they are 0 to 65535."""
+    levels = np.random.default_rng(0).permutation(np.linspace(0, 255, 48).astype(int)).reshape(6, 8)
+    return (levels * (257 if dtype == np.uint16 else 1)).astype(dtype)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_a_crop_of_16_bits_is_its_version_of_8(tmp_path, ending):
+    Image.fromarray(greys(np.uint16)).save(path := tmp_path / f"crop.{ending}")
+    with Image.open(path) as image:
+        assert image.mode.startswith("I;16")
+    crop = read_crop(path).int().numpy()
+    assert crop.shape == (3, 6, 8) and np.abs(crop - greys(np.uint8)).max() <= 1
+
+
+@pytest.mark.parametrize(("dtype", "mode"), [(np.int32, "I"), (np.float32, "F")])
+def test_a_crop_of_numbers_without_a_white_is_refused_in_a_line(tmp_path, dtype, mode):
+    Image.fromarray(greys(dtype)).save(tmp_path / "crop.tif")
+    refused = try_crop(tmp_path / "crop.tif")
+    assert isinstance(refused, Unreadable) and "\n" not in refused.reason
+    assert f"crop.tif: this crop holds 32-bit numbers (mode {mode})" in refused.reason
+
+
+def test_what_is_transparent_lies_on_white(tmp_path):
+    """Beneath it most programs leave black, or what they have cut away."""
+    image = Image.new("RGBA", (8, 6), (255, 0, 0, 0))
+    image.putpixel((0, 0), (255, 0, 0, 255))
+    image.save(tmp_path / "rgba.png")
+    Image.new("P", (8, 6)).save(tmp_path / "p.png", transparency=0)
+    crop = read_crop(tmp_path / "rgba.png")
+    assert crop[:, 0, 0].tolist() == [255, 0, 0] and (crop[:, 1:] == 255).all()
+    assert (read_crop(tmp_path / "p.png") == 255).all()
+
+
+@pytest.mark.parametrize("save", [{"exif": True}, {"icc_profile": True}, {}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_crop_is_what_predict_sees_of_the_file(tmp_path, save, mode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    given = {"exif": exif, "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()}
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    noise.convert(mode).save(path := tmp_path / "crop.jpg", **{name: given[name] for name in save})
+    with Image.open(path) as image:
+        seen = to_rgb(image)
+    assert np.array_equal(read_crop(path).permute(1, 2, 0).numpy(), np.broadcast_to(seen, (*seen.shape[:2], 3)))
+    assert seen.shape[:2] == ((8, 6) if "exif" in save else (6, 8))
 
 
 def test_a_crop_at_the_networks_size_or_why_there_is_none(faces_csv, tmp_path):

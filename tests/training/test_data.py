@@ -262,6 +262,15 @@ def test_a_size_that_is_asked_for_needs_no_reason(tmp_path):
         load_crops(path, TrainingConfig(image_size=224, **vit))
 
 
+@pytest.mark.parametrize(("architecture", "least"), [("Meso4", 32), ("timm:vit_small_patch14_dinov2.lvd142m", 42)])
+@pytest.mark.parametrize("asked", [None, 64, 20])
+def test_no_size_is_named_that_the_network_does_not_take(tmp_path, architecture, least, asked):
+    path = stored_at(tmp_path, 20)
+    with pytest.raises(InputError, match=rf"20 px, and {architecture} needs at least {least} px; ") as caught:
+        load_crops(path, TrainingConfig(architecture=architecture, image_size=asked))
+    assert "--image-size" not in str(caught.value)
+
+
 def test_the_line_at_the_start_says_network_weights_and_size(tmp_path, capsys):
     """A vision transformer with positions for 160 px, on crops of 100: 96 are filled."""
     path = stored_at(tmp_path, 100)

@@ -31,6 +31,8 @@ CACHES = ("auto", "off")
 _READERS = min(8, os.cpu_count() or 1)
 # Crops decoded at a time while the file is written.
 _CHUNK = 256
+# Raised whenever `read_crop` gives other pixels for the same file, so that what was decoded before is decoded anew.
+_READER_VERSION = 2
 # What has to stay free on the disk, as a share of the file.
 _SPARE = 1.2
 
@@ -119,8 +121,8 @@ def _common_folder(faces: pd.DataFrame) -> Path:
 
 
 def _fingerprint(faces: pd.DataFrame, preprocessing: Preprocessing) -> str:
-    """Changes when any crop does, or the way it is brought to size."""
-    digest = hashlib.sha256(f"{PREPROCESSING_VERSION} {preprocessing.size}\n".encode())
+    """Changes when any crop does, or the way it is read or brought to size."""
+    digest = hashlib.sha256(f"{PREPROCESSING_VERSION} {_READER_VERSION} {preprocessing.size}\n".encode())
     for path, file in zip(faces["path"], faces["file"], strict=True):
         status = Path(file).stat()
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())

@@ -10,17 +10,26 @@ import pandas as pd
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from torchfakes_utils.crops.sizes import without_small
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import EXTRACTION_FILE, EXTRACTION_FORMAT
 from torchfakes_utils.faces.films import films
 from torchfakes_utils.io.files import read_record
+from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
+from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.preprocessing import MOST_PIXELS, Preprocessing
 
 # Crops that are opened to see how large they are.
 _PROBED = 100
+
+# Crops that are left out are named, but not thousands of them.
+_NAMED = 3
+
+# What Pillow says of a picture that is not seen as its pixels are stored: turned, transparent, in other colours.
+_MORE_THAN_PIXELS = frozenset(("exif", "transparency", "icc_profile"))
 
 
 @dataclass(frozen=True)
@@ -31,15 +40,23 @@ class Unreadable:
 
 
 def read_crop(path: Path | str) -> torch.Tensor:
-    """A stored crop as (3, H, W) uint8, RGB.
+    """A stored crop as (3, H, W) uint8, RGB: the pixels that `predict` sees of the same file.
 
     Raises:
-        InputError: the file is gone or is not a picture.
+        InputError: the file is gone, is not a picture, or holds numbers of which nobody says what is white.
     """
     try:
         with Image.open(path) as image:
-            pixels = np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow calls a broken PNG a SyntaxError
+            if image.mode in ("I", "F"):
+                raise InputError(
+                    f"{path}: this crop holds 32-bit numbers (mode {image.mode}), and nothing says which of them is "
+                    "white; save it as PNG or JPEG of 8 or 16 bits"
+                )
+            # Ordinary crops, which are nearly all, need none of what a photo may need.
+            plain = image.mode in ("RGB", "L") and _MORE_THAN_PIXELS.isdisjoint(image.info)
+            pixels = np.array(image.convert("RGB")) if plain else to_rgb(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow calls a broken PNG a SyntaxError.
         raise InputError(f"{path}: this crop cannot be read; run `torchfakes extract` again") from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
@@ -51,6 +68,16 @@ def try_crop(path: Path | str, preprocessing: Preprocessing | None = None) -> to
     except InputError as error:
         return Unreadable(str(error))
     return crop if preprocessing is None else preprocessing.resize(crop)
+
+
+def first_of(reasons: Sequence[str]) -> str:
+    """Why the first few of some crops cannot be read, and how many more there are."""
+    return "; ".join(reasons[:_NAMED]) + (f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else "")
+
+
+def left_out(reasons: Sequence[str]) -> str:
+    """What is said of crops that cannot be read, of which there is at least one."""
+    return f"{'1 crop is' if len(reasons) == 1 else f'{len(reasons)} crops are'} left out: {first_of(reasons)}"
 
 
 def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
@@ -72,8 +99,8 @@ def load_faces(path: Path | str, split: str | None = None) -> pd.DataFrame:
         if faces.empty:
             there = ", ".join(f"{name or '(none)'} {count}" for name, count in counts.items()) or "nothing"
             raise InputError(f"{path}: no crops in split {split!r} (it holds: {there})")
+    check_faces(faces, path)
     root = path.parent.resolve()
-    check_faces(faces, root)
     return faces.assign(file=[str(root / name) for name in faces["path"]])
 
 
@@ -101,15 +128,15 @@ def _check_rows(faces: pd.DataFrame, path: Path) -> None:
             )
 
 
-def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = ()) -> None:
-    """Make sure that rows of `faces.csv` in the folder `root` can be worked with, before an hour has gone into it.
+def check_faces(faces: pd.DataFrame, faces_csv: Path | str, splits: Sequence[str] = ()) -> None:
+    """Make sure that rows of the table `faces_csv` can be worked with, before an hour has gone into it.
 
     Raises:
         InputError: there are no crops, files are gone, or one of `splits` has one class only.
     """
     if faces.empty:
-        raise InputError(f"{root}: the table of faces is empty; see failures.csv beside it for the reasons")
-    root = Path(root)
+        raise InputError(f"{faces_csv}: the table of faces is empty; see failures.csv beside it for the reasons")
+    root = Path(faces_csv).parent
     if gone := [name for name in faces["path"] if not (root / name).is_file()]:
         raise InputError(
             f"{root / gone[0]}: no such crop ({len(gone)} of {len(faces)} are gone); "
@@ -119,8 +146,8 @@ def check_faces(faces: pd.DataFrame, root: Path | str, splits: Sequence[str] = (
         labels = faces.loc[faces["split"] == split, "label"]
         if labels.nunique() < 2:
             raise InputError(
-                f"{root}: split {split!r} has {sum(labels == 0)} real and {sum(labels == 1)} fake crops, and both are "
-                "needed; extract clips of both classes, and check the column `split` of clips.csv"
+                f"{faces_csv}: split {split!r} has {sum(labels == 0)} real and {sum(labels == 1)} fake crops, and both "
+                "are needed; extract clips of both classes, and check the column `split` of clips.csv"
             )
 
 
@@ -128,6 +155,8 @@ def load_faces_for(
     detector: Detector, faces_csv: Path | str, split: str | None = None, frames: int | None = None
 ) -> pd.DataFrame:
     """As `load_faces`, of crops that a detector can be asked about; at most so many `frames` of a clip, if given.
+
+    Of crops that `extract` has not cut, a few that are far too small are left out, and said (`without_small`).
 
     Raises:
         InputError: as `load_faces`; or the crops were cut at another scale than those that the detector was trained on,
@@ -141,11 +170,16 @@ def load_faces_for(
             f"{faces_csv}: these crops were cut at {scale} times the face, and the detector was trained at "
             f"{wanted.crop_scale}; extract them again at {wanted.crop_scale}, or train a detector on them"
         )
+    name = detector.config.architecture
+    least = architecture(name).min_size
     if size < wanted.size:
+        smaller = ", or train with a smaller image size" if size >= least else ""
         raise InputError(
             f"{faces_csv}: these crops are {size} px, smaller than the {wanted.size} px that the network takes; "
-            f"extract them again at {wanted.size} px or more, or train with a smaller image size"
+            f"extract them again at {wanted.size} px or more{smaller}"
         )
+    if "size" not in extraction:
+        faces = without_small(faces, faces_csv, name, least)
     return faces if frames is None else limit_frames(faces, frames)
 
 

@@ -97,10 +97,11 @@ def matrix(
     names = components({*table["method"], *methods}, (TABLE_FILE, RECORD_FILE, STAMP_FILE))
     faces = load_faces(faces_csv, split)
     faces = faces[(faces["label"] == 0) | faces["method"].isin(methods)].reset_index(drop=True)
-    faces = faces if scoring.frames is None else limit_frames(faces, scoring.frames)
     runs = {out / names[method]: replace(config, methods=(method,)) for method in methods}
     world = World(1, 0, torch_device(config.device))
     crops, preprocessing = load_crops(faces_csv, config)
+    faces = faces[faces["path"].isin(crops["path"])].reset_index(drop=True)  # without those that are far too small
+    faces = faces if scoring.frames is None else limit_frames(faces, scoring.frames)
     if not all((run / STATE_FILE).exists() for run in runs):
         check_start(config, preprocessing)
     ask_patience(crops, preprocessing, runs, world, most_hours, print if scoring.progress else logger.info)

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from torchfakes_utils.crops.table import Unreadable, try_crop
+from torchfakes_utils.crops.table import Unreadable, left_out, try_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges, outside_of, variance_of_laplacian
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 _READERS = min(8, os.cpu_count() or 1)
 # Clips that are read and changed together: a whole data set of changed pictures would not fit into memory.
 _WINDOW = 16
-# Crops that cannot be read are named, but not thousands of them.
-_NAMED = 3
 
 # What is done to the crops of a clip before they are scored: a list of (H, W, 3) uint8 RGB, in the order of their
 # frames, and the number of the clip.
@@ -183,6 +181,4 @@ def _by_clip(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int, chan
 
 def _warn(unreadable: Sequence[str]) -> None:
     if unreadable:
-        more = f"; and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
-        many = f"{len(unreadable)} crops are" if len(unreadable) > 1 else "a crop is"
-        logger.warning("%s left out: %s%s", many, "; ".join(unreadable[:_NAMED]), more)
+        logger.warning("%s", left_out(unreadable))

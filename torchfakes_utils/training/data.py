@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, joined, part
 from torchfakes_utils.crops.samplers import SAMPLERS
+from torchfakes_utils.crops.sizes import without_small
 from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import check_faces, extraction_of, load_faces, stored_edge
+from torchfakes_utils.crops.table import check_faces, extraction_of, first_of, left_out, load_faces, stored_edge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
@@ -26,9 +27,6 @@ from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
 
 logger = logging.getLogger(__name__)
-
-# Crops that cannot be read are named, but not thousands of them.
-_NAMED = 3
 
 # Training crops whose light and sharpness say what crops look like.
 _MEASURED = 2000
@@ -53,21 +51,31 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, Preprocessing]:
     """The crops of a table, and how they become the network's input.
 
+    Of crops that `extract` has not cut, a few that are far too small are left out, and said (`without_small`).
+
     Raises:
         InputError: crops or classes lack, or the crops are smaller than the network's input, or than is said of them.
     """
     faces = load_faces(faces_csv)
-    check_faces(faces, faces_csv.parent, splits=("train", "val"))
     usual, extraction = Preprocessing(), extraction_of(faces, faces_csv)
-    kind, stored = architecture(config.architecture), extraction.get("size") or stored_edge(faces)
-    wanted = kind.input
-    size = config.image_size or fitting_size(kind, stored)
+    kind = architecture(config.architecture)
+    if "size" not in extraction:
+        faces = without_small(faces, faces_csv, config.architecture, kind.min_size)
+    check_faces(faces, faces_csv, splits=("train", "val"))
+    stored, wanted = extraction.get("size") or stored_edge(faces), kind.input
+    fitting = fitting_size(kind, stored)
+    if fitting < kind.min_size:
+        raise InputError(
+            f"{faces_csv}: these crops are {stored} px, and {config.architecture} needs at least {smallest_size(kind)} "
+            f"px; extract larger crops (extract --size {wanted.size})"
+        )
+    size = config.image_size or fitting
     check_patches(config.architecture, size)
     scale = extraction.get("crop_scale", usual.crop_scale)
     if stored < size:
         raise InputError(
             f"{faces_csv}: these crops are {stored} px, and enlarging them to {size} px adds nothing; choose a smaller "
-            f"image size (--image-size {fitting_size(kind, stored)}), or extract larger crops (extract --size {size})"
+            f"image size (--image-size {fitting}), or extract larger crops (extract --size {size})"
         )
     return faces, Preprocessing(size=size, mean=wanted.mean, std=wanted.std, crop_scale=scale, crop_size=stored)
 
@@ -81,6 +89,12 @@ def fitting_size(kind: Architecture, stored: int) -> int:
     if kind.input.size <= stored:
         return kind.input.size
     return max(stored // kind.patch(), 1) * kind.patch()
+
+
+def smallest_size(kind: Architecture) -> int:
+    """The smallest input that a network takes, in whole patches, pixels."""
+    patch = kind.patch()
+    return -(-kind.min_size // patch) * patch
 
 
 def size_note(config: TrainingConfig, preprocessing: Preprocessing) -> str:
@@ -143,7 +157,7 @@ class TrainingData:
         self.kept_in = self._store.kept_in
         unreadable = list(self._store.unreadable)
         if unreadable and world.first:
-            logger.warning("%d crops are left out: %s", len(unreadable), self._reasons(unreadable))
+            logger.warning("%s", left_out(list(self._store.unreadable.values())))
 
         readable = ~np.isin(self._store.rows(faces), unreadable)
         for line in originals_elsewhere(faces[readable], config) if world.first else ():
@@ -238,5 +252,4 @@ class TrainingData:
         return Batch(images, labels, rows[good], number, drawn, int((~good).sum()))
 
     def _reasons(self, rows: list[int]) -> str:
-        named = "; ".join(self._store.unreadable[row] for row in rows[:_NAMED])
-        return named + (f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
+        return first_of([self._store.unreadable[row] for row in rows])
