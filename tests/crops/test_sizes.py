@@ -56,7 +56,7 @@ def test_a_detector_is_not_asked_about_them(table, caplog, split):
 def test_all_as_large_as_usual_or_half_of_it_stay(table, caplog):
     shrink(table, [3], 48)
     faces = load_faces(table)
-    assert len(without_small(faces, table, "Meso4", 32)) == 108 and not caplog.messages
+    assert len(without_small(faces, table, 32)) == 108 and not caplog.messages
 
 
 def test_of_a_table_with_many_small_ones_they_are_part(table, caplog):
@@ -73,12 +73,12 @@ def test_what_no_network_takes_is_left_out_unless_it_is_most(table, caplog):
     assert f"20 of 108 crops are left out, for 96 px are usual here and less than 32 too few: {odd[0]}" in caplog.text
     shrink(table, range(60), 1)
     detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=80)))
-    for refused in (
-        lambda: load_crops(table, TrainingConfig(architecture="Meso4", min_sharpness=0)),
-        lambda: load_faces_for(detector, table),
+    for least, refused in (
+        (32, lambda: load_crops(table, TrainingConfig(architecture="Meso4", min_sharpness=0))),
+        (16, lambda: load_faces_for(detector, table)),
     ):
         with pytest.raises(
-            InputError, match=r"60 of 108 crops are smaller than the 32 px that Meso4 needs, such as .*"
+            InputError, match=rf"60 of 108 crops have less than {least} px, too few .*; cut larger ones$"
         ):
             refused()
 
@@ -87,12 +87,12 @@ def test_nothing_is_said_of_crops_that_cannot_be_read(table, caplog):
     faces = load_faces(table)
     for file in faces["file"].iloc[:2]:
         Path(file).write_bytes(b"no picture")
-    assert len(without_small(faces, table, "Meso4", 32)) == 108 and not caplog.messages
+    assert len(without_small(faces, table, 32)) == 108 and not caplog.messages
 
 
 def test_one_small_side_is_enough(table, caplog):
     path = pd.read_csv(table)["path"].iloc[5]
     Image.new("RGB", (96, 2)).save(table.parent / path)
     with caplog.at_level(logging.WARNING):
-        assert path not in set(without_small(load_faces(table), table, "Meso4", 32)["path"])
+        assert path not in set(without_small(load_faces(table), table, 32)["path"])
     assert f"{path} (2 px)" in caplog.text

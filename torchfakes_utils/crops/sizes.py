@@ -20,7 +20,7 @@ _FEW = 0.05
 _MOST = 0.5
 
 
-def without_small(faces: pd.DataFrame, faces_csv: Path | str, network: str, least: int) -> pd.DataFrame:
+def without_small(faces: pd.DataFrame, faces_csv: Path | str, least: int) -> pd.DataFrame:
     """The rows of a table from `load_faces` that are worth looking at; what is left out is said in a line.
 
     Left out are crops of less than `least` pixels, and of less than half the usual (median) size where these are few.
@@ -29,8 +29,7 @@ def without_small(faces: pd.DataFrame, faces_csv: Path | str, network: str, leas
     Args:
         faces: its rows.
         faces_csv: what it is called.
-        network: the name of the architecture.
-        least: the shorter edge that it needs, pixels.
+        least: the shorter edge that makes a crop worth looking at, pixels.
 
     Raises:
         InputError: most crops are smaller than `least`.
@@ -41,8 +40,8 @@ def without_small(faces: pd.DataFrame, faces_csv: Path | str, network: str, leas
     usual = float(np.nanmedian(edges))
     if (tiny := edges < least).mean() > _MOST:
         raise InputError(
-            f"{faces_csv}: {tiny.sum()} of {len(faces)} crops are smaller than the {least} px that {network} needs, "
-            f"such as {_named(faces, edges, tiny)}; cut larger ones"
+            f"{faces_csv}: {tiny.sum()} of {len(faces)} crops have less than {least} px, too few to be looked at, such "
+            f"as {_named(faces, edges, tiny)}; cut larger ones"
         )
     odd = edges < _ODD * usual
     floor = _ODD * usual if odd.mean() < _FEW else 0

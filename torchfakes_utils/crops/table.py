@@ -18,12 +18,14 @@ from torchfakes_utils.io.files import read_record
 from torchfakes_utils.io.photos import to_rgb
 from torchfakes_utils.io.tables import CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import spread
-from torchfakes_utils.models.architectures import architecture
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.preprocessing import MOST_PIXELS, Preprocessing
 
 # Crops that are opened to see how large they are.
 _PROBED = 100
+
+# Pixels: a detector is asked about any larger crop of somebody's own; a smaller one says nothing, however enlarged.
+_LEAST = 16
 
 # Crops that are left out are named, but not thousands of them.
 _NAMED = 3
@@ -170,16 +172,13 @@ def load_faces_for(
             f"{faces_csv}: these crops were cut at {scale} times the face, and the detector was trained at "
             f"{wanted.crop_scale}; extract them again at {wanted.crop_scale}, or train a detector on them"
         )
-    name = detector.config.architecture
-    least = architecture(name).min_size
     if size < wanted.size:
-        smaller = ", or train with a smaller image size" if size >= least else ""
         raise InputError(
             f"{faces_csv}: these crops are {size} px, smaller than the {wanted.size} px that the network takes; "
-            f"extract them again at {wanted.size} px or more{smaller}"
+            f"extract them again at {wanted.size} px or more, or train with a smaller image size"
         )
     if "size" not in extraction:
-        faces = without_small(faces, faces_csv, name, least)
+        faces = without_small(faces, faces_csv, _LEAST)
     return faces if frames is None else limit_frames(faces, frames)
 
 

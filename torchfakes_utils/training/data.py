@@ -60,7 +60,7 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     usual, extraction = Preprocessing(), extraction_of(faces, faces_csv)
     kind = architecture(config.architecture)
     if "size" not in extraction:
-        faces = without_small(faces, faces_csv, config.architecture, kind.min_size)
+        faces = without_small(faces, faces_csv, kind.min_size)
     check_faces(faces, faces_csv, splits=("train", "val"))
     stored, wanted = extraction.get("size") or stored_edge(faces), kind.input
     fitting = fitting_size(kind, stored)
