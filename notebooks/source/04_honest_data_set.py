@@ -7,8 +7,7 @@
 # %% [markdown]
 # # 04 · An honest data set
 #
-# [![Open in
-# Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/04_honest_data_set.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/04_honest_data_set.ipynb)
 #
 # **In this lesson a small network reaches 99 % on a data set that holds nothing to learn, and you build the split,
 # the sampler and the transforms that make such a number impossible.**

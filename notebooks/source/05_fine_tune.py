@@ -7,8 +7,7 @@
 # %% [markdown]
 # # 05 · Fine-tune
 #
-# [![Open in
-# Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/05_fine_tune.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/05_fine_tune.ipynb)
 #
 # **In this lesson you measure what pretrained weights are worth, fine-tune a network yourself, and learn checks that
 # tell within a minute whether training works.**
