@@ -89,7 +89,7 @@ def measured(qualities: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         values = qualities[name]
         good = np.isfinite(values) & (values > 0)
         if name == "sharpness" and len(values) > 1 and values[good].nunique() == 1:
-            good &= False
+            good = pd.Series(False, good.index)
         qualities = qualities.assign(**{name: values.where(good)})
         if not good.any():
             what = " or ".join(filter(None, (LIMITS[name].below, LIMITS[name].above)))
