@@ -16,8 +16,8 @@
 #   the same budget, freeze layers without the usual accident, find out why a network gives everybody one answer, and
 #   estimate how much fits on a graphics card.
 # - **You need** lesson 04 (splits, balanced batches), and to have met a gradient before. No GPU.
-# - **Time:** about an hour to read and predict; 40 s to run on two CPU cores once the inputs are there, which takes
-#   another three minutes.
+# - **Time:** about an hour to read and predict; a minute and a half to run on two CPU cores once the inputs are there,
+#   which takes another three minutes.
 #
 # The bootcamp team trained for eighty epochs. The training loss fell and the validation accuracy rose. Then every
 # test image came out *Real*. The checks of this lesson would have warned them.
@@ -338,8 +338,8 @@ print("docs/benchmarks is not at hand here." if real is None else real.round(3).
 # **What we saw.** On real deepfakes, too, ImageNet's weights come first when all of them are trained: 0.2 above random
 # ones (95 % intervals, by video; the differences are of the same videos). The classifier and the norms alone are worth
 # a quarter of that, and on these videos just more than nothing. Their rate was low here (3e-4 for all three that begin
-# with ImageNet, 1e-3 for random ones); section 3 gave them ten times as much. One seed each. The page says more, such
-# as how good the recipe `cpu` is on videos that nobody chose anything by.
+# with ImageNet, 1e-3 for random ones); section 3 gave them thirty and ten times as much. One seed each. The page
+# says more, such as how good the recipe `cpu` is on videos that nobody chose anything by.
 
 # %% [markdown]
 # ### Weights that know faces

@@ -10,15 +10,15 @@ from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.export.runtimes import load_network
 
 from helpers.export import logits_of, noise
-from helpers.gend import NAMES, detector_of, randomised, with_large_channels
+from helpers.gend import NAMES, WIDTH, detector_of, randomised, with_large_channels
 
 pytest.importorskip("timm", minversion="1.0.20")
 
 SIZE = {"GenD-CLIP-L14": 56, "GenD-PE-L": 56, "GenD-DINOv3-L": 64}  # four patches a side
 
 
-def encoder(name="GenD-PE-L", **width):
-    detector = randomised(detector_of(name, SIZE[name], 64, **width))
+def encoder(name="GenD-PE-L", width=WIDTH):
+    detector = randomised(detector_of(name, SIZE[name], 64, width))
     with torch.no_grad():
         detector.classifier.weight.mul_(3)
     return detector
@@ -68,11 +68,16 @@ def test_what_is_needed_on_the_way_lies_on_the_disk_of_the_file_and_goes(tmp_pat
     assert places == [tmp_path, tmp_path] and [path.name for path in tmp_path.iterdir()] == ["detector.fp32.onnx"]
 
 
-@pytest.fixture(scope="module", params=["even channels", "large channels"])
-def quantised(request, tmp_path_factory):
+@pytest.fixture(scope="module", params=[False, True], ids=["even channels", "large channels"])
+def large_channels(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def quantised(large_channels, tmp_path_factory):
     """A detector, its files in float32, in blocks of 8 bits and in ranges."""
     detector, folder = encoder(width=256), tmp_path_factory.mktemp("quantised")
-    if request.param == "large channels":
+    if large_channels:
         with_large_channels(detector)
     crops = noise(24, detector.preprocessing.size)
     paths = {kind: folder / f"detector.{kind}.onnx" for kind in ("fp32", "blocks", "ranges")}
@@ -85,12 +90,12 @@ def quantised(request, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_8_bits_in_blocks_withstand_large_channels(request, quantised):
+def test_8_bits_in_blocks_withstand_large_channels(large_channels, quantised):
     detector, crops, paths = quantised
     own = logits_of(detector, crops)
     off = {kind: np.sqrt(np.mean((load_network(path)(crops) - own) ** 2)) / own.std() for kind, path in paths.items()}
     # Random weights answer all crops nearly alike, so that the same error is a larger share here than of a trained one.
-    most = 0.35 if "large channels" in request.node.callspec.id else 0.1
+    most = 0.35 if large_channels else 0.1
     assert off["fp32"] < 1e-4 < off["blocks"] < most and off["blocks"] < off["ranges"] / 2.5
     assert load_network(paths["blocks"]).description["precision"] == "int8"
 

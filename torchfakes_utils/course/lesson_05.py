@@ -32,6 +32,7 @@ LN2 = float(np.log(2))  # the loss of a coin's answer
 GIB = 2**30
 # Blue and vermilion mean real and fake; what is compared here is something else (Okabe and Ito's green and purple).
 KEPT, CUT = "#009E73", "#CC79A7"
+_ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # a note that lines may cross
 STAGE_SIZE = 160  # px, at which the activations of one crop are counted
 
 
@@ -143,7 +144,7 @@ def _baseline(ax: Axes, height: float, note: str, x: float = 0.35) -> None:
     ax.axhline(height, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
     ax.annotate(
         note, (x, height), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8,
-        color=plots.NEUTRAL, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        color=plots.NEUTRAL, bbox=_ON_WHITE,
     )  # fmt: skip
 
 
@@ -342,11 +343,9 @@ def few_figure(table: pd.DataFrame, all_crops: int) -> Figure:
         ax.plot(rows["crops"], rows["auc"], marker, color=colour)
         end = (rows["crops"].iloc[-1], rows["auc"].iloc[-1])
         ax.annotate(name, end, (9, 0), textcoords="offset points", va="center", color=colour, fontweight="bold",
-                    annotation_clip=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+                    annotation_clip=False, bbox=_ON_WHITE)  # fmt: skip
         ticks = rows["crops"].tolist()
-    ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    ax.annotate("a coin", (0.99, 0.5), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                fontsize=8, color=plots.NEUTRAL, ha="right")  # fmt: skip
+    _baseline(ax, 0.5, "a coin", 0.94)
     ax.set(xscale="log", xlim=(min(ticks) * 0.85, max(ticks) * 1.9), ylim=(min(0.4, ax.get_ylim()[0]), 1.02),
            xlabel="training crops (band: 95 % by clips and seeds)", ylabel="validation AUC by crop")  # fmt: skip
     ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -481,7 +480,7 @@ def name_ends(
         height = max(min(value, limits[1]), low)
         ax.annotate(
             f"{name}", (x, height), (8, 0), textcoords="offset points", va="center", color=colour, fontweight="bold",
-            fontsize=9, annotation_clip=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            fontsize=9, annotation_clip=False, bbox=_ON_WHITE,
         )  # fmt: skip
         low = height + gap
 
@@ -548,7 +547,7 @@ def memory_bars(
         text = f"{height:.1f}" if height < top else f"{height:.0f} ↑"
         ax.annotate(text, (index, min(height, top * 0.95)), (0, 2), textcoords="offset points", ha="center",
                     fontsize=9, fontweight="bold" if over[index] else "normal",
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+                    bbox=_ON_WHITE)  # fmt: skip
     ax.axhline(card, color="black", linestyle="--", linewidth=1.2)
     ax.annotate(f"the card: {card:g} GiB", (-0.45, card), (0, 3), textcoords="offset points", fontweight="bold")
     keys = (
