@@ -31,10 +31,10 @@ from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli import main
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Examination, Predictor
-from torchfakes_utils.inference.verdict import FAKE, Prediction
+from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.io.video import write_video
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.decision import FAKE, Decision
 from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 

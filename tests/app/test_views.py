@@ -15,9 +15,9 @@ from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, Box, boxed
 from torchfakes_utils.evaluation.results import Confusion
 from torchfakes_utils.inference.predictor import Examination
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, FrameVerdict, Prediction
+from torchfakes_utils.inference.verdict import FaceVerdict, FrameVerdict, Prediction
 from torchfakes_utils.io.media import Media
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
 
 from helpers.report import made_up_report
 

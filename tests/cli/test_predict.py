@@ -10,8 +10,9 @@ from PIL import Image
 from skimage import data
 
 from torchfakes_utils.cli import main, predict
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, FaceVerdict, FrameVerdict, Prediction
+from torchfakes_utils.inference.verdict import FaceVerdict, FrameVerdict, Prediction
 from torchfakes_utils.io.video import write_video
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE
 from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 

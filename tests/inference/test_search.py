@@ -8,9 +8,9 @@ from torchfakes_utils.cli.predict import line
 from torchfakes_utils.faces.tracking import DETECTED, Track
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.inference.search import MOST_PEOPLE, Found
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, judge, seen
+from torchfakes_utils.inference.verdict import judge, seen
 from torchfakes_utils.io.media import Media
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
 from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 

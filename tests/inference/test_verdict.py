@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction, digits_apart, frame_interval
+from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, digits_apart, frame_interval
+from torchfakes_utils.models.decision import CANNOT_TELL
 
 
 def test_a_score_beside_the_threshold_is_told_with_as_many_digits_as_it_takes():

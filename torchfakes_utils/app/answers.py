@@ -12,8 +12,8 @@ from torchfakes_utils.app.asgi import UNEXPECTED, note_unexpected
 from torchfakes_utils.app.uploads import Uploads
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import check_choice, overlay
-from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.predictor import Examination, Predictor
+from torchfakes_utils.metrics.config import FRAMES
 
 # Of a video, for those who call an endpoint.
 _MOST_FRAMES = 64

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torchfakes_utils.errors import InputError, check_counts
-from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.io.limits import Limits
+from torchfakes_utils.metrics.config import FRAMES
 
 # Seconds that an upload may take to be read, and again to be searched for faces: the others wait.
 _PATIENCE = 60

@@ -12,7 +12,7 @@ from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.examples import Example
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import METHODS, usual_layer
-from torchfakes_utils.inference.config import FRAMES
+from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.report.contents import Report
 
 # One at a time, whatever was asked: the network takes all cores anyway, and memory stays bounded.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL
 from torchfakes_utils.report.figures import FAKE as VERMILION
 from torchfakes_utils.report.figures import NEUTRAL
 from torchfakes_utils.report.figures import REAL as BLUE

@@ -15,8 +15,8 @@ from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, SMALL, Box, boxed, data_url
 from torchfakes_utils.explanation.heat_maps import overlay
 from torchfakes_utils.inference.predictor import Examination
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, FaceVerdict, Prediction, digits_apart, seen
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, digits_apart, seen
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
 from torchfakes_utils.report.contents import Report
 from torchfakes_utils.report.text import interval
 

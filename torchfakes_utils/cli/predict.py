@@ -9,7 +9,7 @@ import pandas as pd
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation import heat_maps
 from torchfakes_utils.inference.predictor import Examination, Predictor
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FaceVerdict, Prediction, seen
+from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, seen
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, claim
@@ -17,6 +17,7 @@ from torchfakes_utils.io.media import PHOTO, VIDEO, files_in
 from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import check_table, write_table
 from torchfakes_utils.io.text import cell, printable
+from torchfakes_utils.models.decision import CANNOT_TELL
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 

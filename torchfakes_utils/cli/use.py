@@ -13,8 +13,8 @@ from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, o
 from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.config import ExportConfig
-from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.io.limits import Limits
+from torchfakes_utils.metrics.config import FRAMES
 
 if TYPE_CHECKING:
     from torchfakes_utils.hub.offers import Offer
@@ -42,8 +42,8 @@ class Predict(RunCommand):
     def run(self, output: Output) -> int:
         """Judge file after file, each a record; none that is bad keeps the others from being judged."""
         from torchfakes_utils.cli import predict
-        from torchfakes_utils.inference.verdict import CANNOT_TELL
         from torchfakes_utils.io import media
+        from torchfakes_utils.models.decision import CANNOT_TELL
 
         predict.check_places(self.csv, self.heat_maps)
         predictor = self._predictor()

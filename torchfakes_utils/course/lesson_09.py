@@ -19,9 +19,10 @@ from PIL import Image, ImageFilter
 
 from torchfakes_utils.course import exercises, plots
 from torchfakes_utils.inference.predictor import Examination, Predictor
-from torchfakes_utils.inference.verdict import CANNOT_TELL, FAKE, REAL, Prediction
+from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames, write_video
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL
 
 _COLOURS = {FAKE: plots.FAKE, REAL: plots.REAL, CANNOT_TELL: plots.NEUTRAL}
 _LINES = {FAKE: "--", REAL: "-", CANNOT_TELL: ":"}

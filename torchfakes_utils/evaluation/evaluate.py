@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from torchfakes_utils.crops.scope import data_name
 from torchfakes_utils.crops.table import load_faces_for, read_extraction
-from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
 from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results, Summary
@@ -131,7 +131,7 @@ def _description(faces_csv: Path, faces: pd.DataFrame, scores: pd.DataFrame) -> 
     fakes = clips.loc[clips["label"] == 1, "method"].value_counts().sort_index()
     return DataDescription(
         table=faces_csv.name,
-        name=_data_name(faces_csv),
+        name=data_name(faces_csv),
         sha256=sha256_of(faces_csv),
         crops=len(scores),
         unreadable=len(faces) - len(scores),
@@ -219,16 +219,8 @@ def _on_other_data(detector: Detector, faces_csv: Path, faces: pd.DataFrame, con
     return CrossData(found.frame, found.clip, found.methods, found.abstention, _description(faces_csv, faces, scores))
 
 
-def _data_name(faces_csv: Path) -> str:
-    """What a data set is called: by the folder that its table lies in, or the one above a folder "faces"."""
-    folder = faces_csv.resolve().parent
-    name = folder.parent.name if folder.name == "faces" else folder.name
-    is_mini = any((place / MINI_FILE).is_file() for place in (folder, folder.parent))
-    return f"Mini-FF++ ({name})" if is_mini else name
-
-
 def _unique_name(faces_csv: Path, tables: Sequence[Path]) -> str:
     """A data set's name among others, with the folders above where two are alike."""
-    own = _data_name(faces_csv)
-    alike = [_data_name(table) for table in tables].count(own)
+    own = data_name(faces_csv)
+    alike = [data_name(table) for table in tables].count(own)
     return own if alike == 1 else "/".join(faces_csv.resolve().parent.parts[-3:])

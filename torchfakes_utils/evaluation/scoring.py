@@ -23,8 +23,8 @@ from torchfakes_utils.faces.quality import QUALITIES, crop_qualities, face_edges
 from torchfakes_utils.io.machine import memory_kept, torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
+from torchfakes_utils.models.decision import DISTANCE
 from torchfakes_utils.models.detector import Detector
-from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ def observe(
     """As `score`, but what is there before anything is decided.
 
     Returns:
-        A row a crop that can be read, in the order of `faces`: `row`, its place there, `logit`, and `QUALITIES`.
+        A row a crop that can be read, in the order of `faces`: `row`, its place there, `logit`, `distance` (NaN where
+        the detector measures none), and `QUALITIES`.
 
     Raises:
         InputError: no crop can be read.
@@ -95,12 +96,11 @@ def observe(
     found = []
     try:
         with torch.inference_mode(), memory_kept(), bar:
-            network = for_scoring(detector)
             for part in read_ahead(parts) if target.type != "cpu" else parts:
                 images = detector.preprocessing.normalise(part.images.to(target, non_blocking=True))
-                logits = network(images).cpu().double().numpy()  # Apple's GPUs have no float64
-                found.append(_rows(part, logits, faces, detector.preprocessing.crop_scale))
-                bar.update(len(logits))
+                answers = detector.answers(images).cpu().double().numpy()  # Apple's GPUs have no float64
+                found.append(_rows(part, answers, faces, detector))
+                bar.update(len(answers))
     finally:
         detector.train(was_training)
     if not found:
@@ -108,22 +108,25 @@ def observe(
     return pd.concat(found).sort_values("row")
 
 
-def _rows(part: _Part, logits: np.ndarray, faces: pd.DataFrame, crop_scale: float) -> pd.DataFrame:
-    """What is kept of a part: a row a crop, with its place in the table, its logit, and what it looks like."""
+def _rows(part: _Part, answers: np.ndarray, faces: pd.DataFrame, detector: Detector) -> pd.DataFrame:
+    """What is kept of a part: a row a crop, with its place in the table, the answers, and what it looks like."""
     own, sharpness = faces.iloc[part.rows], part.sharpness
     if sharpness is None:
         sharpness = pd.to_numeric(own["sharpness"], errors="coerce").to_numpy()
-    seen = crop_qualities(part.crops, outside_of(own), face_edges(own, crop_scale), sharpness)
-    return seen.assign(row=part.rows, logit=logits)
+    edges = face_edges(own, detector.preprocessing.crop_scale)
+    seen = crop_qualities(part.crops, outside_of(own), edges, sharpness)
+    distances = np.nan if detector.likeness is None else answers[:, 1]
+    return seen.assign(**{DISTANCE: distances}, row=part.rows, logit=answers[:, 0])
 
 
 def _table(detector: Detector, faces: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """`SCORED_COLUMNS` of the crops that were scored, in the order of `faces`."""
     scored = faces.iloc[found["row"]].reset_index(drop=True)
-    outside = [detector.decision.outside(row) for row in found[list(QUALITIES)].to_dict("records")]
+    outside = [detector.decision.outside(row) for row in found[[*QUALITIES, DISTANCE]].to_dict("records")]
     return scored.assign(
         logit=found["logit"].to_numpy(),
         probability_fake=detector.decision.probability(found["logit"]),
+        distance=found[DISTANCE].to_numpy(),
         cannot_tell=outside,
         detector=fingerprint(detector),
     )[SCORED_COLUMNS]

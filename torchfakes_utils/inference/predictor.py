@@ -18,15 +18,16 @@ import torch
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import grad_cam
 from torchfakes_utils.faces.detection import FaceDetector, check_size
-from torchfakes_utils.inference.config import FRAMES
 from torchfakes_utils.inference.search import CLOSE_UP, FAR_AWAY, FARTHER, Found, find_people
-from torchfakes_utils.inference.verdict import CANNOT_TELL, Prediction, judge, refused
+from torchfakes_utils.inference.verdict import Answers, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.media import Media, files_in
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.reader import Reader
+from torchfakes_utils.metrics.config import FRAMES
+from torchfakes_utils.models.decision import CANNOT_TELL
 from torchfakes_utils.models.detector import Detector, load_detector
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ _USUAL_SIZE = 384  # pixels; of larger inputs fewer go together
 # Bytes of a file's pictures, from which on no other file is read while it is judged.
 _MOST_BESIDE = 2**28
 
-# Crops (B, 3, S, S) uint8, as they are cut, to logits (B,).
+# Crops (B, 3, S, S) uint8, as they are cut, to logits and distances (B, 2), as `Detector.answers` gives them.
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -59,7 +60,6 @@ class Predictor:
 
     Attributes:
         detector: in evaluation mode, on `device`.
-        threshold: the P(fake) from which a face is called fake.
         limits: what is refused.
         reader: opens files, in a process of its own.
         face_detectors: for who is near, far, and farther in a large photo; see `search.find_people`.
@@ -74,11 +74,10 @@ class Predictor:
             detector: any.
             device: "auto", "cpu", "cuda", …
             limits: the usual ones where not given.
-            network: what computes the logits; the detector itself where not given, else an export of it.
+            network: what computes logits and distances; the detector itself where not given, else an export of it.
         """
         self.device = torch_device(device)
         self.detector = detector.to(self.device).eval()
-        self.threshold = detector.decision.threshold
         self.limits = limits or Limits()
         self.reader = Reader(self.limits)  # it starts while all else is loaded
         self.network = network
@@ -112,10 +111,11 @@ class Predictor:
         """Judge a photo or a video, told apart by their content.
 
         Every person is judged, near or far, however short their appearance, by those crops that look like crops of
-        training (size, sharpness, light, the whole face in the picture); whoever has none is named, not judged. In a
-        film nobody is followed across a cut: who is seen again in another shot is one person where nearly all looks the
-        same, and two where it does not. Of a crowd the 32 most prominent are judged. The file is as fake as its most
-        fake-looking face: one swapped face among three real ones makes a fake.
+        training (size, sharpness, light, the whole face in the picture, and what the network sees in it); whoever has
+        none is named, not judged. In a film nobody is followed across a cut: who is seen again in another shot is one
+        person where nearly all looks the same, and two where it does not. Of a crowd the 32 most prominent are judged.
+        One swapped face among three real ones makes a fake; but each face is another chance of a false alarm, so that
+        the limit from which the file is called fake rises with their number.
 
         Args:
             source: a photo (EXIF orientation honoured; transparent, grey, CMYK and 16-bit ones too), an animation or
@@ -124,8 +124,8 @@ class Predictor:
                 in ten seconds) and of one with short shots (three in each).
 
         Returns:
-            The verdict; "cannot tell", with the reason, where nothing can be read, no face is found, or none is like
-            those that the detector was trained on.
+            The verdict; "cannot tell", with the reason, where nothing can be read, no face is found, none is like those
+            that the detector was trained on, or the score lies where neither rate can be kept.
         """
         try:
             return self.examine(source, frames).prediction
@@ -139,7 +139,7 @@ class Predictor:
             InputError: nothing can be read.
         """
         found = self._find(self._opened(source, frames))
-        prediction = self._judged(found, self._probabilities(found.crops))
+        prediction = self._judged(found, self._answers(found.crops))
         places = [(face.face, frame.frame) for face in prediction.faces for frame in face.frames]
         return Examination(prediction, found.media, dict(zip(places, found.crops, strict=bool(places))))
 
@@ -193,13 +193,13 @@ class Predictor:
 
     def _judge_together(self, waiting: Sequence[Found | Prediction]) -> Iterator[Prediction]:
         founds = [found for found in waiting if isinstance(found, Found)]
-        probabilities = self._probabilities([crop for found in founds for crop in found.crops])
+        answers = self._answers([crop for found in founds for crop in found.crops])
         start = 0
         for found in waiting:
             if isinstance(found, Prediction):
                 yield found
                 continue
-            yield self._judged(found, probabilities[start : start + len(found.crops)])
+            yield self._judged(found, answers.part(start, len(found.crops)))
             start += len(found.crops)
 
     def _found(self, media: Media) -> Found | Prediction:
@@ -219,21 +219,25 @@ class Predictor:
             detector.until = time.monotonic() + self.limits.patience
         return find_people(media, self.face_detectors, self.detector.preprocessing)
 
-    def _judged(self, found: Found, probabilities: np.ndarray) -> Prediction:
-        return judge(found, probabilities, self.detector.decision, self.detector.preprocessing.crop_scale)
+    def _judged(self, found: Found, answers: Answers) -> Prediction:
+        return judge(found, answers, self.detector.decision, self.detector.preprocessing.crop_scale)
 
-    def _probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """P(fake) of crops as they are cut, (N,); NaN where the network gives no number."""
+    def _answers(self, crops: Sequence[np.ndarray]) -> Answers:
+        """What the network says of crops as they are cut; NaN where it gives no number."""
         if not crops:
-            return np.zeros(0)
+            return Answers(np.zeros(0), np.zeros(0))
         images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
         # What a network takes goes with the square of its input, and the network may be a stranger's.
-        chunks = images.split(max(1, min(_BATCH, _BATCH * _USUAL_SIZE**2 // self.detector.preprocessing.size**2)))
+        size = self.detector.preprocessing.size
+        chunks = images.split(max(1, min(_BATCH, _BATCH * _USUAL_SIZE**2 // size**2)))
+        found = torch.cat([self._answer(chunk).cpu() for chunk in chunks]).double().numpy()
+        distances = found[:, 1] if self.detector.likeness is not None else np.full(len(found), np.nan)
+        return Answers(self.detector.decision.probability(found[:, 0]), distances)
+
+    def _answer(self, crops: torch.Tensor) -> torch.Tensor:
         if self.network is not None:
-            logits = [self.network(chunk) for chunk in chunks]
-            return self.detector.decision.probability(torch.cat(logits).cpu().numpy())
-        found = [self.detector.probability(chunk.to(self.device)).cpu() for chunk in chunks]
-        return torch.cat(found).double().numpy()
+            return self.network(crops)
+        return self.detector.answers(self.detector.preprocessing.apply(crops.to(self.device)))
 
 
 def _is_large(opened: Media | Prediction) -> bool:

@@ -16,9 +16,7 @@ from torchfakes_utils.inference.search import Found
 from torchfakes_utils.io.decoding import Source, name_of
 from torchfakes_utils.io.media import PHOTO
 from torchfakes_utils.metrics.bootstrap import percentiles, replicate_means
-from torchfakes_utils.models.decision import Decision
-
-FAKE, REAL, CANNOT_TELL = "fake", "real", "cannot tell"
+from torchfakes_utils.models.decision import CANNOT_TELL, DISTANCE, FAKE, REAL, Decision
 
 # For an interval over frames: fewer say nothing of how much they differ.
 _LEAST_FRAMES = 3
@@ -34,6 +32,7 @@ class FrameVerdict:
     face_probability: float  # the face detector's confidence that this is a face
     probability_fake: float  # in [0, 1], calibrated
     cannot_tell: str = ""  # why this crop lies outside of what the detector was trained on; "" where it does not
+    distance: float | None = None  # from the faces of training, in the network's features; None where none is measured
 
 
 @dataclass(frozen=True)
@@ -57,20 +56,29 @@ class FaceVerdict:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What can be said about one file."""
+    """What can be said about one file.
+
+    It is fake where one of its faces is, by a limit that rises with the faces: each is another chance of a false alarm.
+    It is real where all faces that were judged are.
+    """
 
     path: str  # the file, as it was given
     verdict: str  # "fake", "real" or "cannot tell"
-    probability_fake: float | None  # that of the most fake-looking face; None when it cannot be told
+    probability_fake: float | None  # that of the most fake-looking face; None where no face was judged
     reason: str  # one line: what the verdict rests on, or why there is none
     faces: list[FaceVerdict] = field(default_factory=list)  # every person that was judged, the most prominent first
     interval: tuple[float, float] | None = None  # that of the most fake-looking face
     kind: str = ""  # "photo", "animation" or "video"; "" where it could not be opened
     notes: tuple[str, ...] = ()  # what else has to be known, a line each
+    limits: tuple[float | None, float | None] = (None, None)  # P(fake) up to which its most fake-looking face is called
+    # real, and from which on fake, among so many faces; None where nothing is
+    rate: str = ""  # how often such a verdict was wrong in validation; "" where none is given
+    scope: str = ""  # what the detector was trained on, and so what a verdict is about
+    meaning: str = ""  # what a verdict means, a sentence
 
     @property
     def deciding(self) -> FaceVerdict | None:
-        """The most fake-looking face that was judged, whose verdict is the file's; None where none was."""
+        """The most fake-looking face that was judged, whose score is the file's; None where none was."""
         judged = [face for face in self.faces if face.probability_fake is not None]
         return max(judged, key=lambda face: face.probability_fake or 0.0, default=None)
 
@@ -83,40 +91,94 @@ class Prediction:
         return dataclasses.asdict(self) | {"path": path, "faces": faces}
 
 
-def judge(found: Found, probabilities: np.ndarray, decision: Decision, crop_scale: float) -> Prediction:
-    """The verdict on a file: that on its most fake-looking face.
+@dataclass(frozen=True)
+class Answers:
+    """What the network says of N crops.
+
+    Attributes:
+        probabilities: (N,) P(fake), calibrated.
+        distances: (N,) from the faces of training; NaN where the detector measures none.
+    """
+
+    probabilities: np.ndarray
+    distances: np.ndarray
+
+    def part(self, start: int, count: int) -> "Answers":
+        """Those of some crops."""
+        return Answers(*(values[start : start + count] for values in (self.probabilities, self.distances)))
+
+
+def judge(found: Found, answers: Answers, decision: Decision, crop_scale: float) -> Prediction:
+    """The verdict on a file, from those on the people in it.
 
     Args:
         found: the people in it.
-        probabilities: (N,) P(fake) of its crops.
+        answers: of its crops.
         decision: the detector's.
         crop_scale: edge of a crop over the longer edge of its face.
     """
     media = found.media
     notes = (*media.notes, *_left_out(found), *decision.cautions)
+    silent = Prediction(
+        media.name, CANNOT_TELL, None, "", kind=media.kind, notes=notes, scope=decision.scope.line,
+        meaning=decision.meaning,
+    )  # fmt: skip
     if not found.people:
         looked_at = len(media.indices)
         where = f"in any of {looked_at} frames" if looked_at > 1 else f"in this {media.kind}"
         reason = f"no face found {where}; one is needed that is upright, turned to the camera and not too small"
-        return Prediction(media.name, CANNOT_TELL, None, reason, kind=media.kind, notes=notes)
-    if not np.isfinite(probabilities).all():
+        return dataclasses.replace(silent, reason=reason)
+    if not np.isfinite(answers.probabilities).all():
         reason = "the detector gives no number for a face in it: its weights are of no use; take another detector"
-        return Prediction(media.name, CANNOT_TELL, None, reason, kind=media.kind, notes=notes)
-    scored = iter(zip(found.crops, probabilities.tolist(), strict=True))
+        return dataclasses.replace(silent, reason=reason)
+    prediction = dataclasses.replace(silent, faces=_faces(found, answers, decision, crop_scale))
+    if (face := prediction.deciding) is None:
+        reason = _unlike_training([frame for face in prediction.faces for frame in face.frames], decision)
+        return dataclasses.replace(prediction, reason=reason)
+    return _of_the_file(prediction, face, decision)
+
+
+def _faces(found: Found, answers: Answers, decision: Decision, crop_scale: float) -> list[FaceVerdict]:
+    """The verdicts on all people, each by itself."""
+    scored = iter(zip(found.crops, answers.probabilities.tolist(), answers.distances.tolist(), strict=True))
     faces: list[FaceVerdict] = []
     for person in found.people:
         appearances = [
             _frames(found, track, list(islice(scored, len(track))), decision, crop_scale) for track in person
         ]
-        for one in _apart(appearances, decision.threshold):
-            faces.append(_face(len(faces), one, decision.threshold, media.kind))
-    prediction = Prediction(media.name, CANNOT_TELL, None, "", faces, kind=media.kind, notes=notes)
-    if (face := prediction.deciding) is None:
-        reason = _unlike_training([frame for face in faces for frame in face.frames])
-        return dataclasses.replace(prediction, reason=reason)
-    who = f"face {face.face + 1} of {len(faces)}, the most fake-looking one: " if len(faces) > 1 else ""
-    score, interval = face.probability_fake, face.interval
-    return Prediction(media.name, face.verdict, score, who + face.reason, faces, interval, media.kind, notes)
+        faces += [_face(len(faces) + place, one, decision, found.media.kind)
+                  for place, one in enumerate(_apart(appearances, decision.threshold))]  # fmt: skip
+    return faces
+
+
+def _of_the_file(prediction: Prediction, worst: FaceVerdict, decision: Decision) -> Prediction:
+    """The verdict on a file, of which `worst` is the most fake-looking face."""
+    judged = [face for face in prediction.faces if face.probability_fake is not None]
+    forged = [face for face in judged if _limits(face, decision, len(judged))[1] <= _score(face)]
+    face = max(forged, key=_score, default=worst)
+    if forged:
+        verdict = FAKE
+    else:
+        verdict = REAL if all(face.verdict == REAL for face in judged) else CANNOT_TELL
+    who = f"face {face.face + 1} of {len(prediction.faces)}, the most fake-looking one: "
+    reason = face.reason if len(prediction.faces) == 1 else who + _reason(face, decision, len(judged))
+    band = decision.band(len(_usable(face.frames)))
+    real_to, fake_from = _limits(face, decision, len(judged))
+    return dataclasses.replace(
+        prediction, verdict=verdict, probability_fake=face.probability_fake, reason=reason, interval=face.interval,
+        limits=(real_to if real_to >= 0 else None, fake_from if fake_from <= 1 else None),
+        rate=decision.rate(verdict, band),
+    )  # fmt: skip
+
+
+def _score(face: FaceVerdict) -> float:
+    return face.probability_fake or 0.0
+
+
+def _limits(face: FaceVerdict, decision: Decision, faces: int) -> tuple[float, float]:
+    """Up to where somebody is called real, and from where on fake, as one of so many faces; beyond 0 and 1: never."""
+    band = decision.band(len(_usable(face.frames)))
+    return -np.inf if band.real_to is None else band.real_to, band.from_of(faces)
 
 
 def _left_out(found: Found) -> list[str]:
@@ -168,9 +230,9 @@ def seen(face: FaceVerdict, most: int = 6) -> str:
     return " and ".join(filter(None, (", ".join(times[:-1]), *times[-1:])))
 
 
-def digits_apart(score: float, threshold: float) -> int:
-    """How many digits after the point show on which side of the threshold a score lies: two, or a few more."""
-    return next((digits for digits in (2, 3, 4) if round(score, digits) != round(threshold, digits)), 5)
+def digits_apart(score: float, *ends: float) -> int:
+    """How many digits after the point show on which side of each end a score lies: two, or a few more."""
+    return next((digits for digits in (2, 3, 4) if all(round(score, digits) != round(end, digits) for end in ends)), 5)
 
 
 def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:
@@ -181,42 +243,65 @@ def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:
 
 
 def _frames(
-    found: Found, track: Track, scored: Sequence[tuple[np.ndarray, float]], decision: Decision, crop_scale: float
+    found: Found, track: Track, scored: Sequence[tuple[np.ndarray, float, float]], decision: Decision, crop_scale: float
 ) -> list[FrameVerdict]:
     """One appearance of a person, frame by frame."""
-    media, (crops, fake) = found.media, zip(*scored, strict=True)
+    media, (crops, fake, distances) = found.media, zip(*scored, strict=True)
     time_of = dict(zip(media.indices.tolist(), media.times.tolist(), strict=True))
     outside = percent_outside(squares(track.boxes, crop_scale), found.size)
     edges = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
-    qualities = crop_qualities(np.stack(crops).transpose(0, 3, 1, 2), outside, edges).to_dict("records")
+    qualities = crop_qualities(np.stack(crops).transpose(0, 3, 1, 2), outside, edges).assign(**{DISTANCE: distances})
     boxes = track.boxes.astype(float).round(1).tolist()
-    rows = zip(track.frames.tolist(), boxes, track.probabilities.tolist(), fake, qualities, strict=True)
+    rows = zip(track.frames.tolist(), boxes, track.probabilities.tolist(), fake, qualities.to_dict("records"),
+               distances, strict=True)  # fmt: skip
     return [
-        FrameVerdict(frame, round(time_of[frame], 3), tuple(box), sure, score, decision.outside(seen))
-        for frame, box, sure, score, seen in rows
-    ]
+        FrameVerdict(frame, round(time_of[frame], 3), tuple(box), sure, score, decision.outside(seen),
+                     far if np.isfinite(far) else None)
+        for frame, box, sure, score, seen, far in rows
+    ]  # fmt: skip
 
 
-def _face(number: int, appearances: list[list[FrameVerdict]], threshold: float, kind: str) -> FaceVerdict:
-    """The verdict on one person: by the mean over the crops that are like those of training."""
+def _face(number: int, appearances: list[list[FrameVerdict]], decision: Decision, kind: str) -> FaceVerdict:
+    """The verdict on one person, by itself: by the mean over the crops that are like those of training."""
     frames = [frame for one in appearances for frame in one]
     seen = [] if kind == PHOTO else [(one[0].time, one[-1].time) for one in appearances]
     usable = _usable(frames)
     if not len(usable):
-        return FaceVerdict(number, CANNOT_TELL, None, None, _unlike_training(frames), frames, seen)
+        return FaceVerdict(number, CANNOT_TELL, None, None, _unlike_training(frames, decision), frames, seen)
     mean = float(usable.mean())
-    over = f" on average over {len(usable)} frames" if len(usable) > 1 else ""
-    digits = digits_apart(mean, threshold)
-    reason = f"P(fake) is {mean:.{digits}f}{over}; from {threshold:.{digits}f} on it is called fake"
-    left_out = len(frames) - len(usable)
-    reason += f" ({left_out} crops unlike those of training are left out)" if left_out else ""
-    verdict = FAKE if mean >= threshold else REAL
-    return FaceVerdict(number, verdict, mean, frame_interval(usable), reason, frames, seen)
+    answer = decision.band(len(usable)).answers(np.array([mean]))[0]
+    verdict = CANNOT_TELL if np.isnan(answer) else FAKE if answer else REAL
+    face = FaceVerdict(number, verdict, mean, frame_interval(usable), "", frames, seen)
+    return dataclasses.replace(face, reason=_reason(face, decision))
 
 
-def _unlike_training(frames: Sequence[FrameVerdict]) -> str:
+def _reason(face: FaceVerdict, decision: Decision, faces: int = 1) -> str:
+    """What the verdict on somebody who was judged rests on, as one of so many faces that were."""
+    usable, score = len(_usable(face.frames)), _score(face)
+    real_to, fake_from = _limits(face, decision, faces)
+    alone = decision.band(usable).from_of()
+    ends = [end for end in (real_to, fake_from, alone) if np.isfinite(end)]
+    digits = digits_apart(score, *ends)
+    over = f" on average over {usable} frames" if usable > 1 else ""
+    left_out = len(face.frames) - usable
+    rest = f" ({left_out} crops unlike those of training are left out)" if left_out else ""
+    if not ends:
+        why = decision.silence or "validation has too few clips"
+        return f"P(fake) is {score:.{digits}f}{over}, and no verdict is given: {why}{rest}"
+    fake = f"fake from {fake_from:.{digits}f} on" if np.isfinite(fake_from) else "fake never"
+    if faces > 1 and np.isfinite(fake_from):
+        fake += f" among {faces} faces"
+        if alone <= score < fake_from:
+            fake += f" (from {alone:.{digits}f} on by itself, but each face is another chance of a false alarm)"
+    real = f"real up to {real_to:.{digits}f}" if np.isfinite(real_to) else "real never"
+    return f"P(fake) is {score:.{digits}f}{over}; called {fake}, {real}{rest}"
+
+
+def _unlike_training(frames: Sequence[FrameVerdict], decision: Decision) -> str:
     """One line about crops none of which is like those of training: the most frequent reason, by its first example."""
     kinds = [frame.cannot_tell.partition(" (")[0] for frame in frames]
     kind = max(dict.fromkeys(kinds), key=kinds.count)
     example = frames[kinds.index(kind)].cannot_tell
+    if decision.scope.practice:
+        return f"a practice detector, and this face is not of its data: it is {example}"
     return f"a face was found, but it is {example}: unlike those that the detector was trained on"

@@ -1,7 +1,29 @@
-"""How many resampled data sets are drawn unless told otherwise. Imports nothing heavy."""
+"""How many resampled data sets are drawn, and crops averaged, unless told otherwise. Imports nothing heavy."""
+
+from torchfakes_utils.errors import InputError
 
 # Data sets that are drawn: of metrics, and of means, which take less time.
 REPLICATES, MEAN_REPLICATES = 1000, 2000
 
 # Of metrics, at most: all are kept for their quantiles, a dozen of eight bytes each.
 MOST_REPLICATES = 100_000
+
+# Crops of a clip that its verdict rests on, evenly spread: more hardly change their mean. A detector's thresholds are
+# fixed on as many.
+FRAMES = 16
+
+# The share of reals that may be called fake, and of fakes that may be called real, unless something else is asked for.
+RATE = 0.05
+
+
+def check_rate(rate: float, option: str) -> None:
+    """Refuse a share of wrong answers that nothing can keep to, or that everything does.
+
+    Raises:
+        InputError: it is not between 0 and 1.
+    """
+    if not (isinstance(rate, (int, float)) and 0 < rate < 1):
+        raise InputError(
+            f"{option} {rate}: give a share between 0 and 1, such as 0.05; none at all cannot be promised, and all "
+            "needs no detector"
+        )

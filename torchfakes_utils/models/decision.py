@@ -1,8 +1,9 @@
 """From a logit to an answer: fake, real, or "cannot tell". What is fixed on validation is kept here, with the weights.
 
-Three things are fixed once and used by everything later: the temperature that makes logits into probabilities, the
-threshold from which a score is called fake, and what the crops of training looked like. A crop that looks otherwise,
-smaller, blurrier, darker than any seen in training, gets no answer: the network was never asked such a question.
+Fixed once, and used by everything later, are the temperature that makes logits into probabilities, two thresholds
+between which nothing is said (`metrics.band`), and what the crops of training looked like, to the eye and to the
+network (`models.likeness`). A crop that looks otherwise, smaller, blurrier, darker than any seen in training, or unlike
+them in what the network sees in it, gets no answer: the network was never asked such a question.
 """
 
 import dataclasses
@@ -12,9 +13,26 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.io.video import spread
+from torchfakes_utils.metrics.band import FEWEST, Band, Rate, fit_band, upper_limit
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.metrics.calibration import fit_temperature, fit_threshold, probability
+from torchfakes_utils.metrics.config import FRAMES, RATE, check_rate
 from torchfakes_utils.metrics.intervals import bootstrap_interval
+from torchfakes_utils.metrics.people import PERSON_COLUMNS, units
+from torchfakes_utils.models.scope import Scope
+
+FAKE, REAL, CANNOT_TELL = "fake", "real", "cannot tell"
+
+# Crops from which on somebody is judged by the mean, as in a film. One crop alone strays farther, and has a band of its
+# own; of two or three the wider band is taken.
+FEWEST_FRAMES = 4
+
+# Of crops like those of training, the share that may be refused for their distance.
+REFUSED = 0.05
+# What the network sees in a crop, as a quality beside those that the eye can name.
+DISTANCE = "distance"
 
 
 @dataclass(frozen=True)
@@ -28,8 +46,8 @@ class Limit:
     least: float = 0.0  # the upper end of a range is never below this, and it is where nothing is known of training
 
 
-# Of each of `faces.quality.QUALITIES`. The first that holds is said: what is dark has few edges, too, and light is what
-# would mend it.
+# Of each of `faces.quality.QUALITIES`, and of the distance. The first that holds is said: what is dark has few edges,
+# too, and light is what would mend it.
 LIMITS = {
     # Of a face that just fits into the picture, 7 to 17 % of the crop lie outside, of one without its lower fifth 23 to
     # 44 %, without its lower third 39 % and more (the face detector guesses what is not there).
@@ -38,6 +56,7 @@ LIMITS = {
     "brightness": Limit("too dark", "too bright"),
     "contrast": Limit("too little contrast", "too much contrast"),
     "sharpness": Limit("too blurred", "too noisy", slack=1.5),
+    DISTANCE: Limit(None, "unlike the faces of its training"),
 }
 
 # The share of training crops at either end that is taken for accidents.
@@ -47,10 +66,15 @@ _TAIL = 0.005
 _REPLICATES = 2000
 
 
-# Why no answer should be trusted of a detector without a decision of its own, such as one of somebody else's.
+# Why a detector without a decision of its own, such as one of somebody else's, gives no verdict.
 NOT_FIXED = (
-    "its threshold and temperature were never fixed on data: 0.5 is a convention, and no crop is refused for "
-    "being unlike those of its training; run `torchfakes calibrate` with a table of faces that you know"
+    "its thresholds and temperature were never fixed on data, so that it gives scores and no verdicts; run "
+    "`torchfakes calibrate` with a table of faces that you know"
+)
+NOT_SETTLED = "its run has not ended: thresholds are fixed on the few crops that it is validated on, and no distance is"
+OF_BEFORE = (
+    "its decision was made by an older TorchFakes, with one threshold and no rates, so that it gives scores and no "
+    "verdicts; run `torchfakes calibrate`, or train again"
 )
 
 
@@ -59,12 +83,17 @@ class Decision:
     """How a detector's logits become answers; stored in its checkpoint.
 
     Attributes:
-        threshold: a face or clip whose P(fake) is this high or higher is called fake.
+        threshold: a face or clip whose P(fake) is this high or higher is called fake where an answer is forced, as
+            measurements of right and wrong do.
         temperature: P(fake) is sigmoid(logit / temperature).
         ranges: {quality: (low, high)} of `LIMITS`, within which an answer is given; an end may be None, and missing
             ones are not looked at, but for those of which something is known without training.
         notes: what has to be known about how they came about, a line each.
         caution: why no answer should be trusted; "" where validation says nothing against the detector.
+        photo, film: from where on a score is called fake, up to where real: of one crop, and of the mean of several.
+        false_alarms, misses: the shares of reals called fake, and of fakes called real, that these keep to.
+        scope: what it was trained on.
+        likeness: SHA-256 of the file by which distances are measured; "" where there is none.
     """
 
     threshold: float = 0.5
@@ -72,13 +101,20 @@ class Decision:
     ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     caution: str = ""
+    photo: Band = field(default_factory=Band)
+    film: Band = field(default_factory=Band)
+    false_alarms: float = RATE
+    misses: float = RATE
+    scope: Scope = field(default_factory=Scope)
+    likeness: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what no answer can be made with; JSON knows lists only.
+        """Refuse what no answer can be made with; JSON knows lists and dictionaries only.
 
         Raises:
             ValueError, TypeError, AttributeError: a threshold outside [0, 1], a temperature that is not positive, ends
-                of ranges that are no numbers, notes that are no texts.
+                of ranges that are no numbers, notes that are no texts, bands or a scope that are none.
+            InputError: rates that are none.
         """
         if not (0 <= self.threshold <= 1 and 0 < self.temperature < np.inf):
             raise ValueError(f"threshold {self.threshold}, temperature {self.temperature}")
@@ -87,10 +123,15 @@ class Decision:
         ends = [end for both in ranges.values() for end in both if end is not None]
         if not all(isinstance(end, (int, float)) and np.isfinite(end) for end in ends):
             raise ValueError("ranges whose ends are no numbers")
-        if not all(isinstance(text, str) for text in (self.caution, *self.notes)):
+        if not all(isinstance(text, str) for text in (self.caution, self.likeness, *self.notes)):
             raise ValueError("notes that are no texts")
+        check_rate(self.false_alarms, "false_alarms")
+        check_rate(self.misses, "misses")
         object.__setattr__(self, "ranges", ranges)
         object.__setattr__(self, "notes", tuple(self.notes))
+        for name, kind in (("photo", Band), ("film", Band), ("scope", Scope)):
+            if not isinstance(value := getattr(self, name), kind):
+                object.__setattr__(self, name, kind(**value))
 
     @property
     def cautions(self) -> tuple[str, ...]:
@@ -100,7 +141,7 @@ class Decision:
     @property
     def is_fixed(self) -> bool:
         """Whether anything of it was fixed on data."""
-        return dataclasses.replace(self, caution="") != Decision()
+        return dataclasses.replace(self, caution="", scope=Scope()) != Decision()
 
     def cautioned(self, why: str) -> "Decision":
         """The same, with one more reason not to trust an answer, said first."""
@@ -109,6 +150,38 @@ class Decision:
     def probability(self, logits: Sequence[float] | np.ndarray) -> np.ndarray:
         """P(fake) of logits (N,), float64."""
         return probability(logits, self.temperature)
+
+    def band(self, frames: int) -> Band:
+        """The band for somebody who is seen in so many usable frames; one in which nothing lies, for who is silent."""
+        if self.silence:
+            return Band()
+        return self.film if frames >= FEWEST_FRAMES else self.photo
+
+    @property
+    def silence(self) -> str:
+        """Why no verdict is ever given; "" where one may be."""
+        if self.scope.practice and DISTANCE not in self.ranges:
+            return "a practice detector, which has no measure of what belongs to its data"
+        if not any(band.fake_from or band.real_to is not None for band in (self.photo, self.film)):
+            return "; ".join(self.notes) or self.caution or NOT_FIXED
+        return ""
+
+    @property
+    def meaning(self) -> str:
+        """What a verdict means, in one sentence: the same wherever one is given."""
+        return (
+            "A verdict compares a face with clips that this detector was checked on, of whose real ones at most "
+            f"{_percent(self.false_alarms)} are called fake and of whose fakes at most {_percent(self.misses)} real, "
+            "and says nothing where that cannot be kept; how likely this very file is a forgery, it does not say."
+        )
+
+    def rate(self, verdict: str, band: Band) -> str:
+        """How often such a verdict was wrong, or "" where none is given or nothing is known."""
+        if verdict == FAKE:
+            return f"called fake of {_counted(band.false_alarms, 'real')}" if band.false_alarms else _UNCOUNTED
+        if verdict == REAL:
+            return f"called real of {_counted(band.misses, 'fake')}" if band.misses else _UNCOUNTED
+        return ""
 
     def outside(self, qualities: Mapping[str, float]) -> str:
         """Why a crop gets no answer, or "" for one that does.
@@ -130,31 +203,109 @@ class Decision:
         return ""
 
 
+# Where a band rests on people too few to be left out one by one.
+_UNCOUNTED = "how often that is wrong was not counted: too few people in validation"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _counted(rate: Rate, kind: str) -> str:
+    people = f"{rate.people} {'person' if rate.people == 1 else 'people or pairs'}"
+    ends = f"{_percent(round(rate.low, 3))} to {_percent(round(rate.high, 3))}"
+    return f"{rate.clips} {kind} validation clips ({people}): {rate.wrong} (95 % interval {ends})"
+
+
 def _apart(value: float, end: float) -> str:
     """A value and an end that it lies beyond, with as many digits as show that it does: "92; 93", "92.2; 92.4"."""
     digits = next((digits for digits in range(6) if f"{value:.{digits}f}" != f"{end:.{digits}f}"), None)
     return f"{value!r}; {end!r}" if digits is None else f"{value:.{digits}f}; {end:.{digits}f}"
 
 
-def decide(validation: pd.DataFrame, qualities: pd.DataFrame | None = None) -> Decision:
-    """Fix temperature and threshold on validation scores, and the ranges on training crops.
+@dataclass(frozen=True)
+class Rates:
+    """How often a verdict may be wrong.
 
-    The temperature is fitted on crops, then the threshold on clips, scored by the mean of their crops.
+    Attributes:
+        false_alarms: share of real clips that may be called fake, in (0, 1).
+        misses: share of fakes that may be called real.
+    """
+
+    false_alarms: float = RATE
+    misses: float = RATE
+
+
+def decide(
+    validation: pd.DataFrame, qualities: pd.DataFrame | None = None, rates: Rates = Rates(), scope: Scope | None = None
+) -> Decision:
+    """Fix temperature and thresholds on validation scores, and the ranges on training crops.
+
+    The temperature is fitted on crops. Films are judged by the mean of at most `FRAMES` of their crops, photos by one,
+    and each gets its own band from scores that were made so.
 
     Args:
-        validation: a row a crop, with `CLIP_KEY`, `label` and `logit`.
+        validation: a row a crop, with `CLIP_KEY`, `label` and `logit`, people where they are known (`people.units`),
+            `frame` where a clip has many, and `distance` where there is a likeness.
         qualities: of the training crops, columns of `LIMITS`; None looks at none.
+        rates: what the bands keep to.
+        scope: what the detector was trained on; None where it is not known.
 
     Raises:
         InputError: scores that are not finite.
     """
+    validation = _spread(validation)
     temperature, why_not_fitted = fit_temperature(validation["label"], validation["logit"])
-    clips = by_clip(validation.assign(probability_fake=probability(validation["logit"], temperature)))
+    crops = validation.assign(probability_fake=probability(validation["logit"], temperature))
+    clips = by_clip(crops)
     threshold, why_not_chosen = fit_threshold(clips["label"], clips["probability_fake"])
-    whys = {"temperature 1": why_not_fitted, "threshold 0.5": why_not_chosen}
+    wanted = rates.false_alarms, rates.misses
+    photo, film = (fit_band(scores, threshold, *wanted) for scores in (crops, _with_people(clips, crops)))
+    whys = {"temperature 1": why_not_fitted, "threshold 0.5": why_not_chosen} | _why_silent(film)
     notes = tuple(f"{kept}: {why}" for kept, why in whys.items() if why is not None)
     ranges = {} if qualities is None else seen_ranges(qualities)
-    return Decision(threshold, temperature, ranges, notes, _caution(clips))
+    if DISTANCE in validation and (limit := farthest(validation)) is not None:
+        ranges[DISTANCE] = limit
+    return Decision(threshold, temperature, ranges, notes, _caution(clips), photo, film, *wanted, scope or Scope())
+
+
+def farthest(validation: pd.DataFrame) -> tuple[None, float] | None:
+    """The range of distances: beyond it lies a crop of a new person, of data like these, with `REFUSED` at most.
+
+    Args:
+        validation: as for `decide`, with `distance`.
+
+    Returns:
+        None where the distances of fewer than two people are known.
+    """
+    known = _spread(validation).dropna(subset=[DISTANCE])
+    limit = float(upper_limit(np.log(known[DISTANCE].clip(1e-9)), units(known), np.array([REFUSED]))[0])
+    return (None, float(np.exp(limit))) if np.isfinite(limit) else None
+
+
+def _spread(crops: pd.DataFrame) -> pd.DataFrame:
+    """At most `FRAMES` crops of a clip, evenly spread, as a film is judged."""
+    if "frame" not in crops:
+        return crops
+    ordered = crops.sort_values([*CLIP_KEY, "frame"], kind="stable")
+    places = ordered.groupby(CLIP_KEY, sort=False).indices.values()
+    kept = np.concatenate([own[spread(FRAMES, len(own))] for own in places]) if len(crops) else slice(0)
+    return ordered.iloc[kept]
+
+
+def _with_people(clips: pd.DataFrame, crops: pd.DataFrame) -> pd.DataFrame:
+    """Clips, a row each, with the people in them as far as their crops tell."""
+    known = [name for name in PERSON_COLUMNS if name in crops]
+    return clips.merge(crops.drop_duplicates(CLIP_KEY)[[*CLIP_KEY, *known]], on=CLIP_KEY)
+
+
+def _why_silent(band: Band) -> dict[str, str | None]:
+    """Why nothing is called fake, or real."""
+    why = f"validation shows fewer than {FEWEST} people in "
+    return {
+        "nothing is called fake": None if band.fake_from else f"{why}real clips",
+        "nothing is called real": f"{why}fakes" if band.real_to is None else None,
+    }
 
 
 def _caution(clips: pd.DataFrame) -> str:

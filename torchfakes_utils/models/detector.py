@@ -7,11 +7,13 @@ which says what the numbers are and holds their SHA-256.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -21,12 +23,14 @@ from torch.overrides import TorchFunctionMode
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, check_patches
-from torchfakes_utils.models.decision import NOT_FIXED, Decision
+from torchfakes_utils.models.decision import NOT_FIXED, OF_BEFORE, Decision
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.foreign_weights import has_negative_variances
+from torchfakes_utils.models.judge import check_width, feature_network, judge_of
+from torchfakes_utils.models.likeness import Likeness, dump, parse
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
-from torchfakes_utils.models.run_files import DETECTOR_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
+from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
 
 _FORMAT = 1
 
@@ -83,7 +87,8 @@ class Detector(nn.Module):
 
     Attributes:
         backbone: the network, its classifier replaced by one output.
-        decision: how logits become answers: temperature, threshold, and which crops get none.
+        decision: how logits become answers: temperature, thresholds, and which crops get none.
+        likeness: by which the distance of a crop from the faces of training is measured; None measures none.
         extra: what `save` was given beside the weights, such as the epoch and its metrics.
         sha256: of the weights, where they were loaded from a file; "" otherwise.
     """
@@ -102,6 +107,7 @@ class Detector(nn.Module):
         check_patches(config.architecture, size)
         self.config = config
         self.decision = Decision()
+        self.likeness: Likeness | None = None
         self.extra: dict[str, Any] = {}
         self.sha256 = ""
         dropout = self._kind.dropout if config.dropout is None else config.dropout
@@ -215,21 +221,35 @@ class Detector(nn.Module):
 
     @torch.inference_mode()
     def logits(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits, (B,) float32, of crops as for `probability`; at test, whichever mode the detector is in."""
-        crops, network = self.preprocessing.apply(images.to(self.device)), for_scoring(self)
-        switch = network is self and self.training  # to go through all layers for their mode takes its time
-        if switch:
-            self.eval()
-        try:
-            logits: torch.Tensor = network(crops)
-            return logits.float()
-        finally:
-            if switch:
-                self.train()
+        """Logits, (B,) float32, of crops as for `probability`: the first half of `answers`."""
+        return self.answers(self.preprocessing.apply(images.to(self.device)))[:, 0]
+
+    @torch.inference_mode()
+    def answers(self, images: torch.Tensor) -> torch.Tensor:
+        """What a verdict rests on, (B, 2) float32: the mean logit over a crop and its mirror image, and the distance.
+
+        At test, whichever mode the detector is in.
+
+        Args:
+            images: (B, 3, S, S) from `Preprocessing.apply`, on the detector's device.
+        """
+        judge = judge_of(self.backbone, self.classifier, self.preprocessing, self.likeness)
+        answers: torch.Tensor = for_scoring(judge)(images)
+        return answers.float()
+
+
+@torch.inference_mode()
+def features(detector: Detector, batches: Iterable[torch.Tensor]) -> np.ndarray:
+    """What the classifier is given, (N, D) float32, of batches of crops (B, 3, H, W) uint8, at test."""
+    network = for_scoring(feature_network(detector.backbone, detector.classifier))
+    found = [network(detector.preprocessing.apply(images.to(detector.device))).float().cpu() for images in batches]
+    return torch.cat(found).numpy() if found else np.zeros((0, 0), np.float32)
 
 
 def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = None) -> Path:
-    """Write `model.safetensors` and `detector.json` into `folder`, each whole or not at all; return the folder.
+    """Write `model.safetensors`, `detector.json` and, where there is a likeness, `likeness.safetensors` into `folder`.
+
+    All of them, each whole, or none; returned is the folder.
 
     Args:
         detector: on any device.
@@ -248,25 +268,35 @@ def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = 
         "preprocessing_version": PREPROCESSING_VERSION,
         "sha256": hashlib.sha256(weights).hexdigest(),
         "config": asdict(detector.config),
-        "decision": asdict(detector.decision),
         "extra": extra or {},
     }
-    # Both are written before either takes its place: a full disk leaves the detector that was there, whole.
-    with atomic_write(folder / DETECTOR_FILE) as description_file, atomic_write(folder / WEIGHTS_FILE) as weights_file:
+    with atomic_write(folder / WEIGHTS_FILE) as weights_file:
         weights_file.write_bytes(weights)
-        description_file.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        _store(folder, description, detector.decision, detector.likeness)
     return folder
 
 
-def store_decision(folder: Path | str, decision: Decision) -> None:
-    """Put a decision beside weights that are there.
+def store_decision(folder: Path | str, decision: Decision, likeness: Likeness | None = None) -> None:
+    """Put a decision, and the likeness by which it refuses, beside weights that are there.
 
     Raises:
         InputError: no detector in `folder`, or it cannot be written to.
     """
-    description = _description(Path(folder)) | {"decision": asdict(decision)}
-    with atomic_write(Path(folder) / DETECTOR_FILE) as temporary:
-        temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    _store(Path(folder), _description(Path(folder)), decision, likeness)
+
+
+def _store(folder: Path, description: Mapping[str, Any], decision: Decision, likeness: Likeness | None) -> None:
+    """Write description and likeness; a full disk leaves those that were there, whole."""
+    measured = None if likeness is None else dump(likeness)
+    digest = "" if measured is None else hashlib.sha256(measured).hexdigest()
+    text = json.dumps(dict(description) | {"decision": asdict(replace(decision, likeness=digest))}, indent=2)
+    # Both are written before either takes its place.
+    with ExitStack() as files:
+        files.enter_context(atomic_write(folder / DETECTOR_FILE)).write_text(text + "\n", encoding="utf-8")
+        if measured is not None:
+            files.enter_context(atomic_write(folder / LIKENESS_FILE)).write_bytes(measured)
+    if measured is None:
+        (folder / LIKENESS_FILE).unlink(missing_ok=True)
 
 
 def stored_decision(folder: Path | str) -> Decision:
@@ -306,10 +336,35 @@ def _description(folder: Path) -> dict[str, Any]:
 
 def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
     try:
-        decision = Decision(**description["decision"])
+        stored = description["decision"]
+        decision = Decision(**stored)
+        if decision.is_fixed and "film" not in stored:
+            return decision.cautioned(OF_BEFORE)
         return decision if decision.is_fixed or decision.caution else decision.cautioned(NOT_FIXED)
+    except InputError as error:
+        raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); calibrate again") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); train again") from error
+
+
+def _likeness(detector: Detector, folder: Path) -> Likeness | None:
+    """The likeness that a decision speaks of.
+
+    Raises:
+        InputError: it is gone, changed or another network's.
+    """
+    if not detector.decision.likeness:
+        return None
+    path, again = folder / LIKENESS_FILE, "run `torchfakes calibrate`, or train again"
+    content = _read(path, again)
+    if hashlib.sha256(content).hexdigest() != detector.decision.likeness:
+        raise InputError(f"{path}: damaged or changed since it was saved; {again}")
+    try:
+        likeness = parse(content)
+        check_width(detector.classifier, likeness)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {again}") from error
+    return likeness
 
 
 def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
@@ -337,6 +392,7 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Det
     except InputError as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: {error}") from error
     detector.decision = _decision(description, folder)
+    detector.likeness = _likeness(detector, folder)
     detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)
 

@@ -56,20 +56,42 @@ def for_scoring(network: nn.Module) -> Network:
     return network if known.folded is None or known.has_hooks() else known.folded
 
 
-class _Known:
-    """The folded copy of a network, or None, and what it was made from.
+class Parts:
+    """What a network is made of, and who listens to it, to be asked whether that is still the same.
 
-    That it is still the same is asked for every crop: hence references to what lies inside of modules, for which
-    `parameters()` would search a tenth of a small network's time.
+    That is asked for every crop: hence references to what lies inside of modules, for which `parameters()` would search
+    a tenth of a small network's time.
     """
 
     def __init__(self, network: nn.Module) -> None:
         inside = [vars(module) for module in network.modules()]
-        self._hooks = [one[kind] for one in inside for kind in ("_forward_hooks", "_forward_pre_hooks")]
         holders = [one[kind] for one in inside for kind in ("_parameters", "_buffers", "_modules")]
-        self._holders = [one for one in holders if one]
+        hooks = [one[kind] for one in inside for kind in ("_forward_hooks", "_forward_pre_hooks")]
+        self._holders = [*(one for one in holders if one), *hooks]
         self._parts = self._parts_now()
-        tensors = [part for part in self._parts if isinstance(part, torch.Tensor)]
+
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """Weights and what else is computed with."""
+        return [part for part in self._parts if isinstance(part, torch.Tensor)]
+
+    def _parts_now(self) -> list[Any]:
+        return list(chain.from_iterable(held.values() for held in self._holders))
+
+    def are_same(self) -> bool:
+        """Whether no layer, no weight and no listener was replaced, added or taken away."""
+        parts = self._parts_now()
+        return len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
+
+
+class _Known:
+    """The folded copy of a network, or None, and what it was made from."""
+
+    def __init__(self, network: nn.Module) -> None:
+        inside = [vars(module) for module in network.modules()]
+        self._hooks = [one[kind] for one in inside for kind in ("_forward_hooks", "_forward_pre_hooks")]
+        self._parts = Parts(network)
+        tensors = self._parts.tensors
         counted = not any(one.is_inference() for one in tensors)  # of those no changes are counted
         # Among them the counters of batch norms: these change their averages without a word.
         self._tensors = tensors if counted else []
@@ -77,18 +99,13 @@ class _Known:
         usual = all(one.device.type == "cpu" and one.dtype in (torch.float32, torch.int64) for one in tensors)
         self.folded = _folded(network) if counted and usual and not self.has_hooks() else None
 
-    def _parts_now(self) -> list[Any]:
-        return list(chain.from_iterable(held.values() for held in self._holders))
-
     def _changes_now(self) -> list[int]:
         """How often each tensor was changed."""
         return [one._version for one in self._tensors]  # noqa: SLF001 - torch has no public name for it
 
     def is_outdated(self) -> bool:
         """Whether a layer or a weight is another."""
-        parts = self._parts_now()
-        same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
-        return not same or self._changes_now() != self._changes
+        return not self._parts.are_same() or self._changes_now() != self._changes
 
     def has_hooks(self) -> bool:
         """Whether somebody listens to a layer."""

@@ -7,6 +7,7 @@
     best/                   the best detector, complete in itself
         model.safetensors     its weights
         detector.json         what they are: network, preprocessing, decision, SHA-256
+        likeness.safetensors  by which it is told how unlike the faces of training a face is
         README.md             its model card, once it was evaluated
     scores.csv              a row a crop of the split that was evaluated
     report.json, .html      what the scores say, for machines and for people
@@ -31,10 +32,11 @@ TENSORBOARD_FOLDER, WANDB_FOLDER = "tensorboard", "wandb"
 BEST_FOLDER = "best"
 WEIGHTS_FILE = "model.safetensors"
 DETECTOR_FILE = "detector.json"
+LIKENESS_FILE = "likeness.safetensors"
 CARD_FILE = "README.md"
 # No more is read of a detector, which may be a stranger's, nor fetched from the Hub. The largest networks of the field
 # have some 300 million numbers, 1.2 GB of them.
-MOST_BYTES = {WEIGHTS_FILE: 2 * 10**9, DETECTOR_FILE: 10**6}
+MOST_BYTES = {WEIGHTS_FILE: 2 * 10**9, DETECTOR_FILE: 10**6, LIKENESS_FILE: 10**7}
 
 SCORES_FILE = "scores.csv"
 REPORT_FILE = "report.json"

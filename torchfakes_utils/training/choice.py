@@ -9,6 +9,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import NOWHERE, films, splits_of_originals
 from torchfakes_utils.faces.quality import filter_blurred
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.training.config import TrainingConfig
 
 _HELD_OUT = ["val", "test"]
@@ -35,6 +36,15 @@ def choose_crops(faces: pd.DataFrame, config: TrainingConfig) -> tuple[pd.DataFr
     _check_classes(train, "training", why)
     _check_classes(val, "validation", [])
     return train, val
+
+
+def crops_to_decide_on(faces: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
+    """The validation crops that thresholds are fixed on: of each clip as many as its verdict would rest on.
+
+    `faces` and `config` are as for `choose_crops`.
+    """
+    asked = _only(faces, config.methods)
+    return limit_frames(asked[asked["split"] == "val"], FRAMES)
 
 
 def _check_classes(crops: pd.DataFrame, name: str, why: list[str]) -> None:

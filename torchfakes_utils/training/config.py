@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.metrics.config import RATE, check_rate
 
 # Where and how fast a run is computed, and who watches: these may differ when a run is taken up again.
 FREE_FIELDS = (
@@ -83,6 +84,8 @@ class TrainingConfig:
             they are smaller, in whole patches of a vision transformer. Time goes with its square.
         val_frames_per_clip: crops of a validation clip that are looked at; None is all. Neighbouring frames say much
             the same, and on a CPU a validation pass is mostly waiting.
+        false_alarms, misses: shares of validation's real clips that may be called fake, and of its fakes that may be
+            called real, by which the detector's thresholds are fixed; between them it cannot tell.
         random_labels: train on random labels, one a crop: the network that cannot have learned anything, as a
             control (Adebayo et al., NeurIPS 2018). Validation keeps the true ones.
         seed: of everything random.
@@ -122,6 +125,8 @@ class TrainingConfig:
     shared_draws: bool = True
     image_size: int | None = None
     val_frames_per_clip: int | None = 4
+    false_alarms: float = RATE
+    misses: float = RATE
     random_labels: bool = False
     seed: int = 0
     device: str = "auto"
@@ -144,6 +149,8 @@ class TrainingConfig:
         from torchfakes_utils.crops.store import CACHES
         from torchfakes_utils.training.trackers import TRACKERS
 
+        check_rate(self.false_alarms, "--false-alarms")
+        check_rate(self.misses, "--misses")
         choices: dict[str, tuple[str, ...]] = {
             "schedule": SCHEDULES, "mixed_precision": ("auto", "off", "bf16", "fp16"),
             "sampling": tuple(SAMPLERS), "augmentation": tuple(AUGMENTATIONS), "cache": CACHES, "tracker": TRACKERS,

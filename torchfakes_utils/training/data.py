@@ -22,14 +22,15 @@ from torchfakes_utils.faces.films import moments
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
 from torchfakes_utils.models.architectures import Architecture, architecture, check_patches
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.training.choice import choose_crops, epoch_size, originals_elsewhere
+from torchfakes_utils.training.choice import choose_crops, crops_to_decide_on, epoch_size, originals_elsewhere
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
 
 logger = logging.getLogger(__name__)
 
-# Training crops whose light and sharpness say what crops look like.
-_MEASURED = 2000
+# Training crops whose light and sharpness say what crops look like, and those whose features do, for which the network
+# is asked.
+_MEASURED, _LIKENED = 2000, 800
 
 
 def seed_of(*numbers: int) -> int:
@@ -136,6 +137,7 @@ class TrainingData:
 
     Attributes:
         train_faces, val_faces: what `choice.choose_crops` takes of the crops that can be read.
+        deciding_faces: validation crops that thresholds are fixed on.
         crops: drawn in an epoch.
         batches_per_epoch: batches of `batch_size` crops that makes.
     """
@@ -163,6 +165,7 @@ class TrainingData:
         for line in originals_elsewhere(faces[readable], config) if world.first else ():
             logger.warning("%s", line)
         self.train_faces, self.val_faces = choose_crops(faces[readable], config)
+        self.deciding_faces = crops_to_decide_on(faces[readable], config)
         size = epoch_size(self.train_faces, config, world.size)
         self.crops, self.batch_size, self.batches_per_epoch = size.crops, size.batch_size, size.batches
         self._moments = moments(self.train_faces)
@@ -213,10 +216,25 @@ class TrainingData:
     def validation(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         """This process's share of the validation crops: places in `val_faces`, (B,), and crops, (B, 3, S, S) uint8."""
         mine = np.arange(self._world.rank, len(self.val_faces), self._world.size)
-        for rows in np.split(mine, range(batch, len(mine), batch)):
-            images, good = self._store.read(self._val_rows[rows])
+        return self._in_order(self._val_rows, mine, batch)
+
+    def deciding(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """Crops that thresholds are fixed on, as `validation` gives them: places in `deciding_faces`."""
+        return self._in_order(self._store.rows(self.deciding_faces), np.arange(len(self.deciding_faces)), batch)
+
+    def likened(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """Some training crops, evenly spread, that say what faces of training are like: places in `train_faces`."""
+        some = np.unique(np.linspace(0, len(self.train_faces) - 1, _LIKENED).round().astype(int))
+        return self._in_order(self._train_rows, some, batch)
+
+    def _in_order(
+        self, rows: NDArray[np.int64], places: NDArray[np.int64], batch: int
+    ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """Some of the store's `rows`, by their places among these: places (B,) and crops (B, 3, S, S) uint8."""
+        for some in np.split(places, range(batch, len(places), batch)):
+            images, good = self._store.read(rows[some])
             if good.any():
-                yield rows[good], images
+                yield some[good], images
 
     def qualities(self) -> pd.DataFrame:
         """What training crops look like: a row for each of 2000 at most, columns `faces.quality.QUALITIES`."""

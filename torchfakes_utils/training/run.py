@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
+from torchfakes_utils.crops.scope import scope_of
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.io.files import sha256_of
@@ -20,6 +21,7 @@ from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.models.run_files import BEST_FOLDER, STATE_FILE
 from torchfakes_utils.training.checkpoint import COMPUTED_IN, HISTORY_COLUMNS, EpochRow, RunFolder, claim_run
+from torchfakes_utils.training.choice import choose_crops
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import load_crops, size_note
 from torchfakes_utils.training.distributed import World, gather, join
@@ -28,6 +30,7 @@ from torchfakes_utils.training.journal import Journal
 from torchfakes_utils.training.learner import Learner, check_start
 from torchfakes_utils.training.patience import ask_patience
 from torchfakes_utils.training.precision import autocast
+from torchfakes_utils.training.settling import is_settled, settle
 from torchfakes_utils.training.trainer import Trainer
 
 
@@ -111,6 +114,7 @@ def _begun(
         claim_run(out, record)
     gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
     trainer = Trainer(faces, preprocessing, config, world, RunFolder(out, record | provenance()))
+    trainer.scope = scope_of(choose_crops(faces, config)[0], faces_csv)
     if trainer.folder is not None:
         found = {COMPUTED_IN: trainer.learner.precision.name}
         trainer.folder.record |= found
@@ -127,6 +131,9 @@ def _concluded(trainer: Trainer, out: Path, say: Callable[[str], object]) -> Tra
         say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
     say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
     if trainer.world.first:
+        if not is_settled(out / BEST_FOLDER):
+            say("fixing thresholds on validation, as verdicts will be given")
+            settle(out / BEST_FOLDER, trainer.data, config, trainer.scope, trainer.device)
         for caution in stored_decision(out / BEST_FOLDER).cautions:
             say(caution)
     return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)

@@ -24,8 +24,8 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.machine import memory_kept, torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
-from torchfakes_utils.models.decision import decide
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.scope import Scope
 from torchfakes_utils.training.checkpoint import (
     EpochRow,
     Progress,
@@ -41,6 +41,7 @@ from torchfakes_utils.training.interruption import Interruption
 from torchfakes_utils.training.journal import Journal
 from torchfakes_utils.training.learner import Learner, gradient_norms
 from torchfakes_utils.training.precision import autocast
+from torchfakes_utils.training.settling import provisional
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +57,14 @@ class Trainer:
         learner, detector: the detector with its optimiser, and it alone.
         progress: how far the run has come, with its history.
         val_scores: the validation crops of the last epoch that could be read, with `logit` and `probability_fake`.
+        scope: what the detector is trained on, for whoever uses it.
         folder: where the run is kept, by the first of its processes; None keeps nothing.
         journal: is told of every step and epoch, where there is one.
         interruption: asked after every step whether the run is to stop.
     """
 
     val_scores: pd.DataFrame
+    scope = Scope()
     journal: Journal | None
     _unread: list[tuple[int, NDArray[np.int64], torch.Tensor]]  # number, rows and loss of a batch
 
@@ -234,9 +237,7 @@ class Trainer:
             return
         self.progress.best = row
         if self.folder is not None:
-            self.detector.decision = decide(self.val_scores, self.data.qualities())
-            if self.config.random_labels:
-                self.detector.decision = self.detector.decision.cautioned("its training labels were drawn at random")
+            self.detector.decision = provisional(self.val_scores, self.data, self.config, self.scope)
             self.folder.keep_best(self.detector, row)
 
     def _finish(self, row: EpochRow) -> None:
