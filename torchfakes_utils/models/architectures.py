@@ -46,6 +46,7 @@ class Architecture:
             (B, 1).
         stages: gives a network's submodules from the input to the answer, by name, the last one called "head".
         maps: gives the layers that a heat map can be made of, from fine and shallow to coarse and deep.
+        texture: gives the layer whose features tell what is unlike the faces of training: an early one.
         patch: gives what the input's edge has to be a multiple of, pixels: what a vision transformer sees at a time.
     """
 
@@ -56,6 +57,7 @@ class Architecture:
     pretrained: tuple[str, ...]  # the published weights there are, the usual ones first
     stages: Callable[[nn.Module], dict[str, list[nn.Module]]]
     maps: Callable[[nn.Module], dict[str, nn.Module]]
+    texture: Callable[[nn.Module], nn.Module]
     # Gets the network and what such a layer gives where that is no map yet (B, C, h, w), and makes it one.
     grid: Callable[[nn.Module, torch.Tensor], torch.Tensor] | None = None
     # Makes one with the weights that timm has published for its body, where `pretrained` names "timm".
@@ -113,6 +115,10 @@ def _inception_stages(network: nn.Module) -> dict[str, list[nn.Module]]:
 
 def _inception_maps(network: nn.Module) -> dict[str, nn.Module]:
     return {name: getattr(network, name) for name in ("conv2d_4b", *_BODY)}
+
+
+def _inception_texture(network: nn.Module) -> nn.Module:
+    return network.get_submodule("conv2d_4a")
 
 
 # --- MesoNet
@@ -193,6 +199,10 @@ def _meso_maps(network: nn.Module) -> dict[str, nn.Module]:
     return {name: getattr(network, name)[0] for name in _BLOCKS}  # before pooling, where the map is still fine
 
 
+def _meso_texture(network: nn.Module) -> nn.Module:
+    return network.get_submodule("block2")
+
+
 # --- timm
 
 
@@ -217,7 +227,9 @@ def _timm_architecture(name: str) -> Architecture:
     # Only a network that has a position for every patch is bound to their size.
     patch = partial(_timm_patch, name) if published.fixed_input_size else _any_size
     form = InputFormat(size, mean, std)
-    return Architecture(build, form, 32, 0.0, weights, _timm_stages, _timm_maps, fetch=fetch, timm=name, patch=patch)
+    return Architecture(
+        build, form, 32, 0.0, weights, _timm_stages, _timm_maps, _timm_texture, fetch=fetch, timm=name, patch=patch
+    )
 
 
 @cache
@@ -319,6 +331,20 @@ def _timm_maps(network: nn.Module) -> dict[str, nn.Module]:
     return {info["module"]: modules[info["module"]] for info in features if info.get("module") in modules}
 
 
+def _timm_texture(network: nn.Module) -> nn.Module:
+    """The layer after which a map has a quarter of the input's edge, or the nearest to that; else the last stage's."""
+    features = getattr(network, "feature_info", None) or []
+    known = [info for info in features if info.get("module") and info.get("reduction")]
+    if not known:
+        return next(iter(_timm_stages(network).values()))[-1]
+    nearest = min(known, key=lambda info: abs(info["reduction"] - _TEXTURE_REDUCTION))
+    return network.get_submodule(nearest["module"])
+
+
+# Pixels of the input to one of the map.
+_TEXTURE_REDUCTION = 4
+
+
 # --- DeepfakeBench's
 
 
@@ -351,12 +377,15 @@ def _gend(name: str) -> Architecture:
         pretrained=("timm",),
         stages=_gend_stages,
         maps=partial(map_blocks, encoder=encoder),
+        texture=lambda network: next(iter(map_blocks(network, encoder=encoder).values())),
         grid=patch_grid,
         fetch=partial(_build_gend, name, published=True),
         timm=encoder.timm,
         patch=lambda: encoder.patch,
     )
 
+
+_MESO_INPUT = InputFormat(256, 0.0, 255.0)
 
 ARCHITECTURES = {
     "InceptionResnetV1": Architecture(
@@ -369,11 +398,16 @@ ARCHITECTURES = {
         pretrained=("vggface2", "casia-webface"),
         stages=_inception_stages,
         maps=_inception_maps,
+        texture=_inception_texture,
     ),
     # timm's own input for it; ImageNet's pictures had 224 px.
-    LITE0: Architecture(_build_lite0, InputFormat(224, 127.5, 127.5), 32, 0.0, ("imagenet",), _timm_stages, _timm_maps),
-    "Meso4": Architecture(Meso4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
-    "MesoInception4": Architecture(MesoInception4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps),
+    LITE0: Architecture(
+        _build_lite0, InputFormat(224, 127.5, 127.5), 32, 0.0, ("imagenet",), _timm_stages, _timm_maps, _timm_texture
+    ),
+    "Meso4": Architecture(Meso4, _MESO_INPUT, 32, 0.5, (), _meso_stages, _meso_maps, _meso_texture),
+    "MesoInception4": Architecture(
+        MesoInception4, InputFormat(256, 0.0, 255.0), 32, 0.5, (), _meso_stages, _meso_maps, _meso_texture
+    ),
 }
 
 # Apart, for whoever goes through all networks that there are: these have 300 million numbers each.
@@ -382,6 +416,13 @@ GEND = {name: _gend(name) for name in ENCODERS}
 # Apart, too: nobody would train anew what pads as this does.
 DEEPFAKEBENCH = {
     deepfakebench.EFFICIENTNET_B4: Architecture(
-        _build_their_b4, InputFormat(deepfakebench.SIZE, 127.5, 127.5), 64, 0.0, (), _timm_stages, _timm_maps
+        _build_their_b4,
+        InputFormat(deepfakebench.SIZE, 127.5, 127.5),
+        64,
+        0.0,
+        (),
+        _timm_stages,
+        _timm_maps,
+        _timm_texture,
     )
 }

@@ -26,7 +26,7 @@ from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, chec
 from torchfakes_utils.models.decision import NOT_FIXED, OF_BEFORE, Decision
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.foreign_weights import has_negative_variances
-from torchfakes_utils.models.judge import check_width, feature_network, judge_of
+from torchfakes_utils.models.judge import Ends, FeatureNetwork, check_width, judge_of
 from torchfakes_utils.models.likeness import Likeness, dump, parse
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
@@ -140,6 +140,11 @@ class Detector(nn.Module):
         """The layers that a heat map can be made of, by name, from fine and shallow to coarse and deep."""
         return self._kind.maps(self.backbone)
 
+    @property
+    def ends(self) -> Ends:
+        """What a `Judge` is made of."""
+        return Ends(self.backbone, self._kind.texture(self.backbone), self.preprocessing)
+
     def as_map(self, given: torch.Tensor) -> torch.Tensor:
         """What one of `feature_layers` gives, as a map over the crop, (B, C, h, w): of a transformer its patches."""
         return given if self._kind.grid is None else self._kind.grid(self.backbone, given)
@@ -233,15 +238,14 @@ class Detector(nn.Module):
         Args:
             images: (B, 3, S, S) from `Preprocessing.apply`, on the detector's device.
         """
-        judge = judge_of(self.backbone, self.classifier, self.preprocessing, self.likeness)
-        answers: torch.Tensor = for_scoring(judge)(images)
+        answers: torch.Tensor = for_scoring(judge_of(self.ends, self.likeness))(images)
         return answers.float()
 
 
 @torch.inference_mode()
 def features(detector: Detector, batches: Iterable[torch.Tensor]) -> np.ndarray:
-    """What the classifier is given, (N, D) float32, of batches of crops (B, 3, H, W) uint8, at test."""
-    network = for_scoring(feature_network(detector.backbone, detector.classifier))
+    """What a likeness is of, (N, D) float32, of batches of crops (B, 3, H, W) uint8, at test."""
+    network = for_scoring(FeatureNetwork(detector.ends))
     found = [network(detector.preprocessing.apply(images.to(detector.device))).float().cpu() for images in batches]
     return torch.cat(found).numpy() if found else np.zeros((0, 0), np.float32)
 
@@ -361,7 +365,7 @@ def _likeness(detector: Detector, folder: Path) -> Likeness | None:
         raise InputError(f"{path}: damaged or changed since it was saved; {again}")
     try:
         likeness = parse(content)
-        check_width(detector.classifier, likeness)
+        check_width(detector.ends, likeness)
     except InputError as error:
         raise InputError(f"{path}: {error}; {again}") from error
     return likeness

@@ -1,4 +1,4 @@
-"""A detector as it answers: a few looks at a crop instead of one, and how far it lies from the faces of training.
+"""A detector as it answers: a crop is looked at twice, and how far it lies from the faces of training is told, too.
 
 A network's answer to one picture of a face is one of many that it would give to pictures a pixel apart. Their mean is
 steadier. What can be had for any crop, however it was stored, is its mirror image; then a verdict cannot depend on who
@@ -6,6 +6,7 @@ mirrored a photo.
 """
 
 import copy
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import torch
@@ -13,15 +14,30 @@ from torch import nn
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.folding import Parts
-from torchfakes_utils.models.likeness import Likeness, distances
+from torchfakes_utils.models.likeness import Likeness, distances, pooled
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A network, and the two places in it that are asked.
+
+    Attributes:
+        backbone: (B, 3, S, S) to (B, 1).
+        texture: the layer whose features tell what is unlike the faces of training.
+        preprocessing: for whoever asks for the size of a crop.
+    """
+
+    backbone: nn.Module
+    texture: nn.Module
+    preprocessing: Preprocessing
 
 
 class Judge(nn.Module):
     """Crops (B, 3, S, S), normalised, to (B, 2) float32: logit, and distance from the faces of training.
 
     The logit is the mean over a crop and its mirror image, and so is the distance, which is 0 where none is measured.
-    It shares its weights with the detector that it was made from.
+    It shares its weights with the detector that it was made from. It is for one thread at a time.
 
     Attributes:
         preprocessing: the detector's.
@@ -30,90 +46,111 @@ class Judge(nn.Module):
 
     preprocessing: Preprocessing
 
-    def __init__(
-        self, backbone: nn.Module, classifier: nn.Module, preprocessing: Preprocessing, likeness: Likeness | None
-    ) -> None:
-        """Put a likeness beside the classifier of a network.
+    def __init__(self, ends: Ends, likeness: Likeness | None) -> None:
+        """Listen to a network.
 
         Args:
-            backbone: (B, 3, S, S) to (B, 1).
-            classifier: its last layer, linear or a convolution of one pixel.
-            preprocessing: for whoever asks for the size of a crop.
-            likeness: of the classifier's input; None measures no distance.
-
-        Raises:
-            InputError: a likeness of another network's features.
+            ends: of it.
+            likeness: of the features of its texture layer; None measures no distance.
         """
         super().__init__()
-        self.preprocessing, self.measures = preprocessing, likeness is not None
-        self.network = _with_classifier(
-            backbone, classifier, classifier if likeness is None else _Measured(classifier, likeness)
-        )
+        self.preprocessing, self.measures = ends.preprocessing, likeness is not None
+        self.network = _listening(ends)
+        device = next(ends.backbone.parameters()).device
+        for name, value in ({} if likeness is None else vars(likeness)).items():
+            self.register_buffer(name, value.to(device))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Look twice."""
-        both: torch.Tensor = self.network(torch.cat([images, images.flip(3)]))
-        first, second = both.chunk(2)
-        mean = (first + second) / 2
-        return mean if self.measures else torch.cat([mean, torch.zeros_like(mean)], 1)
+        logits = self.network(torch.cat([images, images.flip(3)]))
+        features = self.network.heard()
+        found = torch.zeros_like(logits)
+        if self.measures:
+            found = distances(features, self.centre, self.scale, self.axes, self.precision)[:, None]
+        first, second = torch.cat([logits, found], 1).chunk(2)
+        return (first + second) / 2
 
 
-def _with_classifier(backbone: nn.Module, classifier: nn.Module, other: nn.Module) -> nn.Module:
-    """A copy of a network that shares its weights, at test, with another classifier."""
+class FeatureNetwork(nn.Module):
+    """Crops (B, 3, S, S), normalised, to the features (B, D) that a likeness is of, sharing a detector's weights."""
+
+    preprocessing: Preprocessing
+
+    def __init__(self, ends: Ends) -> None:
+        super().__init__()
+        self.preprocessing, self.network = ends.preprocessing, _listening(ends)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Listen; what the network answers is of no interest."""
+        self.network(images)
+        return self.network.heard()
+
+
+class _Listener(nn.Module):
+    """A layer, and the pooled features of what it gave last."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.axes = 0  # of what the layer gives, once that is known
+        self.last: list[torch.Tensor] = []
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.layer(given)
+        self.axes = self.axes or result.ndim
+        self.last = [pooled(result, self.axes)]
+        return result
+
+
+class _Listening(nn.Module):
+    """A network with a listener in it."""
+
+    def __init__(self, network: nn.Module, listener: _Listener) -> None:
+        super().__init__()
+        self.inner = network
+        self._listener = [listener]  # in a list: it is part of the network already
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.inner(images)
+        return logits
+
+    def heard(self) -> torch.Tensor:
+        """The features of the last call, (B, D)."""
+        return self._listener[0].last.pop()
+
+
+def _listening(ends: Ends) -> _Listening:
+    """A copy of a network that shares its weights, at test, and with a listener."""
+    backbone = ends.backbone
     numbers = {id(one): one for one in (*backbone.parameters(), *backbone.buffers())}
-    name = next(name for name, module in backbone.named_modules() if module is classifier)
+    name = next(name for name, module in backbone.named_modules() if module is ends.texture)
     network = copy.deepcopy(backbone, numbers)
-    network.set_submodule(name, other, strict=True)
-    return network.eval()
+    listener = _Listener(network.get_submodule(name))
+    network.set_submodule(name, listener, strict=True)
+    listening = _Listening(network, listener).eval()
+    size = ends.preprocessing.size
+    with torch.inference_mode():  # once, so that it knows what it listens to
+        listening(torch.zeros(1, 3, size, size, device=next(backbone.parameters()).device))
+    return listening
 
 
-def feature_network(backbone: nn.Module, classifier: nn.Module) -> nn.Module:
-    """The same network up to its classifier: crops (B, 3, S, S), normalised, to features (B, D)."""
-    return _with_classifier(backbone, classifier, nn.Flatten(1))
-
-
-def check_width(classifier: nn.Module, likeness: Likeness) -> None:
+def check_width(ends: Ends, likeness: Likeness) -> None:
     """Refuse the likeness of another network's features.
 
     Raises:
         InputError: their number is another.
     """
-    width = getattr(classifier, "in_features", getattr(classifier, "in_channels", 0))
+    width = _listening(ends).heard().shape[1]
     if likeness.width != width:
         raise InputError(f"a likeness of {likeness.width} features, of which this network has {width}")
 
 
-def judge_of(
-    backbone: nn.Module, classifier: nn.Module, preprocessing: Preprocessing, likeness: Likeness | None
-) -> Judge:
+def judge_of(ends: Ends, likeness: Likeness | None) -> Judge:
     """The `Judge` of these, made anew once a layer, a weight, a listener or the likeness is another."""
-    known = _KNOWN.get(backbone)
+    known = _KNOWN.get(ends.backbone)
     if known is None or known[0] is not likeness or not known[1].are_same():
-        judge = Judge(backbone, classifier, preprocessing, likeness)
-        _KNOWN[backbone] = known = (likeness, Parts(backbone), judge)
+        _KNOWN[ends.backbone] = known = (likeness, Parts(ends.backbone), Judge(ends, likeness))
     return known[2]
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, tuple[Likeness | None, Parts, Judge]] = WeakKeyDictionary()
-
-
-class _Measured(nn.Module):
-    """A classifier, and beside its logit the distance of what it is given."""
-
-    centres: torch.Tensor
-    axes: torch.Tensor
-    precision: torch.Tensor
-
-    def __init__(self, classifier: nn.Module, likeness: Likeness) -> None:
-        super().__init__()
-        check_width(classifier, likeness)
-        self.classifier = classifier
-        device = next(classifier.parameters()).device
-        for name in ("centres", "axes", "precision"):
-            self.register_buffer(name, getattr(likeness, name).to(device))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, D) or (B, D, 1, 1) to (B, 2)."""
-        logits = self.classifier(features).flatten(1)
-        found = distances(features.flatten(1), self.centres, self.axes, self.precision)
-        return torch.cat([logits, found[:, None]], 1)

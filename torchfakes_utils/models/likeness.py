@@ -1,12 +1,15 @@
-"""How unlike the faces of training is a face, in what the network sees of it? A distance in its last features.
+"""How unlike the faces of training is a crop, in what the network sees of it? A distance in features of an early layer.
 
-A network answers about anything: a drawing, a face in another light, a person when it was trained on masks. What it
+A network answers about anything: a drawing, a film of another camera, a person when it was trained on masks. What it
 was trained on lies in some part of its feature space, and a distance from that part tells what does not belong.
 
+Of which features, was found by measuring (docs/likeness.md): the last ones of a network with two answers know little
+but these, and strange faces fall among the known ones. Early layers still see texture, colour and light. Of one of
+them, mean and standard deviation of every channel in the four quarters of a crop are taken.
+
 The distance is Mahalanobis's, with a covariance that is shrunk to a few directions and one variance for all others, as
-probabilistic principal components have it (Tipping and Bishop, JRSS B 1999; for the purpose: Lee et al., A Simple
-Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018). Real faces and fakes
-each have a centre of their own, and the nearer one counts.
+probabilistic principal components have it (Tipping and Bishop, JRSS B 1999; early layers, for this purpose: Lee et al.,
+A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018).
 """
 
 from dataclasses import dataclass
@@ -20,11 +23,12 @@ from torchfakes_utils.errors import InputError
 
 # Directions that are kept, at most: the numbers are as many times the width of the features.
 _DIRECTIONS = 64
-# The variance in all other directions is not taken for smaller than this share of the mean one: what training never
-# showed to vary may yet do so.
-_LEAST = 1e-3
+# The spread of a feature, and the variance in all other directions, are not taken for smaller than this share of their
+# mean: what training never showed to vary may yet do so.
+_LEAST_SPREAD, _LEAST_VARIANCE = 1e-2, 1e-3
 # Crops that a likeness is fitted on, at least, before a direction means anything.
 FEWEST_CROPS = 20
+_EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,16 @@ class Likeness:
     """Where the features of training faces lie.
 
     Attributes:
-        centres: (C, D) float32, one a class.
-        axes: (Q, D) float32: directions in which features vary more than in all others, each times
+        centre: (D,) float32: their mean.
+        scale: (D,) float32: one over their standard deviation, by which they are brought to one unit.
+        axes: (Q, D) float32: directions in which scaled features vary more than in all others, each times
             sqrt(1 / s^2 - 1 / l^2), where l is the standard deviation along it and s that in all others: by so much
             less a step along it counts.
-        precision: 1 / s^2.
+        precision: (1,) float32: 1 / s^2.
     """
 
-    centres: torch.Tensor
+    centre: torch.Tensor
+    scale: torch.Tensor
     axes: torch.Tensor
     precision: torch.Tensor
 
@@ -49,45 +55,68 @@ class Likeness:
         Raises:
             InputError: shapes that do not fit each other, or numbers that are none.
         """
-        tensors = (self.centres, self.axes, self.precision)
-        fits = self.centres.ndim == self.axes.ndim == 2 and self.centres.shape[1] == self.axes.shape[1]
-        if not fits or self.precision.ndim or not all(one.dtype == torch.float32 for one in tensors):
+        tensors, width = tuple(vars(self).values()), self.centre.shape[-1:]
+        shapes = (width, width, (*self.axes.shape[:1], *width), (1,))
+        fits = [tuple(one.shape) for one in tensors] == [tuple(shape) for shape in shapes]
+        if not fits or not all(one.dtype == torch.float32 for one in tensors):
             raise InputError("a likeness of other shapes")
-        if not all(torch.isfinite(one).all() for one in tensors) or self.precision <= 0:
+        if not all(torch.isfinite(one).all() for one in tensors) or not self.precision > 0:
             raise InputError("a likeness with numbers that are none")
 
     @property
     def width(self) -> int:
         """Of the features, D."""
-        return self.centres.shape[1]
+        return len(self.centre)
 
     def distance(self, features: torch.Tensor) -> torch.Tensor:
-        """(B,) of features (B, D): root of the mean square, over directions, of standard deviations from a centre."""
-        return distances(features, self.centres, self.axes, self.precision)
+        """(B,) of features (B, D): standard deviations from the centre, as the root of the mean square over D."""
+        return distances(features, *vars(self).values())
 
 
 def distances(
-    features: torch.Tensor, centres: torch.Tensor, axes: torch.Tensor, precision: torch.Tensor
+    features: torch.Tensor, centre: torch.Tensor, scale: torch.Tensor, axes: torch.Tensor, precision: torch.Tensor
 ) -> torch.Tensor:
     """As `Likeness.distance`, of plain tensors, for graphs that are traced."""
-    found = [_squares(features - centre, axes, precision) for centre in centres]
-    nearest = torch.stack(found).amin(0)
-    root: torch.Tensor = (nearest / features.shape[1]).sqrt()
+    offsets = (features - centre) * scale
+    along = (offsets @ axes.T).square().sum(1)
+    squares = (precision * offsets.square().sum(1) - along) / len(centre)
+    root: torch.Tensor = squares.clamp_min(_EPSILON).sqrt()
     return root
 
 
-def _squares(offset: torch.Tensor, axes: torch.Tensor, precision: torch.Tensor) -> torch.Tensor:
-    """Squared Mahalanobis distance (B,) of offsets (B, D) from a centre: what all directions count, less the axes."""
-    along = (offset @ axes.T).square().sum(1)
-    return (precision * offset.square().sum(1) - along).clamp_min(0.0)
+def pooled(given: torch.Tensor, axes: int) -> torch.Tensor:
+    """What a layer gives, as features (B, D).
+
+    Args:
+        given: maps (B, C, h, w), of which the four quarters count by themselves, D = 8 C; patches (B, N, C), D = 2 C;
+            or features (B, C), D = C.
+        axes: how many it has, 4, 3 or 2: whoever traces a graph cannot ask.
+    """
+    if axes == 2:
+        return given
+    if axes == 3:
+        return _moments(given, (1,))
+    upper, lower = given.chunk(2, 2)
+    return torch.cat([_moments(quarter, (2, 3)) for quarter in (*_halves(upper), *_halves(lower))], 1)
 
 
-def fit_likeness(features: np.ndarray, labels: np.ndarray) -> Likeness | None:
+def _halves(given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    left, right = given.chunk(2, 3)
+    return left, right
+
+
+def _moments(given: torch.Tensor, places: tuple[int, ...]) -> torch.Tensor:
+    """Mean and standard deviation of every channel over some places, side by side."""
+    mean = given.mean(places, keepdim=True)
+    spread = ((given - mean).square().mean(places, keepdim=True) + _EPSILON).sqrt()
+    return torch.cat([mean.flatten(1), spread.flatten(1)], 1)
+
+
+def fit_likeness(features: np.ndarray) -> Likeness | None:
     """The likeness of training faces.
 
     Args:
-        features: (N, D) of crops, the classifier's input.
-        labels: (N,) of 0 and 1.
+        features: (N, D) of crops, from `pooled`.
 
     Returns:
         None where there are fewer than `FEWEST_CROPS`, or all are the same.
@@ -95,20 +124,20 @@ def fit_likeness(features: np.ndarray, labels: np.ndarray) -> Likeness | None:
     if len(features) < FEWEST_CROPS:
         return None
     values = features.astype(np.float64)
-    classes, which = np.unique(labels, return_inverse=True)
-    centres = np.stack([values[which == place].mean(0) for place in range(len(classes))])
-    offsets = values - centres[which]
-    width, count = offsets.shape[1], len(values) - len(classes)
+    centre, spread = values.mean(0), values.std(0)
+    if not spread.mean() > 0:
+        return None
+    scale = 1 / (spread + _LEAST_SPREAD * spread.mean())
+    offsets = (values - centre) * scale
+    width, count = offsets.shape[1], len(values) - 1
     directions = min(_DIRECTIONS, width - 1, count - 1)
     _, scales, axes = np.linalg.svd(offsets, full_matrices=False)
     variances = scales**2 / count
-    rest = max(float(variances[directions:].sum()) / (width - directions), _LEAST * float(variances.sum()) / width)
-    if not rest > 0:
-        return None
-    kept = variances[:directions] > rest
-    scaled = axes[:directions][kept] * np.sqrt(1 / rest - 1 / variances[:directions][kept])[:, None]
-    tensors = (torch.tensor(one, dtype=torch.float32) for one in (centres, scaled, 1 / rest))
-    return Likeness(*tensors)
+    rest = float(variances[directions:].sum()) / (width - directions)
+    rest = max(rest, _LEAST_VARIANCE * float(variances.sum()) / width)
+    kept = np.flatnonzero(variances[:directions] > rest)
+    scaled = axes[kept] * np.sqrt(1 / rest - 1 / variances[kept])[:, None]
+    return Likeness(*(torch.tensor(one, dtype=torch.float32) for one in (centre, scale, scaled, np.array([1 / rest]))))
 
 
 def dump(likeness: Likeness) -> bytes:

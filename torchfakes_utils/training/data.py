@@ -222,10 +222,10 @@ class TrainingData:
         """Crops that thresholds are fixed on, as `validation` gives them: places in `deciding_faces`."""
         return self._in_order(self._store.rows(self.deciding_faces), np.arange(len(self.deciding_faces)), batch)
 
-    def likened(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        """Some training crops, evenly spread, that say what faces of training are like: places in `train_faces`."""
+    def likened(self, batch: int) -> Iterator[torch.Tensor]:
+        """Some training crops, evenly spread, that say what faces of training are like, (B, 3, S, S) uint8."""
         some = np.unique(np.linspace(0, len(self.train_faces) - 1, _LIKENED).round().astype(int))
-        return self._in_order(self._train_rows, some, batch)
+        return (images for _, images in self._in_order(self._train_rows, some, batch))
 
     def _in_order(
         self, rows: NDArray[np.int64], places: NDArray[np.int64], batch: int

@@ -42,9 +42,7 @@ def settle(best: Path, data: TrainingData, config: TrainingConfig, scope: Scope,
     """
     detector = load_detector(best, device)
     with memory_kept():
-        rows, images = zip(*data.likened(_BATCH), strict=True)
-        labels = data.train_faces["label"].to_numpy()[np.concatenate(rows)]
-        detector.likeness = fit_likeness(features(detector, images), labels)
+        detector.likeness = fit_likeness(features(detector, data.likened(_BATCH)))
         validation = _answered(detector, data)
     decision = provisional(validation, data, config, scope)
     kept = tuple(note for note in decision.notes if note != NOT_SETTLED)
