@@ -84,9 +84,7 @@ def test_what_is_tried_here_are_the_intervals_of_the_package():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("layout", "people", "distance"), [(pairs, 60, 2.4), (pairs, 100, 3.5), (groups, 40, 2.4), (strangers, 80, 2.4)]
-)
+@pytest.mark.parametrize(("layout", "people", "distance"), [(pairs, 100, 3.5), (groups, 60, 2.4), (strangers, 80, 2.4)])
 def test_intervals_by_person_hold_the_truth_and_those_by_clip_do_not(layout, people, distance):
     truth = true_values(distance, np.sqrt(SHARED + OWN + CLIP))
     generator = np.random.default_rng(0)
@@ -96,7 +94,7 @@ def test_intervals_by_person_hold_the_truth_and_those_by_clip_do_not(layout, peo
     print(layout.__name__, people, distance, by_person, by_clip)
     for name in truth:
         assert 0.93 <= by_person[name] <= 0.97, by_person
-        assert by_clip[name] < min(0.92, by_person[name] - 0.03), by_clip
+        assert by_clip[name] < 0.9, by_clip
 
 
 @pytest.mark.slow

@@ -208,15 +208,15 @@ def test_runs_are_compared_by_the_means_of_their_metrics():
 def test_runs_of_one_recipe_are_no_better_for_being_more():
     """Three runs against one of the same recipe: no difference, 95 times of a hundred; an ensemble of three wins."""
     labels, generator, held, ensembles = np.repeat([0, 1], [40, 80]), np.random.default_rng(0), [], []
-    for _ in range(150):
+    for _ in range(100):
         runs = recipe(generator, labels, 4)
-        low, high = compare_runs(runs[:3], runs[3:], ([0.5] * 3, [0.5]), 300)["auc"]["interval"]
+        low, high = compare_runs(runs[:3], runs[3:], ([0.5] * 3, [0.5]), 250)["auc"]["interval"]
         held.append(low <= 0 <= high)
         mean = runs[0].assign(probability_fake=np.mean([run["probability_fake"] for run in runs[:3]], axis=0))
-        low, high = compare(mean, runs[3], replicates=300)["auc"]["interval"]
+        low, high = compare(mean, runs[3], replicates=250)["auc"]["interval"]
         ensembles.append(low <= 0 <= high)
     print(np.mean(held), np.mean(ensembles))
-    assert 0.92 <= np.mean(held) <= 0.985, np.mean(held)
+    assert 0.91 <= np.mean(held) <= 0.99, np.mean(held)
     assert np.mean(ensembles) < 0.8, np.mean(ensembles)
 
 
