@@ -1,8 +1,7 @@
-"""Heat maps, scoring and intervals, measured side by side in one run.
+"""Heat maps and scoring, measured side by side in one run.
 
 Heat maps: the library as its manual has it, a call for every crop, against `heat_maps.grad_cam` on the same crops and
-layer. Scoring: `scoring.score`, from files to a table, against the network alone on tensors that are there. Intervals:
-`bootstrap.replicate_metrics` against the plain way, drawing clips and asking scikit-learn.
+layer. Scoring: `scoring.score`, from files to a table, against the network alone on tensors that are there.
 
     python tests/benchmarks/explanation.py --out docs/benchmarks
 """
@@ -23,8 +22,6 @@ from torchfakes_utils.evaluation.config import Scoring
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.explanation.heat_maps import METHODS, grad_cam
 from torchfakes_utils.io.machine import torch_device
-from torchfakes_utils.metrics.binary import binary_metrics
-from torchfakes_utils.metrics.bootstrap import METRICS, replicate_metrics
 from torchfakes_utils.models.detector import Detector, load_detector
 
 from common import command, machine
@@ -110,27 +107,6 @@ def scoring_overhead(detector: Detector, faces: Any, rounds: int) -> dict[str, A
     }
 
 
-def intervals(clips: int, replicates: int) -> dict[str, Any]:
-    """All metrics of many replicates; the plain way does a hundredth of them."""
-    generator = np.random.default_rng(0)
-    labels = np.repeat([0, 1], [clips // 5, clips - clips // 5])
-    scores = 1 / (1 + np.exp(-(2 * labels - 1 + generator.normal(0, 1.2, clips))))
-    started = time.perf_counter()
-    replicate_metrics(labels, scores, 0.5, replicates, 0)
-    fast = time.perf_counter() - started
-    few = max(1, replicates // 100)
-    by_class = [np.flatnonzero(labels == label) for label in (0, 1)]
-    started = time.perf_counter()
-    for _ in range(few):
-        rows = np.concatenate([generator.choice(own, len(own)) for own in by_class])
-        binary_metrics(labels[rows], scores[rows])
-    plain = (time.perf_counter() - started) / few * replicates
-    return {
-        "clips": clips, "replicates": replicates, "metrics": len(METRICS), "seconds": round(fast, 2),
-        "plain_seconds": round(plain, 1), "times": round(plain / fast, 1),
-    }  # fmt: skip
-
-
 def report(results: dict[str, Any], arguments: argparse.Namespace) -> str:
     """The tables as Markdown."""
     lines = [
@@ -152,13 +128,7 @@ def report(results: dict[str, Any], arguments: argparse.Namespace) -> str:
         f"`scoring.score`, from files of {own['crops']} crops to a table: {own['crops_per_second']} crops a second.",
         "Over the network alone, on tensors that are there (before and after, in turns), that is "
         f"{own['overhead']:+.1%}; by round", f"{', '.join(f'{share:+.1%}' for share in own['rounds'])}.", "",
-        "## Intervals", "", "| clips | replicates | metrics | seconds | plain, s | times |",
-        "|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for row in results["intervals"]:
-        lines.append(f"| {row['clips']:,} | {row['replicates']:,} | {row['metrics']} | {row['seconds']} "
-                     f"| {row['plain_seconds']} | {row['times']} |")  # fmt: skip
-    lines += ["", "The plain way draws clips and asks scikit-learn for the metrics; a hundredth of it was measured."]
     return "\n".join(lines) + "\n"
 
 
@@ -185,7 +155,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     results["heat_maps"] = heat(detector, images, arguments.rounds)
     results["scoring"] = scoring_overhead(detector, faces, arguments.rounds + 2)
     print(f"  {results['scoring']}", flush=True)
-    results["intervals"] = [intervals(clips, 10_000) for clips in (100, 1000)]
     print(report(results, arguments))
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)

@@ -146,6 +146,52 @@ def test_a_single_real_clip_has_an_auc_but_no_interval(faces_csv):
     assert "fewer than two" in summary.clip.reasons["auc_interval"]
 
 
+def two_sources():
+    """Scores of two sources: films whose reals look fake, and fakes of both that lie between."""
+    rows = [(f"{n:03}", "youtube", 0, f"{n:03}", "", 0.1 + n / 100) for n in range(4)]
+    rows += [(f"0{n}__talking", "actors", 0, f"0{n}", "", 0.7 + n / 100) for n in range(4)]
+    rows += [(f"{n:03}_{n ^ 1:03}", "Deepfakes", 1, f"{n:03}", f"{n ^ 1:03}", 0.5 + n / 100) for n in range(4)]
+    rows += [(f"0{n}_0{n ^ 1}__talking__X", "DeepFakeDetection", 1, f"0{n}", f"0{n ^ 1}", 0.5 + n / 100)
+             for n in range(4)]  # fmt: skip
+    names = ["clip_id", "method", "label", "target_id", "source_id", "probability_fake"]
+    table = pd.DataFrame(rows, columns=names).assign(compression="c23", split="test", frame=0, cannot_tell="")
+    return table.assign(logit=np.log(table["probability_fake"] / (1 - table["probability_fake"])))
+
+
+def test_each_method_is_measured_against_the_reals_of_its_own_source():
+    summary = summarise(two_sources(), "test", replicates=50)
+    films, actors = summary.methods["Deepfakes"], summary.methods["DeepFakeDetection"]
+    assert films.auc == 1 and films.reals == ("youtube",) and films.n_real == 4
+    assert actors.auc == 0 and actors.reals == ("actors",) and actors.n_real == 4
+    assert films.drawn_by == "person" and films.units == 2
+
+
+def test_where_no_real_clip_is_of_a_methods_source_none_is_borrowed():
+    scores = two_sources()
+    summary = summarise(scores[scores["method"] != "actors"], "test", replicates=50)
+    left = summary.methods["DeepFakeDetection"]
+    assert left.auc is None and left.fpr is None and left.reals == () and left.recall == 1
+    assert left.reasons["auc"] == "no real clip of its own data source is in the split (there are youtube)"
+    assert left.reasons["auc_interval"] == left.reasons["auc"]
+    assert summary.methods["Deepfakes"].auc == 1
+
+
+def test_people_are_drawn_and_scores_that_know_nobody_are_drawn_by_clip():
+    scores = two_sources()
+    summary = summarise(scores, "test", replicates=50)
+    assert (summary.clip.drawn_by, summary.clip.units) == ("person", 4)
+    nobody = summarise(scores.assign(target_id="", source_id=""), "test", replicates=50)
+    assert (nobody.clip.drawn_by, nobody.clip.units) == ("clip", 16)
+
+
+def test_the_calibration_error_has_an_interval_and_its_share_of_chance():
+    for found in vars(summarise(two_sources(), "test", replicates=200).calibration).values():
+        for kind in ("ece", "ece_balanced"):
+            low, high = getattr(found, f"{kind}_interval")
+            assert low <= getattr(found, kind) <= high
+            assert 0 < getattr(found, f"{kind}_if_calibrated") < 0.5
+
+
 def test_a_split_without_scores_is_refused(faces_csv):
     scores = score(BrightnessDetector(), load_faces(faces_csv))
     with pytest.raises(InputError, match="train"):

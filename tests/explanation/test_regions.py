@@ -79,7 +79,8 @@ def test_ratio_to_area_counts_clips_not_frames():
 
 def test_maps_of_zeros_are_left_out():
     heat, area = np.array([[0.5, 0.5], [np.nan, np.nan]]), np.full((2, 2), 0.5)
-    assert attention_ratio(heat, area, ["a", "b"]) == pytest.approx(np.ones((2, 3)))
+    left = attention_ratio(heat, area, ["a", "b"])
+    assert left[:, 0] == pytest.approx([1, 1]) and np.isnan(left[:, 1:]).all(), "one clip has no interval"
     assert np.isnan(attention_ratio(heat[1:], area[1:], ["b"])).all()
 
 
@@ -93,7 +94,16 @@ def test_regions_of_some_crops(tiny_faces):
 
 def test_verdicts():
     assert verdict(1.1, 2) == "more than chance" and verdict(0.1, 0.9) == "less than chance"
-    assert verdict(0.9, 1.1) == "cannot tell" and verdict(np.nan, np.nan) == "no heat"
+    assert verdict(0.9, 1.1) == "cannot tell" and verdict(np.nan, np.nan) == "cannot tell"
+
+
+def test_an_interval_is_by_person_where_people_are_known():
+    generator = np.random.default_rng(0)
+    share = np.clip(0.3 + 0.1 * generator.normal(size=20), 0, 1).repeat(6)  # six clips each, which are alike
+    given = np.column_stack([share, 1 - share]), np.full((120, 2), 0.5), np.arange(120)
+    by_clip, by_person = attention_ratio(*given), attention_ratio(*given, np.arange(20).repeat(6))
+    assert by_person[:, 0] == pytest.approx(by_clip[:, 0])
+    assert (by_person[:, 2] - by_person[:, 1] > 2 * (by_clip[:, 2] - by_clip[:, 1])).all()
 
 
 def test_landmarks_that_make_no_face_are_refused():
@@ -111,7 +121,7 @@ def test_ninety_five_per_cent_of_the_intervals_hold_the_true_share():
         share = np.clip(0.3 + 0.1 * generator.normal(size=30), 0, 1).repeat(3) + 0.01 * generator.normal(size=90)
         heat = np.column_stack([share, 1 - share])
         (_, low, high), _ = attention_ratio(
-            heat, np.tile([0.2, 0.8], (90, 1)), np.arange(30).repeat(3), 400, experiment
+            heat, np.tile([0.2, 0.8], (90, 1)), np.arange(30).repeat(3), replicates=400, seed=experiment
         )
         held.append(low <= 1.5 <= high)
     assert 0.90 <= np.mean(held) <= 0.98

@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.metrics.bootstrap import Sampling
 from torchfakes_utils.metrics.calibration import (
     class_weights,
+    ece_if_calibrated,
     fit_temperature,
     fit_threshold,
     log_odds,
     probability,
     reliability,
+    replicate_ece,
     risk_coverage,
 )
 
@@ -143,3 +146,60 @@ def test_with_everything_answered_the_risk_is_the_error(rows, threshold):
     coverage, risk = risk_coverage(labels, scores, threshold)
     assert coverage[-1] == 1 and risk[-1] == pytest.approx(np.mean((scores >= threshold) != (labels == 1)))
     assert ((risk >= 0) & (risk <= 1)).all()
+
+
+# --- how sure the calibration error is
+
+
+def calibrated(generator, clips, frames=1):
+    """Scores that keep their word: labels, P(fake), clips; the crops of a clip are alike."""
+    scores = generator.beta(1, 1, clips)
+    labels = (generator.random(clips) < scores).astype(int)
+    return labels.repeat(frames), scores.repeat(frames), np.arange(clips).repeat(frames)
+
+
+def test_the_calibration_error_of_data_sets_is_that_of_their_rows():
+    generator = np.random.default_rng(0)
+    labels, scores, clips = calibrated(generator, 40, 3)
+    sampling = Sampling(clips % 13, labels, 4)
+    for fakes in (None, 0.5, 0.1):
+        fast = replicate_ece(labels, scores, sampling, fakes)
+        assert fast[0] == pytest.approx(reliability(labels, scores, fakes).ece)
+        for number, times in enumerate(np.concatenate(list(sampling.counts())).astype(int)):
+            rows = np.repeat(np.arange(len(labels)), times[sampling.units])
+            assert fast[number] == pytest.approx(reliability(labels[rows], scores[rows], fakes).ece)
+
+
+@pytest.mark.parametrize("fakes", [None, 0.5])
+def test_few_scores_that_keep_their_word_have_the_error_of_chance(fakes):
+    """Of forty clips it is some 0.1, and falls with more; more crops of the same clips do not help."""
+    generator = np.random.default_rng(0)
+
+    def errors(clips, frames=1):
+        data = [calibrated(generator, clips, frames) for _ in range(60)]
+        found = [reliability(labels, scores, fakes).ece for labels, scores, _ in data]
+        by_chance = [ece_if_calibrated(*one, fakes, replicates=60) for one in data]
+        return np.mean(found), np.mean(by_chance)
+
+    few, many, frames = errors(40), errors(2000), errors(40, 20)
+    for found, by_chance in (few, many, frames):
+        assert by_chance == pytest.approx(found, rel=0.15)
+    assert few[0] > 4 * many[0] and frames[0] == pytest.approx(few[0], rel=0.15)
+
+
+def test_a_balanced_error_of_chance_is_that_of_scores_which_keep_their_word_where_half_are_fake():
+    """A fifth are real: scores that are right for halves are too low here, by as much as the classes' weights say."""
+    generator = np.random.default_rng(1)
+    found, by_chance = [], []
+    for _ in range(40):
+        labels, scores, clips = calibrated(generator, 4000)
+        kept = np.concatenate([np.flatnonzero(labels == 0)[:200], np.flatnonzero(labels == 1)[:800]])
+        labels, scores, clips = labels[kept], scores[kept], np.arange(1000)
+        found.append(reliability(labels, scores, 0.5).ece)
+        by_chance.append(ece_if_calibrated(labels, scores, clips, 0.5, replicates=40))
+        assert reliability(labels, scores).ece > 2 * found[-1]
+    assert np.mean(by_chance) == pytest.approx(np.mean(found), rel=0.1)
+
+
+def test_of_no_scores_nothing_is_said_about_chance():
+    assert ece_if_calibrated([], [], np.array([], int)) is None

@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchfakes_utils.metrics.people import knows_people, units
+from torchfakes_utils.metrics.people import knows_people, same_source, units
 
 
 def table(*rows: tuple[str, str, str]) -> pd.DataFrame:
@@ -44,3 +44,15 @@ def test_units_are_the_finest_partition_in_which_nobody_is_in_two(pairs: list[tu
                 if set(people) & set(others):
                     group[one] = group[other] = min(group[one], group[other])
     assert (found[:, None] == found).tolist() == (group[:, None] == group).tolist()
+
+
+def test_fakes_belong_to_the_real_clips_in_which_their_targets_are_seen() -> None:
+    youtube = table(("000", "000", ""), ("001", "001", "")).assign(method="youtube")
+    actors = table(("01__talking", "01", ""), ("02__walking", "02", "")).assign(method="actors")
+    reals = pd.concat([youtube, actors])
+    swapped, filmed = table(("000_001", "000", "001")), table(("01_02__talking__X", "01", "02"))
+    assert same_source(swapped, reals).tolist() == [True, True, False, False], "001 is no target, but of the source"
+    assert same_source(filmed, reals).tolist() == [False, False, True, True]
+    assert not same_source(filmed, youtube).any(), "nothing is borrowed"
+    assert same_source(filmed.assign(target_id=""), reals).all(), "nobody says whose films they are"
+    assert same_source(filmed.drop(columns="target_id"), reals).all()

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from torchfakes_utils.evaluation.results import Measurement, PerturbationCurve, Robustness, StrengthMeasurement
+from torchfakes_utils.evaluation.results import (
+    Measurement,
+    PerturbationCurve,
+    Robustness,
+    Spread,
+    StrengthMeasurement,
+)
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.report import figures
 from torchfakes_utils.report.contents import MapSimilarity, NetworkAttention
@@ -42,6 +48,16 @@ def test_curves_meet_the_threshold_at_its_error_rates():
     assert "0.938" in left.get_title("left")
     assert [line.get_ydata()[0] for line in right.lines if line.get_linestyle() == ":"] == [0.5], "share of fakes"
     assert figures.curves(made_up_report(clip_scores(reals=())).curves, REPORT.clip) is None
+
+
+def test_runs_are_dots_beside_their_mean_and_its_interval():
+    rows = [("AUC", Spread(0.8, (0.7, 0.9), (0.65, 0.95))), ("EER", Spread(None, (None, None), None))]
+    (ax,) = figures.runs(rows).axes
+    assert points(ax, "o").tolist() == [[0.7, 0], [0.9, 0]] and texts(ax) == ["0.700 to 0.900"]
+    assert [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "None"] == [[0.8, 0.8]]
+    assert ax.collections[0].get_segments()[0].tolist() == [[0.65, 0], [0.95, 0]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["AUC"]
+    assert figures.runs(rows[1:]) is None
 
 
 def test_rows_are_values_between_their_ends_and_the_unknown_is_left_out():

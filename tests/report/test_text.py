@@ -34,6 +34,19 @@ def test_the_headline_counts_clips_and_mistakes():
     assert mistakes == "It called 1 of 4 real clips fake, and missed 1 of 4 fakes."
 
 
+@pytest.mark.parametrize(
+    ("by", "units", "said"),
+    [
+        ("clip", 8, "from drawing the 8 clips anew; nobody says who is in them"),
+        ("person", 1, "from drawing the 1 group of people who share a film anew, each with all its clips"),
+        ("target", 5, "from drawing the 5 groups of people whose films these are anew"),
+    ],
+)
+def test_what_was_drawn_is_said(by, units, said):
+    report = replace(REPORT, clip=replace(REPORT.clip, drawn_by=by, units=units))
+    assert headline(report)[-1].startswith(f"Intervals are 95 %, {said}")
+
+
 def test_what_validation_could_not_fix_is_said():
     assert "Validation could not fix" in how_fixed(Decision(notes=("one class",)))
     assert "both classes counting alike" in how_fixed(Decision())

@@ -103,6 +103,11 @@ def test_the_page_says_what_was_measured(whole):
         assert f"{getattr(written.clip, metric):.3f}" in text
     assert "always answering “fake”" in text and "H.264" in text and "centre prior" in text
     assert text.count("data:image/jpeg") == len(written.mistakes) > 0
+    assert "2 runs of the same recipe, by clip: these runs; other seeds may differ more" in text
+    assert "a dot a run" in text
+    assert f"from drawing the {written.clip.units} groups of people" in text and written.clip.drawn_by == "target"
+    assert "by chance alone" in text and f"{written.calibration.clip.ece_if_calibrated:.3f}" in text
+    assert f"against {written.methods['FaceSwap'].n_real} real (youtube)" in text
 
 
 @pytest.mark.slow

@@ -18,11 +18,11 @@ from matplotlib.ticker import MaxNLocator
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.starts import ALL, HEAD, NORMS, RANDOM, TRAINING, train_start
-from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics import paired
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.metrics.bootstrap import percentiles, replicate_metrics
 from torchfakes_utils.metrics.config import REPLICATES
+from torchfakes_utils.metrics.intervals import sampling
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
@@ -240,8 +240,8 @@ def gradient_figure(steps: pd.DataFrame) -> Figure:
 def mean_auc(runs: Sequence[pd.DataFrame], replicates: int = REPLICATES) -> tuple[float, float, float, list[float]]:
     """AUC over crops, mean of several runs, and how far it could have strayed with other clips and other seeds.
 
-    As `metrics.intervals.over_runs`, for crops: the clips of each class are drawn anew, the same for all runs, and the
-    runs themselves are drawn anew.
+    For crops: the clips of each class are drawn anew, the same for all runs, and so are the runs themselves, of which
+    three say little (`metrics.intervals.over_runs` leaves them as they are).
 
     Args:
         runs: the same crops in each, in one order, with `CLIP_KEY`, `label`, `probability_fake`.
@@ -274,10 +274,10 @@ def mean_gain(
 def _auc(run: pd.DataFrame, replicates: int) -> tuple[float, np.ndarray]:
     """AUC over crops; and of data sets that are drawn clip by clip, the same clips for every run, (replicates,)."""
     truth, scores = run["label"].to_numpy(), run["probability_fake"].to_numpy(float)
-    clips = run.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
-    found = float(binary_metrics(truth, scores)["auc"])
-    drawn = replicate_metrics(truth, scores, 0.5, replicates, seed=0, clips=clips)
-    return found, np.full(replicates, found) if drawn is None else drawn["auc"]
+    found, (how, _) = float(binary_metrics(truth, scores)["auc"]), sampling(run, replicates)
+    if not how.varies:
+        return found, np.full(replicates, found)
+    return found, how.drawn(replicate_metrics(truth, scores, 0.5, how)["auc"])
 
 
 def _percentiles_over_runs(drawn: Sequence[np.ndarray]) -> tuple[float, float]:

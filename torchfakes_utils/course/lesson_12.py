@@ -83,7 +83,7 @@ class Against(NamedTuple):
     Attributes:
         auc: its AUC by clip.
         difference: minus the original's.
-        low, high: 95 % interval of the difference, paired by clip; see `metrics.intervals.compare`.
+        low, high: 95 % interval of the difference, on the same drawn people; see `metrics.intervals.compare`.
     """
 
     auc: float

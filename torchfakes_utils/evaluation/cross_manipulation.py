@@ -20,6 +20,7 @@ from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import write_table
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import with_intervals
+from torchfakes_utils.metrics.people import same_source
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import STATE_FILE
 from torchfakes_utils.training.config import TrainingConfig
@@ -38,9 +39,10 @@ _STAMP = Stamp("a matrix", "torchfakes matrix", 1)
 
 @dataclass(frozen=True)
 class Cell:
-    """A detector of one manipulation on another's clips, against all real ones, by clip and at its own threshold.
+    """A detector of one manipulation on another's clips, by clip and at its own threshold.
 
-    The AUC comes with the ends of its 95 % interval; what cannot be computed is None.
+    The real clips are those of the tested manipulation's own data source (`metrics.people.same_source`). The
+    AUC comes with the ends of its 95 % interval; what cannot be computed is None.
     """
 
     trained_on: str
@@ -119,7 +121,8 @@ def matrix(
 
 
 def _cell(trained: str, tested: str, clips: pd.DataFrame, threshold: float) -> Cell:
-    measured = with_intervals(clips[(clips["label"] == 0) | (clips["method"] == tested)], threshold)
+    fakes, reals = clips[(clips["label"] == 1) & (clips["method"] == tested)], clips[clips["label"] == 0]
+    measured = with_intervals(pd.concat([fakes, reals[same_source(fakes, reals)]], ignore_index=True), threshold)
     low, high = measured["auc_interval"] or (None, None)
     counts = measured["n_real"], measured["n_fake"]
     return Cell(trained, tested, measured["auc"], low, high, measured["balanced_accuracy"], *counts)

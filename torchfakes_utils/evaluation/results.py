@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
+from torchfakes_utils.metrics.intervals import DrawnBy
 from torchfakes_utils.models.decision import Decision
 
 # The bounds are for the schema; a value that rounding puts beyond them by its last digit is read none the less.
@@ -48,7 +49,10 @@ class LevelMetrics:
         threshold: a score this high or higher is called fake.
         n, n_real, n_fake: crops or clips: all, real ones, fakes.
         reasons: why a metric or an interval is null, by its name.
-        *_interval: low and high end at 95 %, from drawing clips anew.
+        drawn_by: what intervals draw anew: people who share a film, with all their clips ("person"); those whose film
+            it is, where swaps link all people ("target"); or clips, where nobody is known.
+        units: how many of them there are.
+        *_interval: low and high end at 95 %.
     """
 
     auc: Share | None
@@ -70,6 +74,8 @@ class LevelMetrics:
     n_real: Count
     n_fake: Count
     reasons: dict[str, str]
+    drawn_by: DrawnBy
+    units: Count
     auc_interval: Interval | None
     average_precision_interval: Interval | None
     eer_interval: Interval | None
@@ -85,16 +91,18 @@ class LevelMetrics:
 
 @dataclass(frozen=True)
 class MethodMetrics(LevelMetrics):
-    """A manipulation's clips against all real clips.
+    """A manipulation's clips against the real clips of their own data source.
 
     Attributes:
         recall: share of its own clips called fake.
         clips, frames: its own.
+        reals: which real clips these are, by their `method`; empty where none is of its source.
     """
 
     recall: Share
     clips: Count
     frames: Count
+    reals: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ class Aggregation:
 
     Attributes:
         auc_minus_mean: its AUC less that of the mean, which verdicts rest on, on the same clips.
-        *_interval: low and high end at 95 %, from drawing clips anew.
+        *_interval: low and high end at 95 %, drawn as in `LevelMetrics`.
     """
 
     auc: Share | None
@@ -136,14 +144,21 @@ class Calibration:
     """Whether scores keep their word.
 
     Attributes:
-        ece: expected calibration error: mean distance between what scores say and what is so.
+        ece: expected calibration error: mean distance between what scores say and what is so. Of few scores too high.
         ece_balanced: the same, were half of them fake.
+        ece_if_calibrated, ece_balanced_if_calibrated: what a detector that keeps its word would get, on average, with
+            these scores.
+        *_interval: low and high end at 95 %, drawn as in `LevelMetrics`.
         bins: ranges that hold scores, as the split is.
         reasons: why one of them is null; absent where none is.
     """
 
     ece: Share | None
     ece_balanced: Share | None
+    ece_interval: Interval | None
+    ece_balanced_interval: Interval | None
+    ece_if_calibrated: Share | None
+    ece_balanced_if_calibrated: Share | None
     bins: tuple[Bin, ...]
     reasons: dict[str, str] | UnsetType = UNSET
 
@@ -226,7 +241,7 @@ class Summary:
     """What the scores of one split say.
 
     Attributes:
-        frame: crops taken one by one; intervals still by clip.
+        frame: crops taken one by one; intervals still by person, or by clip.
         clip: clips, scored by the mean of their crops: the numbers to quote.
         compressions: each compression's own clips.
         aggregations: ways to make one score of a clip's crops.
@@ -251,13 +266,11 @@ class Spread:
     """A metric over runs that differ in their seed.
 
     Attributes:
-        sd: standard deviation between the runs.
         values: by run.
-        interval: of the mean at 95 %, when clips and runs are drawn anew.
+        interval: of the mean of these very runs at 95 %, drawn as in `LevelMetrics`; other seeds may differ more.
     """
 
     mean: float | None
-    sd: float | None
     values: tuple[float | None, ...]
     interval: Interval | None
 
@@ -275,8 +288,8 @@ class Difference:
     """A metric of two detectors on the same clips.
 
     Attributes:
-        first, second, difference: of this one; of the other; first less second.
-        interval: of the difference at 95 %, from drawing the same clips for both.
+        first, second, difference: of this one; of the other; first less second. Of several runs the mean.
+        interval: of the difference at 95 %, for these very runs, the same data sets drawn for both.
         better: share of the drawn data sets in which the first is the better one.
         reason: why something is null; absent where nothing is.
     """
@@ -291,7 +304,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """This detector against another: how many runs of each, taken together, and each metric by its name."""
+    """This detector against another: how many runs of each, and the means of each metric over them, by its name."""
 
     runs: tuple[int, int]
     metrics: dict[str, Difference]
@@ -340,7 +353,7 @@ class Measurement:
     Attributes:
         coverage: share of crops that get an answer.
         auc_change: the AUC less that of the unchanged crops, on the same clips.
-        *_interval: low and high end at 95 %, from drawing clips anew.
+        *_interval: low and high end at 95 %, drawn as in `LevelMetrics`.
     """
 
     auc: Share | None

@@ -12,9 +12,16 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import results
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import AGGREGATIONS, by_clip
-from torchfakes_utils.metrics.calibration import probability, reliability, risk_coverage
+from torchfakes_utils.metrics.calibration import (
+    ece_if_calibrated,
+    probability,
+    reliability,
+    replicate_ece,
+    risk_coverage,
+)
 from torchfakes_utils.metrics.config import REPLICATES
-from torchfakes_utils.metrics.intervals import compare, over_runs, with_intervals
+from torchfakes_utils.metrics.intervals import compare, compare_runs, over_runs, sampling, with_intervals
+from torchfakes_utils.metrics.people import same_source
 from torchfakes_utils.models.decision import Decision
 
 # A row a clip from `by_clip`, and the threshold of the detector that scored them.
@@ -56,7 +63,7 @@ def summarise(
         methods={name: _method(rows, reals, threshold, replicates) for name, rows in fakes},
         compressions={str(name): _level(rows, threshold, replicates) for name, rows in clips.groupby("compression")},
         aggregations=_aggregations(scores, clips, replicates),
-        calibration=_calibrations(scores, clips),
+        calibration=_calibrations(scores, clips, replicates),
         curves=_curves(clips),
         decision=decision,
         abstention=_abstention(scores, clips, threshold, faceless),
@@ -68,11 +75,23 @@ def _level(rows: pd.DataFrame, threshold: float, replicates: int) -> results.Lev
 
 
 def _method(rows: pd.DataFrame, reals: pd.DataFrame, threshold: float, replicates: int) -> results.MethodMetrics:
-    """One manipulation's clips against all real ones."""
-    measured = with_intervals(pd.concat([rows, reals], ignore_index=True), threshold, replicates)
-    recall = float(np.mean(rows["probability_fake"] >= threshold))
-    own = {"recall": recall, "clips": len(rows), "frames": int(rows["frames"].sum())}
-    return msgspec.convert(measured | own, results.MethodMetrics)
+    """One manipulation's clips against the real ones of its own data source."""
+    own = reals[same_source(rows, reals)]
+    measured = with_intervals(pd.concat([rows, own], ignore_index=True), threshold, replicates)
+    if own.empty and len(reals):
+        others = ", ".join(sorted(reals["method"].unique()))
+        why = f"no real clip of its own data source is in the split (there are {others})"
+        measured["reasons"] = {name: why if "only fake" in text else text for name, text in measured["reasons"].items()}
+    return msgspec.convert(
+        measured
+        | {
+            "recall": float(np.mean(rows["probability_fake"] >= threshold)),
+            "clips": len(rows),
+            "frames": int(rows["frames"].sum()),
+            "reals": tuple(sorted(own["method"].unique())),
+        },
+        results.MethodMetrics,
+    )
 
 
 def _aggregations(scores: pd.DataFrame, means: pd.DataFrame, replicates: int) -> dict[str, results.Aggregation]:
@@ -86,25 +105,43 @@ def _aggregations(scores: pd.DataFrame, means: pd.DataFrame, replicates: int) ->
     return found
 
 
-def _calibrations(scores: pd.DataFrame, clips: pd.DataFrame) -> results.Calibrations:
+def _calibrations(scores: pd.DataFrame, clips: pd.DataFrame, replicates: int) -> results.Calibrations:
     labels, uncalibrated = scores["label"], probability(scores["logit"])
     frame = results.FrameCalibration(
-        **vars(_calibration(scores)),
+        **vars(_calibration(scores, replicates)),
         ece_uncalibrated=reliability(labels, uncalibrated).ece,
         ece_balanced_uncalibrated=_balanced_error(labels, uncalibrated),
     )
-    return results.Calibrations(frame, _calibration(clips))
+    return results.Calibrations(frame, _calibration(clips, replicates))
 
 
-def _calibration(table: pd.DataFrame) -> results.Calibration:
+def _calibration(table: pd.DataFrame, replicates: int) -> results.Calibration:
     as_it_is = reliability(table["label"], table["probability_fake"])
     balanced = _balanced_error(table["label"], table["probability_fake"])
+    # Of one class neither is what is asked about.
+    whole = _calibration_error(table, None, replicates)
+    halves = (None, None) if balanced is None else _calibration_error(table, 0.5, replicates)
     return results.Calibration(
         ece=as_it_is.ece,
         ece_balanced=balanced,
+        ece_interval=whole[0],
+        ece_balanced_interval=halves[0],
+        ece_if_calibrated=whole[1],
+        ece_balanced_if_calibrated=halves[1],
         bins=msgspec.convert(as_it_is.rows(), tuple[results.Bin, ...]),
         reasons={"ece_balanced": "it takes both classes"} if balanced is None else msgspec.UNSET,
     )
+
+
+def _calibration_error(
+    table: pd.DataFrame, fakes: float | None, replicates: int
+) -> tuple[results.Interval | None, float | None]:
+    """The interval of a calibration error, and what a detector that keeps its word would get."""
+    given = table["label"], table["probability_fake"]
+    drawn, _ = sampling(table, replicates)
+    found = drawn.interval(replicate_ece(*given, drawn, fakes)) if drawn.varies else None
+    clips = table.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
+    return found, ece_if_calibrated(*given, clips, fakes)
 
 
 def _balanced_error(labels: pd.Series, probabilities: ArrayLike) -> float | None:
@@ -151,7 +188,7 @@ def _abstention(scores: pd.DataFrame, clips: pd.DataFrame, threshold: float, fac
 
 
 def over_seeds(runs: Sequence[ScoredClips], replicates: int) -> results.Seeds | None:
-    """A recipe over its seeds; None of one run."""
+    """The runs of a recipe, and their mean; None of one run."""
     if len(runs) < 2:
         return None
     tables, thresholds = zip(*runs, strict=True)
@@ -163,16 +200,9 @@ def over_seeds(runs: Sequence[ScoredClips], replicates: int) -> results.Seeds | 
 def against_others(
     ours: Sequence[ScoredClips], theirs: Sequence[ScoredClips], replicates: int
 ) -> results.Comparison | None:
-    """A recipe against another on the same clips; None where there is no other."""
+    """The mean of some runs against that of others on the same clips; None where there are no others."""
     if not theirs:
         return None
-    first, second = _mean_clips(ours), _mean_clips(theirs)
-    metrics = compare(first[0], second[0], (first[1], second[1]), replicates)
+    (first, at), (second, other_at) = zip(*ours, strict=True), zip(*theirs, strict=True)
+    metrics = compare_runs(first, second, (at, other_at), replicates)
     return results.Comparison((len(ours), len(theirs)), msgspec.convert(metrics, dict[str, results.Difference]))
-
-
-def _mean_clips(runs: Sequence[ScoredClips]) -> ScoredClips:
-    """Several runs as one: the means of their scores and of their thresholds."""
-    clips = [table.sort_values(CLIP_KEY).reset_index(drop=True) for table, _ in runs]
-    mean = np.mean([table["probability_fake"].to_numpy(float) for table in clips], axis=0)
-    return clips[0].assign(probability_fake=mean), float(np.mean([threshold for _, threshold in runs]))

@@ -32,6 +32,7 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import CLIP_KEY, SCORE_COLUMNS, write_table
 from torchfakes_utils.io.video import spread
+from torchfakes_utils.metrics.intervals import people_drawn
 from torchfakes_utils.models import run_files
 from torchfakes_utils.models.detector import Detector, load_detector
 
@@ -154,7 +155,8 @@ def _checks(detector: Detector, faces: pd.DataFrame, out: Path, config: Explanat
     """The sanity checks, and every layer and method, on one crop a clip, at most so many."""
     some = choose(faces, _CHECKED)
     targets = [NAMES[label] for label in some["label"]]  # each is asked about its own label
-    question = Question(heat_maps.inputs(detector, some), targets, clip_names(some), config.layer, config.method)
+    names, people = clip_names(some), people_drawn(some)
+    question = Question(heat_maps.inputs(detector, some), targets, names, config.layer, config.method, people)
     shuffled = None
     if config.random_labels is not None:
         other = load_detector(config.random_labels, detector.device)

@@ -21,7 +21,7 @@ from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.io.clips import below
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import frames_at, probe
-from torchfakes_utils.metrics.intervals import mean_by_clip
+from torchfakes_utils.metrics.intervals import mean_by_clip, people_drawn
 
 AGREEMENT_COLUMNS = ["method", "map", "measure", "value", "low", "high", "crops", "clips"]
 
@@ -175,10 +175,10 @@ def agreement_table(measured: Mapping[str, pd.DataFrame], faces: pd.DataFrame) -
 
     Returns:
         `AGREEMENT_COLUMNS`: for each method that has masks, and for "all", each map and each of `MEASURES`: the mean
-        over clips, and its 95 % interval by clip; NaN where all maps are dark. `crops` and `clips` are those that were
-        measured.
+        over clips, and its 95 % interval by person; NaN where all maps are dark. `crops` and `clips` are those that
+        were measured.
     """
-    names, methods = clip_names(faces), faces["method"].to_numpy()
+    names, people, methods = clip_names(faces), people_drawn(faces), faces["method"].to_numpy()
     table = []
     for name, rows in measured.items():
         there = rows["masked"].to_numpy(bool)
@@ -188,5 +188,5 @@ def agreement_table(measured: Mapping[str, pd.DataFrame], faces: pd.DataFrame) -
                 values = rows.loc[chosen, measure].to_numpy(np.float64)
                 lit = chosen & rows[measure].notna().to_numpy()
                 counts = int(lit.sum()), len(set(names[lit]))
-                table.append((method, name, measure, *mean_by_clip(values, names[chosen]), *counts))
+                table.append((method, name, measure, *mean_by_clip(values, names[chosen], people[chosen]), *counts))
     return pd.DataFrame(table, columns=AGREEMENT_COLUMNS)

@@ -12,9 +12,8 @@ import pandas as pd
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import NAMES
 from torchfakes_utils.io.tables import CLIP_KEY
-from torchfakes_utils.metrics.bootstrap import percentiles, replicate_means
 from torchfakes_utils.metrics.config import MEAN_REPLICATES
-from torchfakes_utils.metrics.intervals import clip_means
+from torchfakes_utils.metrics.intervals import ClipMeans, people_drawn
 
 REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")
 REGION_COLUMNS = ["kind", "region", "crops", "clips", "area", "ratio", "low", "high", "verdict"]
@@ -91,29 +90,31 @@ def attention_ratio(
     heat: np.ndarray,
     area: np.ndarray,
     clips: Sequence[object] | np.ndarray,
+    people: np.ndarray | None = None,
     replicates: int = MEAN_REPLICATES,
     seed: int = 0,
 ) -> np.ndarray:
-    """Share of heat over share of area, with a 95 % interval from drawing clips, not frames, again and again.
+    """Share of heat over share of area, with a 95 % interval from drawing people, or clips, again and again.
 
     Args:
         heat: (N, K) shares of heat of N crops on K parts; rows of NaN (maps of zeros) are left out.
         area: (N, K) shares of area.
         clips: (N,) which clip each crop is of.
+        people: (N,) which people each clip shows (`metrics.intervals.people_drawn`); None draws clips.
         replicates, seed: of the bootstrap.
 
     Returns:
         (K, 3): the ratio (1 = no more and no less than its area), and the interval's low and high end. NaN where no
-        map is left.
+        map is left; an interval of NaN for a single unit.
     """
     kept = ~np.isnan(heat).any(axis=1)
     if not kept.any():
         return np.full((heat.shape[1], 3), np.nan)
-    by_clip = [clip_means(values[kept], np.asarray(clips, object)[kept]) for values in (heat, area)]
-    drawn = [replicate_means(means, replicates, seed) for means in by_clip]  # (replicates, K), of the same clips
+    drawn = ClipMeans(np.asarray(clips, object)[kept], None if people is None else people[kept], replicates, seed)
+    warm, wide = (drawn.of(values[kept]) for values in (heat, area))  # of the same data sets
     with np.errstate(invalid="ignore", divide="ignore"):  # a part that no crop has: 0 / 0
-        ratio, ratios = by_clip[0].mean(axis=0) / by_clip[1].mean(axis=0), drawn[0] / drawn[1]
-    return np.column_stack([ratio, [percentiles(column) for column in ratios.T]])
+        ratios = warm / wide
+    return np.column_stack([ratios[0], [drawn.interval(column) for column in ratios.T]])
 
 
 def region_shares(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +137,7 @@ def region_table(heat: np.ndarray, area: np.ndarray, faces: pd.DataFrame) -> pd.
     Returns:
         `REGION_COLUMNS`: a row for each kind ("real", "fake") and region. `crops` have a map that is not dark; `area`
         is the region's mean share of the crop; `ratio` is share of heat over share of area, `low` to `high` its 95 %
-        interval by clip; `verdict` says what that allows one to say.
+        interval by person; `verdict` says what that allows one to say.
     """
     rows, names = [], clip_names(faces)
     for label, kind in enumerate(NAMES):
@@ -145,16 +146,16 @@ def region_table(heat: np.ndarray, area: np.ndarray, faces: pd.DataFrame) -> pd.
             continue
         lit = own & ~np.isnan(heat).any(axis=1)
         counts = int(lit.sum()), len(set(names[lit]))
-        for index, (ratio, low, high) in enumerate(attention_ratio(heat[own], area[own], names[own])):
+        ratios = attention_ratio(heat[own], area[own], names[own], people_drawn(faces[own]))
+        for index, (ratio, low, high) in enumerate(ratios):
             share = float(area[own, index].mean())
-            rows.append((kind, REGIONS[index], *counts, share, ratio, low, high, verdict(low, high)))
+            says = "no heat" if np.isnan(ratio) else verdict(low, high)
+            rows.append((kind, REGIONS[index], *counts, share, ratio, low, high, says))
     return pd.DataFrame(rows, columns=REGION_COLUMNS)
 
 
 def verdict(low: float, high: float) -> str:
-    """What an interval round a ratio to chance allows one to say."""
-    if np.isnan(low):
-        return "no heat"
+    """What an interval round a ratio to chance, NaN where there is none, allows one to say."""
     return "more than chance" if low > 1 else "less than chance" if high < 1 else "cannot tell"
 
 

@@ -38,6 +38,7 @@ class Question:
         targets: "fake" or "real", one a crop.
         clips: which clip each crop is of, for intervals.
         layer, method: as for `heat_maps.grad_cam`.
+        people: (N,) which people each crop's clip shows, for intervals; None draws clips.
     """
 
     images: torch.Tensor
@@ -45,6 +46,7 @@ class Question:
     clips: Sequence[object] | np.ndarray
     layer: str | None = None
     method: str = "grad-cam"
+    people: np.ndarray | None = None
 
     def ask(self, detector: Detector, images: torch.Tensor | None = None) -> np.ndarray:
         """The maps of a detector, (N, S, S)."""
@@ -82,17 +84,17 @@ def cascading_randomisation(detector: Detector, question: Question, seed: int = 
         network; 1 is the same map. `dark` is the share of maps that are zero all over, which are left out.
     """
     names, before = list(detector.stages), question.ask(detector)
-    rows = [("nothing", *similarity(before, before, question.clips))]
+    rows = [("nothing", *similarity(before, before, question.clips, question.people))]
     for count in range(1, len(names) + 1):
         after = question.ask(randomised(detector, count, seed))
         changed = names[-1] if count == 1 else f"{names[-count]} to {names[-1]}"
-        rows.append((changed, *similarity(before, after, question.clips)))
+        rows.append((changed, *similarity(before, after, question.clips, question.people)))
     return pd.DataFrame(rows, columns=SIMILARITY_COLUMNS)
 
 
 def detector_similarity(detector: Detector, other: Detector, question: Question, name: str) -> pd.DataFrame:
     """How alike the maps of two detectors are; `SIMILARITY_COLUMNS`, one row."""
-    found = similarity(question.ask(detector), question.ask(other), question.clips)
+    found = similarity(question.ask(detector), question.ask(other), question.clips, question.people)
     return pd.DataFrame([(name, *found)], columns=SIMILARITY_COLUMNS)
 
 
@@ -107,13 +109,16 @@ def stability(detector: Detector, question: Question) -> pd.DataFrame:
     for shift in SHIFTS:
         padded = torch.nn.functional.pad(question.images, (shift, 0, 0, 0), mode="reflect")[..., :edge]
         after = question.ask(detector, padded)
-        found = similarity(before[:, :, : edge - shift], after[:, :, shift:], question.clips)
+        found = similarity(before[:, :, : edge - shift], after[:, :, shift:], question.clips, question.people)
         rows.append((f"{shift} px to the right", *found))
     return pd.DataFrame(rows, columns=SIMILARITY_COLUMNS)
 
 
 def similarity(
-    first: np.ndarray, second: np.ndarray, clips: Sequence[object] | np.ndarray
+    first: np.ndarray,
+    second: np.ndarray,
+    clips: Sequence[object] | np.ndarray,
+    people: np.ndarray | None = None,
 ) -> tuple[float, float, float, float, float, int]:
     """How alike two sets of maps are, (N, H, W) each.
 
@@ -126,7 +131,8 @@ def similarity(
     correlations = np.full(len(first), np.nan)
     correlations[lit] = [_rank_correlation(*pair) for pair in pairs]
     mean = float(np.mean([structural_similarity(*pair, data_range=1.0) for pair in pairs])) if pairs else np.nan
-    return *mean_by_clip(correlations, clips), mean, float(np.mean(~lit)) if len(lit) else np.nan, int(lit.sum())
+    dark = float(np.mean(~lit)) if len(lit) else np.nan
+    return *mean_by_clip(correlations, clips, people), mean, dark, int(lit.sum())
 
 
 def _rank_correlation(one: np.ndarray, two: np.ndarray) -> float:
@@ -150,7 +156,7 @@ def road(detector: Detector, question: Question, share: float = REMOVED, seed: i
 
     Returns:
         `REMOVAL_COLUMNS`: for each map the mean fall of the logit for the crop's own target (positive: the target
-        lost), and its 95 % interval by clip. Crops with a dark map are left out for all.
+        lost), and its 95 % interval by person. Crops with a dark map are left out for all.
     """
     maps = question.ask(detector)
     lit = maps.max((1, 2)) > 0
@@ -162,11 +168,11 @@ def road(detector: Detector, question: Question, share: float = REMOVED, seed: i
         "random map": np.array([random_map(size, generator) for _ in range(int(lit.sum()))]),
     }
     signs = [2 * NAMES.index(name) - 1 for name, is_lit in zip(question.targets, lit, strict=True) if is_lit]
-    clips = np.asarray(question.clips, object)[lit]
+    clips, people = np.asarray(question.clips, object)[lit], None if question.people is None else question.people[lit]
     rows = []
     for name, heat in ways.items():
         falls = _falls(detector, images, _ordered(heat, generator), signs, share) if len(images) else np.empty(0)
-        rows.append((name, *mean_by_clip(falls, clips), len(falls)))
+        rows.append((name, *mean_by_clip(falls, clips, people), len(falls)))
     return pd.DataFrame(rows, columns=REMOVAL_COLUMNS)
 
 

@@ -27,9 +27,10 @@ FACE_COLUMNS = [*CLIP_COLUMNS, "frame", "x1", "y1", "x2", "y2", "landmarks", "pr
 # frame (per cent), and how it is stored (edge in px, file format, quality or "lossless").
 EXTRACTED_COLUMNS = [*FACE_COLUMNS, "original_id", "found", "outside", "crop_size", "crop_format", "crop_quality"]
 SCORE_COLUMNS = ["clip_id", "method", "compression", "split", "frame", "path", "label", "logit", "probability_fake"]
-# What scoring writes beside them: how far a crop lies from the faces of training, why it gets no answer ("" for those
-# that do), and whose scores they are (the first digits of the SHA-256 of the weights).
-SCORED_COLUMNS = [*SCORE_COLUMNS, "distance", "cannot_tell", "detector"]
+# What scoring writes beside them: who is in the clip ("" where it is not known), how far a crop lies from the faces of
+# training, why it gets no answer ("" for those that do), and whose scores they are (the first digits of the SHA-256 of
+# the weights).
+SCORED_COLUMNS = [*SCORE_COLUMNS, "target_id", "source_id", "distance", "cannot_tell", "detector"]
 FAILURE_COLUMNS = ["clip_id", "path", "label", "method", "compression", "split", "reason"]
 
 # A clip's file name is shared by the four fakes of one pair and by every compression: only the three together

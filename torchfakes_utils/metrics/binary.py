@@ -16,6 +16,7 @@ from sklearn import metrics as sklearn_metrics
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.bootstrap import FPR_LEVELS, METRICS, equal_error_rate
+from torchfakes_utils.metrics.people import PERSON_COLUMNS
 
 
 def binary_metrics(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> dict[str, Any]:
@@ -86,15 +87,16 @@ def by_clip(scores: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
         how: one of `AGGREGATIONS`.
 
     Returns:
-        A row a clip, sorted by `CLIP_KEY`: the key, `split` (where given), `label`, `probability_fake` and `frames`,
-        the number of them.
+        A row a clip, sorted by `CLIP_KEY`: the key, `split` and `PERSON_COLUMNS` (where given), `label`,
+        `probability_fake` and `frames`, the number of them.
 
     Raises:
-        InputError: no such way, a score is not a number, or frames of one clip disagree about its label or its split.
+        InputError: no such way, a score is not a number, or frames of one clip disagree about its label, its split or
+            who is in it.
     """
     if how not in AGGREGATIONS:
         raise InputError(f"no way {how!r} to score a clip; choose one of {', '.join(AGGREGATIONS)}")
-    facts = [name for name in ("split", "label") if name in scores.columns]
+    facts = [name for name in ("split", "label", *PERSON_COLUMNS) if name in scores.columns]
     groups = scores.groupby(CLIP_KEY, sort=True)
     if scores.empty:
         return pd.DataFrame(columns=[*CLIP_KEY, *facts, "probability_fake", "frames"])

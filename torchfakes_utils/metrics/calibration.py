@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from torchfakes_utils.metrics.binary import checked
+from torchfakes_utils.metrics.bootstrap import Sampling
 
 # Temperatures that are looked at; one at either end means that the crops do not say which.
 _COLDEST, _HOTTEST = 0.05, 20.0
@@ -40,7 +41,11 @@ class Reliability:
 
     @property
     def ece(self) -> float | None:
-        """Expected calibration error: mean distance between what is said and what is so, 0 to 1; None of no scores."""
+        """Expected calibration error: mean distance between what is said and what is so, 0 to 1; None of no scores.
+
+        Of few scores it is too high: within a range chance alone parts the two, and a distance has no sign that could
+        cancel out. `ece_if_calibrated` says how much of it that may be.
+        """
         return float(np.sum(self.weight * np.abs(self.predicted - self.fake))) if len(self.weight) else None
 
     def rows(self) -> list[dict[str, float]]:
@@ -65,8 +70,7 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, fakes: float | None
     """
     truth, scores = checked(labels, probabilities)
     weights = class_weights(truth, fakes)
-    edges = np.linspace(0, 1, bins + 1)
-    which = np.clip(np.digitize(scores, edges[1:-1]), 0, bins - 1)
+    edges, which = np.linspace(0, 1, bins + 1), _ranges(scores, bins)
     held = np.unique(which)
     total = np.bincount(which, weights, bins)[held]
     return Reliability(
@@ -77,6 +81,84 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, fakes: float | None
         fake=np.bincount(which, weights * truth, bins)[held] / total,
         weight=total / weights.sum() if len(truth) else total,
     )
+
+
+def replicate_ece(
+    labels: ArrayLike, probabilities: ArrayLike, sampling: Sampling, fakes: float | None = None, bins: int = 10
+) -> NDArray[np.float64]:
+    """The expected calibration error on the data sets of a sampling, (1 + P + R,); the first is `Reliability.ece`.
+
+    Args:
+        labels, probabilities, fakes, bins: as for `reliability`.
+        sampling: of the same rows.
+    """
+    truth, scores = checked(labels, probabilities)
+    which = _ranges(scores, bins)
+    # Of each unit, by class and range: what is said less what is so, and how many there are.
+    said = np.zeros((sampling.count, 2, bins))
+    many = np.zeros((sampling.count, 2))
+    np.add.at(said, (sampling.units, truth, which), scores - truth)
+    np.add.at(many, (sampling.units, truth), 1)
+    parts = []
+    for counts in sampling.counts():
+        by_class = np.tensordot(counts, said, axes=1)  # (·, 2, bins)
+        total = counts @ many
+        if fakes is not None:
+            by_class *= (np.array([1 - fakes, fakes]) / total)[..., None]
+            total = np.ones((len(counts), 1))
+        parts.append(np.abs(by_class.sum(axis=1)).sum(axis=1) / total.sum(axis=1))
+    return np.concatenate(parts)
+
+
+def ece_if_calibrated(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    clips: np.ndarray,
+    fakes: float | None = None,
+    bins: int = 10,
+    replicates: int = 500,
+) -> float | None:
+    """The expected calibration error that chance alone gives: of a detector that keeps its word, with these scores.
+
+    Labels are drawn from the scores, over and over. One random number a clip decides for all its crops, which are real
+    or fake together; people are none the wiser, for one person is seen in real clips and in fakes.
+
+    Args:
+        labels: (N,) of 0 and 1: they say the share of fakes, where `fakes` is given.
+        probabilities: (N,) P(fake).
+        clips: (N,) which clip each score is of, from 0 on.
+        fakes, bins: as for `reliability`. Scores that keep their word where that share is fake are lower, as
+            probabilities, where fewer are: labels are drawn accordingly.
+        replicates: how often labels are drawn, the same each time.
+
+    Returns:
+        Its mean; None of no scores.
+
+    Source: Bröcker and Smith, Increasing the Reliability of Reliability Diagrams, Weather and Forecasting 22, 2007
+    (consistency resampling).
+    """
+    truth, scores = checked(labels, probabilities)
+    if not len(scores):
+        return None
+    chance, by_class = scores, np.ones(2)
+    if fakes is not None:
+        share = float(truth.mean())
+        by_class = np.array([(1 - fakes) / (1 - share), fakes / share])
+        odds = np.column_stack([1 - scores, scores]) / by_class
+        chance = odds[:, 1] / odds.sum(axis=1)
+    ranges = np.eye(bins)[_ranges(scores, bins)]
+    generator, found = np.random.default_rng(0), []
+    for _ in range(replicates):
+        drawn = (generator.random(int(clips.max()) + 1)[clips] < chance).astype(int)
+        weights = by_class[drawn]
+        found.append(np.abs((weights * (scores - drawn)) @ ranges).sum() / weights.sum())
+    return float(np.mean(found))
+
+
+def _ranges(scores: np.ndarray, bins: int) -> np.ndarray:
+    """Which of `bins` ranges of equal width each score lies in."""
+    which: np.ndarray = np.clip(np.digitize(scores, np.linspace(0, 1, bins + 1)[1:-1]), 0, bins - 1)
+    return which
 
 
 def class_weights(labels: np.ndarray, fakes: float | None = 0.5) -> np.ndarray:

@@ -1,10 +1,12 @@
-"""How sure one can be: intervals by clip, whether one detector beats another, recipes over their seeds, means of clips.
+"""How sure one can be: intervals by person, whether one detector beats another, several runs, means of clips.
 
-The unit is the clip. Clips that share a person are still taken as independent: with few people the truth is wider.
+What is drawn are units of people: those who share a film, with all their clips, real and fake. Two clips of one person
+are no two measurements of how a detector judges people, and an interval that takes them as such is too narrow. Where
+nobody says who is in a clip, clips are drawn, and the truth is wider.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,42 +15,69 @@ from numpy.typing import ArrayLike
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics, checked
-from torchfakes_utils.metrics.bootstrap import METRICS, percentiles, replicate_means, replicate_metrics
+from torchfakes_utils.metrics.bootstrap import METRICS, Sampling, replicate_metrics, weighted_means
 from torchfakes_utils.metrics.config import MEAN_REPLICATES, REPLICATES
+from torchfakes_utils.metrics.people import knows_people, units
 
 # Metrics of which less is better.
 SMALLER_IS_BETTER = ("eer", "fpr", "fnr", "loss", "brier")
 
-_TOO_FEW = "a class has fewer than two clips to draw from"
+# What is drawn: people who share a film, with all of them; whose film it is, where all people are linked; clips.
+DrawnBy = Literal["person", "target", "clip"]
+
+
+def sampling(rows: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> tuple[Sampling, DrawnBy]:
+    """How data sets like a table are drawn, and by what.
+
+    By person: clips that share one, directly or through others, go together. Where faces were swapped so often that
+    this links all fakes, or all reals, by target alone: whose film it is. Where nobody is known, by clip, as many of
+    each class as there are.
+
+    Args:
+        rows: with `label`; a row a clip, or a row a frame, with `CLIP_KEY`; without it, each row is a clip.
+        replicates, seed: data sets, and the seed of the draw.
+    """
+    rows = rows if set(CLIP_KEY) <= set(rows) else rows.assign(**dict.fromkeys(CLIP_KEY, np.arange(len(rows))))
+    labels = rows["label"].to_numpy(int)
+    if not knows_people(rows):
+        return Sampling(units(rows), labels, replicates, seed, by_class=True), "clip"
+    linked = Sampling(units(rows), labels, replicates, seed)
+    by_target = Sampling(units(rows.drop(columns="source_id", errors="ignore")), labels, replicates, seed)
+    return (by_target, "target") if by_target.varies and not linked.varies else (linked, "person")
+
+
+def _too_few(by: DrawnBy) -> str:
+    return f"a class has fewer than two {'clips' if by == 'clip' else 'groups of people'} to draw from"
 
 
 def intervals(
     scores: pd.DataFrame, threshold: float = 0.5, replicates: int = REPLICATES, seed: int = 0
 ) -> dict[str, tuple[float, float]] | None:
-    """How far each metric could have strayed had other clips of the same kind been drawn: 95 % percentile intervals.
+    """How far each metric could have strayed had other people of the same kind been filmed: 95 % intervals.
 
-    Clips are resampled, not frames (the frames of one clip are near copies, and counting them as independent gives an
-    interval several times too narrow), and within each class, so that every replicate keeps the number of reals and
-    fakes. Where every fake scores above every real one, the interval of an AUC has no width: it cannot show what it
-    has not seen.
+    People are drawn with all their clips, not frames (the frames of one clip are near copies, and counting them as
+    independent gives an interval several times too narrow); see `sampling` and `bootstrap.bca`. Where every fake scores
+    above every real one, the interval of an AUC has no width: it cannot show what it has not seen.
 
     Args:
-        scores: with `label` and `probability_fake`; a row a clip, as from `by_clip`, or a row a frame, with `CLIP_KEY`.
+        scores: with `label` and `probability_fake`, and `PERSON_COLUMNS` where people are known; a row a clip, as from
+            `by_clip`, or a row a frame, with `CLIP_KEY`.
         threshold: for the metrics that need one.
         replicates: how many data sets to draw.
         seed: of the draw; the same seed gives the same intervals.
 
     Returns:
-        {metric: (low, high)} for `METRICS`; None where a class has fewer than two clips, for then nothing can vary.
+        {metric: (low, high)} for `METRICS`; None where a class has fewer than two units, for then nothing can vary.
 
     Raises:
         InputError: scores that are not probabilities.
-
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     truth, values = checked(scores["label"], scores["probability_fake"])
-    drawn = replicate_metrics(truth, values, threshold, replicates, seed, _clip_numbers(scores))
-    return None if drawn is None else {name: percentiles(drawn[name]) for name in METRICS}
+    drawn, _ = sampling(scores, replicates, seed)
+    if not drawn.varies:
+        return None
+    found = replicate_metrics(truth, values, threshold, drawn)
+    return {name: drawn.interval(found[name]) for name in METRICS}
 
 
 def bootstrap_interval(
@@ -69,17 +98,19 @@ def with_intervals(scores: pd.DataFrame, threshold: float = 0.5, replicates: int
     """`binary_metrics`, and beside each metric its interval; the arguments are those of `intervals`.
 
     Returns:
-        As `binary_metrics`; for each of `METRICS` also `<metric>_interval`, [low, high] at 95 %, or None with a reason.
+        As `binary_metrics`; for each of `METRICS` also `<metric>_interval`, [low, high] at 95 %, or None with a reason;
+        and `drawn_by` and `units`: what was drawn, and of how many.
     """
     result = binary_metrics(scores["label"], scores["probability_fake"], threshold)
     reasons, found = result["reasons"], intervals(scores, threshold, replicates)
+    drawn, by = sampling(scores)
     for name in METRICS:
         if found is not None and result[name] is not None:
             result[f"{name}_interval"] = list(found[name])
         else:
             result[f"{name}_interval"] = None
-            reasons[f"{name}_interval"] = reasons.get(name, _TOO_FEW)
-    return result
+            reasons[f"{name}_interval"] = reasons.get(name, _too_few(by))
+    return result | {"drawn_by": by, "units": drawn.count}
 
 
 def compare(
@@ -88,48 +119,66 @@ def compare(
     thresholds: tuple[float, float] = (0.5, 0.5),
     replicates: int = REPLICATES,
 ) -> dict[str, dict[str, Any]]:
-    """Whether one detector is better than another on the same clips: a paired bootstrap.
+    """Whether one detector is better than another on the same clips: `compare_runs` of one run each."""
+    return compare_runs([first], [second], (thresholds[:1], thresholds[1:]), replicates)
 
-    Both are measured on the same resampled clips, so that what makes a clip hard for both cancels out. The interval of
-    the difference is the answer; whether the two intervals overlap is not.
+
+def compare_runs(
+    ours: Sequence[pd.DataFrame],
+    theirs: Sequence[pd.DataFrame],
+    thresholds: tuple[Sequence[float], Sequence[float]],
+    replicates: int = REPLICATES,
+) -> dict[str, dict[str, Any]]:
+    """Whether one detector, or the mean of some runs, is better than another on the same clips: a paired bootstrap.
+
+    All are measured on the same drawn people, so that what makes a clip hard for both cancels out. The interval of the
+    difference is the answer; whether the two intervals overlap is not. Of several runs the *metrics* are averaged: mean
+    scores would make an ensemble, which is better than its members, so that more runs would always win.
 
     Args:
-        first, second: the same clips, a row each, from `by_clip`, with the scores of either detector.
-        thresholds: of the two.
+        ours, theirs: runs with the same clips, a row each, from `by_clip`.
+        thresholds: of either's runs.
         replicates: how many data sets to draw.
 
     Returns:
-        {metric: {"first", "second", "difference" (first minus second), "interval" [low, high] at 95 %,
-        "better" (share of the data sets in which the first is the better one, ties as halves)}} for
-        `bootstrap.METRICS`; of a metric that cannot be computed all are None, and "reason" says why.
+        {metric: {"first", "second" (means over the runs), "difference" (first minus second), "interval" [low, high] at
+        95 %, for these very runs, "better" (share of the data sets in which the first is the better one, ties as
+        halves)}} for `bootstrap.METRICS`; of a metric that cannot be computed all are None, and "reason" says why.
 
     Raises:
         InputError: the clips or their labels are not the same.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 8 (paired data).
     """
-    points, drawn = _measured([first, second], thresholds, replicates)
+    points, drawn, how = _measured([*ours, *theirs], [*thresholds[0], *thresholds[1]], replicates)
     result: dict[str, dict[str, Any]] = {}
     for name in METRICS:
-        one, two = (point[name] for point in points)
-        row = result[name] = {"first": one, "second": two, "difference": None, "interval": None, "better": None}
-        if one is None:
+        row: dict[str, Any] = dict.fromkeys(("first", "second", "difference", "interval", "better"))
+        result[name] = row
+        if points[0][name] is None:
             row["reason"] = points[0]["reasons"][name]
             continue
-        row["difference"] = one - two
+        values = [point[name] for point in points]
+        row["first"], row["second"] = (float(np.mean(own)) for own in (values[: len(ours)], values[len(ours) :]))
+        row["difference"] = row["first"] - row["second"]
         if not drawn:
-            row["reason"] = _TOO_FEW
+            row["reason"] = _too_few(sampling(ours[0])[1])
             continue
-        gaps = drawn[0][name] - drawn[1][name]
-        ahead = -gaps if name in SMALLER_IS_BETTER else gaps
-        row |= {"interval": list(percentiles(gaps)), "better": float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2)}
+        by_run = [one[name] for one in drawn]
+        gaps = np.mean(by_run[: len(ours)], axis=0) - np.mean(by_run[len(ours) :], axis=0)
+        ahead = how.drawn(-gaps if name in SMALLER_IS_BETTER else gaps)
+        better = float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2)
+        row |= {"interval": list(how.interval(gaps)), "better": better}
     return result
 
 
 def over_runs(
     runs: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int = REPLICATES
 ) -> dict[str, dict[str, Any]]:
-    """A recipe rather than one training: the metrics of several runs that differ in their seed.
+    """Several runs of a recipe that differ in their seed: each, their mean, and how far that depends on who was filmed.
+
+    The runs are not drawn anew: two or three say too little about what other seeds would do. Their values are there to
+    be seen.
 
     Args:
         runs: a row a clip each, from `by_clip`; the same clips in all.
@@ -137,59 +186,88 @@ def over_runs(
         replicates: how many data sets to draw.
 
     Returns:
-        {metric: {"mean", "sd" (between the runs; None for one), "values" (by run), "interval" [low, high] at 95 % of
-        the mean, when clips *and* runs are drawn anew}}; None where it cannot be computed.
+        {metric: {"mean", "values" (by run), "interval" [low, high] at 95 % of the mean of these very runs}}; None
+        where it cannot be computed.
 
     Raises:
         InputError: the clips or their labels are not the same.
     """
-    points, drawn = _measured(runs, thresholds, replicates)
-    which = np.random.default_rng([0, 1]).integers(0, len(runs), (replicates, len(runs)))
+    points, drawn, how = _measured(runs, thresholds, replicates)
     result: dict[str, dict[str, Any]] = {}
     for name in METRICS:
         values = [point[name] for point in points]
-        row = result[name] = {"mean": None, "sd": None, "values": values, "interval": None}
+        row = result[name] = {"mean": None, "values": values, "interval": None}
         if None in values:
             continue
-        row |= {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+        row["mean"] = float(np.mean(values))
         if drawn:
-            by_run = np.column_stack([one[name] for one in drawn])  # (replicates, runs)
-            row["interval"] = list(percentiles(np.take_along_axis(by_run, which, axis=1).mean(axis=1)))
+            row["interval"] = list(how.interval(np.mean([one[name] for one in drawn], axis=0)))
     return result
 
 
 def mean_by_clip(
-    values: ArrayLike, clips: Sequence[object] | np.ndarray, replicates: int = MEAN_REPLICATES, seed: int = 0
+    values: ArrayLike,
+    clips: Sequence[object] | np.ndarray,
+    people: np.ndarray | None = None,
+    replicates: int = MEAN_REPLICATES,
+    seed: int = 0,
 ) -> tuple[float, float, float]:
-    """Mean over clips of the means of their crops, and its 95 % interval by clip.
+    """Mean over clips of the means of their crops, and its 95 % interval by person, or by clip where nobody is known.
 
     Args:
         values: (N,), one a crop; NaN is left out.
         clips: (N,) which clip each crop is of.
+        people: (N,) which people each clip shows, as from `people_drawn`; None draws clips.
         replicates, seed: of the bootstrap.
 
     Returns:
-        Mean, low, high; NaN where nothing is left; an interval of NaN for a single clip.
+        Mean, low, high; NaN where nothing is left; an interval of NaN for a single unit.
     """
-    values, clips = np.asarray(values, np.float64), np.asarray(clips, object)
+    values = np.asarray(values, np.float64)
     kept = ~np.isnan(values)
     if not kept.any():
         return np.nan, np.nan, np.nan
-    means = clip_means(values[kept, None], clips[kept])[:, 0]
-    interval = percentiles(replicate_means(means, replicates, seed)) if len(means) > 1 else (np.nan, np.nan)
-    return float(means.mean()), *interval
+    drawn = ClipMeans(np.asarray(clips, object)[kept], None if people is None else people[kept], replicates, seed)
+    found = drawn.of(values[kept, None])[:, 0]
+    return float(found[0]), *drawn.interval(found)
 
 
-def clip_means(values: np.ndarray, clips: np.ndarray) -> np.ndarray:
-    """(N, K) of crops to (C, K) of their clips, in the order in which these first come."""
-    means: np.ndarray = pd.DataFrame(values).groupby(pd.factorize(clips)[0]).mean().to_numpy()
-    return means
+class ClipMeans:
+    """Means over clips of the means of their crops, on data sets that are drawn.
+
+    Args:
+        clips: (N,) which clip each crop is of.
+        people: (N,) which people each clip shows; None draws clips.
+        replicates, seed: of the bootstrap.
+    """
+
+    def __init__(self, clips: np.ndarray, people: np.ndarray | None, replicates: int, seed: int) -> None:
+        self._clips = pd.factorize(clips)[0]
+        drawn = self._clips if people is None else pd.factorize(people)[0]
+        of_clip = drawn[np.unique(self._clips, return_index=True)[1]]
+        self._sampling = Sampling(of_clip, np.zeros(len(of_clip), int), replicates, seed)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """The means of crops, (N, K), on all data sets, (·, K); the first is that of the data at hand."""
+        means = pd.DataFrame(values).groupby(self._clips).mean().to_numpy()
+        return weighted_means(means, self._sampling)
+
+    def interval(self, found: np.ndarray) -> tuple[float, float]:
+        """The 95 % interval of what is made of such means, (·,); NaN of a single unit."""
+        return self._sampling.interval(found) if self._sampling.count > 1 else (np.nan, np.nan)
+
+
+def people_drawn(rows: pd.DataFrame) -> np.ndarray:
+    """The units that means are drawn by, (N,): `people.units`, or by target alone where swaps link all people."""
+    found = units(rows)
+    return units(rows.drop(columns="source_id", errors="ignore")) if found.max(initial=0) == 0 else found
 
 
 def _measured(
     tables: Sequence[pd.DataFrame], thresholds: Sequence[float], replicates: int
-) -> tuple[list[dict[str, Any]], list[dict[str, np.ndarray]]]:
-    """The metrics of tables of the same clips, and their replicates, of the same draws; none where nothing can vary.
+) -> tuple[list[dict[str, Any]], list[dict[str, np.ndarray]], Sampling]:
+    """The metrics of tables of the same clips; the same of data sets, the same for all, none where nothing can vary;
+    and how these were drawn.
 
     Raises:
         InputError: the clips or their labels are not the same.
@@ -202,16 +280,8 @@ def _measured(
                 f"the two tables of scores hold other clips ({len(tables[0])} and {len(other)}) or labels; score the "
                 "same split of the same faces.csv with both detectors"
             )
-    truth = tables[0]["label"].to_numpy()
+    truth, (how, _) = tables[0]["label"].to_numpy(), sampling(tables[0], replicates)
     scored = [(clips["probability_fake"].to_numpy(float), at) for clips, at in zip(tables, thresholds, strict=True)]
     points = [binary_metrics(truth, scores, at) for scores, at in scored]
-    drawn = [replicate_metrics(truth, scores, at, replicates, seed=0) for scores, at in scored]
-    return points, [one for one in drawn if one is not None]
-
-
-def _clip_numbers(scores: pd.DataFrame) -> np.ndarray | None:
-    """Which clip each row is of, (N,) from 0 on; None where the table is a row a clip or does not say."""
-    if not set(CLIP_KEY) <= set(scores.columns) or not scores.duplicated(CLIP_KEY).any():
-        return None
-    numbers: np.ndarray = scores.groupby(CLIP_KEY, sort=False).ngroup().to_numpy()
-    return numbers
+    drawn = [replicate_metrics(truth, scores, at, how) for scores, at in scored] if how.varies else []
+    return points, drawn, how

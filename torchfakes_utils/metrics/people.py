@@ -41,3 +41,20 @@ def units(rows: pd.DataFrame) -> np.ndarray:
 def knows_people(rows: pd.DataFrame) -> bool:
     """Whether a table tells who is in any of its clips."""
     return any((rows[name].astype(str) != "").any() for name in PERSON_COLUMNS if name in rows)
+
+
+def same_source(fakes: pd.DataFrame, reals: pd.DataFrame) -> np.ndarray:
+    """Which real clips are of the data source that some fakes were made from, (R,) bool.
+
+    A source is what the reals' `method` names, such as "youtube" and "actors" in FaceForensics++. That of the fakes is
+    where a real clip shows one of their targets. Where it is not known whose films they are, every real clip may be
+    of it, and is taken.
+
+    Args:
+        fakes, reals: a row a clip, with `method`, and `target_id` where people are known ("" where one is not).
+    """
+    if "target_id" not in fakes or "target_id" not in reals or not (targets := set(fakes["target_id"]) - {""}):
+        return np.ones(len(reals), bool)
+    sources = reals.loc[reals["target_id"].isin(targets), "method"]
+    found: np.ndarray = reals["method"].isin(sources).to_numpy()
+    return found

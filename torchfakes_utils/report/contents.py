@@ -39,7 +39,7 @@ class RegionAttention:
     Attributes:
         crops, clips: that were measured, maps that are dark all over left out.
         area: the region's mean share of the crop.
-        ratio, low, high: share of heat over share of area, and the ends of its 95 % interval by clip.
+        ratio, low, high: share of heat over share of area, and the ends of its 95 % interval by person.
     """
 
     kind: Literal["real", "fake"]
@@ -92,7 +92,7 @@ class MapSimilarity:
     """How alike maps stay when something is changed.
 
     Attributes:
-        rank_correlation, low, high: with the maps as they were, and the ends of its 95 % interval by clip.
+        rank_correlation, low, high: with the maps as they were, and the ends of its 95 % interval by person.
         dark: share of maps that are dark all over.
     """
 

@@ -15,7 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from torchfakes_utils.evaluation.results import Bin, Curves, Interval, LevelMetrics, PerturbationCurve, Robustness
+from torchfakes_utils.evaluation.results import (
+    Bin,
+    Curves,
+    Interval,
+    LevelMetrics,
+    PerturbationCurve,
+    Robustness,
+    Spread,
+)
 from torchfakes_utils.report.contents import MapSimilarity, NetworkAttention
 
 # Okabe and Ito's blue and vermilion: told apart with every common form of colour blindness, and in grey by lightness.
@@ -123,6 +131,37 @@ def interval_rows(
 
 
 @_styled
+def runs(rows: Sequence[tuple[str, Spread]]) -> Figure | None:
+    """Several runs of a recipe: a dot each, their mean, and the interval of the mean; None where nothing is known.
+
+    Args:
+        rows: the name of a metric from 0 to 1, and what was measured, from top to bottom; those that were not measured
+            are left out.
+    """
+    known = [
+        (name, row, row.mean, [value for value in row.values if value is not None])
+        for name, row in rows
+        if row.mean is not None
+    ]
+    if not known:
+        return None
+    figure = Figure(figsize=(7.6, 0.5 * len(known) + 0.9))
+    ax = figure.subplots()
+    for y, (_, row, mean, values) in enumerate(known):
+        if row.interval is not None:
+            ax.hlines(y, *row.interval, color=NEUTRAL, linewidth=5, alpha=0.5)
+        ax.plot([mean] * 2, [y - 0.25, y + 0.25], color="black", linewidth=1.5)
+        ax.plot(values, [y] * len(values), "o", color="white", markersize=6, markeredgecolor="black", clip_on=False)
+        text = f"{min(values):.3f} to {max(values):.3f}"
+        ax.annotate(text, (1.02, y), va="center", xycoords=("axes fraction", "data"), fontsize=9)
+    lowest = min(min([*values, *(row.interval or ())]) for _, row, _, values in known)
+    ax.set(yticks=range(len(known)), yticklabels=[name for name, *_ in known], ylim=(len(known) - 0.5, -0.5),
+           xlim=(max(0, lowest - 0.02), 1),
+           xlabel="a dot a run; line: their mean; grey: its 95 % interval")  # fmt: skip
+    return figure
+
+
+@_styled
 def reliability(bins: Sequence[Bin], unit: str) -> Figure:
     """What scores say against what is so; a bar below says how many there are."""
     figure = Figure(figsize=(4.6, 4.2))
@@ -214,7 +253,8 @@ def regions(rows: Sequence[NetworkAttention]) -> Figure:
             kind = network, _NAMES[label]
             own = [row for row in rows if (row.network, row.kind) == kind and row.ratio is not None]
             y = [names.index(row.region) + offset for row in own]
-            ax.hlines(y, [row.low for row in own], [row.high for row in own], color=_COLOURS[label], linewidth=2)
+            low, high = np.array([(row.low, row.high) for row in own], float).reshape(-1, 2).T  # None is NaN: no line
+            ax.hlines(y, low, high, color=_COLOURS[label], linewidth=2)
             ax.plot([row.ratio for row in own], y, _MARKERS[label], color=_COLOURS[label], markersize=8,
                     markeredgecolor="white", label=_NAMES[label])  # fmt: skip
         ax.set_title(network)

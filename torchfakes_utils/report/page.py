@@ -60,7 +60,7 @@ def _numbers(report: Report, scores: pd.DataFrame) -> list[Block]:
         for how, row in report.aggregations.items()
     ]  # fmt: skip
     return [
-        Table("All metrics, with 95 % intervals by clip", ["metric", "by clip", "by frame"], rows),
+        Table(f"All metrics, with 95 % intervals, {text.how_drawn(clip)}", ["metric", "by clip", "by frame"], rows),
         *drawn(figures.scores(by_clip(scores), clip.threshold),
                "P(fake) of every clip, in rows by method; the threshold is a dashed line.",
                "Every mark is a clip. Blue circles (real) belong on the left of the dashed line, vermilion crosses "
@@ -79,35 +79,41 @@ def _numbers(report: Report, scores: pd.DataFrame) -> list[Block]:
 def _methods(report: Report) -> list[Block]:
     columns = ["", "clips", "AUC", "average precision", "balanced accuracy", "misses"]
 
-    def line(name: str, row: LevelMetrics, clips: int) -> tuple[str, ...]:
-        return (name, f"{clips}", *(cell(row, one) for one in ("auc", "average_precision", "balanced_accuracy", "fnr")))
+    def line(name: str, row: LevelMetrics, clips: str) -> tuple[str, ...]:
+        return (name, clips, *(cell(row, one) for one in ("auc", "average_precision", "balanced_accuracy", "fnr")))
 
     levels = {"all": report.clip, **report.methods}
     chart = [(name, row.auc, row.auc_interval) for name, row in levels.items()]
     return [
         *drawn(figures.interval_rows(chart, "AUC by clip") if any(row[1] for row in chart) else None,
                "AUC by clip with its interval: " + "; ".join(f"{name} {number(value)}" for name, value, _ in chart),
-               "Each manipulation's clips against all real clips. Intervals that overlap do not rank manipulations."),
-        Table("By manipulation, against all real clips", columns,
-              [line(name, row, row.clips) for name, row in report.methods.items()]),
+               "Each manipulation's clips against the real clips of their own data source. Intervals that overlap "
+               "do not rank manipulations."),
+        Table("By manipulation, against the real clips of its own data source", columns,
+              [line(name, row, f"{row.clips} against {row.n_real} real ({', '.join(row.reals) or 'none'})")
+               for name, row in report.methods.items()]),
         Table("By compression, its own clips", columns,
-              [line(name, row, row.n) for name, row in report.compressions.items()]),
+              [line(name, row, f"{row.n}") for name, row in report.compressions.items()]),
     ]  # fmt: skip
 
 
 def _calibration(report: Report) -> list[Block]:
     decision, frame, clip = report.decision, report.calibration.frame, report.calibration.clip
     rows = [
-        ("by frame, as the split is", number(frame.ece_uncalibrated), number(frame.ece)),
-        ("by frame, were half of them fake", number(frame.ece_balanced_uncalibrated), number(frame.ece_balanced)),
-        ("by clip, as the split is", "–", number(clip.ece)),
-        ("by clip, were half of them fake", "–", number(clip.ece_balanced)),
-    ]
+        (f"by {name}, {world}", number(before), with_ends(getattr(level, kind), getattr(level, f"{kind}_interval")),
+         number(getattr(level, f"{kind}_if_calibrated")))
+        for name, level, befores in (("frame", frame, (frame.ece_uncalibrated, frame.ece_balanced_uncalibrated)),
+                                     ("clip", clip, (None, None)))
+        for kind, world, before in zip(("ece", "ece_balanced"), ("as the split is", "were half of them fake"), befores,
+                                       strict=True)
+    ]  # fmt: skip
     return [
         f"Called fake from P(fake) = {decision.threshold:.3f} on; P(fake) is sigmoid(logit / "
         f"{decision.temperature:.2f}). {text.how_fixed(decision)} Both are stored with the weights.",
         Table("Expected calibration error: mean distance between what a score says and what is so",
-              ["", "without temperature", "with it"], rows),
+              ["", "without temperature", "with it (95 % interval)", "by chance alone, would it keep its word"], rows),
+        "Few scores part from what is so by chance, and this error has no sign that could cancel out: the last column "
+        "is what a detector that keeps its word would get, on average, with these scores.",
         text.temperature_helped(frame, decision.temperature),
         *drawn(figures.reliability(frame.bins, "crops"),
                "Reliability diagram by frame: " + "; ".join(
@@ -141,11 +147,23 @@ def _seeds(report: Report) -> list[Block]:
     if report.seeds is None:
         return []
     rows = [
-        (LABELS[name], number(row.mean), number(row.sd), ", ".join(map(number, row.values)), ends(row.interval))
+        (LABELS[name], ", ".join(map(number, row.values)), _range(row.values), with_ends(row.mean, row.interval))
         for name, row in report.seeds.metrics.items()
     ]
-    columns = ["metric", "mean", "standard deviation", "by run", "95 % interval of the mean (clips and runs)"]
-    return [Table(f"{report.seeds.runs} runs of the same recipe, by clip", columns, rows)]
+    columns = ["metric", "by run", "lowest to highest", "mean of these runs (95 % interval, of who was filmed)"]
+    shown = [(LABELS[name], row) for name, row in report.seeds.metrics.items() if name != "loss"]
+    return [
+        *drawn(figures.runs(shown), "Metrics by clip, a dot a run: " + "; ".join(
+                   f"{name} {', '.join(map(number, row.values))}" for name, row in shown),
+               "How far runs of one recipe lie apart, beside how far their mean depends on who was filmed."),
+        Table(f"{report.seeds.runs} runs of the same recipe, by clip: these runs; other seeds may differ more", columns,
+              rows),
+    ]  # fmt: skip
+
+
+def _range(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return ends((min(known), max(known)) if known else None)
 
 
 def _comparison(report: Report) -> list[Block]:
@@ -158,7 +176,9 @@ def _comparison(report: Report) -> list[Block]:
         for name, row in report.comparison.metrics.items()
     ]  # fmt: skip
     columns = ["metric", "this one", "the other", "difference", "share of resampled data sets in which it is better"]
-    caption = f"This one ({ours} run{'s' * (ours > 1)}) against the other ({theirs}), on the same clips"
+    counts = [f"{count} run{'s' * (count > 1)}" for count in (ours, theirs)]
+    means = "; means over these runs, other seeds may differ more" if ours + theirs > 2 else ""
+    caption = f"This one ({counts[0]}) against the other ({counts[1]}), on the same clips{means}"
     return [Table(caption, columns, rows)]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from torchfakes_utils.evaluation.results import FrameCalibration, Interval
+from torchfakes_utils.evaluation.results import FrameCalibration, Interval, LevelMetrics
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.report.contents import MapSimilarity, MaskAgreement, NetworkAttention, Removal, Report
 
@@ -72,10 +72,25 @@ def headline(report: Report) -> list[str]:
         f"“fake” has {number(clip.always_fake_accuracy)}.",
         f"It called {clip.confusion.fp} of {clip.n_real} real clips fake, and missed {clip.confusion.fn} of "
         f"{clip.n_fake} fakes.",
-        "Intervals are 95 %, from drawing clips anew. They know nothing about people, cameras and forgeries that are "
-        "not in these data, and an interval without width says that all of these clips were in order, not that all "
-        "will be.",
+        f"Intervals are 95 %, {how_drawn(clip)}. They know nothing about cameras and forgeries that are not in these "
+        "data, and an interval without width says that all of these clips were in order, not that all will be.",
     ]
+
+
+def how_drawn(level: LevelMetrics) -> str:
+    """What intervals come from drawing anew, and what that leaves out, in half a sentence."""
+    if level.drawn_by == "clip":
+        return (
+            f"from drawing the {level.units} clips anew; nobody says who is in them, and where people recur the truth "
+            "is wider"
+        )
+    groups = f"the {level.units} group{'s' * (level.units != 1)} of people"
+    if level.drawn_by == "target":
+        return (
+            f"from drawing {groups} whose films these are anew, each with all clips; faces were swapped among all of "
+            "them, which is left out, so that the truth is wider"
+        )
+    return f"from drawing {groups} who share a film anew, each with all its clips, real and fake"
 
 
 def how_fixed(decision: Decision) -> str:
