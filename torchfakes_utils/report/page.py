@@ -212,8 +212,9 @@ def _own_boxes(report: Report) -> list[Block]:
     ]
     return [
         f"In {found.searched} fakes the face was found in the film itself, instead of where its original's is; half of "
-        f"the squares share {number(found.overlap, 2)} of their area or more. No face was found in {len(found.no_face)} of the "
-        f"fakes and in {found.no_face_crops} frames of others; these count in neither column.",
+        f"the squares share {number(found.overlap, 2)} of their area or more. No face was found in "
+        f"{len(found.no_face)} of the fakes and in {found.no_face_crops} frames of others, which count in "
+        "neither column.",
         *([] if not found.left_out else [_left_out(found.left_out)]),
         Table(f"The same {found.clips} clips, by clip, cut in two ways",
               ["metric", "the film's own face", "as in the table", "difference"], rows),
