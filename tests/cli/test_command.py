@@ -99,6 +99,8 @@ def test_what_is_given_arrives():
     assert command("export", "r", "--precision", "int8").config.precisions == ("int8",)
     found = command("evaluate", "r", "f", "--seeds", "a,b", "--frames", 3, "--seeds", "c", "--perturb-frames", 9)
     assert found.config == EvaluationConfig(seeds=(Path("a,b"), Path("c")))
+    films = command("evaluate", "r", "f", "--own-boxes", "--films", "data").config
+    assert films == EvaluationConfig(own_boxes=True, films=Path("data"))
     assert found.scoring == Scoring(frames=3) and found.robustness == RobustnessConfig(frames=9)
 
 

@@ -5,6 +5,7 @@ import json
 import cv2
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -12,8 +13,10 @@ from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import robustness as module
 from torchfakes_utils.evaluation.config import RobustnessConfig
+from torchfakes_utils.evaluation.films import Films
+from torchfakes_utils.evaluation.recompression import as_jpeg
 from torchfakes_utils.evaluation.robustness import PERTURBATIONS, changer, robustness
-from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
@@ -29,7 +32,7 @@ def distance(first, second):
     )
 
 
-@pytest.mark.parametrize("name", list(PERTURBATIONS))
+@pytest.mark.parametrize("name", [name for name, one in PERTURBATIONS.items() if one.apply])
 def test_five_strengths_each_harsher_than_the_one_before(crops, name):
     strengths = PERTURBATIONS[name].strengths
     assert len(strengths) == 5
@@ -51,20 +54,28 @@ def test_jpeg_is_libjpeg_s(crops):
 
     buffer = BytesIO()
     Image.fromarray(crops[0]).save(buffer, "JPEG", quality=30)
-    assert distance([np.asarray(Image.open(buffer))], changer("jpeg", 30)(crops[:1], 0)) < 1.0
+    assert distance([np.asarray(Image.open(buffer))], as_jpeg(crops[:1], 30)) < 1.0
 
 
-def test_h264_is_a_film_that_is_encoded_and_read_again(crops, monkeypatch):
-    written, original = [], module.write_video
+def grid_of(picture):
+    """Where a JPEG's blocks begin: the rows and columns, of 8, across which neighbours differ most."""
+    grey = picture.astype(float).mean(axis=2)
+    steps = [np.abs(np.diff(grey, axis=axis)).mean(axis=1 - axis) for axis in (0, 1)]
+    return tuple(int(np.argmax([step[start::8].mean() for start in range(8)]) + 1) % 8 for step in steps)
 
-    def noted(path, frames, crf, preset):
-        written.append((len(frames), crf))
-        return original(path, frames, crf=crf, preset=preset)
 
-    monkeypatch.setattr(module, "write_video", noted)
-    changed = changer("h264", 37)(crops, 0)
-    assert written == [(4, 37)] and len(changed) == 4
-    assert variance_of_laplacian(changed[0]) < variance_of_laplacian(crops[0])
+def test_a_jpeg_s_grid_begins_where_each_clip_draws_it(crops):
+    x = np.arange(128)
+    smooth = np.repeat((x[:, None] + x)[..., None], 3, axis=2).astype(np.uint8)
+    assert grid_of(as_jpeg([smooth], 10)[0]) == (0, 0), "at the corner of what is encoded"
+    grids = {clip: [grid_of(picture) for picture in changer("jpeg", 10)([smooth] * 2, clip)] for clip in range(12)}
+    assert all(first == second for first, second in grids.values()), "all crops of a clip alike"
+    assert len({first for first, _ in grids.values()}) > 6
+
+
+def test_h264_is_nothing_for_crops(crops):
+    with pytest.raises(ValueError, match="h264"):
+        changer("h264", 37)
 
 
 def test_what_is_random_depends_on_seed_and_clip_alone(crops):
@@ -144,3 +155,44 @@ def test_a_damaged_memory_is_begun_anew(tiny_faces, tmp_path, caplog):
 def test_an_unknown_perturbation_is_refused_with_the_choices(tiny_faces):
     with pytest.raises(InputError, match="jpeg, h264, rescale, blur, noise, brightness, shift"):
         robustness(Bright(), load_faces(tiny_faces / "faces.csv", "test"), RobustnessConfig(("fog",)))
+
+
+def films_of(faces, root):
+    clips = pd.read_csv(root / "clips.csv", dtype=str)
+    return Films({tuple(row[name] for name in CLIP_KEY): root / row["path"] for _, row in clips.iterrows()})
+
+
+def test_without_films_h264_is_not_measured_and_the_rest_is(tiny_faces):
+    faces = load_faces(tiny_faces / "faces.csv", "test")
+    found = robustness(Bright(), faces, RobustnessConfig(("h264", "jpeg"), frames=1, replicates=20))
+    assert list(found.perturbations) == ["jpeg"] and not found.perturbations["jpeg"].in_films
+    assert list(found.not_measured) == ["h264"] and "--films" in found.not_measured["h264"]
+
+
+def test_films_are_compressed_and_taken_up_again(tiny_faces, tiny_ffpp, tmp_path, monkeypatch, caplog):
+    faces, kept = load_faces(tiny_faces / "faces.csv", "test"), tmp_path / "robustness.json"
+    films, config = films_of(faces, tiny_ffpp), RobustnessConfig(("h264", "jpeg", "blur"), frames=2, replicates=20)
+    gone = next(clip for clip in films.paths if clip[2] == "004_005")
+    films.paths[gone] = tmp_path / "gone.mp4"
+    calls, original = [], module.recompress
+    monkeypatch.setattr(module, "recompress", lambda *given: calls.append(given) or original(*given))
+    first = robustness(Bright(), faces, config, kept=kept, films=films)
+    assert len(calls) == 2 * 5, "once a clip and codec, for all strengths"
+    for name in ("h264", "jpeg"):
+        curve = first.perturbations[name]
+        assert curve.in_films and curve.left_out == {"/".join(gone): "the film is gone"}
+        assert [row.strength for row in curve.strengths] == list(PERTURBATIONS[name].strengths)
+    assert "/".join(gone) in caplog.text and not first.perturbations["blur"].left_out
+    calls.clear()
+    assert robustness(Bright(), faces, config, kept=kept, films=films) == first and not calls
+    films.paths[gone] = tiny_ffpp / "original_sequences/youtube/c23/videos/000.mp4"
+    again = robustness(Bright(), faces, config, kept=kept, films=films)
+    assert len(calls) == 2 * 6, "with other films it is measured anew"
+    assert "has changed" in again.perturbations["h264"].left_out["/".join(gone)]
+
+
+def test_where_no_film_can_be_used_a_jpeg_is_one_of_crops(tiny_faces, tmp_path):
+    faces = load_faces(tiny_faces / "faces.csv", "test")
+    found = robustness(Bright(), faces, RobustnessConfig(("h264", "jpeg"), frames=1, replicates=20),
+                       films=Films({("youtube", "c23", "004"): tmp_path}))  # fmt: skip
+    assert "6 clips are left out" in found.not_measured["h264"] and not found.perturbations["jpeg"].in_films

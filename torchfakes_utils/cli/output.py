@@ -13,6 +13,7 @@ from torchfakes_utils.io.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from torchfakes_utils.evaluation.calibrate import Calibrated
+    from torchfakes_utils.evaluation.results import OwnBoxes
     from torchfakes_utils.report.contents import Interpretation, Report
 
 # Exit statuses: all done; some input could not be used, and the rest is done; wrong usage, or nothing usable.
@@ -88,6 +89,9 @@ def _further_lines(report: "Report") -> list[str]:
         for one in report.robustness.perturbations.values():
             curve = ", ".join(f"{row.strength:g}: {_number(row.auc)}" for row in one.strengths)
             lines.append(f"  AUC by clip, {one.name} ({one.unit}): {curve}")
+        lines += [f"  {name} is not measured: {reason}" for name, reason in report.robustness.not_measured.items()]
+    if report.own_boxes:
+        lines += _own_box_lines(report.own_boxes)
     for name, other in (report.cross_data or {}).items():
         lines.append(f"  on {name}: AUC by clip {_number(other.clip.auc)}")
     if report.seeds:
@@ -97,6 +101,20 @@ def _further_lines(report: "Report") -> list[str]:
         gap = report.comparison.metrics["auc"]
         lines.append(f"  comparison: difference of the AUC by clip {_number(gap.difference)}{_ends(gap.interval)}")
     return lines
+
+
+def _own_box_lines(found: "OwnBoxes") -> list[str]:
+    """Both ways to find a fake's box, for people."""
+    if found.reason is not None:
+        return [f"  boxes of the films' own faces: not measured ({found.reason})"]
+    auc, balanced = found.metrics["auc"], found.metrics["balanced_accuracy"]
+    silent = f"; no face in {len(found.no_face)} films" if found.no_face else ""
+    silent += f"; {len(found.left_out)} clips left out" if found.left_out else ""
+    return [
+        f"  with the face found in each film itself ({found.searched} fakes{silent}): AUC by clip {_number(auc.first)} "
+        f"against {_number(auc.second)}, difference {_number(auc.difference)}{_ends(auc.interval)}; balanced accuracy "
+        f"{_number(balanced.first)} against {_number(balanced.second)}"
+    ]
 
 
 def attention_lines(found: "Interpretation") -> list[str]:

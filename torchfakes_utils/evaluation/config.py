@@ -63,6 +63,11 @@ class EvaluationConfig:
         cross: a faces.csv of another data set, to measure on, too.
         perturb: measure how the detector bears what happens to films: compression, scaling, blur, noise, …
         robustness: how that is measured.
+        own_boxes: measure also with each fake's face found in its own film, as it is when a film is judged, not where
+            its original's is. Not by default: it needs the films, and looks for the faces of all fakes, which takes
+            longer than to score them.
+        films: the data set's folder, with clips.csv and films, which own boxes and compressed films need; None is that
+            of the table, or the one above it.
     """
 
     split: str = "test"
@@ -74,6 +79,8 @@ class EvaluationConfig:
     cross: tuple[Path, ...] = ()
     perturb: bool = False
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
+    own_boxes: bool = False
+    films: Path | None = None
 
     def __post_init__(self) -> None:
         check_counts(self, "replicates", most=MOST_REPLICATES)

@@ -16,6 +16,8 @@ from torchfakes_utils.crops.scope import data_name
 from torchfakes_utils.crops.table import load_faces_for, read_extraction
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
+from torchfakes_utils.evaluation.films import NO_FILMS, find_films
+from torchfakes_utils.evaluation.own_boxes import own_boxes, settings_of
 from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results, Summary
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
@@ -70,8 +72,8 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         config: what is measured.
 
     Raises:
-        InputError: no detector in `run`, no such split, crops gone or cut in another way, scores of something else, or
-            a read-only folder.
+        InputError: no detector in `run`, no such split, crops gone or cut in another way, scores of something else, no
+            table in the folder of films that is named, or a read-only folder.
     """
     run, faces_csv = Path(run), Path(faces_csv)
     if config.perturb:
@@ -87,6 +89,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     elsewhere = {table: load_faces_for(detector, table, config.split, config.scoring.frames) for table in config.cross}
     given = None if config.scores is None else _given_scores(config.scores, faces, detector)
+    films = find_films(faces_csv, config.films) if config.perturb or config.own_boxes else NO_FILMS
     if not detector.decision.is_fixed:
         _fix_decision(run, faces_csv, detector, config.scoring)
     if given is None:
@@ -111,8 +114,10 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         comparison=against_others(ours, [scored(other) for other in against], config.replicates),
         cross_data={_unique_name(table, config.cross): _on_other_data(detector, table, other, config)
                     for table, other in elsewhere.items()} or None,
-        robustness=robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE)
+        robustness=robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE, films)
         if config.perturb else None,
+        own_boxes=own_boxes(detector, (faces, scores), films, config.scoring, config.replicates,
+                            settings_of(faces_csv.parent)) if config.own_boxes else None,
         data=_description(faces_csv, faces, scores),
     )  # fmt: skip
     return Evaluation(results, scores, faces, detector)

@@ -3,7 +3,7 @@
 All of it goes through JSON and back. A metric that cannot be computed is None, and `reasons` beside it says why.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
@@ -380,11 +380,18 @@ class StrengthMeasurement(Measurement):
 
 @dataclass(frozen=True)
 class PerturbationCurve:
-    """A change from mild to harsh: its name for people, what a strength is, and five of them."""
+    """A change from mild to harsh: its name for people, what a strength is, and five of them.
+
+    Attributes:
+        in_films: the frames of the film were changed, and the crops cut from these; else the crops as they are stored.
+        left_out: clips whose film could not be used, and why; `auc_change` is of the others.
+    """
 
     name: str
     unit: str
     strengths: tuple[StrengthMeasurement, ...]
+    in_films: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -394,12 +401,43 @@ class Robustness:
     Attributes:
         frames: crops of a clip, at most.
         plain: the crops as they are.
+        not_measured: what was asked for and cannot be measured, and why.
     """
 
     frames: Count
     clips: Count
     plain: Measurement
     perturbations: dict[str, PerturbationCurve]
+    not_measured: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OwnBoxes:
+    """The detector on crops round the face that is found in each film itself, as it would be in a film alone.
+
+    `faces.csv` cuts a fake where its original's face is, where the two show the same. Both ways are scored on the same
+    clips and frames; crops that were cut by their own film's face anyway count in both.
+
+    Attributes:
+        reason: why it could not be measured; null where it was.
+        clips, crops: that were scored in both ways.
+        searched: of these clips, those in whose film a face was looked for.
+        no_face: clips in whose film none was found, and that are left out.
+        no_face_crops: crops of the other clips in whose frame it was not found, and that are left out.
+        overlap: median over crops of the shared part of the two squares (intersection over union).
+        left_out: clips whose film could not be used, and why.
+        metrics: by clip, each by its name: `first` with the film's own face, `second` as in `faces.csv`.
+    """
+
+    reason: str | None
+    clips: Count = 0
+    crops: Count = 0
+    searched: Count = 0
+    no_face: tuple[str, ...] = ()
+    no_face_crops: Count = 0
+    overlap: Share | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -409,10 +447,12 @@ class Results(Summary):
     Attributes:
         comparison: this one against another, on the same clips.
         cross_data: the detector on other data sets, by their names.
+        own_boxes: crops cut where a film alone shows its face, against those of `faces.csv`.
     """
 
     seeds: Seeds | None
     comparison: Comparison | None
     cross_data: dict[str, CrossData] | None
     robustness: Robustness | None
+    own_boxes: OwnBoxes | None
     data: DataDescription

@@ -1,16 +1,20 @@
 """How a detector bears what happens to films between the camera and the viewer: seven changes, each at five strengths.
 
-The crops of a clip are changed as they are stored, before the network's own preprocessing, by the codecs themselves:
-JPEG by OpenCV's libjpeg, H.264 by x264, which gets a clip's crops as a short film. The original films were compressed
-before (FaceForensics++ at c23): what is measured is what is added to that.
+JPEG (libjpeg) and H.264 (x264) compress the frames of the film, out of which the crops are then cut again, see
+`recompression`; what else is changed is changed in the crops as they are stored. Where the films are not there, H.264
+is not measured, and a JPEG's grid begins at a place of the crop that is drawn for each clip: that of a photo does not
+begin where somebody's face does. The original films were compressed before (FaceForensics++ at c23): what is measured
+is what is added to that.
 """
 
+import hashlib
 import json
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -20,13 +24,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from torchfakes_utils.crops.table import limit_frames
+from torchfakes_utils.crops.table import first_of, limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
+from torchfakes_utils.evaluation.films import NO_FILMS, ClipKey, Films, by_clip_of, clip_name, why
+from torchfakes_utils.evaluation.recompression import H264, JPEG, Codec, as_jpeg, recompress
 from torchfakes_utils.evaluation.results import Measurement, PerturbationCurve, Robustness, StrengthMeasurement
-from torchfakes_utils.evaluation.scoring import Change, fingerprint, score
+from torchfakes_utils.evaluation.scoring import Change, fingerprint, score, score_crops
 from torchfakes_utils.io.files import read_json, write_record
-from torchfakes_utils.io.video import read_frames, write_video
+from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, with_intervals
 from torchfakes_utils.models.detector import Detector
@@ -36,34 +42,35 @@ logger = logging.getLogger(__name__)
 # (H, W, 3) uint8, RGB.
 Crop = NDArray[Any]
 
+# Clips whose films are decoded together: a whole data set of changed crops would not fit into memory. No more threads
+# than this do so, since each holds a run of frames.
+_WINDOW, _DECODERS = 16, 4
+# Of a JPEG at half the lines of colour, px.
+_JPEG_BLOCK = 16
+# Of what is kept of measurements: it changes with what they mean.
+_FORMAT = 2
+
 
 @dataclass(frozen=True)
 class Perturbation:
     """Something that happens to films: what a strength is, and five of them from mild to harsh.
 
-    `apply` takes the crops of a clip in the order of their frames, a strength, and random numbers.
+    `apply` takes the crops of a clip in the order of their frames, a strength, and random numbers; None of what cannot
+    be done to crops. `codec` is what does it to the frames of the film, where these are there.
     """
 
     name: str
     unit: str
     strengths: tuple[float, ...]
-    apply: Callable[[list[Crop], float, np.random.Generator], list[Crop]]
+    apply: Callable[[list[Crop], float, np.random.Generator], list[Crop]] | None
+    codec: Codec | None = None
 
 
-def _jpeg(crops: list[Crop], quality: float, _: np.random.Generator) -> list[Crop]:
-    options = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
-    files = [cv2.imencode(".jpg", crop[..., ::-1], options)[1] for crop in crops]
-    return [np.ascontiguousarray(np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))[..., ::-1]) for file in files]
-
-
-def _h264(crops: list[Crop], crf: float, _: np.random.Generator) -> list[Crop]:
-    height, width = crops[0].shape[:2]
-    # The codec wants even edges.
-    padded = [np.pad(crop, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for crop in crops]
-    with TemporaryDirectory() as folder:
-        path = write_video(Path(folder) / "clip.mp4", padded, crf=int(crf), preset="medium")
-        frames = read_frames(path)[1]
-    return [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
+def _jpeg(crops: list[Crop], quality: float, generator: np.random.Generator) -> list[Crop]:
+    """All crops of a clip with the grid in one place, up to a block of colour from their corner."""
+    down, right = generator.integers(0, _JPEG_BLOCK, 2)
+    padded = [np.pad(crop, ((down, 0), (right, 0), (0, 0)), mode="reflect") for crop in crops]
+    return [np.ascontiguousarray(picture[down:, right:]) for picture in as_jpeg(padded, quality)]
 
 
 def _rescale(crops: list[Crop], factor: float, _: np.random.Generator) -> list[Crop]:
@@ -97,8 +104,8 @@ def _shift(crops: list[Crop], share: float, generator: np.random.Generator) -> l
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
-    "jpeg": Perturbation("JPEG", "quality", (90, 70, 50, 30, 10), _jpeg),
-    "h264": Perturbation("H.264", "CRF", (18, 23, 30, 37, 44), _h264),
+    "jpeg": Perturbation("JPEG", "quality", (90, 70, 50, 30, 10), _jpeg, JPEG),
+    "h264": Perturbation("H.264", "CRF", (18, 23, 30, 37, 44), None, H264),
     "rescale": Perturbation("scaled down and up", "factor", (1.5, 2, 3, 4, 6), _rescale),
     "blur": Perturbation("Gaussian blur", "sigma, px of the crop", (0.5, 1, 1.5, 2, 3), _blur),
     "noise": Perturbation("noise", "sigma, of 255", (2, 5, 10, 15, 25), _noise),
@@ -110,6 +117,8 @@ PERTURBATIONS: dict[str, Perturbation] = {
 def changer(name: str, strength: float, seed: int = 0) -> Change:
     """A perturbation at one strength, for `scoring.score`; what is random in it depends on seed and clip alone."""
     apply, place = PERTURBATIONS[name].apply, list(PERTURBATIONS).index(name)
+    if apply is None:
+        raise ValueError(f"{name} is nothing that can be done to crops")
     return lambda crops, clip: apply(crops, strength, np.random.default_rng([seed, place, clip]))
 
 
@@ -131,6 +140,7 @@ def robustness(
     config: RobustnessConfig = RobustnessConfig(),
     scoring: Scoring = Scoring(),
     kept: Path | None = None,
+    films: Films = NO_FILMS,
 ) -> Robustness:
     """Measure a detector on changed crops, strength by strength.
 
@@ -139,43 +149,148 @@ def robustness(
         faces: from `load_faces`.
         config: what is changed, and how it is measured.
         scoring: how crops are scored.
-        kept: a file in which every finished strength is kept, so that a second call goes on where the first was
-            stopped; it is begun anew for another detector, other crops or another configuration.
+        kept: a file in which what is finished is kept (every strength; all strengths together of what compresses
+            films), so that a second call goes on where the first was stopped; it is begun anew for another detector,
+            other crops or another configuration.
+        films: that the crops were cut from. A clip whose film is gone or has changed is left out of what compresses
+            films, and named.
 
     Raises:
         InputError: no such perturbation, or no crop can be read.
     """
-    chosen, faces = check_names(config), limit_frames(faces, config.frames)
-    quiet, identity = Scoring(scoring.batch, scoring.device), _identity(detector, faces, config)
-    rows = _rows_kept(kept, identity)
+    chosen = check_names(config)
+    work = _Work(detector, limit_frames(faces, config.frames), config, scoring, films, kept)
+    total = sum(len(PERTURBATIONS[name].strengths) for name in chosen)
+    bar = tqdm(total=total, desc="perturb", unit="pass", leave=False, disable=None if scoring.progress else True)
+    curves: dict[str, PerturbationCurve] = {}
+    not_measured: dict[str, str] = {}
+    with bar:
+        for name in chosen:
+            found = work.curve(name, bar)
+            if isinstance(found, str):
+                not_measured[name] = found
+            else:
+                curves[name] = found
+    plain = msgspec.convert(_measured(work.plain, work.answered, work.plain, detector, config), Measurement)
+    return Robustness(config.frames, len(work.plain), plain, curves, not_measured)
 
-    def scored(change: Change | None = None) -> tuple[pd.DataFrame, float]:
-        """Clips, and the share of crops that get an answer."""
-        scores = score(detector, faces, quiet, change)
-        return by_clip(scores), float(np.mean(scores["cannot_tell"] == ""))
 
-    plain, answered = scored()
-    work = [(name, strength) for name in chosen for strength in PERTURBATIONS[name].strengths]
-    bar = tqdm(work, desc="perturb", unit="pass", leave=False, disable=None if scoring.progress else True)
-    found: dict[str, list[StrengthMeasurement]] = {name: [] for name in chosen}
-    for name, strength in bar:
-        key = f"{name} {strength:g}"
-        bar.set_postfix_str(key)
-        if key not in rows:
-            changed = _measured(*scored(changer(name, strength, config.seed)), plain, detector, config)
-            rows[key] = {"strength": strength, **changed}
-            if kept is not None:
-                write_record(kept, {"identity": identity, "rows": rows})
-        found[name].append(msgspec.convert(rows[key], StrengthMeasurement))
-    return Robustness(
-        frames=config.frames,
-        clips=len(plain),
-        plain=msgspec.convert(_measured(plain, answered, plain, detector, config), Measurement),
-        perturbations={
-            name: PerturbationCurve(PERTURBATIONS[name].name, PERTURBATIONS[name].unit, tuple(curve))
-            for name, curve in found.items()
-        },
-    )
+class _Work:
+    """The measurements of one detector on some crops, those that are kept included."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        faces: pd.DataFrame,
+        config: RobustnessConfig,
+        scoring: Scoring,
+        films: Films,
+        kept: Path | None,
+    ) -> None:
+        self._detector, self._faces, self._config, self._films = detector, faces, config, films
+        self._quiet, self._kept = Scoring(scoring.batch, scoring.device), kept
+        self._identity = _identity(detector, faces, config)
+        self._rows = _rows_kept(kept, self._identity)
+        self.plain, self.answered = self._scored()
+
+    def curve(self, name: str, bar: "tqdm[Any]") -> PerturbationCurve | str:
+        """A perturbation at all its strengths; or why it is not measured."""
+        one, reason = PERTURBATIONS[name], ""
+        if one.codec is not None:
+            reason = self._films.reason or self._in_films(name, one.codec, bar)
+            if not reason:
+                return self._assembled(name, in_films=True)
+        if one.apply is None:
+            bar.update(len(one.strengths))
+            return reason
+        for strength in one.strengths:
+            bar.set_postfix_str(f"{name} {strength:g}")
+            if (key := self._key(name, strength)) not in self._rows:
+                self._keep({key: self._row(strength, *self._scored(changer(name, strength, self._config.seed)))})
+            bar.update()
+        return self._assembled(name, in_films=False)
+
+    def _in_films(self, name: str, codec: Codec, bar: "tqdm[Any]") -> str:
+        """Measure what compresses films, at all strengths that are not kept; why nothing can be, or ""."""
+        strengths = [
+            strength for strength in PERTURBATIONS[name].strengths if self._key(name, strength, True) not in self._rows
+        ]
+        bar.set_postfix_str(name)
+        if strengths:
+            scores, left_out = self._scored_films(codec, strengths)
+            if left_out:
+                logger.warning("%s: %s", name, _named(left_out))
+            if not scores:
+                return f"no film can be used ({_named(left_out)})"
+            self._keep(
+                {
+                    self._key(name, strength, True): self._row(strength, *_by_clip(own)) | {"left_out": left_out}
+                    for strength, own in scores.items()
+                }
+            )
+        bar.update(len(PERTURBATIONS[name].strengths))
+        return ""
+
+    def _scored_films(
+        self, codec: Codec, strengths: Sequence[float]
+    ) -> tuple[dict[float, pd.DataFrame], dict[str, str]]:
+        """Scores of crops from compressed films by strength, none where no film can be used; and who is left out."""
+        clips, left_out = by_clip_of(self._faces), dict[str, str]()
+        found: dict[float, list[pd.DataFrame]] = {}
+
+        def compressed(clip: tuple[ClipKey, pd.DataFrame]) -> tuple[pd.DataFrame, dict[float, list[Crop]]] | None:
+            key, rows = clip
+            path = None
+            try:
+                path = self._films.path(key)
+                return rows, recompress(codec, path, rows, strengths)
+            except InputError as error:
+                left_out[clip_name(key)] = why(error, path)
+                return None
+
+        with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1)) as pool:
+            for start in range(0, len(clips), _WINDOW):
+                done = [one for one in pool.map(compressed, clips[start : start + _WINDOW]) if one is not None]
+                for strength in strengths if done else ():
+                    rows = pd.concat([own for own, _ in done])
+                    crops = [crop for _, own in done for crop in own[strength]]
+                    found.setdefault(strength, []).append(score_crops(self._detector, rows, crops, self._quiet))
+        return {strength: pd.concat(parts) for strength, parts in found.items()}, dict(sorted(left_out.items()))
+
+    def _scored(self, change: Change | None = None) -> tuple[pd.DataFrame, float]:
+        return _by_clip(score(self._detector, self._faces, self._quiet, change))
+
+    def _row(self, strength: float, clips: pd.DataFrame, coverage: float) -> dict[str, Any]:
+        """A strength's measurement, against the unchanged crops of the same clips."""
+        same = self.plain.merge(clips[CLIP_KEY], on=CLIP_KEY)
+        return {"strength": strength, **_measured(clips, coverage, same, self._detector, self._config)}
+
+    def _key(self, name: str, strength: float, in_films: bool = False) -> str:
+        """What a measurement is kept under; one of films only as long as these are the same."""
+        digest = hashlib.sha256(json.dumps(self._films.state()).encode()).hexdigest()[:12]
+        return f"{name} {strength:g}" + (f" in films {digest}" if in_films else "")
+
+    def _keep(self, rows: dict[str, dict[str, Any]]) -> None:
+        self._rows |= rows
+        if self._kept is not None:
+            write_record(self._kept, {"identity": self._identity, "rows": self._rows})
+
+    def _assembled(self, name: str, in_films: bool) -> PerturbationCurve:
+        one = PERTURBATIONS[name]
+        rows = [self._rows[self._key(name, strength, in_films)] for strength in one.strengths]
+        strengths = tuple(msgspec.convert(row, StrengthMeasurement) for row in rows)
+        return PerturbationCurve(one.name, one.unit, strengths, in_films, rows[0].get("left_out", {}))
+
+
+def _by_clip(scores: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+    """Clips, and the share of crops that get an answer."""
+    return by_clip(scores), float(np.mean(scores["cannot_tell"] == ""))
+
+
+def _named(left_out: dict[str, str]) -> str:
+    """Which clips are left out, and why, in a line."""
+    reasons = [f"{clip}: {reason}" for clip, reason in left_out.items()]
+    return f"{'1 clip is' if len(reasons) == 1 else f'{len(reasons)} clips are'} left out: {first_of(reasons)}"
 
 
 def _measured(
@@ -193,6 +308,7 @@ def _identity(detector: Detector, faces: pd.DataFrame, config: RobustnessConfig)
     """What a measurement depends on, beside its name and strength."""
     crops = pd.util.hash_pandas_object(faces[["path", "frame", "label"]], index=False)
     identity = {
+        "format": _FORMAT,
         "detector": fingerprint(detector),
         "decision": asdict(detector.decision),
         "crops": f"{int(crops.sum() % 2**63):x}",

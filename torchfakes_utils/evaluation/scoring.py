@@ -38,6 +38,13 @@ _WINDOW = 16
 Change = Callable[[list[np.ndarray], int], list[np.ndarray]]
 
 
+@dataclass(frozen=True)
+class _Held:
+    """In the place of a crop's file: the crop, (H, W, 3) uint8 RGB."""
+
+    pixels: np.ndarray
+
+
 @dataclass
 class _Part:
     """Some crops, as they are stored and ready for the network.
@@ -74,6 +81,22 @@ def score(
         InputError: no crop can be read.
     """
     return _table(detector, faces, observe(detector, faces, scoring, change))
+
+
+def score_crops(
+    detector: Detector, faces: pd.DataFrame, crops: Sequence[np.ndarray], scoring: Scoring = Scoring()
+) -> pd.DataFrame:
+    """As `score`, of crops that are at hand instead of those that are stored.
+
+    Args:
+        detector: as there.
+        faces: a row a crop; what it says of where the crop lies has to be so.
+        crops: (H, W, 3) uint8, RGB.
+        scoring: how.
+    """
+    given = [_Held(crop) for crop in crops]
+    sharpness = [variance_of_laplacian(crop) for crop in crops]
+    return score(detector, faces.assign(file=given, sharpness=sharpness).reset_index(drop=True), scoring)
 
 
 def observe(
@@ -151,9 +174,9 @@ def _in_order(faces: pd.DataFrame, preprocessing: Preprocessing, batch: int) -> 
     _warn(unreadable)
 
 
-def _read(file: str, preprocessing: Preprocessing) -> tuple[np.ndarray, torch.Tensor] | Unreadable:
+def _read(file: str | _Held, preprocessing: Preprocessing) -> tuple[np.ndarray, torch.Tensor] | Unreadable:
     """A crop as it is stored, and at the network's size."""
-    crop = try_crop(file)
+    crop = torch.from_numpy(file.pixels.transpose(2, 0, 1)) if isinstance(file, _Held) else try_crop(file)
     return crop if isinstance(crop, Unreadable) else (crop.numpy(), preprocessing.resize(crop))
 
 

@@ -1,6 +1,6 @@
 """A report as one page that needs nothing else: figures and pictures are inside, and every figure has its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,9 @@ from torchfakes_utils.report.text import LABELS, bounds, cell, change, ends, lis
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
+# Clips that are left out are named, but not hundreds of them.
+_NAMED = 5
+
 
 def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
     """The page of a report, with the rows of `scores.csv` that it is of; `folder` is the run's, with its mistakes."""
@@ -29,6 +32,7 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
         ("threshold", "Threshold and calibration", _calibration(report)),
         ("abstention", "When it does not answer", _abstention(report)),
         ("comparison", "Other seeds, other runs", [*_seeds(report), *_comparison(report)]),
+        ("boxes", "Where a film alone shows its face", _own_boxes(report)),
         ("robustness", "What happens to films", _robustness(report)),
         ("cross", "Other data sets", _cross(report)),
         ("mistakes", "The worst mistakes", _mistakes(report, folder)),
@@ -192,13 +196,48 @@ def _robustness(report: Report) -> list[Block]:
         for one in found.perturbations.values()
         for row in one.strengths
     ]  # fmt: skip
+    films = [one for one in found.perturbations.values() if one.in_films]
+    left_out = max((one.left_out for one in films), key=len, default={})
     return [
-        f"Measured on {found.frames} crops of each of {found.clips} clips, changed as they are stored. Black: AUC by "
-        "clip with its interval; dashed vermilion: the share of crops that still get an answer.",
-        *drawn(figures.robustness(found), "AUC by clip against the strength of each change; the numbers are in "
-               "the table below.", "Where the line falls and the dashed one does not, the detector errs and does not "
-               "notice."),
+        f"Measured on {found.frames} crops of each of {found.clips} clips, changed as they are stored"
+        + (f"; {' and '.join(one.name for one in films)} compress the films' frames, out of which they are cut again. "
+           if films else ". ")
+        + "Black: AUC by clip with its interval; dashed vermilion: the share of crops that still get an answer.",
+        *([] if not left_out else [_left_out(left_out)]),
+        *[f"Not measured: {name} ({reason})." for name, reason in found.not_measured.items()],
+        *([] if not rows else drawn(
+            figures.robustness(found), "AUC by clip against the strength of each change; the numbers are in the table "
+            "below.", "Where the line falls and the dashed one does not, the detector errs and does not notice.")),
         Table("Robustness", ["change", "AUC", "change of the AUC", "false alarms", "misses", "answered"], rows),
+    ]  # fmt: skip
+
+
+def _left_out(clips: Mapping[str, str]) -> str:
+    """Clips whose film could not be used, the first few by name."""
+    first = "; ".join(f"{clip}: {reason}" for clip, reason in list(clips.items())[:_NAMED])
+    more = f"; and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
+    return f"Left out are {len(clips)} clips whose film cannot be used ({first}{more})."
+
+
+def _own_boxes(report: Report) -> list[Block]:
+    found = report.own_boxes
+    if found is None:
+        return ["Not measured: torchfakes evaluate … --own-boxes. Fakes may be cut above where their original's face "
+                "is; whoever judges a film has no original."]  # fmt: skip
+    if found.reason is not None:
+        return [f"Not measured: {found.reason}.", *([] if not found.left_out else [_left_out(found.left_out)])]
+    rows = [
+        (LABELS[name], number(row.first), number(row.second), change(row.difference, row.interval))
+        for name, row in found.metrics.items()
+    ]
+    return [
+        f"In {found.searched} fakes the face was found in the film itself, instead of where its original's is; half of "
+        f"the squares share {number(found.overlap, 2)} of their area or more. No face was found in "
+        f"{len(found.no_face)} of the fakes and in {found.no_face_crops} frames of others, which count in "
+        "neither column.",
+        *([] if not found.left_out else [_left_out(found.left_out)]),
+        Table(f"The same {found.clips} clips, by clip, cut in two ways",
+              ["metric", "the film's own face", "as in the table", "difference"], rows),
     ]  # fmt: skip
 
 

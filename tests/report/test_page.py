@@ -1,0 +1,64 @@
+"""The page: what it says of films that are, are not, or are only in part at hand."""
+
+import pytest
+
+from torchfakes_utils.cli.output import summary_lines
+from torchfakes_utils.evaluation.results import (
+    Difference,
+    Measurement,
+    OwnBoxes,
+    PerturbationCurve,
+    Robustness,
+    StrengthMeasurement,
+)
+from torchfakes_utils.metrics.bootstrap import METRICS
+from torchfakes_utils.report.page import page
+
+from helpers.report import clip_scores, made_up_report
+
+UNKNOWN = dict.fromkeys(Measurement.__dataclass_fields__) | {"auc": 0.8, "coverage": 1.0}
+GONE = {f"Deepfakes/c23/{number}": "the film is gone" for number in range(7)}
+
+
+def text(tmp_path, **parts):
+    """The page of a made-up report, and what the command says of it."""
+    report = made_up_report(**parts)
+    return page(report, clip_scores(), tmp_path), "\n".join(summary_lines(report))
+
+
+def test_what_was_not_asked_for_says_how_to_ask(tmp_path):
+    written, said = text(tmp_path)
+    assert "--own-boxes" in written and "--perturb" in written and "own face" not in said
+
+
+def test_both_ways_stand_side_by_side_with_their_difference(tmp_path):
+    metrics = {name: Difference(0.945, 0.961, -0.016, (-0.03, -0.004), 0.01) for name in METRICS}
+    own = OwnBoxes(None, 8, 30, 4, ("FaceSwap/c23/9",), 2, 0.92, {"Deepfakes/c23/1": "the film is gone"}, metrics)
+    written, said = text(tmp_path, own_boxes=own)
+    for part in (
+        "0.945",
+        "0.961",
+        "−0.016",
+        "In 4 fakes",
+        "No face was found in 1 of the fakes and in 2 frames",
+        "Deepfakes/c23/1",
+    ):
+        assert part in written
+    assert "0.945 against 0.961" in said and "no face in 1 films; 1 clips left out" in said
+
+
+def test_own_boxes_that_cannot_be_measured_say_why(tmp_path):
+    written, said = text(tmp_path, own_boxes=OwnBoxes("no fake can be used", left_out=GONE))
+    assert (
+        "Not measured: no fake can be used" in written and "and 2 more" in written and "Deepfakes/c23/5" not in written
+    )
+    assert "not measured (no fake can be used)" in said
+
+
+@pytest.mark.parametrize("some", [True, False])
+def test_h264_without_films_is_one_line(tmp_path, some):
+    curve = PerturbationCurve("JPEG", "quality", (StrengthMeasurement(**UNKNOWN, strength=90.0),), some, GONE)
+    found = Robustness(4, 8, Measurement(**UNKNOWN), {"jpeg": curve} if some else {}, {"h264": "no films"})
+    written, said = text(tmp_path, robustness=found)
+    assert "Not measured: h264 (no films)." in written and "h264 is not measured: no films" in said
+    assert ("JPEG compress" in written) == ("and 2 more" in written) == some
