@@ -1,6 +1,6 @@
-"""Any detector's threshold, temperature and ranges, fixed on a table of one's own.
+"""Any detector's thresholds, temperature, ranges and likeness, fixed on a table of one's own.
 
-What a detector says is only as good as the data on which it was decided what its numbers mean. A threshold is fixed on
+What a detector says is only as good as the data on which it was decided what its numbers mean. Thresholds are fixed on
 clips that it has not learned from, of both classes, cut as its training crops were.
 """
 
@@ -12,16 +12,16 @@ from typing import Any
 
 import pandas as pd
 
+from torchfakes_utils.crops.scope import is_practice
 from torchfakes_utils.crops.table import load_faces_for
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
-from torchfakes_utils.evaluation.doubts import check_not_learned, measured, small_crops
-from torchfakes_utils.evaluation.scoring import observe
-from torchfakes_utils.faces.quality import QUALITIES
+from torchfakes_utils.evaluation.deciding import decide_on, with_notes
+from torchfakes_utils.evaluation.doubts import check_not_learned, small_crops
 from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
-from torchfakes_utils.models.decision import Decision, decide
-from torchfakes_utils.models.detector import load_detector, store_decision
+from torchfakes_utils.models.decision import USUAL_RATES, Decision, Rates
+from torchfakes_utils.models.detector import Detector, load_detector, store_decision
 from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, best_folder
 
 # Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
@@ -56,55 +56,69 @@ class Calibrated:
         return {
             "real_clips": self.clips[0],
             "fake_clips": self.clips[1],
-            "threshold": self.after.threshold,
-            "temperature": self.after.temperature,
-            "ranges": self.after.ranges,
-            "caution": self.after.caution,
-            "before": {"threshold": self.before.threshold, "temperature": self.before.temperature},
+            **dataclasses.asdict(self.after),
+            "before": dataclasses.asdict(self.before),
             "metrics": self.metrics,
             "kept": None if self.kept is None else str(self.kept),
         }
 
 
-def calibrate(run: Path | str, faces_csv: Path | str, split: str = "val", scoring: Scoring = Scoring()) -> Calibrated:
+def calibrate(
+    run: Path | str,
+    faces_csv: Path | str,
+    split: str = "val",
+    scoring: Scoring = Scoring(),
+    rates: Rates = USUAL_RATES,
+) -> Calibrated:
     """Fix a detector's decision on a split of a table, and store it with the weights.
 
-    The temperature is fitted on crops, the threshold on clips by the mean of their crops, both classes counting alike;
-    ranges are those of the same crops. `detector.json` is replaced as a whole, and what it was stays beside it; where
-    that is the same decision, nothing is written.
+    The temperature is fitted on crops, the thresholds on clips as they are judged; ranges and likeness are those of
+    the same crops. `detector.json` is replaced as a whole, and what it was stays beside it; where that is the same
+    decision, nothing is written.
 
     Args:
         run: a folder of a run or of a detector.
         faces_csv: a table of crops that the detector has not learned from.
         split: of it; "all" for a table of which the detector has learned nothing, such as photos of one's own.
         scoring: how crops are scored.
+        rates: of wrong answers, that the thresholds keep to.
 
     Raises:
         InputError: no detector there, no such split, clips that it was trained on, one class only, too few clips, crops
-            cut at another scale, or a folder that cannot be written to.
+            cut at another scale, a practice detector and other data than its own, or a read-only folder.
     """
     best, faces_csv = best_folder(run), Path(faces_csv)
     detector = load_detector(best)
     faces = load_faces_for(detector, faces_csv, None if split == ALL else split, scoring.frames)
     doubts = check_not_learned(faces, faces_csv, Path(run))
+    _check_practice(detector, faces_csv)
     _check_clips(faces, faces_csv, split)
     check_writable(best)
     doubts += small_crops(faces, detector)
-    seen = observe(detector, faces, scoring)
-    scores = faces.iloc[seen["row"]].reset_index(drop=True).assign(logit=seen["logit"].to_numpy())
-    clips = _check_clips(scores, faces_csv, split)  # again: some crops may not be readable
-    qualities, lacking = measured(seen[list(QUALITIES)])
-    doubts += lacking
-    before, after = detector.decision, decide(scores, qualities)
-    where = (_where(faces_csv, split, clips), *doubts)
-    after = dataclasses.replace(after, notes=(*where, *after.notes))
-    metrics = {name: _metrics(scores, one) for name, one in (("before", before), ("after", after))}
+    decided = decide_on(detector, faces, scoring, rates)
+    clips = _check_clips(decided.scores, faces_csv, split)  # again: some crops may not be readable
+    doubts += decided.notes
+    before, after = detector.decision, with_notes(decided.decision, _where(faces_csv, split, clips), *doubts)
+    metrics = {name: _metrics(decided.scores, one) for name, one in (("before", before), ("after", after))}
     if _alike(before, after):
-        note = "already calibrated so: threshold, temperature and ranges are what they were, and nothing was written"
+        note = "already calibrated so: thresholds, temperature and ranges are what they were, and nothing was written"
         return Calibrated(before, before, clips, metrics, None, (*doubts, note))
     kept = _keep(best)
-    store_decision(best, after)
+    store_decision(best, after, decided.likeness)
     return Calibrated(before, after, clips, metrics, kept, (*doubts, *_notes(Path(run), metrics)))
+
+
+def _check_practice(detector: Detector, faces_csv: Path) -> None:
+    """Refuse to make a practice detector speak of people.
+
+    Raises:
+        InputError: it would.
+    """
+    if detector.decision.scope.practice and not is_practice(faces_csv):
+        raise InputError(
+            f"{faces_csv}: this detector was trained on practice data and has never seen a real person; no threshold "
+            "makes it judge one. Train a detector on data of real people, and calibrate that"
+        )
 
 
 def _check_clips(faces: pd.DataFrame, faces_csv: Path, split: str) -> tuple[int, int]:
@@ -143,6 +157,11 @@ def _alike(one: Decision, other: Decision) -> bool:
         return False
     pairs: list[tuple[float | None, float | None]]
     pairs = [(one.threshold, other.threshold), (one.temperature, other.temperature)]
+    pairs += [(one.false_alarms, other.false_alarms), (one.misses, other.misses)]
+    for mine, theirs in ((one.photo, other.photo), (one.film, other.film)):
+        if len(mine.fake_from) != len(theirs.fake_from):
+            return False
+        pairs += [(mine.real_to, theirs.real_to), *zip(mine.fake_from, theirs.fake_from, strict=True)]
     pairs += [both for name in one.ranges for both in zip(one.ranges[name], other.ranges[name], strict=True)]
     return all(a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-4)) for a, b in pairs)
 

@@ -16,6 +16,7 @@ from torchfakes_utils.crops.scope import data_name
 from torchfakes_utils.crops.table import load_faces_for, read_extraction
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
+from torchfakes_utils.evaluation.deciding import decide_on
 from torchfakes_utils.evaluation.films import NO_FILMS, find_films
 from torchfakes_utils.evaluation.own_boxes import own_boxes, settings_of
 from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results, Summary
@@ -33,7 +34,7 @@ from torchfakes_utils.io.tables import (
     write_table,
 )
 from torchfakes_utils.metrics.binary import by_clip
-from torchfakes_utils.models.decision import decide
+from torchfakes_utils.models.decision import USUAL_RATES
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
 from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, TRAINING_FILE, best_folder
 from torchfakes_utils.training.checkpoint import COMPUTED_IN
@@ -190,11 +191,12 @@ def _fix_decision(run: Path, faces_csv: Path, detector: Detector, scoring: Scori
         validation = load_faces_for(detector, faces_csv, "val", scoring.frames)
     except InputError:
         return
-    detector.decision = decide(score(detector, validation, scoring))
-    store_decision(best_folder(run), detector.decision)
+    decided = decide_on(detector, validation, scoring, USUAL_RATES)
+    detector.decision, detector.likeness = decided.decision, decided.likeness
+    store_decision(best_folder(run), detector.decision, detector.likeness)
     logger.warning(
-        "%s had no threshold of its own: it is now %.3f, at temperature %.2f, from the validation split",
-        run, detector.decision.threshold, detector.decision.temperature,
+        "%s had no thresholds of its own: they are now fixed on the validation split (%.3f where an answer is forced, "
+        "at temperature %.2f)", run, detector.decision.threshold, detector.decision.temperature,
     )  # fmt: skip
 
 

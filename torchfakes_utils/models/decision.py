@@ -236,8 +236,14 @@ class Rates:
     misses: float = RATE
 
 
+USUAL_RATES = Rates()
+
+
 def decide(
-    validation: pd.DataFrame, qualities: pd.DataFrame | None = None, rates: Rates = Rates(), scope: Scope | None = None
+    validation: pd.DataFrame,
+    qualities: pd.DataFrame | None = None,
+    rates: Rates = USUAL_RATES,
+    scope: Scope | None = None,
 ) -> Decision:
     """Fix temperature and thresholds on validation scores, and the ranges on training crops.
 
