@@ -13,6 +13,7 @@ from PIL import Image
 from torchfakes_utils.cli import main
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import calibrate as module
+from torchfakes_utils.evaluation import deciding
 from torchfakes_utils.evaluation.calibrate import FEWEST_CLIPS, calibrate
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
 from torchfakes_utils.evaluation.evaluate import evaluate
@@ -20,9 +21,10 @@ from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.io import files
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.models.decision import LIMITS, NOT_FIXED, decide
-from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save, store_decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, features, load_detector, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import Answering
 from helpers.hub import fails
 
 
@@ -34,12 +36,13 @@ def run(tmp_path):
     return save(detector, tmp_path / "run", {"published": {"name": "somebody's"}})
 
 
-class Bright(torch.nn.Module):
+class Bright(Answering, torch.nn.Module):
     """Its logit is far too sure of itself, and 0 at a brightness of 120."""
 
     def __init__(self, folder):
         super().__init__()
         whole = load_detector(folder)
+        self.whole = [whole]
         self.preprocessing, self.decision, self.extra, self.sha256 = (
             Preprocessing(32, 120.0, 10.0), whole.decision, whole.extra, whole.sha256,
         )  # fmt: skip
@@ -52,6 +55,12 @@ class Bright(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def bright(monkeypatch):
     monkeypatch.setattr(module, "load_detector", Bright)
+    monkeypatch.setattr(deciding, "features", of_the_network)
+
+
+def of_the_network(detector, batches):
+    """The features of the network whose weights lie there."""
+    return features(detector.whole[0], batches)
 
 
 def table(folder, reals=12, fakes=12, split="val", apart=15):

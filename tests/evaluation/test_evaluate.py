@@ -23,10 +23,11 @@ from torchfakes_utils.models.decision import NOT_FIXED, Decision
 from torchfakes_utils.models.detector import DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import Answering
 from helpers.detectors import opinionated
 
 
-class BrightnessDetector(torch.nn.Module):
+class BrightnessDetector(Answering, torch.nn.Module):
     """Takes bright crops for fakes: quick, and its score is known beforehand."""
 
     preprocessing = Preprocessing(size=16)
@@ -352,7 +353,7 @@ def test_a_detector_without_a_threshold_gets_one_from_validation_once(faces_csv,
     run = small(tmp_path)
     before = (run / "best" / "model.safetensors").read_bytes()
     evaluate(run, faces_csv)
-    assert "from the validation split" in caplog.text
+    assert "fixed on the validation split" in caplog.text
     decision = load_detector(run).decision
     assert decision != Decision() and (run / "best" / "model.safetensors").read_bytes() == before
     caplog.clear()

@@ -18,8 +18,10 @@ from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import Answering
 
-class Red(torch.nn.Module):
+
+class Red(Answering, torch.nn.Module):
     """Takes red crops for fakes."""
 
     preprocessing = Preprocessing(size=16)

@@ -20,6 +20,8 @@ from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import Answering
+
 
 @pytest.fixture(scope="module")
 def crops(portraits):
@@ -87,7 +89,7 @@ def test_what_is_random_depends_on_seed_and_clip_alone(crops):
         assert distance(first, changer(name, strength, seed=1)(crops, 5)) > 0
 
 
-class Bright(torch.nn.Module):
+class Bright(Answering, torch.nn.Module):
     """Takes bright crops for fakes."""
 
     preprocessing = Preprocessing(size=16)

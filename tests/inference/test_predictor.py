@@ -19,29 +19,29 @@ from torchfakes_utils.faces.extraction import extract_faces
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import write_video
-from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import Answering, answering
 from helpers.detectors import opinionated
 
 ASTRONAUT = data.astronaut()[:256, 96:352]  # (256, 256, 3): one face
 FACE = (85, 66, 169, 173)  # its box, roughly
 
 
-class BrightnessDetector(torch.nn.Module):
+class BrightnessDetector(Answering, torch.nn.Module):
     """Takes bright crops for fakes, so that a photo's score can be chosen."""
 
-    preprocessing = Preprocessing(size=32, crop_size=64)
+    preprocessing = Preprocessing(size=64, mean=0.0, std=255.0, crop_size=64)
 
     def __init__(self):
         super().__init__()
-        self.decision = Decision()
+        self.decision = answering(0.5)
 
-    def probability(self, images):
-        assert images.dtype == torch.uint8
+    def forward(self, images):
+        assert images.dtype == torch.float32
         assert images.shape[1:] == (3, 64, 64)
-        return images.float().mean(dim=(1, 2, 3)) / 255
+        return images.mean(dim=(1, 2, 3)).logit()
 
 
 class GreenDetector:
@@ -207,15 +207,15 @@ def test_the_threshold_stored_with_the_weights_decides(tmp_path):
     detector = BrightnessDetector()
     path = photo(tmp_path / "a.png")
     verdicts = []
-    for threshold in (0.0, 1.0):
-        detector.decision = Decision(threshold)
+    for threshold in (0.001, 1.0):
+        detector.decision = answering(threshold)
         verdicts.append(Predictor(detector, "cpu").predict(path).verdict)
     assert verdicts == ["fake", "real"]
 
 
 def test_what_speaks_against_a_detector_is_said_with_every_verdict(tmp_path, caplog):
     doubtful = BrightnessDetector()
-    doubtful.decision = Decision(0.0, caution="on validation it is not known to do better than a coin")
+    doubtful.decision = answering(0.001, caution="on validation it is not known to do better than a coin")
     predictor = Predictor(doubtful, "cpu")
     assert caplog.messages == ["caution: on validation it is not known to do better than a coin"]
     prediction = predictor.predict(photo(tmp_path / "a.png"))
@@ -224,7 +224,7 @@ def test_what_speaks_against_a_detector_is_said_with_every_verdict(tmp_path, cap
 
 def test_a_face_unlike_those_of_training_gets_no_verdict_and_one_line_why(tmp_path):
     detector = BrightnessDetector()
-    detector.decision = Decision(ranges={"brightness": (60.0, 200.0)})
+    detector.decision = answering(ranges={"brightness": (60.0, 200.0)})
     dark = photo(tmp_path / "dark.png", (ASTRONAUT * 0.2).astype(np.uint8))
     prediction = Predictor(detector, "cpu").predict(dark)
     assert prediction.verdict == "cannot tell" and prediction.probability_fake is None
@@ -240,12 +240,12 @@ def test_frames_unlike_those_of_training_are_left_out_of_the_mean(with_rectangle
     clip = write_video(tmp_path / "clip.mp4", [scene((20, 84 if i < 5 else 96)) for i in range(10)], crf=5)
     scores = [frame.probability_fake for frame in with_rectangles.predict(clip, frames=10).faces[0].frames]
     between = 255 * (np.mean(scores[:5]) + np.mean(scores[5:])) / 2
-    with_rectangles.detector.decision = Decision(ranges={"brightness": (between, None), "face": (20.0, None)})
+    with_rectangles.detector.decision = answering(ranges={"brightness": (between, None), "face": (20.0, None)})
     prediction = with_rectangles.predict(clip, frames=10)
     assert prediction.probability_fake == pytest.approx(np.mean(scores[5:]), abs=1e-6)
     assert [bool(frame.cannot_tell) for frame in prediction.faces[0].frames] == [True] * 5 + [False] * 5
     assert "on average over 5 frames" in prediction.reason and "(5 crops unlike" in prediction.reason
-    with_rectangles.detector.decision = Decision(ranges={"face": (1000.0, None)})
+    with_rectangles.detector.decision = answering(ranges={"face": (1000.0, None)})
     nothing = with_rectangles.predict(clip, frames=10)
     assert nothing.verdict == "cannot tell" and "too small (face 39" in nothing.reason
 
@@ -283,12 +283,14 @@ def test_bad_files_are_told_apart_and_stop_nothing(predictor, tmp_path):
 def test_a_prediction_is_json_as_promised(predictor, tmp_path):
     path = photo(tmp_path / "a.png")
     value = json.loads(json.dumps(predictor.predict(path).to_json(), allow_nan=False))
-    assert list(value) == ["path", "verdict", "probability_fake", "reason", "faces", "interval", "kind", "notes"]
+    assert list(value) == ["path", "verdict", "probability_fake", "reason", "faces", "interval", "kind", "notes",
+                           "limits", "rate", "scope", "meaning"]  # fmt: skip
     assert value["path"] == str(path)
     (face,) = value["faces"]
     assert face["face"] == 1  # as in the reasons, in pictures and in the app
     assert set(face) == {"face", "verdict", "probability_fake", "interval", "reason", "frames", "seen"}
-    assert set(face["frames"][0]) == {"frame", "time", "box", "face_probability", "probability_fake", "cannot_tell"}
+    assert set(face["frames"][0]) == {"frame", "time", "box", "face_probability", "probability_fake", "cannot_tell",
+                                      "distance"}  # fmt: skip
     assert len(face["frames"][0]["box"]) == 4
     json.dumps(predictor.predict(tmp_path / "no\udce9such.png").to_json(), ensure_ascii=False).encode()
 
@@ -356,12 +358,12 @@ def test_pictures_of_one_large_file_are_held_at_a_time(predictor, tmp_path, monk
 
 def test_a_network_may_compute_instead_of_the_detector(tmp_path):
     detector = BrightnessDetector()
-    detector.decision = Decision(threshold=0.5, temperature=2.0)
+    detector.decision = answering(0.5, temperature=2.0)
     asked = []
 
     def network(crops):
         asked.append(crops)
-        return torch.full((len(crops),), 3.0)
+        return torch.tensor([[3.0, 0.0]] * len(crops))
 
     prediction = Predictor(detector, "cpu", network=network).predict(photo(tmp_path / "a.png"))
     assert prediction.probability_fake == pytest.approx(1 / (1 + np.exp(-1.5)))
@@ -420,12 +422,12 @@ def test_an_examination_keeps_pictures_crops_and_heat_maps(tmp_path):
 def test_from_run_loads_the_best_detector(tmp_path):
     torch.manual_seed(0)
     detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
-    detector.decision = Decision(0.1, temperature=2.0)
+    detector.decision = answering(0.1, temperature=2.0)
     save(detector, tmp_path / "run" / "best")
     path = photo(tmp_path / "a.png")
     predictor = Predictor.from_run(tmp_path / "run", "cpu")
     prediction = predictor.predict(path)
-    assert predictor.threshold == 0.1
+    assert predictor.detector.decision == detector.decision and prediction.limits[1] == 0.1
     box = FaceDetector("cpu").detect(ASTRONAUT[None])[0].boxes[0]
     crop = torch.from_numpy(square_crop(ASTRONAUT, box)[0]).permute(2, 0, 1)[None]
     assert prediction.probability_fake == pytest.approx(float(detector.probability(crop)), abs=1e-5)

@@ -8,15 +8,16 @@ from torchfakes_utils.cli.predict import line
 from torchfakes_utils.faces.tracking import DETECTED, Track
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.inference.search import MOST_PEOPLE, Found
-from torchfakes_utils.inference.verdict import judge, seen
+from torchfakes_utils.inference.verdict import Answers, judge, seen
 from torchfakes_utils.io.media import Media
-from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL
 from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from cases import CASES
 from cases.people import Seen, scene
 from cases.photos import saved
+from helpers.decisions import answering
 from helpers.detectors import opinionated
 
 
@@ -24,7 +25,7 @@ from helpers.detectors import opinionated
 def predictor():
     torch.manual_seed(0)
     detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))
-    detector.decision = Decision(ranges={"face": (70.0, None)})
+    detector.decision = answering(ranges={"face": (70.0, None)})
     return Predictor(detector, "cpu")
 
 
@@ -106,7 +107,8 @@ def appearances(*scores):
     picture = np.random.default_rng(0).integers(60, 190, (100, 100, 3)).astype(np.uint8)
     media = Media("film", "video", indices, indices / 2, [picture] * len(indices), len(indices) / 2, shots=shots)
     found = Found(media, [tracks], [picture[10:60, 10:60]] * len(indices), (100, 100))
-    return judge(found, np.concatenate(scores), Decision(), 1.0)
+    probabilities = np.concatenate(scores)
+    return judge(found, Answers(probabilities, np.full(len(probabilities), np.nan)), answering(), 1.0)
 
 
 def test_a_person_s_verdict_never_averages_a_fake_shot_and_a_real_one():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from torchfakes_utils.faces.quality import QUALITIES
-from torchfakes_utils.models.decision import LIMITS, Decision, decide, seen_ranges
+from torchfakes_utils.models.decision import DISTANCE, LIMITS, Decision, decide, seen_ranges
 
 RANGES = {"face": (60.0, None), "sharpness": (20.0, 900.0), "brightness": (50.0, 190.0), "contrast": (20.0, 90.0)}
 USUAL = {"face": 100, "sharpness": 200, "brightness": 120, "contrast": 50}
@@ -30,7 +30,7 @@ def test_crops_unlike_those_of_training_get_no_answer(changed, said):
 
 
 def test_every_quality_that_is_measured_has_a_limit_and_no_other():
-    assert set(LIMITS) == set(QUALITIES)
+    assert set(LIMITS) == {*QUALITIES, DISTANCE}
 
 
 def test_ranges_are_what_was_seen_a_little_widened():
@@ -81,7 +81,9 @@ def test_both_numbers_come_from_validation():
 def test_validation_of_one_class_leaves_the_plain_decision_and_says_so():
     decision = decide(scores([1, 1, 1], [1.0, 2.0, 3.0]))
     assert (decision.threshold, decision.temperature) == (0.5, 1.0)
-    assert len(decision.notes) == 2 and all("both classes" in note for note in decision.notes)
+    assert len(decision.notes) == 3 and all("both classes" in note for note in decision.notes[:2])
+    assert decision.notes[2] == "nothing is called fake: validation shows fewer than 2 people in real clips"
+    assert decision.silence == "" and decision.film.real_to is not None and not decision.film.fake_from
     assert "not known: validation has fewer than two clips of a class" in decision.caution
 
 

@@ -21,8 +21,8 @@ from torchfakes_utils.evaluation.doubts import check_not_learned, small_crops
 from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import USUAL_RATES, Decision, Rates
-from torchfakes_utils.models.detector import Detector, load_detector, store_decision
-from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, best_folder
+from torchfakes_utils.models.detector import Detector, load_detector, store_decision, stored_decision
+from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, LIKENESS_FILE, REPORT_FILE, best_folder
 
 # Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
 FEWEST_CLIPS = 10
@@ -105,6 +105,7 @@ def calibrate(
         return Calibrated(before, before, clips, metrics, None, (*doubts, note))
     kept = _keep(best)
     store_decision(best, after, decided.likeness)
+    after = stored_decision(best)
     return Calibrated(before, after, clips, metrics, kept, (*doubts, *_notes(Path(run), metrics)))
 
 
@@ -174,12 +175,15 @@ def _metrics(scores: pd.DataFrame, decision: Decision) -> dict[str, float]:
 
 
 def _keep(best: Path) -> Path:
-    """Put a copy of the detector's description beside it, under a name that nothing has yet."""
+    """Put copies of the detector's description and likeness beside them, under names that nothing has yet."""
     number = 1
     while (kept := best / f"detector.before-calibration-{number}.json").exists():
         number += 1
-    with atomic_write(kept) as temporary:
-        temporary.write_bytes((best / DETECTOR_FILE).read_bytes())
+    copies = {DETECTOR_FILE: kept, LIKENESS_FILE: best / f"likeness.before-calibration-{number}.safetensors"}
+    for name, copy in copies.items():
+        if (best / name).is_file():
+            with atomic_write(copy) as temporary:
+                temporary.write_bytes((best / name).read_bytes())
     return kept
 
 

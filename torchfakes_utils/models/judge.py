@@ -89,15 +89,13 @@ class FeatureNetwork(nn.Module):
 class _Listener(nn.Module):
     """A layer, and the pooled features of what it gave last."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Module, axes: int) -> None:
         super().__init__()
-        self.layer = layer
-        self.axes = 0  # of what the layer gives, once that is known
+        self.layer, self.axes = layer, axes
         self.last: list[torch.Tensor] = []
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.layer(given)
-        self.axes = self.axes or result.ndim
         self.last = [pooled(result, self.axes)]
         return result
 
@@ -121,17 +119,37 @@ class _Listening(nn.Module):
 
 def _listening(ends: Ends) -> _Listening:
     """A copy of a network that shares its weights, at test, and with a listener."""
-    backbone = ends.backbone
-    numbers = {id(one): one for one in (*backbone.parameters(), *backbone.buffers())}
-    name = next(name for name, module in backbone.named_modules() if module is ends.texture)
-    network = copy.deepcopy(backbone, numbers)
-    listener = _Listener(network.get_submodule(name))
+    network, name = _copied(ends.backbone), _name_of(ends)
+    listener = _Listener(network.get_submodule(name), _axes_of(ends))
     network.set_submodule(name, listener, strict=True)
-    listening = _Listening(network, listener).eval()
-    size = ends.preprocessing.size
-    with torch.inference_mode():  # once, so that it knows what it listens to
-        listening(torch.zeros(1, 3, size, size, device=next(backbone.parameters()).device))
-    return listening
+    return _Listening(network, listener).eval()
+
+
+def _copied(backbone: nn.Module) -> nn.Module:
+    """The same layers, with the same weights."""
+    return copy.deepcopy(backbone, {id(one): one for one in (*backbone.parameters(), *backbone.buffers())})
+
+
+def _name_of(ends: Ends) -> str:
+    return next(name for name, module in ends.backbone.named_modules() if module is ends.texture)
+
+
+def _axes_of(ends: Ends) -> int:
+    """How many axes that has which the texture layer gives: found by asking it once, while nobody listens."""
+    if ends.backbone not in _AXES:
+        network, size = _copied(ends.backbone).eval(), ends.preprocessing.size
+        for module in network.modules():
+            module._forward_hooks.clear()  # noqa: SLF001 - torch has no public name for it
+            module._forward_pre_hooks.clear()  # noqa: SLF001
+        found = []
+        network.get_submodule(_name_of(ends)).register_forward_hook(lambda *given: found.append(given[2].ndim))
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, size, size, device=next(network.parameters()).device))
+        _AXES[ends.backbone] = found[0]
+    return _AXES[ends.backbone]
+
+
+_AXES: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 def check_width(ends: Ends, likeness: Likeness) -> None:
@@ -140,7 +158,9 @@ def check_width(ends: Ends, likeness: Likeness) -> None:
     Raises:
         InputError: their number is another.
     """
-    width = _listening(ends).heard().shape[1]
+    size, network = ends.preprocessing.size, FeatureNetwork(ends)
+    with torch.inference_mode():
+        width = network(torch.zeros(1, 3, size, size, device=next(ends.backbone.parameters()).device)).shape[1]
     if likeness.width != width:
         raise InputError(f"a likeness of {likeness.width} features, of which this network has {width}")
 
