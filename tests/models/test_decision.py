@@ -8,7 +8,19 @@ import pandas as pd
 import pytest
 
 from torchfakes_utils.faces.quality import QUALITIES
-from torchfakes_utils.models.decision import DISTANCE, LIMITS, Decision, decide, seen_ranges
+from torchfakes_utils.metrics.band import Band, Rate
+from torchfakes_utils.models.decision import (
+    CANNOT_TELL,
+    DISTANCE,
+    FAKE,
+    FEWEST_FRAMES,
+    LIMITS,
+    REAL,
+    Decision,
+    decide,
+    seen_ranges,
+)
+from torchfakes_utils.models.scope import Scope
 
 RANGES = {"face": (60.0, None), "sharpness": (20.0, 900.0), "brightness": (50.0, 190.0), "contrast": (20.0, 90.0)}
 USUAL = {"face": 100, "sharpness": 200, "brightness": 120, "contrast": 50}
@@ -110,3 +122,48 @@ def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():
 
 def test_reasons_not_to_trust_it_stand_one_after_the_other():
     assert Decision().cautioned("one").cautioned("two").caution == "two; one"
+
+
+def test_the_limit_of_distances_does_not_hang_on_the_order_of_the_rows():
+    generator = np.random.default_rng(0)
+    crops = scores(np.repeat([0, 1], 12), generator.normal(size=24), frames=3)
+    crops = crops.assign(frame=np.tile([0, 1, 2], 24), distance=generator.uniform(1, 2, 72))
+    whole = decide(crops)
+    low, high = whole.ranges[DISTANCE]
+    assert low is None and crops["distance"].quantile(0.9) < high < 4
+    shuffled = crops.sample(frac=1, random_state=1)
+    for other in (shuffled, shuffled.reset_index(drop=True), crops.set_index(np.arange(72) + 500)):
+        assert decide(other).ranges[DISTANCE][1] == pytest.approx(high)
+    assert DISTANCE not in decide(crops.assign(distance=np.nan)).ranges
+
+
+def test_films_are_decided_on_means_and_photos_on_single_crops():
+    """Single crops stray farther than means of many, so that the photo's band is the wider one."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 60)
+    crops = scores(labels, 3.0 * labels - 1.5 + 0.5 * generator.normal(size=120), frames=20)
+    crops = crops.assign(frame=np.tile(np.arange(20), 120), logit=crops["logit"] + 2 * generator.normal(size=2400))
+    decision = decide(crops)
+    assert decision.photo.from_of() > decision.film.from_of() and decision.photo.real_to < decision.film.real_to
+    assert decision.band(1) is decision.photo and decision.band(FEWEST_FRAMES) is decision.film
+    some = crops[crops["frame"].isin(np.linspace(0, 19, 16).round().astype(int))]
+    assert decide(some) == decision, "of a clip no more crops count than a verdict rests on"
+
+
+def test_a_practice_detector_is_silent_without_a_measure_of_its_data():
+    generator = np.random.default_rng(0)
+    crops = scores(np.repeat([0, 1], 12), np.repeat([-3.0, 3.0], 12) + generator.normal(size=24))
+    practice = decide(crops, scope=Scope("Mini-FF++", practice=True))
+    assert practice.silence.startswith("a practice detector") and practice.band(16) == Band()
+    known = decide(crops.assign(distance=generator.uniform(1, 2, 48)), scope=Scope("Mini-FF++", practice=True))
+    assert known.silence == "" and known.band(16).fake_from
+
+
+def test_the_sentence_and_the_rates_are_in_words():
+    decision = Decision(false_alarms=0.01, misses=0.1)
+    assert "at most 1 % are called fake and of whose fakes at most 10 % real" in decision.meaning
+    band = Band((0.9,), 0.1, Rate(0.0, 0.0, 0.369, 0, 16, 8), Rate(0.25, 0.03, 0.65, 8, 32, 4))
+    expected = "called fake of 16 real validation clips (8 people or pairs): 0 (95 % interval 0 % to 36.9 %)"
+    assert decision.rate(FAKE, band) == expected
+    assert decision.rate(REAL, band).startswith("called real of 32 fake validation clips (4 people or pairs): 8 (")
+    assert decision.rate(CANNOT_TELL, band) == "" and "too few people" in decision.rate(FAKE, Band((0.9,)))

@@ -168,6 +168,7 @@ def upper_limit(odds: np.ndarray, people: np.ndarray, rates: np.ndarray) -> np.n
     Returns:
         (R,), infinite where fewer than `FEWEST` people are given.
     """
+    odds, people = np.asarray(odds, np.float64), np.asarray(people)
     side = _Side(odds, people, people)
     count, weights = side.count, side.weights
     if count < FEWEST:

@@ -285,7 +285,7 @@ def farthest(validation: pd.DataFrame) -> tuple[None, float] | None:
         None where the distances of fewer than two people are known.
     """
     known = _spread(validation).dropna(subset=[DISTANCE])
-    limit = float(upper_limit(np.log(known[DISTANCE].clip(1e-9)), units(known), np.array([REFUSED]))[0])
+    limit = float(upper_limit(np.log(known[DISTANCE].clip(1e-9).to_numpy()), units(known), np.array([REFUSED]))[0])
     return (None, float(np.exp(limit))) if np.isfinite(limit) else None
 
 
