@@ -1,10 +1,19 @@
 """From scores to a verdict: the mean over frames, its interval, and which of several people decides."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, digits_apart, frame_interval
-from torchfakes_utils.models.decision import CANNOT_TELL
+from torchfakes_utils.faces.tracking import DETECTED, Track
+from torchfakes_utils.inference.search import Found
+from torchfakes_utils.inference.verdict import Answers, FaceVerdict, Prediction, digits_apart, frame_interval, judge
+from torchfakes_utils.io.media import Media
+from torchfakes_utils.metrics.band import Band, Rate
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
+from torchfakes_utils.models.scope import Scope
 
 
 def test_a_score_beside_the_threshold_is_told_with_as_many_digits_as_it_takes():
@@ -28,3 +37,101 @@ def test_the_most_fake_looking_face_that_was_judged_decides():
     assert Prediction("x", CANNOT_TELL, None, "", faces).deciding is faces[2]
     assert Prediction("x", CANNOT_TELL, None, "", faces[3:]).deciding is faces[3]
     assert Prediction("x", CANNOT_TELL, None, "", faces[1:2]).deciding is None
+
+
+def found(faces, frames=1):
+    """So many people side by side in a film of so many frames, each with one appearance."""
+    indices, picture = np.arange(frames), np.random.default_rng(0).integers(60, 190, (64, 64, 3)).astype(np.uint8)
+    boxes, landmarks = [[8, 8, 56, 56]] * frames, np.zeros((frames, 5, 2))
+    tracks = [[Track.of(indices, boxes, landmarks, [1.0] * frames, [DETECTED] * frames)] for _ in range(faces)]
+    media = Media("file", "photo" if frames == 1 else "video", indices, indices / 2, [picture] * frames, frames / 2.0)
+    return Found(media, tracks, [picture] * (faces * frames), (64, 64))
+
+
+# Fake from .8 on by itself, from .98 on among ten; real up to .2. A film's limits are nearer to each other.
+PHOTO = Band(
+    tuple(np.linspace(0.8, 0.98, 10)) + (0.98,) * 22, 0.2, Rate(0.0, 0.0, 0.37, 0, 8, 8), Rate(0.1, 0.0, 0.4, 3, 32, 4)
+)
+FILM = Band((0.7,) * 32, 0.3)
+BANDED = Decision(photo=PHOTO, film=FILM, scope=Scope("own", ("Deepfakes",)))
+
+
+def judged(scores, decision=BANDED, frames=1, distances=None):
+    scores = np.asarray(scores, float)
+    distances = np.full(len(scores), np.nan) if distances is None else np.asarray(distances, float)
+    return judge(found(len(scores) // frames, frames), Answers(scores, distances), decision, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict", "rate"),
+    [(0.95, FAKE, "called fake of 8 real validation clips"), (0.8, FAKE, "called fake"), (0.79, CANNOT_TELL, ""),
+     (0.21, CANNOT_TELL, ""), (0.2, REAL, "called real of 32 fake validation clips"), (0.0, REAL, "called real")],
+)  # fmt: skip
+def test_three_answers_with_their_rates_scope_and_meaning(score, verdict, rate):
+    prediction = judged([score])
+    assert (prediction.verdict, prediction.faces[0].verdict) == (verdict, verdict)
+    assert prediction.rate.startswith(rate) and bool(prediction.rate) == bool(rate)
+    assert prediction.limits == (0.2, 0.8) and prediction.scope == BANDED.scope.line
+    assert prediction.meaning == BANDED.meaning
+    assert "called fake from 0.80" in prediction.reason and "real up to 0.20" in prediction.reason
+
+
+def test_each_person_has_a_verdict_and_the_file_s_is_corrected_for_how_many_there_are():
+    scores = [0.1] * 9 + [0.9]
+    prediction = judged(scores)
+    assert [face.verdict for face in prediction.faces] == [REAL] * 9 + [FAKE]
+    assert prediction.verdict == CANNOT_TELL and prediction.limits[1] == pytest.approx(0.98)
+    assert "face 10 of 10" in prediction.reason and "among 10 faces" in prediction.reason
+    assert "from 0.80 on by itself, but each face is another chance of a false alarm" in prediction.reason
+    assert judged([*scores[:9], 0.99]).verdict == FAKE
+    assert judged([0.1] * 10).verdict == REAL
+    assert judged([0.1] * 9 + [0.5]).verdict == CANNOT_TELL, "one of them may be a fake"
+
+
+def test_a_film_is_judged_by_its_own_band_and_a_few_frames_by_that_of_photos():
+    assert judged([0.75] * 4, frames=4).verdict == FAKE and judged([0.75] * 4, frames=4).limits == (0.3, 0.7)
+    assert judged([0.75] * 3, frames=3).verdict == CANNOT_TELL
+
+
+def test_faces_that_are_far_from_those_of_training_get_no_answer():
+    decision = dataclasses.replace(BANDED, ranges={"distance": (None, 2.0)})
+    prediction = judged([0.95, 0.05], decision, distances=[2.5, 1.0])
+    assert [face.verdict for face in prediction.faces] == [CANNOT_TELL, REAL] and prediction.verdict == REAL
+    assert prediction.faces[0].frames[0].distance == 2.5
+    (face,) = judged([0.95], decision, distances=[2.5]).faces
+    assert "unlike the faces of its training (distance 2; 2 or less" not in face.reason
+    assert "unlike the faces of its training (distance 2.5; 2.0 or less wanted)" in face.reason
+    assert judged([0.95], decision, distances=[np.nan]).verdict == FAKE, "what is not measured is not looked at"
+
+
+def test_a_practice_detector_accuses_nobody_who_is_not_of_its_data():
+    practice = dataclasses.replace(BANDED, ranges={"distance": (None, 2.0)}, scope=Scope("Mini-FF++", practice=True))
+    strange = judged([0.99], practice, distances=[2.5])
+    assert strange.verdict == CANNOT_TELL
+    assert strange.reason.startswith("a practice detector, and this face is not of its data")
+    assert judged([0.99], practice, distances=[1.0]).verdict == FAKE
+    blind = dataclasses.replace(practice, ranges={})
+    assert judged([0.99], blind).verdict == CANNOT_TELL and "a practice detector" in judged([0.99], blind).reason
+
+
+def test_who_was_never_fixed_says_nothing_and_why():
+    prediction = judged([0.99], Decision())
+    assert prediction.verdict == CANNOT_TELL and prediction.probability_fake == pytest.approx(0.99)
+    assert prediction.reason.startswith("P(fake) is 0.99, and no verdict is given: its thresholds and temperature were")
+    assert prediction.limits == (None, None) and "\n" not in prediction.reason
+    never = dataclasses.replace(BANDED, photo=Band((), 0.2), notes=("nothing is called fake: why",))
+    assert (
+        judged([0.99], never).verdict == CANNOT_TELL
+        and "called fake never, real up to 0.20" in judged([0.99], never).reason
+    )
+    assert judged([0.1], never).verdict == REAL
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_a_file_is_fake_only_where_somebody_passes_the_limit_for_so_many(scores):
+    prediction = judged(scores)
+    limit = PHOTO.from_of(len(scores))
+    assert (prediction.verdict == FAKE) == (max(scores) >= limit)
+    assert (prediction.verdict == REAL) == (max(scores) <= 0.2)
+    assert all(face.verdict == FAKE for face in prediction.faces if face.probability_fake >= 0.8)
