@@ -1,0 +1,128 @@
+"""What a detector answers about what it knows, and about what it does not: films, faces of others, portraits, drawings.
+
+    python tests/benchmarks/verdicts.py RUN --mini data/mini [--faces FOLDER] [--out docs/benchmarks --name NAME]
+
+RUN is judged by `predict`, as anybody's files are. `--mini` names a Mini-FF++: its test films, and drawings made of
+their frames. `--faces` names a folder of real deepfakes and their originals (`labels.csv`: path; label, 1 is fake;
+source_video), such as crops of the Deepfake Detection Challenge, which do not leave the machine. With `--out` the table
+goes into verdicts.json there, beside those of other names.
+"""
+
+import argparse
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from matplotlib import cbook
+from PIL import Image
+from skimage import data
+
+from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIPS_FILE, read_table
+from torchfakes_utils.io.video import read_frames
+
+# Of a set, at most.
+MOST = 200
+SIZES = (0.8, 0.9, 1.0, 1.1, 1.25)
+
+
+def main() -> None:
+    """Judge every set and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--mini", type=Path, required=True)
+    parser.add_argument("--faces", type=Path)
+    parser.add_argument("--most", type=int, default=MOST)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--name", default="detector")
+    args = parser.parse_args()
+    predictor = Predictor.from_run(args.run, "cpu")
+    sets = dict(mini_films(args.mini, args.most)) | {"drawings of these people": drawings(args.mini, args.most)}
+    sets |= {f"the {name} portrait, {size:g} times its size": [jpeg(resized(picture, size))]
+             for name, picture in portraits().items() for size in SIZES}  # fmt: skip
+    if args.faces:
+        sets |= strangers(args.faces, args.most)
+    rows = {}
+    for name, files in sets.items():
+        rows[name] = row = answers(predictor, files)
+        print(f"{name}: {', '.join(f'{what} {count}' for what, count in row.items())}", flush=True)
+    if args.out:
+        page = args.out / "verdicts.json"
+        known = json.loads(page.read_text(encoding="utf-8")) if page.is_file() else {}
+        page.write_text(json.dumps(known | {args.name: rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def answers(predictor: Predictor, files: list[bytes | Path]) -> dict[str, int]:
+    """How many of some files get each answer, and of those without one, why."""
+    counts: Counter[str] = Counter()
+    for prediction in predictor.predict_many(files):
+        if prediction.verdict != "cannot tell":
+            counts[prediction.verdict] += 1
+        elif prediction.probability_fake is not None:
+            counts["cannot tell by the score"] += 1
+        elif "unlike the faces" in prediction.reason:
+            counts["unlike training"] += 1
+        else:
+            counts["no face, or not such a face"] += 1
+    return dict(counts)
+
+
+def mini_films(root: Path, most: int) -> Iterator[tuple[str, list[bytes | Path]]]:
+    """Test films, real and fake, by compression."""
+    clips = read_table(root / CLIPS_FILE, CLIP_COLUMNS)
+    for (compression, label), own in clips[clips["split"] == "test"].groupby(["compression", "label"]):
+        name = f"Mini-FF++, test films, {compression}, {('real', 'fake')[label]}"
+        yield name, [root / path for path in own["path"]][:most]
+
+
+def drawings(root: Path, most: int) -> list[bytes | Path]:
+    """Pencil drawings and paintings, by filters, of a frame of each real test film and of the two portraits."""
+    clips = read_table(root / CLIPS_FILE, CLIP_COLUMNS)
+    own = clips[(clips["split"] == "test") & (clips["label"] == 0) & (clips["compression"] == "c23")]
+    pictures = [read_frames(root / path, [0])[1][0] for path in own["path"]] + list(portraits().values())
+    made = []
+    for picture in pictures:
+        bgr = np.ascontiguousarray(picture[..., ::-1])
+        grey, coloured = cv2.pencilSketch(bgr, sigma_s=60, sigma_r=0.07, shade_factor=0.05)
+        made += [cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), coloured, cv2.stylization(bgr, sigma_s=60, sigma_r=0.45)]
+    return [jpeg(one[..., ::-1]) for one in made][:most]
+
+
+def portraits() -> dict[str, np.ndarray]:
+    """The two people of whom Mini-FF++ is made, as they were photographed."""
+    with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+        hopper = np.asarray(image.convert("RGB"))
+    return {"Collins": data.astronaut(), "Hopper": hopper}
+
+
+def resized(picture: np.ndarray, times: float) -> np.ndarray:
+    """As a photo editor would."""
+    height, width = (round(edge * times) for edge in picture.shape[:2])
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def strangers(folder: Path, most: int) -> dict[str, list[bytes | Path]]:
+    """Faces of other people, real and deepfaked, evenly spread over the table."""
+    labels = pd.read_csv(folder / "labels.csv")
+    found = {}
+    for label, name in ((0, "real"), (1, "fake")):
+        own = labels.loc[labels["label"] == label, "path"]
+        some = own.iloc[np.unique(np.linspace(0, len(own) - 1, most).round().astype(int))]
+        found[f"faces of other people, {name}"] = [folder / path for path in some]
+    return found
+
+
+def jpeg(picture: np.ndarray) -> bytes:
+    """A photo's file."""
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    main()
