@@ -3,7 +3,7 @@
 A network answers about anything: a drawing, a film of another camera, a person when it was trained on masks. What it
 was trained on lies in some part of its feature space, and a distance from that part tells what does not belong.
 
-Of which features, was found by measuring (docs/likeness.md): the last ones of a network with two answers know little
+Of which features, was found by measuring (docs/benchmarks/verdicts.md): the last ones of a network with two answers know little
 but these, and strange faces fall among the known ones. Early layers still see texture, colour and light. Of one of
 them, mean and standard deviation of every channel in the four quarters of a crop are taken.
 
