@@ -71,7 +71,7 @@ def line(distance: Distance, sets: dict[str, np.ndarray], people: np.ndarray) ->
 
 
 def layer_outputs(detector: Detector, files: list[str]) -> dict[str, np.ndarray]:
-    """Pooled features of the texture layer and of those that heat maps are made of, and what the classifier is given."""
+    """Pooled features of the texture layer, of those that heat maps are made of, and what the classifier is given."""
     kept: dict[str, list[torch.Tensor]] = {}
 
     def keep(name: str, given: torch.Tensor) -> None:

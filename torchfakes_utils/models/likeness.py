@@ -3,9 +3,9 @@
 A network answers about anything: a drawing, a film of another camera, a person when it was trained on masks. What it
 was trained on lies in some part of its feature space, and a distance from that part tells what does not belong.
 
-Of which features, was found by measuring (docs/benchmarks/verdicts.md): the last ones of a network with two answers know little
-but these, and strange faces fall among the known ones. Early layers still see texture, colour and light. Of one of
-them, mean and standard deviation of every channel in the four quarters of a crop are taken.
+Of which features, was found by measuring (docs/benchmarks/verdicts.md): the last ones of a network with two answers
+know little but these, and strange faces fall among the known ones. Early layers still see texture, colour and light. Of
+one of them, mean and standard deviation of every channel in the four quarters of a crop are taken.
 
 The distance is Mahalanobis's, with a covariance that is shrunk to a few directions and one variance for all others, as
 probabilistic principal components have it (Tipping and Bishop, JRSS B 1999; early layers, for this purpose: Lee et al.,
