@@ -1,0 +1,77 @@
+"""The last step of a run: thresholds as verdicts are given, a likeness of its faces, and what it was trained on."""
+
+import dataclasses
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from torchfakes_utils.crops.scope import data_name, is_practice, scope_of
+from torchfakes_utils.crops.table import load_faces, read_crop
+from torchfakes_utils.datasets.mini.config import MINI_FILE
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.metrics.config import FRAMES
+from torchfakes_utils.models.decision import DISTANCE, NOT_SETTLED, decide
+from torchfakes_utils.models.detector import load_detector, store_decision, stored_decision
+from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.run import train
+from torchfakes_utils.training.settling import is_settled
+
+from helpers.crops import make_faces
+from helpers.runs import TINY
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory):
+    """A run on clips of more crops than a verdict rests on, validated on two of each clip."""
+    folder = tmp_path_factory.mktemp("settled")
+    faces_csv = make_faces(folder / "faces", {"train": 4, "val": 3, "test": 1}, frames=FRAMES + 3)
+    config = TrainingConfig(**TINY | {"val_frames_per_clip": 2, "false_alarms": 0.2, "misses": 0.3})
+    return faces_csv, config, train(faces_csv, folder / "run", config, progress=False).run
+
+
+def test_thresholds_are_those_of_the_scores_that_verdicts_rest_on(settled):
+    """In full precision, of the mirror image too, on as many crops of a clip as `predict` takes."""
+    faces_csv, config, run = settled
+    detector, faces = load_detector(run), load_faces(faces_csv, "val")
+    decision = detector.decision
+    assert (decision.false_alarms, decision.misses) == (config.false_alarms, config.misses)
+    crops = torch.stack([read_crop(file) for file in faces["file"]])
+    answers = detector.answers(detector.preprocessing.apply(crops)).double().numpy()
+    expected = decide(faces.assign(logit=answers[:, 0], distance=answers[:, 1]))
+    assert decision.threshold == pytest.approx(expected.threshold, abs=1e-4)
+    assert decision.temperature == pytest.approx(expected.temperature, rel=1e-3)
+    assert decision.ranges[DISTANCE][1] == pytest.approx(expected.ranges[DISTANCE][1], rel=1e-3)
+    assert detector.likeness is not None and NOT_SETTLED not in decision.notes and is_settled(run / "best")
+
+
+def test_a_detector_of_a_run_that_has_not_ended_says_so_and_a_second_call_settles_it(settled):
+    faces_csv, config, run = settled
+    best, before = run / "best", stored_decision(run / "best")
+    store_decision(best, dataclasses.replace(before, notes=(NOT_SETTLED,), likeness=""))
+    assert not is_settled(best) and load_detector(best).likeness is None
+    train(faces_csv, run, config, progress=False)
+    assert is_settled(best) and stored_decision(best) == before
+
+
+def test_the_scope_is_what_the_training_crops_are(settled):
+    faces_csv, _, run = settled
+    scope = stored_decision(run / "best").scope
+    assert set(scope.methods) == set(pd.read_csv(faces_csv).query("label == 1")["method"])
+    assert scope.compressions == ("c23",) and not scope.practice and scope.data == data_name(faces_csv)
+
+
+def test_mini_ffpp_is_practice_wherever_its_crops_lie(tmp_path):
+    faces_csv = make_faces(tmp_path / "mini" / "faces", {"train": 2})
+    assert not is_practice(faces_csv)
+    (tmp_path / "mini" / MINI_FILE).write_text(json.dumps({}))
+    scope = scope_of(load_faces(faces_csv), faces_csv)
+    assert is_practice(faces_csv) and scope.practice and scope.data == "Mini-FF++ (mini)"
+
+
+@pytest.mark.parametrize(("field", "option"), [("false_alarms", "--false-alarms"), ("misses", "--misses")])
+@pytest.mark.parametrize("rate", [0, 1])
+def test_rates_that_cannot_be_kept_are_refused_before_anything_is_trained(field, option, rate):
+    with pytest.raises(InputError, match=f"{option} {rate}: give a share between 0 and 1"):
+        TrainingConfig(**{field: rate})
