@@ -167,3 +167,14 @@ def test_the_sentence_and_the_rates_are_in_words():
     assert decision.rate(FAKE, band) == expected
     assert decision.rate(REAL, band).startswith("called real of 32 fake validation clips (4 people or pairs): 8 (")
     assert decision.rate(CANNOT_TELL, band) == "" and "too few people" in decision.rate(FAKE, Band((0.9,)))
+
+
+def test_people_count_in_films_as_in_photos():
+    """Four people with eight fakes each are four chances, however many clips they are in."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [8, 32])
+    crops = scores(labels, 2.0 * labels - 1 + generator.normal(size=40), frames=6).assign(frame=np.tile(range(6), 40))
+    people = [f"p{number % 8}" if number < 8 else f"p{number % 4}" for number in range(40)]
+    decision = decide(crops.assign(target_id=np.repeat(people, 6)))
+    for band in (decision.photo, decision.film):
+        assert (band.false_alarms.people, band.misses.people, band.misses.clips) == (8, 4, 32)

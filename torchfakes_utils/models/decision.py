@@ -20,7 +20,7 @@ from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.metrics.calibration import fit_temperature, fit_threshold, probability
 from torchfakes_utils.metrics.config import FRAMES, RATE, check_rate
 from torchfakes_utils.metrics.intervals import bootstrap_interval
-from torchfakes_utils.metrics.people import PERSON_COLUMNS, units
+from torchfakes_utils.metrics.people import units
 from torchfakes_utils.models.scope import Scope
 
 FAKE, REAL, CANNOT_TELL = "fake", "real", "cannot tell"
@@ -266,7 +266,7 @@ def decide(
     clips = by_clip(crops)
     threshold, why_not_chosen = fit_threshold(clips["label"], clips["probability_fake"])
     wanted = rates.false_alarms, rates.misses
-    photo, film = (fit_band(scores, threshold, *wanted) for scores in (crops, _with_people(clips, crops)))
+    photo, film = (fit_band(scores, threshold, *wanted) for scores in (crops, clips))
     whys = {"temperature 1": why_not_fitted, "threshold 0.5": why_not_chosen} | _why_silent(film)
     notes = tuple(f"{kept}: {why}" for kept, why in whys.items() if why is not None)
     ranges = {} if qualities is None else seen_ranges(qualities)
@@ -297,12 +297,6 @@ def _spread(crops: pd.DataFrame) -> pd.DataFrame:
     places = ordered.groupby(CLIP_KEY, sort=False).indices.values()
     kept = np.concatenate([own[spread(FRAMES, len(own))] for own in places]) if len(crops) else slice(0)
     return ordered.iloc[kept]
-
-
-def _with_people(clips: pd.DataFrame, crops: pd.DataFrame) -> pd.DataFrame:
-    """Clips, a row each, with the people in them as far as their crops tell."""
-    known = [name for name in PERSON_COLUMNS if name in crops]
-    return clips.merge(crops.drop_duplicates(CLIP_KEY)[[*CLIP_KEY, *known]], on=CLIP_KEY)
 
 
 def _why_silent(band: Band) -> dict[str, str | None]:
