@@ -174,3 +174,10 @@ def test_a_number_is_one(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main.main(words.split())
     assert ended.value.code == 2 and ": needs a number, not '" in capsys.readouterr().err
+
+
+def test_options_that_share_a_text_have_it_each():
+    """In a configuration's docstring several fields may stand before one text."""
+    helps = {action.dest: action.help for action in main.command_parser("train")._actions}
+    assert helps["TrainingConfig.false_alarms"] == helps["TrainingConfig.misses"]
+    assert "may be called fake" in helps["TrainingConfig.misses"]
