@@ -40,7 +40,7 @@ def command_lines():
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for line in page.read_text(encoding="utf-8").splitlines():
             if line.startswith("    torchfakes "):
-                yield shlex.split(line, comments=True)[1:]
+                yield shlex.split(line.partition("&&")[0], comments=True)[1:]
 
 
 def test_every_command_stands_in_the_readme_and_what_stands_there_is_understood():

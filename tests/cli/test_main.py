@@ -368,5 +368,7 @@ def test_rates_that_cannot_be_kept_are_refused_in_one_line(command, option, rate
     monkeypatch.chdir(tmp_path)
     assert main.main([command[0], *command[1:], "faces.csv", f"{option}={rate}"]) == 2
     shown = capsys.readouterr()
-    assert shown.out == "" and one_line(shown.err) and f"{option} {float(rate)}: give a share between 0 and 1" in shown.err
+    assert (
+        shown.out == "" and one_line(shown.err) and f"{option} {float(rate)}: give a share between 0 and 1" in shown.err
+    )
     assert not list(tmp_path.iterdir())

@@ -79,7 +79,9 @@ def test_both_bands_are_told_with_their_rates_before_and_after():
     assert lines[0] == "fixed on 22 real and 30 fake clips" and "log loss 0.700" in lines[1]
     assert lines[2] == f"    no verdicts: {OF_BEFORE}"
     assert lines[4] == (
-        "    a film is called fake from 0.800 on (so in validation 1 of 22 real clips, of 20 people: 5.0% [0.1%, 24.9%]), "
-        "real up to 0.250 (errors were not counted: too few people)"
+        "    a film is called fake from 0.800 on (so in validation 1 of 22 real clips, of 20 people: 5.0% [0.1%, "
+        "24.9%]), real up to 0.250 (errors were not counted: too few people)"
     )
-    assert lines[5].startswith("    one picture is called fake never, real up to 0.125 (so in validation 1 of 22 fake clips")
+    assert lines[5].startswith(
+        "    one picture is called fake never, real up to 0.125 (so in validation 1 of 22 fake clips"
+    )

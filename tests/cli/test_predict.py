@@ -52,7 +52,9 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     header, *rows = shown.out.splitlines()
     assert header == predict.HEADER and len(rows) == 4 + 3 * 2 + 2
     assert rows[-3].startswith("cannot tell") and "d.mp4: neither a photo nor a video" in rows[-3]
-    assert rows[-2].startswith("scope: what it was trained on is not known") and rows[-1].startswith("meaning: A verdict")
+    assert rows[-2].startswith("scope: what it was trained on is not known") and rows[-1].startswith(
+        "meaning: A verdict"
+    )
     assert sum(row.startswith("  P(fake) is ") and "called fake from 0.50 on" in row for row in rows) == 3
     assert rows.count("  how often that is wrong was not counted: too few people in validation") == 3
     assert "4 files (1 video), 5 crops in" in shown.err and "1 of 4 got no verdict" in shown.err
@@ -139,7 +141,7 @@ def test_each_of_several_people_has_a_verdict_and_the_file_its_rate():
     people = [FaceVerdict(0, FAKE, 0.9, None, "", frames), FaceVerdict(1, REAL, 0.1, None, "", frames),
               FaceVerdict(2, CANNOT_TELL, 0.5, None, "between", frames)]  # fmt: skip
     made = Prediction("a.png", FAKE, 0.9, "why", people, kind="photo", rate="called fake of 9 real\x1b[2J clips: 1")
-    first, why, rate, *below = predict.line(made).splitlines()
+    _, why, rate, *below = predict.line(made).splitlines()
     assert (why, rate) == ("  why", "  called fake of 9 real\\x1b[2J clips: 1")
     assert [line.split()[0] for line in below] == ["fake", "real", "cannot"] and below[2].endswith(": between")
 

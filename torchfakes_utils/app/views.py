@@ -28,7 +28,7 @@ HEADINGS = {FAKE: "Probably fake", REAL: "Probably real", CANNOT_TELL: "Cannot t
 # The curve's picture: its size and its margins, left, top, right, bottom; SVG units.
 _WIDTH, _HEIGHT, _MARGINS = 440, 220, (38, 22, 18, 40)
 # The height of a line of text in it; and what of the scale's width anything takes that is to be seen, per cent.
-_LINE, _LEAST_PART = 16, 1.0
+_LINE, _LEAST_PART = 16, 2.0
 
 # Filled by the page's own script: what is wrong with a file that is not sent at all; what screen readers are told.
 PROBLEM = '<div class="tf-problem" role="alert"></div><div class="tf-said" role="status"></div>'
@@ -93,7 +93,7 @@ def _scored(one: Prediction | FaceVerdict, limits: _Limits) -> str:
         return one.reason
     over = ""
     if one.interval is not None:
-        over = f", 95 % interval over frames {' to '.join(map(score, one.interval))}"
+        over = f", 95 % interval over frames {' to '.join(dict.fromkeys(map(score, one.interval)))}"
     real, fake = limit_words(value, limits)
     return f"P(fake) {score(value, _digits(value, limits))}{over}; called {fake}, {real}"
 
@@ -236,26 +236,29 @@ def curve(prediction: Prediction, duration: float) -> dict[str, Any] | None:
 def _limit_lines(prediction: Prediction, height: Callable[[float], float]) -> list[dict[str, Any]]:
     """Both limits of a file, as far as there are: `y`, `colour`, the zone (`top`, `height`), and where its `text` is.
 
-    The words stand within their zone where it has room for them, and else beyond the line; then on either side, so that
-    they keep apart.
+    The words stand within their zone, on the left, where it has room for them; else beyond the line, on the right, so
+    that they keep apart.
     """
-    left, _, right, _ = _MARGINS
     (real_to, fake_from), value = prediction.limits, prediction.probability_fake or 0.0
     real, fake = limit_words(value, prediction.limits)
     found = []
     if fake_from is not None:
         y, top = height(fake_from), height(1)
-        above = y - top > _LINE
-        found.append({"y": y, "colour": COLOURS[FAKE], "top": top, "height": round(y - top, 1), "x": left + 4,
-                      "text_y": y - 4 if above else y + _LINE - 3, "anchor": "start",
-                      "text": f"called {fake}"})  # fmt: skip
+        inside = y - top > _LINE
+        words = _words(f"called {fake}", y - 4 if inside else y + _LINE - 3, inside)
+        found.append({"y": y, "colour": COLOURS[FAKE], "top": top, "height": round(y - top, 1), **words})
     if real_to is not None:
         y, bottom = height(real_to), height(0)
-        below = bottom - y > _LINE
-        found.append({"y": y, "colour": COLOURS[REAL], "top": y, "height": round(bottom - y, 1),
-                      "x": left + 4 if below else _WIDTH - right - 4, "text_y": y + _LINE - 3 if below else y - 4,
-                      "anchor": "start" if below else "end", "text": f"called {real}"})  # fmt: skip
+        inside = bottom - y > _LINE
+        words = _words(f"called {real}", y + _LINE - 3 if inside else y - 4, inside)
+        found.append({"y": y, "colour": COLOURS[REAL], "top": y, "height": round(bottom - y, 1), **words})
     return found
+
+
+def _words(text: str, y: float, on_the_left: bool) -> dict[str, Any]:
+    left, _, right, _ = _MARGINS
+    x, anchor = (left + 4, "start") if on_the_left else (_WIDTH - right - 4, "end")
+    return {"text": text, "text_y": y, "x": x, "anchor": anchor}
 
 
 def result(examined: Examination, decision: Decision, name: str) -> str:

@@ -57,13 +57,13 @@ def _verdicts(report: Report, scores: pd.DataFrame) -> list[Block]:
     decision, found = report.decision, report.abstention
     silent = [f"It never gives a verdict: {decision.silence}."] if decision.silence else []
     judged = judged_clips(scores)
-    columns = ["", "called fake", "cannot tell: between the limits", "cannot tell: unlike training", "called real",
-               "people or pairs"]  # fmt: skip
-    rows = [
-        (f"{name} clips", *(text.answered(part, one.clips) for part in (one.fake, one.between, one.unlike, one.real)),
-         f"{one.people}")
-        for name, one in found.answers.items()
-    ]  # fmt: skip
+    classes = found.answers.values()
+    answers = [("called fake", [one.fake for one in classes]), ("called real", [one.real for one in classes]),
+               ("cannot tell: between the limits", [one.between for one in classes]),
+               ("cannot tell: unlike training", [one.unlike for one in classes])]  # fmt: skip
+    rows = [(name, *(text.answered(part, one.clips) for part, one in zip(parts, classes, strict=True)))
+            for name, parts in answers]  # fmt: skip
+    rows.append(("people or pairs", *(f"{one.people}" for one in classes)))
     return [
         decision.meaning,
         text.sentence(decision.scope.line),
@@ -75,7 +75,7 @@ def _verdicts(report: Report, scores: pd.DataFrame) -> list[Block]:
                "vermilion crosses fake. Shaded on the left is what is called real, on the right what is called fake; "
                "of what lies between, it cannot tell. The limits were fixed on other people's clips, of validation."),
         Table(f"Answers on this split: clips, and their share by people (exact 95 % interval); {found.no_face} more "
-              "clips show no face", columns, rows),
+              "clips show no face", ["", *(f"{name} clips" for name in found.answers)], rows),
         Table("Limits, and how often verdicts were wrong in validation, on people that they were not fixed on (exact "
               "95 % interval)", ["", f"a film ({FEWEST_FRAMES} frames or more)", "one picture"],
               text.limits(decision)),
