@@ -49,7 +49,7 @@ real, fake = (read_frames(clip, [20])[1][0] for clip in (real_clip, fake_clip)) 
 shown = [predictor.examine(real_clip), predictor.examine(fake_clip),
          lesson_09.examine_photo(predictor, lesson_09.changed(real, light=0.25))]  # fmt: skip
 titles = ["a real clip", "a fake clip", "a real face, at night"]
-lesson_09.verdicts_figure(shown, titles, predictor.threshold, "Three uploads, three kinds of answer")
+lesson_09.verdicts_figure(shown, titles, predictor.detector.decision.threshold, "Three uploads, three kinds of answer")
 
 # %% [markdown]
 # When the team's detector worked at last, they did what everybody does: twenty lines of Gradio, a public link, and a
@@ -134,7 +134,7 @@ wide = np.full((fake.shape[0], 2 * fake.shape[1], 3), 110, np.uint8)
 wide[:, : fake.shape[1]] = fake
 photos = {"as it is": fake, "farther away": lesson_09.changed(fake, size=0.6), "at the edge": wide,
           "on its side": np.rot90(fake).copy(), "a real face": real}  # fmt: skip
-print(f"from {predictor.threshold:.2f} on it is called fake")
+print(f"from {predictor.detector.decision.threshold:.2f} on it is called fake")
 print(f"{'':14s}{'obvious':>9s}   with the face found and cut as in training")
 for name, photo in photos.items():
     answer = lesson_09.examine_photo(predictor, photo).prediction
@@ -175,7 +175,7 @@ with Image.open(file) as image:
     stored, displayed = np.asarray(image), np.asarray(ImageOps.exif_transpose(image))
 examined = [lesson_09.examine_photo(predictor, picture) for picture in (stored, displayed)]
 title = "One file; the note in it makes the difference"
-lesson_09.verdicts_figure(examined, ["as stored", "as displayed"], predictor.threshold, title)
+lesson_09.verdicts_figure(examined, ["as stored", "as displayed"], predictor.detector.decision.threshold, title)
 
 # %% [markdown]
 # There are more such traps than anybody remembers: colours for print, pictures with transparent parts, scans of 16
@@ -218,7 +218,7 @@ for light, upload in zip(lights, examined, strict=True):
     (frame,) = upload.prediction.faces[0].frames if upload.prediction.faces else (None,)
     number = "no face found" if frame is None else f"the network says {frame.probability_fake:.2f}"
     print(f"{light:4.0%} of the light: {number:26s} the verdict is: {upload.prediction.verdict}")
-print(f"(from {predictor.threshold:.2f} on it would be called fake)")
+print(f"(from {predictor.detector.decision.threshold:.2f} on it would be called fake)")
 
 # %% [markdown]
 # When the detector was trained, the range of what its training crops looked like was stored with the weights
@@ -240,7 +240,7 @@ changes = {"as it is": {}, "dark": {"light": 0.25}, "bright": {"light": 1.7}, "o
            "far away": {"size": 0.25}}  # fmt: skip
 examined = [lesson_09.examine_photo(predictor, lesson_09.changed(fake, **change)) for change in changes.values()]
 title = "One forged face: no verdict where it is too dark, too blurred or too small"
-lesson_09.verdicts_figure(examined, list(changes), predictor.threshold, title)
+lesson_09.verdicts_figure(examined, list(changes), predictor.detector.decision.threshold, title)
 
 # %% [markdown]
 # **What we saw.** As the light goes, the number falls, from a clear "fake" to below the threshold: by its number
@@ -256,7 +256,7 @@ from skimage.data import astronaut
 honest = astronaut()[:320, 64:384]
 upload = lesson_09.examine_photo(predictor, honest)
 title = "A real photograph, judged by a detector that never saw one"
-lesson_09.verdicts_figure([upload], ["NASA's portrait of Eileen Collins"], predictor.threshold, title)
+lesson_09.verdicts_figure([upload], ["NASA's portrait of Eileen Collins"], predictor.detector.decision.threshold, title)
 
 # %% [markdown]
 # The portrait is sharp, well lit, large, and within every range. So it got a verdict, and when this was written the
@@ -276,7 +276,7 @@ lesson_09.verdicts_figure([upload], ["NASA's portrait of Eileen Collins"], predi
 # %%
 both = [predictor.examine(clip, frames=25) for clip in (real_clip, fake_clip)]
 title = "Frames differ; the band is where their mean would lie"
-lesson_09.curves_figure(both, ["a real clip", "a fake clip"], predictor.threshold, title)
+lesson_09.curves_figure(both, ["a real clip", "a fake clip"], predictor.detector.decision.threshold, title)
 
 # %% [markdown]
 # The crosses are a second "face" of the fake clip: in a few frames a patch of hair was taken for one. It is too small
@@ -290,7 +290,7 @@ from torchfakes_utils.inference.verdict import frame_interval
 from torchfakes_utils.io.tables import SCORED_COLUMNS
 
 scores = read_table(course.ensure("scores"), SCORED_COLUMNS)
-table = lesson_09.by_clip_and_frame(scores, predictor.threshold, frame_interval)
+table = lesson_09.by_clip_and_frame(scores, predictor.detector.decision.threshold, frame_interval)
 for kind, own in table.groupby("kind"):
     print(f"{len(own):2d} {kind} clips: half the band is {own['half_width'].median():.3f} wide (median), "
           f"and the clips differ by {own['score'].std():.3f}")  # fmt: skip

@@ -34,11 +34,12 @@ from torchfakes_utils.inference.predictor import Examination, Predictor
 from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.io.video import write_video
-from torchfakes_utils.models.decision import FAKE, Decision
+from torchfakes_utils.models.decision import FAKE
 from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.app import client, started
+from helpers.decisions import answering
 from helpers.detectors import opinionated
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ def run(tmp_path_factory):
     """A detector that knows nothing, calls everything fake, and does not answer in the dark."""
     torch.manual_seed(0)
     detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80, crop_size=80)))
-    detector.decision = Decision(threshold=0.05, ranges={"brightness": (40.0, None)})
+    detector.decision = answering(0.05, ranges={"brightness": (40.0, None)})
     return save(detector, tmp_path_factory.mktemp("run") / "best").parent
 
 
@@ -523,7 +524,7 @@ class Slow:
     """A predictor that answers when it is told to."""
 
     def __init__(self, predictor):
-        self.detector, self.threshold = predictor.detector, predictor.threshold
+        self.detector = predictor.detector
         self.go_on, self.busy, self.fail = threading.Event(), threading.Event(), False
 
     def examine(self, source, frames=1):

@@ -1,6 +1,7 @@
 """The folder for Hugging Face Spaces starts by itself, with its own copy of the program, and says what it holds."""
 
 import contextlib
+import itertools
 import json
 import shutil
 import subprocess
@@ -17,11 +18,13 @@ from PIL import Image
 from torchfakes_utils.app import examples
 from torchfakes_utils.app import space as app_space
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.video import frame_times
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import DetectorConfig, load_detector, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.app import client, free_port, started
+from helpers.decisions import answering
 from helpers.detectors import opinionated
 
 pytestmark = pytest.mark.slow
@@ -42,7 +45,7 @@ Check out the configuration reference at https://huggingface.co/docs/hub/spaces-
 def run(tmp_path_factory):
     torch.manual_seed(0)
     detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
-    detector.decision = Decision(threshold=0.05)
+    detector.decision = answering(0.05)
     return save(detector, tmp_path_factory.mktemp("run") / "best").parent
 
 
@@ -193,20 +196,36 @@ def test_what_is_missing_is_said_and_nothing_is_left(run, tmp_path, run_name, da
 # The examples
 
 
+FIRST = ("Real", "Fake (Deepfakes)")
+
+
+def test_ten_people_are_ten_even_where_there_are_six(mini, tmp_path):
+    examples.make_examples(mini, tmp_path)
+    crowd = np.asarray(Image.open(tmp_path / "photo-4.jpg")).astype(int)
+    assert crowd.shape == (2 * 192, 5 * 192, 3)
+    parts = [crowd[top : top + 192, left : left + 192] for top in (0, 192) for left in range(0, 960, 192)]
+    apart = [np.abs(one - other).mean() for one, other in itertools.combinations(parts, 2)]
+    assert len(parts) == 10 and min(apart) > 2, "no picture twice"
+
+
 def test_examples_are_what_their_labels_say(mini, tmp_path):
     listed = examples.make_examples(mini, tmp_path / "examples")
     assert [(one.kind, one.label) for one in listed] == [
         ("photo", "Real"), ("photo", "Fake (Deepfakes)"), ("photo", "Fake (NeuralTextures)"),
-        ("photo", "Real, but too dark"), ("video", "Real"), ("video", "Fake (Deepfakes)"),
-        ("video", "Fake (NeuralTextures)"),
+        ("photo", "Real, but too dark"), ("photo", "Ten people, all real"), ("photo", "Real, at 80% of its size"),
+        ("photo", "Real, at 100% of its size"), ("photo", "Real, at 125% of its size"), ("video", "Real"),
+        ("video", "Fake (Deepfakes)"), ("video", "Fake (NeuralTextures)"),
+        ("video", "One minute, real and fake by turns"),
     ]  # fmt: skip
     folder = tmp_path / "examples"
-    real, deepfake = (folder / one.file for one in listed if one.kind == "video" and "Neural" not in one.label)
+    real, deepfake = (folder / one.file for one in listed if one.kind == "video" and one.label in FIRST)
     # Of the test split, which the detector was not trained on, and of two people.
     assert real.read_bytes() == (mini / "original_sequences/youtube/c23/videos/004.mp4").read_bytes()
     assert deepfake.read_bytes() == (mini / "manipulated_sequences/Deepfakes/c23/videos/005_004.mp4").read_bytes()
     light = {one.label: np.asarray(Image.open(folder / one.file)).mean() for one in listed if one.kind == "photo"}
     assert light["Real, but too dark"] < 0.2 * light["Real"]
+    assert [Image.open(folder / f"photo-{number}.jpg").size[0] for number in (5, 6, 7)] == [154, 192, 240]
+    assert frame_times(folder / "video-3.mp4")[-1] == pytest.approx(60, abs=1)
     for one in listed:
         assert max(Image.open(folder / one.thumbnail).size) <= 160
 

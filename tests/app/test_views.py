@@ -15,13 +15,17 @@ from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, Box, boxed
 from torchfakes_utils.evaluation.results import Confusion
 from torchfakes_utils.inference.predictor import Examination
-from torchfakes_utils.inference.verdict import FaceVerdict, FrameVerdict, Prediction
+from torchfakes_utils.inference.verdict import FaceVerdict, FrameVerdict, Prediction, _unlike_training
 from torchfakes_utils.io.media import Media
-from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
+from torchfakes_utils.metrics.band import Band, Rate
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, OF_BEFORE, REAL, Decision
+from torchfakes_utils.models.scope import Scope
 
 from helpers.report import made_up_report
 
-THRESHOLD = 0.4
+REAL_TO, FAKE_FROM = 0.25, 0.75
+BAND = Band((FAKE_FROM, 0.8125, 0.875), REAL_TO)
+DECISION = Decision(photo=BAND, film=BAND, scope=Scope("Some data", ("Deepfakes",), ("c23",)))
 DARK = "too dark (brightness 20; 63 or more wanted)"
 OF = {name: np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) for name, colour in COLOURS.items()}
 
@@ -35,12 +39,14 @@ def face(number, scores, verdict=None, interval=None, left_out=(), step=10, fps=
     ]  # fmt: skip
     usable = [frame.probability_fake for frame in frames if not frame.cannot_tell]
     mean = float(np.mean(usable)) if usable else None
-    verdict = verdict or (CANNOT_TELL if mean is None else FAKE if mean >= THRESHOLD else REAL)
-    reason = "" if usable else f"a face was found, but it is {DARK}: unlike those that the detector was trained on"
+    verdict = verdict or (CANNOT_TELL if mean is None or REAL_TO < mean < FAKE_FROM else FAKE if mean > 0.5 else REAL)
+    reason = (
+        "between" if usable else f"a face was found, but it is {DARK}: unlike those that the detector was trained on"
+    )
     return FaceVerdict(number, verdict, mean, interval, reason, frames)
 
 
-def examination(*faces, kind="video", notes=()):
+def examination(*faces, kind="video", notes=(), limits=(REAL_TO, FAKE_FROM), rate=""):
     """A file in which these people were found; its pictures are even, each a little lighter than the one before."""
     worst = max(faces, key=lambda one: -1 if one.probability_fake is None else one.probability_fake, default=None)
     reason = worst.reason if worst else "no face found in this photo; one is needed that is upright"
@@ -51,13 +57,15 @@ def examination(*faces, kind="video", notes=()):
     pictures = [np.full((120, 200, 3), 100 + at, np.uint8) for at in range(count)]
     media = Media("x", kind, indices, indices / 10, pictures, float(indices[-1] / 10))
     crops = {(one.face, frame.frame): np.zeros((32, 32, 3), np.uint8) for one in faces for frame in one.frames}
-    return Examination(Prediction("x", *words, list(faces), interval, kind, tuple(notes)), media, crops)
+    made = Prediction("x", *words, list(faces), interval, kind, tuple(notes), limits, rate, DECISION.scope.line,
+                      DECISION.meaning)  # fmt: skip
+    return Examination(made, media, crops)
 
 
 class Tags(HTMLParser):
     """The tags with their attributes, and the text, of a page that is well formed."""
 
-    EMPTY = {"img", "line", "circle", "path", "polyline"}
+    EMPTY = {"img", "line", "circle", "path", "polyline", "rect"}
 
     def __init__(self, html):
         super().__init__()
@@ -75,6 +83,7 @@ class Tags(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        self.text += " " * (tag in ("td", "th"))
 
     def handle_data(self, data):
         self.text += data
@@ -174,13 +183,63 @@ def test_the_tab_has_a_picture(tmp_path):
 # Sentences
 
 
-def test_a_verdict_comes_with_its_uncertainty():
+def test_a_verdict_comes_with_its_uncertainty_and_both_limits():
     prediction = examination(face(0, [0.8, 0.86, 0.83], interval=(0.71, 0.92))).prediction
-    assert views.sentence(prediction, 0.39) == (
-        "P(fake) 0.83, 95 % interval over frames 0.71 to 0.92; called fake from 0.39 on"
+    assert views.sentence(prediction) == (
+        "P(fake) 0.83, 95 % interval over frames 0.71 to 0.92; called fake from 0.75 on, real up to 0.25"
     )
-    assert views.sentence(examination(face(0, [0.8])).prediction, 0.39) == "P(fake) 0.80; called fake from 0.39 on"
-    assert views.sentence(examination(face(0, [0.8], left_out=[0])).prediction, 0.39) == ""
+    assert views.sentence(examination(face(0, [0.8], left_out=[0])).prediction) == ""
+
+
+@pytest.mark.parametrize(
+    ("score", "limits", "said"),
+    [
+        (0.8, (None, 0.9), "P(fake) 0.80; called fake from 0.90 on, real never"),
+        (0.8, (0.3, None), "P(fake) 0.80; called fake never, real up to 0.30"),
+        (0.8, (None, None), "P(fake) is 0.8, and no verdict is given: why not"),
+        (0.8996, (0.3, 0.9), "P(fake) 0.8996; called fake from 0.9000 on, real up to 0.3000"),
+        (0.7, (0.007, 0.9985), "P(fake) 0.700; called fake from 0.999 on, real up to 0.007"),
+        (0.9999, (0.007, 0.9985), "P(fake) above 0.999; called fake from 0.999 on, real up to 0.007"),
+        (0.0001, (0.007, 0.9985), "P(fake) below 0.001; called fake from 0.999 on, real up to 0.007"),
+    ],
+)
+def test_no_limit_reads_as_certainty_and_every_score_lies_on_its_side(score, limits, said):
+    one = Prediction("x", FAKE, score, "P(fake) is 0.8, and no verdict is given: why not", limits=limits)
+    assert views.sentence(one) == said
+
+
+def test_a_face_is_told_by_its_own_limits():
+    assert views.face_sentence(face(0, [0.8]), DECISION) == "P(fake) 0.80; called fake from 0.75 on, real up to 0.25"
+    assert views.face_sentence(face(0, [0.8], left_out=[0]), DECISION).startswith(
+        "a face was found, but it is too dark"
+    )
+    assert views.face_sentence(face(0, [0.8]), Decision()) == "between", "of a decision without a band, its reason"
+
+
+@pytest.mark.parametrize(
+    ("score", "limits", "zones"),
+    [
+        (0.5, (0.25, 0.75), (25, 25)),
+        (0.5, (0.0001, 0.9999), (2, 2)),
+        (0.5, (None, 0.9), (0, 10)),
+        (1, (None, None), (0, 0)),
+    ],
+)
+def test_the_scale_has_a_zone_for_every_answer(score, limits, zones):
+    found = views.scale(Prediction("x", FAKE, score, "", interval=(0.4, 0.9), limits=limits))
+    assert (found["real"], found["fake"]) == pytest.approx(zones) and found["point"] == 100 * score
+    assert found["interval"] == (40, 50)
+
+
+def test_of_several_faces_it_is_said_why_the_limit_is_higher():
+    two = examination(face(0, [0.8]), face(1, [0.1]), face(2, [0.9], left_out=[0]), limits=(REAL_TO, 0.8125))
+    said = views.why_higher(two.prediction, DECISION)
+    assert said.startswith(
+        "The file is called fake from 0.81 on, where one face alone is from 0.75 on: each of 2 faces"
+    )
+    assert views.why_higher(examination(face(0, [0.8])).prediction, DECISION) == ""
+    assert views.why_higher(examination(face(0, [0.8]), face(1, [0.1])).prediction, DECISION) == "", "it is not higher"
+    assert views.why_higher(examination(face(0, [0.8]), face(1, [0.1]), limits=(None, None)).prediction, DECISION) == ""
 
 
 def test_no_score_is_certainty():
@@ -190,12 +249,32 @@ def test_no_score_is_certainty():
 
 
 @pytest.mark.parametrize(
-    ("interval", "close"),
-    [((0.3, 0.6), True), ((0.41, 0.6), False), ((0.4, 0.6), False), ((0.1, 0.3), False), (None, False)],
+    ("score", "interval", "close"),
+    [
+        (0.8, (0.7, 0.9), True), (0.8, (0.75, 0.9), False), (0.8, None, False), (0.2, (0.1, 0.3), True),
+        (0.2, (0.1, 0.25), False),
+    ],
+)  # fmt: skip
+def test_a_close_call_is_said_to_be_one(score, interval, close):
+    prediction = examination(face(0, [score] * 3, interval=interval)).prediction
+    assert ("close call" in views.doubt(prediction)) == close
+
+
+def test_between_the_limits_it_is_said_what_that_means():
+    assert views.doubt(examination(face(0, [0.5], interval=(0.1, 0.9))).prediction) == views.BETWEEN
+    assert views.doubt(examination(face(0, [0.5]), limits=(None, None)).prediction) == "", "then the reason says why"
+
+
+@pytest.mark.parametrize(
+    ("practice", "words"), [(False, "seen no such face in training"), (True, "practice data that shows no real person")]
 )
-def test_a_close_call_is_said_to_be_one(interval, close):
-    prediction = examination(face(0, [0.5, 0.5, 0.5], interval=interval)).prediction
-    assert ("close call" in views.doubt(prediction, THRESHOLD)) == close
+def test_what_is_unlike_training_comes_with_what_that_means(practice, words):
+    """In the words of a verdict on such a face."""
+    decision = Decision(ranges={"distance": (None, 1.5)}, scope=Scope("x", practice=practice))
+    frame = FrameVerdict(0, 0.0, (0.0, 0.0, 9.0, 9.0), 1.0, 0.9, decision.outside({"distance": 2.0}), 2.0)
+    reason = _unlike_training([frame], decision)
+    assert "unlike the faces of its training (distance 2.0; 1.5 or less wanted)" in reason
+    assert words in views.doubt(Prediction("x", CANNOT_TELL, None, reason))
 
 
 @pytest.mark.parametrize("lack", ["too small", "too dark", "too bright", "too little contrast", "too much contrast",
@@ -208,20 +287,27 @@ def test_what_cannot_be_told_comes_with_help(lack):
     outside = Decision(ranges={name: (50.0, None) if less else (None, 50.0)}).outside({name: 10.0 if less else 90.0})
     assert outside.startswith(lack)
     prediction = Prediction("x", CANNOT_TELL, None, f"a face was found, but it is {outside}: unlike those")
-    assert views.doubt(prediction, THRESHOLD).startswith("Use a ")
+    assert views.doubt(prediction).startswith("Use a ")
 
 
 # The curve, the peaks
 
 
 def test_the_curve_has_a_point_for_every_frame_at_its_time_and_score():
-    two = examination(face(0, [0.0, 0.5, 1.0]), face(1, [1.0, 0.25], left_out=[0])).prediction
-    drawn = views.curve(two, THRESHOLD, 2.0)
+    two = examination(face(0, [0.0, 0.5, 1.0], FAKE), face(1, [1.0, 0.25], left_out=[0])).prediction
+    drawn = views.curve(two, 2.0)
     first, second = drawn["lines"]
     (x0, y0, _), (x1, y1, _), (x2, y2, _) = first["dots"]
     assert (x0, x2) == (drawn["left"], drawn["right"]) and x1 == pytest.approx((x0 + x2) / 2)
     assert y0 == drawn["bottom"] and y1 == pytest.approx((y0 + y2) / 2, abs=0.1) and y2 < y1
-    assert drawn["threshold"] == pytest.approx(y0 + (y2 - y0) * THRESHOLD, abs=0.1)
+    fake, real = drawn["limits"]
+    for limit, value, text in (
+        (fake, FAKE_FROM, "called fake from 0.75 on"),
+        (real, REAL_TO, "called real up to 0.25"),
+    ):
+        assert limit["y"] == pytest.approx(y0 + (y2 - y0) * value, abs=0.1) and limit["text"] == text
+    assert (fake["top"], real["top"] + real["height"]) == pytest.approx((y2, y0)), "zones reach the ends"
+    assert y2 < fake["text_y"] < fake["y"] and real["y"] < real["text_y"] < y0, "the words stand in them"
     assert [counts for *_, counts in second["dots"]] == [False, True]
     assert second["path"] == "{},{}".format(*second["dots"][1][:2]), "what is left out is no part of the line"
     assert (first["number"], first["colour"], second["colour"]) == (1, COLOURS[FAKE], COLOURS[REAL])
@@ -233,14 +319,27 @@ def test_the_curve_has_a_point_for_every_frame_at_its_time_and_score():
 )
 def test_the_axis_has_few_round_numbers(seconds, step):
     prediction = examination(face(0, [0.1, 0.2], fps=1000)).prediction
-    ticks = views.curve(prediction, THRESHOLD, seconds)["ticks"]
+    ticks = views.curve(prediction, seconds)["ticks"]
     assert [float(text) for _, text in ticks][:2] == [0, step] and 3 <= len(ticks) <= 8
     assert [x for x, _ in ticks] == sorted(x for x, _ in ticks)
 
 
 def test_one_frame_is_no_curve():
-    assert views.curve(examination(face(0, [0.3]), face(1, [0.4])).prediction, THRESHOLD, 0.0) is None
-    assert views.curve(examination().prediction, THRESHOLD, 0.0) is None
+    assert views.curve(examination(face(0, [0.3]), face(1, [0.4])).prediction, 0.0) is None
+    assert views.curve(examination().prediction, 0.0) is None
+
+
+@pytest.mark.parametrize("limits", [(0.01, 0.99), (0.45, 0.55), (0.9, 0.95), (0.02, 0.06), (None, 0.5), (0.5, None)])
+def test_the_words_of_both_limits_are_in_the_picture_and_apart(limits):
+    prediction = examination(face(0, [0.1, 0.2]), limits=limits).prediction
+    drawn = views.curve(prediction, 1.0)
+    for limit in drawn["limits"]:
+        assert 11 <= limit["text_y"] <= drawn["bottom"] - 2
+    if None not in limits:
+        one, other = drawn["limits"]
+        assert one["anchor"] != other["anchor"] or abs(one["text_y"] - other["text_y"]) >= 12
+    else:
+        assert len(drawn["limits"]) == 1
 
 
 def test_peaks_are_the_extremes_of_what_counts():
@@ -263,9 +362,20 @@ def test_the_frame_that_is_shown_says_most():
 
 
 def test_a_photo_s_result():
-    tags = shown(views.result(examination(face(0, [0.83]), kind="photo"), THRESHOLD, "me & you <b>.jpg"))
+    tags = shown(
+        views.result(
+            examination(face(0, [0.83]), kind="photo", rate="called fake of 9 real clips: 1"),
+            DECISION,
+            "me & you <b>.jpg",
+        )
+    )
     assert "Probably fake" in tags.text and "me & you <b>.jpg" in tags.text and not tags.all("b")
-    assert "P(fake) 0.83" in tags.text and "called fake from 0.40 on." in tags.text
+    assert "P(fake) 0.83; called fake from 0.75 on, real up to 0.25." in tags.text
+    assert "Called fake of 9 real clips: 1." in tags.text, "how often that is wrong"
+    assert "Trained on Some data: Deepfakes at c23; it says nothing of wholly generated faces" in tags.text
+    assert DECISION.meaning in tags.text
+    widths = [tag["style"] for tag in tags.all("span") if "tf-zone" in tag.get("class", "")]
+    assert widths == ["width:25.0%", "width:25.0%"]
     assert "One picture gives no interval" in tags.text and "Too few frames" not in tags.text
     (picture,) = tags.all("img")
     assert picture["alt"] == "me & you <b>.jpg: face 1 fake"
@@ -275,40 +385,52 @@ def test_a_photo_s_result():
 
 
 def test_every_face_has_its_own_line():
-    faces = face(0, [0.2]), face(1, [0.9]), face(2, [0.5], left_out=[0])
-    tags = shown(views.result(examination(*faces, kind="photo"), THRESHOLD, "x.jpg"))
+    faces = face(0, [0.2]), face(1, [0.9]), face(2, [0.5], left_out=[0]), face(3, [0.5])
+    tags = shown(views.result(examination(*faces, kind="photo", limits=(REAL_TO, 0.875)), DECISION, "x.jpg"))
     for line in ("Face 1: probably real. P(fake) 0.20", "Face 2: probably fake. P(fake) 0.90",
+                 "Face 4: cannot tell. P(fake) 0.50; called fake from 0.75 on", "each of 3 faces is another chance",
+                 "P(fake) 0.90; called fake from 0.88 on",
                  f"Face 3: cannot tell. A face was found, but it is {DARK}"):  # fmt: skip
         assert line in tags.text
-    assert "Of 3 faces, the most fake-looking one decides." in tags.text
-    assert tags.all("img")[0]["alt"] == "x.jpg: face 1 real, face 2 fake, face 3 cannot tell"
+    assert "Of 4 faces, this is the most fake-looking one." in tags.text
+    assert tags.all("img")[0]["alt"] == "x.jpg: face 1 real, face 2 fake, face 3 cannot tell, face 4 cannot tell"
+    real = shown(views.result(examination(face(0, [0.2]), face(1, [0.1]), kind="photo"), DECISION, "x.jpg"))
+    assert "All faces that were judged are called real." in real.text
 
 
 def test_a_video_s_result():
-    html = views.result(examination(face(0, [0.3, 0.9, 0.1], interval=(0.2, 0.6))), THRESHOLD, "clip.mp4")
+    html = views.result(examination(face(0, [0.7, 0.95, 0.9], interval=(0.7, 0.96))), DECISION, "clip.mp4")
     tags = shown(html)
-    assert "A close call" in tags.text and "Too few" not in tags.text and "called fake from 0.40 on" in tags.text
+    assert "A close call" in tags.text and "Too few" not in tags.text and "called fake from 0.75 on" in tags.text
     assert "Frame 10, at 1.00 s of 2.00 s." in tags.text
     assert [picture["alt"] for picture in tags.all("img")] == [
         "clip.mp4: frame 10, at 1.00 s; face 1 fake",
-        "Face 1 at its highest: P(fake) 0.90 at 1.00 s (frame 10)",
-        "Face 1 at its lowest: P(fake) 0.10 at 2.00 s (frame 20)",
+        "Face 1 at its highest: P(fake) 0.95 at 1.00 s (frame 10)",
+        "Face 1 at its lowest: P(fake) 0.70 at 0.00 s (frame 0)",
     ]
     (svg,) = tags.all("svg")
     assert svg["role"] == "img" and "Face 1, fake: 3 frames" in svg["aria-label"]
+    assert "Called fake from 0.75 on. Called real up to 0.25." in svg["aria-label"]
+    assert [line["stroke"] for line in tags.all("line") if line.get("class") == "threshold"] == [
+        COLOURS[FAKE],
+        COLOURS[REAL],
+    ]
+    assert len(tags.all("rect")) == 2
     assert len(re.findall(r"<path d=", html)) == 3 and len(tags.all("polyline")) == 1
     assert len(tags.all("tr")) == 1 + 3 and len(tags.all("th")) == 5
 
 
 def test_a_close_call_is_not_said_of_nobody():
-    tags = shown(views.result(examination(kind="photo"), THRESHOLD, "x.jpg"))
+    tags = shown(views.result(examination(kind="photo"), DECISION, "x.jpg"))
     assert "Cannot tell" in tags.text and "No face found in this photo; one is needed that is upright." in tags.text
     assert "takes up a good part of the frame" in tags.text
     assert tags.all("img")[0]["alt"] == "x.jpg: no face found"
 
 
 def test_notes_are_shown():
-    html = views.result(examination(face(0, [0.9]), kind="photo", notes=["3 of 16 frames do not decode"]), 0.4, "x")
+    html = views.result(
+        examination(face(0, [0.9]), kind="photo", notes=["3 of 16 frames do not decode"]), DECISION, "x"
+    )
     assert "3 of 16 frames do not decode." in shown(html).text
 
 
@@ -334,18 +456,40 @@ def test_a_heat_map_is_shown_beside_its_crop():
 def report():
     clip = {"auc": 0.9609, "auc_interval": (0.875, 1.0), "balanced_accuracy": 0.906, "balanced_accuracy_interval":
             (0.766, 1.0), "n_real": 8, "n_fake": 32, "confusion": Confusion(fp=1, fn=2, tp=30, tn=7)}  # fmt: skip
-    return made_up_report(clip=clip)
+    return made_up_report(clip=clip, decision=Decision(photo=Band((0.55,), 0.25)))
 
 
 def test_what_was_measured_is_said_with_its_interval():
     tags = shown(views.about(report(), Decision(0.393, ranges={"face": (92.0, None)}), AppLimits()))
-    assert "AUC 0.96 (0.88 to 1.00)" in tags.text and "balanced accuracy 0.91 (0.77 to 1.00)" in tags.text
-    assert "8 real and 32 fake clips" in tags.text and "“test” of mini" in tags.text
-    assert "called 1 of 8 real clips fake, and missed 2 of 32 fakes" in tags.text
+    assert "AUC 0.96 (0.88 to 1.00)" in tags.text and "8 real and 32 fake clips" in tags.text
+    assert "“test” of mini" in tags.text and "200 MB" in tags.text
+    assert "of 4 real clips 1 is called fake and 2 real; of 4 fake clips 3 are called fake and 0 real" in tags.text
+    assert "unlike those it was trained on, in how much of it is in the picture, size." in tags.text
+
+
+def test_both_limits_and_both_rates_are_listed_and_what_refuses():
+    film = Band((0.8,) * 10, 0.2, Rate(0.05, 0.001, 0.249, 1, 22, 20), Rate(0, 0, 0.168, 0, 88, 20), 0.25, 0.125)
+    decision = Decision(ranges={"distance": (None, 1.5)}, photo=BAND, film=film, scope=Scope("x", practice=True))
+    tags = shown(views.about(None, decision, AppLimits()))
+    for words in ("called fake from 0.800 0.750", "called real up to 0.200 0.250", "as one of 3 faces 0.800 0.875",
+                  "real ones called fake 1 of 22 real clips: 5.0 % (0.1 to 24.9 %), 20 people or pairs not counted",
+                  "fakes called real 0 of 88 fake clips: 0.0 % (0.0 to 16.8 %)", "real ones without a verdict 25.0 %",
+                  "“Unlike the faces of its training” means that the network sees something", decision.meaning,
+                  "any face that is not of them it says “cannot tell: a practice detector”"):  # fmt: skip
+        assert words in tags.text, words
+    assert "practice detector" in shown(views.head(decision)).text and len(tags.all("th")) == 2 + 8
+    plain = shown(views.about(None, DECISION, AppLimits())).text
+    assert "practice" not in plain and "“Unlike the faces" not in plain
+    assert "Trained on Some data: Deepfakes at c23" in shown(views.head(DECISION)).text
+
+
+def test_a_detector_of_before_says_what_to_do():
+    old = Decision(0.4, notes=("by hand",)).cautioned(OF_BEFORE)
     assert (
-        "unlike those it was trained on, in how much of it is in the picture, size." in tags.text
-        and "200 MB" in tags.text
+        "It gives no verdict at all: Its decision was made by an older TorchFakes"
+        in shown(views.about(None, old, AppLimits())).text
     )
+    assert "run `torchfakes calibrate`, or train again." in shown(views.head(old)).text
 
 
 def test_what_was_not_measured_is_said_too():
@@ -367,7 +511,7 @@ def test_the_page_says_which_way_uploads_take():
 def test_the_page_fetches_nothing_from_elsewhere():
     parts = [views.style(), views.script(AppLimits()), views.head(Decision()), views.empty("photo"),
              views.about(report(), Decision(), AppLimits()),
-             views.result(examination(face(0, [0.4, 0.9])), 0.5, "x")]  # fmt: skip
+             views.result(examination(face(0, [0.4, 0.9])), DECISION, "x")]  # fmt: skip
     for part in parts:
         assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", part)
     assert "const mostBytes = 200000000;" in parts[1]

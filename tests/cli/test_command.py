@@ -40,7 +40,7 @@ def command_lines():
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for line in page.read_text(encoding="utf-8").splitlines():
             if line.startswith("    torchfakes "):
-                yield shlex.split(line, comments=True)[1:]
+                yield shlex.split(line.partition("&&")[0], comments=True)[1:]
 
 
 def test_every_command_stands_in_the_readme_and_what_stands_there_is_understood():
@@ -174,3 +174,10 @@ def test_a_number_is_one(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main.main(words.split())
     assert ended.value.code == 2 and ": needs a number, not '" in capsys.readouterr().err
+
+
+def test_options_that_share_a_text_have_it_each():
+    """In a configuration's docstring several fields may stand before one text."""
+    helps = {action.dest: action.help for action in main.command_parser("train")._actions}
+    assert helps["TrainingConfig.false_alarms"] == helps["TrainingConfig.misses"]
+    assert "may be called fake" in helps["TrainingConfig.misses"]

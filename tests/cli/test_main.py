@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -24,7 +25,9 @@ from torchfakes_utils.faces import extraction
 from torchfakes_utils.inference import predictor
 from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.tables import FAILURE_COLUMNS, write_table
+from torchfakes_utils.metrics.band import Band
 from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.scope import Scope
 from torchfakes_utils.report import write
 from torchfakes_utils.training import run as training_run
 from torchfakes_utils.training.config import TrainingConfig
@@ -177,7 +180,7 @@ def test_debug_shows_where_it_went_wrong(monkeypatch):
 
 
 def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
-    decision = Decision(caution="no better than a coin")
+    decision = Decision(caution="no better than a coin", photo=Band((0.55,), 0.25))
     clip = {
         "auc": 0.75,
         "auc_interval": (0.5, 0.9),
@@ -197,7 +200,9 @@ def test_what_a_stage_prints_is_not_a_result(monkeypatch, capsys):
     assert "noise" not in shown
     assert "0.750  [0.500, 0.900]" in shown
     assert "-  (only fake ones)" in shown
-    assert "FaceSwap: AUC by clip 1.000" in shown and "answers 8 of 8 clips" in shown
+    assert "FaceSwap: AUC by clip 1.000" in shown and "6 of 8 clips are called fake or real; 0 show no face" in shown
+    assert "of 4 real ones 1 called fake (25.0% [0.6%, 80.6%])" in shown and "2 called real (50.0% [" in shown
+    assert "scope: what it was trained on is not known" in shown and "meaning: A verdict compares" in shown
     assert "caution: no better than a coin" in shown
     assert "run/report.html" in shown
     answer(monkeypatch, write, "write_report", replace(report, data=replace(report.data, unreadable=4)))
@@ -226,14 +231,16 @@ class Predictor:
 
     @classmethod
     def from_run(cls, folder, device, limits=None):
-        return cls()
+        made = cls()
+        made.detector = SimpleNamespace(decision=Decision(scope=Scope("Some data", ("Deepfakes",))))
+        return made
 
     def predict_many(self, paths, frames):
         for path in paths:
             if "bad" in path:
                 yield Prediction(path, "cannot tell", None, "no face found")
             else:
-                yield Prediction(path, "fake", 0.9, "P(fake) is 0.90")
+                yield Prediction(path, "fake", 0.9, "P(fake) is 0.90", rate="called fake of 9 real clips: 1")
 
 
 @pytest.mark.parametrize(
@@ -247,13 +254,19 @@ def test_predict_goes_on_after_a_bad_file_and_says_so_by_its_status(files, statu
     values = objects(shown.out)
     assert [value["path"] for value in values] == files
     assert {"path", "verdict", "probability_fake", "reason", "faces"} <= set(values[0])
-    assert ("could not be judged" in shown.err) == (status > 0)
+    assert ("got no verdict: it cannot tell" in shown.err) == (status > 0)
     assert main.main(["predict", "run", *files]) == status
     header, *shown = capsys.readouterr().out.splitlines()
     assert header.split() == ["verdict", "P(fake)", "over", "frames", "file"]
-    assert len(shown) == len(files)
-    for line, name in zip(shown, files, strict=True):
+    *shown, scope, meaning = shown
+    assert scope.startswith("scope: trained on Some data: Deepfakes; it says nothing of wholly generated faces")
+    assert meaning.startswith("meaning: A verdict compares a face with clips that this detector was checked on")
+    for name in files:
+        line, *below = shown[: 1 if "bad" in name else 3]
+        shown = shown[1 + len(below) :]
         assert line.startswith("cannot tell" if "bad" in name else "fake         0.90") and name in line
+        assert below == ([] if "bad" in name else ["  P(fake) is 0.90", "  called fake of 9 real clips: 1"])
+    assert not shown
 
 
 @pytest.mark.parametrize(("found", "failures", "status"), [(50, 0, 0), (50, 2, 1), (0, 2, 2)])
@@ -346,3 +359,16 @@ def test_the_pipeline_from_end_to_end(tmp_path, capsys):
     assert [value["verdict"] == "cannot tell" for value in verdicts][::2] == [False, True]
     # Another person in other light: judged, or told in which way it is unlike the crops of training.
     assert verdicts[1]["verdict"] in ("real", "fake") or "unlike those" in verdicts[1]["reason"]
+
+
+@pytest.mark.parametrize("command", [["calibrate", "run"], ["train", "--out", "run"], ["matrix", "--out", "runs"]])
+@pytest.mark.parametrize("option", ["--false-alarms", "--misses"])
+@pytest.mark.parametrize("rate", ["0", "1", "-0.5", "1.5"])
+def test_rates_that_cannot_be_kept_are_refused_in_one_line(command, option, rate, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main.main([command[0], *command[1:], "faces.csv", f"{option}={rate}"]) == 2
+    shown = capsys.readouterr()
+    assert (
+        shown.out == "" and one_line(shown.err) and f"{option} {float(rate)}: give a share between 0 and 1" in shown.err
+    )
+    assert not list(tmp_path.iterdir())

@@ -153,6 +153,7 @@ INPUTS = {
     ("evaluate", "seeds"),
     ("evaluate", "against"),
     ("evaluate", "cross"),
+    ("evaluate", "films"),
     ("matrix", "faces"),
     ("matrix", "weights"),
     ("explain", "faces"),

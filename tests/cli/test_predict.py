@@ -1,6 +1,7 @@
 """`torchfakes predict`: rows for people, CSV for spreadsheets, pictures on request; patterns, folders, limits."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ from skimage import data
 from torchfakes_utils.cli import main, predict
 from torchfakes_utils.inference.verdict import FaceVerdict, FrameVerdict, Prediction
 from torchfakes_utils.io.video import write_video
-from torchfakes_utils.models.decision import CANNOT_TELL, FAKE
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL
 from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import answering
 from helpers.detectors import opinionated
 
 FACE = data.astronaut()[:192, 128:320]
@@ -25,7 +27,9 @@ FACE = data.astronaut()[:192, 128:320]
 def run(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("run")
-    save(opinionated(DetectorConfig("Meso4", pretrained=None, preprocessing=Preprocessing(size=64))), folder / "best")
+    detector = opinionated(DetectorConfig("Meso4", pretrained=None, preprocessing=Preprocessing(size=64)))
+    detector.decision = answering(0.5)
+    save(detector, folder / "best")
     return folder
 
 
@@ -46,9 +50,14 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     assert main.main([*words, "--heat-maps", str(tmp_path / "maps")]) == 1
     shown = capsys.readouterr()
     header, *rows = shown.out.splitlines()
-    assert header == predict.HEADER and len(rows) == 4
-    assert rows[3].startswith("cannot tell") and "d.mp4: neither a photo nor a video" in rows[3]
-    assert "4 files (1 video), 5 crops in" in shown.err and "1 of 4 could not be judged" in shown.err
+    assert header == predict.HEADER and len(rows) == 4 + 3 * 2 + 2
+    assert rows[-3].startswith("cannot tell") and "d.mp4: neither a photo nor a video" in rows[-3]
+    assert rows[-2].startswith("scope: what it was trained on is not known") and rows[-1].startswith(
+        "meaning: A verdict"
+    )
+    assert sum(row.startswith("  P(fake) is ") and "called fake from 0.50 on" in row for row in rows) == 3
+    assert rows.count("  how often that is wrong was not counted: too few people in validation") == 3
+    assert "4 files (1 video), 5 crops in" in shown.err and "1 of 4 got no verdict" in shown.err
     table = pd.read_csv(tmp_path / "t.csv")
     assert list(table.columns) == predict.COLUMNS
     assert table["path"].tolist() == [str(folder / name) for name in ("a.png", "b.png", "c.mp4", "d.mp4")]
@@ -115,12 +124,39 @@ def test_a_row_says_what_matters_and_cannot_break_the_line():
     box = (10.0, 20.0, 30.0, 60.0)
     people = [FaceVerdict(who, FAKE, 0.7, None, "", [FrameVerdict(0, 0.0, box, 1.0, 0.7)]) for who in range(2)]
     photo = predict.line(Prediction("a.png", FAKE, 0.7, "why", people, kind="photo"))
-    assert photo.splitlines()[2].endswith("face 2 (at x 20, y 40)"), "which of them is it?"
+    assert photo.splitlines()[3].endswith("face 2 (at x 20, y 40)"), "which of them is it?"
     row = predict.line(Prediction("a\n\x1b[2J.png", FAKE, 0.7, "why", people, (0.61, 0.79)))
-    first, *below = row.splitlines()
+    first, why, *below = row.splitlines()
+    assert why == "  why"
     assert first.split() == ["fake", "0.70", "0.61", "to", "0.79", "a\\n\\x1b[2J.png", "(2", "faces)"]
     assert [line.split() for line in below] == [["fake", "0.70", "face", "1"], ["fake", "0.70", "face", "2"]]
     assert predict.line(Prediction("b", CANNOT_TELL, None, "two\nlines")).endswith("b: two\\nlines")
     noted = Prediction("c", FAKE, 0.7, "why", notes=("caution: a coin", "68 more\x1b[2J faces"))
-    assert predict.line(noted).splitlines()[1:] == ["  note: 68 more\\x1b[2J faces"], "a caution is said once for all"
+    assert predict.line(noted).splitlines()[2:] == ["  note: 68 more\\x1b[2J faces"], "a caution is said once for all"
     assert "0 files" in predict.throughput([], 0.0)
+
+
+def test_each_of_several_people_has_a_verdict_and_the_file_its_rate():
+    frames = [FrameVerdict(0, 0.0, (10.0, 20.0, 30.0, 60.0), 1.0, 0.7)]
+    people = [FaceVerdict(0, FAKE, 0.9, None, "", frames), FaceVerdict(1, REAL, 0.1, None, "", frames),
+              FaceVerdict(2, CANNOT_TELL, 0.5, None, "between", frames)]  # fmt: skip
+    made = Prediction("a.png", FAKE, 0.9, "why", people, kind="photo", rate="called fake of 9 real\x1b[2J clips: 1")
+    _, why, rate, *below = predict.line(made).splitlines()
+    assert (why, rate) == ("  why", "  called fake of 9 real\\x1b[2J clips: 1")
+    assert [line.split()[0] for line in below] == ["fake", "real", "cannot"] and below[2].endswith(": between")
+
+
+def test_a_detector_of_before_says_once_what_to_do(run, folder, tmp_path, capsys):
+    """Its decision has one threshold and no bands: a score, no verdict, and the way to one."""
+    old = tmp_path / "old"
+    shutil.copytree(run / "best", old)
+    description = json.loads((old / "detector.json").read_text())
+    description["decision"] = {
+        "threshold": 0.4, "temperature": 1.2, "ranges": {"face": [20.0, None]}, "notes": ["by hand"], "caution": ""
+    }  # fmt: skip
+    (old / "detector.json").write_text(json.dumps(description))
+    assert main.main(["predict", str(old), str(folder / "a.png"), "--device", "cpu"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[1].startswith("cannot tell  0.")
+    assert "no verdict is given: its decision was made by an older TorchFakes" in shown.out
+    assert shown.err.count("run `torchfakes calibrate`, or train again") == 1 and "Traceback" not in shown.err

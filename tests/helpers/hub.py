@@ -8,9 +8,11 @@ from huggingface_hub import constants
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig, load_detector, save
+from torchfakes_utils.models.detector import DetectorConfig, features, load_detector, save, store_decision
+from torchfakes_utils.models.likeness import fit_likeness
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import answering
 from helpers.detectors import opinionated
 from helpers.hub_server import OWNER
 
@@ -37,6 +39,15 @@ def small(folder, seed=0):
     detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
     detector.decision = Decision(0.4, 1.3, {"brightness": (100.0, None)}, ("made by hand",))
     return save(detector, folder / "best").parent
+
+
+def liken(folder):
+    """Give a stored detector a likeness, and a decision that refuses by it; the likeness."""
+    detector = load_detector(folder)
+    crops = torch.randint(0, 256, (24, 3, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    likeness = fit_likeness(features(detector, [crops]))
+    store_decision(folder, answering(0.4, ranges={"distance": (None, 2.5)}), likeness)
+    return likeness
 
 
 def contents(run):

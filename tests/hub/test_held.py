@@ -2,17 +2,18 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 from torchfakes_utils.cli import main
+from torchfakes_utils.hub.catalogue import FACEFORENSICS
 from torchfakes_utils.hub.published import pull_published
-from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import load_detector, store_decision
+from torchfakes_utils.models.detector import load_detector
 
 from helpers.gend import files
-from helpers.hub import fails
+from helpers.hub import fails, liken
 from helpers.hub_server import Fault
 from helpers.published import KIND, NAME, WEIGHTS, fetched_by_hand, move_on, serve, visible, yes
 
@@ -121,7 +122,10 @@ def damage(run, how):
 def test_what_predict_says_of_damage_helps(run, server, repository, how, capsys):
     """The command that it names is typed as it stands; what was fixed for the detector stays with it."""
     before, first = (run / WEIGHTS).read_bytes(), repository.branches["main"]
-    store_decision(run, Decision(0.7, 1.2, notes=("fixed here",)))
+    assert load_detector(run).decision.scope == FACEFORENSICS, "as its authors say"
+    liken(run)
+    fixed = load_detector(run).decision
+    measured = (run / "likeness.safetensors").read_bytes()
     move_on(repository)
     damage(run, how)
     assert main.main(["predict", str(run), "photo.jpg"]) == 2
@@ -131,11 +135,11 @@ def test_what_predict_says_of_damage_helps(run, server, repository, how, capsys)
     assert main.main([*command.split()[1:], "--accept-licence"]) == 0
     assert "it is made again" in capsys.readouterr().err
     detector = load_detector(run)
-    assert (run / WEIGHTS).read_bytes() == before and visible(run) == ["detector.json", WEIGHTS]
-    assert (
-        detector.decision == Decision(0.7, 1.2, notes=("fixed here",))
-        and detector.extra["published"]["revision"] == first
-    )
+    assert (run / WEIGHTS).read_bytes() == before
+    assert visible(run) == ["detector.json", "likeness.safetensors", WEIGHTS]
+    assert detector.decision == replace(fixed, scope=FACEFORENSICS) and fixed.likeness
+    assert (run / "likeness.safetensors").read_bytes() == measured, "by which it refuses"
+    assert detector.extra["published"]["revision"] == first
 
 
 def test_damage_is_mended_from_the_same_file_or_not_at_all(run, server, tmp_path, capsys):

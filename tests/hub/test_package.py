@@ -6,6 +6,11 @@ import pytest
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub import package
+from torchfakes_utils.models.detector import load_detector, store_decision
+from torchfakes_utils.models.scope import Scope
+
+from helpers.decisions import answering
+from helpers.hub import liken
 
 
 @pytest.mark.parametrize(
@@ -40,3 +45,21 @@ def test_a_card_that_is_a_link_is_published_only_where_it_leads_to_a_card(evalua
     card.symlink_to(secret)
     with pytest.raises(InputError, match=r"README\.md: a link to something else than a model card; remove it"):
         package.package(run, "owner/name")
+
+
+def test_the_likeness_is_published_with_the_decision_that_speaks_of_it(bare):
+    assert "likeness.safetensors" not in package.package(bare, "owner/name").files
+    liken(bare / "best")
+    files = package.package(bare, "owner/name").files
+    assert set(files) <= set(package.FILES) and files["likeness.safetensors"] == bare / "best" / "likeness.safetensors"
+
+
+def test_a_card_of_a_detector_that_was_never_evaluated_says_what_a_verdict_means(bare):
+    detector = load_detector(bare)
+    card = package.package(bare, "owner/name").files["README.md"].decode().replace("\\", "")
+    assert detector.decision.meaning in card and "What it was trained on is not known; it says nothing of" in card
+    assert "It gives no verdict: its decision was made by an older TorchFakes" not in card
+    store_decision(bare / "best", answering(0.75, scope=Scope("Some data", ("Deepfakes",))))
+    card = package.package(bare, "owner/name").files["README.md"].decode().replace("\\", "")
+    assert "Trained on Some data: Deepfakes; it says nothing of" in card
+    assert "One picture: called fake from 0.750;" in card and "called real up to 0.750;" in card

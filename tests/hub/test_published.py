@@ -266,17 +266,21 @@ def test_who_made_it_goes_along_wherever_it_is_shown(run, server):
 
 
 def test_predict_answers_with_a_caution_and_exports_agree(run, server, tmp_path, capsys):
-    """The folder is a run for what comes after: a portrait is judged, and ONNX says the same."""
+    """The folder is a run for what comes after: a portrait gets a score and no verdict, and ONNX says the same."""
     serve(server, "gend-clip-l14")
     pull_published("gend-clip-l14", run, yes)
     photo = tmp_path / "photo.png"
     Image.fromarray(astronaut()).save(photo)
-    assert command("predict", run, photo, "--json") == 0
+    assert command("predict", run, photo, "--json") == 2
     answer = json.loads(capsys.readouterr().out)
+    assert answer["verdict"] == "cannot tell" and f"no verdict is given: {NOT_FIXED}" in answer["reason"]
+    assert answer["scope"].startswith(
+        "trained on FaceForensics++: Deepfakes, Face2Face, FaceSwap and NeuralTextures at c23"
+    )
     assert answer["notes"] == [f"caution: {NOT_FIXED}"] and 0 < answer["probability_fake"] < 1
     assert command("export", run, "--format", "onnx", "--precision", "fp32", "--out", tmp_path / "onnx") == 0
     capsys.readouterr()
     network = tmp_path / "onnx" / "detector.fp32.onnx"
-    assert command("predict", run, photo, "--network", network, "--json") == 0
+    assert command("predict", run, photo, "--network", network, "--json") == 2
     again = json.loads(capsys.readouterr().out)
     assert again["probability_fake"] == pytest.approx(answer["probability_fake"], abs=1e-3)

@@ -1,6 +1,7 @@
 """What is fetched and what is refused, through the Hub's real client, and one line for all that can go wrong."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -17,9 +18,11 @@ from torchfakes_utils.cli import main, use
 from torchfakes_utils.hub.pull import PULLED, pull, resolve
 from torchfakes_utils.hub.push import push
 from torchfakes_utils.io import hub_client
-from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
+from torchfakes_utils.models.decision import OF_BEFORE
+from torchfakes_utils.models.detector import load_detector
+from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, WEIGHTS_FILE
 
-from helpers.hub import NAME, cached_files, contents, fails, probabilities, published
+from helpers.hub import NAME, cached_files, contents, fails, liken, probabilities, published
 from helpers.hub_server import OWNER, Fault
 
 pytestmark = pytest.mark.slow
@@ -65,7 +68,7 @@ def test_a_copy_is_whole_or_not_there(evaluated, bare, tmp_path, server, monkeyp
     push(evaluated, NAME)
     out = tmp_path / "copy"
     assert pull(NAME, out=out) == out
-    assert sorted(path.name for path in out.iterdir()) == sorted(PULLED)
+    assert sorted(path.name for path in out.iterdir()) == sorted({*PULLED} - {LIKENESS_FILE}), "it has none"
     assert not any(path.is_symlink() for path in out.iterdir())
     assert torch.equal(probabilities(out), probabilities(evaluated))
     assert pull(NAME, out=out) == out, "again"
@@ -81,6 +84,36 @@ def test_a_copy_is_whole_or_not_there(evaluated, bare, tmp_path, server, monkeyp
     monkeypatch.setattr(shutil, "copyfile", full)
     assert "No space left" in fails(pull, NAME, out=tmp_path / "second")
     assert list((tmp_path / "second").iterdir()) == []
+
+
+def test_what_refuses_strange_faces_goes_with_the_detector(bare, tmp_path, server):
+    likeness = liken(bare / "best")
+    assert LIKENESS_FILE in push(bare, NAME).files
+    out = pull(NAME, out=tmp_path / "copy")
+    found = load_detector(out)
+    assert torch.equal(found.likeness.centre, likeness.centre) and "distance" in found.decision.ranges
+    (out / LIKENESS_FILE).write_bytes(b"half")
+    assert f"{LIKENESS_FILE}: damaged or changed since it was saved" in fails(load_detector, out)
+    pull(NAME, out=out)
+    assert (out / LIKENESS_FILE).read_bytes() == (bare / "best" / LIKENESS_FILE).read_bytes()
+
+
+def test_a_detector_without_the_likeness_that_it_speaks_of_is_refused(bare, server):
+    liken(bare / "best")
+    push(bare, NAME)
+    repository = server.repositories[NAME]
+    repository.commit({name: content for name, content in published(server).items() if name != LIKENESS_FILE})
+    assert "is refused" in fails(pull, NAME) and LIKENESS_FILE in fails(pull, NAME)
+
+
+def test_a_detector_of_before_is_fetched_and_says_what_to_do(bare, server, tmp_path):
+    path = bare / "best" / DETECTOR_FILE
+    description = json.loads(path.read_text())
+    description["decision"] = {"threshold": 0.4, "temperature": 1.2, "ranges": {}, "notes": [], "caution": ""}
+    path.write_text(json.dumps(description))
+    push(bare, NAME)
+    decision = load_detector(pull(NAME)).decision
+    assert decision.silence == OF_BEFORE and "run `torchfakes calibrate`, or train again" in decision.silence
 
 
 def test_an_address_stands_for_a_run(evaluated, tmp_path, server, caplog):

@@ -18,7 +18,7 @@ from torchfakes_utils.hub.pull import PULLED, pull
 from torchfakes_utils.hub.push import push
 from torchfakes_utils.io import hub_client
 from torchfakes_utils.models.detector import load_detector
-from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
+from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, WEIGHTS_FILE
 
 from helpers.hub import NAME, contents, fails, probabilities, published, small
 from helpers.hub_server import GUEST, OWNER, TOKEN, Fault
@@ -30,12 +30,13 @@ INFO = f"GET /api/models/{NAME}"
 
 def test_what_is_pushed_comes_back_the_same(evaluated, server):
     pushed = push(evaluated, NAME, message="first")
-    assert set(published(server)) == set(package.FILES) == set(pushed.files)
+    files = set(package.FILES) - {LIKENESS_FILE}  # it has none
+    assert set(published(server)) == files == set(pushed.files)
     assert (pushed.url, pushed.notes, pushed.private) == (f"{server.url}/{NAME}", [], True)
     assert server.repositories[NAME].private and server.repositories[NAME].titles[-1] == "first"
     folder = pull(NAME)
     assert folder.name == pushed.commit == server.repositories[NAME].branches["main"]
-    assert {path.name for path in folder.iterdir()} == set(PULLED) == set(package.FILES) - {"report.html"}
+    assert {path.name for path in folder.iterdir()} == set(PULLED) - {LIKENESS_FILE} == files - {"report.html"}
     assert (folder / WEIGHTS_FILE).read_bytes() == (evaluated / "best" / WEIGHTS_FILE).read_bytes()
     assert (folder / "README.md").read_bytes() == (evaluated / "best" / "README.md").read_bytes()
     assert load_detector(folder).decision == load_detector(evaluated).decision
@@ -53,7 +54,8 @@ def test_a_detector_that_was_never_evaluated_says_so_in_its_card(bare, server):
     (note,) = push(bare, NAME).notes
     assert "never evaluated" in note and "torchfakes evaluate" in note
     card = huggingface_hub.ModelCard(published(server)["README.md"].decode())
-    assert "never evaluated" in card.text and "Meso4 at 64 px" in card.text and "0.400" in card.text
+    assert "never evaluated" in card.text and "Meso4 at 64 px" in card.text
+    assert "It gives no verdict: made by hand" in card.text and "A verdict compares a face with clips" in card.text
     assert card.data.library_name == "torchfakes" and card.data.eval_results is None
 
 

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io import decoding
 from torchfakes_utils.io.media import open_media
-from torchfakes_utils.io.video import VideoInfo, frames_at, length, probe, read_frames, spread, write_video
+from torchfakes_utils.io.video import (
+    VideoInfo,
+    frame_times,
+    frames_at,
+    join_films,
+    length,
+    probe,
+    read_frames,
+    spread,
+    write_video,
+)
 
 from helpers.scenes import moving
 
@@ -332,3 +342,20 @@ def test_a_film_that_changes_its_size_keeps_its_pixels_and_its_proportions(tmp_p
     turned = open_media(tmp_path / "call.webm", 4).pictures[-1]  # the last one that was made
     assert turned.shape == (360, 640, 3) and not turned[:, :200].any() and not turned[:, -200:].any()
     assert turned[:, 230:410].mean() > 60
+
+
+def test_joined_films_are_their_very_frames_in_turn_and_last_as_long_as_wanted(clip, portraits, tmp_path):
+    other = write_video(tmp_path / "other.mp4", moving(portraits[1][:160], 10), fps=25)
+    joined = join_films(tmp_path / "joined.mp4", [clip, other], 3)
+    assert length(joined) == 30 + 10 + 30 + 10, "each to its end"
+    np.testing.assert_allclose(np.diff(frame_times(joined)), 0.04, atol=1e-6)
+    frames = read_frames(joined)[1]
+    once = np.concatenate([read_frames(one)[1] for one in (clip, other)])
+    assert (frames == np.concatenate([once, once])).all(), "nothing was encoded anew"
+
+
+def test_films_that_cannot_be_joined_leave_nothing(clip, tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"no film")
+    with pytest.raises(InputError, match=r"bad\.mp4"):
+        join_films(tmp_path / "joined.mp4", [clip, tmp_path / "bad.mp4"], 60)
+    assert not (tmp_path / "joined.mp4").exists()

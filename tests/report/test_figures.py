@@ -10,6 +10,7 @@ from torchfakes_utils.evaluation.results import (
     Spread,
     StrengthMeasurement,
 )
+from torchfakes_utils.metrics.band import Band
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.report import figures
 from torchfakes_utils.report.contents import MapSimilarity, NetworkAttention
@@ -30,14 +31,18 @@ def texts(ax):
 
 
 def test_every_clip_is_a_mark_in_the_row_of_its_method():
-    (ax,) = figures.scores(by_clip(clip_scores()), 0.5, "A title").axes
+    (ax,) = figures.scores(by_clip(clip_scores()), Band((0.55, 0.6), 0.25), "A title").axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["real (youtube)", "Deepfakes", "FaceSwap"] and ax.get_title("left") == "A title"
     assert points(ax, "o").tolist() == [[value, 0] for value in REALS]
     assert sorted(points(ax, "X")[:, 0]) == sorted(FAKES) and set(points(ax, "X")[:, 1]) == {1, 2}
-    assert [list(line.get_xdata()) for line in ax.lines if line.get_linestyle() == "--"] == [[0.5, 0.5]]
-    assert "called fake from 0.50" in texts(ax)[0]
-    assert not figures.scores(by_clip(clip_scores())).axes[0].texts, "no threshold, no line"
+    assert [list(line.get_xdata()) for line in ax.lines if line.get_linestyle() == "--"] == [[0.25] * 2, [0.55] * 2]
+    assert texts(ax) == ["called real up to 0.250", "called fake from 0.550 on"]
+    assert [(zone.get_x(), zone.get_x() + zone.get_width()) for zone in ax.patches] == [(0, 0.25), (0.55, 1)]
+    (bare,) = figures.scores(by_clip(clip_scores())).axes
+    assert not bare.texts and not bare.patches, "no band, no lines"
+    (silent,) = figures.scores(by_clip(clip_scores()), Band()).axes
+    assert texts(silent) == ["nothing is called real", "nothing is called fake"] and not silent.patches
 
 
 def test_curves_meet_the_threshold_at_its_error_rates():
@@ -136,7 +141,7 @@ def test_maps_of_replaced_weights_are_drawn_in_their_order():
 
 
 def test_the_same_figure_is_the_same_file():
-    first, again = (figures.svg(figures.scores(by_clip(clip_scores()), 0.5)) for _ in range(2))
+    first, again = (figures.svg(figures.scores(by_clip(clip_scores()), Band((0.55,), 0.25))) for _ in range(2))
     assert first == again and first.lstrip().startswith("<?xml")
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from huggingface_hub import ModelCard
 
+from torchfakes_utils.metrics.band import Band, Rate
 from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.scope import Scope
 from torchfakes_utils.report.model_card import card
 
 from cases.runs import WORDS
@@ -27,3 +29,15 @@ def test_names_are_text(words):
     rows = [line for line in body.splitlines() if line.startswith("| ")]
     assert all(line.replace(r"\|", "").count("|") in (4, 5) for line in rows)
     assert "$" not in body.replace(r"\$", "")
+
+
+def test_the_card_says_what_a_verdict_means_and_counts_the_answers():
+    band = Band((0.55,), 0.25, Rate(0.05, 0.001, 0.249, 1, 22, 20))
+    decision = Decision(photo=band, film=band, scope=Scope("Some data", ("Deepfakes",), ("c23",)))
+    text = card(made_up_report(decision=decision)).replace("\\", "")
+    assert decision.meaning in text and "Trained on Some data: Deepfakes at c23; it says nothing of" in text
+    assert "| called fake from | 0.550 | 0.550 |" in text
+    assert "| real ones called fake | 1 of 22 real clips: 5.0 % (0.1 to 24.9 %), 20 people or pairs |" in text
+    assert "| real clips | 1 of 4: 25.0 % (0.6 to 80.6 %) | 1 of 4:" in text
+    assert "It never gives a verdict" not in text
+    assert "**It never gives a verdict**: its thresholds" in card(made_up_report()).replace("\\", "")

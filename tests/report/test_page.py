@@ -1,5 +1,7 @@
 """The page: what it says of films that are, are not, or are only in part at hand."""
 
+import re
+
 import pytest
 
 from torchfakes_utils.cli.output import summary_lines
@@ -11,7 +13,10 @@ from torchfakes_utils.evaluation.results import (
     Robustness,
     StrengthMeasurement,
 )
+from torchfakes_utils.metrics.band import Band, Rate
 from torchfakes_utils.metrics.bootstrap import METRICS
+from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.scope import Scope
 from torchfakes_utils.report.page import page
 
 from helpers.report import clip_scores, made_up_report
@@ -62,3 +67,28 @@ def test_h264_without_films_is_one_line(tmp_path, some):
     written, said = text(tmp_path, robustness=found)
     assert "Not measured: h264 (no films)." in written and "h264 is not measured: no films" in said
     assert ("JPEG compress" in written) == ("and 2 more" in written) == some
+
+
+def test_what_a_verdict_means_comes_first_with_every_answer_of_every_class(tmp_path):
+    band = Band((0.55,), 0.25, Rate(0.05, 0.001, 0.249, 1, 22, 20), None, 0.25, None)
+    decision = Decision(photo=band, film=band, scope=Scope("Some data", ("Deepfakes",), ("c23",)))
+    scores = clip_scores()
+    scores.loc[0, "cannot_tell"] = "unlike the faces of its training (distance 2.0; 1.5 or less wanted)"
+    report = made_up_report(scores, decision=decision)
+    written = page(report, scores, tmp_path)
+    first = written[written.index('<section id="verdicts"') : written.index('<section id="numbers"')]
+    assert decision.meaning in first and "Trained on Some data: Deepfakes at c23" in first
+    rows = re.findall(r'<th scope="row">([^<]*)</th><td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>', first)[:5]
+    assert [(name, real.partition(":")[0], fake.partition(":")[0]) for name, real, fake in rows] == [
+        ("called fake", "1 of 4", "3 of 4"), ("called real", "1 of 4", "0 of 4"),
+        ("cannot tell: between the limits", "1 of 4", "1 of 4"), ("cannot tell: unlike training", "1 of 4", "0 of 4"),
+        ("people or pairs", "4", "4"),
+    ]  # fmt: skip
+    assert rows[0][1] == "1 of 4: 25.0 % (0.6 to 80.6 %)", "exact, by person"
+    assert "5.0 % (0.1 to 24.9 %), 20 people or pairs" in first and "data:image/svg+xml" in first
+    assert "called fake from 0.550; called real up to 0.250" in first, "for those who cannot see the figure"
+    assert "6 of 8 clips are called fake or real." not in written and "5 of 8 clips are called fake or real." in written
+
+
+def test_of_a_detector_that_is_silent_the_page_says_why(tmp_path):
+    assert "It never gives a verdict: its thresholds and temperature were never fixed" in text(tmp_path)[0]

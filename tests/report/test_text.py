@@ -4,9 +4,21 @@ from dataclasses import replace
 
 import pytest
 
+from torchfakes_utils.metrics.band import Band, Rate
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.report.contents import NetworkAttention
-from torchfakes_utils.report.text import cell, change, ends, headline, how_fixed, interval, number, own_findings
+from torchfakes_utils.report.text import (
+    cell,
+    change,
+    ends,
+    headline,
+    how_fixed,
+    interval,
+    limits,
+    number,
+    own_findings,
+    ranges,
+)
 from torchfakes_utils.report.text import temperature_helped as helped
 
 from helpers.report import clip_scores, made_up_report
@@ -27,11 +39,21 @@ def test_numbers():
     assert change(-0.05, (-0.1, 0.02)) == "−0.050 (−0.100 to +0.020)" and change(None, None) == "–"
 
 
-def test_the_headline_counts_clips_and_mistakes():
-    first, mistakes, _ = headline(REPORT)
+def test_the_headline_counts_clips_and_answers():
+    first, given, forced, _ = headline(made_up_report(decision=Decision(photo=Band((0.55,), 0.25))))
     assert first.startswith("4 real and 4 fake clips, 8 crops of 8 people. By clip: AUC 0.938 (")
-    assert "always answering “fake” has 0.500" in first
-    assert mistakes == "It called 1 of 4 real clips fake, and missed 1 of 4 fakes."
+    assert given == (
+        "Three answers: of 4 real clips 1 is called fake and 2 real; of 4 fake clips 3 are called fake and 0 real; "
+        "of the others it says that it cannot tell."
+    )
+    assert "always answering “fake” has 0.500" in forced
+    assert "1 of 4 real clips called fake, 1 of 4 fakes missed" in forced
+
+
+def test_where_no_verdict_is_given_the_headline_says_why():
+    assert headline(REPORT)[1].startswith(
+        "None of them gets a verdict: its thresholds and temperature were never fixed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,8 +70,24 @@ def test_what_was_drawn_is_said(by, units, said):
 
 
 def test_what_validation_could_not_fix_is_said():
-    assert "Validation could not fix" in how_fixed(Decision(notes=("one class",)))
-    assert "both classes counting alike" in how_fixed(Decision())
+    assert how_fixed(Decision(notes=("one class",))).endswith("What has to be known of that: one class.")
+    assert how_fixed(Decision(0.4)) == "Temperature and limits were fixed on validation clips."
+    assert "were ever fixed" in how_fixed(Decision())
+
+
+def test_limits_are_those_of_films_and_of_photos_with_what_validation_counted():
+    film = Band((0.8, 0.9), 0.2, Rate(0.05, 0.001, 0.249, 1, 22, 20), None, 0.25, None)
+    rows = {name: (film, photo) for name, film, photo in limits(Decision(photo=Band((), 0.125), film=film))}
+    assert rows["called fake from"] == ("0.800", "never") and rows["called real up to"] == ("0.200", "0.125")
+    assert rows["called fake from, as one of 10 faces"] == ("0.900", "never"), "of more faces the last one holds"
+    assert rows["real ones called fake"][0] == "1 of 22 real clips: 5.0 % (0.1 to 24.9 %), 20 people or pairs"
+    assert rows["fakes called real"] == ("not counted: too few people",) * 2
+    assert rows["real ones without a verdict"] == ("25.0 %", "–")
+
+
+def test_ranges_have_the_digits_that_tell_something():
+    found = ranges(Decision(ranges={"face": (92.4, None), "distance": (None, 1.437)}))
+    assert ("face (px)", "92", "–") in found and ("distance from training's faces", "–", "1.44") in found
 
 
 @pytest.mark.parametrize(

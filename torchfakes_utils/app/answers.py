@@ -86,7 +86,7 @@ class Answers:
     @_discreet
     def _shown(self, path: Path, name: str) -> Shown:
         examined = self.predictor.examine(path, self.frames)
-        return views.result(examined, self.predictor.threshold, name), telling_crops(examined)
+        return views.result(examined, self.predictor.detector.decision, name), telling_crops(examined)
 
     @_discreet
     def explain(self, crops: dict[int, np.ndarray] | None, face: int, method: str, layer: str) -> str:

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,13 +15,15 @@ from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import read_json
 from torchfakes_utils.io.names import path_below
-from torchfakes_utils.io.video import read_frames
+from torchfakes_utils.io.video import join_films, read_frames
 
 LIST = "examples.json"
 _THUMBNAIL = 160  # pixels
 
 # Fakes that are shown after a real clip: of other people, by methods that differ most.
 _FAKES = ("Deepfakes", "NeuralTextures")
+# People in a photo of many; the sizes of one portrait; seconds of a long film.
+_CROWD, _SIZES, _LONG = 10, (0.8, 1.0, 1.25), 60
 
 
 @dataclass(frozen=True)
@@ -43,30 +47,81 @@ def make_examples(data: Path | str, out: Path | str) -> list[Example]:
         InputError: no Mini-FF++ in `data`, or a clip of it is gone.
     """
     data, out = Path(data), Path(out)
+    people = _people(data)
+    clips = [("Real", _film_of(people[0]))]
+    clips += [(f"Fake ({method})", _film_of(people[number % len(people)], method))
+              for number, method in enumerate(_FAKES, start=1)]  # fmt: skip
     try:
-        people = read_json(data / MINI_FILE)["people"]
-        people = [one for one in people if one["split"] == "test" and not one["blur"]] or people
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{data}: no Mini-FF++ here; make it with `torchfakes mini {data}`") from error
-    clips = [("Real", f"original_sequences/youtube/c23/videos/{people[0]['id']}.mp4")]
-    for number, method in enumerate(_FAKES, start=1):
-        one = people[number % len(people)]
-        name = f"manipulated_sequences/{method}/c23/videos/{one['id']}_{one['partner']}.mp4"
-        clips.append((f"Fake ({method})", name))
-    try:
-        frames = [read_frames(path_below(data, clip), count=1)[1][0] for _, clip in clips]
+        shown = [(label, read_frames(path_below(data, clip), count=1)[1][0]) for label, clip in clips]
+        crowd = [read_frames(path_below(data, _film_of(one)), [0])[1][0] for one in people[:_CROWD]]
+        out.mkdir(parents=True, exist_ok=True)
+        found = [*_photos(out, shown, crowd), *_videos(out, shown, [path_below(data, clip) for _, clip in clips])]
     except InputError as error:
         raise InputError(f"{data / MINI_FILE}: a clip cannot be used ({error}); make the folder again") from error
-    out.mkdir(parents=True, exist_ok=True)
-    photos, videos = [], []
-    for number, ((label, clip), frame) in enumerate(zip(clips, frames, strict=True)):
-        photos.append(_photo(out, number, label, frame))
-        videos.append(_put(out, Example("video", label, f"video-{number}.mp4", f"video-{number}-small.jpg"), frame))
-        shutil.copyfile(data / clip, out / videos[-1].file)
-    dark = (frames[0] * 0.15).astype(np.uint8)
-    found = [*photos, _photo(out, len(clips), "Real, but too dark", dark), *videos]
     (out / LIST).write_text(json.dumps([dataclasses.asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
     return found
+
+
+# A label and a picture.
+_Shown = tuple[str, np.ndarray]
+
+
+def _photos(out: Path, shown: Sequence[_Shown], crowd: Sequence[np.ndarray]) -> list[Example]:
+    """A frame of each clip, a dark one, all of a crowd in one, and one of them at several sizes."""
+    pictures = [*shown, ("Real, but too dark", (shown[0][1] * 0.15).astype(np.uint8))]
+    pictures.append(("Ten people, all real", _rows(crowd)))
+    pictures += [(f"Real, at {size:.0%} of its size", _resized(crowd[1 % len(crowd)], size)) for size in _SIZES]
+    for number, (_, picture) in enumerate(pictures):
+        Image.fromarray(picture).save(out / f"photo-{number}.jpg", quality=95)
+    return [_put(out, "photo", number, *one) for number, one in enumerate(pictures)]
+
+
+def _videos(out: Path, shown: Sequence[_Shown], films: Sequence[Path]) -> list[Example]:
+    """The clips, and a long film of the first two of them.
+
+    Raises:
+        InputError: a clip cannot be read.
+    """
+    for number, film in enumerate(films):
+        shutil.copyfile(film, out / f"video-{number}.mp4")
+    join_films(out / f"video-{len(films)}.mp4", films[:2], _LONG)
+    halves = np.hstack([frame[:, ::2] for _, frame in shown[:2]])
+    every = [*shown, ("One minute, real and fake by turns", halves)]
+    return [_put(out, "video", number, *one) for number, one in enumerate(every)]
+
+
+def _people(data: Path) -> list[dict[str, Any]]:
+    """Who is in a Mini-FF++ folder: those of the test split first, then of validation, sharp ones before blurred ones.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        people = list(read_json(data / MINI_FILE)["people"])
+        people.sort(key=lambda one: (bool(one["blur"]), ("test", "val", "train").index(one["split"])))
+        if not all({"id", "partner"} <= one.keys() for one in people) or not people:
+            raise ValueError("nobody is in it")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{data}: no Mini-FF++ here; make it with `torchfakes mini {data}`") from error
+    return people
+
+
+def _film_of(one: dict[str, Any], method: str | None = None) -> str:
+    """Where somebody's film is, or the fake of it by a method."""
+    if method is None:
+        return f"original_sequences/youtube/c23/videos/{one['id']}.mp4"
+    return f"manipulated_sequences/{method}/c23/videos/{one['id']}_{one['partner']}.mp4"
+
+
+def _rows(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Ten people in two rows; where there are fewer, some are there twice, mirrored."""
+    turns = [frames[number % len(frames)][:, :: 1 if number < len(frames) else -1] for number in range(_CROWD)]
+    return np.vstack([np.hstack(turns[: _CROWD // 2]), np.hstack(turns[_CROWD // 2 :])])
+
+
+def _resized(frame: np.ndarray, size: float) -> np.ndarray:
+    height, width = (round(side * size) for side in frame.shape[:2])
+    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def put_examples(source: Path | str, out: Path | str) -> list[Example]:
@@ -123,12 +178,10 @@ def usual_examples(folder: Path | None = None, usual: Path = Path("data/mini")) 
     return folder or (usual if (usual / MINI_FILE).is_file() else None)
 
 
-def _photo(out: Path, number: int, label: str, picture: np.ndarray) -> Example:
-    Image.fromarray(picture).save(out / f"photo-{number}.jpg", quality=95)
-    return _put(out, Example("photo", label, f"photo-{number}.jpg", f"photo-{number}-small.jpg"), picture)
-
-
-def _put(out: Path, example: Example, picture: np.ndarray) -> Example:
+def _put(out: Path, kind: str, number: int, label: str, picture: np.ndarray) -> Example:
+    """An example whose file is there, with a small picture of it."""
+    ending = "jpg" if kind == "photo" else "mp4"
+    example = Example(kind, label, f"{kind}-{number}.{ending}", f"{kind}-{number}-small.jpg")
     small = Image.fromarray(picture)
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     small.save(out / example.thumbnail, quality=85)

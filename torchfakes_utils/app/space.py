@@ -16,7 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub.package import Package, package
 from torchfakes_utils.io.files import check_writable
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
-from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, REPORT_FILE, WEIGHTS_FILE
+from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, LIKENESS_FILE, REPORT_FILE, WEIGHTS_FILE
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -85,7 +85,7 @@ def build(run: Path | str, out: Path | str, data: Path | str | None = None) -> l
         logger.warning("%s", caution)
     with replaced_folder(out, _STAMP, _WELCOME) as made, tempfile.TemporaryDirectory(prefix="torchfakes-") as temporary:
         (made / "detector").mkdir()
-        for name in {DETECTOR_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
+        for name in {DETECTOR_FILE, LIKENESS_FILE, WEIGHTS_FILE, REPORT_FILE} & published.files.keys():
             content = published.files[name]
             (made / "detector" / name).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
         source = usual_examples(None if data is None else Path(data))

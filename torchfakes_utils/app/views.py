@@ -5,6 +5,7 @@ vermilion, and what cannot be told grey; since colour alone tells not everybody,
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ from torchfakes_utils.explanation.heat_maps import overlay
 from torchfakes_utils.inference.predictor import Examination
 from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, digits_apart, seen
 from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
+from torchfakes_utils.report import text
 from torchfakes_utils.report.contents import Report
-from torchfakes_utils.report.text import interval
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 MARKS = {FAKE: "✕", REAL: "●", CANNOT_TELL: "?"}
 HEADINGS = {FAKE: "Probably fake", REAL: "Probably real", CANNOT_TELL: "Cannot tell"}
 # The curve's picture: its size and its margins, left, top, right, bottom; SVG units.
-_WIDTH, _HEIGHT, _MARGINS = 440, 206, (38, 14, 18, 40)
+_WIDTH, _HEIGHT, _MARGINS = 440, 220, (38, 22, 18, 40)
+# The height of a line of text in it; and what of the scale's width anything takes that is to be seen, per cent.
+_LINE, _LEAST_PART = 16, 2.0
 
 # Filled by the page's own script: what is wrong with a file that is not sent at all; what screen readers are told.
 PROBLEM = '<div class="tf-problem" role="alert"></div><div class="tf-said" role="status"></div>'
@@ -33,6 +36,11 @@ BUSY = "it was not judged: too many files are waiting. Try again in a minute"
 CAUTION = (
     "<p>A heat map shows which places of the crop raised P(fake) at one layer of the network. It does not show where a "
     "forgery is, and it does not prove the verdict: it is as bright where the network is wrong.</p>"
+)
+# Of a face that was judged, whose score says nothing.
+BETWEEN = (
+    "Its score lies where neither rate of errors could be kept in validation. The original file, a longer film or a "
+    "sharper picture may say more."
 )
 FORGOTTEN = "<p>This face is no longer in memory: give the file again.</p>"
 
@@ -46,34 +54,120 @@ _HELP = {
     "too much contrast": "Use a picture with softer light on the face.",
     "too blurred": "Use a sharper picture: the original rather than a copy, and without motion blur.",
     "too noisy": "Use a picture with more light, less noise, and no sharpening filter.",
+    "a practice detector": "It has learned from practice data that shows no real person, and can say nothing of "
+    "people: take a detector that was trained on data of people.",
+    "unlike the faces of its training": "The network has seen no such face in training: a drawing, a mask, a filter, "
+    "or a camera of another kind. Use the original picture; if it is, this detector was not made for such.",
     "no face found": "Use a picture in which a face looks towards the camera and takes up a good part of the frame.",
 }
 
 
-def score(value: float) -> str:
-    """P(fake) with two digits; never 1.00 and never 0.00, for no detector is that sure."""
-    return "above 0.99" if value > 0.995 else "below 0.01" if value < 0.005 else f"{value:.2f}"
+def score(value: float, digits: int = 2) -> str:
+    """P(fake) with so many digits; never 1.00 and never 0.00, for no detector is that sure."""
+    least = 10.0**-digits
+    if value > 1 - least / 2:
+        return f"above {1 - least:.{digits}f}"
+    return f"below {least:.{digits}f}" if value < least / 2 else f"{value:.{digits}f}"
 
 
-def sentence(verdict: Prediction | FaceVerdict, threshold: float) -> str:
-    """The score with its uncertainty, such as "P(fake) 0.83, 95 % interval over frames 0.71 to 0.92; …"."""
-    if verdict.probability_fake is None:
+# Up to where somebody is called real, and from where on fake; None where nothing is.
+_Limits = tuple[float | None, float | None]
+
+
+def sentence(prediction: Prediction) -> str:
+    """The score of a file with its uncertainty and its limits, such as "P(fake) 0.83, 95 % interval over frames …"."""
+    return _scored(prediction, prediction.limits)
+
+
+def face_sentence(face: FaceVerdict, decision: Decision) -> str:
+    """The same of one face by itself; why it was not judged, where it was not."""
+    band = decision.band(_usable(face))
+    return _scored(face, (band.real_to, band.from_of() if band.fake_from else None)) or face.reason
+
+
+def _scored(one: Prediction | FaceVerdict, limits: _Limits) -> str:
+    value = one.probability_fake
+    if value is None:
         return ""
+    if limits == (None, None):  # no verdict is ever given, and the reason says why
+        return one.reason
     over = ""
-    if verdict.interval is not None:
-        over = f", 95 % interval over frames {' to '.join(map(score, verdict.interval))}"
-    digits = digits_apart(verdict.probability_fake, threshold)
-    value = score(verdict.probability_fake) if digits == 2 else f"{verdict.probability_fake:.{digits}f}"
-    return f"P(fake) {value}{over}; called fake from {threshold:.{digits}f} on"
+    if one.interval is not None:
+        over = f", 95 % interval over frames {' to '.join(dict.fromkeys(map(score, one.interval)))}"
+    real, fake = limit_words(value, limits)
+    return f"P(fake) {score(value, _digits(value, limits))}{over}; called {fake}, {real}"
 
 
-def doubt(prediction: Prediction, threshold: float) -> str:
+def limit_words(value: float, limits: _Limits) -> tuple[str, str]:
+    """Up to where a face is called real, and from where on fake, with as many digits as tell its score from both."""
+    digits, (real_to, fake_from) = _digits(value, limits), limits
+    real = "real never" if real_to is None else f"real up to {real_to:.{digits}f}"
+    return real, "fake never" if fake_from is None else f"fake from {fake_from:.{digits}f} on"
+
+
+def _digits(value: float, limits: _Limits) -> int:
+    """So many that a score is seen to lie on its side of each limit, and no limit is seen as 0 or 1, which none is."""
+    ends = [end for end in limits if end is not None]
+    least = next((digits for digits in (2, 3, 4) if all(0 < round(end, digits) < 1 for end in ends)), 5)
+    return max(least, digits_apart(value, *ends))
+
+
+def _usable(face: FaceVerdict) -> int:
+    return sum(not frame.cannot_tell for frame in face.frames)
+
+
+def scale(prediction: Prediction) -> dict[str, Any]:
+    """The score between 0 and 1, and what is said where, as the parts of a drawing, in per cent of its width.
+
+    Returns:
+        `point`; `real` and `fake`, the widths of what is called so, 0 where nothing is; `interval` (left, width) or
+        None; `words` for both zones.
+    """
+    real_to, fake_from = prediction.limits
+    ends = prediction.interval
+    return {
+        "point": _part(prediction.probability_fake or 0.0),
+        "real": 0 if real_to is None else max(_part(real_to), _LEAST_PART),
+        "fake": 0 if fake_from is None else max(_part(1 - fake_from), _LEAST_PART),
+        "interval": None if ends is None else (_part(ends[0]), _part(ends[1] - ends[0])),
+        "words": limit_words(prediction.probability_fake or 0.0, prediction.limits),
+    }
+
+
+def _part(share: float) -> float:
+    return round(100 * share, 1)
+
+
+def doubt(prediction: Prediction) -> str:
     """What else the reader of a verdict has to know, or ""."""
+    real_to, fake_from = prediction.limits
     if prediction.verdict == CANNOT_TELL:
-        return next((help_ for lack, help_ in _HELP.items() if lack in prediction.reason), "")
-    if prediction.interval is not None and prediction.interval[0] < threshold <= prediction.interval[1]:
-        return "A close call: the interval reaches across the threshold."
-    return ""
+        lacking = next((help_ for lack, help_ in _HELP.items() if lack in prediction.reason), "")
+        return lacking or ("" if prediction.limits == (None, None) else BETWEEN)
+    if prediction.interval is None:
+        return ""
+    low, high = prediction.interval
+    crossed = (fake_from is not None and low < fake_from) if prediction.verdict == FAKE else (
+        real_to is not None and high > real_to
+    )  # fmt: skip
+    return "A close call: the interval reaches across the limit." if crossed else ""
+
+
+def why_higher(prediction: Prediction, decision: Decision) -> str:
+    """Why a file of several faces is called fake from farther up than one of them; "" where it is not."""
+    judged = [face for face in prediction.faces if face.probability_fake is not None]
+    worst, fake_from = prediction.deciding, prediction.limits[1]
+    if worst is None or fake_from is None or len(judged) < 2:
+        return ""
+    alone = decision.band(_usable(worst)).from_of()
+    if not alone < fake_from:
+        return ""
+    digits = _digits(alone, (None, fake_from))
+    return (
+        f"The file is called fake from {fake_from:.{digits}f} on, where one face alone is from {alone:.{digits}f} on: "
+        f"each of {len(judged)} faces is another chance of a false alarm, which all of them together may cause no more "
+        "often than one."
+    )
 
 
 def shown_frame(prediction: Prediction) -> int | None:
@@ -103,13 +197,13 @@ def peaks(prediction: Prediction) -> list[tuple[int, str]]:
     return found
 
 
-def curve(prediction: Prediction, threshold: float, duration: float) -> dict[str, Any] | None:
+def curve(prediction: Prediction, duration: float) -> dict[str, Any] | None:
     """The scores over `duration` seconds as the coordinates of a drawing; None where there are not two frames.
 
     Returns:
-        In SVG units: the drawing's size, the axes' ends, `threshold` (y), `ticks` and `levels` (position, text), and
-        `lines`, one for each face: its number, verdict and colour, its `dots` (x, y, whether they count), the `path`
-        through those that count, and its `last` dot.
+        In SVG units: the drawing's size, the axes' ends, `limits` (see `_limit_lines`), `ticks` and `levels` (position,
+        text), and `lines`, one for each face: its number, verdict and colour, its `dots` (x, y, whether they count),
+        the `path` through those that count, and its `last` dot.
     """
     if len({frame.frame for face in prediction.faces for frame in face.frames}) < 2:
         return None
@@ -134,11 +228,40 @@ def curve(prediction: Prediction, threshold: float, duration: float) -> dict[str
     levels = [(place(0, value)[1], f"{value:g}") for value in (0, 0.5, 1)]
     return {
         "width": _WIDTH, "height": _HEIGHT, "left": left, "right": _WIDTH - right, "bottom": _HEIGHT - bottom,
-        "threshold": place(0, threshold)[1], "ticks": ticks, "levels": levels, "lines": lines,
+        "limits": _limit_lines(prediction, lambda value: place(0, value)[1]), "ticks": ticks, "levels": levels,
+        "lines": lines,
     }  # fmt: skip
 
 
-def result(examined: Examination, threshold: float, name: str) -> str:
+def _limit_lines(prediction: Prediction, height: Callable[[float], float]) -> list[dict[str, Any]]:
+    """Both limits of a file, as far as there are: `y`, `colour`, the zone (`top`, `height`), and where its `text` is.
+
+    The words stand within their zone, on the left, where it has room for them; else beyond the line, on the right, so
+    that they keep apart.
+    """
+    (real_to, fake_from), value = prediction.limits, prediction.probability_fake or 0.0
+    real, fake = limit_words(value, prediction.limits)
+    found = []
+    if fake_from is not None:
+        y, top = height(fake_from), height(1)
+        inside = y - top > _LINE
+        words = _words(f"called {fake}", y - 4 if inside else y + _LINE - 3, inside)
+        found.append({"y": y, "colour": COLOURS[FAKE], "top": top, "height": round(y - top, 1), **words})
+    if real_to is not None:
+        y, bottom = height(real_to), height(0)
+        inside = bottom - y > _LINE
+        words = _words(f"called {real}", y + _LINE - 3 if inside else y - 4, inside)
+        found.append({"y": y, "colour": COLOURS[REAL], "top": y, "height": round(bottom - y, 1), **words})
+    return found
+
+
+def _words(text: str, y: float, on_the_left: bool) -> dict[str, Any]:
+    left, _, right, _ = _MARGINS
+    x, anchor = (left + 4, "start") if on_the_left else (_WIDTH - right - 4, "end")
+    return {"text": text, "text_y": y, "x": x, "anchor": anchor}
+
+
+def result(examined: Examination, decision: Decision, name: str) -> str:
     """What is shown of a file that could be opened, and that its owner knows by this name, as HTML."""
     prediction = examined.prediction
     frame = shown_frame(prediction)
@@ -152,14 +275,15 @@ def result(examined: Examination, threshold: float, name: str) -> str:
         prediction=prediction,
         name=name,
         moving=moving,
-        sentence=sentence(prediction, threshold),
-        doubt=doubt(prediction, threshold),
-        threshold=threshold,
+        sentence=sentence(prediction),
+        scale=scale(prediction),
+        doubt=doubt(prediction),
+        higher=why_higher(prediction, decision),
         picture=data_url(boxed(examined.picture(frame), boxes)),
         alt=f"{name}: " + (f"frame {frame}, at {when:.2f} s; " if moving else "") + who,
         caption=f"Frame {frame}, at {when:.2f} s of {examined.media.duration:.2f} s." if moving else "",
-        faces=[(face, sentence(face, threshold)) for face in prediction.faces],
-        curve=curve(prediction, threshold, examined.media.duration) if moving else None,
+        faces=[(face, face_sentence(face, decision)) for face in prediction.faces],
+        curve=curve(prediction, examined.media.duration) if moving else None,
         peaks=[
             (data_url(boxed(examined.picture(peak), boxes_in(prediction, peak), SMALL)), what)
             for peak, what in (peaks(prediction) if moving else [])
@@ -180,7 +304,7 @@ def heat_map(crop: np.ndarray, heat: np.ndarray, face: int, layer: str, method: 
 
 def about(report: Report | None, decision: Decision, limits: AppLimits, shared: bool = False) -> str:
     """What this can and cannot tell, with what was measured of this very detector, as HTML; see `page.build`."""
-    return _render("about", report=report, decision=decision, limits=limits, shared=shared, interval=interval)
+    return _render("about", report=report, decision=decision, limits=limits, shared=shared, text=text)
 
 
 def head(decision: Decision) -> str:
@@ -200,8 +324,8 @@ def style() -> str:
 
 def script(limits: AppLimits) -> str:
     """What the page does by itself in the browser."""
-    text = (_TEMPLATES / "app.js").read_text(encoding="utf-8")
-    return text.replace("__MOST_BYTES__", str(limits.media.bytes))
+    source = (_TEMPLATES / "app.js").read_text(encoding="utf-8")
+    return source.replace("__MOST_BYTES__", str(limits.media.bytes))
 
 
 def inline_scripts(limits: AppLimits) -> tuple[str, ...]:
@@ -220,11 +344,6 @@ def _environment() -> Any:
 
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"sentence": _sentence, "seen": seen}
+    environment.filters |= {"sentence": text.sentence, "seen": seen}
     environment.globals |= {"COLOURS": COLOURS, "MARKS": MARKS, "HEADINGS": HEADINGS}
     return environment
-
-
-def _sentence(text: str) -> str:
-    """A reason as a sentence of its own."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

@@ -172,10 +172,10 @@ def _names(word: str) -> tuple[str, ...]:
 
 
 def _texts(kind: type) -> dict[str, str]:
-    """What stands under Attributes, by field; also of the classes that it is made from."""
+    """What stands under Attributes, by field, of several fields together; also of the classes that it is made from."""
     listed = [inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2] for base in kind.__mro__]
-    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", "\n".join(listed), re.M)
-    return {name: " ".join(text.split()) for name, text in found}
+    found = re.findall(r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", "\n".join(listed), re.M)
+    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
 
 
 @dataclass(frozen=True)

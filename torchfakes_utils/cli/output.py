@@ -14,6 +14,7 @@ from torchfakes_utils.io.text import printable, printable_lines
 if TYPE_CHECKING:
     from torchfakes_utils.evaluation.calibrate import Calibrated
     from torchfakes_utils.evaluation.results import OwnBoxes
+    from torchfakes_utils.metrics.band import Band, Rate
     from torchfakes_utils.report.contents import Interpretation, Report
 
 # Exit statuses: all done; some input could not be used, and the rest is done; wrong usage, or nothing usable.
@@ -56,28 +57,56 @@ def summary_lines(report: "Report") -> list[str]:
     for name, method in report.methods.items():
         called = f"called fake {method.recall:.0%} of {method.clips} clips"
         lines.append(f"  {name}: AUC by clip {_number(method.auc)}, {called}")
-    answers, accuracy = report.abstention, _number(report.abstention.balanced_accuracy)
-    lines.append(f"  answers {answers.judged} of {answers.clips} clips, balanced accuracy of these {accuracy}")
+    lines += _answer_lines(report)
     lines += _further_lines(report)
     if report.decision.caution:
         lines.append(f"  caution: {report.decision.caution}")
     return lines
 
 
+def _answer_lines(report: "Report") -> list[str]:
+    """The three answers by class, and what an answer is about, for people."""
+    found = report.abstention
+    lines = [f"  {found.called} of {found.clips} clips are called fake or real; {found.no_face} show no face"]
+    for name, one in found.answers.items():
+        parts = [
+            f"{part.clips} {what} ({part.share:.1%}{_percents(part.low, part.high)})"
+            for what, part in (("called fake", one.fake), ("between the limits", one.between),
+                               ("unlike training", one.unlike), ("called real", one.real))
+        ]  # fmt: skip
+        lines.append(f"    of {one.clips} {name} ones {', '.join(parts)}")
+    return [*lines, f"  scope: {report.decision.scope.line}", f"  meaning: {report.decision.meaning}"]
+
+
 def calibration_lines(found: "Calibrated") -> list[str]:
     """What was decided before and after, for people."""
-    lines = [
-        f"fixed on {found.clips[0]} real and {found.clips[1]} fake clips, which flatters what is said of them here"
-    ]
+    lines = [f"fixed on {found.clips[0]} real and {found.clips[1]} fake clips"]
     for name, one in (("before", found.before), ("after", found.after)):
-        metrics = found.metrics[name]
-        lines.append(
-            f"  {name:<7} fake from {one.threshold:.3f} on, temperature {one.temperature:.2f}: balanced accuracy "
-            f"{metrics['balanced_accuracy']:.3f}, false alarms {metrics['fpr']:.1%}, misses {metrics['fnr']:.1%}, "
-            f"log loss {metrics['loss']:.3f}"
-        )
+        lines.append(f"  {name}: temperature {one.temperature:.2f}; log loss {found.metrics[name]['loss']:.3f}")
+        if one.silence:
+            lines.append(f"    no verdicts: {one.silence}")
+            continue
+        lines += [f"    {_band_line(what, band)}" for what, band in (("a film", one.film), ("one picture", one.photo))]
     lines.append(f"  AUC by clip {found.metrics['after']['auc']:.3f}, which no calibration changes much")
     return lines if found.kept is None else [*lines, f"what it was before is kept in {found.kept}"]
+
+
+def _band_line(what: str, band: "Band") -> str:
+    """Both limits, each with how often it errs on people that it was not fixed on."""
+    fake = f"fake from {band.from_of():.3f} on ({_rate(band.false_alarms, 'real')})" if band.fake_from else "fake never"
+    real = "real never" if band.real_to is None else f"real up to {band.real_to:.3f} ({_rate(band.misses, 'fake')})"
+    return f"{what} is called {fake}, {real}"
+
+
+def _rate(found: "Rate | None", kind: str) -> str:
+    if found is None:
+        return "errors were not counted: too few people"
+    of = f"{found.wrong} of {found.clips} {kind} clips, of {found.people} {'person' if found.people == 1 else 'people'}"
+    return f"so in validation {of}: {found.share:.1%}{_percents(found.low, found.high)}"
+
+
+def _percents(low: float, high: float) -> str:
+    return f" [{low:.1%}, {high:.1%}]"
 
 
 def _further_lines(report: "Report") -> list[str]:

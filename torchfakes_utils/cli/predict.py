@@ -17,7 +17,7 @@ from torchfakes_utils.io.media import PHOTO, VIDEO, files_in
 from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import check_table, write_table
 from torchfakes_utils.io.text import cell, printable
-from torchfakes_utils.models.decision import CANNOT_TELL
+from torchfakes_utils.models.decision import CANNOT_TELL, Decision
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 
@@ -25,13 +25,16 @@ COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind"
 
 
 def line(prediction: Prediction) -> str:
-    """One file as a row under `HEADER`, and below it its people, where there are several, and what else is to be known.
+    """One file as a row under `HEADER`; below it why, how often such a verdict is wrong, its people, and notes.
 
-    Of each of several people in a photo also the middle of the face is named, in pixels; in a film, when they are seen.
+    People are listed where there are several, each with a verdict of their own: of a photo with the middle of the face,
+    in pixels; of a film with when they are seen.
     """
     people = prediction.faces if len(prediction.faces) > 1 else []
     others = f" ({len(people)} faces)" if people else ""
     rows = [f"{_columns(prediction, 13)}{printable(prediction.path)}{others}{_why_not(prediction)}"]
+    if prediction.verdict != CANNOT_TELL:
+        rows += [f"  {printable(text)}" for text in (prediction.reason, prediction.rate) if text]
     for face in people:
         where = ""
         if prediction.kind == PHOTO:
@@ -43,6 +46,11 @@ def line(prediction: Prediction) -> str:
     # What speaks against the detector is said once, when it is loaded.
     rows += [f"  note: {printable(note)}" for note in prediction.notes if not note.startswith("caution: ")]
     return "\n".join(rows)
+
+
+def about(decision: Decision) -> list[str]:
+    """What has to be known of all verdicts of a detector, once: what it was trained on, and what a verdict means."""
+    return [f"scope: {printable(decision.scope.line)}", f"meaning: {printable(decision.meaning)}"]
 
 
 def _columns(one: Prediction | FaceVerdict, width: int) -> str:

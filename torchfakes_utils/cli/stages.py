@@ -25,6 +25,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
+from torchfakes_utils.metrics.config import RATE, check_rate
 from torchfakes_utils.models import run_files
 from torchfakes_utils.training import recipes
 from torchfakes_utils.training.config import TrainingConfig
@@ -234,18 +235,23 @@ class Evaluate(RunCommand):
 
 @dataclass(frozen=True)
 class Calibrate(RunCommand):
-    """Fix any detector's threshold, temperature and ranges on a table of your own."""
+    """Fix any detector's limits, temperature and ranges on a table of your own."""
 
     faces: Path = argument("FACES.CSV", "a table of faces that the detector has not learned from")
     scoring: Scoring = options_of(without=("progress",))
     split: str = option("of the table, with clips of both classes; all, if it has learned from none of them", "val")
+    false_alarms: float = option("share of real clips that may be called fake", RATE)
+    misses: float = option("share of fakes that may be called real", RATE)
 
     def run(self, output: Output) -> None:
         """Fix and store it; before and after are the record."""
+        check_rate(self.false_alarms, "--false-alarms")
+        check_rate(self.misses, "--misses")
         from torchfakes_utils.evaluation.calibrate import calibrate
+        from torchfakes_utils.models.decision import Rates
 
-        scoring = dataclasses.replace(self.scoring, progress=True)
-        found = calibrate(self.fetched(writes=True), self.faces, self.split, scoring)
+        scoring, rates = dataclasses.replace(self.scoring, progress=True), Rates(self.false_alarms, self.misses)
+        found = calibrate(self.fetched(writes=True), self.faces, self.split, scoring, rates)
         output.record(found.to_json())
         output.line(*calibration_lines(found))
         for note in (*found.notes, *found.after.cautions):

@@ -61,12 +61,13 @@ class Predict(RunCommand):
         finally:
             if self.csv is not None:  # also of a run that was interrupted
                 predict.write(predictions, self.csv)
+        output.line(*predict.about(predictor.detector.decision))
         say(predict.throughput(predictions, time.monotonic() - started))
         unusable = sum(prediction.verdict == CANNOT_TELL for prediction in predictions)
         if not predictions:
             say("no files there; folders are searched, hidden files are not")
         elif unusable:
-            say(f"{unusable} of {len(predictions)} could not be judged")
+            say(f"{unusable} of {len(predictions)} got no verdict: it cannot tell")
         if unusable == len(predictions):
             return UNUSABLE
         return SOME_UNUSABLE if unusable else DONE

@@ -133,7 +133,7 @@ def changed_figure(predictor: Predictor, photo: np.ndarray, light: float, blur: 
     """A changed photo with its verdict."""
     upload = predictor.examine(_png(changed(photo, light, blur, size)))
     why = upload.prediction.reason.partition(": ")[0] if upload.prediction.verdict == CANNOT_TELL else ""
-    return verdicts_figure([upload], ["\n".join(textwrap.wrap(why, 44)[:3])], predictor.threshold, "")
+    return verdicts_figure([upload], ["\n".join(textwrap.wrap(why, 44)[:3])], predictor.detector.decision.threshold, "")
 
 
 def examine_photo(predictor: Predictor, photo: np.ndarray) -> Examination:

@@ -212,27 +212,66 @@ class RiskCoverage:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """Clips of a class that get one of the answers.
+
+    Attributes:
+        clips: how many.
+        share: of the class, the mean over people.
+        low, high: its 95 % interval, exact for so many people (Clopper and Pearson, Biometrika 1934).
+    """
+
+    clips: Count
+    share: Share
+    low: Share
+    high: Share
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the clips of one class that show a face are called, at the limits that were fixed on validation.
+
+    Attributes:
+        clips, people: all of the class; the people, or pairs of them, in these.
+        fake, real: called so.
+        between: cannot tell, for the score lies between the limits.
+        unlike: cannot tell, for no crop is like those of training.
+    """
+
+    clips: Count
+    people: Count
+    fake: Answered
+    real: Answered
+    between: Answered
+    unlike: Answered
+
+
+@dataclass(frozen=True)
 class Abstention:
     """What is gained, and given up, where the detector answers "cannot tell".
 
     Attributes:
         clips, no_face: all of them; those without a face.
-        judged, coverage: clips that get an answer, and their share.
+        judged, coverage: clips with a crop like those of training, and their share.
+        called: clips that are called fake or real.
         crops, crops_judged: that were scored; of them like those of training.
         reasons: crops by the reason why they get no answer.
-        accuracy, balanced_accuracy: of the judged clips.
-        risk_coverage: were the score to decide instead.
+        accuracy, balanced_accuracy: of the judged clips, were an answer forced at the threshold.
+        answers: by class, "real" and "fake", as far as there are clips of it.
+        risk_coverage: were the score alone to decide which clips are judged.
     """
 
     clips: Count
     judged: Count
     coverage: Share
     no_face: Count
+    called: Count
     crops: Count
     crops_judged: Count
     reasons: dict[str, int]
     accuracy: Share | None
     balanced_accuracy: Share | None
+    answers: dict[str, Answers]
     risk_coverage: RiskCoverage
 
 

@@ -10,6 +10,7 @@ from sklearn import metrics as sklearn_metrics
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import results
+from torchfakes_utils.evaluation.answering import answers_by_class, judged_clips
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import AGGREGATIONS, by_clip
 from torchfakes_utils.metrics.calibration import (
@@ -66,7 +67,7 @@ def summarise(
         calibration=_calibrations(scores, clips, replicates),
         curves=_curves(clips),
         decision=decision,
-        abstention=_abstention(scores, clips, threshold, faceless),
+        abstention=_abstention(scores, clips, decision, faceless),
     )
 
 
@@ -164,10 +165,10 @@ def _thinned(values: NDArray[np.float64]) -> results.Points:
     return tuple(round(float(value), 6) for value in values[rows])
 
 
-def _abstention(scores: pd.DataFrame, clips: pd.DataFrame, threshold: float, faceless: int) -> results.Abstention:
+def _abstention(scores: pd.DataFrame, clips: pd.DataFrame, decision: Decision, faceless: int) -> results.Abstention:
     """A clip is judged by its crops that look like those of training; where there is none, it is not judged."""
-    answered = scores[scores["cannot_tell"] == ""]
-    judged, counted = by_clip(answered), len(clips) + faceless
+    judged, counted, threshold = judged_clips(scores), len(clips) + faceless, decision.threshold
+    answers = answers_by_class(scores, decision)
     silent = scores.loc[scores["cannot_tell"] != "", "cannot_tell"]
     reasons = silent.str.split(" (", n=1, regex=False).str[0].value_counts()
     right = (judged["probability_fake"] >= threshold) == (judged["label"] == 1)
@@ -178,11 +179,13 @@ def _abstention(scores: pd.DataFrame, clips: pd.DataFrame, threshold: float, fac
         judged=len(judged),
         coverage=len(judged) / counted,
         no_face=faceless,
+        called=sum(one.fake.clips + one.real.clips for one in answers.values()),
         crops=len(scores),
-        crops_judged=len(answered),
+        crops_judged=int(judged["frames"].sum()),
         reasons={str(name): int(count) for name, count in reasons.items()},
         accuracy=float(right.mean()) if len(judged) else None,
         balanced_accuracy=float(by_class.mean()) if len(by_class) == 2 else None,
+        answers=answers,
         risk_coverage=results.RiskCoverage(_thinned(coverage), _thinned(risk)),
     )
 

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from torchfakes_utils.models.deepfakebench import EFFICIENTNET_B4, XCEPTION
 from torchfakes_utils.models.deepfakebench import SIZE as BENCH_SIZE
 from torchfakes_utils.models.run_files import WEIGHTS_FILE
+from torchfakes_utils.models.scope import Scope
 
 HUB = "https://huggingface.co"
+# What all of them were trained on, as their authors say. Of FaceForensics++ GenD's repository lists films of these four
+# kinds of forgery; DeepfakeBench names FaceShifter, which came later, as a data set of its own.
+FACEFORENSICS = Scope("FaceForensics++", ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"), ("c23",))
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Published:
         repository: on the Hub; "" of one whose file its user has to have.
         licence: what may be done with it.
         trained_on: what it has learned from.
+        scope: the same, for the line beside a verdict.
         revision: the commit that is taken; None: the one that the Hub names when it is first asked.
         sha256: of the weights in that commit, where it is known.
         size: edge of its crops, pixels; None is the architecture's own.
@@ -36,6 +41,7 @@ class Published:
     size: int | None = None
     release: str = ""
     file: str = WEIGHTS_FILE
+    scope: Scope = FACEFORENSICS
 
     @property
     def page(self) -> str:

@@ -9,7 +9,8 @@ from torchfakes_utils.hub.catalogue import PUBLISHED
 from torchfakes_utils.hub.offers import newest, offer_of_files, weights_in
 from torchfakes_utils.io.files import read_json, sha256_of
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import load_detector, stored_decision
+from torchfakes_utils.models.detector import load_detector, stored_decision, stored_likeness
+from torchfakes_utils.models.likeness import Likeness
 from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
 
 OTHER = "choose another folder, or delete this one"
@@ -44,13 +45,17 @@ class Held:
             return error
         return None
 
-    def decision(self) -> Decision | None:
-        """What was fixed here, by `torchfakes calibrate` or `evaluate`, and is no part of what was fetched."""
+    def fixed(self) -> tuple[Decision, Likeness | None] | None:
+        """What was fixed here, by `torchfakes calibrate` or `evaluate`, and is no part of what was fetched.
+
+        Returns:
+            The decision, and the likeness by which it refuses; None where nothing was, or either cannot be read.
+        """
         try:
             found = stored_decision(self.run)
+            return (found, stored_likeness(self.run, found)) if found.is_fixed else None
         except InputError:
             return None
-        return found if found.is_fixed else None
 
 
 def origin_of(run: Path) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.text import markdown
+from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.provenance import made_by_others
 from torchfakes_utils.models.run_files import (
     CARD_FILE,
     DETECTOR_FILE,
+    LIKENESS_FILE,
     PAGE_FILE,
     REPORT_FILE,
     WEIGHTS_FILE,
@@ -22,9 +24,10 @@ from torchfakes_utils.models.run_files import (
 )
 from torchfakes_utils.report import write
 from torchfakes_utils.report.model_card import card, card_facts
+from torchfakes_utils.report.text import limits, sentence
 
 # All that is ever published.
-FILES = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, PAGE_FILE, WEIGHTS_FILE)
+FILES = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, PAGE_FILE, LIKENESS_FILE, WEIGHTS_FILE)
 
 # A path from the root, of two parts or more, on any system; the last part is kept. The end of an HTML tag is none, and
 # what follows the host in an address.
@@ -50,9 +53,12 @@ fake = 1, {2}.
 **It was never evaluated.** Nobody knows how often it is wrong, on any data. Do not call anybody's film fake, or real,
 because of it; run `torchfakes evaluate` on data that you know first.
 
-P(fake) is sigmoid(logit / {detector.decision.temperature:.3f}); it says fake from {detector.decision.threshold:.3f}
-on. Both numbers and the preprocessing are in `detector.json`. Its training faces are personal data under terms of their
-own: see those before you pass it on.
+{meaning}
+
+{scope}
+
+P(fake) is sigmoid(logit / {detector.decision.temperature:.3f}). {limits} The preprocessing is there, too. Its training
+faces are personal data under terms of their own: see those before you pass it on.
 """
 
 
@@ -110,7 +116,8 @@ def package(run: Path | str, name: str) -> Package:
         texts[CARD_FILE] = _bare_card(name, detector)
         notes.append("it was never evaluated, and its card says so: run `torchfakes evaluate`, then push again")
     notes += detector.decision.cautions
-    files: dict[str, Path | bytes] = {WEIGHTS_FILE: best / WEIGHTS_FILE}
+    numbers = (WEIGHTS_FILE,) if detector.likeness is None else (WEIGHTS_FILE, LIKENESS_FILE)
+    files: dict[str, Path | bytes] = {file: best / file for file in numbers}
     for file, text in texts.items():
         clean, paths = without_paths(text)
         if paths:
@@ -137,7 +144,20 @@ def _bare_card(name: str, detector: Detector) -> str:
     made = f"made by others ({'; '.join(f'{what}: {told}' for what, told in others.items())})" if others else ""
     called = [markdown(name.rpartition("/")[2]), markdown(detector.config.architecture)]
     called.append(markdown(made) if others else "trained with TorchFakes")
-    return _BARE_CARD.format(*called, facts=facts, detector=detector)
+    decision = detector.decision
+    words = {"meaning": decision.meaning, "scope": sentence(decision.scope.line), "limits": _limits(decision)}
+    words = {name: markdown(word) for name, word in words.items()}
+    return _BARE_CARD.format(*called, facts=facts, detector=detector, **words)
+
+
+def _limits(decision: Decision) -> str:
+    """What is called fake and real, for a card, in sentences."""
+    if decision.silence:
+        return f"It gives no verdict: {decision.silence}."
+    names, films, photos = zip(*limits(decision), strict=True)
+    told = [f"{what}: {'; '.join(f'{name} {value}' for name, value in zip(names, values, strict=True))}."
+            for what, values in (("A film of 4 frames or more", films), ("One picture", photos))]  # fmt: skip
+    return " ".join([*told, f"These limits are in {DETECTOR_FILE}."])
 
 
 def _read(path: Path) -> str:

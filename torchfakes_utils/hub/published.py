@@ -5,6 +5,7 @@ accepted. Only numbers are read, never code, and the digest of the file that the
 """
 
 import contextlib
+import dataclasses
 import datetime
 import logging
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from torchfakes_utils.io.files import check_room, sha256_of
 from torchfakes_utils.io.hub_client import TIMEOUT, NoAnswerError, authorization, is_gone, reason, status
 from torchfakes_utils.models import deepfakebench
 from torchfakes_utils.models.architectures import architecture
+from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import DetectorConfig, filled, outlined, save
 from torchfakes_utils.models.foreign_weights import UnusableWeightsError, read_weights
 from torchfakes_utils.models.gend import ENCODERS, translated
@@ -245,8 +247,10 @@ def _made(run: Path, weights: Path, offer: Offer, digest: str, found: Held | Non
             f"{offer.source}: not the weights of {offer.name} ({config.architecture}): {error}; {remedy}"
         ) from error
     detector = filled(config, state)
-    if found is not None and (kept := found.decision()) is not None:
-        detector.decision = kept
+    detector.decision = Decision(scope=offer.published.scope)
+    if found is not None and (kept := found.fixed()) is not None:
+        decision, detector.likeness = kept
+        detector.decision = dataclasses.replace(decision, scope=offer.published.scope)
     origin = {
         "name": offer.name,
         "title": offer.published.title,

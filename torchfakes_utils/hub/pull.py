@@ -21,6 +21,7 @@ from torchfakes_utils.models.run_files import (
     BEST_FOLDER,
     CARD_FILE,
     DETECTOR_FILE,
+    LIKENESS_FILE,
     MOST_BYTES,
     REPORT_FILE,
     WEIGHTS_FILE,
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # All that is ever fetched. The description comes first and the weights last: who has the weights has everything.
-PULLED = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, WEIGHTS_FILE)
+PULLED = (DETECTOR_FILE, CARD_FILE, REPORT_FILE, LIKENESS_FILE, WEIGHTS_FILE)
+
+# Of these a damaged copy is replaced: the description tells what they have to be.
+_MENDED = (LIKENESS_FILE, WEIGHTS_FILE)
 
 MOST_BYTES_OF_TEXT = 20 * 10**6
 
@@ -94,7 +98,7 @@ def copy(folder: Path, out: Path | str) -> Path:
     with contextlib.ExitStack() as written:
         # All are written before any takes its place, the description last: where it is, everything is.
         for file in files:
-            if file not in same and (file == WEIGHTS_FILE or not (out / file).exists()):
+            if file not in same and (file in _MENDED or not (out / file).exists()):
                 shutil.copyfile(folder / file, written.enter_context(atomic_write(out / file)))
     return out
 

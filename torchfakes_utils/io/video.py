@@ -6,7 +6,7 @@ Frames are counted as they are displayed, from 0; times are in seconds from the 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, cycle
 from pathlib import Path
 
 import av
@@ -181,6 +181,41 @@ def write_video(
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format=kind)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return Path(path)
+
+
+def join_films(path: Path | str, films: Sequence[Path | str], seconds: float) -> Path:
+    """Put films one after the other, again and again until they fill so many seconds, without encoding them anew.
+
+    Args:
+        path: the mp4 to write, which is returned.
+        films: of one size and rate, encoded in one way, as those of one `write_video` are.
+        seconds: that the result lasts, at least; the last film is shown to its end.
+
+    Raises:
+        InputError: a film cannot be read, or nothing can be written.
+    """
+    with (
+        atomic_write(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        out, end = None, Fraction(0)
+        for film in cycle(films):
+            with open_film(film) as (source, stream):
+                out = out or container.add_stream_from_template(stream)
+                packets = [packet for packet in source.demux(stream) if packet.dts is not None]
+                if not packets:
+                    raise DamagedError(f"{name_of(film)}: this video holds no frames; download or copy it again")
+                base = stream.time_base or Fraction(1)
+                offset, last = round(end / base), 0
+                for packet in packets:
+                    shown, decoded = packet.pts or 0, packet.dts or 0
+                    last = max(last, shown + (packet.duration or 0))
+                    packet.pts, packet.dts, packet.stream = shown + offset, decoded + offset, out
+                    container.mux(packet)
+                end += last * base
+            if end >= seconds:
+                break
     return Path(path)
 
 

@@ -163,7 +163,8 @@ class Decision:
         if self.scope.practice and DISTANCE not in self.ranges:
             return "a practice detector, which has no measure of what belongs to its data"
         if not any(band.fake_from or band.real_to is not None for band in (self.photo, self.film)):
-            return "; ".join(self.notes) or self.caution or NOT_FIXED
+            # What an older program has noted of its decision is not why this one gives no verdict.
+            return OF_BEFORE if OF_BEFORE in self.caution else "; ".join(self.notes) or self.caution or NOT_FIXED
         return ""
 
     @property

@@ -351,23 +351,39 @@ def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
         raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); train again") from error
 
 
+def stored_likeness(folder: Path | str, decision: Decision) -> Likeness | None:
+    """The likeness that a decision speaks of, in the folder of its detector; None where it speaks of none.
+
+    Raises:
+        InputError: it is gone or changed.
+    """
+    if not decision.likeness:
+        return None
+    path = Path(folder) / LIKENESS_FILE
+    content = _read(path, _LIKENESS_AGAIN)
+    if hashlib.sha256(content).hexdigest() != decision.likeness:
+        raise InputError(f"{path}: damaged or changed since it was saved; {_LIKENESS_AGAIN}")
+    try:
+        return parse(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {_LIKENESS_AGAIN}") from error
+
+
+_LIKENESS_AGAIN = "run `torchfakes calibrate`, or train again"
+
+
 def _likeness(detector: Detector, folder: Path) -> Likeness | None:
-    """The likeness that a decision speaks of.
+    """The same, of a network that it fits.
 
     Raises:
         InputError: it is gone, changed or another network's.
     """
-    if not detector.decision.likeness:
-        return None
-    path, again = folder / LIKENESS_FILE, "run `torchfakes calibrate`, or train again"
-    content = _read(path, again)
-    if hashlib.sha256(content).hexdigest() != detector.decision.likeness:
-        raise InputError(f"{path}: damaged or changed since it was saved; {again}")
+    likeness = stored_likeness(folder, detector.decision)
     try:
-        likeness = parse(content)
-        check_width(detector.ends, likeness)
+        if likeness is not None:
+            check_width(detector.ends, likeness)
     except InputError as error:
-        raise InputError(f"{path}: {error}; {again}") from error
+        raise InputError(f"{folder / LIKENESS_FILE}: {error}; {_LIKENESS_AGAIN}") from error
     return likeness
 
 

@@ -24,6 +24,7 @@ from torchfakes_utils.evaluation.results import (
     Robustness,
     Spread,
 )
+from torchfakes_utils.metrics.band import Band
 from torchfakes_utils.report.contents import MapSimilarity, NetworkAttention
 
 # Okabe and Ito's blue and vermilion: told apart with every common form of colour blindness, and in grey by lightness.
@@ -53,11 +54,17 @@ def svg(figure: Figure) -> str:
 
 
 @_styled
-def scores(clips: pd.DataFrame, threshold: float | None = None, title: str = "") -> Figure:
-    """P(fake) of every clip (from `by_clip`), a row a method, real ones on top; many become a box with quartiles."""
+def scores(clips: pd.DataFrame, band: Band | None = None, title: str = "") -> Figure:
+    """P(fake) of every clip (from `by_clip`), a row a method, real ones on top; many become a box with quartiles.
+
+    Args:
+        clips: a row each.
+        band: shaded is where clips are called real, and where fake; None draws none.
+        title: the figure's one message.
+    """
     groups = [(f"real ({name})", own) for name, own in clips[clips["label"] == 0].groupby("method")]
     groups += list(clips[clips["label"] == 1].groupby("method"))
-    figure = Figure(figsize=(7.6, 0.45 * len(groups) + 0.9 + 0.3 * bool(title)))
+    figure = Figure(figsize=(7.6, 0.45 * len(groups) + 0.9 + 0.3 * bool(title) + 0.45 * (band is not None)))
     ax = figure.subplots()
     labels = [int(own["label"].iloc[0]) for _, own in groups]
     for row, ((_, own), label) in enumerate(zip(groups, labels, strict=True)):
@@ -68,14 +75,29 @@ def scores(clips: pd.DataFrame, threshold: float | None = None, title: str = "")
         size = 8 if len(values) <= 60 else 3
         ax.plot(values, np.full(len(values), row), _MARKERS[label], color=_COLOURS[label], markersize=size,
                 alpha=0.6, markeredgecolor="white", clip_on=False)  # fmt: skip
-    if threshold is not None:
-        ax.axvline(threshold, color="black", linestyle="--", linewidth=1.2)
-        ax.annotate(f" called fake from {threshold:.2f}", (threshold, -0.62), fontsize=9, annotation_clip=False)
     ax.set(yticks=range(len(groups)), yticklabels=[name for name, _ in groups], ylim=(len(groups) - 0.5, -0.8),
            xlim=(0, 1), xlabel="P(fake) of a clip", title=title)  # fmt: skip
     for text, label in zip(ax.get_yticklabels(), labels, strict=True):
         text.set_color(_COLOURS[label])
+    if band is not None:
+        _shade(ax, band)
     return figure
+
+
+def _shade(ax: Axes, band: Band) -> None:
+    """Where clips are called real, and where fake, with the words above: real from the left, fake from the right."""
+    low, high = band.real_to, band.from_of() if band.fake_from else None
+    if low is not None:
+        ax.axvspan(0, low, color=REAL, alpha=0.12, linewidth=0)
+        ax.axvline(low, color=REAL, linestyle="--", linewidth=1.2)
+    if high is not None:
+        ax.axvspan(high, 1, color=FAKE, alpha=0.12, linewidth=0)
+        ax.axvline(high, color=FAKE, linestyle="--", linewidth=1.2)
+    words = ("nothing is called real" if low is None else f"called real up to {low:.3f}",
+             "nothing is called fake" if high is None else f"called fake from {high:.3f} on")  # fmt: skip
+    for place, (text, colour) in enumerate(zip(words, _COLOURS, strict=True)):
+        ax.annotate(text, (place, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", fontsize=9,
+                    color=colour, ha=("left", "right")[place], annotation_clip=False)  # fmt: skip
 
 
 @_styled

@@ -6,10 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.evaluation.answering import judged_clips
 from torchfakes_utils.evaluation.results import LevelMetrics
 from torchfakes_utils.io.names import path_below
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.bootstrap import METRICS
+from torchfakes_utils.models.decision import FEWEST_FRAMES
 from torchfakes_utils.report import figures, text
 from torchfakes_utils.report.blocks import Block, Picture, Table, drawn, embedded
 from torchfakes_utils.report.contents import Interpretation, MapSimilarity, MaskAgreement, Report, Sanity
@@ -27,9 +29,10 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
 
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True)
     sections = [
-        ("numbers", "The numbers", _numbers(report, scores)),
+        ("verdicts", "What a verdict means", _verdicts(report, scores)),
+        ("numbers", "The numbers", _numbers(report)),
         ("methods", "By manipulation and compression", _methods(report)),
-        ("threshold", "Threshold and calibration", _calibration(report)),
+        ("threshold", "Temperature and calibration", _calibration(report)),
         ("abstention", "When it does not answer", _abstention(report)),
         ("comparison", "Other seeds, other runs", [*_seeds(report), *_comparison(report)]),
         ("boxes", "Where a film alone shows its face", _own_boxes(report)),
@@ -49,7 +52,37 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
     )
 
 
-def _numbers(report: Report, scores: pd.DataFrame) -> list[Block]:
+def _verdicts(report: Report, scores: pd.DataFrame) -> list[Block]:
+    """What the three answers are about, and how often each is given, and wrong."""
+    decision, found = report.decision, report.abstention
+    silent = [f"It never gives a verdict: {decision.silence}."] if decision.silence else []
+    judged = judged_clips(scores)
+    classes = found.answers.values()
+    answers = [("called fake", [one.fake for one in classes]), ("called real", [one.real for one in classes]),
+               ("cannot tell: between the limits", [one.between for one in classes]),
+               ("cannot tell: unlike training", [one.unlike for one in classes])]  # fmt: skip
+    rows = [(name, *(text.answered(part, one.clips) for part, one in zip(parts, classes, strict=True)))
+            for name, parts in answers]  # fmt: skip
+    rows.append(("people or pairs", *(f"{one.people}" for one in classes)))
+    return [
+        decision.meaning,
+        text.sentence(decision.scope.line),
+        *silent,
+        *drawn(figures.scores(judged if len(judged) else by_clip(scores), decision.band(FEWEST_FRAMES)),
+               "P(fake) of every clip, in rows by method, over the limits: " + "; ".join(
+                   f"{name} {film}" for name, film, _ in (text.limits(decision)[0], text.limits(decision)[3])) + ".",
+               "Every mark is a clip, by those of its crops that are like crops of training: blue circles are real, "
+               "vermilion crosses fake. Shaded on the left is what is called real, on the right what is called fake; "
+               "of what lies between, it cannot tell. The limits were fixed on other people's clips, of validation."),
+        Table(f"Answers on this split: clips, and their share by people (exact 95 % interval); {found.no_face} more "
+              "clips show no face", ["", *(f"{name} clips" for name in found.answers)], rows),
+        Table("Limits, and how often verdicts were wrong in validation, on people that they were not fixed on (exact "
+              "95 % interval)", ["", f"a film ({FEWEST_FRAMES} frames or more)", "one picture"],
+              text.limits(decision)),
+    ]  # fmt: skip
+
+
+def _numbers(report: Report) -> list[Block]:
     frame, clip = report.frame, report.clip
     rows = [(LABELS[name], cell(clip, name), cell(frame, name)) for name in METRICS]
     rows += [("accuracy of always “fake”", number(clip.always_fake_accuracy), number(frame.always_fake_accuracy))]
@@ -65,16 +98,13 @@ def _numbers(report: Report, scores: pd.DataFrame) -> list[Block]:
     ]  # fmt: skip
     return [
         Table(f"All metrics, with 95 % intervals, {text.how_drawn(clip)}", ["metric", "by clip", "by frame"], rows),
-        *drawn(figures.scores(by_clip(scores), clip.threshold),
-               "P(fake) of every clip, in rows by method; the threshold is a dashed line.",
-               "Every mark is a clip. Blue circles (real) belong on the left of the dashed line, vermilion crosses "
-               "(fake) on its right."),
         *drawn(figures.curves(report.curves, clip),
                f"ROC curve, area {number(clip.auc)}, and precision–recall curve, average precision "
                f"{number(clip.average_precision)}, by clip.",
                "Left: each step to the right is a real clip that looks more fake than some fake. Right: precision "
                "depends on the share of fakes in these data, and is another where fakes are rarer."),
-        Table("Right and wrong at the threshold", ["", "called real", "called fake"], confusion),
+        Table(f"Right and wrong, were an answer forced at the threshold of {clip.threshold:.3f}",
+              ["", "called real", "called fake"], confusion),
         Table("Ways to make one score of a clip's frames", ["way", "AUC", "average precision", "log loss",
               "AUC against the mean's"], ways),
     ]  # fmt: skip
@@ -112,8 +142,8 @@ def _calibration(report: Report) -> list[Block]:
                                        strict=True)
     ]  # fmt: skip
     return [
-        f"Called fake from P(fake) = {decision.threshold:.3f} on; P(fake) is sigmoid(logit / "
-        f"{decision.temperature:.2f}). {text.how_fixed(decision)} Both are stored with the weights.",
+        f"P(fake) is sigmoid(logit / {decision.temperature:.2f}). {text.how_fixed(decision)} They are stored with the "
+        "weights.",
         Table("Expected calibration error: mean distance between what a score says and what is so",
               ["", "without temperature", "with it (95 % interval)", "by chance alone, would it keep its word"], rows),
         "Few scores part from what is so by chance, and this error has no sign that could cancel out: the last column "
@@ -129,21 +159,24 @@ def _calibration(report: Report) -> list[Block]:
 
 def _abstention(report: Report) -> list[Block]:
     found, curve = report.abstention, report.abstention.risk_coverage
-    silent = found.crops - found.crops_judged
-    rule = None if found.accuracy is None else (found.coverage, 1 - found.accuracy)
+    classes = found.answers.values()
+    unlike, between = (sum(part.clips for part in parts) for parts in
+                       ([one.unlike for one in classes], [one.between for one in classes]))  # fmt: skip
+    wrong = sum((one.fake if name == "real" else one.real).clips for name, one in found.answers.items())
+    rule = (found.called / sum(one.clips for one in classes), wrong / found.called) if found.called else None
     return [
-        f"{found.judged} of {found.clips} clips ({found.coverage:.0%}) get an answer: {found.no_face} showed no face, "
-        f"and {silent} of {found.crops} crops look unlike any of training. Of the judged clips, accuracy "
-        f"{number(found.accuracy)} and balanced accuracy {number(found.balanced_accuracy)}. The numbers above are "
-        "about all clips that show a face.",
+        f"{found.called} of {found.clips} clips are called fake or real. Of the others {found.no_face} showed no face, "
+        f"{unlike} have not one crop like those of training ({found.crops - found.crops_judged} of {found.crops} crops "
+        f"are unlike), and {between} lie between the limits. Were an answer forced on all clips with a crop like "
+        f"training's: accuracy {number(found.accuracy)}, balanced accuracy {number(found.balanced_accuracy)}.",
         Table("Why crops get no answer", ["reason", "crops"],
               [(name, f"{count:,}") for name, count in found.reasons.items()]),
-        Table("What crops looked like in training, a little widened", ["quality", "from", "to"],
-              [(name, number(low, 0), number(high, 0)) for name, (low, high) in report.decision.ranges.items()]),
+        Table("What crops looked like in training, a little widened; a crop beyond is not judged",
+              ["quality", "from", "to"], text.ranges(report.decision)),
         *drawn(figures.risk_coverage(curve.coverage, curve.risk, rule, "clips"),
                f"Risk against coverage: with all clips answered the risk is {number(curve.risk[-1])}.",
                "Were only the surest answers given: how many of them would be wrong. The diamond is the rule that is "
-               "in use, which looks at the crop and not at the score."),
+               "in use: limits that were fixed on validation, and no answer to what is unlike training."),
     ]  # fmt: skip
 
 
@@ -247,7 +280,7 @@ def _cross(report: Report) -> list[Block]:
                 "usually much worse."]  # fmt: skip
     rows = [
         (name, f"{one.clip.n_real} / {one.clip.n_fake}", cell(one.clip, "auc"), cell(one.clip, "balanced_accuracy"),
-         cell(one.frame, "auc"), f"{one.abstention.coverage:.0%}")
+         cell(one.frame, "auc"), f"{one.abstention.called / one.abstention.clips:.0%}")
         for name, one in report.cross_data.items()
     ]  # fmt: skip
     columns = ["data set", "real / fake clips", "AUC by clip", "balanced accuracy by clip", "AUC by frame", "answered"]

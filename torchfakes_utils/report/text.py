@@ -1,9 +1,10 @@
 """Numbers, intervals and sentences of a report, for page, model card, app and web page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from torchfakes_utils.evaluation.results import FrameCalibration, Interval, LevelMetrics
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.evaluation.results import Abstention, Answered, FrameCalibration, Interval, LevelMetrics
+from torchfakes_utils.metrics.band import Band, Rate
+from torchfakes_utils.models.decision import DISTANCE, Decision
 from torchfakes_utils.report.contents import MapSimilarity, MaskAgreement, NetworkAttention, Removal, Report
 
 LABELS = {
@@ -67,14 +68,83 @@ def headline(report: Report) -> list[str]:
     people = "person" if data.people == 1 else "people"
     return [
         f"{clip.n_real} real and {clip.n_fake} fake clips, {data.crops} crops of {data.people} {people}. "
-        f"By clip: AUC {interval(clip, 'auc')}; at the threshold of {clip.threshold:.3f}, balanced accuracy "
+        f"By clip: AUC {interval(clip, 'auc')}.",
+        verdicts_given(report.abstention, report.decision),
+        f"Were an answer forced on all of them, at the threshold of {clip.threshold:.3f}: balanced accuracy "
         f"{interval(clip, 'balanced_accuracy')} and accuracy {interval(clip, 'accuracy')}, where always answering "
-        f"“fake” has {number(clip.always_fake_accuracy)}.",
-        f"It called {clip.confusion.fp} of {clip.n_real} real clips fake, and missed {clip.confusion.fn} of "
-        f"{clip.n_fake} fakes.",
+        f"“fake” has {number(clip.always_fake_accuracy)}; {clip.confusion.fp} of {clip.n_real} real clips called fake, "
+        f"{clip.confusion.fn} of {clip.n_fake} fakes missed.",
         f"Intervals are 95 %, {how_drawn(clip)}. They know nothing about cameras and forgeries that are not in these "
         "data, and an interval without width says that all of these clips were in order, not that all will be.",
     ]
+
+
+def verdicts_given(found: Abstention, decision: Decision) -> str:
+    """How many clips of a split are called what, in a sentence."""
+    if decision.silence:
+        return f"None of them gets a verdict: {decision.silence}."
+    parts = [
+        f"of {one.clips} {name} clips {one.fake.clips} {'is' if one.fake.clips == 1 else 'are'} called fake and "
+        f"{one.real.clips} real"
+        for name, one in found.answers.items()
+    ]
+    return f"Three answers: {'; '.join(parts)}; of the others it says that it cannot tell."
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share in per cent; a dash for none."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def answered(one: Answered, of: int) -> str:
+    """How many clips of a class get an answer, with the share by people and its interval."""
+    return f"{one.clips} of {of}: {percent(one.share)} ({100 * one.low:.1f} to {percent(one.high)})"
+
+
+def rate(found: Rate | None, kind: str) -> str:
+    """How often a verdict was wrong in validation, for a table; `kind` is that of the clips, "real" or "fake"."""
+    if found is None:
+        return "not counted: too few people"
+    return (
+        f"{found.wrong} of {found.clips} {kind} clips: {percent(found.share)} ({100 * found.low:.1f} to "
+        f"{percent(found.high)}), {found.people} {'person' if found.people == 1 else 'people or pairs'}"
+    )
+
+
+def limits(decision: Decision) -> list[tuple[str, str, str]]:
+    """What is fixed on validation, as rows of a table: what it is, of a film, of one picture."""
+    bands = decision.film, decision.photo
+
+    def row(name: str, of: Callable[[Band], str]) -> tuple[str, str, str]:
+        return name, of(bands[0]), of(bands[1])
+
+    def fake_from(faces: int) -> Callable[[Band], str]:
+        return lambda band: f"{band.from_of(faces):.3f}" if band.fake_from else "never"
+
+    return [
+        row("called fake from", fake_from(1)),
+        *(row(f"called fake from, as one of {faces} faces", fake_from(faces)) for faces in (3, 10)),
+        row("called real up to", lambda band: "never" if band.real_to is None else f"{band.real_to:.3f}"),
+        row("real ones called fake", lambda band: rate(band.false_alarms, "real")),
+        row("fakes called real", lambda band: rate(band.misses, "fake")),
+        row("real ones without a verdict", lambda band: percent(band.silent_real)),
+        row("fakes without a verdict", lambda band: percent(band.silent_fake)),
+    ]
+
+
+def sentence(text: str) -> str:
+    """A line as a sentence of its own."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def ranges(decision: Decision) -> list[tuple[str, str, str]]:
+    """Within what a crop has to lie to be judged: the quality, its least and its most."""
+
+    def end(value: float | None) -> str:
+        return number(value, 0 if value is None or abs(value) >= 10 else 2)
+
+    names = {"outside": "outside of the picture (%)", "face": "face (px)", DISTANCE: "distance from training's faces"}
+    return [(names.get(name, name), end(low), end(high)) for name, (low, high) in decision.ranges.items()]
 
 
 def how_drawn(level: LevelMetrics) -> str:
@@ -94,10 +164,11 @@ def how_drawn(level: LevelMetrics) -> str:
 
 
 def how_fixed(decision: Decision) -> str:
-    """Where threshold and temperature come from, in a sentence."""
-    if decision.notes:
-        return f"Validation could not fix both of them: {'; '.join(decision.notes)}."
-    return "Both were fixed on the validation split, both classes counting alike."
+    """Where temperature and limits come from, in sentences."""
+    if not decision.is_fixed:
+        return "Neither temperature nor limits were ever fixed on data."
+    known = f" What has to be known of that: {'; '.join(decision.notes)}." if decision.notes else ""
+    return f"Temperature and limits were fixed on validation clips.{known}"
 
 
 def temperature_helped(frame: FrameCalibration, temperature: float) -> str:

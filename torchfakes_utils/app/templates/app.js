@@ -16,7 +16,7 @@
     for (const verdict of document.querySelectorAll(".tf-verdict:not([data-said])")) {
       verdict.dataset.said = "";
       const place = inPanel(verdict, ".tf-said");
-      if (place) place.textContent = [...verdict.querySelectorAll("h2, .tf-score, .tf-doubt")].map((one) => one.textContent.replace(/\.$/, "")).join(". ") + ".";
+      if (place) place.textContent = [...verdict.querySelectorAll("h2, .tf-score, .tf-rate, .tf-doubt")].map((one) => one.textContent.replace(/\.$/, "")).join(". ") + ".";
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
   document.documentElement.lang = "en-GB";
