@@ -1,8 +1,8 @@
 """Steady answers: how many verdicts on a photo turn when somebody resizes it, crops off a line, mirrors or saves it.
 
 None of that makes a real photo a fake. Each photo, a frame of a film, goes the whole way again: the face is found
-anew, for that is where much of the turning comes from (a face detector looks through windows on whole pixels, and gives
-another box for a picture that begins a pixel later), cut out, judged and compared with the limits of a photo.
+anew, for that is where much of the turning came from (`faces.steadying` keeps boxes where they are), cut out, judged
+and compared with the limits of a photo.
 
 It is the near search of `predict`, for the one face that the table names; not looked for are small and far faces.
 """
@@ -38,6 +38,7 @@ from torchfakes_utils.evaluation.results import Stability, Turning
 from torchfakes_utils.faces.config import DEFAULTS
 from torchfakes_utils.faces.detection import FaceDetector, square_crop, squares
 from torchfakes_utils.faces.quality import crop_qualities, percent_outside
+from torchfakes_utils.faces.steadying import steadied
 from torchfakes_utils.faces.tracking import detect_twice
 from torchfakes_utils.io.clips import frames_at
 from torchfakes_utils.io.machine import torch_device
@@ -217,8 +218,9 @@ class PhotoJudge:
         if not inside.any():
             return None
         whole = areas + (square[2:] - square[:2]).prod() - both
-        box: np.ndarray = boxes[np.argmax(np.where(inside, both / whole, -1))]
-        return box
+        box = boxes[np.argmax(np.where(inside, both / whole, -1))]
+        steady: np.ndarray = steadied(picture, box[None], self._finder.offsets)[0]
+        return steady
 
 
 def _answers(path: Path, rows: pd.DataFrame, judge: PhotoJudge) -> dict[str, Any]:
