@@ -11,6 +11,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 
 def alone(work: Callable[..., Any], *words: Any) -> Any:
     """What `work(*words)` gives in a process of its own: nothing is warm, and the peak of memory is its own."""
@@ -30,6 +33,13 @@ def in_turns(ways: dict[str, Callable[[], Any]], rounds: int, warm: int = 2) -> 
             work()
             taken[name].append(1000 * (time.perf_counter() - started))
     return {name: milliseconds[warm:] for name, milliseconds in taken.items()}
+
+
+def wide(frame: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """A square frame in the middle of a picture of 1280x720, in front of what is left of another."""
+    picture = cv2.GaussianBlur(cv2.resize(ground, (1280, 720)), (0, 0), 20)
+    picture[80:640, 360:920] = cv2.resize(frame, (560, 560), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
 def peak_mib(who: int = resource.RUSAGE_SELF) -> float:

@@ -29,7 +29,7 @@ from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import load_detector
 
-from common import alone, command, in_turns, machine, peak_mib
+from common import alone, command, in_turns, machine, peak_mib, wide
 
 # By name: the file below the exports' folder, and whether the face networks are exports, too.
 EXPORTS = {
@@ -74,15 +74,9 @@ def material(data: Path, work: Path) -> tuple[Path, Path]:
     source = sorted(data.glob("original_sequences/youtube/c23/videos/*.mp4"))[0]
     _, frames = read_frames(source)
     there_and_back = [*frames, *frames[::-1]]
-    ground = cv2.GaussianBlur(cv2.resize(frames[0], (1280, 720)), (0, 0), 20)
-
-    def wide(frame: np.ndarray) -> np.ndarray:
-        picture = ground.copy()
-        picture[80:640, 360:920] = cv2.resize(frame, (560, 560), interpolation=cv2.INTER_CUBIC)
-        return picture
-
-    clip = write_video(work / "clip.mp4", (wide(there_and_back[i % len(there_and_back)]) for i in range(250)), fps=25)
-    cv2.imwrite(str(work / "photo.jpg"), wide(frames[0])[:, :, ::-1])
+    pictures = (wide(there_and_back[i % len(there_and_back)], frames[0]) for i in range(250))
+    clip = write_video(work / "clip.mp4", pictures, fps=25)
+    cv2.imwrite(str(work / "photo.jpg"), wide(frames[0], frames[0])[:, :, ::-1])
     return work / "photo.jpg", clip
 
 

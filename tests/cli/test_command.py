@@ -15,7 +15,7 @@ from torchfakes_utils.cli.command import made
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import evaluate
-from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
+from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring, StabilityConfig
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.training.config import TrainingConfig
@@ -101,6 +101,8 @@ def test_what_is_given_arrives():
     assert found.config == EvaluationConfig(seeds=(Path("a,b"), Path("c")))
     films = command("evaluate", "r", "f", "--own-boxes", "--films", "data").config
     assert films == EvaluationConfig(own_boxes=True, films=Path("data"))
+    steady = command("evaluate", "r", "f", "--stability", "--stability-frames", 2)
+    assert steady.config == EvaluationConfig(stability=True) and steady.steadiness == StabilityConfig(frames=2)
     assert found.scoring == Scoring(frames=3) and found.robustness == RobustnessConfig(frames=9)
 
 

@@ -159,3 +159,10 @@ def test_a_candidate_outside_of_the_picture_does_not_end_the_search(pictures, ne
     expected = find_faces(picture, networks, 36)
     found = find_faces(picture, dataclasses.replace(networks, pnet=stray), 36)
     assert np.allclose(found.boxes, expected.boxes) and len(found) == 1
+
+
+def test_the_last_network_says_of_views_what_the_other_s_says(pictures, networks):
+    view = cv2.resize(pictures["astronaut"][0:280, 100:380], (48, 48), interpolation=cv2.INTER_AREA)
+    views = np.stack([view, view[:, ::-1]])
+    found = mtcnn_numpy.CascadeDetector(networks).offsets(views)
+    assert found.shape == (2, 4) and np.allclose(found, FaceDetector("cpu").offsets(views), atol=1e-4)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from torchfakes_utils.export import mtcnn_numpy
+from torchfakes_utils.faces.steadying import steadied
 from torchfakes_utils.models.decision import Decision
 
 from helpers.pixels import PIXELS, check_measures, check_pixels, encoded
@@ -53,6 +54,34 @@ def test_overlaps_and_pyramids_are_the_cascades(modules):
         assert len(places) < len(boxes)
     for levels, size in zip(found["levels"], sizes, strict=True):
         assert [(one["scale"], one["height"], one["width"]) for one in levels] == mtcnn_numpy.pyramid(*size)
+
+
+def test_boxes_are_steadied_as_ours(modules, portraits):
+    """With a last network that is arithmetic in both, which moves ends by what the middle of a view shows."""
+    picture = np.ascontiguousarray(portraits[0])
+
+    def offsets(views):
+        shown = ((views.astype(np.float32) - 127.5) * 0.0078125)[:, 24, 24]  # (N, 3)
+        return np.concatenate([shown, shown[:, :1]], axis=1) * 0.2
+
+    boxes = [[40.3, 30.2, 120.9, 131.4], [-20.0, 10.0, 60.0, 95.0], [100.0, 90.0, 122.0, 111.0]]
+    code = """async ({ image, boxes }) => {
+      const { steadied } = await load("steadying.js");
+      const onet = async (input, count) => {
+        const data = [];
+        for (let view = 0; view < count; view++)
+          for (const plane of [0, 1, 2, 0]) data.push(0.2 * input[(view * 3 + plane) * 2304 + 24 * 48 + 24]);
+        return { offsets: { data } };
+      };
+      const data = Uint8Array.from(atob(image.data), (character) => character.charCodeAt(0));
+      const found = [];
+      for (const box of boxes) found.push(Array.from(await steadied({ ...image, data }, box, onet)));
+      return found;
+    }"""
+    found = in_node(modules, code, {"image": encoded(picture), "boxes": boxes})
+    ours = steadied(picture, np.array(boxes), offsets)
+    assert np.abs(ours - np.array(boxes, np.float32)).max() > 1, "they are moved"
+    assert np.allclose(found, ours, atol=1e-3)
 
 
 def test_verdicts_are_ours(modules):

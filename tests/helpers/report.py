@@ -35,6 +35,7 @@ def made_up_report(scores=None, clip=None, decision=Decision(), **parts):
         cross_data=None,
         robustness=None,
         own_boxes=None,
+        stability=None,
         data=DataDescription(
             "faces.csv", "mini", "0" * 64, 8, 0, 8, 4, {"Deepfakes": 2, "FaceSwap": 2}, ("c23",), 8, {}
         ),

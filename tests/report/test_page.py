@@ -11,7 +11,9 @@ from torchfakes_utils.evaluation.results import (
     OwnBoxes,
     PerturbationCurve,
     Robustness,
+    Stability,
     StrengthMeasurement,
+    Turning,
 )
 from torchfakes_utils.metrics.band import Band, Rate
 from torchfakes_utils.metrics.bootstrap import METRICS
@@ -58,6 +60,19 @@ def test_own_boxes_that_cannot_be_measured_say_why(tmp_path):
         "Not measured: no fake can be used" in written and "and 2 more" in written and "Deepfakes/c23/5" not in written
     )
     assert "not measured (no fake can be used)" in said
+
+
+def test_verdicts_that_turn_stand_change_by_change(tmp_path):
+    mirrored = Turning("mirrored", 40, 2, 0.05, (0.001, 0.4), 0.125, 0.031)
+    every = Turning("all changes", 40, 2, 0.025, (0.0, 0.3), 0.1, None)
+    found = Stability(None, 40, 4, 33, 3, {"Deepfakes/c23/1": "the film is gone"}, {"mirrored": mirrored}, every)
+    written, said = text(tmp_path, stability=found)
+    for part in ("mirrored", "5.0% (0.1% to 40.0%)", "12.5%", "0.031", "33 of them", "in 3 more", "Deepfakes/c23/1"):
+        assert part in written
+    assert "40 photos, 33 of them called fake or real" in said and "2.5% of the verdicts turn" in said
+    nothing, line = text(tmp_path, stability=Stability("the films are not there"))
+    assert "Not measured: the films are not there" in nothing and "not measured (the films are not there)" in line
+    assert "--stability" in text(tmp_path)[0]
 
 
 @pytest.mark.parametrize("some", [True, False])

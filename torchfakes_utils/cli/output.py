@@ -13,7 +13,7 @@ from torchfakes_utils.io.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from torchfakes_utils.evaluation.calibrate import Calibrated
-    from torchfakes_utils.evaluation.results import OwnBoxes
+    from torchfakes_utils.evaluation.results import OwnBoxes, Stability
     from torchfakes_utils.metrics.band import Band, Rate
     from torchfakes_utils.report.contents import Interpretation, Report
 
@@ -121,6 +121,8 @@ def _further_lines(report: "Report") -> list[str]:
         lines += [f"  {name} is not measured: {reason}" for name, reason in report.robustness.not_measured.items()]
     if report.own_boxes:
         lines += _own_box_lines(report.own_boxes)
+    if report.stability:
+        lines.append(_stability_line(report.stability))
     for name, other in (report.cross_data or {}).items():
         lines.append(f"  on {name}: AUC by clip {_number(other.clip.auc)}")
     if report.seeds:
@@ -144,6 +146,18 @@ def _own_box_lines(found: "OwnBoxes") -> list[str]:
         f"against {_number(auc.second)}, difference {_number(auc.difference)}{_ends(auc.interval)}; balanced accuracy "
         f"{_number(balanced.first)} against {_number(balanced.second)}"
     ]
+
+
+def _stability_line(found: "Stability") -> str:
+    """How many verdicts on photos turn, for people."""
+    if found.overall is None:
+        return f"  steady answers: not measured ({found.reason})"
+    low, high = found.overall.turned_interval
+    return (
+        f"  {found.photos} photos, {found.answered} of them called fake or real, each changed in {len(found.changes)} "
+        f"ways: {found.overall.turned:.1%} of the verdicts turn between fake and real [{low:.1%}, {high:.1%}], "
+        f"{found.overall.turned_any:.1%} in any way"
+    )
 
 
 def attention_lines(found: "Interpretation") -> list[str]:

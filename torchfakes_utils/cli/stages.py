@@ -22,7 +22,7 @@ from torchfakes_utils.cli.output import (
 )
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
+from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring, StabilityConfig
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.metrics.config import RATE, check_rate
@@ -209,9 +209,10 @@ class Evaluate(RunCommand):
     """Measure a run, and write report.html, report.json, model card."""
 
     faces: Path = argument("FACES.CSV", "the table that `extract` wrote")
-    config: EvaluationConfig = options_of(without=("scoring", "robustness"))
+    config: EvaluationConfig = options_of(without=("scoring", "robustness", "steadiness"))
     scoring: Scoring = options_of(without=("progress",))
     robustness: RobustnessConfig = options_of(without=("replicates", "seed"), flags={"frames": ("--perturb-frames",)})
+    steadiness: StabilityConfig = options_of(flags={"frames": ("--stability-frames",)})
 
     def run(self, output: Output) -> int:
         """Measure, and write; which crops could not be read was said when they were met."""
@@ -224,6 +225,7 @@ class Evaluate(RunCommand):
             scoring=dataclasses.replace(self.scoring, progress=True),
             perturb=self.config.perturb or chosen is not None,
             robustness=dataclasses.replace(self.robustness, replicates=self.config.replicates),
+            steadiness=self.steadiness,
         )
         write.check_places(run)
         found = evaluate(run, self.faces, config)

@@ -50,6 +50,21 @@ class RobustnessConfig:
 
 
 @dataclass(frozen=True)
+class StabilityConfig:
+    """How it is measured whether answers are steady.
+
+    Attributes:
+        frames: of each clip that are taken as photos, spread evenly over those that the table names; each is judged ten
+            times.
+    """
+
+    frames: int = 1
+
+    def __post_init__(self) -> None:
+        check_counts(self, "frames")
+
+
+@dataclass(frozen=True)
 class EvaluationConfig:
     """What is measured.
 
@@ -66,8 +81,11 @@ class EvaluationConfig:
         own_boxes: measure also with each fake's face found in its own film, as it is when a film is judged, not where
             its original's is. Not by default: it needs the films, and looks for the faces of all fakes, which takes
             longer than to score them.
-        films: the data set's folder, with clips.csv and films, which own boxes and compressed films need; None is that
-            of the table, or the one above it.
+        stability: measure how many verdicts turn when a photo (a frame of each film) is resized, shifted, mirrored or
+            saved again.
+        steadiness: how that is measured.
+        films: the data set's folder, with clips.csv and films, which own boxes, photos and compressed films need; None
+            is that of the table, or the one above it.
     """
 
     split: str = "test"
@@ -80,6 +98,8 @@ class EvaluationConfig:
     perturb: bool = False
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
     own_boxes: bool = False
+    stability: bool = False
+    steadiness: StabilityConfig = field(default_factory=StabilityConfig)
     films: Path | None = None
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from torchfakes_utils.evaluation.own_boxes import own_boxes, settings_of
 from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results, Summary
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
+from torchfakes_utils.evaluation.stability import stability
 from torchfakes_utils.evaluation.summary import ScoredClips, against_others, over_seeds, summarise
 from torchfakes_utils.io.files import read_json, sha256_of
 from torchfakes_utils.io.tables import (
@@ -36,7 +37,7 @@ from torchfakes_utils.io.tables import (
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.models.decision import USUAL_RATES
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
-from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, TRAINING_FILE, best_folder
+from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, STABILITY_FILE, TRAINING_FILE, best_folder
 from torchfakes_utils.training.checkpoint import COMPUTED_IN
 from torchfakes_utils.training.config import FREE_FIELDS
 
@@ -90,7 +91,8 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     elsewhere = {table: load_faces_for(detector, table, config.split, config.scoring.frames) for table in config.cross}
     given = None if config.scores is None else _given_scores(config.scores, faces, detector)
-    films = find_films(faces_csv, config.films) if config.perturb or config.own_boxes else NO_FILMS
+    needed = config.perturb or config.own_boxes or config.stability
+    films = find_films(faces_csv, config.films) if needed else NO_FILMS
     if not detector.decision.is_fixed:
         _fix_decision(run, faces_csv, detector, config.scoring)
     if given is None:
@@ -119,6 +121,8 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         if config.perturb else None,
         own_boxes=own_boxes(detector, (faces, scores), films, config.scoring, config.replicates,
                             settings_of(faces_csv.parent)) if config.own_boxes else None,
+        stability=stability(detector, faces, films, config.steadiness, config.scoring, run / STABILITY_FILE)
+        if config.stability else None,
         data=_description(faces_csv, faces, scores),
     )  # fmt: skip
     return Evaluation(results, scores, faces, detector)

@@ -480,6 +480,52 @@ class OwnBoxes:
 
 
 @dataclass(frozen=True)
+class Turning:
+    """How many verdicts on photos turn when these are changed; shares are means over people.
+
+    Attributes:
+        name: what is done to them.
+        photos: that are compared, as they are and changed; `lost` are those in which the face is found no more.
+        turned: share that turns from fake to real, or back; its 95 % interval is exact for so many people.
+        turned_any: share whose verdict is another one, "cannot tell" and lost faces among them.
+        difference: mean absolute difference of P(fake) where the face is found; null where it never is.
+    """
+
+    name: str
+    photos: Count
+    lost: Count
+    turned: Share
+    turned_interval: Interval
+    turned_any: Share
+    difference: Share | None
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How steady verdicts on photos are: frames of the films, as they are and with little changes, judged from scratch.
+
+    Attributes:
+        reason: why it could not be measured; null where it was.
+        photos: in which the table's face is found again.
+        people: units of clips that share nobody.
+        answered: of the unchanged photos, those that are called fake or real.
+        no_face: photos in which it is not found, and that are left out.
+        left_out: clips whose film could not be used, and why.
+        changes: each change by its short name.
+        overall: all of them together.
+    """
+
+    reason: str | None
+    photos: Count = 0
+    people: Count = 0
+    answered: Count = 0
+    no_face: Count = 0
+    left_out: dict[str, str] = field(default_factory=dict)
+    changes: dict[str, Turning] = field(default_factory=dict)
+    overall: Turning | None = None
+
+
+@dataclass(frozen=True)
 class Results(Summary):
     """A summary, and what else was asked for.
 
@@ -487,6 +533,7 @@ class Results(Summary):
         comparison: this one against another, on the same clips.
         cross_data: the detector on other data sets, by their names.
         own_boxes: crops cut where a film alone shows its face, against those of `faces.csv`.
+        stability: how many verdicts on photos turn when these are changed a little.
     """
 
     seeds: Seeds | None
@@ -494,4 +541,5 @@ class Results(Summary):
     cross_data: dict[str, CrossData] | None
     robustness: Robustness | None
     own_boxes: OwnBoxes | None
+    stability: Stability | None
     data: DataDescription

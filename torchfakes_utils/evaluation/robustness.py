@@ -7,8 +7,6 @@ begin where somebody's face does. The original films were compressed before (Fac
 is what is added to that.
 """
 
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -28,10 +26,10 @@ from torchfakes_utils.crops.table import first_of, limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import RobustnessConfig, Scoring
 from torchfakes_utils.evaluation.films import NO_FILMS, ClipKey, Films, by_clip_of, clip_name, why
+from torchfakes_utils.evaluation.kept import Kept, films_digest, identity_of
 from torchfakes_utils.evaluation.recompression import H264, JPEG, Codec, as_jpeg, recompress
 from torchfakes_utils.evaluation.results import Measurement, PerturbationCurve, Robustness, StrengthMeasurement
-from torchfakes_utils.evaluation.scoring import Change, fingerprint, score, score_crops
-from torchfakes_utils.io.files import read_json, write_record
+from torchfakes_utils.evaluation.scoring import Change, score, score_crops
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.intervals import compare, with_intervals
@@ -188,9 +186,9 @@ class _Work:
         kept: Path | None,
     ) -> None:
         self._detector, self._faces, self._config, self._films = detector, faces, config, films
-        self._quiet, self._kept = Scoring(scoring.batch, scoring.device), kept
-        self._identity = _identity(detector, faces, config)
-        self._rows = _rows_kept(kept, self._identity)
+        self._quiet = Scoring(scoring.batch, scoring.device)
+        settings = {name: value for name, value in asdict(config).items() if name != "perturbations"}
+        self._kept = Kept(kept, identity_of(detector, faces, settings, _FORMAT))
         self.plain, self.answered = self._scored()
 
     def curve(self, name: str, bar: "tqdm[Any]") -> PerturbationCurve | str:
@@ -205,15 +203,17 @@ class _Work:
             return reason
         for strength in one.strengths:
             bar.set_postfix_str(f"{name} {strength:g}")
-            if (key := self._key(name, strength)) not in self._rows:
-                self._keep({key: self._row(strength, *self._scored(changer(name, strength, self._config.seed)))})
+            if (key := self._key(name, strength)) not in self._kept.rows:
+                self._kept.add({key: self._row(strength, *self._scored(changer(name, strength, self._config.seed)))})
             bar.update()
         return self._assembled(name, in_films=False)
 
     def _in_films(self, name: str, codec: Codec, bar: "tqdm[Any]") -> str:
         """Measure what compresses films, at all strengths that are not kept; why nothing can be, or ""."""
         strengths = [
-            strength for strength in PERTURBATIONS[name].strengths if self._key(name, strength, True) not in self._rows
+            strength
+            for strength in PERTURBATIONS[name].strengths
+            if self._key(name, strength, True) not in self._kept.rows
         ]
         bar.set_postfix_str(name)
         if strengths:
@@ -222,7 +222,7 @@ class _Work:
                 logger.warning("%s: %s", name, _named(left_out))
             if not scores:
                 return f"no film can be used ({_named(left_out)})"
-            self._keep(
+            self._kept.add(
                 {
                     self._key(name, strength, True): self._row(strength, *_by_clip(own)) | {"left_out": left_out}
                     for strength, own in scores.items()
@@ -267,17 +267,11 @@ class _Work:
 
     def _key(self, name: str, strength: float, in_films: bool = False) -> str:
         """What a measurement is kept under; one of films only as long as these are the same."""
-        digest = hashlib.sha256(json.dumps(self._films.state()).encode()).hexdigest()[:12]
-        return f"{name} {strength:g}" + (f" in films {digest}" if in_films else "")
-
-    def _keep(self, rows: dict[str, dict[str, Any]]) -> None:
-        self._rows |= rows
-        if self._kept is not None:
-            write_record(self._kept, {"identity": self._identity, "rows": self._rows})
+        return f"{name} {strength:g}" + (f" in films {films_digest(self._films)}" if in_films else "")
 
     def _assembled(self, name: str, in_films: bool) -> PerturbationCurve:
         one = PERTURBATIONS[name]
-        rows = [self._rows[self._key(name, strength, in_films)] for strength in one.strengths]
+        rows = [self._kept.rows[self._key(name, strength, in_films)] for strength in one.strengths]
         strengths = tuple(msgspec.convert(row, StrengthMeasurement) for row in rows)
         return PerturbationCurve(one.name, one.unit, strengths, in_films, rows[0].get("left_out", {}))
 
@@ -302,28 +296,3 @@ def _measured(
     measured = with_intervals(clips, threshold, config.replicates)
     measured |= {"coverage": coverage, "auc_change": gap["difference"], "auc_change_interval": gap["interval"]}
     return {field.name: measured[field.name] for field in fields(Measurement)}
-
-
-def _identity(detector: Detector, faces: pd.DataFrame, config: RobustnessConfig) -> dict[str, Any]:
-    """What a measurement depends on, beside its name and strength."""
-    crops = pd.util.hash_pandas_object(faces[["path", "frame", "label"]], index=False)
-    identity = {
-        "format": _FORMAT,
-        "detector": fingerprint(detector),
-        "decision": asdict(detector.decision),
-        "crops": f"{int(crops.sum() % 2**63):x}",
-        "config": {name: value for name, value in asdict(config).items() if name != "perturbations"},
-    }
-    return dict(json.loads(json.dumps(identity)))  # as it is read again: with lists for tuples
-
-
-def _rows_kept(path: Path | None, identity: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Measurements of the same things that a file holds, by name and strength."""
-    if path is None or not path.is_file():
-        return {}
-    try:
-        there = read_json(path)
-        return dict(there["rows"]) if there["identity"] == identity else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        logger.warning("%s cannot be read: robustness is measured from the start", path)
-        return {}

@@ -76,6 +76,10 @@ class CascadeDetector:
             found.append(self._detect(frame, finer))
         return found
 
+    def offsets(self, views: Array) -> Array:
+        """As `FaceDetector.offsets`."""
+        return np.asarray(self.networks.onet(scaled(views.transpose(0, 3, 1, 2).astype(np.float32)))[1])
+
     def _detect(self, frame: Array, finer: float) -> Detections:
         height, width = frame.shape[:2]
         if min(height, width) < LEAST_SIDE:

@@ -9,6 +9,7 @@ import numpy as np
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
 from torchfakes_utils.faces.people import people
+from torchfakes_utils.faces.steadying import steadied
 from torchfakes_utils.faces.thumbnails import thumbnail
 from torchfakes_utils.faces.tracking import Track, detect_twice, track_everyone
 from torchfakes_utils.io.media import Media
@@ -70,6 +71,8 @@ def find_people(media: Media, detectors: Sequence[FaceDetector], preprocessing: 
     tracks = track_everyone(media.indices, detections, thumbnails, (height, width), media.shots, media.insets)
     found = people(tracks, media.indices, thumbnails, height, media.shots)
     judged = _thinned(found[:MOST_PEOPLE])
+    if len(media.pictures) == 1:  # in a film the mean over frames is steadier than any box
+        judged = [[_steadied(media.pictures[0], track, detectors[0]) for track in person] for person in judged]
     picture = dict(zip(media.indices.tolist(), media.pictures, strict=True))
     crops = [
         square_crop(picture[int(frame)], box, preprocessing.crop_scale, preprocessing.crop_size)[0]
@@ -78,6 +81,10 @@ def find_people(media: Media, detectors: Sequence[FaceDetector], preprocessing: 
         for frame, box in zip(track.frames, track.boxes, strict=True)
     ]
     return Found(media, judged, crops, (height, width), len(found) - len(judged))
+
+
+def _steadied(picture: np.ndarray, track: Track, detector: FaceDetector) -> Track:
+    return dataclasses.replace(track, boxes=steadied(picture, track.boxes, detector.offsets))
 
 
 def _detections(media: Media, detectors: Sequence[FaceDetector]) -> list[Detections]:

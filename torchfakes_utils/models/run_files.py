@@ -13,6 +13,7 @@
     report.json, .html      what the scores say, for machines and for people
     mistakes/               pictures of the worst mistakes, which the page shows
     robustness.json         measurements on changed crops that are done
+    stability.json          answers to changed photos that are given
     explanations/           what `torchfakes explain` measured: explanation.json; explanations.csv, regions.csv,
                             masks.csv, layers.csv, maps.npz and overlays/
     export/FORMAT/          what `torchfakes export` made: detector.json; parity.json and parity.md; the networks
@@ -43,6 +44,7 @@ REPORT_FILE = "report.json"
 PAGE_FILE = "report.html"
 MISTAKES_FOLDER = "mistakes"
 ROBUSTNESS_FILE = "robustness.json"
+STABILITY_FILE = "stability.json"
 
 EXPLANATIONS_FOLDER = "explanations"
 EXPLANATION_FILE = "explanation.json"

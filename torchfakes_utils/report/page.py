@@ -36,6 +36,7 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
         ("abstention", "When it does not answer", _abstention(report)),
         ("comparison", "Other seeds, other runs", [*_seeds(report), *_comparison(report)]),
         ("boxes", "Where a film alone shows its face", _own_boxes(report)),
+        ("stability", "Whether answers are steady", _stability(report)),
         ("robustness", "What happens to films", _robustness(report)),
         ("cross", "Other data sets", _cross(report)),
         ("mistakes", "The worst mistakes", _mistakes(report, folder)),
@@ -272,6 +273,30 @@ def _own_boxes(report: Report) -> list[Block]:
         Table(f"The same {found.clips} clips, by clip, cut in two ways",
               ["metric", "the film's own face", "as in the table", "difference"], rows),
     ]  # fmt: skip
+
+
+def _stability(report: Report) -> list[Block]:
+    found = report.stability
+    if found is None:
+        return ["Not measured: torchfakes evaluate … --stability. A photo that is resized, shifted, mirrored or saved "
+                "again is as real as before; verdicts may turn all the same."]  # fmt: skip
+    left_out = [] if not found.left_out else [_left_out(found.left_out)]
+    if found.overall is None:
+        return [f"Not measured: {found.reason}.", *left_out]
+    rows = [
+        (one.name, f"{one.photos}", f"{one.turned:.1%} ({one.turned_interval[0]:.1%} to {one.turned_interval[1]:.1%})",
+         f"{one.turned_any:.1%}", number(one.difference), f"{one.lost}")
+        for one in (*found.changes.values(), found.overall)
+    ]  # fmt: skip
+    columns = ["change", "photos", "fake to real or back (95 % interval)", "any other verdict",
+               "mean difference of P(fake)", "face lost"]  # fmt: skip
+    return [
+        f"{found.photos} frames of films were judged as photos, as they are and changed, from finding the face on; "
+        f"{found.answered} of them are called fake or real as they are, and what gets no answer cannot turn to the "
+        f"other side. Shares are means over {found.people} people or pairs; no face was found in {found.no_face} more.",
+        *left_out,
+        Table("Verdicts that turn when a photo is changed a little", columns, rows),
+    ]
 
 
 def _cross(report: Report) -> list[Block]:

@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 
 from torchfakes_utils.evaluation import results
-from torchfakes_utils.metrics.band import Band, Rate
-from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.scope import Scope
+from torchfakes_utils.metrics import band
+from torchfakes_utils.models import decision, scope
 from torchfakes_utils.report import contents
 
 FILE = Path(__file__).parents[2] / "docs" / "report.schema.json"
@@ -21,7 +20,7 @@ FILE = Path(__file__).parents[2] / "docs" / "report.schema.json"
 def schema() -> dict[str, Any]:
     """The JSON schema of `contents.Report`, described by the docstrings of the classes."""
     found = msgspec.json.schema(contents.Report)
-    kinds = {**vars(results), **vars(contents), "Decision": Decision, "Band": Band, "Rate": Rate, "Scope": Scope}
+    kinds = {**vars(band), **vars(decision), **vars(scope), **vars(results), **vars(contents)}
     for name, definition in found["$defs"].items():
         definition.pop("title")
         definition["description"] = (inspect.getdoc(kinds[name]) or "").partition("\n")[0]

@@ -106,7 +106,7 @@ def write_report(run: Path | str, evaluation: Evaluation, device: str = "auto") 
 
     Returns:
         What `report.json` holds. What an earlier report of the same weights and crops holds beyond that (seeds, a
-        comparison, other data sets, robustness, own boxes) is kept.
+        comparison, other data sets, robustness, own boxes, stability) is kept.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -173,7 +173,7 @@ def _measured_before(run: Path, report: Report) -> dict[str, Any]:
     facts = [(one.detector.sha256, one.data.sha256, one.split, one.decision) for one in (before, report)]
     if facts[0] != facts[1]:
         return {}
-    kept = ("seeds", "comparison", "cross_data", "robustness", "own_boxes")
+    kept = ("seeds", "comparison", "cross_data", "robustness", "own_boxes", "stability")
     return {name: getattr(before, name) for name in kept if getattr(report, name) is None}
 
 

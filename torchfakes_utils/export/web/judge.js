@@ -2,6 +2,7 @@
 
 import { detect } from "./cascade.js";
 import { planes, resizeSmooth, squareCrop } from "./pixels.js";
+import { steadied } from "./steadying.js";
 import { faceVerdict, outside, overall, probability, qualities } from "./verdict.js";
 
 /**
@@ -68,7 +69,9 @@ const weight = ({ box, probability }) => probability * (box[2] - box[0]) * (box[
 export async function judge(image, networks, settings, path = "", notes = []) {
   const { preprocessing, decision } = settings;
   const everybody = await people(image, networks, settings.face_detection);
-  const found = everybody.slice(0, settings.face_detection.most_people);
+  const found = [];
+  for (const { box, probability } of everybody.slice(0, settings.face_detection.most_people))
+    found.push({ box: await steadied(image, box, networks.onet), probability });
   const crops = found.map(({ box }) => squareCrop(image, box, preprocessing.crop_scale, preprocessing.crop_size));
   const logits = await scores(crops, networks.detector, preprocessing.size);
   const faces = found.map(({ box, probability: sure }, number) => {

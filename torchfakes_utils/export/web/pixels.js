@@ -206,7 +206,7 @@ export function squareCrop(image, box, scale, size) {
 }
 
 /** Left, top and edge of the square that `squareCrop` cuts. */
-function squareOf([x1, y1, x2, y2], scale) {
+export function squareOf([x1, y1, x2, y2], scale) {
   const edge = Math.max(1, roundEven(scale * Math.max(x2 - x1, y2 - y1)));
   return [roundEven((x1 + x2 - edge) / 2), roundEven((y1 + y2 - edge) / 2), edge];
 }
