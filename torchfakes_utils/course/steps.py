@@ -220,14 +220,14 @@ _ALL = (
         "run", "Training the detector",
         makes=lambda where: where.run, folder=lambda where: where.run, ours=_ours(_RUN),
         theirs=lambda where: where.run / BEST_FOLDER / DETECTOR_FILE,
-        needs=("faces",), version=5,
+        needs=("faces",), version=6,
         settings=_on_mini(pretrained=None, epochs=6, crops_per_epoch=448, min_sharpness=SHARPNESS_THRESHOLD),
         build=lambda order: _train(order, order.where.run),
     ),
     Step(
         "scores", "Scoring the test faces",
         makes=lambda where: where.run / SCORES_FILE, folder=lambda where: where.run,
-        needs=("run",), version=2, build=_scores,
+        needs=("run",), version=3, build=_scores,
     ),
     Step(
         # Written into the report that "scores" makes, and which knows nothing of robustness when it is made again.
