@@ -36,11 +36,77 @@ def test_a_cost_weights_each_error_by_how_often_it_can_occur():
     assert lesson_06.cost([0, 1], [0.2, 0.8], 0.5, desk) == 0
 
 
-def test_what_was_counted_may_be_worse_than_it_looks():
+def test_a_bill_names_what_each_answer_costs_and_silence_costs_a_look():
+    desk = lesson_06.Desk("desk", fakes=0.1, miss=5, alarm=50, look=2)
+    nan = float("nan")
+    one = lesson_06.bill([0, 0, 0, 0, 1, 1], [1, 0, 0, nan, 0, nan], desk)
+    assert one.alarms == pytest.approx(100 * 0.9 / 4 * 50) and one.misses == pytest.approx(100 * 0.1 / 2 * 5)
+    assert one.looks == pytest.approx(100 * (0.9 / 4 + 0.1 / 2) * 2)
+    assert one.total == pytest.approx(one.alarms + one.misses + one.looks)
+    by_threshold = lesson_06.bill(LABELS, np.asarray(SCORES) >= 0.5, desk)
+    assert by_threshold.total == pytest.approx(lesson_06.cost(LABELS, SCORES, 0.5, desk))
+
+
+@pytest.mark.parametrize(
+    ("prices", "how", "points"),
+    [((5, 50, 10), "all is believed", 50), ((1000, 1, 10), "nothing is believed", 90),
+     ((1000, 50, 1), "somebody looks at all", 100)],
+)  # fmt: skip
+def test_without_a_detector_a_desk_does_what_is_cheapest(prices, how, points):
+    found = lesson_06.without_detector(LABELS, lesson_06.Desk("desk", 0.1, *prices))
+    assert found[0] == how and found[1].total == pytest.approx(points)
+
+
+def clips_of_pairs():
+    """Two pairs of people, a real clip of each of the four, and a fake of each; the second pair scores higher."""
+    people = [("0", "1"), ("1", "0"), ("2", "3"), ("3", "2")]
+    rows = [{"method": "m" if label else "r", "compression": "c", "clip_id": f"{one}{label}", "label": label,
+             "target_id": one, "source_id": other if label else "",
+             "probability_fake": 0.2 + 0.3 * label + 0.2 * (int(one) > 1)}
+            for one, other in people for label in (0, 1)]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_clip_is_judged_by_what_other_people_show():
+    clips, seen = clips_of_pairs(), []
+
+    def fix(rest):
+        seen.append(set(rest["target_id"]))
+        highest = rest.loc[rest["label"] == 0, "probability_fake"].max()
+        return lambda scores: (scores > highest).astype(float)
+
+    answers = lesson_06.judged_by_others(clips, fix)
+    assert seen == [{"2", "3"}, {"0", "1"}]
+    # 0.2 and 0.5 against the others' highest real score, 0.4; 0.4 and 0.7 against 0.2.
+    assert answers.tolist() == [0, 1, 0, 1, 1, 1, 1, 1]
+
+
+def test_bills_are_of_three_ways_and_the_title_names_the_cheapest():
     desk = lesson_06.NEWSROOM
-    assert lesson_06.cost([0] * 4 + [1] * 4, [0.1] * 4 + [0.9] * 4, 0.5, desk) == 0
-    worst = lesson_06.pessimistic_cost([0] * 4 + [1] * 4, [0.1] * 4 + [0.9] * 4, 0.5, desk)
-    assert worst == pytest.approx(lesson_06.points(0.4899, 0.4899, desk), rel=1e-3)
+    clips = pd.concat([clips_of_pairs().assign(clip_id=lambda own, i=i: own["clip_id"] + f"x{i}",
+                                               target_id=lambda own, i=i: own["target_id"] + f"x{i}",
+                                               source_id=lambda own, i=i: own["source_id"].where(
+                                                   own["source_id"] == "", own["source_id"] + f"x{i}"),
+                                               probability_fake=lambda own, i=i: own["probability_fake"] + i / 100)
+                       for i in range(4)], ignore_index=True)  # fmt: skip
+    found = lesson_06.bills(clips, desk)
+    assert list(found) == ["no detector: all is believed", "one threshold", "two limits"]
+    assert found["two limits"].looks > 0 == found["one threshold"].looks
+    figure = lesson_06.bills_figure(found, desk)
+    cheapest = min(found, key=lambda name: found[name].total).partition(":")[0]
+    assert f"{cheapest} loses least" in figure.get_suptitle()
+    assert {text.get_text().strip() for text in figure.axes[0].texts} >= {f"{one.total:,.0f}" for one in found.values()}
+
+
+def test_few_people_get_fewer_answers_and_no_more_false_alarms():
+    few, many = (lesson_06.limits_of_sets(people, new=500) for people in (8, 140))
+    assert few["silent"].mean() > many["silent"].mean() + 0.05
+    assert few["fake_from"].std() > 2 * many["fake_from"].std()
+    assert few["false_alarms"].mean() < 0.06 and many["false_alarms"].mean() < 0.06
+    assert (few["real_to"] < few["fake_from"]).all()
+    figure = lesson_06.few_people_figure({8: few, 140: many}, "t")
+    assert [ax.get_ylabel() for ax in figure.axes] == ["8 people", "140 people"]
+    assert len(figure.axes[0].lines[0].get_xdata()) == 12
 
 
 def test_the_two_desks_want_different_thresholds():

@@ -1,23 +1,30 @@
 """Lesson 09: what strangers upload, what is drawn of it, and exercises that tell right from wrong."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib import pyplot as plt
 
 from torchfakes_utils.course import colab, lesson_09
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.inference.verdict import frame_interval
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.metrics.band import Band
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import Answering, answering
 
-class Coin:
-    """A detector that says the same to everybody."""
+BAND = Band((0.4, 0.7), 0.3)
+
+
+class Coin(Answering):
+    """A detector that says the same to everybody, and to a mirror image the same again."""
 
     preprocessing = Preprocessing(size=64, crop_size=64)
-    decision = Decision(threshold=0.4, ranges={"brightness": (40.0, 220.0)})
+    decision = answering(0.4, ranges={"brightness": (40.0, 220.0)}, photo=BAND)
 
     def to(self, device):
         return self
@@ -25,10 +32,8 @@ class Coin:
     def eval(self):
         return self
 
-    def probability(self, images):
-        import torch
-
-        return torch.full((len(images),), 0.6)
+    def __call__(self, images):
+        return torch.full((len(images),), math.log(0.6 / 0.4))
 
 
 @pytest.fixture(scope="module")
@@ -61,20 +66,60 @@ def test_photos_change_as_asked(portraits):
     assert far.shape == photo.shape and (far[:40] == 110).all()
 
 
-def test_pictures_show_the_verdict_the_score_and_the_threshold(predictor, clips, portraits):
+def test_pictures_show_the_verdict_the_score_and_the_limits(predictor, clips, portraits):
     examined = [
         predictor.examine(clips[0], 4),
+        lesson_09.examine_photo(predictor, portraits[0]),
         lesson_09.examine_photo(predictor, lesson_09.changed(portraits[0], light=0.1)),
     ]
-    figure = lesson_09.verdicts_figure(examined, ["a", "b"], 0.4, "title")
-    assert len(figure.axes) == 4 and [ax.get_xlabel() for ax in figure.axes[2:]] == ["fake", "cannot tell"]
+    figure = lesson_09.verdicts_figure(examined, ["a", "b", "c"], "title")
+    scores = figure.axes[3:]
+    assert [ax.get_xlabel() for ax in scores] == ["fake", "fake", "cannot tell"]
     assert len(figure.axes[0].patches) == 1
-    assert figure.axes[2].lines[0].get_xdata()[0] == 0.4
-    curves = lesson_09.curves_figure(examined[:1], ["a"], 0.4, "title")
-    times = curves.axes[0].lines[1].get_xdata()
+    ends = [sorted(patch.get_extents().transformed(ax.transData.inverted()).x0 for patch in ax.patches)
+            for ax in scores]  # fmt: skip
+    assert ends[1] == pytest.approx([-0.03, 0.4]) and ends[2] == [], "what is refused has no limits"
+    assert scores[2].lines[-1].get_markerfacecolor() == "white" != scores[1].lines[-1].get_markerfacecolor()
+    curves = lesson_09.curves_figure(examined[:1], ["a"], "title")
+    times = curves.axes[0].lines[0].get_xdata()
     assert list(times) == [frame.time for frame in examined[0].prediction.faces[0].frames]
+    assert [text.get_text() for text in curves.axes[0].texts] == ["called real", "called fake"]
     assert "cannot tell" in lesson_09.changed_figure(predictor, portraits[0], 0.1, 0, 1).axes[1].get_xlabel()
     plt.close("all")
+
+
+class Left(Coin):
+    """Says fake of what is brighter on the left."""
+
+    def __call__(self, images):
+        half = images.shape[3] // 2
+        return (images[..., :half].mean((1, 2, 3)) - images[..., half:].mean((1, 2, 3))) * 4
+
+    def answers(self, images):
+        logits = (self(images) + self(images.flip(3))) / 2
+        return torch.stack([logits, torch.zeros_like(logits)], 1)
+
+
+def test_a_photo_is_judged_at_every_size_by_one_look_and_by_both(portraits):
+    table = lesson_09.at_sizes(Predictor(Left(), "cpu"), portraits[0], [0.8, 1.25])
+    assert table["size"].tolist() == [0.8, 1.25]
+    assert (table["one_look"] - 0.5).to_numpy() == pytest.approx((0.5 - table["mirrored"]).to_numpy(), abs=1e-4)
+    assert (table["one_look"] - 0.5).abs().min() > 0.01, "or else nothing is shown"
+    assert table["both"].tolist() == pytest.approx([0.5, 0.5], abs=1e-4)
+    assert table["verdict"].tolist() == ["fake", "fake"]
+    (ax,) = lesson_09.sizes_figure(table, BAND, 0.35, "t").axes
+    assert [text.get_text().strip() for text in ax.texts] == ["one threshold", "photo", "its mirror image", "both"]
+
+
+def test_a_group_photo_needs_a_higher_score_than_one_face(predictor, clips, portraits):
+    photo = lesson_09.group_photo([clips[0], clips[1], clips[0]], 0, columns=2)
+    height, width = photo.shape[:2]
+    assert (photo[height // 2 :, width // 2 :] == 110).all() and photo[: height // 2].std() > 0
+    assert np.array_equal(photo[: height // 2, : width // 2], photo[height // 2 :, : width // 2])
+    prediction = lesson_09.examine_photo(predictor, np.hstack([portraits[0], portraits[0]])).prediction
+    assert len(prediction.faces) == 2
+    found = lesson_09.group_answers(prediction, predictor.detector.decision)
+    assert found == {"one threshold": True, "the limit of one face": True, "the limit of 2 faces": False}
 
 
 def test_whoever_asks_at_once_is_answered_and_sorted_by_waiting():
@@ -89,12 +134,14 @@ def test_clips_are_compared_with_their_frames():
              "cannot_tell": "" if frame else "too dark"}
             for clip, (label, scores) in enumerate([(1, [0.9] * 5), (0, [0.1, 0.9, 0.1, 0.9, 0.5]), (1, [0.0, 0.1])])
             for frame, score in enumerate(scores)]  # fmt: skip
-    table = lesson_09.by_clip_and_frame(pd.DataFrame(rows), 0.5, frame_interval)
+    table = lesson_09.by_clip_and_frame(pd.DataFrame(rows), Band((0.5,), 0.2), frame_interval)
     assert table["kind"].tolist() == ["fake", "real"]  # the third clip has one usable frame, and so no interval
     assert table["score"].tolist() == pytest.approx([0.9, 0.6])
-    assert table["right"].tolist() == [True, False]
+    assert table["verdict"].tolist() == ["right", "wrong"]
     assert table["clear"].tolist() == [True, False]
     assert table["half_width"][0] == 0
+    silent = lesson_09.by_clip_and_frame(pd.DataFrame(rows), Band((0.95,), 0.2), frame_interval)
+    assert silent["verdict"].tolist() == ["none", "none"] and silent["clear"].tolist() == [True, False]
 
 
 def quarter_wrong(pixels, orientation):
@@ -117,22 +164,27 @@ def test_turning_photos(answer, said, capsys):
     assert said in capsys.readouterr().out
 
 
-def right_verdict(fake, usable, threshold):
+def right_verdict(fake, usable, real_to, fake_from):
     means = [row[good].mean() for row, good in zip(fake, usable, strict=True) if good.any()]
-    return "cannot tell" if not means else "fake" if max(means) >= threshold else "real"
+    return "cannot tell" if not means else by_limits(max(means), real_to, fake_from)
+
+
+def by_limits(score, real_to, fake_from):
+    return "fake" if score >= fake_from else "real" if score <= real_to else "cannot tell"
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda fake, usable, threshold: None, "Not attempted"),
+        (lambda fake, usable, *limits: None, "Not attempted"),
         (right_verdict, "Right:"),
-        (lambda fake, usable, threshold: "fake" if fake.mean() >= threshold else "real", "average over people"),
-        (lambda fake, usable, threshold: "fake" if fake.max() >= threshold else "real", "One frame in four"),
-        (lambda fake, usable, threshold: "fake" if fake.mean(1).max() >= threshold else "real", "third answer"),
-        (lambda fake, usable, threshold: right_verdict(fake, usable, 0.5), "a 0.5 in your code"),
+        (lambda fake, usable, *limits: by_limits(fake.mean(), *limits), "average over people"),
+        (lambda fake, usable, *limits: by_limits(fake.max(), *limits), "One frame in four"),
+        (lambda fake, usable, *limits: by_limits(fake.mean(1).max(), *limits), "third answer"),
+        (lambda fake, usable, *limits: right_verdict(fake, usable, limits[0], 0.5), "a 0.5 in your code"),
+        (lambda fake, usable, *limits: right_verdict(fake, usable, limits[1] - 1e-9, limits[1]), "between the limits"),
         (
-            lambda fake, usable, threshold: right_verdict(fake, np.ones_like(usable) & usable.any(), threshold),
+            lambda fake, usable, *limits: right_verdict(fake, np.ones_like(usable) & usable.any(), *limits),
             "still count",
         ),
     ],

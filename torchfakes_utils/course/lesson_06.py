@@ -1,6 +1,6 @@
 """What lesson 06 needs beside the package: what errors cost, the same scores in another world, figures, exercises."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,12 +10,15 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from scipy.special import expit
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from torchfakes_utils.course import exercises, plots
 from torchfakes_utils.evaluation.results import Bin
-from torchfakes_utils.metrics.calibration import class_weights, reliability
+from torchfakes_utils.metrics.band import fit_band
+from torchfakes_utils.metrics.calibration import class_weights, fit_threshold, reliability
+from torchfakes_utils.metrics.people import units
 from torchfakes_utils.report import figures
 
 ROWS = ("real", "fake")
@@ -30,18 +33,20 @@ class Desk:
         fakes: share of fakes among the clips that arrive.
         miss: a fake that passes as real.
         alarm: a real clip that is called fake.
+        look: somebody's look at a clip of which the detector cannot tell.
     """
 
     name: str
     fakes: float
     miss: float
     alarm: float
+    look: float = 1
 
 
 # A missed fake still meets an editor before it is on air; a witness who was called a liar does not come back.
 NEWSROOM = Desk("newsroom", fakes=0.10, miss=5, alarm=50)
 # A fake face that opens an account empties it; a customer who is asked for a second photo sighs.
-BANK = Desk("bank", fakes=0.02, miss=2000, alarm=5)
+BANK = Desk("bank", fakes=0.02, miss=2000, alarm=5, look=3)
 DESKS = {desk.name: desk for desk in (NEWSROOM, BANK)}
 
 
@@ -54,14 +59,6 @@ def error_rates(labels: plots.Labels, scores: plots.Numbers, threshold: float) -
 def cost(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk: Desk, clips: int = 100) -> float:
     """What the errors at a threshold cost a desk on so many clips, on average."""
     return points(*error_rates(labels, scores, threshold), desk, clips)
-
-
-def pessimistic_cost(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk: Desk) -> float:
-    """The cost on 100 clips if both error rates stood at the upper ends of their 95 % intervals."""
-    rates = error_rates(labels, scores, threshold)
-    sizes = [int((np.asarray(labels) == label).sum()) for label in (0, 1)]
-    alarms, misses = (wilson(round(rate * size), size)[1] for rate, size in zip(rates, sizes, strict=True))
-    return points(alarms, misses, desk)
 
 
 def points(alarms: float, misses: float, desk: Desk, clips: int = 100) -> float:
@@ -146,6 +143,167 @@ def at_desk(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk:
         f"The {desk.name}: {desk.fakes:.0%} fakes, a miss costs {desk.miss:,g}, a false alarm {desk.alarm:,g}",
         x=0.01, ha="left", fontsize=11, fontweight="bold",
     )  # fmt: skip
+    return plots.finish(figure)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a desk loses on 100 clips, on average, in points.
+
+    Attributes:
+        alarms: by reals that are called fake.
+        misses: by fakes that are called real.
+        looks: by people who look where there is no answer; they are taken to be right.
+    """
+
+    alarms: float
+    misses: float
+    looks: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.alarms + self.misses + self.looks
+
+
+def bill(labels: plots.Labels, answers: plots.Numbers, desk: Desk) -> Bill:
+    """What answers cost a desk: 1 for fake, 0 for real, NaN for "cannot tell"; both classes have to be there."""
+    labels, answers = np.asarray(labels), np.asarray(answers, float)
+    shares = np.where(labels == 1, desk.fakes / (labels == 1).sum(), (1 - desk.fakes) / (labels == 0).sum())
+    alarms, misses, looks = (labels == 0) & (answers == 1), (labels == 1) & (answers == 0), np.isnan(answers)
+    return Bill(*(100 * float(shares[kind].sum()) * price
+                  for kind, price in ((alarms, desk.alarm), (misses, desk.miss), (looks, desk.look))))  # fmt: skip
+
+
+# What a desk can do that has no detector.
+_BLIND = {"all is believed": 0.0, "nothing is believed": 1.0, "somebody looks at all": np.nan}
+
+
+def without_detector(labels: plots.Labels, desk: Desk) -> tuple[str, Bill]:
+    """The cheapest way to look at no score, in words, and its bill."""
+    found = {name: bill(labels, np.full(len(labels), answer), desk) for name, answer in _BLIND.items()}
+    name = min(found, key=lambda name: found[name].total)
+    return name, found[name]
+
+
+# From P(fake) (N,) to answers (N,): 1 for fake, 0 for real, NaN for neither.
+Answers = Callable[[np.ndarray], np.ndarray]
+
+
+def by_threshold(clips: pd.DataFrame, desk: Desk) -> Answers:
+    """Answers by the one threshold that is cheapest for a desk on some clips."""
+    threshold = best_threshold(clips["label"], clips["probability_fake"], desk)
+    return lambda scores: (scores >= threshold).astype(float)
+
+
+def by_band(clips: pd.DataFrame) -> Answers:
+    """Answers by the two limits that some clips show, at the usual rates."""
+    return fit_band(clips, fit_threshold(clips["label"], clips["probability_fake"])[0]).answers
+
+
+def judged_by_others(clips: pd.DataFrame, fix: Callable[[pd.DataFrame], Answers]) -> np.ndarray:
+    """Answers to clips (N,), each by what was fixed on clips of other people alone.
+
+    Args:
+        clips: from `by_clip`, with people where they are known.
+        fix: makes the answers of what it sees.
+    """
+    whose, answers = units(clips), np.empty(len(clips))
+    for unit in np.unique(whose):
+        own = whose == unit
+        answers[own] = fix(clips[~own])(clips.loc[own, "probability_fake"].to_numpy(float))
+    return answers
+
+
+def bills(clips: pd.DataFrame, desk: Desk) -> dict[str, Bill]:
+    """What a desk loses without a detector, with one threshold and with two limits, fixed on other people's clips."""
+    labels = clips["label"].to_numpy()
+    how, blind = without_detector(labels, desk)
+    ways = {"one threshold": lambda rest: by_threshold(rest, desk), "two limits": by_band}
+    return {f"no detector: {how}": blind} | {
+        name: bill(labels, judged_by_others(clips, fix), desk) for name, fix in ways.items()
+    }
+
+
+def bills_figure(found: Mapping[str, Bill], desk: Desk) -> Figure:
+    """Bills as bars, of which each part is named; the title says which is the lowest.
+
+    Args:
+        found: by the way to decide.
+        desk: whose.
+    """
+    figure, ax = plt.subplots(figsize=(8.2, 0.55 * len(found) + 1.2))
+    most = max(max(one.total for one in found.values()), 1e-9)
+    for row, one in enumerate(found.values()):
+        parts = {"false alarms": (one.alarms, plots.REAL, "//"), "misses": (one.misses, plots.FAKE, "xx"),
+                 "looks": (one.looks, plots.NEUTRAL, "")}  # fmt: skip
+        start = 0.0
+        for name, (value, colour, hatch) in parts.items():
+            ax.barh(row, value, left=start, color=colour, alpha=0.45, hatch=hatch, edgecolor="white", height=0.7)
+            if value > 0.13 * most:
+                ax.text(start + value / 2, row, name, ha="center", va="center", fontsize=9, fontweight="bold")
+            start += value
+        ax.annotate(f" {one.total:,.0f}", (one.total, row), va="center", fontweight="bold", annotation_clip=False)
+    ax.set(yticks=range(len(found)), yticklabels=list(found), ylim=(len(found) - 0.5, -0.5), xlim=(0, most * 1.05),
+           xlabel=f"points lost on 100 clips (a miss {desk.miss:,g}, a false alarm {desk.alarm:,g}, a look "
+                  f"{desk.look:,g})")  # fmt: skip
+    least = min(found, key=lambda name: found[name].total).partition(":")[0]
+    figure.suptitle(f"The {desk.name}, where {share_text(desk.fakes)} are fake: {least} loses least", x=0.01,
+                    ha="left", fontsize=11, fontweight="bold")  # fmt: skip
+    return plots.finish(figure)
+
+
+def made_up(people: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Clips of so many real people, and as many fakes, one each: normal log-odds, 1.2 to either side of zero."""
+    labels = np.repeat([0, 1], people)
+    scores = expit(rng.normal(1.2 * (2 * labels - 1), 1))
+    names = [f"{number:03d}" for number in range(2 * people)]
+    return pd.DataFrame({"method": "made up", "compression": "", "clip_id": names, "label": labels,
+                         "probability_fake": scores})  # fmt: skip
+
+
+def limits_of_sets(people: int, sets: int = 12, new: int = 2000) -> pd.DataFrame:
+    """The two limits that made-up validation sets of so many people give, and what they do to new people.
+
+    Args:
+        people: of each class.
+        sets: how many validation sets.
+        new: people of each class that nobody has seen.
+
+    Returns:
+        A row a set: `real_to`, `fake_from`; `false_alarms` of new reals, `silent` of all that are new.
+    """
+    rng = np.random.default_rng(0)
+    others = made_up(new, rng)
+    rows = []
+    for _ in range(sets):
+        band = fit_band(made_up(people, rng), 0.5)
+        answers = band.answers(others["probability_fake"].to_numpy())
+        rows.append((band.real_to, band.from_of(), (answers[:new] == 1).mean(), np.isnan(answers).mean()))
+    return pd.DataFrame(rows, columns=["real_to", "fake_from", "false_alarms", "silent"])
+
+
+def few_people_figure(tables: Mapping[int, pd.DataFrame], title: str) -> Figure:
+    """What lies between the two limits, a line a validation set, for small and large ones.
+
+    Args:
+        tables: from `limits_of_sets`, by the number of people.
+        title: the figure's one message.
+    """
+    figure, axes = plt.subplots(len(tables), 1, figsize=(7.6, 1.75 * len(tables) + 0.5), sharex=True, squeeze=False)
+    for ax, (people, table) in zip(axes[:, 0], tables.items(), strict=True):
+        rows = range(len(table))
+        ax.hlines(rows, table["real_to"], table["fake_from"], color=plots.NEUTRAL, linewidth=4, alpha=0.5)
+        for label, column in enumerate(("real_to", "fake_from")):
+            ax.plot(table[column], rows, plots.MARKERS[label], color=plots.COLOURS[label], markersize=6,
+                    markeredgecolor="white", clip_on=False)  # fmt: skip
+        ax.set(yticks=[], xlim=(0, 1), ylabel=f"{people} people")
+        ax.set_title(f"no answer for {table['silent'].mean():.0%} of new people; "
+                     f"{table['false_alarms'].mean():.1%} false alarms", fontsize=9, fontweight="normal")  # fmt: skip
+    axes[-1, 0].set_xlabel(
+        "P(fake): called real up to the circle, fake from the cross on; the grey line is “cannot tell”"
+    )
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,7 +23,8 @@ from torchfakes_utils.inference.predictor import Examination, Predictor
 from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames, write_video
-from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL
+from torchfakes_utils.metrics.band import Band
+from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
 
 _COLOURS = {FAKE: plots.FAKE, REAL: plots.REAL, CANNOT_TELL: plots.NEUTRAL}
 _LINES = {FAKE: "--", REAL: "-", CANNOT_TELL: ":"}
@@ -69,13 +71,12 @@ def uploads(folder: Path, clip: Path, another: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def verdicts_figure(examined: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
-    """What was looked at, each with its faces boxed, and below it its score on one axis with the threshold.
+def verdicts_figure(examined: Sequence[Examination], titles: Sequence[str], title: str) -> Figure:
+    """What was looked at, each with its faces boxed, and below it its score on one axis with the two limits.
 
     Args:
         examined: one a panel; the frame in the middle is shown.
         titles: above each.
-        threshold: from which on a face is called fake.
         title: the figure's one message.
     """
     figure, axes = plt.subplots(
@@ -89,7 +90,7 @@ def verdicts_figure(examined: Sequence[Examination], titles: Sequence[str], thre
         for face in upload.prediction.faces:
             for one in (one for one in face.frames if one.frame == frame):
                 _box(ax, one.box, face.verdict)
-        _score(below, upload.prediction, threshold)
+        _score(below, upload.prediction)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
@@ -101,18 +102,29 @@ def _box(ax: Axes, box: Sequence[float], verdict: str) -> None:
     ax.add_patch(frame)
 
 
-def _score(ax: Axes, prediction: Prediction, threshold: float) -> None:
-    """One score with its interval; nothing but the word where there is none."""
+def _score(ax: Axes, prediction: Prediction) -> None:
+    """One score with its interval, among the limits; hollow where nothing rests on it."""
     colour = _COLOURS[prediction.verdict]
-    ax.axvline(threshold, color="black", linewidth=1, linestyle="--")
+    _limits(ax.axvspan, prediction.limits)
+    marker = plots.MARKERS[prediction.verdict == FAKE]
     if prediction.probability_fake is not None:
         if prediction.interval is not None:
             ax.hlines(0, *prediction.interval, color=colour, linewidth=5, alpha=0.5)
-        ax.plot(prediction.probability_fake, 0, plots.MARKERS[prediction.verdict == FAKE], color=colour, markersize=9,
-                markeredgecolor="white")  # fmt: skip
+        ax.plot(prediction.probability_fake, 0, marker, color=colour, markersize=9, markeredgecolor="white")
+    elif refused := [frame.probability_fake for face in prediction.faces for frame in face.frames]:
+        ax.plot(np.mean(refused), 0, marker, color="white", markersize=9, markeredgecolor=colour)
     ax.set(xlim=(-0.03, 1.03), ylim=(-1, 1), yticks=[], xticks=[0, 1])
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(prediction.verdict, color=colour, fontweight="bold", labelpad=-8)
+
+
+def _limits(span: Callable[..., object], limits: tuple[float | None, float | None]) -> None:
+    """Shade where somebody is called real, and where fake, with an axis's `axhspan` or `axvspan`."""
+    real_to, fake_from = limits
+    if real_to is not None:
+        span(-0.03, real_to, facecolor=plots.REAL, alpha=0.15, linewidth=0)
+    if fake_from is not None:
+        span(fake_from, 1.03, facecolor=plots.FAKE, alpha=0.15, linewidth=0)
 
 
 def changed(photo: np.ndarray, light: float = 1.0, blur: float = 0.0, size: float = 1.0) -> np.ndarray:
@@ -133,7 +145,90 @@ def changed_figure(predictor: Predictor, photo: np.ndarray, light: float, blur: 
     """A changed photo with its verdict."""
     upload = predictor.examine(_png(changed(photo, light, blur, size)))
     why = upload.prediction.reason.partition(": ")[0] if upload.prediction.verdict == CANNOT_TELL else ""
-    return verdicts_figure([upload], ["\n".join(textwrap.wrap(why, 44)[:3])], predictor.detector.decision.threshold, "")
+    return verdicts_figure([upload], ["\n".join(textwrap.wrap(why, 44)[:3])], "")
+
+
+def looks(predictor: Predictor, crop: np.ndarray) -> tuple[float, float]:
+    """P(fake) of a crop (S, S, 3) uint8 by one look at it, and by one at its mirror image."""
+    detector = predictor.detector
+    images = detector.preprocessing.apply(torch.from_numpy(crop.transpose(2, 0, 1).copy())[None].to(predictor.device))
+    with torch.inference_mode():
+        logits = torch.cat([detector(images), detector(images.flip(3))]).flatten().cpu().numpy()
+    one, mirrored = detector.decision.probability(logits)
+    return float(one), float(mirrored)
+
+
+def at_sizes(predictor: Predictor, photo: np.ndarray, sizes: Sequence[float]) -> pd.DataFrame:
+    """One photo with a face, enlarged or reduced, and judged: what a picture's way through the web does to a score.
+
+    Args:
+        predictor: judges.
+        photo: (H, W, 3) uint8.
+        sizes: 1 leaves it as it is.
+
+    Returns:
+        A row a size at which the face is found: `size`; P(fake) by `one_look`, `mirrored` and by `both`; `distance`
+        (NaN where none is measured), `verdict` and `reason`.
+    """
+    rows = []
+    for size in sizes:
+        shape = (round(photo.shape[1] * size), round(photo.shape[0] * size))
+        upload = examine_photo(predictor, np.asarray(Image.fromarray(photo).resize(shape, Image.Resampling.LANCZOS)))
+        for face in upload.prediction.faces[:1]:
+            distance = face.frames[0].distance
+            rows.append((size, *looks(predictor, upload.crops[face.face, 0]), face.frames[0].probability_fake,
+                         np.nan if distance is None else distance, upload.prediction.verdict,
+                         upload.prediction.reason))  # fmt: skip
+    return pd.DataFrame(rows, columns=["size", "one_look", "mirrored", "both", "distance", "verdict", "reason"])
+
+
+def sizes_figure(table: pd.DataFrame, band: Band, threshold: float, title: str) -> Figure:
+    """The score of one photo at several sizes, by one look and by two, among the limits of a photo.
+
+    Args:
+        table: from `at_sizes`.
+        band: the limits.
+        threshold: where an answer would be forced.
+        title: the figure's one message.
+    """
+    figure, ax = plt.subplots(figsize=(6.8, 3.6))
+    fake_from = band.from_of()
+    _limits(ax.axhspan, (band.real_to, float(fake_from) if np.isfinite(fake_from) else None))
+    ax.axhline(threshold, color="black", linestyle=":", linewidth=1)
+    ax.annotate("one threshold", (table["size"].iloc[0], threshold), va="bottom", fontsize=9)
+    columns = {"photo": "one_look", "its mirror image": "mirrored", "both": "both"}
+    colours = (plots.NEUTRAL, plots.NEUTRAL, "black")
+    plots.curves(ax, table["size"].tolist(), {name: table[one].tolist() for name, one in columns.items()}, colours)
+    ax.set(xlabel="size of the photo", ylabel="P(fake)", ylim=(-0.03, 1.03), xticks=table["size"].tolist())
+    ax.set_title(title)
+    return plots.finish(figure)
+
+
+def group_photo(clips: Sequence[Path], frame: int, columns: int = 4) -> np.ndarray:
+    """A frame of each clip side by side in one picture, (H, W, 3) uint8; an empty place is grey."""
+    pictures = [read_frames(clip, [frame])[1][0] for clip in clips]
+    height, width = np.max([picture.shape[:2] for picture in pictures], axis=0)
+    whole = np.full((-(-len(pictures) // columns) * height, min(columns, len(pictures)) * width, 3), 110, np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // columns * height, place % columns * width
+        whole[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return whole
+
+
+def group_answers(prediction: Prediction, decision: Decision) -> dict[str, bool]:
+    """Whether a photo of several people is called fake: by one threshold, by a rate for each face, by one for the file.
+
+    Args:
+        prediction: of the photo.
+        decision: the detector's.
+    """
+    scores = [face.probability_fake for face in prediction.faces if face.probability_fake is not None]
+    highest = max(scores, default=0.0)
+    return {
+        "one threshold": highest >= decision.threshold,
+        "the limit of one face": highest >= decision.photo.from_of(),
+        f"the limit of {len(scores)} faces": prediction.verdict == FAKE,
+    }
 
 
 def examine_photo(predictor: Predictor, photo: np.ndarray) -> Examination:
@@ -145,18 +240,17 @@ def _png(photo: np.ndarray) -> bytes:
     return cv2.imencode(".png", photo[:, :, ::-1])[1].tobytes()
 
 
-def curves_figure(examined: Sequence[Examination], titles: Sequence[str], threshold: float, title: str) -> Figure:
-    """P(fake) over time, frame by frame, with the mean over frames and its interval.
+def curves_figure(examined: Sequence[Examination], titles: Sequence[str], title: str) -> Figure:
+    """P(fake) over time, frame by frame, with the mean over frames and its interval, among the limits.
 
     Args:
         examined: of videos.
         titles: beside each curve.
-        threshold: from which on a face is called fake.
         title: the figure's one message.
     """
     figure, axes = plt.subplots(1, len(examined), figsize=(4.4 * len(examined), 3.2), sharey=True, squeeze=False)
     for ax, upload, name in zip(axes[0], examined, titles, strict=True):
-        ax.axhline(threshold, color="black", linewidth=1, linestyle="--")
+        _limits(ax.axhspan, upload.prediction.limits)
         for face in upload.prediction.faces:
             colour = _COLOURS[face.verdict]
             times = [one.time for one in face.frames]
@@ -172,7 +266,9 @@ def curves_figure(examined: Sequence[Examination], titles: Sequence[str], thresh
         ax.set(xlabel="seconds", ylim=(-0.03, 1.03))
         ax.set_title(f"{name}: {upload.prediction.verdict}", fontsize=10, fontweight="normal")
     axes[0, 0].set_ylabel("P(fake)")
-    axes[0, 0].annotate("threshold", (0, threshold), va="bottom", fontsize=9)
+    for name, end, place in zip(("called real", "called fake"), examined[0].prediction.limits, (0.0, 1.0), strict=True):
+        if end is not None:
+            axes[0, 0].annotate(name, (0, place), va="top" if place else "bottom", fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
@@ -213,26 +309,28 @@ def waiting_figure(seconds: Sequence[float], title: str) -> Figure:
 FrameInterval = Callable[[np.ndarray], tuple[float, float] | None]
 
 
-def by_clip_and_frame(scores: pd.DataFrame, threshold: float, interval: FrameInterval) -> pd.DataFrame:
+def by_clip_and_frame(scores: pd.DataFrame, band: Band, interval: FrameInterval) -> pd.DataFrame:
     """Clip by clip: its score, the interval over its frames, and whether its verdict is right.
 
     Args:
         scores: rows of scores.csv.
-        threshold: from which on a clip is called fake.
+        band: the limits of a film.
         interval: of the mean of some scores, (low, high); None where it cannot be had.
 
     Returns:
-        Columns `kind` ("real", "fake"), `score`, `half_width`, `right`, and `clear`: the interval does not hold the
-        threshold. One row a clip that has an interval.
+        Columns `kind` ("real", "fake"), `score`, `half_width`, `verdict` ("right", "wrong", "none"), and `clear`: the
+        interval holds neither limit. One row a clip that has an interval.
     """
     rows = []
     for _, clip in scores[scores["cannot_tell"] == ""].groupby(CLIP_KEY):
         fake = clip["probability_fake"].to_numpy()
         if (ends := interval(fake)) is not None:
             label, score = int(clip["label"].iloc[0]), float(fake.mean())
-            right, clear = (score >= threshold) == bool(label), not ends[0] <= threshold <= ends[1]
-            rows.append((plots.NAMES[label], score, (ends[1] - ends[0]) / 2, right, clear))
-    return pd.DataFrame(rows, columns=["kind", "score", "half_width", "right", "clear"])
+            answer = band.answers(np.array([score]))[0]
+            verdict = "none" if np.isnan(answer) else ("wrong", "right")[int(answer == label)]
+            clear = len(set(band.answers(np.array(ends)).astype(str))) == 1
+            rows.append((plots.NAMES[label], score, (ends[1] - ends[0]) / 2, verdict, clear))
+    return pd.DataFrame(rows, columns=["kind", "score", "half_width", "verdict", "clear"])
 
 
 # --- exercises
@@ -267,36 +365,38 @@ def check_upright(upright: Callable[[np.ndarray, int], np.ndarray | None]) -> No
 
 
 @exercises.check
-def check_verdict(verdict: Callable[[np.ndarray, np.ndarray, float], str | None]) -> None:
+def check_verdict(verdict: Callable[[np.ndarray, np.ndarray, float, float], str | None]) -> None:
     """Try a learner's verdict on films whose answer is known.
 
     Args:
-        verdict: gets P(fake) (people, frames), whether each crop is usable (people, frames), and the threshold; gives
-            "fake", "real" or "cannot tell".
+        verdict: gets P(fake) (people, frames), whether each crop is usable (people, frames), and the two limits, up to
+            where somebody is called real and from where on fake; gives "fake", "real" or "cannot tell".
     """
     everything = np.ones((2, 4), bool)
     cases = [
-        (np.array([[0.1] * 4, [0.6] * 4]), everything, 0.4, FAKE),  # one forged face among real ones
-        (np.array([[0.1, 0.1, 0.9, 0.1]]), everything[:1], 0.5, REAL),  # one odd frame
-        (np.array([[0.9] * 4]), ~everything[:1], 0.5, CANNOT_TELL),
-        (np.array([[0.45] * 4]), everything[:1], 0.4, FAKE),  # the stored threshold, not 0.5
-        (np.array([[0.9, 0.9, 0.1, 0.1]]), np.array([[False, False, True, True]]), 0.4, REAL),
-        (np.array([[0.9] * 4, [0.1] * 4]), np.array([[False] * 4, [True] * 4]), 0.4, REAL),
+        (np.array([[0.1] * 4, [0.6] * 4]), everything, (0.2, 0.4), FAKE),  # one forged face among real ones
+        (np.array([[0.1, 0.1, 0.9, 0.1]]), everything[:1], (0.4, 0.6), REAL),  # one odd frame
+        (np.array([[0.9] * 4]), ~everything[:1], (0.4, 0.6), CANNOT_TELL),
+        (np.array([[0.45] * 4]), everything[:1], (0.2, 0.4), FAKE),  # the stored limit, not 0.5
+        (np.array([[0.55] * 4, [0.1] * 4]), everything, (0.4, 0.6), CANNOT_TELL),  # between the limits
+        (np.array([[0.9, 0.9, 0.1, 0.1]]), np.array([[False, False, True, True]]), (0.2, 0.4), REAL),
+        (np.array([[0.9] * 4, [0.1] * 4]), np.array([[False] * 4, [True] * 4]), (0.2, 0.4), REAL),
     ]
-    found = [exercises.attempt(verdict, fake.copy(), usable.copy(), threshold) for fake, usable, threshold, _ in cases]
+    found = [exercises.attempt(verdict, fake.copy(), usable.copy(), *limits) for fake, usable, limits, _ in cases]
     if all(one is None for one in found):
         print("Not attempted yet: your function returns nothing.")
         return
     right = [one == case[3] for one, case in zip(found, cases, strict=True)]
+    hints = (
+        "One forged face among two is a forged film. Do you average over people?",
+        "One frame in four looks odd, and you call the person fake. Mean over frames, maximum over people.",
+        "No crop of this film is usable. There is a third answer.",
+        "0.45, where fakes begin at 0.40. Is there a 0.5 in your code?",
+        "0.55 lies between the limits 0.40 and 0.60: neither rate can be kept there, so there is no answer.",
+    )
     if all(right):
-        print("Right: the mean over usable frames, the worst person, the stored threshold, and a third answer.")
-    elif not right[0]:
-        print("One forged face among two is a forged film. Do you average over people?")
-    elif not right[1]:
-        print("One frame in four looks odd, and you call the person fake. Mean over frames, maximum over people.")
-    elif not right[2]:
-        print("No crop of this film is usable. There is a third answer.")
-    elif not right[3]:
-        print("0.45, where the threshold is 0.40. Is there a 0.5 in your code?")
-    else:
-        print("Crops that are not usable still count in yours: leave them out, and people who have no others.")
+        print("Right: the mean over usable frames, the worst person, the stored limits, and a third answer.")
+        return
+    wrong = right.index(False)
+    print(hints[wrong] if wrong < len(hints) else
+          "Crops that are not usable still count in yours: leave them out, and people who have no others.")  # fmt: skip
