@@ -15,19 +15,31 @@ import numpy as np
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.description import FACE_NETWORK, KEY, describe, describe_face_network, read_description
+from torchfakes_utils.export.description import (
+    FACE_NETWORK,
+    KEY,
+    describe,
+    describe_face_network,
+    limit_of,
+    read_description,
+)
 from torchfakes_utils.export.face_networks import face_example, face_networks
 from torchfakes_utils.export.graph import Network, WholeDetector, calibration_set, in_short, need, quiet
 from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.metrics.band import MOST_FACES
+from torchfakes_utils.models.decision import FAKE, FEWEST_FRAMES, REAL
 from torchfakes_utils.models.detector import Detector
 
-# Crops a call. (From 16 on PyTorch chooses other kernels, notes that, and the bound becomes the only size there is.)
-BATCH = 8
+# Crops a call, each of them looked at twice. (From 16 on PyTorch chooses other kernels, notes that, and the bound becomes
+# the only size there is.)
+BATCH = 7
 # Patches a call of the second and third face network.
 PATCHES = 64
 # Pixels of either edge that the first face network takes; the coarsest level of a pyramid has 13.
 LEAST_EDGE, MOST_EDGE = 13, 640
+# A P(fake) and a distance that none reaches.
+_NEVER, _NO_LIMIT = 2.0, 1e30
 
 
 class ExecutorchRuntime:
@@ -42,8 +54,9 @@ class ExecutorchRuntime:
     def export_detector(self, detector: Detector, path: Path) -> Path:
         """As of `Runtime`.
 
-        `forward` takes crops (B, 3, S, S) uint8, B up to `BATCH`, and gives the logits and P(fake), (B,) each; the
-        method `torchfakes` gives the description, and `threshold` the threshold, for programs that read no JSON.
+        `forward` takes crops (B, 3, S, S) uint8, B up to `BATCH`, and gives logits, P(fake) and distances, (B,) each;
+        the method `torchfakes` gives the description, and those of `_constants` what a verdict takes, for programs that
+        read no JSON.
         """
         whole = WholeDetector(detector)
         program = _traced(whole, whole.example(2), _upto("B", BATCH), detector.config.architecture)
@@ -87,7 +100,12 @@ class ExecutorchRuntime:
     def open(self, path: Path | str, threads: int | None = None) -> Network:
         """As of `Runtime`."""
         method, text = _load(path, threads)
-        return Network(read_description(text, path), lambda crops: method.execute([crops])[0], BATCH)
+
+        def answers(crops: torch.Tensor) -> torch.Tensor:
+            logit, _, distance = method.execute([crops])
+            return torch.stack([logit, distance], 1)
+
+        return Network(read_description(text, path), answers, BATCH)
 
     def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
         """As of `Runtime`."""
@@ -128,13 +146,18 @@ def _upto(letter: str, most: int) -> dict[int, Any]:
 
 
 def _kept_in_float(graph: torch.fx.GraphModule) -> set[str]:
-    """Names of the first convolution and the last dense layer."""
-    weighty = [
-        node.name
-        for node in graph.graph.nodes
-        if node.op == "call_function" and any(word in str(node.target) for word in ("conv", "linear", "addmm"))
-    ]
-    return {weighty[0], weighty[-1]}
+    """Names of the first convolution and the last dense layer, and of all nodes on which the latter does not rest.
+
+    These are what follows it, and the arithmetic of the distance.
+    """
+    below: dict[torch.fx.Node, set[torch.fx.Node]] = {}
+    for node in graph.graph.nodes:
+        direct = set(node.all_input_nodes)
+        below[node] = direct.union(*(below[one] for one in direct))
+    weighty = [node for node in below if node.op == "call_function" and any(word in str(node.target) for word in
+               ("conv", "linear", "addmm"))]  # fmt: skip
+    last = max(weighty, key=lambda node: len(below[node]))
+    return {node.name for node in below if node is weighty[0] or node not in below[last]}
 
 
 def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: dict[int, Any], what: str) -> Any:
@@ -150,7 +173,7 @@ def _lower(program: Any, path: Path | str, description: Mapping[str, Any], detec
     """Hand all that XNNPACK can do to it, and write the program."""
     constants: dict[str, Any] = {KEY: json.dumps(description, ensure_ascii=False)}
     if detector is not None:
-        constants |= {"threshold": detector.decision.threshold, "size": detector.preprocessing.size}
+        constants |= _constants(detector)
     try:
         with quiet():
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -164,6 +187,24 @@ def _lower(program: Any, path: Path | str, description: Mapping[str, Any], detec
     with atomic_write(path) as temporary:
         temporary.write_bytes(lowered.buffer)
     return Path(path)
+
+
+def _constants(detector: Detector) -> dict[str, Any]:
+    """What a verdict takes, by the name of a method; where there is no limit, one that no score reaches."""
+    decision, limit = detector.decision, limit_of(detector.decision)
+    found: dict[str, Any] = {
+        "size": detector.preprocessing.size, "fewest_frames": FEWEST_FRAMES, "most_faces": MOST_FACES,
+        "distance_limit": _NO_LIMIT if limit is None else limit, "scope": decision.scope.line,
+        "meaning": decision.meaning, "silence": decision.silence,
+    }  # fmt: skip
+    for name, frames in (("photo", 1), ("film", FEWEST_FRAMES)):
+        band = decision.band(frames)
+        starts = torch.tensor([min(band.from_of(faces), _NEVER) for faces in range(1, MOST_FACES + 1)])
+        found |= {
+            f"{name}_fake_from": starts.double(), f"{name}_real_to": -1.0 if band.real_to is None else band.real_to,
+            f"{name}_rate_fake": decision.rate(FAKE, band), f"{name}_rate_real": decision.rate(REAL, band),
+        }  # fmt: skip
+    return found
 
 
 def _load(path: Path | str, threads: int | None) -> tuple[Any, str | None]:
