@@ -1,5 +1,6 @@
 """A run with its table and its export; the web page's modules, runtime and a whole page."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from torchfakes_utils.export.face_networks import FACE_NETWORKS
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.metrics.band import MOST_FACES, Band, Rate
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.decision import DISTANCE, Decision
 from torchfakes_utils.models.detector import Detector, DetectorConfig, features
 from torchfakes_utils.models.likeness import fit_likeness
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -118,6 +119,9 @@ def detector(portraits) -> Detector:
         0.5, decision.temperature, ranges, photo=photo, film=photo, scope=Scope("Portraits", ("Deepfakes",), ("c23",))
     )
     detector.likeness = fit_likeness(features(detector, [images] * 4))
+    # Of the test's photos, no face that can be judged otherwise is refused for its distance: see test_web_verdicts.py.
+    farthest = float(detector.answers(detector.preprocessing.apply(images))[:, 1].max())
+    detector.decision = dataclasses.replace(detector.decision, ranges=ranges | {DISTANCE: (None, 1000 * farthest)})
     return detector
 
 

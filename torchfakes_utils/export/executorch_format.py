@@ -31,8 +31,8 @@ from torchfakes_utils.metrics.band import MOST_FACES
 from torchfakes_utils.models.decision import FAKE, FEWEST_FRAMES, REAL
 from torchfakes_utils.models.detector import Detector
 
-# Crops a call, each of them looked at twice. (From 16 on PyTorch chooses other kernels, notes that, and the bound becomes
-# the only size there is.)
+# Crops a call, each of them looked at twice. (From 16 on PyTorch chooses other kernels, notes that, and the bound
+# becomes the only size there is.)
 BATCH = 7
 # Patches a call of the second and third face network.
 PATCHES = 64
@@ -76,7 +76,7 @@ class ExecutorchRuntime:
             with quiet(), torch.no_grad():
                 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-                watched = prepare_pt2e(graph, _quantizer(_kept_in_float(graph)))
+                watched = prepare_pt2e(graph, _quantizer())
                 for part in torch.split(torch.from_numpy(calibration_set(crops)), BATCH):
                     watched(part)
                 converted = convert_pt2e(watched)
@@ -123,41 +123,48 @@ class ExecutorchRuntime:
         return run
 
 
-def _quantizer(kept: set[str]) -> Any:
-    """XNNPACK's, with ranges from minimum and maximum, which leaves these nodes as they are."""
+def _quantizer() -> Any:
+    """XNNPACK's, with ranges from minimum and maximum, which leaves the nodes of `_kept_in_float` as they are."""
     with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
             get_symmetric_quantization_config,
         )
         from torchao.quantization.pt2e import MinMaxObserver
+        from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    class Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            # Its own filter is not asked about all kinds of nodes: `cat` is quantised whatever it says.
+            annotated: torch.fx.GraphModule = super().annotate(model)
+            for node in _kept_in_float(annotated):
+                node.meta.pop(Q_ANNOTATION_KEY, None)
+            return annotated
 
     config = get_symmetric_quantization_config(is_per_channel=True)
     observer = MinMaxObserver.with_args(eps=2**-12)
     ranges = dataclasses.replace(config.input_activation, observer_or_fake_quant_ctr=observer)
     config = dataclasses.replace(config, input_activation=ranges, output_activation=ranges)
-    quantizer = XNNPACKQuantizer().set_global(config)
-    quantizer.set_filter_function(lambda node: node.name not in kept)
-    return quantizer
+    return Quantizer().set_global(config)
 
 
 def _upto(letter: str, most: int) -> dict[int, Any]:
     return {0: torch.export.Dim(letter, min=1, max=most)}
 
 
-def _kept_in_float(graph: torch.fx.GraphModule) -> set[str]:
-    """Names of the first convolution and the last dense layer, and of all nodes on which the latter does not rest.
+def _kept_in_float(graph: torch.fx.GraphModule) -> list[torch.fx.Node]:
+    """The nodes up to the first convolution; the last dense layer, and all nodes on which it does not rest.
 
     These are what follows it, and the arithmetic of the distance.
     """
-    below: dict[torch.fx.Node, set[torch.fx.Node]] = {}
-    for node in graph.graph.nodes:
+    nodes, below = list(graph.graph.nodes), dict[torch.fx.Node, set[torch.fx.Node]]()
+    for node in nodes:
         direct = set(node.all_input_nodes)
         below[node] = direct.union(*(below[one] for one in direct))
-    weighty = [node for node in below if node.op == "call_function" and any(word in str(node.target) for word in
+    weighty = [node for node in nodes if node.op == "call_function" and any(word in str(node.target) for word in
                ("conv", "linear", "addmm"))]  # fmt: skip
-    last = max(weighty, key=lambda node: len(below[node]))
-    return {node.name for node in below if node is weighty[0] or node not in below[last]}
+    last, begin = max(weighty, key=lambda node: len(below[node])), nodes.index(weighty[0])
+    return [node for place, node in enumerate(nodes) if place <= begin or node not in below[last]]
 
 
 def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: dict[int, Any], what: str) -> Any:

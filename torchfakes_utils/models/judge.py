@@ -7,6 +7,7 @@ mirrored a photo.
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -96,8 +97,8 @@ class _Listener(nn.Module):
         self.axes = 0  # of what the layer gives, once that is known
         self.last: list[torch.Tensor] = []
 
-    def forward(self, given: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.layer(given)
+    def forward(self, *given: Any, **words: Any) -> torch.Tensor:
+        result: torch.Tensor = self.layer(*given, **words)
         self.axes = self.axes or result.ndim
         self.last = [pooled(result, self.axes)]
         return result

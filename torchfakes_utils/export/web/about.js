@@ -25,7 +25,8 @@ export function showAbout(element, { page, detector }) {
   element.fixed.hidden = Boolean(silence);
   element.caution.hidden = !caution;
   element.caution.textContent = `Caution: ${caution}.`;
-  element.meaning.textContent = `${meaning} ${sentence(scope.line)}`;
+  element.meaning.textContent = meaning;
+  element.scope.textContent = `The detector: ${scope.line}.`;
   element.bands.replaceChildren(
     ...(silence ? [`No verdict is given: ${silence}.`] : []).map(item),
     ...[...band("In a photo", photo), ...band(`Before the camera, from ${fewest} usable looks on`, film)].map(item),
@@ -57,7 +58,7 @@ function band(where, { fake_from: from, real_to: to, rate, silent_real: real, si
   if (real !== null && fake !== null) {
     lines.push(`No answer: ${percent(real)} of the real ones, ${percent(fake)} of the fakes.`);
   }
-  return lines.length > 1 ? [lines[0], lines.slice(1).join(" ")] : lines;
+  return [lines.join(" ")];
 }
 
 const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;

@@ -181,6 +181,7 @@ function card(face, crop, decision, { alone, judged }) {
 const MEANS = {
   [FAKE]: "There is a likeness to the forgeries that the network was trained on. It may be wrong.",
   [REAL]: "Nothing resembles the forgeries that the network was trained on. That is no proof.",
+  [CANNOT_TELL]: "A score lies between real and fake, where an answer would be wrong too often.",
 };
 
 /**
@@ -195,8 +196,10 @@ export function showVerdict({ headline, faces }, prediction, crops, decision) {
   const kind = KIND[prediction.verdict];
   headline.className = `headline ${kind}`;
   headline.replaceChildren(make("h2", "", marker(kind), ` ${sentence(prediction, decision)}`));
-  const means = prediction.faces.length ? MEANS[prediction.verdict] : withoutFaces(prediction);
-  if (means) headline.append(make("p", "", means));
+  // Of faces that were not judged, and where no verdict is ever given, their cards say why.
+  const answered = prediction.probability_fake !== null && !decision.silence;
+  if (!prediction.faces.length) headline.append(make("p", "", withoutFaces(prediction)));
+  else if (answered) headline.append(make("p", "", MEANS[prediction.verdict]));
   for (const remark of remarks(prediction)) headline.append(make("p", "note", remark));
   const among = { alone: prediction.faces.length === 1, judged: judgedOf(prediction.faces).length };
   faces.replaceChildren(...shownFaces(prediction, decision).map((face, i) => card(face, crops[i], decision, among)));
