@@ -45,8 +45,7 @@ folder = course.ensure("export")  # the detector as ONNX files, and how they wer
 detector = load_detector(course.ensure("run"))
 faces = limit_frames(course.faces_table("test"), 2)  # two crops of every test clip
 crops = torch.stack([read_crop(file) for file in faces["file"]])  # (N, 3, 160, 160) uint8
-with torch.inference_mode():
-    eager = torch.cat([detector(detector.preprocessing.apply(chunk)) for chunk in crops.split(16)]).numpy()
+eager = torch.cat([detector.logits(chunk) for chunk in crops.split(16)]).numpy()  # of each crop and its mirror image
 
 folded = lesson_12.folded(detector)  # as it is stored in the file: batch norms worked into the convolutions
 conv = folded.feature_layers["conv2d_4b"].conv.weight.detach().numpy()  # one layer's weights, (256, 192, 3, 3)
@@ -97,9 +96,10 @@ import json
 written = json.loads({entry.key: entry.value for entry in model.metadata_props}["torchfakes"])
 print("crop: ", written["preprocessing"]["crop"][:118], "…")
 decision = written["decision"]
-print("fake from:", round(decision["threshold"], 3), "  answers only within:")
+photo = decision["photo"]
+print("of one crop, fake from", photo["fake_from"][:1], "on, real up to", photo["real_to"], "; answers only within:")
 for name, (low, high) in decision["ranges"].items():
-    print(f"  {name:11s}{low or 0:8.0f} to {'any' if high is None else f'{high:.0f}'}")
+    print(f"  {name:11s}{low or 0:8.0f} to {'any' if high is None else f'{high:.3g}'}")
 
 # %% [markdown]
 # Now run it. `onnxruntime` is a program in C++ that knows these operations, and nothing of PyTorch. An export that
@@ -109,7 +109,7 @@ for name, (low, high) in decision["ranges"].items():
 from torchfakes_utils.export.runtimes import load_network
 
 fp32 = load_network(folder / "detector.fp32.onnx")
-apart = np.abs(fp32(crops.numpy()) - eager).max()
+apart = np.abs(fp32(crops.numpy())[:, 0] - eager).max()  # beside the logits: distances from training
 print("the same logits to a thousandth:", bool(apart < 1e-3))
 
 # %% [markdown]
@@ -182,8 +182,7 @@ for name, per_channel in (("a scale a channel", True), ("a scale a layer", False
     curves[name] = {}
     for bits in (8, 6, 5, 4, 3, 2):
         changed = lesson_12.quantised(folded, bits, per_channel)
-        with torch.inference_mode():
-            logits = torch.cat([changed(changed.preprocessing.apply(chunk)) for chunk in crops.split(16)]).numpy()
+        logits = torch.cat([changed.logits(chunk) for chunk in crops.split(16)]).numpy()
         curves[name][bits] = lesson_12.against(faces, logits, eager)
 print(f"32 bits, two crops a clip: AUC by clip {plain:.3f}.")
 print("With fewer bits (difference; its 95 % interval, paired by clip):")
@@ -257,13 +256,13 @@ lesson_12.range_figure(activation, *whole_range)
 
 # %%
 int8 = load_network(folder / "detector.int8.onnx")
-logits = int8(crops.numpy())
+logits = int8(crops.numpy())[:, 0]
 before, after = (detector.decision.probability(values) for values in (eager, logits))
 threshold = detector.decision.threshold
 turned = (before >= threshold) != (after >= threshold)
 print(f"AUC by clip: {plain:.3f} before, {lesson_12.against(faces, logits, eager)} after")
 print(f"logits differ by {np.abs(logits - eager).mean():.2f} on average, {np.abs(logits - eager).max():.2f} at most")
-print(f"{turned.sum()} of {len(turned)} crops have another verdict")
+print(f"{turned.sum()} of {len(turned)} crops lie on the other side of the threshold")
 lesson_12.shift_figure(before, after, faces["label"], threshold, "Eight bits beside thirty-two, crop by crop")
 
 # %% [markdown]
@@ -283,7 +282,7 @@ from torchfakes_utils.export.onnx_format import quantise
 noise = np.random.default_rng(0).normal(128, 3, (32, *crops.shape[1:])).clip(0, 255).astype(np.uint8)
 with tempfile.TemporaryDirectory() as scratch:
     broken = load_network(quantise(folder / "detector.fp32.onnx", noise, Path(scratch) / "broken.onnx"))
-    wrong = broken(crops.numpy())
+    wrong = broken(crops.numpy())[:, 0]
 print(f"calibrated on faces: AUC by clip {lesson_12.against(faces, logits, eager)}")
 print(f"calibrated on noise: AUC by clip {lesson_12.against(faces, wrong, eager)}; "
       f"logits from {wrong.min():.2f} to {wrong.max():.2f}, before {eager.min():.2f} to {eager.max():.2f}")  # fmt: skip
@@ -300,7 +299,7 @@ print(f"calibrated on noise: AUC by clip {lesson_12.against(faces, wrong, eager)
 # %%
 one = crops[:1]
 ways = {
-    "PyTorch": lambda: detector(detector.preprocessing.apply(one)),
+    "PyTorch": lambda: detector.logits(one),
     "ONNX Runtime, 32 bits": lambda: fp32(one.numpy()),
     "ONNX Runtime, 8 bits": lambda: int8(one.numpy()),
 }
@@ -350,7 +349,7 @@ else:
 
     with tempfile.TemporaryDirectory() as scratch:
         program = ExecutorchRuntime().export_detector(detector, Path(scratch) / "detector.fp32.pte")
-        apart = np.abs(load_network(program)(crops[:8].numpy()) - eager[:8]).max()
+        apart = np.abs(load_network(program)(crops[:8].numpy())[:, 0] - eager[:8]).max()
         megabytes = program.stat().st_size / 1e6
     print(f"{megabytes:.1f} MB; logits differ from PyTorch's by {apart:.1e} at most")
 

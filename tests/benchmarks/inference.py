@@ -28,6 +28,7 @@ from torchfakes_utils.inference.search import CLOSE_UP, FAR_AWAY, FARTHER
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import load_detector
+from torchfakes_utils.models.judge import Judge
 
 from common import alone, command, in_turns, machine, peak_mib, wide
 
@@ -45,17 +46,18 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 def network(name: str, run: Path) -> Network:
-    """What turns crops (B, 3, S, S) uint8 into logits (B,)."""
+    """What turns crops (B, 3, S, S) uint8 into logits and distances (B, 2)."""
     if name in EXPORTS:
         return load_network(run / "export" / EXPORTS[name][0])
     detector = load_detector(run)
-    work = torch.compile(detector) if name == COMPILED else detector
+    judge = Judge(detector.ends, detector.likeness)
+    work = torch.compile(judge) if name == COMPILED else detector.answers
 
-    def logits(crops: torch.Tensor) -> torch.Tensor:
+    def answers(crops: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
             return work(detector.preprocessing.apply(crops))
 
-    return logits
+    return answers
 
 
 def predictor(name: str, run: Path) -> Predictor:
@@ -112,7 +114,7 @@ def measure(run: Path, faces_csv: Path, files: tuple[Path, Path], rounds: int) -
         print(rows[name], flush=True)
     networks = {name: network(name, run) for name in names}
     for name, work in networks.items():
-        logits = torch.cat([work(chunk) for chunk in crops.split(BATCH)]).numpy()
+        logits = torch.cat([work(chunk) for chunk in crops.split(BATCH)]).numpy()[:, 0]
         found = auc(logits, faces)
         rows[name] |= {"auc_crop": found["crop"], "auc_clip": found["clip"]}
     many = crops[:BATCH]

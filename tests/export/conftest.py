@@ -1,5 +1,6 @@
 """A run with its table and its export; the web page's modules, runtime and a whole page."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -15,9 +16,12 @@ from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.face_networks import FACE_NETWORKS
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.inference.predictor import Predictor
-from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig
+from torchfakes_utils.metrics.band import MOST_FACES, Band, Rate
+from torchfakes_utils.models.decision import DISTANCE, Decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, features
+from torchfakes_utils.models.likeness import fit_likeness
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.scope import Scope
 
 from helpers.browser import require, require_package
 from helpers.detectors import opinionated
@@ -93,22 +97,31 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def detector(portraits) -> Detector:
-    """A small network whose answers to the test's photos lie on both sides of its threshold."""
+    """A small network whose answers to the test's photos are fake, real and neither."""
     torch.manual_seed(0)
     detector = opinionated(DetectorConfig("Meso4", None, None, Preprocessing(size=128)))
     predictor = Predictor(detector, "cpu")
     crops = [crop for one in people(portraits) for crop in predictor.examine(png(one)).crops.values()]
     images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
     last = [module for module in detector.modules() if isinstance(module, torch.nn.Linear)][-1]
-    with torch.inference_mode():
-        last.bias -= detector(detector.preprocessing.apply(images)).mean()
-        logits = detector(detector.preprocessing.apply(images)).sort().values
-    # Spread out, and with the threshold in the widest gap: no photo shall be called otherwise for a hair's breadth.
+    with torch.no_grad():
+        last.bias -= detector.logits(images).mean()
+    logits = detector.logits(images).sort().values
+    # Spread out, and with the thresholds in the widest gaps: no photo shall be called otherwise for a hair's breadth.
     decision = Decision(temperature=float(logits.std() / 2))
-    gap = int((logits[1:] - logits[:-1]).argmax())
-    threshold = float(decision.probability(logits[gap : gap + 2].mean()[None].numpy())[0])
+    gaps = (logits[1:] - logits[:-1]).topk(2).indices.sort().values
+    middles = torch.stack([logits[gap : gap + 2].mean() for gap in gaps])
+    real_to, fake_from = decision.probability(middles.numpy()).tolist()
+    rates = Rate(0.05, 0.01, 0.14, 2, 40, 20), Rate(0.02, 0.0, 0.11, 1, 50, 25)
+    photo = Band((fake_from,) * MOST_FACES, real_to, *rates, 0.1, 0.2)
     ranges = {"face": (40.0, None), "brightness": (40.0, 220.0), "contrast": (5.0, None), "sharpness": (5.0, None)}
-    detector.decision = Decision(threshold, decision.temperature, ranges)
+    detector.decision = Decision(
+        0.5, decision.temperature, ranges, photo=photo, film=photo, scope=Scope("Portraits", ("Deepfakes",), ("c23",))
+    )
+    detector.likeness = fit_likeness(features(detector, [images] * 4))
+    # Of the test's photos, no face that can be judged otherwise is refused for its distance: see test_web_verdicts.py.
+    farthest = float(detector.answers(detector.preprocessing.apply(images))[:, 1].max())
+    detector.decision = dataclasses.replace(detector.decision, ranges=ranges | {DISTANCE: (None, 1000 * farthest)})
     return detector
 
 

@@ -20,7 +20,7 @@ from torchfakes_utils.export.runtimes import load_network
 from torchfakes_utils.models.decision import LIMITS
 from torchfakes_utils.models.detector import load_detector
 
-from helpers.export import SIZE, crops_of, files_in, logits_of
+from helpers.export import SIZE, answers_of, crops_of, files_in
 
 pytestmark = pytest.mark.slow  # an export takes some twenty seconds
 
@@ -38,10 +38,10 @@ def test_a_run_is_exported_whole_and_checked_on_its_test_crops(run, table, expor
 
     test = load_faces(table, "test")
     crops, detector = crops_of(test), load_detector(run)
-    own = logits_of(detector, crops)
+    own, far = answers_of(detector, crops).T
     for one in known["files"]:
         path = folder / one["file"]
-        theirs = load_network(path)(crops)
+        theirs, distances = load_network(path)(crops).T
         assert one["megabytes"] == path.stat().st_size / 1e6
         assert (one["crops"], one["clips"]) == (len(test), len(test.drop_duplicates(["clip_id", "method"])))
         assert one["max_logit_difference"] == pytest.approx(np.abs(theirs - own).max(), abs=1e-6)
@@ -51,12 +51,22 @@ def test_a_run_is_exported_whole_and_checked_on_its_test_crops(run, table, expor
         assert one["points"]["crop"] == pytest.approx(100 * (one["auc"]["crop"] - one["auc_detector"]["crop"]))
         called = [values / 1.7 >= np.log(0.4 / 0.6) for values in (theirs, own)]
         assert one["agreement"] == np.mean(called[0] == called[1])
+        check_distances(one["distances"], distances, far, detector.decision.ranges["distance"][1])
         assert one["speedup"] == pytest.approx(one["milliseconds_detector"] / one["milliseconds"])
     fp32, int8 = known["files"]
     assert (fp32["precision"], int8["precision"]) == ("fp32", "int8")
     assert fp32["max_logit_difference"] <= 1e-3 < int8["max_logit_difference"]  # rounded to 256 levels, and it shows
     page = (folder / "parity.md").read_text()
     assert "| detector.int8.onnx |" in page and f"{len(test)} test crops" in page and "1 thread." in page
+
+
+def check_distances(figures, theirs, own, limit):
+    """What is said of distances, by these; the files may have another limit than the detector."""
+    assert figures["limit_detector"] == limit and figures["limit"] == pytest.approx(limit, rel=0.2)
+    assert figures["largest_difference"] == pytest.approx(np.abs(theirs / own - 1).max(), abs=1e-6)
+    refused = theirs > figures["limit"], own > limit
+    assert figures["refused"] == refused[0].mean() and figures["refused_detector"] == refused[1].mean()
+    assert figures["turned"] == np.mean(refused[0] != refused[1])
 
 
 def test_the_description_travels_in_the_file_and_beside_it(run, exported):
@@ -66,20 +76,32 @@ def test_the_description_travels_in_the_file_and_beside_it(run, exported):
     for precision in ("fp32", "int8"):
         inside = load_network(folder / f"detector.{precision}.onnx").description
         assert inside["precision"] == precision
-        assert {name: value for name, value in inside.items() if name != "precision"} == {
-            name: value for name, value in beside.items() if name != "precision"
+        limit = inside["decision"]["ranges"]["distance"][1]
+        assert beside["distance_limits"][precision] == limit
+        assert {name: value for name, value in inside.items() if name not in ("precision", "decision")} == {
+            name: value for name, value in beside.items() if name not in ("precision", "decision", "distance_limits")
         }
+        inside["decision"]["ranges"]["distance"] = beside["decision"]["ranges"]["distance"]
+        assert inside["decision"] == beside["decision"]
     assert beside["precision"] == "fp32 and int8"
     assert beside["source"] == {"architecture": "Meso4", "weights_sha256": detector.sha256}
     assert beside["input"]["shape"] == ["B", 3, SIZE, SIZE] and beside["preprocessing"]["crop_scale"] == 1.3
     decision = beside["decision"]
     assert (decision["threshold"], decision["temperature"]) == (0.4, 1.7)
-    assert decision["ranges"] == {"outside": [None, 20.0], "face": [30.0, None], "brightness": [20.0, 200.0]}
+    own = detector.decision
+    assert decision["ranges"] == {name: list(ends) for name, ends in own.ranges.items()} and len(own.ranges) == 4
     # Enough to say "cannot tell" without this package: an order, measures and words for every quality.
     assert decision["order"] == list(LIMITS)
     assert set(decision["measures"]) == set(decision["words"]) == set(LIMITS)
     assert decision["words"]["face"] == ["too small", None]
     assert decision["words"]["brightness"] == ["too dark", "too bright"]
+    # And to give one of three answers, with all that has to be said beside it.
+    for name, band in (("photo", own.photo), ("film", own.film)):
+        assert decision[name]["fake_from"] == list(band.fake_from) and decision[name]["real_to"] == band.real_to
+        assert decision[name]["rate"] == {verdict: own.rate(verdict, band) for verdict in ("fake", "real")}
+    assert decision["fewest_frames"] == 4 and decision["measures_distance"] and decision["silence"] == ""
+    assert (decision["meaning"], decision["scope"]["line"]) == (own.meaning, own.scope.line)
+    assert all(name in decision["rule"] for name in ("fake_from", "real_to", "fewest_frames", "meaning", "silence"))
     assert set(beside["made_with"]) >= {"torch", "onnxruntime"}
 
 
@@ -133,8 +155,8 @@ def test_a_float32_file_that_answers_otherwise_is_refused(run, quick, exported, 
     right = graph.WholeDetector.forward
 
     def off(self, crops):
-        logit, probability = right(self, crops)
-        return logit + 0.002, probability
+        logit, probability, distance = right(self, crops)
+        return logit + 0.002, probability, distance
 
     monkeypatch.setattr(graph.WholeDetector, "forward", off)
     with pytest.raises(InputError, match="differs from the detector's by 0.002, and 0.001 is the most"):

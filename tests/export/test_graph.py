@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from torchfakes_utils.export.graph import calibration_set, quiet
+from torchfakes_utils.export.graph import WholeDetector, calibration_set, quiet
 from torchfakes_utils.export.onnx_format import OnnxRuntime
 from torchfakes_utils.export.runtimes import load_network
 
-from helpers.export import build, logits_of, noise
+from helpers.export import acquainted, answers_of, build, logits_of, noise
 
 
 def test_calibration_crops_are_spread_and_shown_with_more_contrast_too():
@@ -33,8 +33,8 @@ def test_tensors_give_tensors_and_arrays_arrays_and_none_none(exported):
     crops = noise(40)  # more than go through at once
     as_array, as_tensor = network(crops), network(torch.from_numpy(crops))
     assert isinstance(as_array, np.ndarray) and isinstance(as_tensor, torch.Tensor)
-    assert as_array.dtype == np.float32 and (as_tensor.numpy() == as_array).all() and as_array.shape == (40,)
-    assert network(crops[:0]).shape == (0,)
+    assert as_array.dtype == np.float32 and (as_tensor.numpy() == as_array).all() and as_array.shape == (40, 2)
+    assert network(crops[:0]).shape == (0, 2)
 
 
 @pytest.mark.slow
@@ -43,4 +43,22 @@ def test_crops_as_they_are_cut_are_brought_to_size_as_the_detector_does(tmp_path
     network = load_network(OnnxRuntime().export_detector(detector, tmp_path / "detector.onnx"))
     crops = noise(3, 72)
     expected = logits_of(detector, detector.preprocessing.resize(torch.from_numpy(crops)))
-    assert np.allclose(network(crops), expected, rtol=0, atol=1e-5)
+    assert np.allclose(network(crops)[:, 0], expected, rtol=0, atol=1e-5)
+
+
+def test_a_crop_and_its_mirror_image_get_the_same_answer():
+    """As `Detector.answers` gives it, and whichever of the two comes first."""
+    detector = acquainted(build(), noise(40))
+    crops = torch.from_numpy(noise(3))
+    crops[..., :16] //= 8  # the sides have to differ
+    with torch.inference_mode():
+        logit, probability, distance = WholeDetector(detector)(crops)
+        mirrored = WholeDetector(detector)(crops.flip(3))
+        once = detector(detector.preprocessing.normalise(crops))
+    expected = answers_of(detector, crops)
+    assert np.allclose(np.stack([logit, distance], 1), expected, rtol=1e-5)
+    assert torch.allclose(logit, mirrored[0], atol=1e-6) and torch.allclose(distance, mirrored[2], atol=1e-6)
+    assert torch.allclose(probability, (logit / detector.decision.temperature).sigmoid())
+    assert (once - logit).abs().min() > 1e-5 and distance.min() > 0
+    detector.likeness = None
+    assert (WholeDetector(detector)(crops)[2] == 0).all()

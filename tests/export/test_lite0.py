@@ -19,12 +19,13 @@ from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import load_network
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.models.architectures import LITE0, architecture
-from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig, load_detector
+from torchfakes_utils.models.detector import DetectorConfig, features, load_detector
+from torchfakes_utils.models.likeness import fit_likeness
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
 
 from helpers.browser import require_package
+from helpers.decisions import answering
 from helpers.export import DECISION, crops_of, logits_of, noise, run_beside_its_table
 from helpers.web import judged, opened, passed, people, png
 
@@ -55,7 +56,7 @@ def check_files(made, run, suffix):
     own = logits_of(load_detector(run), crops)
     for one in made.files:
         path = made.folder / f"detector.{one.precision}{suffix}"
-        theirs = load_network(path)(crops)
+        theirs = load_network(path)(crops)[:, 0]
         assert one.auc["crop"] == pytest.approx(roc_auc_score(labels, theirs))
         assert one.auc_detector["crop"] == pytest.approx(roc_auc_score(labels, own))
         assert one.max_logit_difference == pytest.approx(np.abs(theirs - own).max(), abs=1e-4)
@@ -124,7 +125,7 @@ def test_at_every_size_that_it_is_trained_at(size, tmp_path):
         detector.classifier.weight.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
     path = OnnxRuntime().export_detector(detector, tmp_path / "detector.fp32.onnx")
     crops = noise(2, size)
-    assert np.allclose(load_network(path)(crops), logits_of(detector, crops), rtol=0, atol=1e-3)
+    assert np.allclose(load_network(path)(crops)[:, 0], logits_of(detector, crops), rtol=0, atol=1e-3)
 
 
 @pytest.mark.browser
@@ -138,9 +139,10 @@ def test_the_web_page_says_what_predict_says(precision, chromium, package, portr
     images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         detector.classifier.weight.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
-        detector.classifier.bias -= detector(detector.preprocessing.apply(images)).mean()
-        spread = float(detector(detector.preprocessing.apply(images)).std())
-    detector.decision = Decision(0.5, spread / 2, {"sharpness": (1.0, None)})
+        detector.classifier.bias -= detector.logits(images).mean()
+        spread = float(detector.logits(images).std())
+    detector.decision = answering(0.5, spread / 2, {"sharpness": (1.0, None)})
+    detector.likeness = fit_likeness(features(detector, [images] * 4))
     site = tmp_path / "site"
     site.mkdir()
     model = site / f"detector.{precision}.onnx"
@@ -159,5 +161,6 @@ def test_the_web_page_says_what_predict_says(precision, chromium, package, portr
             ours, its = predictor.predict(photo).to_json(), judged(page, photo, "a photo")
             (one,), (other,) = its["faces"], ours["faces"]
             found.append(other["frames"][0]["probability_fake"])
+            assert one["frames"][0]["distance"] == pytest.approx(other["frames"][0]["distance"], rel=most)
             assert one["frames"][0]["probability_fake"] == pytest.approx(found[-1], abs=most)
     assert max(found) - min(found) > 0.3  # they would differ, were anything otherwise on the way

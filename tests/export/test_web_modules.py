@@ -86,17 +86,23 @@ def test_boxes_are_steadied_as_ours(modules, portraits):
 
 def test_verdicts_are_ours(modules):
     """What lies outside of the ranges, in the same words; and P(fake) of a logit."""
-    ranges = {"face": (92.5, None), "brightness": (63.5, 177.4), "contrast": (35.77, None), "sharpness": (21.5, 1861.6)}
+    ranges = {
+        "face": (92.5, None), "brightness": (63.5, 177.4), "contrast": (35.77, None), "sharpness": (21.5, 1861.6),
+        "distance": (None, 2.5),
+    }  # fmt: skip
     decision = Decision(0.39, 1.4, ranges)
     rng = np.random.default_rng(0)
     crops = [
-        {"face": face, "brightness": bright, "contrast": contrast, "sharpness": sharp}
-        for face, bright, contrast, sharp in rng.uniform([60, 40, 20, 0], [300, 200, 90, 2500], (300, 4)).tolist()
+        {"face": face, "brightness": bright, "contrast": contrast, "sharpness": sharp, "distance": far}
+        for face, bright, contrast, sharp, far in rng.uniform(
+            [60, 40, 20, 0, 1], [300, 200, 90, 2500, 3], (300, 5)
+        ).tolist()
     ] + [
         {"outside": 34.6, "face": 200.0},
         {"outside": 3.0, "face": 90.0},
         {"face": 50.5, "brightness": 100.0, "contrast": 50.0, "sharpness": 100.0},
         {"face": 200.0},
+        {"face": 200.0, "brightness": 100.0, "contrast": 50.0, "sharpness": 21.0},
     ]
     logits = rng.normal(0, 4, 50).tolist()
     code = """async ({ ranges, crops, logits }) => {
@@ -105,13 +111,14 @@ def test_verdicts_are_ours(modules):
     }"""
     found = in_node(modules, code, {"ranges": decision.ranges, "crops": crops, "logits": logits})
     expected = [decision.outside(one) for one in crops]
-    assert found["why"] == expected and len({why.split(" (")[0] for why in expected}) >= 8
+    assert found["why"] == expected and len({why.split(" (")[0] for why in expected}) >= 9
     np.testing.assert_allclose(found["fake"], decision.probability(logits), rtol=1e-12)
 
 
 LIVE = """async ({ frames, threshold }) => {
   const { Live } = await load("live.js");
-  const live = new Live(threshold);
+  const band = { fake_from: Array(32).fill(threshold), real_to: threshold - 1e-9 };
+  const live = new Live({ photo: band, film: band, fewest_frames: 4, scope: {} });
   return frames.map(({ time, faces }) => live.add(
     faces.map(({ box, fake, why }, face) => ({
       face, frames: [{ frame: 0, time: 0, box, face_probability: 1, probability_fake: fake, cannot_tell: why ?? "" }],

@@ -1,5 +1,6 @@
 """Detectors to export: small, untrained or just able to tell crops apart; their runs; and crops."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -8,14 +9,16 @@ import numpy as np
 import torch
 
 from torchfakes_utils.crops.table import load_faces, read_crop
-from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig, save
+from torchfakes_utils.models.decision import DISTANCE
+from torchfakes_utils.models.detector import DetectorConfig, features, save
+from torchfakes_utils.models.likeness import fit_likeness
 from torchfakes_utils.models.preprocessing import Preprocessing
 
+from helpers.decisions import answering
 from helpers.detectors import opinionated
 
 SIZE = 64
-DECISION = Decision(0.4, 1.7, {"face": (30.0, None), "brightness": (20.0, 200.0)})
+DECISION = answering(0.4, 1.7, {"face": (30.0, None), "brightness": (20.0, 200.0)})
 
 
 def build(architecture="Meso4", size=SIZE, crop_size=SIZE, seed=0):
@@ -33,9 +36,22 @@ def build(architecture="Meso4", size=SIZE, crop_size=SIZE, seed=0):
     return detector.eval()
 
 
+def answers_of(detector, crops):
+    """Logits and distances, (B, 2)."""
+    return detector.answers(detector.preprocessing.normalise(torch.as_tensor(crops))).numpy()
+
+
 def logits_of(detector, crops):
-    with torch.inference_mode():
-        return detector(detector.preprocessing.normalise(torch.as_tensor(crops))).numpy()
+    return answers_of(detector, crops)[:, 0]
+
+
+def acquainted(detector, crops):
+    """The detector, which knows the faces of these crops (N, 3, S, S) uint8, and refuses the tenth that is farthest."""
+    detector.likeness = fit_likeness(features(detector, torch.as_tensor(crops).split(32)))
+    limit = float(np.quantile(answers_of(detector, crops)[:, 1], 0.9))
+    ranges = detector.decision.ranges | {DISTANCE: (None, limit)}
+    detector.decision = dataclasses.replace(detector.decision, ranges=ranges)
+    return detector
 
 
 def noise(count, size=SIZE, seed=0):
@@ -57,12 +73,13 @@ def teach(detector, crops, labels, steps=80):
 def run_beside_its_table(detector, faces, project, steps=80):
     """A detector that was taught the crops in a folder, as people have it: project/runs/one, project/data/tiny/faces.
 
-    Its decision is kept as it is.
+    Its decision is kept as it is, but for a limit of distances.
     """
     folder, run = project / "data/tiny/faces", project / "runs/one"
     shutil.copytree(faces, folder)
     table = load_faces(folder / "faces.csv")
     teach(detector, crops_of(table), table["label"].to_numpy(), steps)
+    acquainted(detector, crops_of(table))
     save(detector, run / "best")
     known = {"faces_sha256": hashlib.sha256((folder / "faces.csv").read_bytes()).hexdigest()}
     (run / "config.json").write_text(json.dumps(known))

@@ -78,12 +78,13 @@ class Predict(RunCommand):
         limits = Limits(self.max_megapixels * 1_000_000, self.max_seconds, patience=self.patience)
         if self.network is None:
             return Predictor.from_run(self.fetched(), self.device, limits=limits)
-        from torchfakes_utils.export.description import check_same
+        from torchfakes_utils.export.description import check_same, use_limit
         from torchfakes_utils.export.runtimes import load_network
 
         network = load_network(self.network)
         predictor = Predictor.from_run(self.fetched(), self.device, limits=limits, network=network)
         check_same(network.description, predictor.detector, self.network)
+        use_limit(predictor.detector, network.description)
         return predictor
 
 

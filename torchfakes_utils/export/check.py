@@ -1,11 +1,12 @@
 """What an exported file is worth: its answers beside those of the detector that it was made from, and its speed.
 
-Both judge the same test crops of the table that the run was trained on; its validation crops calibrate int8.
+Both judge the same test crops of the table that the run was trained on; its validation crops calibrate int8, and fix
+the limit of its distances.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +17,30 @@ from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.crops.table import limit_frames, load_faces_for
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.face_networks import FACE_OUTPUTS, face_example, face_networks
-from torchfakes_utils.export.graph import CALIBRATION
+from torchfakes_utils.export.graph import CALIBRATION, Network
 from torchfakes_utils.export.mtcnn_numpy import FaceCallable
-from torchfakes_utils.export.parity import MOST_DIFFERENCE, Parity
+from torchfakes_utils.export.parity import MOST_DIFFERENCE, Distances, Parity
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
+from torchfakes_utils.metrics.config import FRAMES
+from torchfakes_utils.models.decision import DISTANCE, Decision, farthest
 from torchfakes_utils.models.detector import Detector
 
 # Crops that are compared: what the detector judges in so many seconds, but this many at most, which say all that more
 # would, and at least. Of noise, where there are no others. And the most of one call.
 _SECONDS, _MOST, _LEAST, _NOISE, _BATCH = 240, 3000, 100, 16, 32
+# Validation crops by which a limit of distances is fixed, at most.
+_MOST_OF_VALIDATION = 1000
 # Calls that are timed, of each file and of PyTorch in turn; when so many seconds are over, fewer.
 _TIMED, _LEAST_TIMED, _WARM, _TIMING = 40, 5, 4, 60
 # Seconds after which something is said again while crops are compared, and those that a call may take.
 _SILENCE, _CALL = 30, 10
 
-Network = Callable[[torch.Tensor], torch.Tensor]
+# Crops (B, 3, S, S) uint8 to logits and distances (B, 2).
+Answering = Callable[[torch.Tensor], torch.Tensor]
 Say = Callable[[str], object]
 
 
@@ -46,6 +52,8 @@ class CheckData:
         crops: (N, 3, S, S) uint8 of the test split; noise where no table is known.
         faces: their rows of faces.csv; None for noise.
         calibration: (M, 3, S, S) uint8 of the validation split; None where none are needed.
+        validation: rows of the validation crops by which a limit of distances is fixed; None where none is.
+        validation_crops: these, (V, 3, S, S) uint8.
         notes: what has to be known about them, a line each.
         pace: seconds that the detector takes for a crop, in PyTorch.
     """
@@ -53,6 +61,8 @@ class CheckData:
     crops: np.ndarray
     faces: pd.DataFrame | None = None
     calibration: np.ndarray | None = None
+    validation: pd.DataFrame | None = None
+    validation_crops: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     pace: float = 0.0
 
@@ -79,7 +89,7 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
         InputError: no table, an empty split, crops that cannot be read, or ones cut in another way; or, where 8 bits
             have to be judged, test crops of one class.
     """
-    test, calibration = load_faces_for(detector, faces_csv, "test"), None
+    test = load_faces_for(detector, faces_csv, "test")
     if calibrate and test["label"].nunique() < 2:
         only = "fake" if test["label"].iloc[0] == 1 else "real"
         raise InputError(
@@ -89,16 +99,40 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
     notes, pace = [], pace_of(detector)
     if sha256 is not None and sha256_of(faces_csv) != sha256:
         notes = [f"{faces_csv.name}: not the table that this run was trained on; its test crops may be training crops"]
-    most, there = max(_LEAST, min(_MOST, int(_SECONDS / pace))), len(test)
-    test = limit_frames(test, max(1, most // len(test.drop_duplicates(CLIP_KEY))))
-    test = test.iloc[spread(most, len(test))]  # where there are more clips than that
+    there, most = len(test), _affordable(pace, _MOST)
+    test = _spread(test, most)
     if len(test) < there and most < _MOST:
         notes.append(f"compared on {len(test)} of {there} test crops: the detector takes {pace:.1f} s for each")
     crops, test = _read(test, detector)
-    if calibrate:
-        validation = load_faces_for(detector, faces_csv, "val")
-        calibration, _ = _read(validation.iloc[spread(CALIBRATION, len(validation))], detector)
-    return CheckData(crops, test, calibration, tuple(notes), pace)
+    data = CheckData(crops, test, notes=tuple(notes), pace=pace)
+    return _with_validation(data, detector, load_faces_for(detector, faces_csv, "val")) if calibrate else data
+
+
+def _affordable(pace: float, most: int) -> int:
+    """Crops that can be compared in the time that there is."""
+    return max(_LEAST, min(most, int(_SECONDS / pace)))
+
+
+def _spread(faces: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many rows, spread over the clips and in them."""
+    faces = limit_frames(faces, max(1, most // len(faces.drop_duplicates(CLIP_KEY))))
+    return faces.iloc[spread(most, len(faces))]  # where there are more clips than that
+
+
+def _with_validation(data: CheckData, detector: Detector, validation: pd.DataFrame) -> CheckData:
+    """The same with crops to calibrate on, and with those that fix a limit of distances, where there is one."""
+    calibration, _ = _read(validation.iloc[spread(CALIBRATION, len(validation))], detector)
+    data = replace(data, calibration=calibration)
+    if not has_limit(detector):
+        return data
+    most = _affordable(data.pace, _MOST_OF_VALIDATION)
+    crops, rows = _read(_spread(limit_frames(validation, FRAMES), most), detector)
+    return replace(data, validation=rows, validation_crops=crops)
+
+
+def has_limit(detector: Detector) -> bool:
+    """Whether a detector refuses crops for their distance."""
+    return detector.likeness is not None and DISTANCE in detector.decision.ranges
 
 
 def noise_data(detector: Detector) -> CheckData:
@@ -140,45 +174,100 @@ def compare(
     say(f"checking on {len(data.crops)} crops" + (f", some {minutes} minutes" if minutes > 1 else ""))
     with thread_limit(threads):
         times = latencies(everyone, data.crops)
-    logits = _logits("detector", everyone, data, say)
+    answers = _answers("detector", everyone["detector"], data.crops, data.pace, say)
     clips = 0 if data.faces is None else len(data.faces.drop_duplicates(CLIP_KEY))
-    own, found = _auc(detector, data.faces, logits), []
-    for precision, (path, _) in networks.items():
-        theirs = _logits(precision, everyone, data, say)
-        difference = np.abs(theirs.astype(np.float64) - logits)
-        verdicts = [detector.decision.probability(values) >= detector.decision.threshold for values in (theirs, logits)]
-        auc = _auc(detector, data.faces, theirs)
+    own, found = _auc(detector, data.faces, answers[:, 0]), []
+    for precision, (path, network) in networks.items():
+        theirs = _answers(precision, network, data.crops, data.pace, say)
+        difference = np.abs(theirs[:, 0] - answers[:, 0])
+        auc = _auc(detector, data.faces, theirs[:, 0])
         found.append(Parity(
-            file=path.name, precision=precision, megabytes=path.stat().st_size / 1e6, crops=len(logits), clips=clips,
+            file=path.name, precision=precision, megabytes=path.stat().st_size / 1e6, crops=len(answers), clips=clips,
             max_logit_difference=float(difference.max()), mean_logit_difference=float(difference.mean()),
             auc=auc, auc_detector=own, points={level: _points(auc[level], own[level]) for level in auc},
-            agreement=float(np.mean(verdicts[0] == verdicts[1])), milliseconds=times[precision],
+            agreement=_agreement(detector.decision, theirs[:, 0], answers[:, 0]), milliseconds=times[precision],
             milliseconds_detector=times["detector"], speedup=times["detector"] / times[precision],
+            distances=_distances(detector, network, theirs[:, 1], answers[:, 1]),
         ))  # fmt: skip
     return found
 
 
-def _eager(detector: Detector) -> Network:
+def own_limit(detector: Detector, network: Answering, data: CheckData, say: Say = lambda line: None) -> float | None:
+    """The limit of distances for a file, fixed by its own ones of validation crops as the detector's was.
+
+    The detector's limit times the ratio of two: those that the file's distances and the detector's would give on the
+    crops that are here, which may be fewer than it was fixed on, or others.
+
+    Args:
+        detector: with its limit.
+        network: of the file.
+        data: with the validation crops.
+        say: told how far it is.
+
+    Returns:
+        None where the detector has no limit, or none follows from these crops.
+    """
+    if data.validation is None or data.validation_crops is None:
+        return None
+    limits = []
+    for name, one in (("detector", _eager(detector)), ("8 bits", network)):
+        distances = _answers(f"{name}, validation", one, data.validation_crops, data.pace, say)[:, 1]
+        ends = farthest(data.validation.assign(**{DISTANCE: np.nan_to_num(distances, nan=np.inf)}))
+        if ends is None or not np.isfinite(ends[1]):
+            return None
+        limits.append(ends[1])
+    return _limit_of(detector.decision.ranges) * limits[1] / limits[0]
+
+
+def _limit_of(ranges: Mapping[str, Sequence[float | None]]) -> float:
+    """Up to which distance a crop is taken; infinite where all are."""
+    limit = ranges.get(DISTANCE, (None, None))[1]
+    return np.inf if limit is None else limit
+
+
+def _distances(detector: Detector, network: Network, theirs: np.ndarray, own: np.ndarray) -> Distances | None:
+    """Distances of a file beside the detector's."""
+    if detector.likeness is None:
+        return None
+    limit, limit_detector = _limit_of(network.description["decision"]["ranges"]), _limit_of(detector.decision.ranges)
+    refused, refused_detector = theirs > limit, own > limit_detector
+    return Distances(
+        largest_difference=float(np.abs(theirs / own - 1).max()), refused=float(refused.mean()),
+        refused_detector=float(refused_detector.mean()), turned=float((refused != refused_detector).mean()),
+        limit=limit if np.isfinite(limit) else None,
+        limit_detector=limit_detector if np.isfinite(limit_detector) else None,
+    )  # fmt: skip
+
+
+def _agreement(decision: Decision, theirs: np.ndarray, own: np.ndarray) -> float | None:
+    """Share of logits that get the same of three answers; None where there are none to be had."""
+    if decision.silence:
+        return None
+    band = decision.band(1)
+    answers = (band.answers(decision.probability(logits)) for logits in (theirs, own))
+    return float(np.mean(np.equal(*(np.nan_to_num(one, nan=0.5) for one in answers))))
+
+
+def _eager(detector: Detector) -> Answering:
     """The detector as a network of crops (B, 3, S, S) uint8 on the CPU."""
 
     def judge(crops: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            logits: torch.Tensor = detector(detector.preprocessing.normalise(crops))
-            return logits.float()
+            return detector.answers(detector.preprocessing.normalise(crops))
 
     detector.cpu().eval()
     return judge
 
 
-def _logits(name: str, networks: Mapping[str, Network], data: CheckData, say: Say) -> np.ndarray:
-    """Those of all crops; now and then it is said how far that is."""
-    batch = max(1, min(_BATCH, int(_CALL / max(data.pace, 1e-9))))
+def _answers(name: str, network: Answering, crops: np.ndarray, pace: float, say: Say) -> np.ndarray:
+    """Those of all crops, (N, 2) float64; now and then it is said how far that is."""
+    batch = max(1, min(_BATCH, int(_CALL / max(pace, 1e-9))))
     found, done, said = [], 0, time.monotonic()
-    for part in torch.split(torch.from_numpy(data.crops), batch):
-        found.append(networks[name](part).numpy())
+    for part in torch.split(torch.from_numpy(crops), batch):
+        found.append(network(part).double().numpy())
         done += len(part)
-        if time.monotonic() - said > _SILENCE and done < len(data.crops):
-            say(f"{name}: {done} of {len(data.crops)} crops")
+        if time.monotonic() - said > _SILENCE and done < len(crops):
+            say(f"{name}: {done} of {len(crops)} crops")
             said = time.monotonic()
     return np.concatenate(found)
 
@@ -196,7 +285,7 @@ def _points(auc: float | None, own: float | None) -> float | None:
     return None if auc is None or own is None else 100 * (auc - own)
 
 
-def latencies(networks: Mapping[str, Network], crops: np.ndarray) -> dict[str, float]:
+def latencies(networks: Mapping[str, Answering], crops: np.ndarray) -> dict[str, float]:
     """Median milliseconds for one of the crops (N, 3, S, S), uint8; the networks take turns, so that what else the
     machine does hits all alike.
     """

@@ -15,19 +15,31 @@ import numpy as np
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export.description import FACE_NETWORK, KEY, describe, describe_face_network, read_description
+from torchfakes_utils.export.description import (
+    FACE_NETWORK,
+    KEY,
+    describe,
+    describe_face_network,
+    limit_of,
+    read_description,
+)
 from torchfakes_utils.export.face_networks import face_example, face_networks
 from torchfakes_utils.export.graph import Network, WholeDetector, calibration_set, in_short, need, quiet
 from torchfakes_utils.export.mtcnn_numpy import FaceCallable
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.metrics.band import MOST_FACES
+from torchfakes_utils.models.decision import FAKE, FEWEST_FRAMES, REAL
 from torchfakes_utils.models.detector import Detector
 
-# Crops a call. (From 16 on PyTorch chooses other kernels, notes that, and the bound becomes the only size there is.)
-BATCH = 8
+# Crops a call, each of them looked at twice. (From 16 on PyTorch chooses other kernels, notes that, and the bound
+# becomes the only size there is.)
+BATCH = 7
 # Patches a call of the second and third face network.
 PATCHES = 64
 # Pixels of either edge that the first face network takes; the coarsest level of a pyramid has 13.
 LEAST_EDGE, MOST_EDGE = 13, 640
+# A P(fake) and a distance that none reaches.
+_NEVER, _NO_LIMIT = 2.0, 1e30
 
 
 class ExecutorchRuntime:
@@ -42,8 +54,9 @@ class ExecutorchRuntime:
     def export_detector(self, detector: Detector, path: Path) -> Path:
         """As of `Runtime`.
 
-        `forward` takes crops (B, 3, S, S) uint8, B up to `BATCH`, and gives the logits and P(fake), (B,) each; the
-        method `torchfakes` gives the description, and `threshold` the threshold, for programs that read no JSON.
+        `forward` takes crops (B, 3, S, S) uint8, B up to `BATCH`, and gives logits, P(fake) and distances, (B,) each;
+        the method `torchfakes` gives the description, and those of `_constants` what a verdict takes, for programs that
+        read no JSON.
         """
         whole = WholeDetector(detector)
         program = _traced(whole, whole.example(2), _upto("B", BATCH), detector.config.architecture)
@@ -63,7 +76,7 @@ class ExecutorchRuntime:
             with quiet(), torch.no_grad():
                 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-                watched = prepare_pt2e(graph, _quantizer(_kept_in_float(graph)))
+                watched = prepare_pt2e(graph, _quantizer())
                 for part in torch.split(torch.from_numpy(calibration_set(crops)), BATCH):
                     watched(part)
                 converted = convert_pt2e(watched)
@@ -87,7 +100,12 @@ class ExecutorchRuntime:
     def open(self, path: Path | str, threads: int | None = None) -> Network:
         """As of `Runtime`."""
         method, text = _load(path, threads)
-        return Network(read_description(text, path), lambda crops: method.execute([crops])[0], BATCH)
+
+        def answers(crops: torch.Tensor) -> torch.Tensor:
+            logit, _, distance = method.execute([crops])
+            return torch.stack([logit, distance], 1)
+
+        return Network(read_description(text, path), answers, BATCH)
 
     def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
         """As of `Runtime`."""
@@ -105,36 +123,48 @@ class ExecutorchRuntime:
         return run
 
 
-def _quantizer(kept: set[str]) -> Any:
-    """XNNPACK's, with ranges from minimum and maximum, which leaves these nodes as they are."""
+def _quantizer() -> Any:
+    """XNNPACK's, with ranges from minimum and maximum, which leaves the nodes of `_kept_in_float` as they are."""
     with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
             get_symmetric_quantization_config,
         )
         from torchao.quantization.pt2e import MinMaxObserver
+        from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    class Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            # Its own filter is not asked about all kinds of nodes: `cat` is quantised whatever it says.
+            annotated: torch.fx.GraphModule = super().annotate(model)
+            for node in _kept_in_float(annotated):
+                node.meta.pop(Q_ANNOTATION_KEY, None)
+            return annotated
 
     config = get_symmetric_quantization_config(is_per_channel=True)
     observer = MinMaxObserver.with_args(eps=2**-12)
     ranges = dataclasses.replace(config.input_activation, observer_or_fake_quant_ctr=observer)
     config = dataclasses.replace(config, input_activation=ranges, output_activation=ranges)
-    quantizer = XNNPACKQuantizer().set_global(config)
-    quantizer.set_filter_function(lambda node: node.name not in kept)
-    return quantizer
+    return Quantizer().set_global(config)
 
 
 def _upto(letter: str, most: int) -> dict[int, Any]:
     return {0: torch.export.Dim(letter, min=1, max=most)}
 
 
-def _kept_in_float(graph: torch.fx.GraphModule) -> set[str]:
-    """Names of the first convolution and the last dense layer."""
-    weighty = [
-        node.name
-        for node in graph.graph.nodes
-        if node.op == "call_function" and any(word in str(node.target) for word in ("conv", "linear", "addmm"))
-    ]
-    return {weighty[0], weighty[-1]}
+def _kept_in_float(graph: torch.fx.GraphModule) -> list[torch.fx.Node]:
+    """The nodes up to the first convolution; the last dense layer, and all nodes on which it does not rest.
+
+    These are what follows it, and the arithmetic of the distance.
+    """
+    nodes, below = list(graph.graph.nodes), dict[torch.fx.Node, set[torch.fx.Node]]()
+    for node in nodes:
+        direct = set(node.all_input_nodes)
+        below[node] = direct.union(*(below[one] for one in direct))
+    weighty = [node for node in nodes if node.op == "call_function" and any(word in str(node.target) for word in
+               ("conv", "linear", "addmm"))]  # fmt: skip
+    last, begin = max(weighty, key=lambda node: len(below[node])), nodes.index(weighty[0])
+    return [node for place, node in enumerate(nodes) if place <= begin or node not in below[last]]
 
 
 def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: dict[int, Any], what: str) -> Any:
@@ -150,7 +180,7 @@ def _lower(program: Any, path: Path | str, description: Mapping[str, Any], detec
     """Hand all that XNNPACK can do to it, and write the program."""
     constants: dict[str, Any] = {KEY: json.dumps(description, ensure_ascii=False)}
     if detector is not None:
-        constants |= {"threshold": detector.decision.threshold, "size": detector.preprocessing.size}
+        constants |= _constants(detector)
     try:
         with quiet():
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -164,6 +194,24 @@ def _lower(program: Any, path: Path | str, description: Mapping[str, Any], detec
     with atomic_write(path) as temporary:
         temporary.write_bytes(lowered.buffer)
     return Path(path)
+
+
+def _constants(detector: Detector) -> dict[str, Any]:
+    """What a verdict takes, by the name of a method; where there is no limit, one that no score reaches."""
+    decision, limit = detector.decision, limit_of(detector.decision)
+    found: dict[str, Any] = {
+        "size": detector.preprocessing.size, "fewest_frames": FEWEST_FRAMES, "most_faces": MOST_FACES,
+        "distance_limit": _NO_LIMIT if limit is None else limit, "scope": decision.scope.line,
+        "meaning": decision.meaning, "silence": decision.silence,
+    }  # fmt: skip
+    for name, frames in (("photo", 1), ("film", FEWEST_FRAMES)):
+        band = decision.band(frames)
+        starts = torch.tensor([min(band.from_of(faces), _NEVER) for faces in range(1, MOST_FACES + 1)])
+        found |= {
+            f"{name}_fake_from": starts.double(), f"{name}_real_to": -1.0 if band.real_to is None else band.real_to,
+            f"{name}_rate_fake": decision.rate(FAKE, band), f"{name}_rate_real": decision.rate(REAL, band),
+        }  # fmt: skip
+    return found
 
 
 def _load(path: Path | str, threads: int | None) -> tuple[Any, str | None]:

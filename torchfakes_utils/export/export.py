@@ -9,10 +9,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export import check, parity, web_page, web_runtime
 from torchfakes_utils.export.config import BYTES, FP32, INT8, PRECISIONS, ExportConfig
-from torchfakes_utils.export.description import describe
+from torchfakes_utils.export.description import describe, limit_of, with_limit
 from torchfakes_utils.export.graph import need
 from torchfakes_utils.export.parity import Exported
 from torchfakes_utils.export.runtimes import WEB, load_network, runtime_for
@@ -27,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 # Numbers of a network from which on nobody should expect an export to be done at once.
 _MANY = 100_000_000
+
+# Distances of an 8-bit file may be off by this share before it gets a limit of its own.
+MOST_SHIFTED = 0.01
 
 _STAMP = Stamp("an export", "torchfakes export", 1)
 
@@ -101,6 +106,7 @@ class _Export:
     def __post_init__(self) -> None:
         self.runtime = runtime_for(self.config.format)
         wanted = (name for name in PRECISIONS if name in self.config.precisions)
+        self.limits: dict[str, float] = {}  # of distances, where a file has its own
         self.paths = {name: self.folder / f"detector.{name}{self.runtime.suffix}" for name in wanted}
 
     def fill(self) -> None:
@@ -122,12 +128,25 @@ class _Export:
         if INT8 in self.paths and self.data.calibration is not None:
             self.config.say(self.paths[INT8].name)
             try:
-                made = self.paths.get(FP32)
-                self.runtime.export_int8(self.detector, self.data.calibration, self.paths[INT8], made)
+                self.int8(self.data.calibration)
             except InputError as error:
                 if FP32 not in self.paths:
                     raise
                 self.exported.refused[INT8] = without_paths(str(error))[0]  # it is published with the files
+
+    def int8(self, calibration: np.ndarray) -> None:
+        """Make the file of 8 bits, with a limit of distances of its own where they lie elsewhere in it."""
+        path, made = self.paths[INT8], self.paths.get(FP32)
+        self.runtime.export_int8(self.detector, calibration, path, made)
+        network, own = load_network(path, self.config.threads), limit_of(self.detector.decision)
+        limit = check.own_limit(self.detector, network, self.data, self.config.say)
+        if limit is None or own is None or abs(limit / own - 1) <= MOST_SHIFTED:
+            return
+        self.limits[INT8] = limit
+        note = f"{path.name} refuses crops from a distance of {limit:.4g} on, the detector from {own:.4g}: in 8 bits "
+        self.exported.notes.append(note + "distances are others, and its limit is fixed by its own on validation")
+        self.config.say(f"{path.name}, with a limit of distances of its own")
+        self.runtime.export_int8(with_limit(self.detector, limit), calibration, path, made)
 
     def judge(self) -> None:
         """Keep what passes its check, and delete what does not.
@@ -152,8 +171,12 @@ class _Export:
 
     def write_texts(self) -> None:
         """The description, and the figures for machines and for people."""
-        precisions = " and ".join(one.precision for one in self.exported.files)
-        description = describe(self.detector, precisions, self.runtime.packages)
+        kept = [one.precision for one in self.exported.files]
+        kept = kept[-1:] if self.config.format == WEB else kept  # the page has one
+        detector = with_limit(self.detector, self.limits.get(kept[0])) if len(kept) == 1 else self.detector
+        description = describe(detector, " and ".join(kept), self.runtime.packages)
+        if limit_of(detector.decision) is not None:
+            description["distance_limits"] = {name: self.limits.get(name, limit_of(detector.decision)) for name in kept}
         title = f"Exported {self.detector.config.architecture} beside the detector"
         texts = {
             DETECTOR_FILE: json.dumps(description, indent=2, ensure_ascii=False) + "\n",

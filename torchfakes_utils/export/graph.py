@@ -1,7 +1,7 @@
 """What all runtimes share: the detector with its arithmetic round it, and the same detector once it is a file.
 
-A crop as it is decoded goes in, P(fake) comes out: normalisation and temperature are part of the file, so that nobody
-can forget them.
+A crop as it is decoded goes in; P(fake) and the distance from the faces of training come out. Normalisation, the look
+at the mirror image and the temperature are part of the file, so that nobody can forget them.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from torch import nn
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.judge import Judge
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 # Crops that int8 is calibrated on, each of them twice (see `calibration_set`).
@@ -29,7 +30,7 @@ CALIBRATION = 64
 
 
 class WholeDetector(nn.Module):
-    """Crops (B, 3, S, S) uint8 to logit (B,) and P(fake) (B,), both float32."""
+    """Crops (B, 3, S, S) uint8 to logit, P(fake) and distance, (B,) float32 each; distance 0 where none is measured."""
 
     def __init__(self, detector: Detector) -> None:
         """A copy of `detector` on the CPU, ready to be traced; of numbers that are there already, there is no second.
@@ -39,17 +40,19 @@ class WholeDetector(nn.Module):
         super().__init__()
         numbers = (*detector.parameters(), *detector.buffers())
         shared = {id(one): one for one in numbers if one.device.type == "cpu"}
-        self.network = copy.deepcopy(detector, shared).cpu().eval()
+        copied = copy.deepcopy(detector, shared).cpu()
+        self.judge = Judge(copied.ends, copied.likeness)
         self.temperature = detector.decision.temperature
+        self.eval()
 
-    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalise, judge, calibrate."""
-        logit = self.network(self.network.preprocessing.normalise(crops))
-        return logit, (logit / self.temperature).sigmoid()
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Normalise, look twice, calibrate."""
+        logit, distance = self.judge(self.judge.preprocessing.normalise(crops)).unbind(1)
+        return logit, (logit / self.temperature).sigmoid(), distance
 
     def example(self, batch: int) -> torch.Tensor:
         """Crops of noise, to trace with: always the same ones."""
-        size = self.network.preprocessing.size
+        size = self.judge.preprocessing.size
         noise = np.random.default_rng(0).integers(0, 256, (batch, 3, size, size), dtype=np.uint8)
         return torch.from_numpy(noise)
 
@@ -60,12 +63,13 @@ class Network:
 
     Attributes:
         description: what `description.describe` wrote into its file.
-        logits: (B,) of crops (B, 3, S, S) uint8, S as the description says and B up to `batch`.
+        answers: (B, 2) logits and distances, float32, of crops (B, 3, S, S) uint8, S as the description says and B up
+            to `batch`.
         batch: the most crops of one call.
     """
 
     description: dict[str, Any]
-    logits: Callable[[torch.Tensor], torch.Tensor]
+    answers: Callable[[torch.Tensor], torch.Tensor]
     batch: int
 
     @overload
@@ -75,16 +79,16 @@ class Network:
     def __call__(self, crops: np.ndarray) -> np.ndarray: ...
 
     def __call__(self, crops: torch.Tensor | np.ndarray) -> torch.Tensor | np.ndarray:
-        """Logits (B,) float32 of crops (B, 3, S, S) uint8: a tensor for a tensor, an array for an array.
+        """As `Detector.answers`, of crops (B, 3, S, S) uint8: a tensor (B, 2) for a tensor, an array for an array.
 
         Crops may come at the size that they are cut at.
         """
         tensor, size = torch.as_tensor(crops), self.description["preprocessing"]["size"]
         if tensor.shape[-1] != size:
             tensor = Preprocessing(size=size).resize(tensor)
-        parts = [self.logits(part) for part in torch.split(tensor.cpu().contiguous(), self.batch) if len(part)]
-        logits = torch.cat(parts) if parts else torch.zeros(0)
-        return logits if isinstance(crops, torch.Tensor) else logits.numpy()
+        parts = [self.answers(part) for part in torch.split(tensor.cpu().contiguous(), self.batch) if len(part)]
+        found = torch.cat(parts) if parts else torch.zeros(0, 2)
+        return found if isinstance(crops, torch.Tensor) else found.numpy()
 
 
 def calibration_set(crops: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,13 @@ from torchfakes_utils.export.onnx_graph import EXTRA, FILES, PACKAGES, need_onnx
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.detector import Detector
 
-_BATCH = 32
+# What a detector gives.
+OUTPUTS = ("logit", "probability_fake", "distance")
+
+# Crops of a call; each is looked at twice.
+_BATCH = 16
+# Operations with weights.
+_WEIGHTY = ("Conv", "Gemm", "MatMul")
 # Numbers of a matrix that share a scale; of 128, the error is twice as large, for a quarter less time.
 _BLOCK = 32
 # What onnxruntime calls an accuracy level: activations become integers, too. Else it takes longer than float32 does.
@@ -31,21 +38,23 @@ class OnnxRuntime:
     packages: tuple[str, ...] = PACKAGES
 
     def export_detector(self, detector: Detector, path: Path) -> Path:
-        """As of `Runtime`. The input is `crops` (B, 3, S, S) uint8, outputs are `logit` and `probability_fake` (B,)."""
+        """As of `Runtime`. The input is `crops` (B, 3, S, S) uint8; for the outputs, (B,) each, see `OUTPUTS`."""
         whole = WholeDetector(detector)
         example, free = whole.example(2), {0: torch.export.Dim("B")}  # of two: one would be taken for a constant
-        outputs, name = ("logit", "probability_fake"), detector.config.architecture
+        name = detector.config.architecture
         with atomic_write(path) as temporary:
-            model = translated(whole, example, "crops", outputs, free, name, temporary.parent)
+            model = translated(whole, example, "crops", OUTPUTS, free, name, temporary.parent)
             write(model, temporary, describe(detector, "fp32", self.packages))
         return path
 
     def export_int8(self, detector: Detector, crops: np.ndarray, path: Path, fp32: Path | None = None) -> Path:
         """As of `Runtime`: `quantise` on these crops."""
+        description = describe(detector, "int8", self.packages)
         if fp32 is not None:
-            return quantise(fp32, crops, path)
+            return quantise(fp32, crops, path, description)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".torchfakes-") as folder:
-            return quantise(self.export_detector(detector, Path(folder) / "detector.fp32.onnx"), crops, path)
+            made = self.export_detector(detector, Path(folder) / "detector.fp32.onnx")
+            return quantise(made, crops, path, description)
 
     def export_face_networks(self, folder: Path) -> dict[str, Path]:
         """As of `Runtime`. For the names of inputs and outputs, see `FACE_INPUTS` and `FACE_OUTPUTS`."""
@@ -64,9 +73,11 @@ class OnnxRuntime:
         """As of `Runtime`."""
         session = open_session(path, threads)
         description = read_description(session.get_modelmeta().custom_metadata_map.get(KEY), path)
-        return Network(
-            description, lambda crops: torch.from_numpy(session.run(["logit"], {"crops": crops.numpy()})[0]), _BATCH
-        )
+
+        def answers(crops: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(np.stack(session.run(["logit", "distance"], {"crops": crops.numpy()}), 1))
+
+        return Network(description, answers, _BATCH)
 
     def open_face_network(self, path: Path | str, threads: int | None = None) -> FaceCallable:
         """As of `Runtime`."""
@@ -96,7 +107,9 @@ def open_session(path: Path | str, threads: int | None = None) -> Any:
         raise InputError(f"{path}: not an ONNX model that can be run; export it again") from error
 
 
-def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path:
+def quantise(
+    fp32_path: Path | str, crops: np.ndarray, path: Path | str, description: Mapping[str, Any] | None = None
+) -> Path:
     """Write a detector in 8-bit integers, in about a quarter of the size: one of convolutions as `_in_ranges` does, one
     whose numbers lie in matrices, as a transformer's do, as `_in_blocks` does.
 
@@ -104,6 +117,7 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
         fp32_path: what `OnnxRuntime.export_detector` wrote.
         crops: (N, 3, S, S) uint8, of validation and not of test; some of them are used, see `calibration_set`.
         path: the new file, which is also what is returned.
+        description: what is written into it; that of the other file where not given.
 
     Raises:
         InputError: it is no exported detector, onnx or onnxruntime is not installed, or its operations cannot be
@@ -111,7 +125,7 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
     """
     model = need_onnx("onnx").load(fp32_path)
     properties = {entry.key: entry.value for entry in model.metadata_props}
-    description = read_description(properties.get(KEY), fp32_path)
+    theirs = read_description(properties.get(KEY), fp32_path)
     with atomic_write(path) as temporary:
         try:
             with quiet():
@@ -121,16 +135,16 @@ def quantise(fp32_path: Path | str, crops: np.ndarray, path: Path | str) -> Path
             raise InputError(
                 f"{Path(fp32_path).name}: cannot be quantised ({in_short(error)}); use --precision fp32"
             ) from error
-        write(model, temporary, description | {"precision": "int8"})
+        write(model, temporary, description or theirs | {"precision": "int8"})
     return Path(path)
 
 
 def _is_of_matrices(model: Any) -> bool:
-    """Whether more of its numbers are multiplied as matrices than are folded over a picture."""
+    """Whether more of its network's numbers are multiplied as matrices than are folded over a picture."""
     sizes = {one.name: math.prod(one.dims) for one in model.graph.initializer}
-    numbers = {"MatMul": 0, "Conv": 0}
+    numbers, apart = {"MatMul": 0, "Conv": 0}, set(_beside_the_network(model))
     for node in model.graph.node:
-        if node.op_type in numbers:
+        if node.op_type in numbers and node.name not in apart:
             numbers[node.op_type] += sizes.get(node.input[1], 0)
     return numbers["MatMul"] > numbers["Conv"]
 
@@ -175,26 +189,47 @@ def _in_blocks(model: Any) -> Any:
     1.29, which is no answer at all (tests/export/test_encoders.py). Needs no crops. The operation is onnxruntime's own.
     """
     quantizer = need_onnx("onnxruntime.quantization.matmul_nbits_quantizer").MatMulNBitsQuantizer(
-        model, bits=8, block_size=_BLOCK, is_symmetric=True, accuracy_level=_ACTIVATIONS_TOO
-    )
+        model, bits=8, block_size=_BLOCK, is_symmetric=True, accuracy_level=_ACTIVATIONS_TOO,
+        nodes_to_exclude=_beside_the_network(model),
+    )  # fmt: skip
     quantizer.process()
     return quantizer.model.model
 
 
 def _kept_in_float(model: Any) -> list[str]:
-    """Names of the nodes up to the first convolution, and from the last dense layer on.
+    """Names of the nodes up to the first convolution, and of those beside the network, see `_beside_the_network`.
 
     Of a network with depthwise convolutions, of the nodes that hold the first eighth of all weights, too.
     """
-    nodes = list(model.graph.node)  # in an order in which they can be computed
+    nodes, apart = list(model.graph.node), _beside_the_network(model)
     shapes = {weights.name: tuple(weights.dims) for weights in model.graph.initializer}
-    weighty = [place for place, node in enumerate(nodes) if node.op_type in ("Conv", "Gemm", "MatMul")]
+    weighty = [place for place, node in enumerate(nodes) if node.op_type in _WEIGHTY and node.name not in apart[1:]]
     weights = [shapes.get(nodes[place].input[1], ()) for place in weighty]
     first = 1
     if any(len(shape) == 4 and shape[0] > 1 == shape[1] for shape in weights):  # (C, 1, k, k)
         sums = np.cumsum([math.prod(shape) for shape in weights])
         first = max(1, int(np.searchsorted(sums, sums[-1] / 8, side="right")))
-    return [node.name for node in (*nodes[: weighty[first - 1] + 1], *nodes[weighty[-1] :])]
+    return [*(node.name for node in nodes[: weighty[first - 1] + 1]), *apart]
+
+
+def _beside_the_network(model: Any) -> list[str]:
+    """Names of the last dense layer, which is the first of them, and of all nodes on which it does not rest.
+
+    These are what follows it, and the arithmetic of the distance: a matrix of this, too, may come last of all.
+    """
+    nodes = list(model.graph.node)  # in an order in which they can be computed
+    below = _rested_on(nodes)
+    last = max((place for place, node in enumerate(nodes) if node.op_type in _WEIGHTY), key=lambda one: len(below[one]))
+    return [nodes[last].name, *(node.name for place, node in enumerate(nodes) if place not in {*below[last], last})]
+
+
+def _rested_on(nodes: Sequence[Any]) -> list[set[int]]:
+    """Of each node, in an order in which they can be computed, the places of all whose outputs it needs."""
+    made_by, below = {output: place for place, node in enumerate(nodes) for output in node.output}, list[set[int]]()
+    for node in nodes:
+        direct = {made_by[name] for name in node.input if name in made_by}
+        below.append(direct.union(*(below[place] for place in direct)))
+    return below
 
 
 class _CalibrationReader:

@@ -8,11 +8,32 @@ from typing import Any
 import numpy as np
 
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.export.config import FP32
 from torchfakes_utils.io.text import markdown
 
-# Refused: a float32 file of which a logit differs by more than this; an int8 file whose AUC by crop on test lies more
-# than so many points (hundredths) below the detector's.
-MOST_DIFFERENCE, MOST_POINTS = 1e-3, 0.5
+# Refused: a float32 file of which a logit, or a distance as a share of the detector's, differs by more than this; an
+# int8 file whose AUC by crop on test lies more than so many points (hundredths) below the detector's, or of which more
+# than this share of the test crops is refused for its distance by one of the two alone.
+MOST_DIFFERENCE, MOST_POINTS, MOST_TURNED = 1e-3, 0.5, 0.05
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Distances of a file beside the detector's, on the same crops.
+
+    Attributes:
+        largest_difference: of all crops, absolute, as a share of the detector's.
+        refused, refused_detector: shares of crops that get no answer for their distance.
+        turned: share of crops that one of the two refuses so, and the other does not.
+        limit, limit_detector: up to which a crop gets an answer; None where there is no limit.
+    """
+
+    largest_difference: float
+    refused: float
+    refused_detector: float
+    turned: float
+    limit: float | None
+    limit_detector: float | None
 
 
 @dataclass(frozen=True)
@@ -27,9 +48,11 @@ class Parity:
         max_logit_difference, mean_logit_difference: of all crops, absolute.
         auc, auc_detector: {"crop", "clip"}; None where there are not both classes.
         points: {"crop", "clip"}: the file's AUC less the detector's, in hundredths.
-        agreement: share of crops that get the same verdict, in [0, 1].
+        agreement: share of crops, in [0, 1], that get the same of three answers, fake, real or neither, by the band for
+            one crop; None where the detector gives no verdicts.
         milliseconds, milliseconds_detector: median time of one crop, measured in turn.
         speedup: how many times faster the file is.
+        distances: None where the detector measures none.
     """
 
     file: str
@@ -42,10 +65,11 @@ class Parity:
     auc: dict[str, float | None]
     auc_detector: dict[str, float | None]
     points: dict[str, float | None]
-    agreement: float
+    agreement: float | None
     milliseconds: float
     milliseconds_detector: float
     speedup: float
+    distances: Distances | None = None
 
 
 @dataclass
@@ -81,35 +105,57 @@ class Exported:
         value = dataclasses.asdict(self)
         del value["folder"]
         for one in (*value["files"], *value["rejected"]):
-            one |= {name: None for name, number in one.items() if isinstance(number, float) and not np.isfinite(number)}
+            for figures in filter(None, (one, one["distances"])):
+                figures |= {name: None for name, number in figures.items() if _is_no_number(number)}
         return value
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not np.isfinite(value)
 
 
 def why_refused(parity: Parity) -> str:
     """Why a file may not be kept, in one line with the figures; "" for one that may."""
-    name, difference = f"{parity.file} is refused", parity.max_logit_difference
-    if not np.isfinite(difference):
-        return f"{name}: it gives logits that are no numbers"
-    if parity.precision == "fp32":
-        if difference <= MOST_DIFFERENCE:
-            return ""
-        return f"{name}: a logit differs from the detector's by {difference:.2g}, and {MOST_DIFFERENCE:g} is the most"
+    measured = (parity.max_logit_difference, *([parity.distances.largest_difference] if parity.distances else []))
+    if not np.isfinite(measured).all():
+        why = "it gives logits or distances that are no numbers"
+    else:
+        why = _why_float_refused(parity) if parity.precision == FP32 else _why_int8_refused(parity)
+    return f"{parity.file} is refused: {why}" if why else ""
+
+
+def _why_float_refused(parity: Parity) -> str:
+    difference, most = parity.max_logit_difference, f"and {MOST_DIFFERENCE:g} is the most"
+    if not difference <= MOST_DIFFERENCE:
+        return f"a logit differs from the detector's by {difference:.2g}, {most}"
+    if parity.distances and not parity.distances.largest_difference <= MOST_DIFFERENCE:
+        return f"a distance differs from the detector's by {parity.distances.largest_difference:.2g} of it, {most}"
+    return ""
+
+
+def _why_int8_refused(parity: Parity) -> str:
     points, auc, own = (value["crop"] for value in (parity.points, parity.auc, parity.auc_detector))
+    alone, distances = "--precision fp32 exports the other file alone", parity.distances
     if points is None:
-        return f"{name}: its AUC cannot be measured, for the test split has not both real and fake crops"
-    if points >= -MOST_POINTS:
-        return ""
-    return (
-        f"{name}: its AUC by crop on test is {auc:.4f}, the detector's {own:.4f}: {-points:.2f} points lower, and "
-        f"{MOST_POINTS:g} is the most; --precision fp32 exports the other file alone"
-    )
+        return "its AUC cannot be measured, for the test split has not both real and fake crops"
+    if points < -MOST_POINTS:
+        return (
+            f"its AUC by crop on test is {auc:.4f}, the detector's {own:.4f}: {-points:.2f} points lower, and "
+            f"{MOST_POINTS:g} is the most; {alone}"
+        )
+    if distances and distances.turned > MOST_TURNED:
+        return (
+            f"{distances.turned:.1%} of the test crops are refused for their distance from training by it alone or by "
+            f"the detector alone, and {MOST_TURNED:.0%} is the most; {alone}"
+        )
+    return ""
 
 
 def _rows(exported: Exported) -> list[list[str]]:
     """The figures of every file as text, kept or not; the first row is the header."""
     table = [[
         "file", "MB", "largest logit difference", "AUC by crop (detector)", "points", "AUC by clip (detector)",
-        "points", "same verdict", "ms a crop (detector)", "speed",
+        "points", "same answer", "refused for distance (detector)", "turned", "ms a crop (detector)", "speed",
     ]]  # fmt: skip
     for one in [*exported.files, *exported.rejected]:
         name = one.file + (" (refused)" if one in exported.rejected else "")
@@ -117,9 +163,17 @@ def _rows(exported: Exported) -> list[list[str]]:
         for level in ("crop", "clip"):
             auc, own, points = one.auc[level], one.auc_detector[level], one.points[level]
             row += [f"{_number(auc)} ({_number(own)})", _number(points, "+.2f")]
-        row += [f"{one.agreement:.1%}", f"{one.milliseconds:.1f} ({one.milliseconds_detector:.1f})"]
+        row += [_number(one.agreement, ".1%"), *_of_distances(one.distances)]
+        row.append(f"{one.milliseconds:.1f} ({one.milliseconds_detector:.1f})")
         table.append([*row, f"{one.speedup:.1f} x"])
     return table
+
+
+def _of_distances(distances: Distances | None) -> list[str]:
+    """What is refused for its distance, and what of that is otherwise."""
+    if distances is None:
+        return ["-", "-"]
+    return [f"{distances.refused:.1%} ({distances.refused_detector:.1%})", f"{distances.turned:.1%}"]
 
 
 def _number(value: float | None, form: str = ".4f") -> str:
@@ -145,7 +199,9 @@ def page(exported: Exported, title: str) -> str:
         f"# {markdown(title)}",
         "\n".join(table),
         f"Compared on {where}, on a CPU, {threads}. Times are medians of one crop a call, file and detector (PyTorch) "
-        "taking turns, on the machine that this was written on. A point is a hundredth of AUC.",
+        "taking turns, on the machine that this was written on. A point is a hundredth of AUC. An answer is fake, real "
+        "or neither, by the thresholds for one crop; what is refused for its distance from training, and what is so by "
+        "one of the two alone (turned), is counted apart.",
         f"Face networks, largest difference to PyTorch: {differences}.",
         "\n".join(f"- {markdown(line)}" for line in [*exported.notes, *exported.refused.values()]),
     ]

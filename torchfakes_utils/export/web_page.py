@@ -33,8 +33,9 @@ MOST_MEGAPIXELS = 60
 # Of a detector: what a visitor loads before the first answer, and what a phone's browser can hold and compute.
 MOST_MEGABYTES = 250
 
-# By how much a logit in a browser may differ from ours, as a share of it (of at least 1), and still be right. Other
-# processors add in another order, and what an int8 network adds is rounded to 256 levels: a hair may become a step.
+# By how much a logit or a distance in a browser may differ from ours, as a share of it (of at least 1), and still be
+# right. Other processors add in another order, and what an int8 network adds is rounded to 256 levels: a hair may
+# become a step.
 _TOLERANCE = {FP32: 0.01, INT8: 0.05}
 
 
@@ -106,9 +107,13 @@ def check_size(numbers: int, precisions: tuple[str, ...]) -> None:
 
 def self_test(model: Path, size: int, precision: str) -> dict[str, Any]:
     """What the detector says of two known pictures: the page trusts no runtime that says something else."""
-    logits = load_network(model)(probe_pictures(size))
-    scale = max(1.0, float(np.abs(logits).max()))
-    return {"logits": [float(logit) for logit in logits], "tolerance": _TOLERANCE[precision] * scale}
+    found, share = load_network(model)(probe_pictures(size)), _TOLERANCE[precision]
+    scales = np.maximum(1.0, np.abs(found).max(0))
+    logits, distances = found.T.tolist()
+    return {
+        "logits": logits, "tolerance": float(share * scales[0]),
+        "distances": distances, "distance_tolerance": float(share * scales[1]),
+    }  # fmt: skip
 
 
 def probe_pictures(size: int) -> np.ndarray:

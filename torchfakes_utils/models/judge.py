@@ -7,6 +7,7 @@ mirrored a photo.
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -64,11 +65,12 @@ class Judge(nn.Module):
         """Look twice."""
         logits = self.network(torch.cat([images, images.flip(3)]))
         features = self.network.heard()
-        found = torch.zeros_like(logits)
         if self.measures:
             found = distances(features, self.centre, self.scale, self.axes, self.precision)[:, None]
-        first, second = torch.cat([logits, found], 1).chunk(2)
-        return (first + second) / 2
+        else:
+            found = logits.clamp(0, 0)  # zeros, made so that ExecuTorch does not fix the batch
+        # Not by `chunk`: tracing it would fix the batch.
+        return torch.cat([logits, found], 1).reshape(2, -1, 2).mean(0)
 
 
 class FeatureNetwork(nn.Module):
@@ -94,8 +96,8 @@ class _Listener(nn.Module):
         self.layer, self.axes = layer, axes
         self.last: list[torch.Tensor] = []
 
-    def forward(self, given: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.layer(given)
+    def forward(self, *given: Any, **words: Any) -> torch.Tensor:
+        result: torch.Tensor = self.layer(*given, **words)
         self.last = [pooled(result, self.axes)]
         return result
 

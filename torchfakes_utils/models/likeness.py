@@ -96,13 +96,10 @@ def pooled(given: torch.Tensor, axes: int) -> torch.Tensor:
         return given
     if axes == 3:
         return _moments(given, (1,))
-    upper, lower = given.chunk(2, 2)
-    return torch.cat([_moments(quarter, (2, 3)) for quarter in (*_halves(upper), *_halves(lower))], 1)
-
-
-def _halves(given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    left, right = given.chunk(2, 3)
-    return left, right
+    # Not by `chunk`: there ExecuTorch would fix the batch.
+    y, x = ((edge + 1) // 2 for edge in (given.shape[2], given.shape[3]))
+    quarters = given[:, :, :y, :x], given[:, :, :y, x:], given[:, :, y:, :x], given[:, :, y:, x:]
+    return torch.cat([_moments(quarter, (2, 3)) for quarter in quarters], 1)
 
 
 def _moments(given: torch.Tensor, places: tuple[int, ...]) -> torch.Tensor:

@@ -11,7 +11,7 @@ import { Client } from "./client.js";
 import { PhotoError, tooLarge } from "./decode.js";
 import { keepOffline } from "./offline.js";
 import { overall, refused } from "./verdict.js";
-import { sentence, showBoxes, showVerdict, spoken } from "./view.js";
+import { sentence, showBoxes, shownFaces, showVerdict, spoken } from "./view.js";
 
 const root = document.documentElement;
 const element = Object.fromEntries(Array.from(document.querySelectorAll("[id]"), (one) => [one.id, one]));
@@ -107,7 +107,7 @@ async function photo(blob, name, notes = []) {
     const { prediction, crops, width, height } = await client.judge(blob, name, { notes: [...notes, ...others] });
     if (mine !== job) return;
     show(prediction, crops, { width, height });
-    say(spoken(prediction, settings.detector.decision.threshold));
+    say(spoken(prediction, settings.detector.decision));
   } catch (error) {
     if (mine !== job) return;
     showDrop();
@@ -193,8 +193,8 @@ function show(prediction, crops, size, mirrored = false) {
   element.busy.hidden = true;
   element.answer.hidden = false;
   root.dataset.state = "shown";
-  showBoxes(element, prediction.faces, size, mirrored);
-  showVerdict(element, prediction, crops, settings.detector.decision.threshold);
+  showBoxes(element, shownFaces(prediction, settings.detector.decision), size, mirrored);
+  showVerdict(element, prediction, crops, settings.detector.decision);
 }
 
 // ---- the camera
@@ -204,9 +204,10 @@ let spokenAt = -Infinity,
 const camera = new Camera(element.video, (bitmap, passes) => client.judge(bitmap, "camera", { passes }), {
   onFrame({ faces, crops, width, height }) {
     showShape({ width, height }); // a phone may be turned
-    const prediction = overall("camera", faces);
+    const { decision } = settings.detector;
+    const prediction = overall("camera", faces, decision);
     show(prediction, crops, { width, height }, camera.mirrored);
-    const sound = sentence(prediction);
+    const sound = sentence(prediction, decision);
     if (sound !== spokenLast && performance.now() - spokenAt > SPOKEN_EVERY) {
       [spokenAt, spokenLast] = [performance.now(), sound];
       say(`${sound}.`);
@@ -303,8 +304,8 @@ element.file.onchange = () => {
   element.file.value = ""; // so that the same file may be chosen again
 };
 element.camera.onclick = element["camera-too"].onclick = () =>
-  startCamera(() => camera.start(settings.detector.decision.threshold));
-element.switch.onclick = () => startCamera(() => camera.other(settings.detector.decision.threshold));
+  startCamera(() => camera.start(settings.detector.decision));
+element.switch.onclick = () => startCamera(() => camera.other(settings.detector.decision));
 element.stop.onclick = () => {
   job++;
   showDrop();

@@ -42,8 +42,8 @@ export class Camera {
     return this.#facing === "user";
   }
 
-  /** Ask for the camera and begin to judge what it sees. */
-  async start(threshold) {
+  /** Ask for the camera and begin to judge what it sees, by the `decision` of detector.json. */
+  async start(decision) {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new CameraError("The camera needs a page from https:// or from localhost. Give a photo instead.");
     }
@@ -65,14 +65,14 @@ export class Camera {
     });
     this.video.srcObject = stream;
     await this.video.play().catch(() => {}); // stopped in the meantime
-    this.#watch(stream, new Live(threshold));
+    this.#watch(stream, new Live(decision));
   }
 
   /** Take the camera on the other side of a phone. */
-  async other(threshold) {
+  async other(decision) {
     this.#facing = this.mirrored ? "environment" : "user";
     this.stop();
-    await this.start(threshold);
+    await this.start(decision);
   }
 
   stop() {

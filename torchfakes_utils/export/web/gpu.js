@@ -1,6 +1,6 @@
 // The detector on the GPU, in a worker of its own: a driver that hangs takes nothing else with it.
 //
-// Messages in: {start: {page, size, force}}, {crops, count}. Messages out: {how}, {logits}, or {error}.
+// Messages in: {start: {page, size, force}}, {crops, count}. Messages out: {how}, {answers}, or {error}.
 
 import { startOnGpu } from "./runtime.js";
 
@@ -8,7 +8,7 @@ let detector;
 
 self.onmessage = async ({ data: { start, crops, count } }) => {
   try {
-    if (!start) return self.postMessage({ logits: await detector(crops, count) });
+    if (!start) return self.postMessage({ answers: await detector(crops, count) });
     const started = await startOnGpu(start.page, start.size, start.force);
     detector = started.detector;
     self.postMessage({ how: started.how });

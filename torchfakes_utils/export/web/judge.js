@@ -61,7 +61,8 @@ const weight = ({ box, probability }) => probability * (box[2] - box[0]) * (box[
  * Judge a picture.
  *
  * @param image the picture.
- * @param networks also with detector(crops, count): a promise of logits, of crops (count, 3, size, size) uint8.
+ * @param networks also with detector(crops, count): a promise of {logits, distances}, arrays, of crops (count, 3, size,
+ *   size) uint8.
  * @param settings preprocessing, decision and face_detection of detector.json.
  * @param path what the picture is called.
  * @returns prediction, as `torchfakes predict --json` gives it, and the crops as they were cut, one a face.
@@ -73,28 +74,32 @@ export async function judge(image, networks, settings, path = "", notes = []) {
   for (const { box, probability } of everybody.slice(0, settings.face_detection.most_people))
     found.push({ box: await steadied(image, box, networks.onet), probability });
   const crops = found.map(({ box }) => squareCrop(image, box, preprocessing.crop_scale, preprocessing.crop_size));
-  const logits = await scores(crops, networks.detector, preprocessing.size);
+  const { logits, distances } = await answers(crops, networks.detector, preprocessing.size);
   const faces = found.map(({ box, probability: sure }, number) => {
+    const distance = decision.measures_distance ? distances[number] : NaN;
+    const seen = qualities(crops[number], box, image, preprocessing.crop_scale, distance);
     const frame = {
       frame: 0,
       time: 0,
       box: box.map((end) => Number(end.toFixed(1))),
       face_probability: sure,
       probability_fake: probability(logits[number], decision.temperature),
-      cannot_tell: outside(decision.ranges, qualities(crops[number], box, image, preprocessing.crop_scale)),
+      cannot_tell: outside(decision.ranges, seen),
+      distance: Number.isFinite(distance) ? distance : null,
     };
-    return faceVerdict(number, [frame], decision.threshold);
+    return faceVerdict(number, [frame], decision);
   });
   const cautions = decision.caution ? [`caution: ${decision.caution}`] : [];
   const left = everybody.length - found.length;
   const verb = left > 1 ? "s were" : " was";
   const others = left ? [`${left} more face${verb} not judged: the ${found.length} most prominent ones were`] : [];
-  return { prediction: overall(path, faces, [...notes, ...others, ...cautions]), crops };
+  return { prediction: overall(path, faces, decision, [...notes, ...others, ...cautions]), crops };
 }
 
-/** The detector's logits of crops. */
-async function scores(crops, detector, size) {
-  const logits = [];
+/** What the detector says of crops. */
+async function answers(crops, detector, size) {
+  const logits = [],
+    distances = [];
   // A few at a time: a photo of a crowd must not take a gigabyte.
   for (let start = 0; start < crops.length; start += 8) {
     const batch = crops.slice(start, start + 8);
@@ -103,7 +108,9 @@ async function scores(crops, detector, size) {
       const sized = crop.width === size ? crop : resizeSmooth(crop, size, size);
       input.set(planes(sized), i * 3 * size * size);
     });
-    logits.push(...(await detector(input, batch.length)));
+    const found = await detector(input, batch.length);
+    logits.push(...found.logits);
+    distances.push(...found.distances);
   }
-  return logits;
+  return { logits, distances };
 }

@@ -14,8 +14,8 @@ const MOVED = 0.8,
 export class Live {
   #people = [];
 
-  constructor(threshold) {
-    this.threshold = threshold;
+  constructor(decision) {
+    this.decision = decision;
   }
 
   /**
@@ -39,7 +39,7 @@ export class Live {
       return person;
     });
     return present
-      .map((person) => faceVerdict(person.number, person.frames, this.threshold))
+      .map((person) => faceVerdict(person.number, person.frames, this.decision))
       .sort((a, b) => a.face - b.face);
   }
 

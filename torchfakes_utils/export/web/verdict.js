@@ -1,6 +1,6 @@
 // From logits to answers, as torchfakes_utils/models/decision.py and inference/verdict.py give them: fake, real, or "cannot tell".
 
-import { light, percentOutside, roundEven, varianceOfLaplacian } from "./pixels.js";
+import { light, percentOutside, varianceOfLaplacian } from "./pixels.js";
 
 export const FAKE = "fake",
   REAL = "real",
@@ -14,6 +14,7 @@ const LIMITS = {
   brightness: ["", "too dark", "too bright"],
   contrast: ["", "too little contrast", "too much contrast"],
   sharpness: ["", "too blurred", "too noisy"],
+  distance: ["", "", "unlike the faces of its training"],
 };
 
 /** P(fake) of a logit. */
@@ -21,10 +22,11 @@ export const probability = (logit, temperature) => 1 / (1 + Math.exp(-logit / te
 
 /**
  * What the ranges speak of: how much of a crop lies outside of the picture (per cent), the longer edge of the face in
- * pixels of the picture, and light and sharpness of its crop.
+ * pixels of the picture, light and sharpness of its crop, and its distance from those of training (null: not measured).
  */
-export function qualities(crop, box, image, scale) {
+export function qualities(crop, box, image, scale, distance) {
   return {
+    distance,
     outside: percentOutside(image, box, scale),
     face: Math.max(box[2] - box[0], box[3] - box[1]),
     sharpness: varianceOfLaplacian(crop),
@@ -48,79 +50,148 @@ export function outside(ranges, values) {
   return "";
 }
 
+/** A number, 0 or more, with so many digits after the point; of one in the middle between two the even one, as Python. */
+export function fixed(value, digits) {
+  const text = value.toFixed(digits);
+  const doubled = value * 2 ** (digits + 1);
+  const middle = Number.isInteger(doubled) && doubled < 2 ** 31 && (doubled * 5 ** digits) % 2;
+  if (!middle || "02468".includes(text.at(-1))) return text;
+  return (value - 0.5 / 10 ** digits).toFixed(digits);
+}
+
 /** A value and an end that it lies beyond, with as many digits as show that it does: "92; 93", "92.2; 92.4". */
 function apart(value, end) {
   for (const digits of [0, 1, 2, 3, 4, 5]) {
-    const [one, other] = [value, end].map((x) => (digits ? x.toFixed(digits) : String(roundEven(x))));
+    const [one, other] = [value, end].map((x) => fixed(x, digits));
     if (one !== other) return `${one}; ${other}`;
   }
   return `${value}; ${end}`;
 }
 
-/** How many digits after the point show on which side of the threshold a score lies: two, or a few more. */
-export const digitsApart = (score, threshold) =>
-  [2, 3, 4].find((digits) => score.toFixed(digits) !== threshold.toFixed(digits)) ?? 5;
+/** How many digits after the point show on which side of each end a score lies: two, or a few more. */
+export const digitsApart = (score, ...ends) =>
+  [2, 3, 4].find((digits) => ends.every((end) => fixed(score, digits) !== fixed(end, digits))) ?? 5;
+
+const usableOf = (face) => face.frames.filter((frame) => !frame.cannot_tell);
+
+/** The band for somebody who is seen in so many usable frames. */
+const bandOf = (decision, frames) => (frames >= decision.fewest_frames ? decision.film : decision.photo);
 
 /**
- * The verdict on one person.
+ * Up to where somebody is called real, and from where on fake, as one of so many faces.
+ *
+ * @returns two numbers, -Infinity and Infinity where nothing is called so.
+ */
+export function limitsOf(face, decision, faces = 1) {
+  const { real_to: realTo, fake_from: fakeFrom } = bandOf(decision, usableOf(face).length);
+  return [realTo ?? -Infinity, fakeFrom[Math.min(faces, fakeFrom.length) - 1] ?? Infinity];
+}
+
+/**
+ * The verdict on one person, by itself.
  *
  * @param number which person, counted from 0.
- * @param frames where they were judged: {frame, time, box, probability, probability_fake, cannot_tell}.
- * @param threshold P(fake) from which a face is called fake.
+ * @param frames where they were judged: {frame, time, box, face_probability, probability_fake, cannot_tell, distance}.
+ * @param decision of detector.json.
  */
-export function faceVerdict(number, frames, threshold) {
-  const usable = frames.filter((frame) => !frame.cannot_tell);
-  const nothing = { verdict: CANNOT_TELL, probability_fake: null, interval: null, reason: "" };
-  const face = { face: number, ...nothing, frames, seen: [] };
-  if (!usable.length) return { ...face, reason: unlikeTraining(frames) };
-  const mean = usable.reduce((sum, frame) => sum + frame.probability_fake, 0) / usable.length;
-  const over = usable.length > 1 ? ` on average over ${usable.length} frames` : "";
-  const left = frames.length - usable.length;
-  const rest = left ? ` (${left} crops unlike those of training are left out)` : "";
-  const digits = digitsApart(mean, threshold);
-  const score = mean.toFixed(digits);
-  const reason = `P(fake) is ${score}${over}; from ${threshold.toFixed(digits)} on it is called fake${rest}`;
-  return { ...face, verdict: mean >= threshold ? FAKE : REAL, probability_fake: mean, reason };
+export function faceVerdict(number, frames, decision) {
+  const face = { face: number, verdict: CANNOT_TELL, probability_fake: null, interval: null, frames, seen: [] };
+  const usable = usableOf(face);
+  if (!usable.length) return { ...face, reason: unlikeTraining(frames, decision) };
+  face.probability_fake = usable.reduce((sum, frame) => sum + frame.probability_fake, 0) / usable.length;
+  const [realTo, fakeFrom] = limitsOf(face, decision);
+  if (face.probability_fake >= fakeFrom) face.verdict = FAKE;
+  else if (face.probability_fake <= realTo) face.verdict = REAL;
+  return { ...face, reason: reasonOf(face, decision) };
 }
 
-/** The verdict on a picture: that on its most fake-looking face. The same JSON as `torchfakes predict --json`. */
-export function overall(path, faces, notes = []) {
-  const prediction = {
-    path,
-    verdict: CANNOT_TELL,
-    probability_fake: null,
-    reason: "",
-    faces,
-    interval: null,
-    kind: "photo",
-    notes,
-  };
+/** What the verdict on somebody who was judged rests on, as one of so many faces that were. */
+function reasonOf(face, decision, faces = 1) {
+  const usable = usableOf(face).length,
+    score = face.probability_fake;
+  const [realTo, fakeFrom] = limitsOf(face, decision, faces),
+    alone = limitsOf(face, decision)[1];
+  const ends = [realTo, fakeFrom, alone].filter(Number.isFinite);
+  const digits = digitsApart(score, ...ends);
+  const text = (value) => fixed(value, digits);
+  const over = usable > 1 ? ` on average over ${usable} frames` : "";
+  const left = face.frames.length - usable;
+  const rest = left ? ` (${left} crops unlike those of training are left out)` : "";
+  if (!ends.length) {
+    const why = decision.silence || "validation has too few clips";
+    return `P(fake) is ${text(score)}${over}, and no verdict is given: ${why}${rest}`;
+  }
+  let fake = fakeFrom < Infinity ? `fake from ${text(fakeFrom)} on` : "fake never";
+  if (faces > 1 && fakeFrom < Infinity) {
+    fake += ` among ${faces} faces`;
+    if (alone <= score && score < fakeFrom) {
+      fake += ` (from ${text(alone)} on by itself, but each face is another chance of a false alarm)`;
+    }
+  }
+  const real = realTo > -Infinity ? `real up to ${text(realTo)}` : "real never";
+  return `P(fake) is ${text(score)}${over}; called ${fake}, ${real}${rest}`;
+}
+
+/**
+ * The verdict on a picture: fake where one of its faces is, by a limit that rises with the faces that were judged; real
+ * where all of these are. The same JSON as `torchfakes predict --json`.
+ *
+ * @param faces of `faceVerdict`, in the order of their numbers.
+ */
+export function overall(path, faces, decision, notes = []) {
+  const silent = { ...nothing(path), faces, kind: "photo", notes, scope: decision.scope.line, meaning: decision.meaning };
   if (!faces.length) {
     const needed = "one is needed that is upright, turned to the camera and not too small";
-    return { ...prediction, reason: `no face found in this photo; ${needed}` };
+    return { ...silent, reason: `no face found in this photo; ${needed}` };
+  }
+  const frames = faces.flatMap((face) => face.frames);
+  if (!frames.every((frame) => Number.isFinite(frame.probability_fake))) {
+    const why = "its weights are of no use; take another detector";
+    return { ...silent, faces: [], reason: `the detector gives no number for a face in it: ${why}` };
   }
   const judged = faces.filter((face) => face.probability_fake !== null);
-  if (!judged.length) return { ...prediction, reason: unlikeTraining(faces.flatMap((face) => face.frames)) };
-  const worst = judged.reduce((most, face) => (face.probability_fake > most.probability_fake ? face : most));
-  const who = faces.length > 1 ? `face ${worst.face + 1} of ${faces.length}, the most fake-looking one: ` : "";
+  if (!judged.length) return { ...silent, reason: unlikeTraining(frames, decision) };
+  const forged = judged.filter((face) => face.probability_fake >= limitsOf(face, decision, judged.length)[1]);
+  const [first, ...others] = forged.length ? forged : judged;
+  const worst = others.reduce((most, face) => (face.probability_fake > most.probability_fake ? face : most), first);
+  const real = judged.every((face) => face.verdict === REAL);
+  const verdict = forged.length ? FAKE : real ? REAL : CANNOT_TELL;
+  const who = `face ${worst.face + 1} of ${faces.length}, the most fake-looking one: `;
+  const reason = faces.length === 1 ? worst.reason : who + reasonOf(worst, decision, judged.length);
   return {
-    ...prediction,
-    verdict: worst.verdict,
+    ...silent,
+    verdict,
     probability_fake: worst.probability_fake,
-    reason: who + worst.reason,
+    reason,
+    limits: limitsOf(worst, decision, judged.length).map((end) => (Number.isFinite(end) ? end : null)),
+    rate: bandOf(decision, usableOf(worst).length).rate[verdict] ?? "",
   };
 }
 
+const nothing = (path) => ({
+  path,
+  verdict: CANNOT_TELL,
+  probability_fake: null,
+  reason: "",
+  faces: [],
+  interval: null,
+  kind: "",
+  notes: [],
+  limits: [null, null],
+  rate: "",
+  scope: "",
+  meaning: "",
+});
+
 /** What is said of a file that cannot be judged at all. */
-export function refused(path, reason) {
-  return { ...overall(path, []), reason, kind: "" };
-}
+export const refused = (path, reason) => ({ ...nothing(path), reason });
 
 /** The most frequent reason why crops get no answer, by its first example. */
-function unlikeTraining(frames) {
+function unlikeTraining(frames, decision) {
   const kinds = frames.map((frame) => frame.cannot_tell.split(" (")[0]);
   const count = (kind) => kinds.filter((other) => other === kind).length;
   const kind = kinds.reduce((most, one) => (count(one) > count(most) ? one : most));
   const example = frames[kinds.indexOf(kind)].cannot_tell;
+  if (decision.scope.practice) return `a practice detector, and this face is not of its data: it is ${example}`;
   return `a face was found, but it is ${example}: unlike those that the detector was trained on`;
 }

@@ -54,7 +54,7 @@ async function tryGpu(how, force) {
     if (better.milliseconds >= how.milliseconds && !force) return giveUp("the GPU is not faster");
     networks.detector = async (crops, count) => {
       try {
-        return (await ask(gpu, { crops, count }, GPU_RUN)).logits;
+        return (await ask(gpu, { crops, count }, GPU_RUN)).answers;
       } catch (error) {
         giveUp(error.message);
         return onWasm(crops, count);
