@@ -94,7 +94,7 @@ def test_bills_are_of_three_ways_and_the_title_names_the_cheapest():
     assert found["two limits"].looks > 0 == found["one threshold"].looks
     figure = lesson_06.bills_figure(found, desk)
     cheapest = min(found, key=lambda name: found[name].total).partition(":")[0]
-    assert f"{cheapest} loses least" in figure.get_suptitle()
+    assert f"“{cheapest}” costs least" in figure.get_suptitle()
     assert {text.get_text().strip() for text in figure.axes[0].texts} >= {f"{one.total:,.0f}" for one in found.values()}
 
 

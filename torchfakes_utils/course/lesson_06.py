@@ -248,7 +248,7 @@ def bills_figure(found: Mapping[str, Bill], desk: Desk) -> Figure:
            xlabel=f"points lost on 100 clips (a miss {desk.miss:,g}, a false alarm {desk.alarm:,g}, a look "
                   f"{desk.look:,g})")  # fmt: skip
     least = min(found, key=lambda name: found[name].total).partition(":")[0]
-    figure.suptitle(f"The {desk.name}, where {share_text(desk.fakes)} are fake: {least} loses least", x=0.01,
+    figure.suptitle(f"The {desk.name}, where {share_text(desk.fakes)} are fake: “{least}” costs least", x=0.01,
                     ha="left", fontsize=11, fontweight="bold")  # fmt: skip
     return plots.finish(figure)
 

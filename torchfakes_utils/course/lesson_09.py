@@ -28,6 +28,8 @@ from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
 
 _COLOURS = {FAKE: plots.FAKE, REAL: plots.REAL, CANNOT_TELL: plots.NEUTRAL}
 _LINES = {FAKE: "--", REAL: "-", CANNOT_TELL: ":"}
+# Where an axis of log-odds ends.
+_LEAST = 0.002
 
 
 def uploads(folder: Path, clip: Path, another: Path) -> list[Path]:
@@ -192,14 +194,22 @@ def sizes_figure(table: pd.DataFrame, band: Band, threshold: float, title: str) 
         title: the figure's one message.
     """
     figure, ax = plt.subplots(figsize=(6.8, 3.6))
-    fake_from = band.from_of()
-    _limits(ax.axhspan, (band.real_to, float(fake_from) if np.isfinite(fake_from) else None))
+    ax.set_yscale("logit")  # by log-odds: half a per cent is far from none
+    if band.real_to:
+        ax.axhspan(_LEAST, band.real_to, facecolor=plots.REAL, alpha=0.15, linewidth=0)
+    if band.fake_from:
+        ax.axhspan(band.from_of(), 1 - _LEAST, facecolor=plots.FAKE, alpha=0.15, linewidth=0)
     ax.axhline(threshold, color="black", linestyle=":", linewidth=1)
     ax.annotate("one threshold", (table["size"].iloc[0], threshold), va="bottom", fontsize=9)
-    columns = {"photo": "one_look", "its mirror image": "mirrored", "both": "both"}
-    colours = (plots.NEUTRAL, plots.NEUTRAL, "black")
-    plots.curves(ax, table["size"].tolist(), {name: table[one].tolist() for name, one in columns.items()}, colours)
-    ax.set(xlabel="size of the photo", ylabel="P(fake)", ylim=(-0.03, 1.03), xticks=table["size"].tolist())
+    for name, column, line in (("photo", "one_look", "o--"), ("its mirror image", "mirrored", "s:"),
+                               ("both", "both", "^-")):  # fmt: skip
+        colour = "black" if name == "both" else plots.NEUTRAL
+        ax.plot(table["size"], table[column].clip(_LEAST, 1 - _LEAST), line, color=colour, label=name)
+    ax.legend(ncols=3, fontsize=9, loc="upper left", bbox_to_anchor=(0, 0.82))
+    ticks = [0.01, 0.1, 0.5, 0.9, 0.99]
+    ax.set(xlabel="size of the photo", ylabel="P(fake)", ylim=(_LEAST, 1 - _LEAST), xticks=table["size"].tolist())
+    ax.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    ax.set_yticks([], minor=True)
     ax.set_title(title)
     return plots.finish(figure)
 
