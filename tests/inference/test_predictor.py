@@ -16,6 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.faces.detection import Detections, FaceDetector, square_crop
 from torchfakes_utils.faces.extraction import extract_faces
+from torchfakes_utils.faces.steadying import steadied
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, FACE_COLUMNS, read_table
 from torchfakes_utils.io.video import write_video
@@ -106,8 +107,9 @@ def test_a_photo_goes_the_way_of_the_training_crops(predictor, tmp_path):
     assert frame.face_probability > 0.9
     assert (face.verdict, face.probability_fake) == (prediction.verdict, frame.probability_fake)
     assert face.interval is None and prediction.kind == "photo"  # one frame tells nothing of others
-    # The same crop as extraction would cut, from the same box.
-    box = FaceDetector("cpu").detect(ASTRONAUT[None])[0].boxes[0]
+    # The same crop as extraction would cut, from the steadied box.
+    finder = FaceDetector("cpu")
+    (box,) = steadied(ASTRONAUT, finder.detect(ASTRONAUT[None])[0].boxes, finder.offsets)
     crop, _ = square_crop(ASTRONAUT, box, 1.3, 64)
     assert prediction.probability_fake == pytest.approx(crop.mean() / 255, abs=1e-5)
 
@@ -428,7 +430,8 @@ def test_from_run_loads_the_best_detector(tmp_path):
     predictor = Predictor.from_run(tmp_path / "run", "cpu")
     prediction = predictor.predict(path)
     assert predictor.detector.decision == detector.decision and prediction.limits[1] == 0.1
-    box = FaceDetector("cpu").detect(ASTRONAUT[None])[0].boxes[0]
+    finder = FaceDetector("cpu")
+    (box,) = steadied(ASTRONAUT, finder.detect(ASTRONAUT[None])[0].boxes, finder.offsets)
     crop = torch.from_numpy(square_crop(ASTRONAUT, box)[0]).permute(2, 0, 1)[None]
     assert prediction.probability_fake == pytest.approx(float(detector.probability(crop)), abs=1e-5)
     with pytest.raises(InputError, match="torchfakes train"):
