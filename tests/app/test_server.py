@@ -476,7 +476,8 @@ def test_everything_can_be_read_in_the_light_and_in_the_dark(visit, files, schem
     page.get_by_role("tab", name="Video").click()
     give(page, files.clip)
     answer_of(page)
-    for selector in (".tf-head h1", ".tf-result h2", ".tf-score", ".tf-name", ".tf-end", ".tf-about li",
+    for selector in (".tf-head h1", ".tf-result h2", ".tf-score", ".tf-name", ".tf-ends span", ".tf-rate",
+                     ".tf-verdict .tf-scope", ".tf-head .tf-scope", ".tf-about td", ".tf-about li",
                      ".tf-curve figcaption", ".tf-peaks figcaption", ".tf-empty"):  # fmt: skip
         ratio, behind = contrast(page, selector)
         assert ratio >= 4.5, f"{selector}: {ratio:.1f}"
