@@ -317,10 +317,10 @@ for answer in judged:
 
 # %% [markdown]
 # **What we saw.** Nobody is forged in any of them. When this was written, one threshold called two of the six a
-# forgery, the limit of a single face one, and the limit for so many faces none. (Where nine faces are counted, something
-# else was taken for one.) But none of the six was called real either: eight people are eight chances that one of them
-# lies between the limits. That is the price of a rate that is kept. And a caution: six photos of the same eight people
-# count no rate; lesson 06 has the arithmetic.
+# forgery, the limit of a single face one, and the limit for so many faces none. (Where nine faces are counted,
+# something else was taken for one.) But none of the six was called real either: eight people are eight chances that
+# one of them lies between the limits. That is the price of a rate that is kept. And a caution: six photos of the same
+# eight people count no rate; lesson 06 has the arithmetic.
 
 # %% [markdown]
 # ## How sure is an average?
