@@ -418,11 +418,11 @@ for name, desk in lesson_06.DESKS.items():
 # %% [markdown]
 # **What we saw.** When this was written, the newsroom's one threshold lost nothing on the clips that it was chosen on,
 # and on clips of other people, from two to fifty fakes in a hundred, several times what the newsroom loses *without* a
-# detector: one real clip in eight lies above it, and a false alarm is dear. The two limits called none of these reals
-# fake; they lose looks. Yet where one in ten is fake, believing everybody was cheaper still. A newsroom with these costs
-# is best off without this detector until fakes are common. The bank's single threshold was the cheapest at two fakes in
-# a hundred, and the dearest by far once there were more. No table like this one is in a paper, and it is the first that
-# a customer should ask for. One caution: eight real clips, four pairs of people; one more false alarm moves each number.
+# detector: a single real clip lies above it, and a false alarm is dear. The two limits called none of these reals fake;
+# what they lose is looks. Yet where one in ten is fake, believing everybody was cheaper still: a newsroom with these
+# costs is best off without this detector until fakes are common. The bank's single threshold was the cheapest way at
+# two fakes in a hundred, and the dearest by far once there were more. It is the first table that a customer should ask
+# for. One caution: these are eight real clips and four pairs of people; one more false alarm moves every number.
 #
 # One more thing, which surprises most people. A file may show many faces, and it is fake if one of them is.
 

@@ -110,6 +110,7 @@ def test_a_photo_is_judged_at_every_size_by_one_look_and_by_both(portraits):
     assert table["verdict"].tolist() == ["fake", "fake"]
     (ax,) = lesson_09.sizes_figure(table, BAND, 0.35, "t").axes
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["photo", "its mirror image", "both"]
+    assert [text.get_text() for text in ax.texts] == ["one threshold", "called fake", "called real"]
     assert [patch.get_y() for patch in ax.patches] == pytest.approx([0.002, 0.4])
 
 

@@ -201,6 +201,8 @@ def sizes_figure(table: pd.DataFrame, band: Band, threshold: float, title: str) 
         ax.axhspan(band.from_of(), 1 - _LEAST, facecolor=plots.FAKE, alpha=0.15, linewidth=0)
     ax.axhline(threshold, color="black", linestyle=":", linewidth=1)
     ax.annotate("one threshold", (table["size"].iloc[0], threshold), va="bottom", fontsize=9)
+    for word, height in (("called fake", 0.95), ("called real", 0.02)):
+        ax.text(0.98, height, word, ha="right", va="top" if height > 0.5 else "bottom", transform=ax.transAxes)
     for name, column, line in (("photo", "one_look", "o--"), ("its mirror image", "mirrored", "s:"),
                                ("both", "both", "^-")):  # fmt: skip
         colour = "black" if name == "both" else plots.NEUTRAL
