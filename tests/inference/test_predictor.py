@@ -65,6 +65,9 @@ class GreenDetector:
             )
         return found
 
+    def offsets(self, views):
+        return np.full((len(views), 4), np.nan)  # boxes stay as they are
+
 
 @pytest.fixture(scope="module")
 def predictor():

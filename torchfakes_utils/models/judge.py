@@ -46,6 +46,11 @@ class Judge(nn.Module):
     """
 
     preprocessing: Preprocessing
+    network: "_Listening"
+    centre: torch.Tensor
+    scale: torch.Tensor
+    axes: torch.Tensor
+    precision: torch.Tensor
 
     def __init__(self, ends: Ends, likeness: Likeness | None) -> None:
         """Listen to a network.
@@ -77,6 +82,7 @@ class FeatureNetwork(nn.Module):
     """Crops (B, 3, S, S), normalised, to the features (B, D) that a likeness is of, sharing a detector's weights."""
 
     preprocessing: Preprocessing
+    network: "_Listening"
 
     def __init__(self, ends: Ends) -> None:
         super().__init__()
@@ -133,7 +139,8 @@ def _copied(backbone: nn.Module) -> nn.Module:
 
 
 def _name_of(ends: Ends) -> str:
-    return next(name for name, module in ends.backbone.named_modules() if module is ends.texture)
+    names = [str(name) for name, module in ends.backbone.named_modules() if module is ends.texture]
+    return names[0]
 
 
 def _axes_of(ends: Ends) -> int:
@@ -143,7 +150,7 @@ def _axes_of(ends: Ends) -> int:
         for module in network.modules():
             module._forward_hooks.clear()  # noqa: SLF001 - torch has no public name for it
             module._forward_pre_hooks.clear()  # noqa: SLF001
-        found = []
+        found = list[int]()
         network.get_submodule(_name_of(ends)).register_forward_hook(lambda *given: found.append(given[2].ndim))
         with torch.inference_mode():
             network(torch.zeros(1, 3, size, size, device=next(network.parameters()).device))
