@@ -282,21 +282,22 @@ banded = decision.photo.answers(sizes["both"].to_numpy())
 print("both, by the two limits:", *("cannot tell" if np.isnan(one) else ("real", "fake")[int(one)] for one in banded))
 
 # %%
-title = "An honest photo: its score moves with its size, and never far enough for a verdict"
+title = "An honest photo: its score moves with its size, and never up to fake"
 lesson_09.sizes_figure(sizes, decision.photo, decision.threshold, title)
 
 # %% [markdown]
 # **What we saw.** (The axis is one of log-odds, on which 0.01 and 0.1 lie apart.) The photo is the same, and nothing
 # was forged. Its P(fake) differs several times over, with the size alone. The mean over the photo and its mirror image
 # (`both`, which the package uses) lies between the two and strays less far than the one that strays farther; it does
-# not stand still. When this was written all five lay on one side of the one threshold; a face that begins nearer to it
-# would change sides by being enlarged. The two limits know how far a single crop may stray: between them there is no
-# verdict, at any size.
+# not stand still. When this was written all five lay on one side of the one threshold; a face that begins
+# nearer to it would change sides by being enlarged. The two limits know how far a single crop may stray: four sizes get
+# no verdict, and one, at 110 %, just so much as the right one.
 #
 # And the distance? It is within its limit: it does *not* notice that this is a photograph, and no film of Mini-FF++,
-# whose people are bent copies of this portrait and of one other. So the detector is silent because its score is not
-# enough, and not because it knows that it is out of its depth. (Of a face beyond the distance a practice detector says
-# that it is not of its data.) *No app that shows this detector to strangers may leave out what it was trained on.*
+# whose people are bent copies of this portrait and of one other. So the detector is silent, where it is, because its
+# score is not enough, and not because it knows that it is out of its depth. (Of a face beyond the distance a practice
+# detector says that it is not of its data.) *No app that shows this detector to strangers may leave out what it was
+# trained on.*
 #
 # ## One photo, eight honest people
 #
@@ -316,11 +317,11 @@ for answer in judged:
     print(f"; the verdict is: {answer.verdict}")
 
 # %% [markdown]
-# **What we saw.** Nobody is forged in any of them. When this was written, one threshold called two of the six a
-# forgery, the limit of a single face one, and the limit for so many faces none. (Where nine faces are counted,
-# something else was taken for one.) But none of the six was called real either: eight people are eight chances that
-# one of them lies between the limits. That is the price of a rate that is kept. And a caution: six photos of the same
-# eight people count no rate; lesson 06 has the arithmetic.
+# **What we saw.** Nobody is forged in any of them. When this was written, one threshold called three of the six a
+# forgery, and the limit for so many faces none. (Where nine faces are counted, something else was taken for one.) But
+# none of the six was called real either: eight people are eight chances that one of them lies between the limits.
+# That is the price of a rate that is kept. And a caution: six photos of the same eight people count no rate; lesson
+# 06 has the arithmetic.
 
 # %% [markdown]
 # ## How sure is an average?
