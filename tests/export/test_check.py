@@ -1,10 +1,13 @@
 """Which crops files are calibrated and checked on, and how the time of a file is taken."""
 
+import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
@@ -12,9 +15,12 @@ from torchfakes_utils.export import check
 from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.onnx_format import OnnxRuntime
+from torchfakes_utils.metrics.band import Band
+from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.provenance import find_faces, trained_on
 
+from helpers.decisions import answering
 from helpers.export import crops_of, noise
 
 
@@ -81,3 +87,31 @@ def test_int8_is_calibrated_on_validation_crops_and_checked_on_test_crops(run, t
         known = {crop.tobytes() for crop in crops_of(load_faces(table, name))}
         assert {crop.tobytes() for crop in crops} <= known
     assert len(data.crops) == len(data.faces) == 24 and set(data.faces["split"]) == {"test"}
+    assert len(data.validation_crops) == len(data.validation) and set(data.validation["split"]) == {"val"}
+
+
+@pytest.mark.slow
+def test_a_file_whose_distances_are_longer_gets_as_much_more_of_a_limit(run, table):
+    detector = load_detector(run)
+    data, own = check.read_data(detector, table), detector.decision.ranges["distance"][1]
+    # The tiny table has one person there, and one alone has no spread.
+    assert check.own_limit(detector, detector.answers, data) is None
+    data = dataclasses.replace(
+        data, validation=data.validation.assign(clip_id=range(len(data.validation)), target_id="")
+    )
+
+    def longer(crops):
+        return detector.answers(detector.preprocessing.normalise(crops)) * torch.tensor([1.0, 1.25])
+
+    assert check.own_limit(detector, longer, data) == pytest.approx(1.25 * own, rel=1e-5)
+    assert check.own_limit(detector, lambda crops: longer(crops) * torch.nan, data) is None
+    assert check.own_limit(detector, longer, dataclasses.replace(data, validation=None)) is None
+
+
+def test_three_answers_are_compared_and_not_one_threshold():
+    decision = dataclasses.replace(answering(0.9), photo=Band((0.9,) * 32, 0.1))
+    own = np.array([3.0, 0.0, 0.0, -3.0])
+    near, far = np.array([3.5, 0.9, -0.9, -2.7]), np.array([0.5, 3.0, -3.0, 0.0])
+    assert check._agreement(decision, own, own) == check._agreement(decision, near, own) == 1
+    assert check._agreement(decision, far, own) == 0
+    assert check._agreement(Decision(), own, own) is None

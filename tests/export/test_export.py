@@ -1,6 +1,7 @@
 """What lies in the folder of an export, what is refused, and that it is whole or not there."""
 
 import copy
+import dataclasses
 import json
 import shutil
 import sys
@@ -13,8 +14,9 @@ from sklearn.metrics import roc_auc_score
 from torchfakes_utils.cli import main
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.export import graph, onnx_format, parity
+from torchfakes_utils.export import check, graph, onnx_format, parity
 from torchfakes_utils.export.config import ExportConfig
+from torchfakes_utils.export.description import limit_of, use_limit
 from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.runtimes import load_network
 from torchfakes_utils.models.decision import LIMITS
@@ -103,6 +105,36 @@ def test_the_description_travels_in_the_file_and_beside_it(run, exported):
     assert (decision["meaning"], decision["scope"]["line"]) == (own.meaning, own.scope.line)
     assert all(name in decision["rule"] for name in ("fake_from", "real_to", "fewest_frames", "meaning", "silence"))
     assert set(beside["made_with"]) >= {"torch", "onnxruntime"}
+
+
+def test_8_bits_whose_distances_lie_elsewhere_get_a_limit_of_their_own(run, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "own_limit", lambda detector, *others: 1.02 * limit_of(detector.decision))
+    made = export_run(run, ExportConfig(out=tmp_path / "onnx"))
+    detector, network = load_detector(run), load_network(tmp_path / "onnx/detector.int8.onnx")
+    limit, own = network.description["decision"]["ranges"]["distance"][1], limit_of(detector.decision)
+    assert limit == pytest.approx(1.02 * own)
+    assert made.files[1].distances.limit == limit and made.files[0].distances.limit == own
+    beside = json.loads((tmp_path / "onnx/detector.json").read_text())
+    assert beside["distance_limits"] == {"fp32": own, "int8": limit}
+    assert beside["decision"]["ranges"]["distance"] == [None, own]
+    assert f"from a distance of {limit:.4g} on" in (tmp_path / "onnx/parity.md").read_text()
+    monkeypatch.setattr(check, "own_limit", lambda detector, *others: 0.995 * limit_of(detector.decision))
+    made = export_run(run, ExportConfig(out=tmp_path / "onnx"))  # so near that it needs none
+    assert made.files[1].distances.limit == own and made.notes == []
+    use_limit(detector, network.description)  # as `torchfakes predict --network` does
+    assert limit_of(detector.decision) == limit
+
+
+def test_8_bits_that_refuse_other_faces_are_refused(run, quick, tmp_path, monkeypatch):
+    really = check._distances
+
+    def other(*given):
+        return dataclasses.replace(really(*given), turned=0.2 * ("int8" in given[1].description["precision"]))
+
+    monkeypatch.setattr(check, "_distances", other)
+    made = export_run(run, ExportConfig(out=tmp_path / "onnx"))
+    assert "20.0% of the test crops are refused for their distance" in made.refused["int8"]
+    assert [one.precision for one in made.files] == ["fp32"]
 
 
 @pytest.fixture

@@ -135,9 +135,10 @@ def _quantizer() -> Any:
 
     class Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
         def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
-            # Its own filter is not asked about all kinds of nodes: `cat` is quantised whatever it says.
+            kept = set(_kept_in_float(model))
+            self.set_filter_function(lambda node: node not in kept)
             annotated: torch.fx.GraphModule = super().annotate(model)
-            for node in _kept_in_float(annotated):
+            for node in kept:  # the filter is not asked about all kinds: `cat` is quantised whatever it says
                 node.meta.pop(Q_ANNOTATION_KEY, None)
             return annotated
 
@@ -153,18 +154,18 @@ def _upto(letter: str, most: int) -> dict[int, Any]:
 
 
 def _kept_in_float(graph: torch.fx.GraphModule) -> list[torch.fx.Node]:
-    """The nodes up to the first convolution; the last dense layer, and all nodes on which it does not rest.
+    """The first convolution and all on which it rests; the last dense layer, and all nodes on which that does not rest.
 
     These are what follows it, and the arithmetic of the distance.
     """
-    nodes, below = list(graph.graph.nodes), dict[torch.fx.Node, set[torch.fx.Node]]()
-    for node in nodes:
+    below: dict[torch.fx.Node, set[torch.fx.Node]] = {}
+    for node in graph.graph.nodes:
         direct = set(node.all_input_nodes)
         below[node] = direct.union(*(below[one] for one in direct))
-    weighty = [node for node in nodes if node.op == "call_function" and any(word in str(node.target) for word in
+    weighty = [node for node in below if node.op == "call_function" and any(word in str(node.target) for word in
                ("conv", "linear", "addmm"))]  # fmt: skip
-    last, begin = max(weighty, key=lambda node: len(below[node])), nodes.index(weighty[0])
-    return [node for place, node in enumerate(nodes) if place <= begin or node not in below[last]]
+    first, last = weighty[0], max(weighty, key=lambda node: len(below[node].intersection(weighty)))
+    return [node for node in below if node is first or node in below[first] or node not in below[last]]
 
 
 def _traced(network: torch.nn.Module, example: torch.Tensor, dimensions: dict[int, Any], what: str) -> Any:
@@ -206,9 +207,10 @@ def _constants(detector: Detector) -> dict[str, Any]:
     }  # fmt: skip
     for name, frames in (("photo", 1), ("film", FEWEST_FRAMES)):
         band = decision.band(frames)
-        starts = torch.tensor([min(band.from_of(faces), _NEVER) for faces in range(1, MOST_FACES + 1)])
+        starts = [min(band.from_of(faces), _NEVER) for faces in range(1, MOST_FACES + 1)]
         found |= {
-            f"{name}_fake_from": starts.double(), f"{name}_real_to": -1.0 if band.real_to is None else band.real_to,
+            f"{name}_fake_from": torch.tensor(starts, dtype=torch.float64),
+            f"{name}_real_to": -1.0 if band.real_to is None else band.real_to,
             f"{name}_rate_fake": decision.rate(FAKE, band), f"{name}_rate_real": decision.rate(REAL, band),
         }  # fmt: skip
     return found

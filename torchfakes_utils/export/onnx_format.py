@@ -218,8 +218,8 @@ def _beside_the_network(model: Any) -> list[str]:
     These are what follows it, and the arithmetic of the distance: a matrix of this, too, may come last of all.
     """
     nodes = list(model.graph.node)  # in an order in which they can be computed
-    below = _rested_on(nodes)
-    last = max((place for place, node in enumerate(nodes) if node.op_type in _WEIGHTY), key=lambda one: len(below[one]))
+    below, weighty = _rested_on(nodes), {place for place, node in enumerate(nodes) if node.op_type in _WEIGHTY}
+    last = max(weighty, key=lambda place: len(below[place] & weighty))
     return [nodes[last].name, *(node.name for place, node in enumerate(nodes) if place not in {*below[last], last})]
 
 
