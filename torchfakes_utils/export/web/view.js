@@ -86,7 +86,9 @@ export function spoken(prediction, decision) {
   return [first + said, ...remarks(prediction)].join(" ");
 }
 
-const noted = (note) => `${note[0].toUpperCase()}${note.slice(1)}${note.endsWith(".") ? "" : "."}`;
+// A number and its sign stay on one line.
+const noted = (note) =>
+  `${note[0].toUpperCase()}${note.slice(1)}${note.endsWith(".") ? "" : "."}`.replaceAll(" %", "\u00a0%");
 
 /** What goes with every verdict: how often it is wrong, what the detector knows, what a verdict means. */
 const remarks = ({ rate, scope, meaning, notes }) => [rate, ...notes, scope, meaning].filter(Boolean).map(noted);
