@@ -28,7 +28,7 @@ from PIL import Image
 
 from torchfakes_utils.io.video import read_frames
 
-from common import command, machine
+from common import command, machine, write_page
 
 
 @contextlib.contextmanager
@@ -173,9 +173,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = {"machine": machine(), **measure(arguments.run, clips, arguments.clients, arguments.rounds)}
     print(report(results, arguments))
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "app.md").write_text(report(results, arguments), encoding="utf-8")
-        (arguments.out / "app.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(arguments.out, "app", report(results, arguments), results)
 
 
 if __name__ == "__main__":

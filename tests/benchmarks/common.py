@@ -1,5 +1,6 @@
 """What the benchmarks share: processes of their own, ways that take turns, peaks of memory, the machine's name."""
 
+import json
 import os
 import platform
 import resource
@@ -33,6 +34,13 @@ def in_turns(ways: dict[str, Callable[[], Any]], rounds: int, warm: int = 2) -> 
             work()
             taken[name].append(1000 * (time.perf_counter() - started))
     return {name: milliseconds[warm:] for name, milliseconds in taken.items()}
+
+
+def write_page(folder: Path, name: str, text: str, results: dict[str, Any]) -> None:
+    """Write `name`.md for people and `name`.json, from which it was made, into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def wide(frame: np.ndarray, ground: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ layer. Scoring: `scoring.score`, from files to a table, against the network alon
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from torchfakes_utils.explanation.heat_maps import METHODS, grad_cam
 from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.models.detector import Detector, load_detector
 
-from common import command, machine
+from common import command, machine, write_page
 
 LAYERS = ("repeat_1", "repeat_2", "block8")
 
@@ -157,9 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"  {results['scoring']}", flush=True)
     print(report(results, arguments))
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "explanation.md").write_text(report(results, arguments), encoding="utf-8")
-        (arguments.out / "explanation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(arguments.out, "explanation", report(results, arguments), results)
 
 
 if __name__ == "__main__":

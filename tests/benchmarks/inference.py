@@ -8,7 +8,6 @@ AUC is that of the test split. The clip is ten seconds of 1280x720 made of Mini-
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.judge import Judge
 
-from common import alone, command, in_turns, machine, peak_mib, wide
+from common import alone, command, in_turns, machine, peak_mib, wide, write_page
 
 # By name: the file below the exports' folder, and whether the face networks are exports, too.
 EXPORTS = {
@@ -198,9 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = report(results["ways"], results, command("inference.py", arguments.out))
     print(text)
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "inference.md").write_text(text, encoding="utf-8")
-        (arguments.out / "inference.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(arguments.out, "inference", text, results)
         plot(results["ways"], arguments.out / "inference.svg")
 
 

@@ -4,7 +4,6 @@ python tests/benchmarks/intervals.py --out docs/benchmarks
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.metrics.bootstrap import METRICS, Sampling, replicate_metrics
 
-from common import command, machine
+from common import command, machine, write_page
 
 REPLICATES = 10_000
 # Of the plain way, of which one replicate in a hundred is measured.
@@ -88,9 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(results["intervals"][-1], flush=True)
     print(report(results, arguments))
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "intervals.md").write_text(report(results, arguments), encoding="utf-8")
-        (arguments.out / "intervals.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(arguments.out, "intervals", report(results, arguments), results)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from torchfakes_utils.training.learner import Learner
 from torchfakes_utils.training.precision import autocast
 from torchfakes_utils.training.recipes import RECIPES, from_recipe
 
-from common import alone, command, in_turns, machine
+from common import alone, command, in_turns, machine, write_page
 from helpers.browser import browsers
 from helpers.web import READY, Exported, passed, served
 
@@ -240,9 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = report(results["networks"], results, command("networks.py", arguments.out))
     print(text)
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "networks.md").write_text(text, encoding="utf-8")
-        (arguments.out / "networks.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(arguments.out, "networks", text, results)
 
 
 if __name__ == "__main__":

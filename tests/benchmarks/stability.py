@@ -8,7 +8,6 @@ the file to its verdict: medians over rounds in which all ways take turns, and o
 """
 
 import argparse
-import json
 import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,7 +31,7 @@ from torchfakes_utils.io.video import read_frames
 from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.folding import for_scoring
 
-from common import command, in_turns, machine, wide
+from common import command, in_turns, machine, wide, write_page
 
 ONE, BOTH, STEADIED = "one look, as found", "and its mirror image, distance", "and steadied boxes"
 
@@ -148,9 +147,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = report(results, command("stability.py", arguments.out))
     print(text)
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "stability.md").write_text(text, encoding="utf-8")
-        (arguments.out / "stability.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(arguments.out, "stability", text, results)
 
 
 if __name__ == "__main__":

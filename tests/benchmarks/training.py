@@ -12,7 +12,6 @@ precision and layout, and the peak of memory by batch size.
 """
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -35,7 +34,7 @@ from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import Batch, load_crops
 from torchfakes_utils.training.trainer import Trainer
 
-from common import alone, command, machine, peak_mib
+from common import alone, command, machine, peak_mib, write_page
 
 BATCH, SIZE = 16, 160
 CUDA = torch.cuda.is_available()
@@ -434,9 +433,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results["memory"] = memory_table(arguments.batches)
     print(report(results, arguments))
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "training.md").write_text(report(results, arguments), encoding="utf-8")
-        (arguments.out / "training.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(arguments.out, "training", report(results, arguments), results)
         plot(results["epoch"], arguments.out / "training.svg")
 
 
