@@ -660,14 +660,14 @@ for row in matrix[~same].itertuples():
 
 # %% [markdown]
 # **What we saw.** The diagonal is high, as in every paper. Away from it Deepfakes, Face2Face and NeuralTextures help
-# each other: in Mini-FF++ all three lose fine detail in the face, and FaceSwap sharpens it. None of the three detectors
-# finds it, and its own finds nothing else beyond doubt. The forger of tomorrow is off the diagonal. On real data it is
-# the same story: Xception, trained on FaceForensics++ (c23), has a frame AUC of 0.96 there, and on other data from 0.62
-# to 0.94: FaceShifter 0.62, DFDC 0.71, its preview and Celeb-DF v2 0.74, Celeb-DF v1 0.78, DeepFakeDetection 0.82,
-# DeeperForensics 0.83, UADFV 0.94 (all columns of that row in
+# each other: in Mini-FF++ all three lose fine detail in the face, and FaceSwap sharpens it. None of the three
+# detectors finds it, and its own helps little against the others: 0.66 at most. The forger of tomorrow is off the
+# diagonal. On real data it is the same story: Xception, trained on FaceForensics++ (c23), has a frame AUC of 0.96
+# there, and on other data from 0.62 to 0.94: FaceShifter 0.62, DFDC 0.71, its preview and Celeb-DF v2 0.74, Celeb-DF
+# v1 0.78, DeepFakeDetection 0.82, DeeperForensics 0.83, UADFV 0.94 (all columns of that row in
 # [DeepfakeBench](https://github.com/SCLBD/DeepfakeBench)'s README). Lesson 11 tries to do something about it. (These
-# detectors are small and shortly trained. Eight fakes a cell: read the intervals, also where a column's highest number
-# is off the diagonal.)
+# detectors are small and shortly trained. Eight fakes a cell: read the intervals, also where a column's highest
+# number is off the diagonal.)
 
 # %% [markdown]
 # ## 9 · “I cannot tell”
