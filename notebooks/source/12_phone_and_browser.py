@@ -97,7 +97,7 @@ written = json.loads({entry.key: entry.value for entry in model.metadata_props}[
 print("crop: ", written["preprocessing"]["crop"][:118], "…")
 decision = written["decision"]
 photo = decision["photo"]
-print("of one crop, fake from", photo["fake_from"][:1], "on, real up to", photo["real_to"], "; answers only within:")
+print(f"one crop: real up to {photo['real_to']:.3f}, fake from {photo['fake_from'][0]:.3f} on; answers only within:")
 for name, (low, high) in decision["ranges"].items():
     print(f"  {name:11s}{low or 0:8.0f} to {'any' if high is None else f'{high:.3g}'}")
 
@@ -195,11 +195,11 @@ lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last one
 # %% [markdown]
 # **What we saw.** With a ruler a channel, no real clip changes places with a fake at eight bits: hence an interval
 # without width. Down to four bits every interval of the difference holds 0: the clips cannot tell it from nothing,
-# and that four bits look *better* than eight is luck. At three bits the rulers part. With one a layer the detector has
-# become a coin. With one a channel it seems to lose a few points, and so few clips cannot tell whether it does. (After
-# another training by the same recipe it lost none.) At two, of neither can be said that it still beats a coin. Eight
-# bits are far from the edge *here, for these weights, in this network*. Nothing in this figure says the same of
-# another. And only the weights were rounded.
+# and that five bits with one ruler a layer look *better* than eight is luck. At three bits both seem to lose, the one
+# with a ruler a layer more, and so few clips cannot tell whether they do: either interval still reaches 0. (After
+# another training by the same recipe a ruler a channel lost nothing.) At two, of neither can be said that it still
+# beats a coin. Eight bits are far from the edge *here, for these weights, in this network*. Nothing in this figure
+# says the same of another. And only the weights were rounded.
 
 # %% [markdown]
 # ## What about the numbers that come on the way?
