@@ -18,6 +18,8 @@ from torchfakes_utils.models.scope import Scope
 
 def test_a_score_beside_the_threshold_is_told_with_as_many_digits_as_it_takes():
     assert [digits_apart(score, 0.5) for score in (0.4, 0.498, 0.5, 0.49996)] == [2, 3, 5, 5]
+    assert [digits_apart(0.5, 0.2, end) for end in (0.98, 0.9985, 0.99996, 1.0)] == [2, 3, 5, 2], "no limit reads as 1"
+    assert digits_apart(0.5, 0.001) == 3 and digits_apart(0.5, 0.0) == 2
 
 
 def test_the_interval_is_of_the_mean_over_frames():

@@ -231,8 +231,16 @@ def seen(face: FaceVerdict, most: int = 6) -> str:
 
 
 def digits_apart(score: float, *ends: float) -> int:
-    """How many digits after the point show on which side of each end a score lies: two, or a few more."""
-    return next((digits for digits in (2, 3, 4) if all(round(score, digits) != round(end, digits) for end in ends)), 5)
+    """How many digits after the point show on which side of each end a score lies: two, or a few more.
+
+    And as many as show that an end can be reached: "fake from 1.00 on" would say that nothing ever is.
+    """
+
+    def show(digits: int) -> bool:
+        apart = all(round(score, digits) != round(end, digits) for end in ends)
+        return apart and all(0 < round(end, digits) < 1 for end in ends if 0 < end < 1)
+
+    return next(filter(show, (2, 3, 4)), 5)
 
 
 def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:

@@ -68,9 +68,17 @@ function apart(value, end) {
   return `${value}; ${end}`;
 }
 
-/** How many digits after the point show on which side of each end a score lies: two, or a few more. */
+/**
+ * How many digits after the point show on which side of each end a score lies: two, or a few more; and as many as show
+ * that an end can be reached: "fake from 1.00 on" would say that nothing ever is.
+ */
 export const digitsApart = (score, ...ends) =>
-  [2, 3, 4].find((digits) => ends.every((end) => fixed(score, digits) !== fixed(end, digits))) ?? 5;
+  [2, 3, 4].find((digits) =>
+    ends.every((end) => {
+      const shown = fixed(end, digits);
+      return shown !== fixed(score, digits) && (end <= 0 || end >= 1 || (0 < shown && shown < 1));
+    }),
+  ) ?? 5;
 
 const usableOf = (face) => face.frames.filter((frame) => !frame.cannot_tell);
 
