@@ -364,14 +364,14 @@ def test_the_frame_that_is_shown_says_most():
 def test_a_photo_s_result():
     tags = shown(
         views.result(
-            examination(face(0, [0.83]), kind="photo", rate="called fake of 9 real clips: 1"),
+            examination(face(0, [0.83]), kind="photo", rate="of 9 real clips 1 was called fake"),
             DECISION,
             "me & you <b>.jpg",
         )
     )
     assert "Probably fake" in tags.text and "me & you <b>.jpg" in tags.text and not tags.all("b")
     assert "P(fake) 0.83; called fake from 0.75 on, real up to 0.25." in tags.text
-    assert "Called fake of 9 real clips: 1." in tags.text, "how often that is wrong"
+    assert "Of 9 real clips 1 was called fake." in tags.text, "how often that is wrong"
     assert "Trained on Some data: Deepfakes at c23; it says nothing of wholly generated faces" in tags.text
     assert DECISION.meaning in tags.text
     widths = [tag["style"] for tag in tags.all("span") if "tf-zone" in tag.get("class", "")]

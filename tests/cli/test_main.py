@@ -240,7 +240,7 @@ class Predictor:
             if "bad" in path:
                 yield Prediction(path, "cannot tell", None, "no face found")
             else:
-                yield Prediction(path, "fake", 0.9, "P(fake) is 0.90", rate="called fake of 9 real clips: 1")
+                yield Prediction(path, "fake", 0.9, "P(fake) is 0.90", rate="of 9 real clips 1 was called fake")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_predict_goes_on_after_a_bad_file_and_says_so_by_its_status(files, statu
         line, *below = shown[: 1 if "bad" in name else 3]
         shown = shown[1 + len(below) :]
         assert line.startswith("cannot tell" if "bad" in name else "fake         0.90") and name in line
-        assert below == ([] if "bad" in name else ["  P(fake) is 0.90", "  called fake of 9 real clips: 1"])
+        assert below == ([] if "bad" in name else ["  P(fake) is 0.90", "  of 9 real clips 1 was called fake"])
     assert not shown
 
 

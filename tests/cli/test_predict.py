@@ -140,9 +140,9 @@ def test_each_of_several_people_has_a_verdict_and_the_file_its_rate():
     frames = [FrameVerdict(0, 0.0, (10.0, 20.0, 30.0, 60.0), 1.0, 0.7)]
     people = [FaceVerdict(0, FAKE, 0.9, None, "", frames), FaceVerdict(1, REAL, 0.1, None, "", frames),
               FaceVerdict(2, CANNOT_TELL, 0.5, None, "between", frames)]  # fmt: skip
-    made = Prediction("a.png", FAKE, 0.9, "why", people, kind="photo", rate="called fake of 9 real\x1b[2J clips: 1")
+    made = Prediction("a.png", FAKE, 0.9, "why", people, kind="photo", rate="of 9 real\x1b[2J clips 1 was called fake")
     _, why, rate, *below = predict.line(made).splitlines()
-    assert (why, rate) == ("  why", "  called fake of 9 real\\x1b[2J clips: 1")
+    assert (why, rate) == ("  why", "  of 9 real\\x1b[2J clips 1 was called fake")
     assert [line.split()[0] for line in below] == ["fake", "real", "cannot"] and below[2].endswith(": between")
 
 

@@ -66,8 +66,8 @@ def judged(scores, decision=BANDED, frames=1, distances=None):
 
 @pytest.mark.parametrize(
     ("score", "verdict", "rate"),
-    [(0.95, FAKE, "called fake of 8 real validation clips"), (0.8, FAKE, "called fake"), (0.79, CANNOT_TELL, ""),
-     (0.21, CANNOT_TELL, ""), (0.2, REAL, "called real of 32 fake validation clips"), (0.0, REAL, "called real")],
+    [(0.95, FAKE, "of 8 real validation clips"), (0.8, FAKE, "of 8 real"), (0.79, CANNOT_TELL, ""),
+     (0.21, CANNOT_TELL, ""), (0.2, REAL, "of 32 fake validation clips"), (0.0, REAL, "of 32 fake")],
 )  # fmt: skip
 def test_three_answers_with_their_rates_scope_and_meaning(score, verdict, rate):
     prediction = judged([score])

@@ -163,9 +163,9 @@ def test_the_sentence_and_the_rates_are_in_words():
     decision = Decision(false_alarms=0.01, misses=0.1)
     assert "at most 1 % are called fake and of whose fakes at most 10 % real" in decision.meaning
     band = Band((0.9,), 0.1, Rate(0.0, 0.0, 0.369, 0, 16, 8), Rate(0.25, 0.03, 0.65, 8, 32, 4))
-    expected = "called fake of 16 real validation clips (8 people or pairs): 0 (95 % interval 0 % to 36.9 %)"
+    expected = "of 16 real validation clips (8 people or pairs) 0 were called fake (95 % interval 0 % to 36.9 %)"
     assert decision.rate(FAKE, band) == expected
-    assert decision.rate(REAL, band).startswith("called real of 32 fake validation clips (4 people or pairs): 8 (")
+    assert decision.rate(REAL, band).startswith("of 32 fake validation clips (4 people or pairs) 8 were called real (")
     assert decision.rate(CANNOT_TELL, band) == "" and "too few people" in decision.rate(FAKE, Band((0.9,)))
 
 

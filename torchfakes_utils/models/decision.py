@@ -179,9 +179,9 @@ class Decision:
     def rate(self, verdict: str, band: Band) -> str:
         """How often such a verdict was wrong, or "" where none is given or nothing is known."""
         if verdict == FAKE:
-            return f"called fake of {_counted(band.false_alarms, 'real')}" if band.false_alarms else _UNCOUNTED
+            return _counted(band.false_alarms, REAL, FAKE) if band.false_alarms else _UNCOUNTED
         if verdict == REAL:
-            return f"called real of {_counted(band.misses, 'fake')}" if band.misses else _UNCOUNTED
+            return _counted(band.misses, FAKE, REAL) if band.misses else _UNCOUNTED
         return ""
 
     def outside(self, qualities: Mapping[str, float]) -> str:
@@ -212,10 +212,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _counted(rate: Rate, kind: str) -> str:
+def _counted(rate: Rate, kind: str, called: str) -> str:
     people = f"{rate.people} {'person' if rate.people == 1 else 'people or pairs'}"
     ends = f"{_percent(round(rate.low, 3))} to {_percent(round(rate.high, 3))}"
-    return f"{rate.clips} {kind} validation clips ({people}): {rate.wrong} (95 % interval {ends})"
+    wrong = f"{rate.wrong} {'was' if rate.wrong == 1 else 'were'} called {called}"
+    return f"of {rate.clips} {kind} validation clips ({people}) {wrong} (95 % interval {ends})"
 
 
 def _apart(value: float, end: float) -> str:
