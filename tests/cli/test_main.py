@@ -354,11 +354,13 @@ def test_the_pipeline_from_end_to_end(tmp_path, capsys):
     Image.fromarray(data.astronaut()).save(tmp_path / "photo.jpg")
     (tmp_path / "text.mp4").write_text("no video")
     files = [clip, tmp_path / "photo.jpg", tmp_path / "text.mp4"]
-    verdicts = command("predict", results, *files, "--frames", 4, status=1)
+    verdicts = command("predict", results, *files, "--frames", 4, status=2)
     assert [value["path"] for value in verdicts] == [str(path) for path in files]
-    assert [value["verdict"] == "cannot tell" for value in verdicts][::2] == [False, True]
-    # Another person in other light: judged, or told in which way it is unlike the crops of training.
-    assert verdicts[1]["verdict"] in ("real", "fake") or "unlike those" in verdicts[1]["reason"]
+    # Six people are too few to fix what belongs to the data, without which a practice detector says nothing.
+    assert all(value["verdict"] == "cannot tell" for value in verdicts)
+    for value in verdicts[:2]:
+        assert value["reason"].partition("a practice detector")[1], value
+    assert "neither a photo nor a video" in verdicts[2]["reason"]
 
 
 @pytest.mark.parametrize("command", [["calibrate", "run"], ["train", "--out", "run"], ["matrix", "--out", "runs"]])

@@ -133,7 +133,7 @@ def test_what_speaks_against_the_detector_comes_first(tiny_faces, tmp_path):
     assert card.index("**Caution**: it is a coin.") < card.index("## What it is for")
     assert " real and " in headline(write.read(run))[0], "the web page puts the split before it"
     for text in (page, card):
-        assert "Validation could not fix both of them: threshold 0.5: no rise." in text
+        assert "What has to be known of that: threshold 0.5: no rise." in text
         assert "both classes counting alike" not in text
 
 
