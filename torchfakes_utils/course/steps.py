@@ -202,7 +202,7 @@ _ALL = (
     Step(
         "mini", "Making the practice clips, Mini-FF++",
         makes=lambda where: where.data, folder=lambda where: where.data, ours=_ours(_CLIPS),
-        version=2, build=_mini, possible=lambda where: where.is_mini,
+        version=3, build=_mini, possible=lambda where: where.is_mini,
     ),
     Step(
         "clips", "Listing the clips",

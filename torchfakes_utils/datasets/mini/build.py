@@ -28,7 +28,10 @@ from torchfakes_utils.io.video import write_video
 
 FPS = 25
 CRF = {"c23": 23, "c40": 40}
-VERSION = 2  # of the recipe: raised whenever the same configuration would give other videos
+VERSION = 3  # of the recipe: raised whenever the same configuration would give other videos
+
+# How far a forged face's detail lies from its original's, either way: natural logarithm of the ratio of energies.
+SPREAD = (0.3, 0.6)
 
 # What our films are called.
 _PARTS = dict.fromkeys(("original_sequences", "manipulated_sequences"), re.compile(r"[0-9]{3}(_[0-9]{3})?\.mp4"))
@@ -166,12 +169,22 @@ def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Pers
     _write_clip(out / "original_sequences/youtube", f"{person.id}.mp4", _finish(config, person, shot, filmed, 24))
     name = f"{person.id}_{person.partner}.mp4"
     for number, (method, make) in enumerate(fakes.MANIPULATIONS.items()):
-        forge = make(source, target, _rng(config, person, 10 + number))
-        edited = [forge(fakes.Moment(frame, index, shot, driver, fields)) for index, frame in enumerate(filmed)]
+        forgery = make(source, target, _rng(config, person, 10 + number))
+        moments = [fakes.Moment(frame, index, shot, driver, fields) for index, frame in enumerate(filmed)]
+        grain = render.Grain(_rng(config, person, 30 + number), sensor.sheets)
+        edited = list(fakes.forge(forgery, moments, _factor(config, person, number), grain))
         folder = out / "manipulated_sequences" / method
         _write_clip(folder, name, _finish(config, person, shot, [frame for frame, _ in edited], 25 + number))
         _write_mask(folder / "masks/videos" / name, [mask for _, mask in edited], config.size)
     return person.id
+
+
+def _factor(config: MiniConfig, person: Person, method: int) -> float:
+    """How much of its original's detail a fake has: of a pair's two fakes, one has more and the other less."""
+    first = min(int(person.id), int(person.partner))
+    more = bool(np.random.default_rng([config.seed, 1 + first, 40 + method]).integers(2)) == (int(person.id) == first)
+    distance = _rng(config, person, 50 + method).uniform(*SPREAD)
+    return float(np.exp(distance if more else -distance))
 
 
 def _rng(config: MiniConfig, person: Person, purpose: int) -> np.random.Generator:

@@ -5,13 +5,13 @@ needs a trained network (Deepfakes, NeuralTextures) or a fitted 3D model (Face2F
 they differ. All take the frame that the camera filmed and give the frame with its face edited and the mask of the edit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from torchfakes_utils.datasets.mini import render
+from torchfakes_utils.datasets.mini import detail, render
 from torchfakes_utils.datasets.mini.render import CANON, Identity, Shot
 
 
@@ -34,18 +34,75 @@ class Moment:
     fields: tuple[np.ndarray, np.ndarray]  # the target's expression fields
 
     def film(
-        self, layer: Layer, mouth: float, brow: float, jitter: np.ndarray | float = 0, sampling: int = cv2.INTER_LINEAR
+        self, layer: Layer, mouth: float, brow: float, jitter: np.ndarray | float = 0, sampling: int = cv2.INTER_CUBIC
     ) -> Layer:
         """Move a layer with the target's head, with an expression of its own, in the light of the frame."""
         mapping = render.frame_map(self.shot.pose[self.index] + jitter, *self.fields, mouth, brow)
-        image = render.resample(layer.image, mapping, sampling, cv2.BORDER_REPLICATE)
         mask = render.resample(layer.mask, mapping)
+        window = detail.around(mask)  # nobody looks at the rest
+        image = np.zeros_like(layer.image)
+        image[window] = render.resample(layer.image, mapping[window], sampling, cv2.BORDER_REPLICATE)
         return Layer(render.light_up(image, self.shot.light[self.index]), mask)
 
 
 # The edited frame (CANON, CANON, 3) uint8, and the mask of the edit (CANON, CANON) float32.
 Edited = tuple[np.ndarray, np.ndarray]
-Forge = Callable[[Moment], Edited]
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """How one clip is forged, in two steps, between which the drawn face is given its detail."""
+
+    draw: Callable[[Moment], Layer]  # the new face as it lies in this frame, light and all, without grain
+    join: Callable[[Layer, np.ndarray], Edited]  # puts it into the frame (CANON, CANON, 3)
+    # What the codec takes from such detail beyond what it takes from a filmed face's, or leaves of it, made up for
+    # beforehand: factors of the energies, middle and fine, set by measuring encoded clips.
+    allowance: tuple[float, float] = (1.0, 1.0)
+
+
+def feathered(layer: Layer, frame: np.ndarray) -> Edited:
+    """A drawn face mixed into the frame by its soft mask."""
+    window = detail.around(layer.mask)
+    edited = frame.copy()
+    edited[window] = render.blend(frame[window], layer.image[window], layer.mask[window])
+    return edited, layer.mask
+
+
+def cloned(layer: Layer, frame: np.ndarray) -> Edited:
+    """A drawn face with a hard edge, joined by Poisson blending (Pérez et al., 2003)."""
+    mask = (layer.mask > 0.5).astype(np.uint8)
+    return poisson_blend(layer.image, frame, mask), mask.astype(np.float32)
+
+
+def forge(forgery: Forgery, moments: list[Moment], factor: float, sensor: render.Grain) -> Iterator[Edited]:
+    """Forge a clip frame by frame; where it is edited, it holds `factor` times the energy of detail it held before."""
+    given = _fit(forgery, moments, factor, sensor)
+    for moment in moments:
+        yield _edit(forgery.draw(moment), moment, forgery, given, sensor)
+
+
+def _edit(layer: Layer, moment: Moment, forgery: Forgery, given: detail.Detail, sensor: render.Grain) -> Edited:
+    return forgery.join(Layer(given.give(layer.image, layer.mask, sensor), layer.mask), moment.frame)
+
+
+def _fit(forgery: Forgery, moments: list[Moment], factor: float, sensor: render.Grain) -> detail.Detail:
+    """The detail that a clip's faces need, found on a few frames."""
+    grain = moments[0].shot.grain
+    looked_at = [moments[round(place)] for place in np.linspace(0, len(moments) - 1, 5)[1:-1]]
+    drawn = [(forgery.draw(moment), moment) for moment in looked_at]
+    drawn = [(layer, moment) for layer, moment in drawn if (layer.mask > 0).sum() > 500]  # the head is in the picture
+    if not drawn:
+        return detail.Detail(grain=grain)
+    own = np.mean([detail.energies(layer.image, layer.mask) for layer, _ in drawn], axis=0)
+    before = np.mean([detail.energies(moment.frame, layer.mask) for layer, moment in drawn], axis=0)
+    aim = wanted = before * forgery.allowance * factor
+    # A joint loses detail where two faces mix, and Poisson blending changes it, so the result is what is measured.
+    for _ in range(2):
+        given = detail.matched(own, aim, grain)
+        edited = [(_edit(layer, moment, forgery, given, sensor)[0], layer.mask) for layer, moment in drawn]
+        reached = np.mean([detail.energies(*one) for one in edited], axis=0)
+        aim = aim * (wanted / reached).clip(0.5, 2)
+    return detail.matched(own, aim, grain)
 
 
 def face_mask(landmarks: np.ndarray, part: str = "face", grow: float = 1.0) -> np.ndarray:
@@ -88,40 +145,43 @@ def borrow_face(source: Identity, target: Identity) -> np.ndarray:
     )
 
 
-def deepfakes(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:
+def deepfakes(source: Identity, target: Identity, rng: np.random.Generator) -> Forgery:
     """A face decoded at low resolution: colour-matched, target's expression, feathered into the frame."""
     mask = face_mask(target.landmarks, grow=0.98)
     face = match_colour(borrow_face(source, target), target.image, mask)
-    edge = int(rng.integers(90, 120))  # the decoder's output, enlarged: the original works at 64 to 128 px a face
+    face = np.rint(face + rng.normal(0, 2.5, 3)).clip(0, 255).astype(np.uint8)  # no match is exact
+    edge = int(rng.integers(140, 180))  # the decoder's output, enlarged: some 60 px a face, where FF++ has 64 to 128
     small = cv2.resize(face, (edge, edge), interpolation=cv2.INTER_AREA)
-    layer = Layer(cv2.resize(small, (CANON, CANON), interpolation=cv2.INTER_CUBIC), feather(mask, 7))
+    # Not quite smooth: the decoder's pixels show a little, and their edges are fine detail where it has none.
+    large = [cv2.resize(small, (CANON, CANON), interpolation=how) for how in (cv2.INTER_LINEAR, cv2.INTER_NEAREST)]
+    layer = Layer(cv2.addWeighted(large[0], 0.75, large[1], 0.25, 0), feather(mask, 7))
 
-    def forge(moment: Moment) -> Edited:
-        filmed = moment.film(layer, moment.shot.mouth[moment.index], moment.shot.brow[moment.index])
-        return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
+    def draw(moment: Moment) -> Layer:
+        return moment.film(layer, moment.shot.mouth[moment.index], moment.shot.brow[moment.index])
 
-    return forge
+    return Forgery(draw, feathered, (1.1, 1.35))
 
 
-def face_swap(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:
+def face_swap(source: Identity, target: Identity, rng: np.random.Generator) -> Forgery:
     """A face laid on by its landmarks, trembling with them, joined by Poisson blending (Pérez et al., 2003)."""
     face = borrow_face(source, target)
     # A texture drawn without filtering looks crisper than a lens would show it.
     crisp = cv2.addWeighted(face, 2.2, cv2.GaussianBlur(face, (0, 0), 1.2), -1.2, 0)
     layer = Layer(crisp, face_mask(target.landmarks, grow=0.95))
 
-    def forge(moment: Moment) -> Edited:
-        jitter = rng.normal(0, [1.0, 1.0, 0.6, 0.008])
+    seed = int(rng.integers(2**31))
+
+    def draw(moment: Moment) -> Layer:
+        # By frame: drawn twice, a frame trembles alike.
+        jitter = np.random.default_rng([seed, moment.index]).normal(0, [0.6, 0.6, 0.4, 0.005])
         mouth, brow = 0.4 * moment.shot.mouth[moment.index], 0.4 * moment.shot.brow[moment.index]
         # Nearest neighbour: the original rasterises its texture without filtering, which leaves jagged edges.
-        filmed = moment.film(layer, mouth, brow, jitter, cv2.INTER_NEAREST)
-        mask = (filmed.mask > 0.5).astype(np.uint8)
-        return poisson_blend(filmed.image, moment.frame, mask), mask.astype(np.float32)
+        return moment.film(layer, mouth, brow, jitter, cv2.INTER_NEAREST)
 
-    return forge
+    return Forgery(draw, cloned, (0.9, 0.85))
 
 
-def face2face(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:  # noqa: ARG001 - all four are made alike
+def face2face(source: Identity, target: Identity, rng: np.random.Generator) -> Forgery:  # noqa: ARG001 - all four are made alike
     """The target's own face, re-rendered: too smooth, lit by an estimate, with the brows and mouth of the source."""
     mask = face_mask(target.landmarks, grow=0.98)
     smooth = cv2.bilateralFilter(target.image, 13, 60, 6)
@@ -129,24 +189,24 @@ def face2face(source: Identity, target: Identity, rng: np.random.Generator) -> F
     light = np.array([1.0, *rng.choice([-1, 1], 2) * rng.uniform(0.18, 0.28, 2)])
     layer = Layer(render.light_up(smooth, light), feather(mask, 2))
 
-    def forge(moment: Moment) -> Edited:
+    def draw(moment: Moment) -> Layer:
         # 1.3: a transferred expression is exaggerated, because the two neutral faces are never quite aligned.
         mouth, brow = 1.3 * moment.driver.mouth[moment.index], 1.3 * moment.driver.brow[moment.index]
-        filmed = moment.film(layer, mouth, brow)
-        return render.blend(moment.frame, filmed.image, filmed.mask), filmed.mask
+        return moment.film(layer, mouth, brow)
 
-    return forge
+    return Forgery(draw, feathered, (0.88, 0.9))
 
 
-def neural_textures(source: Identity, target: Identity, rng: np.random.Generator) -> Forge:  # noqa: ARG001 - all four are made alike
+def neural_textures(source: Identity, target: Identity, rng: np.random.Generator) -> Forgery:  # noqa: ARG001 - all four are made alike
     """The lower face synthesised anew, coarsely and with a trace of its grid, with the mouth of the source."""
     layer = Layer(target.image, feather(face_mask(target.landmarks, "lower"), 4))
+    phase = rng.integers(4, size=2)  # of the network's grid in the frame: it decodes a window round the face
 
-    def forge(moment: Moment) -> Edited:
+    def draw(moment: Moment) -> Layer:
         filmed = moment.film(layer, 1.2 * moment.driver.mouth[moment.index], moment.shot.brow[moment.index])
-        return render.blend(moment.frame, resynthesise(filmed.image), filmed.mask), filmed.mask
+        return Layer(resynthesise(filmed.image, phase), filmed.mask)
 
-    return forge
+    return Forgery(draw, feathered, (1.25, 1.3))
 
 
 def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -166,22 +226,23 @@ def poisson_blend(front: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> np
     return render.blend(behind, cloned, feather(mask.astype(np.float32), 1))
 
 
-def resynthesise(image: np.ndarray, coarse: int = 4, grid: float = 5.0) -> np.ndarray:
+def resynthesise(image: np.ndarray, phase: np.ndarray, coarse: int = 4, grid: float = 2.5) -> np.ndarray:
     """Decode `image` (H, W, 3) uint8 from a `coarse` times smaller one, as a decoder with strided deconvolutions does.
 
     Besides the lost detail these leave a checkerboard of the stride's period (Odena et al., Distill 2016), here of
     amplitude `grid` in grey levels.
     """
     height, width = image.shape[:2]
+    image = np.roll(image, -phase, axis=(0, 1))
     code = cv2.resize(image, (width // coarse, height // coarse), interpolation=cv2.INTER_AREA)
     decoded = cv2.resize(code, (width, height), interpolation=cv2.INTER_CUBIC)
     rows, columns = np.indices((height, width)) % coarse < coarse // 2
     checkerboard = np.where(rows == columns, grid, -grid).astype(np.float32)
-    return cv2.add(decoded, cv2.merge([checkerboard] * 3), dtype=cv2.CV_8U)
+    return np.roll(cv2.add(decoded, cv2.merge([checkerboard] * 3), dtype=cv2.CV_8U), phase, axis=(0, 1))
 
 
 # Each prepares the layer of a source and a target; what differs from clip to clip, the generator draws.
-MANIPULATIONS: dict[str, Callable[[Identity, Identity, np.random.Generator], Forge]] = {
+MANIPULATIONS: dict[str, Callable[[Identity, Identity, np.random.Generator], Forgery]] = {
     "Deepfakes": deepfakes,
     "Face2Face": face2face,
     "FaceSwap": face_swap,

@@ -245,16 +245,22 @@ class Grain:
 
     _SPARE = 64  # pixels by which a sheet is larger than a frame
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, sheets: np.ndarray | None = None) -> None:
+        """Draw the sheets, or take those of another sensor and cut them elsewhere."""
         edge = CANON + self._SPARE
-        self._rng, self._sheets = rng, rng.standard_normal((4, edge, edge, 3), dtype=np.float32)
+        self._rng = rng
+        self.sheets = rng.standard_normal((4, edge, edge, 3), dtype=np.float32) if sheets is None else sheets
+
+    def cut(self) -> np.ndarray:
+        """Noise of standard deviation 1, (CANON, CANON, 3) float32, another at every call. Not to be written to."""
+        sheet = self.sheets[self._rng.integers(len(self.sheets))]
+        row, column = self._rng.integers(self._SPARE, size=2)
+        noise: np.ndarray = sheet[row : row + CANON, column : column + CANON]
+        return noise
 
     def add(self, frame: np.ndarray, strength: float) -> np.ndarray:
         """Add noise of standard deviation `strength` (grey levels) to a (CANON, CANON, 3) uint8 frame."""
-        sheet = self._sheets[self._rng.integers(len(self._sheets))]
-        row, column = self._rng.integers(self._SPARE, size=2)
-        cut = sheet[row : row + CANON, column : column + CANON]
-        return cv2.addWeighted(frame, 1.0, cut, strength, 0, dtype=cv2.CV_8U)
+        return cv2.addWeighted(frame, 1.0, self.cut(), strength, 0, dtype=cv2.CV_8U)
 
 
 def blur_frame(frame: np.ndarray, kind: str, amount: float) -> np.ndarray:
