@@ -170,7 +170,7 @@ for n in (4, 5):
 # Waiting for access should not keep anybody from learning. **Mini-FF++** is made on your computer, in a minute or two,
 # in the layout of the original. Every lesson runs on it; every lesson runs on the real FF++ too (section 8).
 #
-# > **Predict first.** It has 32 people who forge each other in pairs, four methods, two compressions. How many videos
+# > **Predict first.** It has 64 people who forge each other in pairs, four methods, two compressions. How many videos
 # > is that, masks included?
 
 # %% tags=["nbval-check-output"]
@@ -179,17 +179,17 @@ for folder in sorted({path.parent for path in root.rglob("*.mp4")}):
 print(f"{'in all':<55} {len(list(root.rglob('*.mp4'))):>3}")
 
 # %% [markdown]
-# **What we saw.** 64 real videos, 256 fakes, 128 masks (one serves both compressions), in the folders that the
+# **What we saw.** 128 real videos, 512 fakes, 256 masks (one serves both compressions), in the folders that the
 # authors' script makes. What is the same, and what is not:
 #
 # | | FaceForensics++ | Mini-FF++ |
 # |---|---|---|
 # | folders, names, split files, masks, both directions of a pair | yes | the same |
 # | codec | H.264, lossless, 23 and 40 | H.264, 23 and 40 |
-# | people | about a thousand, filmed | 32, bent, mirrored and re-toned from **two** photographs |
+# | people | about a thousand, filmed | 64, bent, mirrored and re-toned from **two** photographs |
 # | clips | some hundred frames, mostly people who speak to a camera | about 50 frames, rendered: motion, light, grain |
 # | forgers | neural networks and 3D face models | image operations that imitate each family's mark |
-# | size in c23 | about 10 GB | about 10 MB |
+# | size in c23 | about 10 GB | about 20 MB |
 #
 # The [data card](../docs/data_card.md) says it in full. So Mini-FF++ can teach you the craft: reading, splitting,
 # cutting, training, measuring. It cannot tell you how well a detector does on the world's deepfakes. When a lesson
@@ -274,7 +274,7 @@ lesson_01.forgery_figure(root, clips, target, families[-1], compression)
 # Each fake is an arrow from a source to a target. Draw all arrows and you have a graph of people. Whoever is
 # connected has to stay on one side of a split: else the test shows a face that training knows.
 #
-# > **Predict first.** How many separate islands does the graph of 32 people have?
+# > **Predict first.** How many separate islands does the graph of 64 people have?
 
 
 # %% tags=["nbval-check-output"]

@@ -201,7 +201,7 @@ lesson_04.table(runs, "balanced accuracy")
 
 # %% [markdown]
 # **What we saw.** The frame-level split certifies a detector of nothing, nearly without error, every time.
-# By person the runs scatter widely round one half, because each is judged on eight people only; their mean is what
+# By person the runs scatter widely round one half, because each is judged on sixteen people only; their mean is what
 # counts, and its interval.
 #
 # Keep this control. It costs minutes and works on any data set: shuffle the labels *by clip or by person* (not by

@@ -184,9 +184,9 @@ for name, own in {"by clip": clips, "by crop": crops}.items():
 # %% [markdown]
 # **What we saw.** With balanced errors the accuracy stands still, and what one gets *without looking* moves. Where
 # fakes are rare, a program that prints "real" is the more accurate one, and of no use at all. So quote the two error
-# rates, and with them how many clips they were counted on. No false alarm among eight real clips is no promise: the
-# true rate may be one in three. One among eight may be one in fifty, or one in two. (The interval by crop is
-# narrower. Section 6 tells why you should not believe it.)
+# rates, and with them how many clips they were counted on. No false alarm among sixteen real clips is no
+# promise: the true rate may be one in five. One among sixteen may be one in ninety, or more than one in four. (The
+# interval by crop is narrower. Section 6 tells why you should not believe it.)
 #
 # The ROC curve of section 2 is drawn from the two error rates alone, so it is the same curve in every world. That is
 # its strength, and it hides something. Ask instead: *of those that were called fake, how many are?* That is
@@ -291,8 +291,8 @@ for name, t in {"as the network says it": 1.0, "with the temperature": fitted}.i
 # sure enough. Where the two ECEs hardly differ, there is little to mend. No T could bring every dot to the line: one
 # number cannot bend the curve, only stretch it. No order changes, and no crop crosses 0.5. So the AUC stays, to the
 # last digit. The package keeps T with the weights, and `probability_fake` in this lesson already has it. Two warnings:
-# T was fitted on these very crops, which are of eight people (section 7 asks whether it holds for others). And bins of
-# so few clips make the error itself uncertain.
+# T was fitted on these very crops, which are of sixteen people (section 7 asks whether it holds for others). And bins
+# of so few clips make the error itself uncertain.
 
 # %% [markdown]
 # ## 5 · One threshold, or two limits?
@@ -342,7 +342,7 @@ at_desk(decided["newsroom"], "newsroom")
 # is called fake only above the k-th highest of the K is called so wrongly with a probability of k / (K + 1), however
 # the scores are distributed.
 #
-# > **Predict first.** Validation has eight real people. Which score is the limit for α = 5 %? How many people does it
+# > **Predict first.** Validation has sixteen real people. Which score is the limit for α = 5 %? How many people does it
 # > take?
 
 
@@ -354,7 +354,7 @@ def limit_by_hand(scores, alpha: float):
     return highest[k - 1] if k else None
 
 
-for people in (8, 19, 140):
+for people in (16, 19, 140):
     scores = np.linspace(0.01, 0.99, people)  # made up: what matters is how many there are
     for alpha in (0.20, 0.05):
         limit = limit_by_hand(scores, alpha)
@@ -362,9 +362,9 @@ for people in (8, 19, 140):
         print(f"{people:3d} people, α = {alpha:.0%}: {told}")
 
 # %% [markdown]
-# Eight people can show no rate below one in nine. `fit_band` counts in the same way where people are enough. Where
-# they are not, it takes the farther one of two guesses at how a tail goes on. It counts by person, not by clip or by
-# crop, and does the same for β from the other end.
+# Sixteen people can show no rate below one in seventeen. `fit_band` counts in the same way where people are enough.
+# Where they are not, it takes the farther one of two guesses at how a tail goes on. It counts by person, not by clip or
+# by crop, and does the same for β from the other end.
 
 # %%
 from torchfakes_utils.metrics.band import fit_band
@@ -381,15 +381,15 @@ print(f"kept with the weights, for films: real up to {film.real_to:.3f}, fake fr
 print(f"no answer for {film.silent_real:.0%} of reals, {film.silent_fake:.0%} of fakes (people who were left out)")
 
 # %%
-tables = {people: lesson_06.limits_of_sets(people) for people in (8, 140)}
-title = "Eight people put the limits anywhere, 140 closer together; both keep to 5 %"
+tables = {people: lesson_06.limits_of_sets(people) for people in (16, 140)}
+title = "Sixteen people put the limits anywhere, 140 closer together; both keep to 5 %"
 lesson_06.few_people_figure(tables, title)
 
 # %% [markdown]
-# **What we saw.** As many people as in FaceForensics++'s validation split, 140, are below; as many as in ours, eight,
-# above. All scores are drawn from the same two made-up curves, a line for each of twelve validation sets. On average
-# the rate is kept either way. Few people are paid for in answers that are not given, and no two sets of eight agree
-# where the limits lie. That is what "we have little data" looks like.
+# **What we saw.** As many people as in FaceForensics++'s validation split, 140, are below; as many as in ours,
+# sixteen, above. All scores are drawn from the same two made-up curves, a line for each of twelve validation sets. On
+# average the rate is kept either way. Few people are paid for in answers that are not given, and no two sets of sixteen
+# agree where the limits lie. That is what "we have little data" looks like.
 #
 # What does it cost? Let somebody look at every clip of which the detector cannot tell; the look costs the newsroom 1
 # point, the bank 3. (Who looks is taken to be right, which flatters all that ask.) Each clip is judged by what was
@@ -422,7 +422,7 @@ for name, desk in lesson_06.DESKS.items():
 # what they lose is looks. Yet where one in ten is fake, believing everybody was cheaper still: a newsroom with these
 # costs is best off without this detector until fakes are common. The bank's single threshold was the cheapest way at
 # two fakes in a hundred, and the dearest by far once there were more. It is the first table that a customer should ask
-# for. One caution: these are eight real clips and four pairs of people; one more false alarm moves every number.
+# for. One caution: these are sixteen real clips and eight pairs of people; one more false alarm moves every number.
 #
 # One more thing, which surprises most people. A file may show many faces, and it is fake if one of them is.
 
@@ -507,11 +507,11 @@ for metric in ("auc", "balanced_accuracy", "eer"):
 # Why once? Because choosing is fitting. Whoever tries twenty models on the test split and keeps the best has trained
 # on it, by hand.
 #
-# > **Predict first.** Two hundred "detectors" throw dice on 8 real and 32 fake clips. What is the best one's AUC?
+# > **Predict first.** Two hundred "detectors" throw dice on 16 real and 64 fake clips. What is the best one's AUC?
 
 # %% tags=["nbval-check-output"]
 rng = np.random.default_rng(0)
-dice = [auc_by_pairs([0] * 8 + [1] * 32, rng.random(40)) for _ in range(200)]
+dice = [auc_by_pairs([0] * 16 + [1] * 64, rng.random(80)) for _ in range(200)]
 print(f"200 dice: mean AUC {np.mean(dice):.2f}, best {max(dice):.2f}")
 print(f"best of the first 20: {max(dice[:20]):.2f}")
 
@@ -554,7 +554,7 @@ for name, desk in lesson_06.DESKS.items():
 
 # %% [markdown]
 # **What we saw.** Read the intervals before the numbers. Where one ends at 1.00, or is only a dot there, every fake of
-# the method scored above all or nearly all real clips. That is not certainty: it is eight clips. (Each method is set
+# the method scored above all or nearly all real clips. That is not certainty: it is sixteen clips. (Each method is set
 # against the real clips of its own source; Mini-FF++ has one.) Methods whose intervals overlap are not ranked by this
 # test. And compare the desks' losses with what validation promised. A threshold is *fitted* to validation's few real
 # clips; a single real clip that scores higher among new people is, for the newsroom, a witness lost. Where the test's
@@ -578,11 +578,11 @@ for how, row in summary.aggregations.items():
 
 # %% [markdown]
 # **What we saw.** The temperature changes little, here as there. It need not have helped: it was fitted on the
-# crops of eight people and meets eight others. Even a detector that keeps its word has some calibration error, for in
-# a range with few scores the share of fakes strays: compare ours with that number, not with zero. And no way to
-# average has earned the right to be called better unless its last interval lies on one side of zero. One that begins
-# at +0.000 does not. If one looks better, that is an idea for the *next* data set. Switching to it now would be
-# choosing on the test split.
+# crops of sixteen people and meets sixteen others. Even a detector that keeps its word has some calibration error, for
+# in a range with few scores the share of fakes strays: compare ours with that number, not with zero. And no way to
+# average has earned the right to be called better unless its last interval lies on one side of zero. One that begins at
+# +0.000 does not. If one looks better, that is an idea for the *next* data set. Switching to it now would be choosing
+# on the test split.
 #
 # What the team should have written, then, is a line like this one, computed and not polished:
 
@@ -666,7 +666,7 @@ for row in matrix[~same].itertuples():
 # there, and on other data from 0.62 to 0.94: FaceShifter 0.62, DFDC 0.71, its preview and Celeb-DF v2 0.74, Celeb-DF
 # v1 0.78, DeepFakeDetection 0.82, DeeperForensics 0.83, UADFV 0.94 (all columns of that row in
 # [DeepfakeBench](https://github.com/SCLBD/DeepfakeBench)'s README). Lesson 11 tries to do something about it. (These
-# detectors are small and shortly trained. Eight fakes a cell: read the intervals, also where a column's highest
+# detectors are small and shortly trained. Sixteen fakes a cell: read the intervals, also where a column's highest
 # number is off the diagonal.)
 
 # %% [markdown]
@@ -864,7 +864,7 @@ lesson_06.check_threshold(my_threshold, truth, p_fake, dating_site)
 # - **"0.5 is the neutral threshold."** It is the right one where both errors cost the same and fakes are as common as
 #   in training. Nobody lives there.
 # - **"Thousands of crops, so the number is precise."** Forty clips. A few people. Two portraits.
-# - **"AUC 1.00 for this method: solved."** Eight clips.
+# - **"AUC 1.00 for this method: solved."** Sixteen clips.
 # - **"It got 0.96 on FaceForensics++."** At that compression, on those four manipulations, for faces of that size.
 #
 # ## Recap

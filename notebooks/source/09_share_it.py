@@ -299,15 +299,15 @@ lesson_09.sizes_figure(sizes, decision.photo, decision.threshold, title)
 # detector says that it is not of its data.) *No app that shows this detector to strangers may leave out what it was
 # trained on.*
 #
-# ## One photo, eight honest people
+# ## One photo, ten honest people
 #
-# A group photo has more than one face, and it is fake if one of them is. Here are the real test clips of Mini-FF++,
-# a frame of each in one picture, six times. Everybody in it is real.
+# A group photo has more than one face, and it is fake if one of them is. Here are ten real test clips of Mini-FF++, a
+# frame of each in one picture, six times. Everybody in it is real.
 #
 # > **Predict first.** Of the six photos, how many will have at least one face above the threshold?
 
 # %%
-honest = test[(test["label"] == 0) & (test["compression"] == test["compression"].iloc[0])]
+honest = test[(test["label"] == 0) & (test["compression"] == test["compression"].iloc[0])].head(10)
 groups = [lesson_09.group_photo([data / path for path in honest["path"]], frame) for frame in (4, 10, 16, 22, 28, 34)]
 judged = [lesson_09.examine_photo(predictor, photo).prediction for photo in groups]
 for answer in judged:
@@ -318,9 +318,9 @@ for answer in judged:
 
 # %% [markdown]
 # **What we saw.** Nobody is forged in any of them. When this was written, one threshold called three of the six a
-# forgery, and the limit for so many faces none. (Where nine faces are counted, something else was taken for one.) But
-# none of the six was called real either: eight people are eight chances that one of them lies between the limits.
-# That is the price of a rate that is kept. And a caution: six photos of the same eight people count no rate; lesson
+# forgery, and the limit for so many faces none. (Where eleven faces are counted, something else was taken for one.) But
+# none of the six was called real either: ten people are ten chances that one of them lies between the limits.
+# That is the price of a rate that is kept. And a caution: six photos of the same ten people count no rate; lesson
 # 06 has the arithmetic.
 
 # %% [markdown]

@@ -21,9 +21,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.evaluation.evaluate import score
+from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.metrics.bootstrap import percentiles
 from torchfakes_utils.metrics.paired import Statistic, auc, comparisons, pairs_right, resampled, whole
@@ -149,13 +151,19 @@ def make_table(folder: Path, work: Path) -> Path:
             "frame": 0,
             "landmarks": "",
             "probability": 1.0,
-            "sharpness": 0.0,
+            "sharpness": [variance_of_laplacian(crop_of(folder / path)) for path in labels["path"]],
         }
     ).reindex(columns=COLUMNS)
-    faces[["x1", "y1", "x2", "y2"]] = (0, 0, STORED, STORED)
+    faces[["x1", "y1", "x2", "y2"]] = ""  # how large the faces were in their films is not known
     write_table(faces, work / "faces.csv", COLUMNS)
     (work / "extraction.json").write_text(json.dumps({"format": 2, "size": STORED}), encoding="utf-8")
     return work / "faces.csv"
+
+
+def crop_of(path: Path) -> np.ndarray:
+    """A crop, (H, W, 3) uint8 RGB."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def side(video: str) -> str:

@@ -1,11 +1,11 @@
 """What a detector answers about what it knows, and about what it does not: films, faces of others, portraits, drawings.
 
-    python tests/benchmarks/verdicts.py RUN --mini data/mini [--faces FOLDER] [--out docs/benchmarks --name NAME]
+    python tests/benchmarks/verdicts.py RUN --mini data/mini [--crops "DFDC=faces.csv" …] [--out FILE --name NAME]
 
-RUN is judged by `predict`, as anybody's files are. `--mini` names a Mini-FF++: its test films, and drawings made of
-their frames. `--faces` names a folder of real deepfakes and their originals (`labels.csv`: path; label, 1 is fake;
-source_video), such as crops of the Deepfake Detection Challenge, which do not leave the machine. With `--out` the table
-goes into verdicts.json there, beside those of other names.
+Films, drawings and portraits are judged by `predict`, as anybody's files are. `--mini` names a Mini-FF++: its test
+films, and drawings made of their frames. `--crops` names tables of faces that were cut before: each crop of the test
+split is judged as a photo's face is, such as crops of the Deepfake Detection Challenge, which do not leave the machine
+(`tests/benchmarks/dfdc.py` makes their table). With `--out` the counts go into that file, beside those of other names.
 """
 
 import argparse
@@ -17,14 +17,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 from matplotlib import cbook
 from PIL import Image
 from skimage import data
 
+from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.evaluation.evaluate import score
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIPS_FILE, read_table
 from torchfakes_utils.io.video import read_frames
+from torchfakes_utils.models.decision import DISTANCE, LIMITS
+from torchfakes_utils.models.detector import load_detector
 
 # Of a set, at most.
 MOST = 200
@@ -36,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--mini", type=Path, required=True)
-    parser.add_argument("--faces", type=Path)
+    parser.add_argument("--crops", nargs="+", default=[], metavar="NAME=FACES.CSV")
     parser.add_argument("--most", type=int, default=MOST)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--name", default="detector")
@@ -45,16 +48,23 @@ def main() -> None:
     sets = dict(mini_films(args.mini, args.most)) | {"drawings of these people": drawings(args.mini, args.most)}
     sets |= {f"the {name} portrait, {size:g} times its size": [jpeg(resized(picture, size))]
              for name, picture in portraits().items() for size in SIZES}  # fmt: skip
-    if args.faces:
-        sets |= strangers(args.faces, args.most)
     rows = {}
     for name, files in sets.items():
-        rows[name] = row = answers(predictor, files)
-        print(f"{name}: {', '.join(f'{what} {count}' for what, count in row.items())}", flush=True)
+        rows[name] = answers(predictor, files)
+        print(line(name, rows[name]), flush=True)
+    for given in args.crops:
+        about, _, table = given.partition("=")
+        for name, row in of_crops(args.run, about, Path(table), args.most):
+            rows[name] = row
+            print(line(name, row), flush=True)
     if args.out:
-        page = args.out / "verdicts.json"
-        known = json.loads(page.read_text(encoding="utf-8")) if page.is_file() else {}
-        page.write_text(json.dumps(known | {args.name: rows}, indent=1) + "\n", encoding="utf-8")
+        known = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else {}
+        args.out.write_text(json.dumps(known | {args.name: rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def line(name: str, row: dict[str, int]) -> str:
+    """A row of the table."""
+    return f"{name}: {', '.join(f'{what} {count}' for what, count in row.items())}"
 
 
 def answers(predictor: Predictor, files: list[bytes | Path]) -> dict[str, int]:
@@ -106,15 +116,21 @@ def resized(picture: np.ndarray, times: float) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def strangers(folder: Path, most: int) -> dict[str, list[bytes | Path]]:
-    """Faces of other people, real and deepfaked, evenly spread over the table."""
-    labels = pd.read_csv(folder / "labels.csv")
-    found = {}
+def of_crops(run: Path, about: str, table: Path, most: int) -> Iterator[tuple[str, dict[str, int]]]:
+    """What is said of test crops, real and fake, evenly spread over their table, each judged as a photo's face is."""
+    detector, faces = load_detector(run), load_faces(table, "test")
     for label, name in ((0, "real"), (1, "fake")):
-        own = labels.loc[labels["label"] == label, "path"]
+        own = faces[faces["label"] == label]
         some = own.iloc[np.unique(np.linspace(0, len(own) - 1, most).round().astype(int))]
-        found[f"faces of other people, {name}"] = [folder / path for path in some]
-    return found
+        scores = score(detector, some.reset_index(drop=True))
+        said = detector.decision.band(1).answers(scores["probability_fake"].to_numpy())
+        counts: Counter[str] = Counter()
+        for outside, answer in zip(scores["cannot_tell"], said, strict=True):
+            if outside:
+                counts["unlike training" if outside.startswith(LIMITS[DISTANCE].above) else "not such a face"] += 1
+            else:
+                counts["cannot tell by the score" if np.isnan(answer) else "fake" if answer else "real"] += 1
+        yield f"test crops, {about}, {name}", dict(counts)
 
 
 def jpeg(picture: np.ndarray) -> bytes:

@@ -33,12 +33,24 @@ def test_the_interval_is_of_the_mean_over_frames():
     assert few > 2 * many
 
 
-def test_the_most_fake_looking_face_that_was_judged_decides():
-    scores = [0.2, None, 0.7, 0.0]
-    faces = [FaceVerdict(number, CANNOT_TELL, score, None, "", []) for number, score in enumerate(scores)]
-    assert Prediction("x", CANNOT_TELL, None, "", faces).deciding is faces[2]
-    assert Prediction("x", CANNOT_TELL, None, "", faces[3:]).deciding is faces[3]
-    assert Prediction("x", CANNOT_TELL, None, "", faces[1:2]).deciding is None
+def test_the_face_whose_score_is_the_file_s_decides():
+    scores = [0.2, None, 0.7, 0.7]
+    verdicts = [REAL, CANNOT_TELL, CANNOT_TELL, FAKE]
+    faces = [FaceVerdict(face, *about, None, "", []) for face, about in enumerate(zip(verdicts, scores, strict=True))]
+    assert Prediction("x", FAKE, 0.7, "", faces).deciding is faces[3]
+    assert Prediction("x", CANNOT_TELL, 0.7, "", faces).deciding is faces[2]
+    assert Prediction("x", REAL, 0.2, "", faces).deciding is faces[0]
+    assert Prediction("x", CANNOT_TELL, None, "", faces).deciding is None
+
+
+def test_who_is_seen_often_may_make_a_file_fake_by_a_lower_score_than_somebody_seen_once_has():
+    once, often = found(1), found(1, frames=4)
+    both = dataclasses.replace(often, people=[*once.people, *often.people], crops=[*once.crops, *often.crops])
+    prediction = judge(both, Answers(np.array([0.78, *[0.72] * 4]), np.full(5, np.nan)), BANDED, 1.0)
+    assert (prediction.verdict, prediction.probability_fake) == (FAKE, pytest.approx(0.72))
+    assert prediction.deciding is prediction.faces[1] and prediction.limits == (0.3, 0.7)
+    assert prediction.reason.startswith("face 2 of 2, which decides: ")
+    assert judged([0.78, 0.72]).reason.startswith("face 1 of 2, the most fake-looking one: ")
 
 
 def found(faces, frames=1):

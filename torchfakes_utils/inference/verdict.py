@@ -64,13 +64,13 @@ class Prediction:
 
     path: str  # the file, as it was given
     verdict: str  # "fake", "real" or "cannot tell"
-    probability_fake: float | None  # that of the most fake-looking face; None where no face was judged
+    probability_fake: float | None  # that of the face that decides; None where no face was judged
     reason: str  # one line: what the verdict rests on, or why there is none
     faces: list[FaceVerdict] = field(default_factory=list)  # every person that was judged, the most prominent first
-    interval: tuple[float, float] | None = None  # that of the most fake-looking face
+    interval: tuple[float, float] | None = None  # that of the face that decides
     kind: str = ""  # "photo", "animation" or "video"; "" where it could not be opened
     notes: tuple[str, ...] = ()  # what else has to be known, a line each
-    limits: tuple[float | None, float | None] = (None, None)  # P(fake) up to which its most fake-looking face is called
+    limits: tuple[float | None, float | None] = (None, None)  # P(fake) up to which the face that decides is called
     # real, and from which on fake, among so many faces; None where nothing is
     rate: str = ""  # how often such a verdict was wrong in validation; "" where none is given
     scope: str = ""  # what the detector was trained on, and so what a verdict is about
@@ -78,9 +78,11 @@ class Prediction:
 
     @property
     def deciding(self) -> FaceVerdict | None:
-        """The most fake-looking face that was judged, whose score is the file's; None where none was."""
-        judged = [face for face in self.faces if face.probability_fake is not None]
-        return max(judged, key=lambda face: face.probability_fake or 0.0, default=None)
+        """The face whose score is the file's; None where none was judged."""
+        if self.probability_fake is None:
+            return None
+        same = [face for face in self.faces if face.probability_fake == self.probability_fake]
+        return next((face for face in same if face.verdict == self.verdict), same[0] if same else None)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes; in it `face` counts from 1."""
@@ -132,10 +134,10 @@ def judge(found: Found, answers: Answers, decision: Decision, crop_scale: float)
         reason = "the detector gives no number for a face in it: its weights are of no use; take another detector"
         return dataclasses.replace(silent, reason=reason)
     prediction = dataclasses.replace(silent, faces=_faces(found, answers, decision, crop_scale))
-    if (face := prediction.deciding) is None:
+    if all(face.probability_fake is None for face in prediction.faces):
         reason = _unlike_training([frame for face in prediction.faces for frame in face.frames], decision)
         return dataclasses.replace(prediction, reason=reason)
-    return _of_the_file(prediction, face, decision)
+    return _of_the_file(prediction, decision)
 
 
 def _faces(found: Found, answers: Answers, decision: Decision, crop_scale: float) -> list[FaceVerdict]:
@@ -151,16 +153,18 @@ def _faces(found: Found, answers: Answers, decision: Decision, crop_scale: float
     return faces
 
 
-def _of_the_file(prediction: Prediction, worst: FaceVerdict, decision: Decision) -> Prediction:
-    """The verdict on a file, of which `worst` is the most fake-looking face."""
+def _of_the_file(prediction: Prediction, decision: Decision) -> Prediction:
+    """The verdict on a file, some face of which was judged."""
     judged = [face for face in prediction.faces if face.probability_fake is not None]
     forged = [face for face in judged if _limits(face, decision, len(judged))[1] <= _score(face)]
-    face = max(forged, key=_score, default=worst)
+    # Seen once and seen often have limits of their own: the highest score need not be the one that makes a file fake.
+    face = max(forged or judged, key=_score)
     if forged:
         verdict = FAKE
     else:
         verdict = REAL if all(face.verdict == REAL for face in judged) else CANNOT_TELL
-    who = f"face {face.face + 1} of {len(prediction.faces)}, the most fake-looking one: "
+    which = "the most fake-looking one" if _score(face) == max(map(_score, judged)) else "which decides"
+    who = f"face {face.face + 1} of {len(prediction.faces)}, {which}: "
     reason = face.reason if len(prediction.faces) == 1 else who + _reason(face, decision, len(judged))
     band = decision.band(len(_usable(face.frames)))
     real_to, fake_from = _limits(face, decision, len(judged))

@@ -171,7 +171,7 @@ def test_a_file_where_the_folder_should_be_is_said_so(tmp_path):
 
 def test_the_plan_balances_portraits_and_conditions():
     people = {person.id: person for person in build.plan(MiniConfig())}
-    assert len(people) == 32
+    assert len(people) == 64
     for split in ("train", "val", "test"):
         inside = [person for person in people.values() if person.split == split]
         assert {people[person.partner].split for person in inside} == {split}
@@ -182,7 +182,7 @@ def test_the_plan_balances_portraits_and_conditions():
     assert sum(person.second_face for person in people.values()) == 1
     assert sum(person.leaves for person in people.values()) == 1
     sizes = {split: len(pairs) for split, pairs in build.splits(list(people.values())).items()}
-    assert sizes == {"train": 8, "val": 4, "test": 4}
+    assert sizes == {"train": 16, "val": 8, "test": 8}
 
 
 def test_landmarks_follow_the_face_through_mirror_and_bend():

@@ -18,7 +18,7 @@ class MiniConfig:
         seconds: mean length of a clip.
     """
 
-    identities: int = 32
+    identities: int = 64
     size: int = 320
     seed: int = 0
     seconds: float = 2.0
