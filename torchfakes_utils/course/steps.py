@@ -238,7 +238,7 @@ _ALL = (
         # Written into the report that "scores" makes, and which knows nothing of robustness when it is made again.
         "robustness", "Changing the test faces, and scoring them again",
         makes=lambda where: where.run / REPORT_FILE, folder=lambda where: where.run,
-        needs=("scores",), renewed_with=("scores",), settings=_everywhere(frames=2), build=_robustness,
+        needs=("scores",), renewed_with=("scores",), settings=_everywhere(frames=1), build=_robustness,
     ),
     Step(
         "export", "Exporting the detector, and checking the export",

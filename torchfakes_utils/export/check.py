@@ -31,7 +31,7 @@ from torchfakes_utils.models.detector import Detector
 
 # Crops that are compared: what the detector judges in so many seconds, but this many at most, which say all that more
 # would, and at least. Of noise, where there are no others. And the most of one call.
-_SECONDS, _MOST, _LEAST, _NOISE, _BATCH = 240, 3000, 100, 16, 32
+_SECONDS, _MOST, _LEAST, _NOISE, _BATCH = 60, 3000, 100, 16, 32
 # Validation crops by which a limit of distances is fixed, at most.
 _MOST_OF_VALIDATION = 1000
 # Calls that are timed, of each file and of PyTorch in turn; when so many seconds are over, fewer.
