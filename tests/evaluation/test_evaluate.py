@@ -343,6 +343,15 @@ def test_clips_without_a_face_come_from_the_extraction(faces_csv, bright_run):
     assert found.no_face == 1 and found.clips == 7
 
 
+def test_what_needs_films_is_missed_aloud_where_there_are_none(faces_csv, bright_run, caplog):
+    run, _ = bright_run
+    results = evaluate(run, faces_csv, EvaluationConfig(replicates=20, own_boxes=True, stability=True)).results
+    assert results.own_boxes.reason == results.stability.reason
+    said = [message for message in caplog.messages if "nothing could be measured" in message]
+    assert [line.split(":")[0] for line in said] == ["--own-boxes", "--stability"]
+    assert all("name the data set's folder with --films" in line for line in said)
+
+
 # --- the threshold
 
 

@@ -123,7 +123,15 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         if config.stability else None,
         data=_description(faces_csv, faces, scores),
     )  # fmt: skip
+    _say_what_lacks(results)
     return Evaluation(results, scores, faces, detector)
+
+
+def _say_what_lacks(results: Results) -> None:
+    """Warn where something was asked for that needs the films, and nothing of it could be measured."""
+    for option, part in (("--own-boxes", results.own_boxes), ("--stability", results.stability)):
+        if part is not None and part.reason is not None:
+            logger.warning("%s: nothing could be measured: %s", option, part.reason)
 
 
 def _summary(detector: Detector, scores: pd.DataFrame, faces_csv: Path, config: EvaluationConfig) -> Summary:
