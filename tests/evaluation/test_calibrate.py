@@ -177,6 +177,14 @@ def test_practice_and_people_are_kept_apart(run, tmp_path, detector_is, table_is
     assert (run / "detector.json").read_bytes() == before
 
 
+def test_a_practice_detector_that_has_lost_its_scope_is_known_by_its_table(run, tmp_path):
+    learned = table(tmp_path / "mini", split="train")
+    (learned.parent / MINI_FILE).write_text("{}")
+    learned_from(run, learned, "detector.json")
+    damaged(run, "no decision")
+    assert "has never seen a real person" in fails(calibrate, run, table(tmp_path / "faces"))
+
+
 def damaged(run, how):
     """A detector whose decision, or the likeness that it speaks of, cannot be read."""
     likeness, text = run / "likeness.safetensors", (run / "detector.json").read_text()

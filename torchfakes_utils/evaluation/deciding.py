@@ -93,8 +93,8 @@ def decide_if_sound(
         InputError: clips that it was trained on, one class only, too few clips, crops that cannot be read, or practice
             data for a detector of people, or the other way round.
     """
+    check_practice(detector, known.faces_csv, run)
     doubts = check_not_learned(known.faces, known.faces_csv, run)
-    check_practice(detector, known.faces_csv)
     check_clips(known.faces, known.faces_csv, known.split)
     doubts += small_crops(known.faces, detector)
     decided = decide_on(detector, known.faces, scoring, rates)

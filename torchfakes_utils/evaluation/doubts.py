@@ -14,6 +14,7 @@ from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.models.decision import LIMITS
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.provenance import find_faces, trained_on
+from torchfakes_utils.models.scope import Scope
 
 # Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
 FEWEST_CLIPS = 10
@@ -24,13 +25,23 @@ ALL = "all"
 _COLUMNS = {"face": "x1, y1, x2, y2", "sharpness": "sharpness"}
 
 
-def check_practice(detector: Detector, faces_csv: Path) -> None:
+def check_practice(detector: Detector, faces_csv: Path, run: Path) -> None:
     """Refuse to make a practice detector speak of people, and one of people judge them by practice data.
+
+    A detector that does not say what it was trained on, for one because its decision is damaged, is known by its table,
+    if that still lies near.
+
+    Args:
+        detector: that is to be given a decision.
+        faces_csv: by which table.
+        run: its folder, or its run's.
 
     Raises:
         InputError: it would; or a practice detector lacks what keeps it to its own data.
     """
-    practice, given = detector.decision.scope.practice, is_practice(faces_csv)
+    scope, given = detector.decision.scope, is_practice(faces_csv)
+    learned = find_faces(run, *faces_csv.resolve().parents[:3]) if scope == Scope() else None
+    practice = scope.practice if learned is None else is_practice(learned)
     if practice and not given:
         raise InputError(
             f"{faces_csv}: this detector was trained on practice data and has never seen a real person; no threshold "
