@@ -347,7 +347,7 @@ def test_the_pipeline_from_end_to_end(tmp_path, capsys):
     assert explained["pictures"] == 2 and {row["map"] for row in explained["masks"]} >= {"trained", "centre prior"}
     assert json.loads((results / "report.json").read_text())["interpretation"]["regions"] == explained["regions"]
     (again,) = command("evaluate", results, faces / "faces.csv", "--perturbations", "jpeg", "--perturb-frames", 1,
-                       "--replicates", 20, "--scores", results / "scores.csv")  # fmt: skip
+                       "--replicates", 100, "--scores", results / "scores.csv")  # fmt: skip
     assert list(again["robustness"]["perturbations"]) == ["jpeg"]
     assert again["interpretation"]
     clip = next(mini.glob("original_sequences/youtube/c23/videos/*.mp4"))
@@ -361,6 +361,14 @@ def test_the_pipeline_from_end_to_end(tmp_path, capsys):
     for value in verdicts[:2]:
         assert value["reason"].partition("a practice detector")[1], value
     assert "neither a photo nor a video" in verdicts[2]["reason"]
+
+
+@pytest.mark.parametrize("replicates", ["1", "99"])
+def test_intervals_of_too_few_data_sets_are_refused_in_one_line(replicates, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main.main(["evaluate", "run", "faces.csv", "--replicates", replicates]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"replicates {replicates}: give at least" in line
 
 
 @pytest.mark.parametrize("command", [["calibrate", "run"], ["train", "--out", "run"], ["matrix", "--out", "runs"]])

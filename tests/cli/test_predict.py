@@ -60,6 +60,10 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     assert "4 files (1 video), 5 crops in" in shown.err and "1 of 4 got no verdict" in shown.err
     table = pd.read_csv(tmp_path / "t.csv")
     assert list(table.columns) == predict.COLUMNS
+    assert table["scope"][:3].str.startswith("what it was trained on is not known").all()
+    assert table["rate"].notna().tolist() == [True, True, True, False]
+    assert (table["fake_from"][:3] == 0.5).all() and (table["real_to"][:3] < 0.5).all()
+    assert table[["real_to", "fake_from"]].isna().all(axis=1).tolist() == [False, False, False, True]
     assert table["path"].tolist() == [str(folder / name) for name in ("a.png", "b.png", "c.mp4", "d.mp4")]
     assert table["verdict"].isin(["real", "fake"]).tolist() == [True, True, True, False]
     assert table["low"].notna().tolist() == [False, False, True, False]

@@ -11,18 +11,21 @@ import torch
 from PIL import Image
 
 from torchfakes_utils.cli import main
+from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import calibrate as module
 from torchfakes_utils.evaluation import deciding
-from torchfakes_utils.evaluation.calibrate import FEWEST_CLIPS, calibrate
+from torchfakes_utils.evaluation.calibrate import calibrate
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
+from torchfakes_utils.evaluation.doubts import FEWEST_CLIPS
 from torchfakes_utils.evaluation.evaluate import evaluate
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.io import files
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
-from torchfakes_utils.models.decision import LIMITS, NOT_FIXED, decide
+from torchfakes_utils.models.decision import LIMITS, NOT_FIXED, Decision, decide
 from torchfakes_utils.models.detector import Detector, DetectorConfig, features, load_detector, save, store_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.scope import Scope
 
 from helpers.decisions import Answering
 from helpers.hub import fails
@@ -39,9 +42,9 @@ def run(tmp_path):
 class Bright(Answering, torch.nn.Module):
     """Its logit is far too sure of itself, and 0 at a brightness of 120."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **options):
         super().__init__()
-        whole = load_detector(folder)
+        whole = load_detector(folder, **options)
         self.whole = [whole]
         self.preprocessing, self.decision, self.extra, self.sha256 = (
             Preprocessing(32, 120.0, 10.0), whole.decision, whole.extra, whole.sha256,
@@ -152,6 +155,63 @@ def test_a_table_that_it_knows_nothing_of_may_be_taken_whole(run, tmp_path):
     found = calibrate(run, faces_csv, "all")
     assert found.clips == (FEWEST_CLIPS, FEWEST_CLIPS)
     assert "README.md; run `torchfakes evaluate` again" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("detector_is", "table_is", "words"),
+    [
+        (True, False, "has never seen a real person"),
+        (False, True, "these are practice data, which show no real person"),
+        (True, True, r"train it again in a new folder"),
+    ],
+    ids=["practice detector", "practice data", "practice without likeness"],
+)
+def test_practice_and_people_are_kept_apart(run, tmp_path, detector_is, table_is, words):
+    store_decision(run, Decision(scope=Scope("some data", ("Deepfakes",), practice=detector_is)))
+    faces_csv = table(tmp_path / "faces")
+    if table_is:
+        (tmp_path / MINI_FILE).write_text("{}")
+    before = (run / "detector.json").read_bytes()
+    said = fails(calibrate, run, faces_csv)
+    assert words in said and (detector_is or "calibrate on faces like those it is to judge" in said)
+    assert (run / "detector.json").read_bytes() == before
+
+
+def test_a_practice_detector_that_has_lost_its_scope_is_known_by_its_table(run, tmp_path):
+    learned = table(tmp_path / "mini", split="train")
+    (learned.parent / MINI_FILE).write_text("{}")
+    learned_from(run, learned, "detector.json")
+    damaged(run, "no decision")
+    assert "has never seen a real person" in fails(calibrate, run, table(tmp_path / "faces"))
+
+
+def damaged(run, how):
+    """A detector whose decision, or the likeness that it speaks of, cannot be read."""
+    likeness, text = run / "likeness.safetensors", (run / "detector.json").read_text()
+    if how == "no likeness":
+        likeness.unlink()
+    elif how == "another likeness":
+        likeness.write_bytes(likeness.read_bytes()[:-4] + b"abcd")
+    else:
+        description = json.loads(text)
+        decision = description.pop("decision")
+        if how != "no decision":
+            description["decision"] = decision | {"rate": {"false_alarms": 0}, "word": {"fog": 1}}[how]
+        (run / "detector.json").write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize("how", ["no likeness", "another likeness", "no decision", "rate", "word"])
+def test_what_is_damaged_is_mended_as_it_is_said(run, tmp_path, how):
+    store_decision(run, Decision(scope=Scope("some data", ("Deepfakes",))))
+    faces_csv = table(tmp_path / "faces")
+    first = calibrate(run, faces_csv).after
+    damaged(run, how)
+    assert "run `torchfakes calibrate`, or train again in a new folder" in fails(load_detector, run)
+    found = calibrate(run, faces_csv)
+    assert found.kept is not None and found.before.caution
+    again = load_detector(run)
+    expected = first if how != "no decision" else dataclasses.replace(first, scope=Scope())
+    assert again.decision == expected == found.after and again.likeness is not None
 
 
 def learned_from(run, faces_csv, where):

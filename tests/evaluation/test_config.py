@@ -14,6 +14,9 @@ def test_replicates_are_some_and_not_more_than_memory_holds(config):
         config(replicates=MOST_REPLICATES + 1)
     with pytest.raises(InputError, match="replicates 0: give a whole number above 0"):
         config(replicates=0)
+    with pytest.raises(InputError, match="replicates 1: give at least 100; with fewer data sets"):
+        config(replicates=1)
+    assert config(replicates=2).replicates == 2, "a program may try with few"
 
 
 def test_no_crop_is_none_at_a_time():

@@ -1,6 +1,7 @@
 """Evaluation: scores that can be recognised, metrics that can be worked out by hand, and what must be refused."""
 
 import json
+import shutil
 
 import msgspec
 import numpy as np
@@ -10,13 +11,16 @@ import torch
 from PIL import Image
 
 from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import evaluate as module
 from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring
+from torchfakes_utils.evaluation.doubts import FEWEST_CLIPS
 from torchfakes_utils.evaluation.evaluate import evaluate
 from torchfakes_utils.evaluation.results import Confusion, Curves
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.evaluation.summary import summarise
+from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.tables import FACE_COLUMNS, SCORED_COLUMNS, read_table, write_table
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.models.decision import NOT_FIXED, Decision
@@ -339,6 +343,15 @@ def test_clips_without_a_face_come_from_the_extraction(faces_csv, bright_run):
     assert found.no_face == 1 and found.clips == 7
 
 
+def test_what_needs_films_is_missed_aloud_where_there_are_none(faces_csv, bright_run, caplog):
+    run, _ = bright_run
+    results = evaluate(run, faces_csv, EvaluationConfig(replicates=20, own_boxes=True, stability=True)).results
+    assert results.own_boxes.reason == results.stability.reason
+    said = [message for message in caplog.messages if "nothing could be measured" in message]
+    assert [line.split(":")[0] for line in said] == ["--own-boxes", "--stability"]
+    assert all("name the data set's folder with --films" in line for line in said)
+
+
 # --- the threshold
 
 
@@ -349,8 +362,54 @@ def small(tmp_path, seed=0, decision=None):
     return save(detector, tmp_path / f"run{seed}" / "best").parent
 
 
+def with_validation(faces_csv, clips=FEWEST_CLIPS):
+    """The table with so many validation clips of either class, of somebody each."""
+    rows = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
+    more = []
+    for number, row in enumerate(rows[rows["split"] == "val"].drop_duplicates("clip_id").to_dict("records")):
+        for clip in range(clips - 1):
+            path = f"crops/val/{number}_{clip}.png"
+            (faces_csv.parent / "crops/val").mkdir(exist_ok=True)
+            Image.new("RGB", (20, 20), (10 * clip + 40 * number,) * 3).save(faces_csv.parent / path)
+            more.append(row | {"path": path, "clip_id": f"{number}_{clip}", "target_id": f"{number}_{clip}"})
+    write_table(pd.concat([rows, pd.DataFrame(more)]), faces_csv, FACE_COLUMNS)
+
+
+@pytest.mark.parametrize("why", ["few clips", "training clips", "practice data"])
+def test_what_calibrate_refuses_fixes_no_threshold_either(faces_csv, tmp_path, caplog, why):
+    run = small(tmp_path)
+    if why != "few clips":
+        with_validation(faces_csv)
+    words = {"few clips": "a threshold takes 10 of each", "training clips": "was trained on 20 of these 20 clips",
+             "practice data": "these are practice data"}[why]  # fmt: skip
+    if why == "practice data":
+        (faces_csv.parent / MINI_FILE).write_text("{}")
+    if why == "training clips":
+        rows = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
+        learned = write_table(rows[rows["split"] == "val"].assign(split="train"), tmp_path / "a" / "faces.csv")
+        for path in rows["path"]:
+            (learned.parent / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(faces_csv.parent / path, learned.parent / path)
+        (run / "config.json").write_text(json.dumps({"faces_sha256": sha256_of(learned)}))
+    before = (run / "best" / "detector.json").read_bytes()
+    results = evaluate(run, faces_csv, EvaluationConfig(replicates=20)).results
+    assert words in caplog.text and "it is 0.5, for none can be fixed here" in caplog.text
+    assert (run / "best" / "detector.json").read_bytes() == before and results.clip.threshold == 0.5
+
+
+def test_what_is_in_doubt_is_kept_with_the_threshold(faces_csv, tmp_path, caplog):
+    run = small(tmp_path)
+    with_validation(faces_csv)
+    evaluate(run, faces_csv, EvaluationConfig(replicates=20))
+    first, *others = load_detector(run).decision.notes
+    assert "fixed by `torchfakes evaluate` on split 'val' of faces.csv" in first and "10 real and 10 fake" in first
+    assert any("crops of 20 px, and the network takes 32 px" in note for note in others)
+    assert "crops of 20 px" in caplog.text
+
+
 def test_a_detector_without_a_threshold_gets_one_from_validation_once(faces_csv, tmp_path, caplog):
     run = small(tmp_path)
+    with_validation(faces_csv)
     before = (run / "best" / "model.safetensors").read_bytes()
     evaluate(run, faces_csv)
     assert "fixed on the validation split" in caplog.text

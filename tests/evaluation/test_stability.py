@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -167,6 +169,20 @@ def test_what_is_done_is_not_done_again(data, tmp_path):
     assert measured(data, finder=lambda: Middle(calls=0), kept=kept) == first
     again = measured(data, finder=lambda: Middle(calls=0), kept=kept, config=StabilityConfig(frames=2))
     assert again.overall is None and again.no_face == 12, "another configuration begins anew"
+
+
+def test_what_was_kept_of_other_boxes_or_films_counts_no_more(data, tmp_path):
+    (faces, films), kept = data, tmp_path / "stability.json"
+    measured(data, kept=kept)
+    moved = faces.assign(x1=faces["x1"] + 0.01)
+    assert measured((moved, films), finder=lambda: Middle(calls=0), kept=kept).no_face == 6, "other boxes"
+    clip, film = next(iter(films.paths.items()))
+    copy = shutil.copy2(film, tmp_path / "copy.mp4")
+    films.paths[clip] = copy
+    measured(data, kept=kept)
+    assert measured(data, finder=lambda: Middle(calls=0), kept=kept).no_face == 0
+    os.utime(copy, ns=(0, 10**9))  # of as many bytes as before
+    assert measured(data, finder=lambda: Middle(calls=0), kept=kept).no_face == 6, "another film"
 
 
 def test_films_that_are_gone_are_named(data, tmp_path):

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from torchfakes_utils.crops.scope import data_name, is_practice
 from torchfakes_utils.datasets.faceforensics import write_clips
+from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces import clip as clip_faces
 from torchfakes_utils.faces.config import ExtractionConfig
@@ -64,6 +66,32 @@ def test_extraction(tiny_faces: Path, tiny_ffpp: Path) -> None:
     assert settings["crop_scale"] == 1.3
     assert settings["size"] == 64
     assert sorted(faces["frame"].unique()) == [1, 3, 5, 7]
+
+
+def test_of_which_data_set_the_crops_are_is_kept_wherever_they_lie(copied: Path, tmp_path: Path) -> None:
+    out = tmp_path / "far" / "crops"
+    extract_faces(copied, out, QUICK, progress=False)
+    assert (data_name(out / "faces.csv"), is_practice(out / "faces.csv")) == (copied.name, False)
+    record, faces = out / "extraction.json", (out / "faces.csv").read_bytes()
+    made_before = {name: value for name, value in json.loads(record.read_text()).items() if name != "data"}
+    record.write_text(json.dumps(made_before))
+    assert data_name(out / "faces.csv") == "crops"
+    (copied / MINI_FILE).write_text("{}")
+    again = extract_faces(copied, out, QUICK, progress=False)
+    assert again.seconds < 5 and (out / "faces.csv").read_bytes() == faces, "it is taken up, not refused"
+    assert json.loads(record.read_text())["data"] == {"name": copied.name, "practice": True}
+    assert is_practice(out / "faces.csv") and data_name(out / "faces.csv") == f"Mini-FF++ ({copied.name})"
+    record.write_text(json.dumps(made_before | {"data": "mine"}))
+    with pytest.raises(InputError, match=r"extraction.json: data is no data set; run `torchfakes extract` again"):
+        is_practice(out / "faces.csv")
+
+
+def test_a_list_of_clips_elsewhere_hides_no_practice_data(copied: Path, tmp_path: Path) -> None:
+    (copied / MINI_FILE).write_text("{}")
+    (tmp_path / "lists").mkdir()
+    write_clips(copied, tmp_path / "lists" / "clips.csv")
+    extract_faces(tmp_path / "lists", tmp_path / "out", QUICK, progress=False)
+    assert is_practice(tmp_path / "out" / "faces.csv")
 
 
 def test_large_crops_are_said_to_be_enlarged_where_they_are(copied: Path, caplog) -> None:

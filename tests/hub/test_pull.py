@@ -361,7 +361,7 @@ def test_commands_take_an_address_for_a_run(evaluated, tiny_faces, tmp_path, ser
     assert asked[1] == Path("runs/mini")
     pull(NAME)
     before = {path: path.read_bytes() for path in cached_files(tmp_path)}
-    assert main.main(["evaluate", f"hf://{NAME}", str(tiny_faces / "faces.csv"), "--replicates", "20"]) == 0
+    assert main.main(["evaluate", f"hf://{NAME}", str(tiny_faces / "faces.csv"), "--replicates", "100"]) == 0
     work = Path("runs") / f"{OWNER}--mini-detector-{commit[:12]}"
     assert (work / "report.html").is_file() and str(work) in capsys.readouterr().out
     assert {path: path.read_bytes() for path in cached_files(tmp_path)} == before, "nothing is written into the cache"

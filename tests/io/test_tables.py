@@ -38,6 +38,15 @@ def test_labels_in_words_and_windows_paths(tmp_path: Path) -> None:
     assert read_table(tmp_path / "theirs.csv", CLIP_COLUMNS).to_dict("records") == CLIPS.to_dict("records")
 
 
+def test_people_whose_numbers_have_become_fractions_stay_the_same_people(tmp_path: Path) -> None:
+    table = CLIPS.assign(target_id=["12", "13"], source_id=["", "12.0"])  # as pandas saves a column with gaps
+    found = read_table(write_table(table, tmp_path / "theirs.csv"), CLIP_COLUMNS)
+    assert found["target_id"].tolist() == ["12", "13"] and found["source_id"].tolist() == ["", "12"]
+    for names in (["12.0", "a"], ["12.0", "12.5"], ["v1.0", "v2.0"]):
+        table = CLIPS.assign(target_id=names)
+        assert read_table(write_table(table, tmp_path / "theirs.csv"), CLIP_COLUMNS)["target_id"].tolist() == names
+
+
 def test_decimal_commas(tmp_path: Path) -> None:
     scores = pd.DataFrame([{"label": 1, "frame": 3, "logit": 0.25, "probability_fake": 0.5}], columns=SCORE_COLUMNS)
     text = text_of(tmp_path, scores).replace(",", ";").replace("0.25", "0,25").replace("0.5", "0,5")

@@ -120,6 +120,14 @@ def test_a_detector_that_does_not_beat_a_coin_is_cautioned_against():
     assert "AUC by clip 0.0" in decide(scores(labels, generator.normal(size=40) - 5 * labels)).caution, "it is reversed"
 
 
+def test_what_lacks_for_a_judgement_is_named():
+    clips = scores(np.repeat([0, 1], [16, 64]), np.arange(80.0))
+    assert "validation has fewer than two people of a class" in decide(clips.assign(target_id="000")).caution
+    single = scores(np.repeat([0, 1], [1, 64]), np.arange(65.0))
+    assert "validation has fewer than two clips of a class" in decide(single.assign(target_id="000")).caution
+    assert "fewer than two" not in decide(clips).caution
+
+
 def test_reasons_not_to_trust_it_stand_one_after_the_other():
     assert Decision().cautioned("one").cautioned("two").caution == "two; one"
 

@@ -105,5 +105,12 @@ def test_what_a_verdict_means_comes_first_with_every_answer_of_every_class(tmp_p
     assert "6 of 8 clips are called fake or real." not in written and "5 of 8 clips are called fake or real." in written
 
 
+def test_what_could_steer_a_terminal_is_an_escape_in_the_page(tmp_path):
+    scope = Scope("Some\x1b[31m data", ("Deep\x9bfakes",))
+    page, _ = text(tmp_path, decision=Decision(notes=("a note\x07 of somebody",), scope=scope))
+    assert "Some\\x1b[31m data" in page and not set(page) & {"\x1b", "\x07", "\x9b"}
+    assert "<table>" in page and "&lt;table" not in page, "its own markup stays"
+
+
 def test_of_a_detector_that_is_silent_the_page_says_why(tmp_path):
     assert "It never gives a verdict: its thresholds and temperature were never fixed" in text(tmp_path)[0]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -53,6 +54,22 @@ def test_a_detector_of_a_run_that_has_not_ended_says_so_and_a_second_call_settle
     assert not is_settled(best) and load_detector(best).likeness is None
     train(faces_csv, run, config, progress=False)
     assert is_settled(best) and stored_decision(best) == before
+
+
+@pytest.mark.parametrize("lost", ["likeness.safetensors", "model.safetensors", "decision"])
+def test_a_finished_run_whose_detector_is_damaged_says_what_to_do(settled, tmp_path, lost):
+    faces_csv, config, whole = settled
+    run = shutil.copytree(whole, tmp_path / "run")
+    if lost == "decision":
+        description = json.loads((run / "best" / "detector.json").read_text())
+        description["decision"]["false_alarms"] = 0
+        (run / "best" / "detector.json").write_text(json.dumps(description))
+    else:
+        (run / "best" / lost).unlink()
+    with pytest.raises(InputError, match=f"This run is finished.*: delete {run} and train again") as refused:
+        train(faces_csv, run, config, progress=False)
+    assert "\n" not in str(refused.value)
+    assert ("run `torchfakes calibrate`" in str(refused.value)) == (lost in ("likeness.safetensors", "decision"))
 
 
 def test_the_scope_is_what_the_training_crops_are(settled):

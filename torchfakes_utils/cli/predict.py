@@ -21,7 +21,10 @@ from torchfakes_utils.models.decision import CANNOT_TELL, Decision
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 
-COLUMNS = ["path", "verdict", "probability_fake", "low", "high", "faces", "kind", "reason", "notes"]
+COLUMNS = [
+    "path", "verdict", "probability_fake", "low", "high", "faces", "kind", "reason", "notes", "fake_from", "real_to",
+    "rate", "scope",
+]  # fmt: skip
 
 
 def line(prediction: Prediction) -> str:
@@ -104,7 +107,8 @@ def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
     rows = [
         [
             cell(one.path), one.verdict, one.probability_fake, *(one.interval or (None, None)), len(one.faces),
-            one.kind, cell(one.reason), cell("; ".join(one.notes)),
+            one.kind, cell(one.reason), cell("; ".join(one.notes)), *reversed(one.limits), cell(one.rate),
+            cell(one.scope),
         ]
         for one in predictions
     ]  # fmt: skip

@@ -25,7 +25,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring, StabilityConfig
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.metrics.config import RATE, check_rate
+from torchfakes_utils.metrics.config import RATE, check_rate, check_replicates
 from torchfakes_utils.models import run_files
 from torchfakes_utils.training import recipes
 from torchfakes_utils.training.config import TrainingConfig
@@ -216,6 +216,7 @@ class Evaluate(RunCommand):
 
     def run(self, output: Output) -> int:
         """Measure, and write; which crops could not be read was said when they were met."""
+        check_replicates(self.config.replicates, "--replicates")
         from torchfakes_utils.evaluation.evaluate import evaluate
         from torchfakes_utils.report import write
 

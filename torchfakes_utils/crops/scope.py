@@ -4,25 +4,52 @@ from pathlib import Path
 
 import pandas as pd
 
+from torchfakes_utils.crops.table import read_extraction
 from torchfakes_utils.datasets.mini.config import MINI_FILE
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.config import DATA_KEY, EXTRACTION_FILE
 from torchfakes_utils.models.scope import Scope
 
 
 def data_name(faces_csv: Path) -> str:
-    """What a data set is called: by the folder that its table lies in, or the one above a folder "faces"."""
+    """What a data set is called: as `extract` has noted, else by the table's folder, or the one above "faces".
+
+    Raises:
+        InputError: as `is_practice`.
+    """
     folder = faces_csv.resolve().parent
-    name = folder.parent.name if folder.name == "faces" else folder.name
-    return f"Mini-FF++ ({name})" if is_practice(faces_csv) else name
+    name = _noted(faces_csv).get("name") or (folder.parent.name if folder.name == "faces" else folder.name)
+    return f"Mini-FF++ ({name})" if is_practice(faces_csv) else str(name)
 
 
 def is_practice(faces_csv: Path) -> bool:
-    """Whether a table is of Mini-FF++, which shows no real person."""
-    folder = faces_csv.resolve().parent
+    """Whether a table is of Mini-FF++, which shows no real person, wherever its crops lie.
+
+    Raises:
+        InputError: `extraction.json` beside it cannot be read.
+    """
+    noted = _noted(faces_csv).get("practice")
+    if noted is not None:
+        return bool(noted)
+    folder = faces_csv.resolve().parent  # of a table that was made before `extract` noted it, or by hand
     return any((place / MINI_FILE).is_file() for place in (folder, folder.parent))
 
 
+def _noted(faces_csv: Path) -> dict[str, str | bool]:
+    """What `extract` has noted of the data set; {} where it has not."""
+    folder = faces_csv.resolve().parent
+    data = read_extraction(folder).get(DATA_KEY, {})
+    if not isinstance(data, dict) or (data and not isinstance(data.get("name"), str)):
+        raise InputError(f"{folder / EXTRACTION_FILE}: {DATA_KEY} is no data set; run `torchfakes extract` again")
+    return data
+
+
 def scope_of(faces: pd.DataFrame, faces_csv: Path) -> Scope:
-    """The scope of a detector that is trained on these rows of a table."""
+    """The scope of a detector that is trained on these rows of a table.
+
+    Raises:
+        InputError: as `is_practice`.
+    """
     train = faces[faces["split"] == "train"]
     methods = sorted(train.loc[train["label"] == 1, "method"].unique())
     compressions = sorted(filter(None, train["compression"].unique()))

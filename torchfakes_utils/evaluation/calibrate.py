@@ -12,22 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from torchfakes_utils.crops.scope import is_practice
 from torchfakes_utils.crops.table import load_faces_for
-from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring
-from torchfakes_utils.evaluation.deciding import decide_on, with_notes
-from torchfakes_utils.evaluation.doubts import check_not_learned, small_crops
-from torchfakes_utils.io.files import atomic_write, check_writable, sha256_of
+from torchfakes_utils.evaluation.deciding import Known, decide_if_sound
+from torchfakes_utils.evaluation.doubts import ALL
+from torchfakes_utils.io.files import atomic_write, check_writable
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import USUAL_RATES, Decision, Rates
-from torchfakes_utils.models.detector import Detector, load_detector, store_decision, stored_decision
+from torchfakes_utils.models.detector import load_detector, store_decision, stored_decision
 from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, LIKENESS_FILE, REPORT_FILE, best_folder
-
-# Of each class, at least: with fewer, one clip more or less moves balanced accuracy by over five per cent.
-FEWEST_CLIPS = 10
-# As a split: the whole table.
-ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ def calibrate(
 
     The temperature is fitted on crops, the thresholds on clips as they are judged; ranges and likeness are those of
     the same crops. `detector.json` is replaced as a whole, and what it was stays beside it; where that is the same
-    decision, nothing is written.
+    decision, nothing is written. A decision or a likeness that cannot be read is replaced, too.
 
     Args:
         run: a folder of a run or of a detector.
@@ -85,20 +78,15 @@ def calibrate(
 
     Raises:
         InputError: no detector there, no such split, clips that it was trained on, one class only, too few clips, crops
-            cut at another scale, a practice detector and other data than its own, or a read-only folder.
+            cut at another scale, a practice detector and other data than its own or the other way round, one that has
+            no likeness, or a read-only folder.
     """
     best, faces_csv = best_folder(run), Path(faces_csv)
-    detector = load_detector(best)
+    detector = load_detector(best, decide_anew=True)
     faces = load_faces_for(detector, faces_csv, None if split == ALL else split, scoring.frames)
-    doubts = check_not_learned(faces, faces_csv, Path(run))
-    _check_practice(detector, faces_csv)
-    _check_clips(faces, faces_csv, split)
     check_writable(best)
-    doubts += small_crops(faces, detector)
-    decided = decide_on(detector, faces, scoring, rates)
-    clips = _check_clips(decided.scores, faces_csv, split)  # again: some crops may not be readable
-    doubts += decided.notes
-    before, after = detector.decision, with_notes(decided.decision, _where(faces_csv, split, clips), *doubts)
+    decided = decide_if_sound(detector, Path(run), Known(faces, faces_csv, split), scoring, rates)
+    before, after, clips, doubts = detector.decision, decided.decision, decided.clips, decided.notes
     metrics = {name: _metrics(decided.scores, one) for name, one in (("before", before), ("after", after))}
     if _alike(before, after):
         note = "already calibrated so: thresholds, temperature and ranges are what they were, and nothing was written"
@@ -107,49 +95,6 @@ def calibrate(
     store_decision(best, after, decided.likeness)
     after = stored_decision(best)
     return Calibrated(before, after, clips, metrics, kept, (*doubts, *_notes(Path(run), metrics)))
-
-
-def _check_practice(detector: Detector, faces_csv: Path) -> None:
-    """Refuse to make a practice detector speak of people.
-
-    Raises:
-        InputError: it would.
-    """
-    if detector.decision.scope.practice and not is_practice(faces_csv):
-        raise InputError(
-            f"{faces_csv}: this detector was trained on practice data and has never seen a real person; no threshold "
-            "makes it judge one. Train a detector on data of real people, and calibrate that"
-        )
-
-
-def _check_clips(faces: pd.DataFrame, faces_csv: Path, split: str) -> tuple[int, int]:
-    """How many clips of each class there are.
-
-    Raises:
-        InputError: too few.
-    """
-    labels = by_clip(faces.assign(probability_fake=0.5))["label"]
-    real, fake = int((labels == 0).sum()), int((labels == 1).sum())
-    if min(real, fake) == 0:
-        raise InputError(
-            f"{faces_csv}: split {split!r} holds {real} real and {fake} fake clips, and a threshold lies between two "
-            "classes; give a table of both, or another --split"
-        )
-    if min(real, fake) < FEWEST_CLIPS:
-        more = "" if split == ALL else f", or --split {ALL} if the detector has learned from none of the table"
-        raise InputError(
-            f"{faces_csv}: split {split!r} holds {real} real and {fake} fake clips, and a threshold takes "
-            f"{FEWEST_CLIPS} of each or more; add clips{more}"
-        )
-    return real, fake
-
-
-def _where(faces_csv: Path, split: str, clips: tuple[int, int]) -> str:
-    """By what a decision was fixed, to be kept with it."""
-    return (
-        f"fixed by `torchfakes calibrate` on split {split!r} of {faces_csv.name} (SHA-256 "
-        f"{sha256_of(faces_csv)[:12]}): {clips[0]} real and {clips[1]} fake clips"
-    )
 
 
 def _alike(one: Decision, other: Decision) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torchfakes_utils.errors import check_counts
-from torchfakes_utils.metrics.config import MOST_REPLICATES, REPLICATES
+from torchfakes_utils.metrics.config import MOST_REPLICATES, REPLICATES, check_replicates
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class RobustnessConfig:
     def __post_init__(self) -> None:
         check_counts(self, "frames")
         check_counts(self, "replicates", most=MOST_REPLICATES)
+        check_replicates(self.replicates, "replicates", 2)
 
 
 @dataclass(frozen=True)
@@ -104,3 +105,4 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         check_counts(self, "replicates", most=MOST_REPLICATES)
+        check_replicates(self.replicates, "replicates", 2)

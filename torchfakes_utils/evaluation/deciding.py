@@ -7,6 +7,7 @@ same crops, they would be too small, and new people's refused: so each part of t
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,17 @@ import torch
 from torchfakes_utils.crops.store import CropStore, open_store
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.evaluation.config import Scoring
-from torchfakes_utils.evaluation.doubts import measured
+from torchfakes_utils.evaluation.doubts import (
+    check_clips,
+    check_not_learned,
+    check_practice,
+    count_clips,
+    measured,
+    small_crops,
+)
 from torchfakes_utils.evaluation.scoring import observe
 from torchfakes_utils.faces.quality import QUALITIES
+from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import memory_kept
 from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.metrics.people import units
@@ -44,6 +53,59 @@ class Decided:
     likeness: Likeness | None
     scores: pd.DataFrame
     notes: tuple[str, ...]
+
+    @property
+    def clips(self) -> tuple[int, int]:
+        """How many real and how many fake clips it rests on."""
+        return count_clips(self.scores)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Crops of which it is known whether they are fake.
+
+    Attributes:
+        faces: from `load_faces_for`.
+        faces_csv: their table.
+        split: of it; `doubts.ALL` is the whole table.
+    """
+
+    faces: pd.DataFrame
+    faces_csv: Path
+    split: str
+
+
+def decide_if_sound(
+    detector: Detector, run: Path, known: Known, scoring: Scoring, rates: Rates, maker: str = "calibrate"
+) -> Decided:
+    """As `decide_on`, where nothing speaks against it; in the decision's notes stands on what it rests, and what is
+    in doubt.
+
+    Args:
+        detector: whose decision it is to be; it is left as it was.
+        run: its folder, or its run's.
+        known: on what.
+        scoring: how crops are scored.
+        rates: what the bands keep to.
+        maker: the command that does it.
+
+    Raises:
+        InputError: clips that it was trained on, one class only, too few clips, crops that cannot be read, or practice
+            data for a detector of people, or the other way round.
+    """
+    check_practice(detector, known.faces_csv, run)
+    doubts = check_not_learned(known.faces, known.faces_csv, run)
+    check_clips(known.faces, known.faces_csv, known.split)
+    doubts += small_crops(known.faces, detector)
+    decided = decide_on(detector, known.faces, scoring, rates)
+    check_clips(decided.scores, known.faces_csv, known.split)  # again: some crops may not be readable
+    doubts += decided.notes
+    real, fake = decided.clips
+    where = (
+        f"fixed by `torchfakes {maker}` on split {known.split!r} of {known.faces_csv.name} (SHA-256 "
+        f"{sha256_of(known.faces_csv)[:12]}): {real} real and {fake} fake clips"
+    )
+    return dataclasses.replace(decided, decision=with_notes(decided.decision, where, *doubts), notes=doubts)
 
 
 def decide_on(detector: Detector, faces: pd.DataFrame, scoring: Scoring, rates: Rates) -> Decided:

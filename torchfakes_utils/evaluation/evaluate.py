@@ -16,7 +16,7 @@ from torchfakes_utils.crops.scope import data_name
 from torchfakes_utils.crops.table import load_faces_for, read_extraction
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
-from torchfakes_utils.evaluation.deciding import decide_on
+from torchfakes_utils.evaluation.deciding import Known, decide_if_sound
 from torchfakes_utils.evaluation.films import NO_FILMS, find_films
 from torchfakes_utils.evaluation.own_boxes import own_boxes, settings_of
 from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results, Summary
@@ -64,8 +64,8 @@ class Evaluation:
 def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = EvaluationConfig()) -> Evaluation:
     """Score a split with a run's best detector, write `scores.csv` into the run's folder, and measure.
 
-    A detector without a threshold of its own gets one first, from the table's validation split; it is stored with the
-    weights and used by everything later.
+    A detector without a threshold of its own gets one first, from the table's validation split, unless what
+    `calibrate` refuses speaks against it; it is stored with the weights and used by everything later.
 
     Args:
         run: a folder that `torchfakes train` wrote.
@@ -100,8 +100,6 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         write_table(scores, run / SCORES_FILE, SCORED_COLUMNS)
     else:
         scores = given.assign(probability_fake=detector.decision.probability(given["logit"]))
-    if not detector.decision.is_fixed:
-        logger.warning("%s has no threshold of its own, and the table no validation split: it is 0.5", run)
     summary = _summary(detector, scores, faces_csv, config)
     if summary.clip.auc is None:
         logger.warning("split %r of %s: %s; what cannot be measured is null in the report",
@@ -125,7 +123,15 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
         if config.stability else None,
         data=_description(faces_csv, faces, scores),
     )  # fmt: skip
+    _say_what_lacks(results)
     return Evaluation(results, scores, faces, detector)
+
+
+def _say_what_lacks(results: Results) -> None:
+    """Warn where something was asked for that needs the films, and nothing of it could be measured."""
+    for option, part in (("--own-boxes", results.own_boxes), ("--stability", results.stability)):
+        if part is not None and part.reason is not None:
+            logger.warning("%s: nothing could be measured: %s", option, part.reason)
 
 
 def _summary(detector: Detector, scores: pd.DataFrame, faces_csv: Path, config: EvaluationConfig) -> Summary:
@@ -190,18 +196,24 @@ def _differing(run: Path, other: Path) -> list[str]:
 
 
 def _fix_decision(run: Path, faces_csv: Path, detector: Detector, scoring: Scoring) -> None:
-    """Give a detector a threshold of its own, with its weights, on the table's validation split, if there is one."""
+    """Give a detector a decision of its own, with its weights, on the table's validation split, as `calibrate` would.
+
+    Where `calibrate` would refuse, it is left as it is, and why is said.
+    """
     try:
         validation = load_faces_for(detector, faces_csv, "val", scoring.frames)
-    except InputError:
+        decided = decide_if_sound(detector, run, Known(validation, faces_csv, "val"), scoring, USUAL_RATES, "evaluate")
+    except InputError as error:
+        logger.warning("%s has no threshold of its own: it is 0.5, for none can be fixed here (%s)", run, error)
         return
-    decided = decide_on(detector, validation, scoring, USUAL_RATES)
     detector.decision, detector.likeness = decided.decision, decided.likeness
     store_decision(best_folder(run), detector.decision, detector.likeness)
     logger.warning(
         "%s had no thresholds of its own: they are now fixed on the validation split (%.3f where an answer is forced, "
         "at temperature %.2f)", run, detector.decision.threshold, detector.decision.temperature,
     )  # fmt: skip
+    for note in decided.notes:
+        logger.warning("%s", note)
 
 
 def _given_scores(path: Path, faces: pd.DataFrame, detector: Detector) -> pd.DataFrame:

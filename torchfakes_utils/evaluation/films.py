@@ -15,7 +15,7 @@ import pandas as pd
 from torchfakes_utils.crops.table import Unreadable, try_crop
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.detection import square_crop
-from torchfakes_utils.io.clips import length, size
+from torchfakes_utils.io.clips import length, modified, size
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIP_KEY, CLIPS_FILE, read_table
 
 # clip_id, method, compression.
@@ -53,8 +53,8 @@ class Films:
         return self.paths[clip]
 
     def state(self) -> list[list[str | int]]:
-        """What measurements on these films depend on: their clips, and how many bytes each has."""
-        return sorted([*clip, size(path)] for clip, path in self.paths.items())
+        """What measurements on these films depend on: their clips, how many bytes each has, and when it was written."""
+        return sorted([*clip, size(path), modified(path)] for clip, path in self.paths.items())
 
 
 NO_FILMS = Films(reason="the films are not there: name the data set's folder with --films")

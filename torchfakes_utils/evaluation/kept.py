@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from torchfakes_utils.evaluation.films import Films
+from torchfakes_utils.evaluation.films import SQUARE, Films
 from torchfakes_utils.evaluation.scoring import fingerprint
 from torchfakes_utils.io.files import read_json, write_record
 from torchfakes_utils.models.detector import Detector
@@ -54,8 +54,11 @@ class Kept:
 
 
 def identity_of(detector: Detector, faces: pd.DataFrame, config: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """What measurements of a detector depend on: itself, the crops, the configuration, and what the program does."""
-    crops = pd.util.hash_pandas_object(faces[["path", "frame", "label"]], index=False)
+    """What measurements of a detector depend on: itself, the crops, the configuration, and what the program does.
+
+    Crops that lie elsewhere in their films are others, whatever their names.
+    """
+    crops = pd.util.hash_pandas_object(faces[["path", "frame", "label", *SQUARE]], index=False)
     return {
         "format": version,
         "detector": fingerprint(detector),

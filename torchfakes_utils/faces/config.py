@@ -11,6 +11,7 @@ SHARPNESS_THRESHOLD = 30.0
 
 # Beside faces.csv: how its crops were cut.
 EXTRACTION_FILE, EXTRACTION_FORMAT = "extraction.json", 2
+DATA_KEY = "data"  # under which it says which data set the crops are of
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,10 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from torchfakes_utils.datasets.faceforensics import FAKE_METHODS, REAL_METHODS, with_reals
+from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.clip import CROP_NAME, Group, Job
-from torchfakes_utils.faces.config import DEFAULTS, EXTRACTION_FILE, EXTRACTION_FORMAT, ExtractionConfig
+from torchfakes_utils.faces.config import DATA_KEY, DEFAULTS, EXTRACTION_FILE, EXTRACTION_FORMAT, ExtractionConfig
 from torchfakes_utils.faces.films import films
 from torchfakes_utils.faces.parts import Clip, Part, load_part, read_part
 from torchfakes_utils.faces.workers import Workers, run_groups, threads_of_one_process
@@ -40,6 +42,9 @@ _LOCK_FILE = ".torchfakes-lock"  # so that nobody else's is emptied
 
 # Fields that choose clips or hardware: they may differ between two runs into one folder. All others change the crops.
 _FREE_FIELDS = ("compression", "methods", "device", "batch")
+
+# Folders between a clip of Mini-FF++ and its data set's: original_sequences/youtube/c23/videos, and the set's own.
+_FOLDERS_ABOVE = 5
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def extract_faces(
 ) -> ExtractionReport:
     """Cut the faces out of a data set's clips.
 
-    Writes `faces.csv`, `failures.csv` (the clips that gave no crop, and why), `extraction.json` (the configuration)
+    Writes `faces.csv`, `failures.csv` (the clips that gave no crop, and why), `extraction.json` (the configuration,
+    and of which data set the crops are)
     and `crops/<method>/<compression>/<clip>/<frame>.png` into `out`. A second run does only what is not done yet: new
     clips, and clips whose file has changed since. Stopped at any point, even by `kill -9`, and started again, it ends
     with the very tables of a run that was left alone.
@@ -82,7 +88,7 @@ def extract_faces(
     start = time.perf_counter()
     root, out = Path(root), Path(out)
     clips = select_clips(root, config)
-    with _claimed(out, config, overwrite):
+    with _claimed(out, config, overwrite, data_of(root, clips)):
         workers = Workers(processes=workers) if isinstance(workers, int) else workers
         job = Job(root, out, config, decoders=0 if threads_of_one_process() == 1 else 1)
         unsaved = _run(_groups(job, clips), job, workers, len(clips), progress)
@@ -153,6 +159,17 @@ def select_clips(root: Path, config: ExtractionConfig) -> list[Clip]:
     return rows
 
 
+def data_of(root: Path, clips: Sequence[Clip]) -> dict[str, Any]:
+    """What `extraction.json` says of the data set: its `name`, and whether it is `practice` data without real people.
+
+    It is where one clip lies in Mini-FF++'s folder, wherever `clips.csv` lies: crops are often kept elsewhere, where
+    nothing else tells of what they are.
+    """
+    folders = {(root / clip["path"]).resolve().parent for clip in clips}
+    near = {place for folder in folders for place in (folder, *folder.parents[: _FOLDERS_ABOVE - 1])}
+    return {"name": root.resolve().name, "practice": any((place / MINI_FILE).is_file() for place in near)}
+
+
 def _with_reals(methods: Sequence[str], clips: pd.DataFrame) -> list[str]:
     """Some methods, and the real videos that belong to them: in other data sets than FaceForensics++, all there are."""
     if set(methods) & set(clips["method"]) <= set(FAKE_METHODS + REAL_METHODS):
@@ -211,11 +228,11 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator["csv.DictWriter[str]"
 
 
 @contextmanager
-def _claimed(out: Path, config: ExtractionConfig, overwrite: bool) -> Iterator[None]:
-    """Be the only one to write into `out`, and into crops that are cut in one way."""
+def _claimed(out: Path, config: ExtractionConfig, overwrite: bool, data: dict[str, Any]) -> Iterator[None]:
+    """Be the only one to write into `out`, and into crops that are cut in one way; what they are of is only noted."""
     stamp = Stamp(
         "crops", "torchfakes extract", EXTRACTION_FORMAT, EXTRACTION_FILE, asdict(config), free=_FREE_FIELDS,
-        parts={".parts": re.compile(r".+\.json"), "crops": CROP_NAME}, remedy="--overwrite",
+        notes={DATA_KEY: data}, parts={".parts": re.compile(r".+\.json"), "crops": CROP_NAME}, remedy="--overwrite",
         writes=(tables.FACES_FILE, tables.FAILURES_FILE),
     )  # fmt: skip
     owned(out, stamp)

@@ -101,6 +101,14 @@ def size(path: Path) -> int:
         return -1
 
 
+def modified(path: Path) -> int:
+    """When a clip was last written, ns, so that one of the same size is told from what it was; -1 where none is."""
+    try:
+        return max(one.stat().st_mtime_ns for one in ([path, *pictures_in(path)] if path.is_dir() else [path]))
+    except (OSError, InputError):
+        return -1
+
+
 def length(path: Path) -> int:
     """How many frames a clip has; decodes nothing.
 

@@ -88,7 +88,19 @@ def read_table(path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
         text = text.str.strip() if form.padded else text
         text = text.str.replace(",", ".", regex=False) if name == "landmarks" else text  # a spreadsheet's numbers
         table[name] = with_slashes(text, path.parent) if name == "path" else text
+    for name in table.columns.intersection(["target_id", "source_id"]):
+        table[name] = _whole_numbers(table[name])
     return table
+
+
+def _whole_numbers(people: pd.Series) -> pd.Series:
+    """Identifiers that a program has saved as numbers with a fraction, as whole ones: "12.0" is "12".
+
+    pandas makes a column of numbers with gaps one of fractions: only reals lack a source, so that this would name other
+    people than the targets.
+    """
+    known = people[people != ""]
+    return people.str.removesuffix(".0") if len(known) and known.str.fullmatch(r"\d+\.0").all() else people
 
 
 def labels_of(column: pd.Series) -> pd.Series:

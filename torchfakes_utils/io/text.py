@@ -15,6 +15,8 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]#|~$]|^[-+=]|(?<=^\d)[.)])")
 
 def printable(text: str) -> str:
     """A name as a terminal may show it: what would break the line, or steer the terminal, is written as an escape."""
+    if text.isprintable():  # as nearly all are, some of which hold pictures
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 

@@ -8,12 +8,33 @@ REPLICATES, MEAN_REPLICATES = 1000, 2000
 # Of metrics, at most: all are kept for their quantiles, a dozen of eight bytes each.
 MOST_REPLICATES = 100_000
 
+# Of an interval that is reported, at least: with fewer, its ends are single data sets, and of one it has no width.
+FEWEST_REPLICATES = 100
+
 # Crops of a clip that its verdict rests on, evenly spread: more hardly change their mean. A detector's thresholds are
 # fixed on as many.
 FRAMES = 16
 
 # The share of reals that may be called fake, and of fakes that may be called real, unless something else is asked for.
 RATE = 0.05
+
+
+def check_replicates(replicates: int, option: str, least: int = FEWEST_REPLICATES) -> None:
+    """Refuse so few data sets that the ends of a 95 % interval are chance.
+
+    Args:
+        replicates: data sets that are drawn.
+        option: how they are called.
+        least: a program may try with fewer than what is wanted of a report; of a single one there is no interval.
+
+    Raises:
+        InputError: fewer than `least`.
+    """
+    if replicates < least:
+        raise InputError(
+            f"{option} {replicates}: give at least {FEWEST_REPLICATES}; with fewer data sets the ends of an interval "
+            "are chance"
+        )
 
 
 def check_rate(rate: float, option: str) -> None:

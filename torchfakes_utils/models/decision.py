@@ -317,7 +317,10 @@ def _caution(clips: pd.DataFrame) -> str:
     """
     interval = bootstrap_interval(clips, "auc", _REPLICATES)
     if interval is None:
-        return "whether this detector tells fake from real is not known: validation has fewer than two clips of a class"
+        few = "clips" if clips["label"].value_counts().reindex([0, 1], fill_value=0).min() < 2 else "people"
+        return (
+            f"whether this detector tells fake from real is not known: validation has fewer than two {few} of a class"
+        )
     if interval[0] > 0.5:
         return ""
     auc = binary_metrics(clips["label"], clips["probability_fake"])["auc"]

@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, check_patches
-from torchfakes_utils.models.decision import NOT_FIXED, OF_BEFORE, Decision
+from torchfakes_utils.models.decision import DISTANCE, NOT_FIXED, OF_BEFORE, Decision
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.judge import Ends, FeatureNetwork, check_width, judge_of
@@ -31,6 +31,7 @@ from torchfakes_utils.models.likeness import Likeness, dump, parse
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
 from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
+from torchfakes_utils.models.scope import Scope
 
 _FORMAT = 1
 
@@ -345,10 +346,8 @@ def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
         if decision.is_fixed and "film" not in stored:
             return decision.cautioned(OF_BEFORE)
         return decision if decision.is_fixed or decision.caution else decision.cautioned(NOT_FIXED)
-    except InputError as error:
-        raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); calibrate again") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); train again") from error
+    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); {_DECIDE_AGAIN}") from error
 
 
 def stored_likeness(folder: Path | str, decision: Decision) -> Likeness | None:
@@ -360,16 +359,16 @@ def stored_likeness(folder: Path | str, decision: Decision) -> Likeness | None:
     if not decision.likeness:
         return None
     path = Path(folder) / LIKENESS_FILE
-    content = _read(path, _LIKENESS_AGAIN)
+    content = _read(path, _DECIDE_AGAIN)
     if hashlib.sha256(content).hexdigest() != decision.likeness:
-        raise InputError(f"{path}: damaged or changed since it was saved; {_LIKENESS_AGAIN}")
+        raise InputError(f"{path}: damaged or changed since it was saved; {_DECIDE_AGAIN}")
     try:
         return parse(content)
     except InputError as error:
-        raise InputError(f"{path}: {error}; {_LIKENESS_AGAIN}") from error
+        raise InputError(f"{path}: {error}; {_DECIDE_AGAIN}") from error
 
 
-_LIKENESS_AGAIN = "run `torchfakes calibrate`, or train again"
+_DECIDE_AGAIN = "run `torchfakes calibrate`, or train again in a new folder"
 
 
 def _likeness(detector: Detector, folder: Path) -> Likeness | None:
@@ -383,12 +382,42 @@ def _likeness(detector: Detector, folder: Path) -> Likeness | None:
         if likeness is not None:
             check_width(detector.ends, likeness)
     except InputError as error:
-        raise InputError(f"{folder / LIKENESS_FILE}: {error}; {_LIKENESS_AGAIN}") from error
+        raise InputError(f"{folder / LIKENESS_FILE}: {error}; {_DECIDE_AGAIN}") from error
     return likeness
 
 
-def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Detector:
+def _decided(detector: Detector, description: Mapping[str, Any], folder: Path) -> None:
+    """Give a detector its decision and its likeness, as far as they can be read: an unfixed one where it cannot."""
+    try:
+        detector.decision = _decision(description, folder)
+    except InputError:
+        detector.decision = Decision(scope=_scope(description)).cautioned(NOT_FIXED)
+    try:
+        detector.likeness = _likeness(detector, folder)
+    except InputError:
+        known = {name: ends for name, ends in detector.decision.ranges.items() if name != DISTANCE}
+        detector.decision = replace(detector.decision, likeness="", ranges=known).cautioned(_NO_LIKENESS)
+
+
+_NO_LIKENESS = "what belongs to its data cannot be measured: its likeness cannot be read"
+
+
+def _scope(description: Mapping[str, Any]) -> Scope:
+    """What a detector was trained on, by a decision that cannot be read otherwise."""
+    try:
+        return Scope(**description["decision"]["scope"])
+    except (KeyError, TypeError):
+        return Scope()
+
+
+def load_detector(folder: Path | str, device: str | torch.device = "cpu", decide_anew: bool = False) -> Detector:
     """Read what `save` wrote, in evaluation mode; of a run folder, its best detector.
+
+    Args:
+        folder: of a run or of a detector.
+        device: where it is to compute.
+        decide_anew: its decision and likeness are about to be replaced, and need not be whole: what of them cannot be
+            read is taken as not fixed.
 
     Raises:
         InputError: files are gone, were changed, or belong to another version of the preprocessing.
@@ -411,8 +440,11 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu") -> Det
         detector = filled(config, state)
     except InputError as error:
         raise InputError(f"{folder / WEIGHTS_FILE}: {error}") from error
-    detector.decision = _decision(description, folder)
-    detector.likeness = _likeness(detector, folder)
+    if decide_anew:
+        _decided(detector, description, folder)
+    else:
+        detector.decision = _decision(description, folder)
+        detector.likeness = _likeness(detector, folder)
     detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)
 

@@ -9,6 +9,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.answering import judged_clips
 from torchfakes_utils.evaluation.results import LevelMetrics
 from torchfakes_utils.io.names import path_below
+from torchfakes_utils.io.text import printable_lines
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.metrics.bootstrap import METRICS
 from torchfakes_utils.models.decision import FEWEST_FRAMES
@@ -27,7 +28,9 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
     """The page of a report, with the rows of `scores.csv` that it is of; `folder` is the run's, with its mistakes."""
     import jinja2
 
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, finalize=_shown
+    )
     sections = [
         ("verdicts", "What a verdict means", _verdicts(report, scores)),
         ("numbers", "The numbers", _numbers(report)),
@@ -51,6 +54,14 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
         headline=text.headline(report),
         sections=[section for section in sections if section[2]],
     )
+
+
+def _shown(value: object) -> object:
+    """A text of the page, in which what could steer a terminal that shows it is written as an escape.
+
+    Scope, notes and names may be a stranger's. Markup is the page's own.
+    """
+    return printable_lines(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _verdicts(report: Report, scores: pd.DataFrame) -> list[Block]:

@@ -16,7 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import torch_device
-from torchfakes_utils.models.detector import stored_decision
+from torchfakes_utils.models.detector import load_detector, stored_decision
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.models.run_files import BEST_FOLDER, STATE_FILE
@@ -73,7 +73,8 @@ def train(
 
     Raises:
         InputError: crops or classes lack, it would take too long, `out` holds another run or cannot be written to,
-            `weights` cannot be used, a batch does not fit into the GPU's memory, or the loss is no longer a number.
+            `weights` cannot be used, a batch does not fit into the GPU's memory, the loss is no longer a number, or
+            the run is finished and its detector is gone or damaged.
         KeyboardInterrupt: Ctrl-C; the step in hand was finished and kept.
     """
     faces_csv, out = Path(faces_csv), Path(out)
@@ -131,12 +132,27 @@ def _concluded(trainer: Trainer, out: Path, say: Callable[[str], object]) -> Tra
         say(f"stopped early: no better validation AUC for {waited} epochs (patience {config.stops_after})")
     say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
     if trainer.world.first:
+        _check_best(out)
         if not is_settled(out / BEST_FOLDER):
             say("fixing thresholds on validation, as verdicts will be given")
             settle(out / BEST_FOLDER, trainer.data, config, trainer.scope, trainer.device)
         for caution in stored_decision(out / BEST_FOLDER).cautions:
             say(caution)
     return TrainingResult(best, pd.DataFrame(history, columns=HISTORY_COLUMNS), out, trainer.learner.note)
+
+
+def _check_best(out: Path) -> None:
+    """See that a run which has ended has a detector: training would not make it again.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
+    try:
+        load_detector(out / BEST_FOLDER)
+    except InputError as error:
+        raise InputError(
+            f"{error}. This run is finished, and the same command trains nothing more: delete {out} and train again"
+        ) from error
 
 
 def _journal(trainer: Trainer) -> AbstractContextManager[object]:
