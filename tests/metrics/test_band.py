@@ -137,11 +137,12 @@ def test_bands_that_order_nothing_are_refused(wrong):
         Band(**wrong)
 
 
-@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), None, "5%"])
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), None, "5%", True, 1e-320, 1e-12, 9e-5])
 def test_rates_that_nobody_can_keep_are_refused_in_a_line(rate):
-    with pytest.raises(InputError, match="--misses .*: give a share between 0 and 1, such as 0.05") as refused:
+    with pytest.raises(InputError, match="--misses .*: give a share between 0 and 1, such as 0.05, and 0.0001 at least") as refused:
         check_rate(rate, "--misses")
     assert "\n" not in str(refused.value)
+    check_rate(0.0001, "--misses")
 
 
 def test_as_many_faces_as_are_judged_have_a_limit():
