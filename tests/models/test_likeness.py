@@ -154,3 +154,5 @@ def test_what_is_no_likeness_is_refused():
         Likeness(likeness.centre, likeness.scale[:3], likeness.axes, likeness.precision)
     with pytest.raises(InputError, match="numbers that are none"):
         Likeness(likeness.centre, likeness.scale, likeness.axes, -likeness.precision)
+    with pytest.raises(InputError, match="other shapes"):
+        Likeness(torch.tensor(0.5), torch.tensor(0.5), torch.zeros(2), likeness.precision)

@@ -58,7 +58,12 @@ class Likeness:
         tensors, width = tuple(vars(self).values()), self.centre.shape[-1:]
         shapes = (width, width, (*self.axes.shape[:1], *width), (1,))
         fits = [tuple(one.shape) for one in tensors] == [tuple(shape) for shape in shapes]
-        if not fits or not all(one.dtype == torch.float32 for one in tensors):
+        # Of a number instead of a row of them, all shapes would fit.
+        if (
+            not fits
+            or [one.ndim for one in tensors] != [1, 1, 2, 1]
+            or not all(one.dtype == torch.float32 for one in tensors)
+        ):
             raise InputError("a likeness of other shapes")
         if not all(torch.isfinite(one).all() for one in tensors) or not self.precision > 0:
             raise InputError("a likeness with numbers that are none")
