@@ -63,11 +63,23 @@ def test_a_cut_off_face_gets_no_answer_from_whoever_has_not_seen_many():
 
 
 def test_a_decision_survives_json():
-    decision = Decision(0.31, 1.7, RANGES, ("a note",), "a caution")
+    rate = Rate(0.05, 0.01, 0.14, 2, 40, 20)
+    band, scope = Band((0.7, 0.8), 0.2, rate, rate, 0.1, None), Scope("own", ("a",), ("c23", ""), True)
+    decision = Decision(0.31, 1.7, RANGES, ("a note",), "a caution", band, Band(), 0.01, 0.2, scope, "0" * 64)
     assert Decision(**json.loads(json.dumps(dataclasses.asdict(decision)))) == decision
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": 2}, {"temperature": 0}, {"temperature": -1}, {"bananas": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"threshold": 2}, {"temperature": 0}, {"temperature": -1}, {"bananas": 1}, {"threshold": True},
+     {"threshold": "0.5"}, {"threshold": None}, {"temperature": float("inf")}, {"temperature": 10**400},
+     {"notes": "abc"}, {"notes": [1]}, {"notes": ["x" * 500_000]}, {"caution": None}, {"caution": "x" * 500_000},
+     {"likeness": "abc"}, {"likeness": None}, {"ranges": []}, {"ranges": {"face": 3}}, {"ranges": {"face": "ab"}},
+     {"ranges": {"face": (2, 1)}}, {"ranges": {"face": (True, None)}}, {"ranges": {"face": (None, float("nan"))}},
+     {"photo": None}, {"film": []}, {"film": "x"}, {"scope": None}, {"scope": {"practice": "no"}},
+     {"film": {"fake_from": ["0.4"]}}],
+    ids=lambda wrong: str(wrong)[:40],
+)  # fmt: skip
 def test_nonsense_is_refused(wrong):
     with pytest.raises((TypeError, ValueError)):
         Decision(**wrong)

@@ -175,7 +175,9 @@ def test_a_decision_can_be_stored_later_and_leaves_the_weights(saved, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", [{"threshold": 3}, {"temperature": "hot"}, [0.5], {"fog": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": 3}, {"temperature": "hot"}, [0.5], {"fog": 1}, {"film": {"false_alarms": []}}]
+)
 def test_a_decision_that_makes_no_sense_is_refused_in_a_line(saved, tmp_path, wrong):
     folder = Path(shutil.copytree(saved, tmp_path / "run"))
     description = json.loads((folder / "detector.json").read_text())

@@ -7,6 +7,8 @@ them in what the network sees in it, gets no answer: the network was never asked
 """
 
 import dataclasses
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.io.values import checked_text, checked_texts, is_number, is_share
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.band import FEWEST, Band, Rate, fit_band, upper_limit
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
@@ -78,6 +81,29 @@ OF_BEFORE = (
 )
 
 
+def _ranges(given: object) -> dict[str, tuple[float | None, float | None]]:
+    """Those of `LIMITS` among them, and those of which something is known without training.
+
+    Raises:
+        ValueError, TypeError: ends that are no numbers, or out of order.
+    """
+    if not isinstance(given, dict):
+        raise TypeError("ranges that are none")
+    ranges = {name: (None, limit.least) for name, limit in LIMITS.items() if limit.least}
+    return ranges | {name: _range(ends, name) for name, ends in given.items() if name in LIMITS}
+
+
+def _range(ends: object, name: str) -> tuple[float | None, float | None]:
+    if not isinstance(ends, (list, tuple)) or len(ends) != 2:
+        raise TypeError(f"a range of {name} that has no two ends")
+    if not all(end is None or is_number(end) for end in ends):
+        raise ValueError(f"a range of {name} whose ends are no numbers")
+    low, high = ends
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"a range of {name} whose ends are out of order")
+    return low, high
+
+
 @dataclass(frozen=True)
 class Decision:
     """How a detector's logits become answers; stored in its checkpoint.
@@ -112,26 +138,27 @@ class Decision:
         """Refuse what no answer can be made with; JSON knows lists and dictionaries only.
 
         Raises:
-            ValueError, TypeError, AttributeError: a threshold outside [0, 1], a temperature that is not positive, ends
-                of ranges that are no numbers, notes that are no texts, bands or a scope that are none.
+            ValueError, TypeError: a threshold outside [0, 1], a temperature that is not positive, ends of ranges that
+                are no numbers or out of order, notes that are no texts, bands or a scope that are none.
             InputError: rates that are none.
         """
-        if not (0 <= self.threshold <= 1 and 0 < self.temperature < np.inf):
-            raise ValueError(f"threshold {self.threshold}, temperature {self.temperature}")
-        usual = {name: (None, limit.least) for name, limit in LIMITS.items() if limit.least}
-        ranges = {name: (low, high) for name, (low, high) in (usual | self.ranges).items() if name in LIMITS}
-        ends = [end for both in ranges.values() for end in both if end is not None]
-        if not all(isinstance(end, (int, float)) and np.isfinite(end) for end in ends):
-            raise ValueError("ranges whose ends are no numbers")
-        if not all(isinstance(text, str) for text in (self.caution, self.likeness, *self.notes)):
-            raise ValueError("notes that are no texts")
+        if not is_share(self.threshold):
+            raise ValueError("a threshold that is no number from 0 to 1")
+        if not is_number(self.temperature, low=sys.float_info.min):
+            raise ValueError("a temperature that is no number above 0")
+        checked_text(self.caution, "a caution")
+        if not re.fullmatch("([0-9a-f]{64})?", checked_text(self.likeness, "a likeness")):
+            raise ValueError("a likeness that is no SHA-256")
         check_rate(self.false_alarms, "false_alarms")
         check_rate(self.misses, "misses")
-        object.__setattr__(self, "ranges", ranges)
-        object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "ranges", _ranges(self.ranges))
+        object.__setattr__(self, "notes", checked_texts(self.notes, "notes"))
         for name, kind in (("photo", Band), ("film", Band), ("scope", Scope)):
-            if not isinstance(value := getattr(self, name), kind):
-                object.__setattr__(self, name, kind(**value))
+            if isinstance(value := getattr(self, name), kind):
+                continue
+            if not isinstance(value, dict):
+                raise TypeError(f"a decision whose {name} is none")
+            object.__setattr__(self, name, kind(**value))
 
     @property
     def cautions(self) -> tuple[str, ...]:
