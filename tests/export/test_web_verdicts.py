@@ -101,7 +101,7 @@ def random_case(rng: np.random.Generator) -> tuple[list, list, Decision]:
     ranges = {} if rng.random() < 0.15 else {DISTANCE: (None, LIMIT)}
     decision = Decision(
         0.5, 1.0, ranges, ("a reason",), "it is a coin" if rng.random() < 0.2 else "", random_band(rng),
-        random_band(rng), scope=scope,
+        random_band(rng), scope=scope, likeness="0" * 64 if rng.random() < 0.9 else "",
     )  # fmt: skip
     ends = [*decision.photo.fake_from[:4], *decision.film.fake_from[:2], decision.photo.real_to, decision.film.real_to]
     near = [end for end in ends if end is not None] or [0.5]
@@ -174,7 +174,7 @@ def test_the_band_goes_by_the_usable_frames(modules):
 @pytest.mark.parametrize("practice", [False, True])
 def test_a_face_unlike_those_of_training_gets_no_answer(modules, practice):
     scope = Scope("Mini", ("A",), practice=practice)
-    decision = answering(0.5, ranges={DISTANCE: (None, LIMIT)}, scope=scope)
+    decision = answering(0.5, ranges={DISTANCE: (None, LIMIT)}, scope=scope, likeness="0" * 64)
     ((one, other),) = both([([[0.9]], [[LIMIT + 0.004]], decision)], modules)
     check_same(one, other)
     assert other["verdict"] == CANNOT_TELL and other["probability_fake"] is None
@@ -188,6 +188,17 @@ def test_without_bands_it_is_said_why(modules):
     check_same(one, other)
     assert other["verdict"] == CANNOT_TELL and other["limits"] == [None, None] and other["rate"] == ""
     assert other["reason"].endswith("no verdict is given: nothing is called fake: validation shows few people")
+
+
+def test_a_distance_that_is_no_number_passes_nowhere(modules):
+    code = """async () => {
+      const { outside } = await load("verdict.js");
+      const { measured } = await load("judge.js");
+      const said = (value, measures) => outside({}, { distance: measured(value, { measures_distance: measures }) });
+      return [NaN, Infinity, 1.5].map((value) => [said(value, true), said(value, false)]);
+    }"""
+    refusal = Decision().outside({DISTANCE: math.inf})
+    assert in_node(modules, code, None) == [[refusal, ""], [refusal, ""], ["", ""]]
 
 
 def test_numbers_are_written_as_python_writes_them(modules):

@@ -119,13 +119,18 @@ def test_faces_that_are_far_from_those_of_training_get_no_answer():
 
 
 def test_a_practice_detector_accuses_nobody_who_is_not_of_its_data():
-    practice = dataclasses.replace(BANDED, ranges={"distance": (None, 2.0)}, scope=Scope("Mini-FF++", practice=True))
+    scope, ranges = Scope("Mini-FF++", practice=True), {"distance": (None, 2.0)}
+    practice = dataclasses.replace(BANDED, ranges=ranges, scope=scope, likeness="0" * 64)
     strange = judged([0.99], practice, distances=[2.5])
     assert strange.verdict == CANNOT_TELL
     assert strange.reason.startswith("a practice detector, and this face is not of its data")
     assert judged([0.99], practice, distances=[1.0]).verdict == FAKE
-    blind = dataclasses.replace(practice, ranges={})
-    assert judged([0.99], blind).verdict == CANNOT_TELL and "a practice detector" in judged([0.99], blind).reason
+    huge = judged([0.99], practice, distances=[np.inf])
+    assert huge.verdict == CANNOT_TELL and "(its distance is no number)" in huge.reason
+    assert huge.faces[0].frames[0].distance is None
+    for lacking in ({"ranges": {}}, {"ranges": {"distance": (None, None)}}, {"likeness": ""}):
+        blind = judged([0.99], dataclasses.replace(practice, **lacking), distances=[1.0])
+        assert blind.verdict == CANNOT_TELL and "a practice detector" in blind.reason
 
 
 def test_who_was_never_fixed_says_nothing_and_why():

@@ -167,8 +167,20 @@ def test_a_practice_detector_is_silent_without_a_measure_of_its_data():
     crops = scores(np.repeat([0, 1], 12), np.repeat([-3.0, 3.0], 12) + generator.normal(size=24))
     practice = decide(crops, scope=Scope("Mini-FF++", practice=True))
     assert practice.silence.startswith("a practice detector") and practice.band(16) == Band()
-    known = decide(crops.assign(distance=generator.uniform(1, 2, 48)), scope=Scope("Mini-FF++", practice=True))
+    assert practice.silence.endswith("train it again in a new folder")
+    fitted = decide(crops.assign(distance=generator.uniform(1, 2, 48)), scope=Scope("Mini-FF++", practice=True))
+    known = dataclasses.replace(fitted, likeness="0" * 64)
     assert known.silence == "" and known.band(16).fake_from
+    for blind in ({"likeness": ""}, {"ranges": {}}, {"ranges": {DISTANCE: (None, None)}}):
+        assert dataclasses.replace(known, **blind).silence == practice.silence
+
+
+def test_a_distance_that_is_no_number_passes_nowhere():
+    """An infinite one was measured; a NaN was not, and is not looked at."""
+    for decision in (Decision(), Decision(ranges={DISTANCE: (None, 2.0)})):
+        said = decision.outside({DISTANCE: np.inf})
+        assert said == "unlike the faces of its training (its distance is no number)"
+        assert decision.outside({DISTANCE: np.nan}) == ""
 
 
 def test_the_sentence_and_the_rates_are_in_words():

@@ -49,7 +49,8 @@ _MEASURES = {
     "sharpness": "variance of the Laplacian: 0.299 R + 0.587 G + 0.114 B of the crop, rounded to whole numbers, at "
     "160 x 160 pixels; at each pixel above + below + left + right - 4 times itself, the border mirrored without "
     "its outermost pixel; of all these the variance (divided by n)",
-    DISTANCE: "the output `distance`, where measures_distance is true",
+    DISTANCE: "the output `distance`, where measures_distance is true; a crop where that is no finite number is not "
+    "usable, whatever the range",
 }  # fmt: skip
 
 

@@ -99,7 +99,7 @@ class Answers:
 
     Attributes:
         probabilities: (N,) P(fake), calibrated.
-        distances: (N,) from the faces of training; NaN where the detector measures none.
+        distances: (N,) from the faces of training, of `likeness.measured`; NaN where the detector measures none.
     """
 
     probabilities: np.ndarray

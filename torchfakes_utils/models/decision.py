@@ -187,8 +187,10 @@ class Decision:
     @property
     def silence(self) -> str:
         """Why no verdict is ever given; "" where one may be."""
-        if self.scope.practice and DISTANCE not in self.ranges:
-            return "a practice detector, which has no measure of what belongs to its data"
+        if self.scope.practice and not (self.likeness and self.ranges.get(DISTANCE, (None, None))[1] is not None):
+            return (
+                "a practice detector, which has no measure of what belongs to its data; train it again in a new folder"
+            )
         if not any(band.fake_from or band.real_to is not None for band in (self.photo, self.film)):
             # What an older program has noted of its decision is not why this one gives no verdict.
             return OF_BEFORE if OF_BEFORE in self.caution else "; ".join(self.notes) or self.caution or NOT_FIXED
@@ -215,13 +217,17 @@ class Decision:
         """Why a crop gets no answer, or "" for one that does.
 
         Args:
-            qualities: of `LIMITS`, as many as are known; NaN is not known.
+            qualities: of `LIMITS`, as many as are known; NaN is not known. A distance that was measured, and is no
+                number, is infinite.
 
         Returns:
             Such as "too small (face 31; 70 px or more in training)".
         """
         for name, limit in LIMITS.items():
-            if name not in self.ranges or not np.isfinite(value := qualities.get(name, np.nan)):
+            value = qualities.get(name, np.nan)
+            if name == DISTANCE and np.isinf(value):
+                return f"{limit.above} (its {name} is no number)"
+            if name not in self.ranges or not np.isfinite(value):
                 continue
             low, high = self.ranges[name]
             if low is not None and value < low:
@@ -340,7 +346,8 @@ def _why_silent(band: Band) -> dict[str, str | None]:
 def _caution(clips: pd.DataFrame) -> str:
     """What the validation clips, a row each, say against the detector as a whole.
 
-    The best epoch was chosen on them, which flatters it: of one that has learned nothing, nothing may be said, too.
+    The best epoch was chosen on them, which flatters it: one that has learned nothing may pass without a caution. A
+    caution forbids no verdict: it stands first beside each, and what the bands keep to holds as it does without.
     """
     interval = bootstrap_interval(clips, "auc", _REPLICATES)
     if interval is None:

@@ -27,7 +27,7 @@ from torchfakes_utils.models.decision import NOT_FIXED, OF_BEFORE, Decision
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.judge import Ends, FeatureNetwork, check_width, judge_of
-from torchfakes_utils.models.likeness import Likeness, dump, parse
+from torchfakes_utils.models.likeness import Likeness, digest, dump, parse
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
 from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
@@ -292,8 +292,7 @@ def store_decision(folder: Path | str, decision: Decision, likeness: Likeness | 
 def _store(folder: Path, description: Mapping[str, Any], decision: Decision, likeness: Likeness | None) -> None:
     """Write description and likeness; a full disk leaves those that were there, whole."""
     measured = None if likeness is None else dump(likeness)
-    digest = "" if measured is None else hashlib.sha256(measured).hexdigest()
-    text = json.dumps(dict(description) | {"decision": asdict(replace(decision, likeness=digest))}, indent=2)
+    text = json.dumps(dict(description) | {"decision": asdict(replace(decision, likeness=digest(likeness)))}, indent=2)
     # Both are written before either takes its place.
     with ExitStack() as files:
         files.enter_context(atomic_write(folder / DETECTOR_FILE)).write_text(text + "\n", encoding="utf-8")

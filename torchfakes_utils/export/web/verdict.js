@@ -22,7 +22,8 @@ export const probability = (logit, temperature) => 1 / (1 + Math.exp(-logit / te
 
 /**
  * What the ranges speak of: how much of a crop lies outside of the picture (per cent), the longer edge of the face in
- * pixels of the picture, light and sharpness of its crop, and its distance from those of training (null: not measured).
+ * pixels of the picture, light and sharpness of its crop, and its distance from those of training (null or
+ * NaN: not measured; Infinity: measured, and no number).
  */
 export function qualities(crop, box, image, scale, distance) {
   return {
@@ -39,6 +40,7 @@ export function outside(ranges, values) {
   for (const [name, [unit, less, more]] of Object.entries(LIMITS)) {
     const [low, high] = ranges[name] ?? [null, null];
     const value = values[name];
+    if (name === "distance" && value === Infinity) return `${more} (its distance is no number)`;
     if (!Number.isFinite(value)) continue;
     if (low != null && value < low) {
       return `${less} (${name} ${apart(value, low)}${unit} or more wanted)`;
