@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
+from torchfakes_utils.metrics.band import Band
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, check_patches
 from torchfakes_utils.models.decision import NOT_FIXED, OF_BEFORE, Decision
 from torchfakes_utils.models.folding import for_scoring
@@ -341,8 +342,9 @@ def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
     try:
         stored = description["decision"]
         decision = Decision(**stored)
-        if decision.is_fixed and "film" not in stored:
-            return decision.cautioned(OF_BEFORE)
+        if decision.is_fixed and not {"photo", "film"} <= stored.keys():
+            # Half of one of ours is none: with one band a verdict would stand beside the caution that there is none.
+            return replace(decision, photo=Band(), film=Band()).cautioned(OF_BEFORE)
         return decision if decision.is_fixed or decision.caution else decision.cautioned(NOT_FIXED)
     except InputError as error:
         raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); calibrate again") from error
