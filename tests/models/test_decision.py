@@ -15,12 +15,16 @@ from torchfakes_utils.models.decision import (
     FAKE,
     FEWEST_FRAMES,
     LIMITS,
+    NOT_FIXED,
+    NOT_SETTLED,
     REAL,
     Decision,
     decide,
     seen_ranges,
 )
 from torchfakes_utils.models.scope import Scope
+
+from helpers.decisions import answering
 
 RANGES = {"face": (60.0, None), "sharpness": (20.0, 900.0), "brightness": (50.0, 190.0), "contrast": (20.0, 90.0)}
 USUAL = {"face": 100, "sharpness": 200, "brightness": 120, "contrast": 50}
@@ -173,6 +177,25 @@ def test_a_practice_detector_is_silent_without_a_measure_of_its_data():
     assert known.silence == "" and known.band(16).fake_from
     for blind in ({"likeness": ""}, {"ranges": {}}, {"ranges": {DISTANCE: (None, None)}}):
         assert dataclasses.replace(known, **blind).silence == practice.silence
+
+
+def test_the_reason_for_silence_is_what_lacks_and_not_all_that_was_noted():
+    decision = decide(scores([0, 1], [-1.0, 1.0]).assign(target_id="one"))
+    assert any(note.startswith("temperature 1") for note in decision.notes), "that is no reason"
+    why = "validation shows fewer than 2 people in"
+    assert decision.silence == (
+        f"nothing is called fake: {why} real clips; nothing is called real: {why} fakes; "
+        "more people in validation are needed"
+    )
+    assert Decision(notes=("by hand",)).silence == NOT_FIXED
+
+
+def test_a_run_that_has_not_ended_gives_no_verdict_and_says_how_it_is_finished():
+    decision = answering(0.5)
+    assert decision.silence == "" and decision.band(1).fake_from
+    unfinished = dataclasses.replace(decision, notes=(NOT_SETTLED,), scope=Scope("Mini-FF++", practice=True))
+    assert unfinished.silence == f"{NOT_SETTLED}; run the same `torchfakes train` again to finish it"
+    assert unfinished.band(1) == unfinished.band(16) == Band()
 
 
 def test_a_distance_that_is_no_number_passes_nowhere():

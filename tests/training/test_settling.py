@@ -51,8 +51,9 @@ def test_a_detector_of_a_run_that_has_not_ended_says_so_and_a_second_call_settle
     best, before = run / "best", stored_decision(run / "best")
     store_decision(best, dataclasses.replace(before, notes=(NOT_SETTLED,), likeness=""))
     assert not is_settled(best) and load_detector(best).likeness is None
+    assert "run has not ended" in load_detector(best).decision.silence, "and gives no verdict until then"
     train(faces_csv, run, config, progress=False)
-    assert is_settled(best) and stored_decision(best) == before
+    assert is_settled(best) and stored_decision(best) == before and before.silence == ""
 
 
 def test_the_scope_is_what_the_training_crops_are(settled):

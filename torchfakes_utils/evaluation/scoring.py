@@ -24,8 +24,8 @@ from torchfakes_utils.io.machine import memory_kept, torch_device
 from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
 from torchfakes_utils.models.decision import DISTANCE
-from torchfakes_utils.models.likeness import measured
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.likeness import measured
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)

@@ -75,6 +75,8 @@ NOT_FIXED = (
     "`torchfakes calibrate` with a table of faces that you know"
 )
 NOT_SETTLED = "its run has not ended: thresholds are fixed on the few crops that it is validated on, and no distance is"
+# How the notes begin that say why there is no verdict of a kind.
+_NEVER_FAKE, _NEVER_REAL = "nothing is called fake", "nothing is called real"
 OF_BEFORE = (
     "its decision was made by an older TorchFakes, with one threshold and no rates, so that it gives scores and no "
     "verdicts; run `torchfakes calibrate`, or train again"
@@ -186,14 +188,19 @@ class Decision:
 
     @property
     def silence(self) -> str:
-        """Why no verdict is ever given; "" where one may be."""
+        """Why no verdict is ever given, and what to do; "" where one may be."""
+        if NOT_SETTLED in self.notes:
+            return f"{NOT_SETTLED}; run the same `torchfakes train` again to finish it"
         if self.scope.practice and not (self.likeness and self.ranges.get(DISTANCE, (None, None))[1] is not None):
             return (
                 "a practice detector, which has no measure of what belongs to its data; train it again in a new folder"
             )
         if not any(band.fake_from or band.real_to is not None for band in (self.photo, self.film)):
             # What an older program has noted of its decision is not why this one gives no verdict.
-            return OF_BEFORE if OF_BEFORE in self.caution else "; ".join(self.notes) or self.caution or NOT_FIXED
+            if OF_BEFORE in self.caution:
+                return OF_BEFORE
+            why = [note for note in self.notes if note.startswith((_NEVER_FAKE, _NEVER_REAL))]
+            return "; ".join([*why, "more people in validation are needed"]) if why else self.caution or NOT_FIXED
         return ""
 
     @property
@@ -338,8 +345,8 @@ def _why_silent(band: Band) -> dict[str, str | None]:
     """Why nothing is called fake, or real."""
     why = f"validation shows fewer than {FEWEST} people in "
     return {
-        "nothing is called fake": None if band.fake_from else f"{why}real clips",
-        "nothing is called real": f"{why}fakes" if band.real_to is None else None,
+        _NEVER_FAKE: None if band.fake_from else f"{why}real clips",
+        _NEVER_REAL: f"{why}fakes" if band.real_to is None else None,
     }
 
 
