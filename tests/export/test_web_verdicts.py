@@ -108,7 +108,7 @@ def random_case(rng: np.random.Generator) -> tuple[list, list, Decision]:
     scores, distances = [], []
     for _ in range(rng.integers(0, 12)):
         crops = int(rng.choice([1, 1, 3, 4, 9]))
-        middle = rng.choice(near) + rng.choice([0, 1e-3, -1e-4, 0.2, -0.3])
+        middle = rng.choice(near) + rng.choice([0, 1e-3, -1e-4, -1e-8, 1e-13, 0.2, -0.3])
         scores.append(np.clip(middle + rng.choice([0, 0.05]) * rng.normal(size=crops), 0, 1).tolist())
         far = rng.uniform(0.5, 1.3 * LIMIT, crops)
         distances.append((far if rng.random() < 0.8 else far + LIMIT).tolist())
@@ -208,8 +208,8 @@ def test_numbers_are_written_as_python_writes_them(modules):
     values = [float(value) for value in values]
     code = """async (values) => {
       const { fixed } = await load("verdict.js");
-      return values.map((value) => [0, 1, 2, 3, 4, 5].map((digits) => fixed(value, digits)));
+      return values.map((value) => [0, 1, 2, 3, 4, 5, 9, 17].map((digits) => fixed(value, digits)));
     }"""
     found = in_node(modules, code, values)
     for value, texts in zip(values, found, strict=True):
-        assert texts == [f"{value:.{digits}f}" for digits in range(6)], value
+        assert texts == [f"{value:.{digits}f}" for digits in (0, 1, 2, 3, 4, 5, 9, 17)], value

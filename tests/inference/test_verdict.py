@@ -20,6 +20,16 @@ def test_a_score_beside_the_threshold_is_told_with_as_many_digits_as_it_takes():
     assert [digits_apart(score, 0.5) for score in (0.4, 0.498, 0.5, 0.49996)] == [2, 3, 5, 5]
     assert [digits_apart(0.5, 0.2, end) for end in (0.98, 0.9985, 0.99996, 1.0)] == [2, 3, 5, 2], "no limit reads as 1"
     assert digits_apart(0.5, 0.001) == 3 and digits_apart(0.5, 0.0) == 2
+    for gap, digits in ((1e-7, 7), (1e-12, 12), (1e-16, 17)):
+        assert digits_apart(0.5 - gap, 0.5) in (digits - 1, digits), "five digits are not always enough"
+    assert digits_apart(0.5, 0.5, 0.2) == 5, "no digits tell what is the same"
+
+
+def test_just_below_the_limit_it_is_seen_that_it_is_below():
+    band = Band((0.5,), 0.2)
+    prediction = judged([0.49999999], dataclasses.replace(BANDED, photo=band))
+    assert prediction.verdict == CANNOT_TELL
+    assert "P(fake) is 0.49999999; called fake from 0.50000000 on" in prediction.reason
 
 
 def test_the_interval_is_of_the_mean_over_frames():
