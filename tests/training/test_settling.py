@@ -11,9 +11,11 @@ from torchfakes_utils.crops.scope import data_name, is_practice, scope_of
 from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.values import MOST_TEXTS
 from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.models.decision import DISTANCE, NOT_SETTLED, decide
 from torchfakes_utils.models.detector import load_detector, store_decision, stored_decision
+from torchfakes_utils.models.scope import MOST_IN_NAME
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 from torchfakes_utils.training.settling import is_settled
@@ -69,6 +71,13 @@ def test_mini_ffpp_is_practice_wherever_its_crops_lie(tmp_path):
     (tmp_path / "mini" / MINI_FILE).write_text(json.dumps({}))
     scope = scope_of(load_faces(faces_csv), faces_csv)
     assert is_practice(faces_csv) and scope.practice and scope.data == "Mini-FF++ (mini)"
+
+
+def test_words_of_a_table_of_one_s_own_that_fit_into_no_line_stop_no_training(tmp_path):
+    names = ["x" * 1000, "", *(f"m{number:03d}" for number in range(400))]
+    faces = pd.DataFrame({"split": "train", "label": 1, "method": names, "compression": "c23"})
+    methods = scope_of(faces, tmp_path / "own" / "faces.csv").methods
+    assert len(methods) == MOST_TEXTS and max(map(len, methods)) <= MOST_IN_NAME and "" not in methods
 
 
 @pytest.mark.parametrize(("field", "option"), [("false_alarms", "--false-alarms"), ("misses", "--misses")])
