@@ -608,8 +608,8 @@ print(course.short(course.paths().run / "report.html"))
 # All test clips so far came out of one encoder. In the world they are compressed again, scaled down for a messenger,
 # filmed in a dark kitchen, cut a little off the face. So take one crop of each test clip, change it, each way at
 # five strengths, and score them again. (JPEG and H.264 compress the *film's* frames round the crop, which is then cut
-# anew: that is what happens to a film on its way. "As is" is the AUC from these single crops, not from all of a clip's.)
-# No threshold moves and nothing is chosen: this is a measurement.
+# anew: that is what happens to a film on its way. "As is" is the AUC from these single crops, not from all of a
+# clip's.) No threshold moves and nothing is chosen: this is a measurement.
 #
 # > **Predict first.** Which of these hurts most: JPEG at quality 10, a picture scaled down to two thirds and up again,
 # > or a crop that is shifted by a tenth of its edge?

@@ -469,7 +469,8 @@ def test_what_was_measured_is_said_with_its_interval():
 
 def test_both_limits_and_both_rates_are_listed_and_what_refuses():
     film = Band((0.8,) * 10, 0.2, Rate(0.05, 0.001, 0.249, 1, 22, 20), Rate(0, 0, 0.168, 0, 88, 20), 0.25, 0.125)
-    decision = Decision(ranges={"distance": (None, 1.5)}, photo=BAND, film=film, scope=Scope("x", practice=True))
+    ranges, scope = {"distance": (None, 1.5)}, Scope("x", practice=True)
+    decision = Decision(ranges=ranges, photo=BAND, film=film, scope=scope, likeness="0" * 64)
     tags = shown(views.about(None, decision, AppLimits()))
     for words in ("called fake from 0.800 0.750", "called real up to 0.200 0.250", "as one of 3 faces 0.800 0.875",
                   "real ones called fake 1 of 22 real clips: 5.0 % (0.1 to 24.9 %), 20 people or pairs not counted",

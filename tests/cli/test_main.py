@@ -373,7 +373,7 @@ def test_intervals_of_too_few_data_sets_are_refused_in_one_line(replicates, caps
 
 @pytest.mark.parametrize("command", [["calibrate", "run"], ["train", "--out", "run"], ["matrix", "--out", "runs"]])
 @pytest.mark.parametrize("option", ["--false-alarms", "--misses"])
-@pytest.mark.parametrize("rate", ["0", "1", "-0.5", "1.5"])
+@pytest.mark.parametrize("rate", ["0", "1", "-0.5", "1.5", "1e-320"])
 def test_rates_that_cannot_be_kept_are_refused_in_one_line(command, option, rate, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main.main([command[0], *command[1:], "faces.csv", f"{option}={rate}"]) == 2

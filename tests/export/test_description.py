@@ -1,13 +1,19 @@
 """What is written for programs in other languages is how it is done here."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.export.description import check_same, describe
 from torchfakes_utils.export.executorch_format import BATCH, LEAST_EDGE, MOST_EDGE, PATCHES
 from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.faces.quality import brightness_and_contrast, variance_of_laplacian
+from torchfakes_utils.models.likeness import digest, fit_likeness
+
+from helpers.export import build
 
 
 def by_description(crop):
@@ -56,3 +62,19 @@ def test_the_recipe_for_phones_names_the_bounds_that_there_are():
     text = (Path(__file__).parents[2] / "docs/phone.md").read_text(encoding="utf-8")
     assert f"B from 1 to {BATCH};" in text and f"N from 1 to {PATCHES} |" in text
     assert f"H and W from {LEAST_EDGE} to {MOST_EDGE} |" in text
+
+
+def test_a_file_of_another_likeness_is_refused_and_one_that_measures_nothing_is_too():
+    """Weights alone do not say whom a detector refuses: `torchfakes calibrate` leaves them as they are."""
+    blind, detector, other = build(), build(), build()
+    for seed, one in enumerate((detector, other)):
+        one.likeness = fit_likeness(np.random.default_rng(seed).normal(size=(40, 8)))
+    files = {name: describe(one, "fp32", ()) for name, one in (("own", detector), ("blind", blind), ("other", other))}
+    check_same(files["own"], detector, "detector.onnx")
+    check_same(files["blind"], blind, "detector.onnx")
+    for made, used in (("blind", detector), ("other", detector), ("own", blind)):
+        with pytest.raises(InputError, match="made of another likeness.*; export the run again") as refused:
+            check_same(files[made], used, "detector.onnx")
+        assert "\n" not in str(refused.value)
+    detector.decision = dataclasses.replace(detector.decision, likeness=digest(detector.likeness))
+    check_same(files["own"], detector, "detector.onnx")

@@ -101,14 +101,14 @@ def random_case(rng: np.random.Generator) -> tuple[list, list, Decision]:
     ranges = {} if rng.random() < 0.15 else {DISTANCE: (None, LIMIT)}
     decision = Decision(
         0.5, 1.0, ranges, ("a reason",), "it is a coin" if rng.random() < 0.2 else "", random_band(rng),
-        random_band(rng), scope=scope,
+        random_band(rng), scope=scope, likeness="0" * 64 if rng.random() < 0.9 else "",
     )  # fmt: skip
     ends = [*decision.photo.fake_from[:4], *decision.film.fake_from[:2], decision.photo.real_to, decision.film.real_to]
     near = [end for end in ends if end is not None] or [0.5]
     scores, distances = [], []
     for _ in range(rng.integers(0, 12)):
         crops = int(rng.choice([1, 1, 3, 4, 9]))
-        middle = rng.choice(near) + rng.choice([0, 1e-3, -1e-4, 0.2, -0.3])
+        middle = rng.choice(near) + rng.choice([0, 1e-3, -1e-4, -1e-8, 1e-13, 0.2, -0.3])
         scores.append(np.clip(middle + rng.choice([0, 0.05]) * rng.normal(size=crops), 0, 1).tolist())
         far = rng.uniform(0.5, 1.3 * LIMIT, crops)
         distances.append((far if rng.random() < 0.8 else far + LIMIT).tolist())
@@ -174,7 +174,7 @@ def test_the_band_goes_by_the_usable_frames(modules):
 @pytest.mark.parametrize("practice", [False, True])
 def test_a_face_unlike_those_of_training_gets_no_answer(modules, practice):
     scope = Scope("Mini", ("A",), practice=practice)
-    decision = answering(0.5, ranges={DISTANCE: (None, LIMIT)}, scope=scope)
+    decision = answering(0.5, ranges={DISTANCE: (None, LIMIT)}, scope=scope, likeness="0" * 64)
     ((one, other),) = both([([[0.9]], [[LIMIT + 0.004]], decision)], modules)
     check_same(one, other)
     assert other["verdict"] == CANNOT_TELL and other["probability_fake"] is None
@@ -187,7 +187,19 @@ def test_without_bands_it_is_said_why(modules):
     ((one, other),) = both([([[0.9]], [[math.nan]], decision)], modules)
     check_same(one, other)
     assert other["verdict"] == CANNOT_TELL and other["limits"] == [None, None] and other["rate"] == ""
-    assert other["reason"].endswith("no verdict is given: nothing is called fake: validation shows few people")
+    why = "nothing is called fake: validation shows few people; more people in validation are needed"
+    assert other["reason"].endswith(f"no verdict is given: {why}")
+
+
+def test_a_distance_that_is_no_number_passes_nowhere(modules):
+    code = """async () => {
+      const { outside } = await load("verdict.js");
+      const { measured } = await load("judge.js");
+      const said = (value, measures) => outside({}, { distance: measured(value, { measures_distance: measures }) });
+      return [NaN, Infinity, 1.5].map((value) => [said(value, true), said(value, false)]);
+    }"""
+    refusal = Decision().outside({DISTANCE: math.inf})
+    assert in_node(modules, code, None) == [[refusal, ""], [refusal, ""], ["", ""]]
 
 
 def test_numbers_are_written_as_python_writes_them(modules):
@@ -196,8 +208,8 @@ def test_numbers_are_written_as_python_writes_them(modules):
     values = [float(value) for value in values]
     code = """async (values) => {
       const { fixed } = await load("verdict.js");
-      return values.map((value) => [0, 1, 2, 3, 4, 5].map((digits) => fixed(value, digits)));
+      return values.map((value) => [0, 1, 2, 3, 4, 5, 9, 17].map((digits) => fixed(value, digits)));
     }"""
     found = in_node(modules, code, values)
     for value, texts in zip(values, found, strict=True):
-        assert texts == [f"{value:.{digits}f}" for digits in range(6)], value
+        assert texts == [f"{value:.{digits}f}" for digits in (0, 1, 2, 3, 4, 5, 9, 17)], value

@@ -20,6 +20,16 @@ def test_a_score_beside_the_threshold_is_told_with_as_many_digits_as_it_takes():
     assert [digits_apart(score, 0.5) for score in (0.4, 0.498, 0.5, 0.49996)] == [2, 3, 5, 5]
     assert [digits_apart(0.5, 0.2, end) for end in (0.98, 0.9985, 0.99996, 1.0)] == [2, 3, 5, 2], "no limit reads as 1"
     assert digits_apart(0.5, 0.001) == 3 and digits_apart(0.5, 0.0) == 2
+    for gap, digits in ((1e-7, 7), (1e-12, 12), (1e-16, 17)):
+        assert digits_apart(0.5 - gap, 0.5) in (digits - 1, digits), "five digits are not always enough"
+    assert digits_apart(0.5, 0.5, 0.2) == 5, "no digits tell what is the same"
+
+
+def test_just_below_the_limit_it_is_seen_that_it_is_below():
+    band = Band((0.5,), 0.2)
+    prediction = judged([0.49999999], dataclasses.replace(BANDED, photo=band))
+    assert prediction.verdict == CANNOT_TELL
+    assert "P(fake) is 0.49999999; called fake from 0.50000000 on" in prediction.reason
 
 
 def test_the_interval_is_of_the_mean_over_frames():
@@ -119,13 +129,18 @@ def test_faces_that_are_far_from_those_of_training_get_no_answer():
 
 
 def test_a_practice_detector_accuses_nobody_who_is_not_of_its_data():
-    practice = dataclasses.replace(BANDED, ranges={"distance": (None, 2.0)}, scope=Scope("Mini-FF++", practice=True))
+    scope, ranges = Scope("Mini-FF++", practice=True), {"distance": (None, 2.0)}
+    practice = dataclasses.replace(BANDED, ranges=ranges, scope=scope, likeness="0" * 64)
     strange = judged([0.99], practice, distances=[2.5])
     assert strange.verdict == CANNOT_TELL
     assert strange.reason.startswith("a practice detector, and this face is not of its data")
     assert judged([0.99], practice, distances=[1.0]).verdict == FAKE
-    blind = dataclasses.replace(practice, ranges={})
-    assert judged([0.99], blind).verdict == CANNOT_TELL and "a practice detector" in judged([0.99], blind).reason
+    huge = judged([0.99], practice, distances=[np.inf])
+    assert huge.verdict == CANNOT_TELL and "(its distance is no number)" in huge.reason
+    assert huge.faces[0].frames[0].distance is None
+    for lacking in ({"ranges": {}}, {"ranges": {"distance": (None, None)}}, {"likeness": ""}):
+        blind = judged([0.99], dataclasses.replace(practice, **lacking), distances=[1.0])
+        assert blind.verdict == CANNOT_TELL and "a practice detector" in blind.reason
 
 
 def test_who_was_never_fixed_says_nothing_and_why():

@@ -89,7 +89,8 @@ def test_classes_far_apart_leave_no_band():
     band = fit_band(table(np.linspace(-9, -7, 40), np.linspace(7, 9, 40)), 0.4)
     assert band.from_of() == pytest.approx(0.4) and band.real_to == np.nextafter(0.4, 0)
     assert (band.silent_real, band.silent_fake) == (0, 0)
-    assert band.false_alarms == Rate(0, 0, pytest.approx(exact_interval(0, 40)[1]), 0, 40, 40)
+    expected = (0, 0, pytest.approx(exact_interval(0, 40)[1]), 0, 40, 40)
+    assert dataclasses.astuple(band.false_alarms) == expected
 
 
 @pytest.mark.parametrize(("real", "fake"), [([], [1, 2, 3]), ([0.5], [1, 2, 3])])
@@ -130,18 +131,39 @@ def test_known_intervals():
 @pytest.mark.parametrize(
     "wrong",
     [{"fake_from": (0.5, 0.4)}, {"fake_from": (1.2,)}, {"fake_from": (0.3,), "real_to": 0.3}, {"real_to": -1},
-     {"fake_from": ("x",)}],
+     {"fake_from": ("x",)}, {"fake_from": ["0.4"]}, {"fake_from": "01"}, {"fake_from": [0.5] * 100_000},
+     {"fake_from": [None]}, {"fake_from": [True]}, {"fake_from": {}}, {"fake_from": None}, {"real_to": False},
+     {"real_to": "0.2"}, {"real_to": float("nan")}, {"silent_real": 7}, {"silent_fake": "none"},
+     {"false_alarms": []}, {"misses": "<b>"}, {"misses": {"share": 0.5}}],
 )  # fmt: skip
 def test_bands_that_order_nothing_are_refused(wrong):
     with pytest.raises((ValueError, TypeError)):
         Band(**wrong)
 
 
-@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), None, "5%"])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"share": 7}, {"share": None}, {"low": -0.1}, {"high": "x"}, {"high": float("inf")}, {"low": 0.3, "high": 0.2},
+     {"wrong": "<b>"}, {"wrong": 41}, {"wrong": -1}, {"clips": 40.5}, {"clips": 10**400}, {"people": None},
+     {"people": True}],
+)  # fmt: skip
+def test_rates_that_cannot_be_printed_are_refused(wrong):
+    plain = {"share": 0.05, "low": 0.01, "high": 0.25, "wrong": 2, "clips": 40, "people": 20}
+    assert Rate(**plain).people == 20
+    with pytest.raises(ValueError, match="a rate "):
+        Rate(**plain | wrong)
+    with pytest.raises(ValueError, match="a rate "):
+        Band(misses=plain | wrong)
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), None, "5%", True, 1e-320, 1e-12, 9e-5])
 def test_rates_that_nobody_can_keep_are_refused_in_a_line(rate):
-    with pytest.raises(InputError, match="--misses .*: give a share between 0 and 1, such as 0.05") as refused:
+    with pytest.raises(
+        InputError, match="--misses .*: give a share between 0 and 1, such as 0.05, and 0.0001 at least"
+    ) as refused:
         check_rate(rate, "--misses")
     assert "\n" not in str(refused.value)
+    check_rate(0.0001, "--misses")
 
 
 def test_as_many_faces_as_are_judged_have_a_limit():

@@ -15,12 +15,16 @@ from torchfakes_utils.models.decision import (
     FAKE,
     FEWEST_FRAMES,
     LIMITS,
+    NOT_FIXED,
+    NOT_SETTLED,
     REAL,
     Decision,
     decide,
     seen_ranges,
 )
 from torchfakes_utils.models.scope import Scope
+
+from helpers.decisions import answering
 
 RANGES = {"face": (60.0, None), "sharpness": (20.0, 900.0), "brightness": (50.0, 190.0), "contrast": (20.0, 90.0)}
 USUAL = {"face": 100, "sharpness": 200, "brightness": 120, "contrast": 50}
@@ -63,11 +67,23 @@ def test_a_cut_off_face_gets_no_answer_from_whoever_has_not_seen_many():
 
 
 def test_a_decision_survives_json():
-    decision = Decision(0.31, 1.7, RANGES, ("a note",), "a caution")
+    rate = Rate(0.05, 0.01, 0.14, 2, 40, 20)
+    band, scope = Band((0.7, 0.8), 0.2, rate, rate, 0.1, None), Scope("own", ("a",), ("c23", ""), True)
+    decision = Decision(0.31, 1.7, RANGES, ("a note",), "a caution", band, Band(), 0.01, 0.2, scope, "0" * 64)
     assert Decision(**json.loads(json.dumps(dataclasses.asdict(decision)))) == decision
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": 2}, {"temperature": 0}, {"temperature": -1}, {"bananas": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"threshold": 2}, {"temperature": 0}, {"temperature": -1}, {"bananas": 1}, {"threshold": True},
+     {"threshold": "0.5"}, {"threshold": None}, {"temperature": float("inf")}, {"temperature": 10**400},
+     {"notes": "abc"}, {"notes": [1]}, {"notes": ["x" * 500_000]}, {"caution": None}, {"caution": "x" * 500_000},
+     {"likeness": "abc"}, {"likeness": None}, {"ranges": []}, {"ranges": {"face": 3}}, {"ranges": {"face": "ab"}},
+     {"ranges": {"face": (2, 1)}}, {"ranges": {"face": (True, None)}}, {"ranges": {"face": (None, float("nan"))}},
+     {"photo": None}, {"film": []}, {"film": "x"}, {"scope": None}, {"scope": {"practice": "no"}},
+     {"film": {"fake_from": ["0.4"]}}],
+    ids=lambda wrong: str(wrong)[:40],
+)  # fmt: skip
 def test_nonsense_is_refused(wrong):
     with pytest.raises((TypeError, ValueError)):
         Decision(**wrong)
@@ -163,8 +179,39 @@ def test_a_practice_detector_is_silent_without_a_measure_of_its_data():
     crops = scores(np.repeat([0, 1], 12), np.repeat([-3.0, 3.0], 12) + generator.normal(size=24))
     practice = decide(crops, scope=Scope("Mini-FF++", practice=True))
     assert practice.silence.startswith("a practice detector") and practice.band(16) == Band()
-    known = decide(crops.assign(distance=generator.uniform(1, 2, 48)), scope=Scope("Mini-FF++", practice=True))
+    assert practice.silence.endswith("train it again in a new folder")
+    fitted = decide(crops.assign(distance=generator.uniform(1, 2, 48)), scope=Scope("Mini-FF++", practice=True))
+    known = dataclasses.replace(fitted, likeness="0" * 64)
     assert known.silence == "" and known.band(16).fake_from
+    for blind in ({"likeness": ""}, {"ranges": {}}, {"ranges": {DISTANCE: (None, None)}}):
+        assert dataclasses.replace(known, **blind).silence == practice.silence
+
+
+def test_the_reason_for_silence_is_what_lacks_and_not_all_that_was_noted():
+    decision = decide(scores([0, 1], [-1.0, 1.0]).assign(target_id="one"))
+    assert any(note.startswith("temperature 1") for note in decision.notes), "that is no reason"
+    why = "validation shows fewer than 2 people in"
+    assert decision.silence == (
+        f"nothing is called fake: {why} real clips; nothing is called real: {why} fakes; "
+        "more people in validation are needed"
+    )
+    assert Decision(notes=("by hand",)).silence == NOT_FIXED
+
+
+def test_a_run_that_has_not_ended_gives_no_verdict_and_says_how_it_is_finished():
+    decision = answering(0.5)
+    assert decision.silence == "" and decision.band(1).fake_from
+    unfinished = dataclasses.replace(decision, notes=(NOT_SETTLED,), scope=Scope("Mini-FF++", practice=True))
+    assert unfinished.silence == f"{NOT_SETTLED}; run the same `torchfakes train` again to finish it"
+    assert unfinished.band(1) == unfinished.band(16) == Band()
+
+
+def test_a_distance_that_is_no_number_passes_nowhere():
+    """An infinite one was measured; a NaN was not, and is not looked at."""
+    for decision in (Decision(), Decision(ranges={DISTANCE: (None, 2.0)})):
+        said = decision.outside({DISTANCE: np.inf})
+        assert said == "unlike the faces of its training (its distance is no number)"
+        assert decision.outside({DISTANCE: np.nan}) == ""
 
 
 def test_the_sentence_and_the_rates_are_in_words():

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.metrics.band import Band
+from torchfakes_utils.models.decision import OF_BEFORE, Decision
 from torchfakes_utils.models.detector import (
     Detector,
     DetectorConfig,
@@ -17,6 +18,8 @@ from torchfakes_utils.models.detector import (
     store_decision,
 )
 from torchfakes_utils.models.preprocessing import Preprocessing
+
+from helpers.decisions import answering
 
 DECISION = Decision(0.4, 1.5, {"face": (50.0, None)}, ("a note",))
 SMALL = DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80))
@@ -174,8 +177,20 @@ def test_a_decision_can_be_stored_later_and_leaves_the_weights(saved, tmp_path):
         store_decision(tmp_path / "nowhere", Decision())
 
 
+@pytest.mark.parametrize("gone", [("photo",), ("film",), ("photo", "film")])
+def test_of_a_decision_without_either_band_no_verdict_is_given(saved, gone):
+    store_decision(saved, answering(0.4))
+    whole = json.loads((saved / "detector.json").read_text())["decision"]
+    rewrite(saved, decision={name: value for name, value in whole.items() if name not in gone})
+    decision = load_detector(saved).decision
+    assert decision.silence == OF_BEFORE and decision.cautions == (f"caution: {OF_BEFORE}",)
+    assert decision.photo == decision.film == Band()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", [{"threshold": 3}, {"temperature": "hot"}, [0.5], {"fog": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": 3}, {"temperature": "hot"}, [0.5], {"fog": 1}, {"film": {"false_alarms": []}}]
+)
 def test_a_decision_that_makes_no_sense_is_refused_in_a_line(saved, tmp_path, wrong):
     folder = Path(shutil.copytree(saved, tmp_path / "run"))
     description = json.loads((folder / "detector.json").read_text())

@@ -15,7 +15,7 @@ from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.detector import Detector, DetectorConfig, features, load_detector, save, store_decision
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.judge import Judge
-from torchfakes_utils.models.likeness import FEWEST_CROPS, Likeness, dump, fit_likeness, parse, pooled
+from torchfakes_utils.models.likeness import FEWEST_CROPS, Likeness, dump, fit_likeness, measured, parse, pooled
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.run_files import LIKENESS_FILE
 
@@ -154,3 +154,14 @@ def test_what_is_no_likeness_is_refused():
         Likeness(likeness.centre, likeness.scale[:3], likeness.axes, likeness.precision)
     with pytest.raises(InputError, match="numbers that are none"):
         Likeness(likeness.centre, likeness.scale, likeness.axes, -likeness.precision)
+    with pytest.raises(InputError, match="other shapes"):
+        Likeness(torch.tensor(0.5), torch.tensor(0.5), torch.zeros(2), likeness.precision)
+
+
+def test_what_makes_a_network_overflow_is_far_away_and_what_is_not_measured_is_not_known():
+    likeness = fit_likeness(np.random.default_rng(0).normal(size=(40, 8)))
+    given = np.array([1.5, np.nan, np.inf, -np.inf])
+    assert measured(given, likeness).tolist() == [1.5, np.inf, np.inf, np.inf]
+    assert np.isnan(measured(given, None)).all()
+    huge = likeness.distance(torch.full((1, 8), 3e38)).double().numpy()
+    assert np.isinf(measured(huge, likeness)).all()

@@ -30,7 +30,18 @@ def test_the_line(scope, line):
     assert Scope(**json.loads(json.dumps(dataclasses.asdict(scope)))) == scope
 
 
-@pytest.mark.parametrize("wrong", [{"data": 3}, {"methods": (1,)}, {"compressions": 4}, {"bananas": ()}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"data": 3}, {"methods": (1,)}, {"compressions": 4}, {"bananas": ()}, {"methods": "abc"}, {"practice": "no"},
+     {"practice": 1}, {"practice": None}],
+)  # fmt: skip
 def test_what_is_no_scope_is_refused(wrong):
     with pytest.raises(TypeError):
         Scope(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"data": "x" * 500_000}, {"methods": ["x" * 500_000]}, {"methods": ["x"] * 100_000}])
+def test_a_scope_that_fits_into_no_line_is_refused_without_being_repeated(wrong):
+    with pytest.raises(ValueError, match="more than") as refused:
+        Scope(**wrong)
+    assert len(str(refused.value)) < 100

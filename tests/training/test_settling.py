@@ -12,9 +12,11 @@ from torchfakes_utils.crops.scope import data_name, is_practice, scope_of
 from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.values import MOST_TEXTS
 from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.models.decision import DISTANCE, NOT_SETTLED, decide
 from torchfakes_utils.models.detector import load_detector, store_decision, stored_decision
+from torchfakes_utils.models.scope import MOST_IN_NAME
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 from torchfakes_utils.training.settling import is_settled
@@ -52,8 +54,9 @@ def test_a_detector_of_a_run_that_has_not_ended_says_so_and_a_second_call_settle
     best, before = run / "best", stored_decision(run / "best")
     store_decision(best, dataclasses.replace(before, notes=(NOT_SETTLED,), likeness=""))
     assert not is_settled(best) and load_detector(best).likeness is None
+    assert "run has not ended" in load_detector(best).decision.silence, "and gives no verdict until then"
     train(faces_csv, run, config, progress=False)
-    assert is_settled(best) and stored_decision(best) == before
+    assert is_settled(best) and stored_decision(best) == before and before.silence == ""
 
 
 @pytest.mark.parametrize("lost", ["likeness.safetensors", "model.safetensors", "decision"])
@@ -85,6 +88,13 @@ def test_mini_ffpp_is_practice_wherever_its_crops_lie(tmp_path):
     (tmp_path / "mini" / MINI_FILE).write_text(json.dumps({}))
     scope = scope_of(load_faces(faces_csv), faces_csv)
     assert is_practice(faces_csv) and scope.practice and scope.data == "Mini-FF++ (mini)"
+
+
+def test_words_of_a_table_of_one_s_own_that_fit_into_no_line_stop_no_training(tmp_path):
+    names = ["x" * 1000, "", *(f"m{number:03d}" for number in range(400))]
+    faces = pd.DataFrame({"split": "train", "label": 1, "method": names, "compression": "c23"})
+    methods = scope_of(faces, tmp_path / "own" / "faces.csv").methods
+    assert len(methods) == MOST_TEXTS and max(map(len, methods)) <= MOST_IN_NAME and "" not in methods
 
 
 @pytest.mark.parametrize(("field", "option"), [("false_alarms", "--false-alarms"), ("misses", "--misses")])

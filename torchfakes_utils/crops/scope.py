@@ -8,7 +8,8 @@ from torchfakes_utils.crops.table import read_extraction
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.config import DATA_KEY, EXTRACTION_FILE
-from torchfakes_utils.models.scope import Scope
+from torchfakes_utils.io.values import MOST_TEXTS
+from torchfakes_utils.models.scope import MOST_IN_NAME, Scope
 
 
 def data_name(faces_csv: Path) -> str:
@@ -47,10 +48,17 @@ def _noted(faces_csv: Path) -> dict[str, str | bool]:
 def scope_of(faces: pd.DataFrame, faces_csv: Path) -> Scope:
     """The scope of a detector that is trained on these rows of a table.
 
+    Of more or longer words than a scope holds, such as a table of one's own may have, those that fit are taken.
+
     Raises:
         InputError: as `is_practice`.
     """
     train = faces[faces["split"] == "train"]
-    methods = sorted(train.loc[train["label"] == 1, "method"].unique())
-    compressions = sorted(filter(None, train["compression"].unique()))
-    return Scope(data_name(faces_csv), tuple(methods), tuple(compressions), is_practice(faces_csv))
+    methods, compressions = (_words(values) for values in (train.loc[train["label"] == 1, "method"],
+                                                           train["compression"]))  # fmt: skip
+    return Scope(data_name(faces_csv)[:MOST_IN_NAME], methods, compressions, is_practice(faces_csv))
+
+
+def _words(values: pd.Series) -> tuple[str, ...]:
+    words = sorted({word[:MOST_IN_NAME] for word in values.unique() if word})
+    return tuple(words[:MOST_TEXTS])

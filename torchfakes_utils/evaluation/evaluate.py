@@ -4,6 +4,7 @@ The headline is about crops that the detector never saw and that nothing was fil
 one by clip: the frames of a clip are near copies, and a thousand of them are not a thousand measurements.
 """
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from torchfakes_utils.io.tables import (
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.models.decision import USUAL_RATES
 from torchfakes_utils.models.detector import Detector, load_detector, store_decision
+from torchfakes_utils.models.likeness import digest
 from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, STABILITY_FILE, TRAINING_FILE, best_folder
 from torchfakes_utils.training.checkpoint import COMPUTED_IN
 from torchfakes_utils.training.config import FREE_FIELDS
@@ -206,7 +208,8 @@ def _fix_decision(run: Path, faces_csv: Path, detector: Detector, scoring: Scori
     except InputError as error:
         logger.warning("%s has no threshold of its own: it is 0.5, for none can be fixed here (%s)", run, error)
         return
-    detector.decision, detector.likeness = decided.decision, decided.likeness
+    detector.likeness = decided.likeness
+    detector.decision = dataclasses.replace(decided.decision, likeness=digest(decided.likeness))
     store_decision(best_folder(run), detector.decision, detector.likeness)
     logger.warning(
         "%s had no thresholds of its own: they are now fixed on the validation split (%.3f where an answer is forced, "

@@ -25,6 +25,7 @@ from torchfakes_utils.io.prefetch import read_ahead
 from torchfakes_utils.io.tables import CLIP_KEY, SCORED_COLUMNS
 from torchfakes_utils.models.decision import DISTANCE
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.likeness import measured
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
@@ -138,8 +139,7 @@ def _rows(part: _Part, answers: np.ndarray, faces: pd.DataFrame, detector: Detec
         sharpness = pd.to_numeric(own["sharpness"], errors="coerce").to_numpy()
     edges = face_edges(own, detector.preprocessing.crop_scale)
     seen = crop_qualities(part.crops, outside_of(own), edges, sharpness)
-    distances = np.nan if detector.likeness is None else answers[:, 1]
-    return seen.assign(**{DISTANCE: distances}, row=part.rows, logit=answers[:, 0])
+    return seen.assign(**{DISTANCE: measured(answers[:, 1], detector.likeness)}, row=part.rows, logit=answers[:, 0])
 
 
 def _table(detector: Detector, faces: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:

@@ -47,6 +47,7 @@ from torchfakes_utils.metrics.band import exact_interval
 from torchfakes_utils.metrics.people import PERSON_COLUMNS, units
 from torchfakes_utils.models.decision import CANNOT_TELL, DISTANCE, FAKE, REAL
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.likeness import measured
 
 logger = logging.getLogger(__name__)
 
@@ -201,8 +202,7 @@ class PhotoJudge:
         logit, distance = self._detector.answers(preprocessing.apply(images)).cpu().double().numpy()[0]
         outside = percent_outside(squares(box[None], preprocessing.crop_scale), (picture.shape[0], picture.shape[1]))
         qualities = crop_qualities(crop, outside, np.array([(box[2:] - box[:2]).max()])).iloc[0].to_dict()
-        if self._detector.likeness is not None:
-            qualities[DISTANCE] = distance
+        qualities[DISTANCE] = float(measured(np.array([distance]), self._detector.likeness)[0])
         score = decision.probability([logit])
         answer = np.nan if decision.outside(qualities) else decision.band(1).answers(score)[0]
         return PhotoAnswer(CANNOT_TELL if np.isnan(answer) else FAKE if answer else REAL, float(score[0]))

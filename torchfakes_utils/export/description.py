@@ -32,6 +32,7 @@ from torchfakes_utils.inference.search import (
 )
 from torchfakes_utils.models.decision import DISTANCE, FAKE, FEWEST_FRAMES, LIMITS, REAL, Decision
 from torchfakes_utils.models.detector import Detector
+from torchfakes_utils.models.likeness import digest
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 FORMAT = 3
@@ -49,7 +50,8 @@ _MEASURES = {
     "sharpness": "variance of the Laplacian: 0.299 R + 0.587 G + 0.114 B of the crop, rounded to whole numbers, at "
     "160 x 160 pixels; at each pixel above + below + left + right - 4 times itself, the border mirrored without "
     "its outermost pixel; of all these the variance (divided by n)",
-    DISTANCE: "the output `distance`, where measures_distance is true",
+    DISTANCE: "the output `distance`, where measures_distance is true; a crop where that is no finite number is not "
+    "usable, whatever the range",
 }  # fmt: skip
 
 
@@ -122,6 +124,7 @@ def _decision(detector: Detector) -> dict[str, Any]:
         "scope": dataclasses.asdict(decision.scope) | {"line": decision.scope.line},
         "meaning": decision.meaning, "silence": decision.silence, "rule": _RULE,
         "order": list(LIMITS), "measures": _MEASURES, "measures_distance": detector.likeness is not None,
+        "likeness": likeness_sha256(detector),
         "measured_on": f"the crop at {detector.preprocessing.crop_size} px",
         "words": {name: [limit.below, limit.above] for name, limit in LIMITS.items()},
     }  # fmt: skip
@@ -189,16 +192,31 @@ def read_description(text: str | None, path: Path | str, kind: str = DETECTOR) -
     raise InputError(f"{path}: not a {kind} of this version; make one with `torchfakes export`")
 
 
+def likeness_sha256(detector: Detector) -> str:
+    """Of the likeness as it is stored, also of one that was never saved; "" where the detector has none."""
+    if detector.likeness is None:
+        return ""
+    return detector.decision.likeness or digest(detector.likeness)
+
+
 def check_same(description: Mapping[str, Any], detector: Detector, path: Path | str) -> None:
-    """Refuse a network that was not made from this detector.
+    """Refuse a network that was not made from this detector, or from it when it measured other distances.
 
     Raises:
-        InputError: its weights have another SHA-256.
+        InputError: its weights or its likeness have another SHA-256.
     """
     theirs, own = description["source"]["weights_sha256"], weights_sha256(detector)
     if theirs != own:
         raise InputError(
             f"{path}: made from other weights ({theirs[:12]}) than this detector's ({own[:12]}); export the run again"
+        )
+    # Of a file that measures nothing every distance is 0, and nobody would be refused.
+    decision = description["decision"]
+    measures = decision.get("likeness") if decision.get("measures_distance") else ""
+    if measures != likeness_sha256(detector):
+        raise InputError(
+            f"{path}: made of another likeness than this detector's, so that its distances are others; export the run "
+            "again"
         )
 
 

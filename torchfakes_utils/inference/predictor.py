@@ -29,6 +29,7 @@ from torchfakes_utils.io.reader import Reader
 from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.models.decision import CANNOT_TELL
 from torchfakes_utils.models.detector import Detector, load_detector
+from torchfakes_utils.models.likeness import measured
 
 logger = logging.getLogger(__name__)
 
@@ -231,7 +232,7 @@ class Predictor:
         size = self.detector.preprocessing.size
         chunks = images.split(max(1, min(_BATCH, _BATCH * _USUAL_SIZE**2 // size**2)))
         found = torch.cat([self._answer(chunk).cpu() for chunk in chunks]).double().numpy()
-        distances = found[:, 1] if self.detector.likeness is not None else np.full(len(found), np.nan)
+        distances = measured(found[:, 1], self.detector.likeness)
         return Answers(self.detector.decision.probability(found[:, 0]), distances)
 
     def _answer(self, crops: torch.Tensor) -> torch.Tensor:

@@ -20,6 +20,8 @@ from torchfakes_utils.models.decision import CANNOT_TELL, DISTANCE, FAKE, REAL, 
 
 # For an interval over frames: fewer say nothing of how much they differ.
 _LEAST_FRAMES = 3
+# Digits after the point tell any two numbers of [0.1, 1] apart.
+_MOST_DIGITS = 17
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Answers:
 
     Attributes:
         probabilities: (N,) P(fake), calibrated.
-        distances: (N,) from the faces of training; NaN where the detector measures none.
+        distances: (N,) from the faces of training, of `likeness.measured`; NaN where the detector measures none.
     """
 
     probabilities: np.ndarray
@@ -235,16 +237,22 @@ def seen(face: FaceVerdict, most: int = 6) -> str:
 
 
 def digits_apart(score: float, *ends: float) -> int:
-    """How many digits after the point show on which side of each end a score lies: two, or a few more.
+    """How many digits after the point show on which side of each end a score lies: two, or as many as it takes.
 
-    And as many as show that an end can be reached: "fake from 1.00 on" would say that nothing ever is.
+    And up to five that show that an end can be reached: "fake from 1.00 on" would say that nothing ever is. An end that
+    the score is equal to gets five.
     """
 
-    def show(digits: int) -> bool:
-        apart = all(round(score, digits) != round(end, digits) for end in ends)
-        return apart and all(0 < round(end, digits) < 1 for end in ends if 0 < end < 1)
+    def apart(digits: int, ends: Iterable[float]) -> bool:
+        return all(f"{score:.{digits}f}" != f"{end:.{digits}f}" for end in ends)  # as they are shown
 
-    return next(filter(show, (2, 3, 4)), 5)
+    def show(digits: int) -> bool:
+        return apart(digits, ends) and all(0 < round(end, digits) < 1 for end in ends if 0 < end < 1)
+
+    if (few := next(filter(show, (2, 3, 4)), None)) is not None:
+        return few
+    others = [end for end in ends if end != score]
+    return next((digits for digits in range(5, _MOST_DIGITS) if apart(digits, others)), _MOST_DIGITS)
 
 
 def frame_interval(probabilities: np.ndarray) -> tuple[float, float] | None:

@@ -23,6 +23,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import beta, t
 
+from torchfakes_utils.io.values import is_count, is_share
 from torchfakes_utils.metrics.calibration import log_odds
 from torchfakes_utils.metrics.config import RATE
 from torchfakes_utils.metrics.people import units
@@ -52,6 +53,31 @@ class Rate:
     clips: int
     people: int
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be printed beside a verdict.
+
+        Raises:
+            ValueError: shares outside of [0, 1], an interval that is none, or counts that are no whole numbers from 0
+                on.
+        """
+        if not all(map(is_share, (self.share, self.low, self.high))) or self.low > self.high:
+            raise ValueError("a rate whose shares are none, or out of order")
+        if not all(map(is_count, (self.wrong, self.clips, self.people))) or self.wrong > self.clips:
+            raise ValueError("a rate of clips or people that are not counted")
+
+
+def _rate_of(value: object, name: str) -> Rate | None:
+    """What a band has under this name, also as JSON has it.
+
+    Raises:
+        ValueError, TypeError: it is no rate.
+    """
+    if value is None or isinstance(value, Rate):
+        return value
+    if not isinstance(value, dict):
+        raise TypeError(f"a band whose {name} are no rate")
+    return Rate(**value)
+
 
 @dataclass(frozen=True)
 class Band:
@@ -77,17 +103,22 @@ class Band:
         """Refuse what orders no scores; JSON knows lists and dictionaries only.
 
         Raises:
-            ValueError, TypeError: ends that are no probabilities, that fall with the faces, or that cross.
+            ValueError, TypeError: ends that are no probabilities, that are more than there are limits for, that fall
+                with the faces, or that cross; rates and shares that are none.
         """
-        ends = tuple(float(end) for end in self.fake_from)
-        if not all(0 <= end <= 1 for end in (*ends, *([] if self.real_to is None else [self.real_to]))):
+        if not isinstance(self.fake_from, (list, tuple)) or len(self.fake_from) > MOST_FACES:
+            raise TypeError(f"a band whose fake_from is no list of {MOST_FACES} limits at most")
+        known = [end for end in (*self.fake_from, self.real_to) if end is not None]
+        if None in self.fake_from or not all(map(is_share, known)):
             raise ValueError("ends of a band that are no probabilities")
+        ends = tuple(float(end) for end in self.fake_from)
         if list(ends) != sorted(ends) or (ends and self.real_to is not None and self.real_to >= ends[0]):
             raise ValueError("ends of a band that are out of order")
+        if not all(share is None or is_share(share) for share in (self.silent_real, self.silent_fake)):
+            raise ValueError("a band with shares that are none")
         object.__setattr__(self, "fake_from", ends)
         for name in ("false_alarms", "misses"):
-            if isinstance(rate := getattr(self, name), dict):
-                object.__setattr__(self, name, Rate(**rate))
+            object.__setattr__(self, name, _rate_of(getattr(self, name), name))
 
     def from_of(self, faces: int = 1) -> float:
         """P(fake) from which one of so many faces is called fake; infinite where none is."""
@@ -154,6 +185,7 @@ class _Side:
         return _Side(self.odds[kept], people, self.clips[kept])
 
 
+_HAIR = 1e-9  # of log-odds
 _KEY = ("method", "compression", "clip_id")
 
 
@@ -205,7 +237,9 @@ def _ends(
     highest = np.maximum.accumulate(upper_limit(real.odds, real.people, rates))
     lowest = -upper_limit(-fake.odds, fake.people, np.array([misses]))[0]
     # Called fake is what lies beyond all that may be a real one's: the next number, for a real one may be that itself.
-    starts, end = np.nextafter(expit(highest), np.inf), np.nextafter(expit(lowest), -np.inf)
+    # By a hair more than the next number: a score's own log-odds may come back as another number than it was.
+    starts = np.nextafter(expit(highest + _HAIR), np.inf)
+    end = np.nextafter(expit(lowest - _HAIR), -np.inf)
     if np.isfinite(highest[0]) and np.isfinite(lowest) and starts[0] <= end:
         cut = float(np.clip(middle, starts[0], end))
         starts, end = np.maximum(starts, cut), np.nextafter(cut, -np.inf)
@@ -229,10 +263,11 @@ def _counted(
         answers[folds == fold] = band.answers(expit(side.odds[folds == fold]))
     wrong = answers == 1 - label
     by_person = np.bincount(side.people, side.weights * wrong)
-    share, clips = float(by_person.mean()), int(side.clips.max()) + 1
+    # A person's parts may add up to a hair more than 1.
+    share, clips = min(float(by_person.mean()), 1.0), int(side.clips.max()) + 1
     of_clips = np.bincount(side.clips, wrong) / np.bincount(side.clips)
     low, high = exact_interval(share * side.count, side.count)
-    silent = float(np.bincount(side.people, side.weights * np.isnan(answers)).mean())
+    silent = min(float(np.bincount(side.people, side.weights * np.isnan(answers)).mean()), 1.0)
     return Rate(share, low, high, round(float(of_clips.sum())), clips, side.count), silent
 
 

@@ -18,6 +18,9 @@ FRAMES = 16
 # The share of reals that may be called fake, and of fakes that may be called real, unless something else is asked for.
 RATE = 0.05
 
+# A smaller one is a promise far beyond what validation can show: of 10,000 people it would take every one.
+LEAST_RATE = 0.0001
+
 
 def check_replicates(replicates: int, option: str, least: int = FEWEST_REPLICATES) -> None:
     """Refuse so few data sets that the ends of a 95 % interval are chance.
@@ -38,13 +41,13 @@ def check_replicates(replicates: int, option: str, least: int = FEWEST_REPLICATE
 
 
 def check_rate(rate: float, option: str) -> None:
-    """Refuse a share of wrong answers that nothing can keep to, or that everything does.
+    """Refuse a share of wrong answers that nothing can keep to, that nothing can show, or that everything keeps to.
 
     Raises:
-        InputError: it is not between 0 and 1.
+        InputError: it is no number from `LEAST_RATE` to below 1.
     """
-    if not (isinstance(rate, (int, float)) and 0 < rate < 1):
+    if not (isinstance(rate, (int, float)) and LEAST_RATE <= rate < 1):
         raise InputError(
-            f"{option} {rate}: give a share between 0 and 1, such as 0.05; none at all cannot be promised, and all "
-            "needs no detector"
+            f"{option} {rate!s:.40}: give a share between 0 and 1, such as 0.05, and {LEAST_RATE} at least; less "
+            "cannot be shown, and all needs no detector"
         )

@@ -7,6 +7,8 @@ them in what the network sees in it, gets no answer: the network was never asked
 """
 
 import dataclasses
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.io.values import checked_text, checked_texts, is_number, is_share
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.band import FEWEST, Band, Rate, fit_band, upper_limit
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
@@ -72,10 +75,35 @@ NOT_FIXED = (
     "`torchfakes calibrate` with a table of faces that you know"
 )
 NOT_SETTLED = "its run has not ended: thresholds are fixed on the few crops that it is validated on, and no distance is"
+# How the notes begin that say why there is no verdict of a kind.
+_NEVER_FAKE, _NEVER_REAL = "nothing is called fake", "nothing is called real"
 OF_BEFORE = (
     "its decision was made by an older TorchFakes, with one threshold and no rates, so that it gives scores and no "
     "verdicts; run `torchfakes calibrate`, or train again"
 )
+
+
+def _ranges(given: object) -> dict[str, tuple[float | None, float | None]]:
+    """Those of `LIMITS` among them, and those of which something is known without training.
+
+    Raises:
+        ValueError, TypeError: ends that are no numbers, or out of order.
+    """
+    if not isinstance(given, dict):
+        raise TypeError("ranges that are none")
+    ranges = {name: (None, limit.least) for name, limit in LIMITS.items() if limit.least}
+    return ranges | {name: _range(ends, name) for name, ends in given.items() if name in LIMITS}
+
+
+def _range(ends: object, name: str) -> tuple[float | None, float | None]:
+    if not isinstance(ends, (list, tuple)) or len(ends) != 2:
+        raise TypeError(f"a range of {name} that has no two ends")
+    if not all(end is None or is_number(end) for end in ends):
+        raise ValueError(f"a range of {name} whose ends are no numbers")
+    low, high = ends
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"a range of {name} whose ends are out of order")
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -112,26 +140,27 @@ class Decision:
         """Refuse what no answer can be made with; JSON knows lists and dictionaries only.
 
         Raises:
-            ValueError, TypeError, AttributeError: a threshold outside [0, 1], a temperature that is not positive, ends
-                of ranges that are no numbers, notes that are no texts, bands or a scope that are none.
+            ValueError, TypeError: a threshold outside [0, 1], a temperature that is not positive, ends of ranges that
+                are no numbers or out of order, notes that are no texts, bands or a scope that are none.
             InputError: rates that are none.
         """
-        if not (0 <= self.threshold <= 1 and 0 < self.temperature < np.inf):
-            raise ValueError(f"threshold {self.threshold}, temperature {self.temperature}")
-        usual = {name: (None, limit.least) for name, limit in LIMITS.items() if limit.least}
-        ranges = {name: (low, high) for name, (low, high) in (usual | self.ranges).items() if name in LIMITS}
-        ends = [end for both in ranges.values() for end in both if end is not None]
-        if not all(isinstance(end, (int, float)) and np.isfinite(end) for end in ends):
-            raise ValueError("ranges whose ends are no numbers")
-        if not all(isinstance(text, str) for text in (self.caution, self.likeness, *self.notes)):
-            raise ValueError("notes that are no texts")
+        if not is_share(self.threshold):
+            raise ValueError("a threshold that is no number from 0 to 1")
+        if not is_number(self.temperature, low=sys.float_info.min):
+            raise ValueError("a temperature that is no number above 0")
+        checked_text(self.caution, "a caution")
+        if not re.fullmatch("([0-9a-f]{64})?", checked_text(self.likeness, "a likeness")):
+            raise ValueError("a likeness that is no SHA-256")
         check_rate(self.false_alarms, "false_alarms")
         check_rate(self.misses, "misses")
-        object.__setattr__(self, "ranges", ranges)
-        object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "ranges", _ranges(self.ranges))
+        object.__setattr__(self, "notes", checked_texts(self.notes, "notes"))
         for name, kind in (("photo", Band), ("film", Band), ("scope", Scope)):
-            if not isinstance(value := getattr(self, name), kind):
-                object.__setattr__(self, name, kind(**value))
+            if isinstance(value := getattr(self, name), kind):
+                continue
+            if not isinstance(value, dict):
+                raise TypeError(f"a decision whose {name} is none")
+            object.__setattr__(self, name, kind(**value))
 
     @property
     def cautions(self) -> tuple[str, ...]:
@@ -159,12 +188,19 @@ class Decision:
 
     @property
     def silence(self) -> str:
-        """Why no verdict is ever given; "" where one may be."""
-        if self.scope.practice and DISTANCE not in self.ranges:
-            return "a practice detector, which has no measure of what belongs to its data"
+        """Why no verdict is ever given, and what to do; "" where one may be."""
+        if NOT_SETTLED in self.notes:
+            return f"{NOT_SETTLED}; run the same `torchfakes train` again to finish it"
+        if self.scope.practice and not (self.likeness and self.ranges.get(DISTANCE, (None, None))[1] is not None):
+            return (
+                "a practice detector, which has no measure of what belongs to its data; train it again in a new folder"
+            )
         if not any(band.fake_from or band.real_to is not None for band in (self.photo, self.film)):
             # What an older program has noted of its decision is not why this one gives no verdict.
-            return OF_BEFORE if OF_BEFORE in self.caution else "; ".join(self.notes) or self.caution or NOT_FIXED
+            if OF_BEFORE in self.caution:
+                return OF_BEFORE
+            why = [note for note in self.notes if note.startswith((_NEVER_FAKE, _NEVER_REAL))]
+            return "; ".join([*why, "more people in validation are needed"]) if why else self.caution or NOT_FIXED
         return ""
 
     @property
@@ -188,13 +224,17 @@ class Decision:
         """Why a crop gets no answer, or "" for one that does.
 
         Args:
-            qualities: of `LIMITS`, as many as are known; NaN is not known.
+            qualities: of `LIMITS`, as many as are known; NaN is not known. A distance that was measured, and is no
+                number, is infinite.
 
         Returns:
             Such as "too small (face 31; 70 px or more in training)".
         """
         for name, limit in LIMITS.items():
-            if name not in self.ranges or not np.isfinite(value := qualities.get(name, np.nan)):
+            value = qualities.get(name, np.nan)
+            if name == DISTANCE and np.isinf(value):
+                return f"{limit.above} (its {name} is no number)"
+            if name not in self.ranges or not np.isfinite(value):
                 continue
             low, high = self.ranges[name]
             if low is not None and value < low:
@@ -305,15 +345,16 @@ def _why_silent(band: Band) -> dict[str, str | None]:
     """Why nothing is called fake, or real."""
     why = f"validation shows fewer than {FEWEST} people in "
     return {
-        "nothing is called fake": None if band.fake_from else f"{why}real clips",
-        "nothing is called real": f"{why}fakes" if band.real_to is None else None,
+        _NEVER_FAKE: None if band.fake_from else f"{why}real clips",
+        _NEVER_REAL: f"{why}fakes" if band.real_to is None else None,
     }
 
 
 def _caution(clips: pd.DataFrame) -> str:
     """What the validation clips, a row each, say against the detector as a whole.
 
-    The best epoch was chosen on them, which flatters it: of one that has learned nothing, nothing may be said, too.
+    The best epoch was chosen on them, which flatters it: one that has learned nothing may pass without a caution. A
+    caution forbids no verdict: it stands first beside each, and what the bands keep to holds as it does without.
     """
     interval = bootstrap_interval(clips, "auc", _REPLICATES)
     if interval is None:

@@ -22,12 +22,13 @@ from torch.overrides import TorchFunctionMode
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
+from torchfakes_utils.metrics.band import Band
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, check_patches
 from torchfakes_utils.models.decision import DISTANCE, NOT_FIXED, OF_BEFORE, Decision
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.judge import Ends, FeatureNetwork, check_width, judge_of
-from torchfakes_utils.models.likeness import Likeness, dump, parse
+from torchfakes_utils.models.likeness import Likeness, digest, dump, parse
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
 from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
@@ -293,8 +294,7 @@ def store_decision(folder: Path | str, decision: Decision, likeness: Likeness | 
 def _store(folder: Path, description: Mapping[str, Any], decision: Decision, likeness: Likeness | None) -> None:
     """Write description and likeness; a full disk leaves those that were there, whole."""
     measured = None if likeness is None else dump(likeness)
-    digest = "" if measured is None else hashlib.sha256(measured).hexdigest()
-    text = json.dumps(dict(description) | {"decision": asdict(replace(decision, likeness=digest))}, indent=2)
+    text = json.dumps(dict(description) | {"decision": asdict(replace(decision, likeness=digest(likeness)))}, indent=2)
     # Both are written before either takes its place.
     with ExitStack() as files:
         files.enter_context(atomic_write(folder / DETECTOR_FILE)).write_text(text + "\n", encoding="utf-8")
@@ -343,8 +343,9 @@ def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
     try:
         stored = description["decision"]
         decision = Decision(**stored)
-        if decision.is_fixed and "film" not in stored:
-            return decision.cautioned(OF_BEFORE)
+        if decision.is_fixed and not {"photo", "film"} <= stored.keys():
+            # Half of one of ours is none: with one band a verdict would stand beside the caution that there is none.
+            return replace(decision, photo=Band(), film=Band()).cautioned(OF_BEFORE)
         return decision if decision.is_fixed or decision.caution else decision.cautioned(NOT_FIXED)
     except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); {_DECIDE_AGAIN}") from error

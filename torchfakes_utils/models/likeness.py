@@ -12,6 +12,7 @@ probabilistic principal components have it (Tipping and Bishop, JRSS B 1999; ear
 A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018).
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,12 @@ class Likeness:
         tensors, width = tuple(vars(self).values()), self.centre.shape[-1:]
         shapes = (width, width, (*self.axes.shape[:1], *width), (1,))
         fits = [tuple(one.shape) for one in tensors] == [tuple(shape) for shape in shapes]
-        if not fits or not all(one.dtype == torch.float32 for one in tensors):
+        # Of a number instead of a row of them, all shapes would fit.
+        if (
+            not fits
+            or [one.ndim for one in tensors] != [1, 1, 2, 1]
+            or not all(one.dtype == torch.float32 for one in tensors)
+        ):
             raise InputError("a likeness of other shapes")
         if not all(torch.isfinite(one).all() for one in tensors) or not self.precision > 0:
             raise InputError("a likeness with numbers that are none")
@@ -140,6 +146,21 @@ def fit_likeness(features: np.ndarray) -> Likeness | None:
 def dump(likeness: Likeness) -> bytes:
     """As it is stored: safetensors, which hold numbers and no code."""
     return safetensors.torch.save({name: one.detach().cpu().contiguous() for name, one in vars(likeness).items()})
+
+
+def digest(likeness: Likeness | None) -> str:
+    """SHA-256 of it as it is stored; "" of none."""
+    return "" if likeness is None else hashlib.sha256(dump(likeness)).hexdigest()
+
+
+def measured(distances: np.ndarray, likeness: Likeness | None) -> np.ndarray:
+    """Distances (N,) that a network gave: NaN where there is nothing to measure by, infinite where one is no number.
+
+    Whatever makes a network overflow is unlike the faces of training, and must not pass for not measured.
+    """
+    if likeness is None:
+        return np.full(len(distances), np.nan)
+    return np.where(np.isfinite(distances), distances, np.inf)
 
 
 def parse(content: bytes) -> Likeness:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torchfakes_utils.io.values import checked_text, checked_texts
+
 # Names under which data sets hold faces that are generated whole, after DF40 (Yan et al., NeurIPS 2024), FaceForensics'
 # successors and the services themselves; compared without case, blanks and signs.
 _GENERATED = frozenset(
@@ -14,6 +16,8 @@ _GENERATED = frozenset(
 )  # fmt: skip
 # Kinds of forgery that are named in a line.
 _NAMED = 6
+# Letters of a name, at most.
+MOST_IN_NAME = 300
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,14 @@ class Scope:
         """Refuse what are no words; JSON knows lists only.
 
         Raises:
-            TypeError: something else.
+            TypeError: something else, or a `practice` that is neither True nor False.
+            ValueError: more words, or longer ones, than belong into a line.
         """
-        methods, compressions = tuple(self.methods), tuple(self.compressions)
-        if not all(isinstance(word, str) for word in (self.data, *methods, *compressions)):
-            raise TypeError("a scope that is no text")
-        object.__setattr__(self, "methods", methods)
-        object.__setattr__(self, "compressions", compressions)
+        checked_text(self.data, "a scope's data", MOST_IN_NAME)
+        if not isinstance(self.practice, bool):
+            raise TypeError("a scope whose practice is neither true nor false")
+        for name in ("methods", "compressions"):
+            object.__setattr__(self, name, checked_texts(getattr(self, name), f"a scope's {name}", MOST_IN_NAME))
 
     @property
     def line(self) -> str:

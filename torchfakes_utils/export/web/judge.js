@@ -76,7 +76,7 @@ export async function judge(image, networks, settings, path = "", notes = []) {
   const crops = found.map(({ box }) => squareCrop(image, box, preprocessing.crop_scale, preprocessing.crop_size));
   const { logits, distances } = await answers(crops, networks.detector, preprocessing.size);
   const faces = found.map(({ box, probability: sure }, number) => {
-    const distance = decision.measures_distance ? distances[number] : NaN;
+    const distance = measured(distances[number], decision);
     const seen = qualities(crops[number], box, image, preprocessing.crop_scale, distance);
     const frame = {
       frame: 0,
@@ -94,6 +94,12 @@ export async function judge(image, networks, settings, path = "", notes = []) {
   const verb = left > 1 ? "s were" : " was";
   const others = left ? [`${left} more face${verb} not judged: the ${found.length} most prominent ones were`] : [];
   return { prediction: overall(path, faces, decision, [...notes, ...others, ...cautions]), crops };
+}
+
+/** A distance: NaN where none is measured, infinite where one is and is no number. */
+export function measured(distance, decision) {
+  if (!decision.measures_distance) return NaN;
+  return Number.isFinite(distance) ? distance : Infinity;
 }
 
 /** What the detector says of crops. */

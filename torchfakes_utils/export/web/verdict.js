@@ -22,7 +22,8 @@ export const probability = (logit, temperature) => 1 / (1 + Math.exp(-logit / te
 
 /**
  * What the ranges speak of: how much of a crop lies outside of the picture (per cent), the longer edge of the face in
- * pixels of the picture, light and sharpness of its crop, and its distance from those of training (null: not measured).
+ * pixels of the picture, light and sharpness of its crop, and its distance from those of training (null or
+ * NaN: not measured; Infinity: measured, and no number).
  */
 export function qualities(crop, box, image, scale, distance) {
   return {
@@ -39,6 +40,7 @@ export function outside(ranges, values) {
   for (const [name, [unit, less, more]] of Object.entries(LIMITS)) {
     const [low, high] = ranges[name] ?? [null, null];
     const value = values[name];
+    if (name === "distance" && value === Infinity) return `${more} (its distance is no number)`;
     if (!Number.isFinite(value)) continue;
     if (low != null && value < low) {
       return `${less} (${name} ${apart(value, low)}${unit} or more wanted)`;
@@ -54,7 +56,7 @@ export function outside(ranges, values) {
 export function fixed(value, digits) {
   const text = value.toFixed(digits);
   const doubled = value * 2 ** (digits + 1);
-  const middle = Number.isInteger(doubled) && doubled < 2 ** 31 && (doubled * 5 ** digits) % 2;
+  const middle = Number.isInteger(doubled) && doubled < 2 ** 31 && doubled % 2;
   if (!middle || "02468".includes(text.at(-1))) return text;
   return (value - 0.5 / 10 ** digits).toFixed(digits);
 }
@@ -68,17 +70,25 @@ function apart(value, end) {
   return `${value}; ${end}`;
 }
 
+// Digits after the point tell any two numbers of [0.1, 1] apart.
+const MOST_DIGITS = 17;
+
 /**
- * How many digits after the point show on which side of each end a score lies: two, or a few more; and as many as show
- * that an end can be reached: "fake from 1.00 on" would say that nothing ever is.
+ * How many digits after the point show on which side of each end a score lies: two, or as many as it takes; and up to
+ * five that show that an end can be reached: "fake from 1.00 on" would say that nothing ever is. An end that the score
+ * is equal to gets five.
  */
-export const digitsApart = (score, ...ends) =>
-  [2, 3, 4].find((digits) =>
-    ends.every((end) => {
-      const shown = fixed(end, digits);
-      return shown !== fixed(score, digits) && (end <= 0 || end >= 1 || (0 < shown && shown < 1));
-    }),
-  ) ?? 5;
+export function digitsApart(score, ...ends) {
+  const apart = (digits, some) => some.every((end) => fixed(end, digits) !== fixed(score, digits));
+  const inside = (digits) =>
+    ends.every((end) => end <= 0 || end >= 1 || (0 < fixed(end, digits) && fixed(end, digits) < 1));
+  const few = [2, 3, 4].find((digits) => apart(digits, ends) && inside(digits));
+  if (few !== undefined) return few;
+  const others = ends.filter((end) => end !== score);
+  let digits = 5;
+  while (digits < MOST_DIGITS && !apart(digits, others)) digits += 1;
+  return digits;
+}
 
 const usableOf = (face) => face.frames.filter((frame) => !frame.cannot_tell);
 
@@ -164,7 +174,10 @@ export function overall(path, faces, decision, notes = []) {
   const worst = others.reduce((most, face) => (face.probability_fake > most.probability_fake ? face : most), first);
   const real = judged.every((face) => face.verdict === REAL);
   const verdict = forged.length ? FAKE : real ? REAL : CANNOT_TELL;
-  const who = `face ${worst.face + 1} of ${faces.length}, the most fake-looking one: `;
+  // Seen once and seen often have limits of their own: the highest score need not be the one that makes a file fake.
+  const most = Math.max(...judged.map((face) => face.probability_fake));
+  const which = worst.probability_fake === most ? "the most fake-looking one" : "which decides";
+  const who = `face ${worst.face + 1} of ${faces.length}, ${which}: `;
   const reason = faces.length === 1 ? worst.reason : who + reasonOf(worst, decision, judged.length);
   return {
     ...silent,
