@@ -282,8 +282,9 @@ pd.DataFrame(
 # A filter is fair only if it takes the same share from real and fake. `faces.quality.rejection_table` counts, for each
 # label, method and split. Make it a habit: no filter without its table.
 #
-# > **Predict first.** Deepfakes' forger here works at low resolution and pastes a soft face into a sharp frame.
-# > FaceSwap's pastes a copy with a hard seam. Which of the two loses more crops when the threshold rises?
+# > **Predict first.** A forger who works at low resolution pastes a soft face into a sharp frame; one who copies a
+# > texture with a hard seam pastes a crisp one. Whose crops will go first when the threshold rises? Will you see it in
+# > Mini-FF++?
 
 # %%
 training = faces[faces["split"] == "train"]
@@ -292,13 +293,15 @@ table["share below 150"] = quality.rejection_table(training, threshold=150)["sha
 table.round(3)
 
 # %% [markdown]
-# **What we saw.** At 30 all five rows are nearly alike, for Mini-FF++'s blur was put on originals and fakes alike. At
-# 150 the filter takes two to three Deepfakes for each FaceSwap: it removes the fakes that are soft *because they are
-# fakes*, the very trace you want the network to learn. What is left is a data set in which forgers work more cleanly
+# **What we saw.** At both thresholds all five rows are nearly alike. The blur was put on originals and fakes alike, and
+# whoever made Mini-FF++ gave each forged face about as much detail as its original has: how *much* there is tells
+# nothing, only what it looks like. That is not how forgers work. In an earlier Mini-FF++ nobody had seen to it, and a
+# threshold of 150 took two to three Deepfakes for each FaceSwap: it removed the fakes that were soft *because they were
+# fakes*, the very trace that a network should learn. What is left then is a data set in which forgers work more cleanly
 # than they do.
 #
-# On crops of the Deepfake Detection Challenge, real deepfakes, already 30 would take 29 % of the reals and 42 % of the
-# fakes. So `quality.filter_blurred` asks the *original*: its fakes go and stay with its crop of the same frame. And
+# And on crops of the Deepfake Detection Challenge, real deepfakes, already 30 would take 29 % of the reals and 42 % of
+# the fakes. So `quality.filter_blurred` asks the *original*: its fakes go and stay with its crop of the same frame. And
 # `torchfakes train` drops nothing by default (`--min-sharpness 0`); the lessons ask for the first project's 30.
 #
 # ### And if the clips are compressed harder?
