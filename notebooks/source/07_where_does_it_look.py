@@ -219,10 +219,10 @@ plots.images(pictures, names, 5, "The same frame, real and forged; where it was 
 
 # %% [markdown]
 # **What we saw.** The edit itself lies lowest in NeuralTextures, which works on the mouth. The heat does not follow it
-# down: it lies at the top of the picture. Only the FaceSwap, which you would spot yourself, has its heat inside the
-# outline. Now go through the rows and tell each one's story. Most people find one for every row. That is the trouble:
-# *inside* confirms that the network found the forgery, *border* that it found the seam, *outside* that it uses
-# context. A picture that fits every story tests none. Four tests follow.
+# down: it lies at the temple and beside the face. In none of the four fakes does most of it lie inside the outline, the
+# FaceSwap included, which you would spot yourself. Now go through the rows and tell each one's story. Most people find
+# one for every row. That is the trouble: *inside* confirms that the network found the forgery, *border* that it found
+# the seam, *outside* that it uses context. A picture that fits every story tests none. Four tests follow.
 
 # %% [markdown]
 # ## Would a network that knows nothing look different?
@@ -299,12 +299,13 @@ row = detector_similarity(model, control, asked["grad-cam"], "random labels").il
 print(f"trained on random labels: {row['rank_correlation']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})")
 
 # %% [markdown]
-# **What we saw.** Grad-CAM notices at once. Its way back begins at the head; with a random one the likeness is gone
-# (the interval holds 0), although all layers below are as they were. Nor is the network of random labels hot in the
-# same places. LayerCAM hardly notices: it keeps most of its likeness down to the right end, where *nothing* of the
-# trained network is left. That part was never the network's. It is the picture's own edges. So the sharper and
-# prettier map tells you less about the network, and a gallery of such maps would hardly show the difference between
-# one that works and one that was never trained.
+# **What we saw.** Grad-CAM notices at once. Its way back begins at the head; with a random one half of the maps are
+# dark, and the rest lean to the opposite (a random head may take a channel that spoke for the answer for one that
+# speaks against it), although all layers below are as they were. Further down nothing is left of the likeness. Nor is
+# the network of random labels hot in the same places. LayerCAM hardly notices: it keeps most of its likeness down to
+# the right end, where *nothing* of the trained network is left. That part was never the network's. It is the picture's
+# own edges. So the sharper and prettier map tells you less about the network, and a gallery of such maps would hardly
+# show the difference between one that works and one that was never trained.
 #
 # Two cautions. Dark maps are left out, and at the right end most of Grad-CAM's are dark: its last point stands on a
 # few. And the noise is a single draw, while the band knows only about clips. Try
@@ -406,15 +407,16 @@ for kind in plots.NAMES:
 
 # %% [markdown]
 # **What we saw.** First the random weights. A third of their maps is missing: in one of the three networks nothing
-# spoke for its own answer, and all its maps are dark. The markers of the other two lie near 1, but in the face a
-# little above it, with intervals so short that most exclude it. By the rule "more than chance", networks that know
-# nothing look at faces. *Chance alone is too easy a control.* Then the harder one, the network of random labels. It
-# learned nothing about forgeries, but its heat has a favourite place as well: outside the face. Training alone can
-# make one.
+# spoke for its own answer, and all its maps are dark. The markers of the other two lie near 1, but in the face a little
+# above it, with intervals so short that most exclude it. By the rule "more than chance", networks that know nothing
+# look at faces. *Chance alone is too easy a control.* Then the harder one, the network of random labels. It learned
+# nothing about forgeries, but its heat has favourite places as well, on real faces and on fakes alike: the mouth, the
+# chin, cheeks and nose. Training alone can make them.
 #
-# Now the trained network. On real faces the claim's chin and mouth pass, beyond both controls. So do eyes, nose and
-# cheeks, which *nobody named*, and eyes and nose are as hot as the chin: a claim that picks two of five is half the
-# truth. On fakes, nose and mouth do not pass, and no other region does.
+# Now the trained network. On real faces the claim's chin and mouth are three times as hot as chance, and it would be
+# easy to stop here. But the network of random labels is hot there, too, and the intervals overlap: what passes beyond
+# both controls are the eyes, which *nobody named*. On fakes, nose and mouth do not pass, and no other region does: the
+# heat lies anywhere.
 #
 # Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
 # they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
@@ -490,12 +492,13 @@ for method in dict.fromkeys(table["method"]):
           f"centre prior {prior['value']:.2f}")  # fmt: skip
 
 # %% [markdown]
-# **What we saw.** Compare the trained network with the controls before you compare it with zero. It points into the
-# mask more often than the networks that know nothing, though the intervals overlap. In the share of heat (*energy
-# inside*) and in the overlap it is no better than random weights. Only at FaceSwap does much of its heat lie inside.
-# And look at the blob: a map that never saw the picture agrees with the masks better than the trained network, by all
-# three measures, and has more heat inside for each of the four methods. Faces, masks and blobs are all in the middle.
-# A paper that reports a pointing accuracy and no centre prior has reported where faces are.
+# **What we saw.** Compare the trained network with the controls before you compare it with zero. By all three measures
+# it does no better than random weights: the intervals overlap, and two of the three means are lower. The network of
+# random labels points into the mask far more often, and has learned nothing: its heat likes the mouth, and the mouth is
+# in every mask. Most of all the trained network's heat lies inside at FaceSwap, a quarter. And look at the blob: a map
+# that never saw the picture agrees with the masks better than the trained network, by all three measures, and has more
+# heat inside for each of the four methods. Faces, masks and blobs are all in the middle. A paper that reports a
+# pointing accuracy and no centre prior has reported where faces are.
 #
 # And even agreement would not be the whole truth. A network may well decide by the *seam*, half of which lies
 # outside, or by comparing a face with its neck, which lies outside altogether. Heat beside the mask is no mistake by
@@ -519,10 +522,10 @@ for row in removed.itertuples():
 
 # %% [markdown]
 # **What we saw.** This is the first question whose answer is about the network and not about pictures. The trained
-# map's interval lies above zero, and above the random map's: its hot places matter to the answer, although the masks
-# held so little of the heat. A place beside the edit can matter, too. But the interval overlaps with the blob's. Mind
-# how wide they are: whether the map knows more than "the middle", two dozen clips do not settle, here as little as in
-# a paper with twelve example images.
+# map's interval lies above zero: its hot places matter to the answer, although the masks held so little of the heat. A
+# place beside the edit can matter, too. They cost more than random places do, whose interval holds zero, but the two
+# intervals overlap, and the blob's is about the same. Mind how wide they are: whether the map knows more than "the
+# middle", two dozen clips do not settle, here as little as in a paper with twelve example images.
 
 # %% [markdown]
 # ## Exercises

@@ -148,10 +148,11 @@ for name, photo in photos.items():
     print(f"{name:14s}{obvious(photo):9.2f}   {ours}")
 
 # %% [markdown]
-# **What we saw.** The obvious line gives a number for everything, and not the number of the face. Read its column: one
-# forgery, four numbers, and on its side it gets less than the real face in the last line. Asked as in training, the
-# same network keeps the two far apart wherever it gives a number at all. What the obvious line says is decided by what
-# is around the face. This is one of the ways to "Real, Real, Real".
+# **What we saw.** The obvious line gives a number for everything, and not the number of the face. Read its column: the
+# forgery is as fake as can be in all four photos, which looks like a success, until the real face in the last line gets
+# 0.99 as well. Asked as in training, the same network keeps the two far apart wherever it gives a number at all. What
+# the obvious line says is decided by what is around the face. Here the word is "fake", for everybody; with other
+# weights it is "real", and this is one of the ways to "Real, Real, Real".
 #
 # The network was trained on squares of 1.3 times the face, and it answers anything else all the same. `predict` looks
 # for the face with the same network as in training, cuts with the same function and normalises with the numbers that
@@ -248,9 +249,10 @@ lesson_09.verdicts_figure(examined, list(changes), title)
 
 # %% [markdown]
 # **What we saw.** As the light goes, the number falls from a clear "fake" to about a half, and stays there: a number
-# about nothing. "Cannot tell" is the third answer of an honest detector, and it comes twice over: the score leaves
-# "fake" before the photo is too dark to be judged. Hollow marks are what the network says of crops that are refused.
-# The bright photo shows why that has to be: to a network that never saw such light, it is as fake as can be.
+# about nothing. "Cannot tell" is the third answer of an honest detector, and it comes twice over: at 70 % of the light
+# the number is still that of a fake, and the crop is refused already; farther down the number, too, lies between the
+# limits. Hollow marks are what the network says of crops that are refused. The bright photo shows why that has to be:
+# to a network that never saw such light, it is as fake as can be.
 #
 # Mind what these measurements are: rulers, for size, light and blur. That a face comes from another camera, another
 # continent, or another forger, no ruler tells. The *distance* is meant for that: how unlike training is what the
@@ -289,15 +291,15 @@ lesson_09.sizes_figure(sizes, decision.photo, decision.threshold, title)
 # **What we saw.** (The axis is one of log-odds, on which 0.01 and 0.1 lie apart.) The photo is the same, and nothing
 # was forged. Its P(fake) differs several times over, with the size alone. The mean over the photo and its mirror image
 # (`both`, which the package uses) lies between the two and strays less far than the one that strays farther; it does
-# not stand still. When this was written all five lay on one side of the one threshold; a face that begins
-# nearer to it would change sides by being enlarged. The two limits know how far a single crop may stray: four sizes get
-# no verdict, and one, at 110 %, just so much as the right one.
+# not stand still. When this was written all five lay on the right side, and below the limit for "real". That is no
+# merit: an earlier detector of this course gave the same portrait 0.60 at its own size and 0.17 at nine tenths of it,
+# and one threshold called it a forgery, or not, by its size. The two limits know how far a single crop may stray:
+# between them nothing is said.
 #
 # And the distance? It is within its limit: it does *not* notice that this is a photograph, and no film of Mini-FF++,
-# whose people are bent copies of this portrait and of one other. So the detector is silent, where it is, because its
-# score is not enough, and not because it knows that it is out of its depth. (Of a face beyond the distance a practice
-# detector says that it is not of its data.) *No app that shows this detector to strangers may leave out what it was
-# trained on.*
+# whose people are bent copies of this portrait and of one other. So "real" is said here of a picture that is out of the
+# detector's depth, and the detector does not know. (Of a face beyond the distance a practice detector says that it is
+# not of its data.) *No app that shows this detector to strangers may leave out what it was trained on.*
 #
 # ## One photo, ten honest people
 #
@@ -318,10 +320,10 @@ for answer in judged:
 
 # %% [markdown]
 # **What we saw.** Nobody is forged in any of them. When this was written, one threshold called three of the six a
-# forgery, and the limit for so many faces none. (Where eleven faces are counted, something else was taken for one.) But
-# none of the six was called real either: ten people are ten chances that one of them lies between the limits.
-# That is the price of a rate that is kept. And a caution: six photos of the same ten people count no rate; lesson
-# 06 has the arithmetic.
+# forgery, in one of them even the limit of a single face was passed, and the limit for so many faces in none. But none
+# of the six was called real either: ten people are ten chances that one of them lies between the limits. That is the
+# price of a rate that is kept. And a caution: six photos of the same ten people count no rate; lesson 06 has the
+# arithmetic.
 
 # %% [markdown]
 # ## How sure is an average?
