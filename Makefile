@@ -46,9 +46,11 @@ course: $(STAMP)  ## run every notebook in order; pages and a report go to build
 # cores, a step of training that takes 1.0 s with one thread took 3.8 to 5.5 s with two, beside another test.
 SHARED = OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS)
 
+# The notebooks come first: one process makes their inputs and runs them (tests/conftest.py), which takes longest.
 test: $(STAMP)  ## run all tests and all notebooks; the code's style is one of the tests
-	@$(SHARED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 \
-	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks $(PYTEST)
+	@$(SHARED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 15 \
+	  --durations-min 1 --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks tests \
+	  $(PYTEST)
 
 # Without nbval, which takes each process a second to load.
 test-fast: $(STAMP)  ## what can be tested in under 90 seconds: no notebook, no browser, nothing slow

@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from helpers.browser import browsers
 from helpers.scenes import TINY_MASK, TINY_METHODS, TINY_PAIRS, TINY_SIZE, moving, person
@@ -27,6 +28,19 @@ hypothesis.settings.load_profile("here")
 
 # Tests must not depend on the network: nothing in here downloads, and Gradio or the hub should not try either.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+class _Scheduling(LoadFileScheduling):
+    """A file at a time, and all notebooks by one process: while it makes what they need, another would only wait."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return "notebooks" if file.startswith("notebooks/") else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Where several processes share the tests."""
+    return _Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):

@@ -162,7 +162,7 @@ widgets.explore(on_a_grid, layer=list(layers), bits=(2, 8, 1, 4))
 
 # %% [markdown]
 # **What we saw.** Each bit less doubles the step, so the power that is lost grows about fourfold. A ruler for every
-# channel loses three to four times less: about what one bit more would save, and it costs next to nothing. The batch
+# channel loses between two and three times less: nearly what one bit more would save, and it costs next to nothing. The batch
 # norms are the reason. Worked into the convolutions they multiply each channel by a number of its own, and so make
 # some wide and others narrow.
 
@@ -193,13 +193,12 @@ for name, values in curves.items():
 lesson_12.bits_figure(curves, plain, "Most bits of a weight can go; the last ones cannot")
 
 # %% [markdown]
-# **What we saw.** With a ruler a channel, no real clip changes places with a fake at eight bits: hence an interval
-# without width. Down to four bits every interval of the difference holds 0: the clips cannot tell it from nothing,
-# and that five bits with one ruler a layer look *better* than eight is luck. At three bits both seem to lose, the one
-# with a ruler a layer more, and so few clips cannot tell whether they do: either interval still reaches 0. (After
-# another training by the same recipe a ruler a channel lost nothing.) At two, of neither can be said that it still
-# beats a coin. Eight bits are far from the edge *here, for these weights, in this network*. Nothing in this figure
-# says the same of another. And only the weights were rounded.
+# **What we saw.** Down to four bits every interval of the difference holds 0: the clips cannot tell it from nothing,
+# and that five bits look *better* than eight is luck. (Where an interval has no width, no clip changed places with
+# another.) At three bits both lose; with a ruler a layer beyond doubt, and with a ruler a channel so few clips cannot
+# tell whether it does: that interval still holds 0. At two, of neither can be said that it still beats a coin. Eight
+# bits are far from the edge *here, for these weights, in this network*. Nothing in this figure says the same of
+# another. And only the weights were rounded.
 
 # %% [markdown]
 # ## What about the numbers that come on the way?
