@@ -288,8 +288,8 @@ lesson_08.answers(scores)
 # **What we saw**, on Mini-FF++ and with this small network: mean over three seeds, lowest and highest in brackets.
 #
 # - **Blur alone is acquitted.** With blurred crops kept in training it is about as good as the healthy one: its three
-#   seeds differ more than the two rows do. With *every* training crop blurred it gets worse (its AUC at test is 0.70
-#   on average, the healthy one's 0.81). Neither turns to “real”. What the team saw needs more.
+#   seeds differ more than the two rows do. With *every* training crop blurred it gets worse (its AUC at test is 0.69
+#   on average, the healthy one's 0.78). Neither turns to “real”. What the team saw needs more.
 # - **Blur in one class convicts.** If the fakes are softer in training *and* in validation, validation is nearly
 #   perfect, and at test every sharp fake is “real”. A filter that asks each crop by itself would take out such soft
 #   fakes, if its threshold were high enough. Ours asks the original, and keeps them where that one is sharp (lesson
@@ -303,12 +303,11 @@ lesson_08.answers(scores)
 #   it; and whoever chooses by accuracy may keep an epoch that has not even begun. With `ImageFolder`'s labels on top,
 #   “fake” for everybody becomes “real” for everybody.
 # - **Augmentation in training only** is no illness: it makes the task harder, and these few steps are too few for it.
-#   Here it calls fewer crops fake than the healthy one, reals and fakes alike, and one seed calls most of the fakes
-#   “real”. But it deceives nobody: its validation is as low as its test. With three times the epochs it caught up,
-#   when we tried.
+#   Here it calls fewer crops fake than the healthy one. But it deceives nobody: its validation is as low as its test.
 # - **Noise on *one* class** is a label leak, as blur is; here it makes nearly everybody “fake”.
-# - **The wrong range** and **a closer crop** make nearly everybody “fake”, the reals no less than the fakes. Nothing
-#   says that it must be “fake”: which way a detector falls when it is fed what it does not know is luck. A forgotten
+# - **A closer crop** makes nearly everybody “fake”, the reals no less than the fakes; **the wrong range** does so with
+#   one seed of three. Nothing says that it must be “fake”: which way a detector falls when it is fed what it does not
+#   know is luck. A forgotten
 #   `eval()` is mild here: the order suffers (its AUC), the accuracy hardly.
 # - **A frame-level split** flatters a little where everybody is there both ways, and entirely where nobody is. At
 #   test such a detector throws a coin. That is not “real, real, real” either.
