@@ -29,7 +29,7 @@ ROOMS = [
 # Import names that differ from the name of the distribution.
 DISTRIBUTIONS = {
     "cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn",
-    "pytorch_grad_cam": "grad-cam", "facenet_pytorch": "facenet-pytorch", "IPython": "ipython",
+    "pytorch_grad_cam": "grad-cam", "facenet_pytorch": "facenet-pytorch", "IPython": "ipython", "xdist": "pytest-xdist",
 }  # fmt: skip
 # Present wherever the distribution on the right is, whose public interface they are part of.
 CARRIED = {

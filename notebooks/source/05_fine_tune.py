@@ -298,13 +298,13 @@ main["rate"] = [starts.STARTS[start].learning_rate for start in main.index]
 main[["rate", "auc", "low", "high"]].round(3)
 
 # %% [markdown]
-# **What we saw.** After so few steps the random network is no better than a coin, and all of ImageNet's weights, trained
-# on, are far above it: by 0.36, and by a quarter at least if you believe the interval. This is a statement about the
-# *budget*: the course's detector, another network, also started from random weights, and it learned, in more steps on
-# larger crops (section 7). What was learned from photographs helps although no photograph was a deepfake. Of the three
-# ways to train it, the one in which all may change is ahead of both others; head and norms are told apart by nothing
-# here. (The line of the head alone is what ImageNet's features are worth when none of them changes.) (So few steps have
-# to be large ones. A longer run can take smaller ones: the recipe `cpu` has 3e-4.)
+# **What we saw.** After so few steps the random network is no better than a coin, and all of ImageNet's weights,
+# trained on, are far above it: by 0.36, and by a quarter at least if you believe the interval. This is a statement
+# about the *budget*: the course's detector, another network, also started from random weights, and it learned, in more
+# steps on larger crops (section 7). What was learned from photographs helps although no photograph was a deepfake. Of
+# the three ways to train it, the one in which all may change is ahead of both others; head and norms are told apart by
+# nothing here. (The line of the head alone is what ImageNet's features are worth when none of them changes.) (So few
+# steps have to be large ones. A longer run can take smaller ones: the recipe `cpu` has 3e-4.)
 #
 # How many pictures does it take? The same two starts, the same sixty steps, but fewer training crops: real ones, each
 # with one fake of the same frame, from as many people as there are.
@@ -322,8 +322,9 @@ shown.pivot(index="crops", columns="start", values="auc").round(2)
 # %% [markdown]
 # **What we saw.** ImageNet's weights with thirty-two crops are far above random weights with all. For ImageNet's, 128
 # crops gave what all gave, and 32 not much less: the bands overlap, so that nothing is told about the difference. The
-# random line does not rise at all. Sixty steps show 960 crops: each of thirty-two some thirty times, each of all at most
-# once. So the question *how many suffice?* has one answer a budget; in a longer run more pictures have a chance to count.
+# random line does not rise at all. Sixty steps show 960 crops: each of thirty-two some thirty times, each of all at
+# most once. So the question *how many suffice?* has one answer a budget; in a longer run more pictures have a chance to
+# count.
 #
 # **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few clips: the gap
 # between *ImageNet, all trained* and *random* is what you may take away, not the values. Whether it holds for real
@@ -471,11 +472,12 @@ report[["train_loss", "val_auc", "val_accuracy", "always_fake_accuracy", "predic
 # %% [markdown]
 # **What we saw.** The rate is highest in the second ten steps; from then on the steps get smaller, and the verdicts
 # settle. **Near the end**, then; which of the last three looks is the best, eighty crops do not tell: one of them moves
-# the AUC by a few hundredths. Stopping at the third look, which was hardly better than the second, would have missed the
-# rest: that is what a short patience does to such a schedule. Look at the first rows, too: four of five are fake, and
-# hardly one of three is *called fake*, beside an AUC that is above a coin's. The order of the faces is there before the
-# verdicts are. The next section asks why. (Section 3's figure for this start is a mean over three seeds and four crops
-# of each clip. This is one crop of each and seed 0, with which the rates were tried, so its last digits are others.)
+# the AUC by a few hundredths. Stopping at the third look, which was hardly better than the second, would have missed
+# the rest: that is what a short patience does to such a schedule. Look at the first rows, too: four of five are fake,
+# and hardly one of three is *called fake*, beside an AUC that is above a coin's. The order of the faces is there before
+# the verdicts are. The next section asks why. (Section 3's figure for this start is a mean over three seeds and four
+# crops of each clip. This is one crop of each and seed 0, with which the rates were tried, so its last digits are
+# others.)
 
 # %% [markdown]
 # ## 5 · A puzzle: everybody gets the same answer
@@ -526,9 +528,9 @@ pd.DataFrame(evidence).set_index("epoch").round(2)
 # **The answer** is (d), wherever the two columns differ: same weights, another verdict. It has two causes. The averages
 # start at mean 0 and spread 1, and every step replaces a tenth of them: after four steps two thirds are still those
 # initial numbers (last column), which belong to no network. And the rest come from weights that have moved on since, as
-# in section 2. But (c) is true as well: recounted, the AUC is about 0.6, and on eighty crops that is no more than a coin
-# may get. (Where a value is higher before the recount, that is no better evidence: eighty crops allow it, too.) The
-# network says different things to different people, but not yet the right ones.
+# in section 2. But (c) is true as well: recounted, the AUC is about 0.6, and on eighty crops that is no more than a
+# coin may get. (Where a value is higher before the recount, that is no better evidence: eighty crops allow it, too.)
+# The network says different things to different people, but not yet the right ones.
 #
 # An accuracy of 0.80 beside *called fake* 1.00 is only the share of fakes. With *called fake* 0.00 the screen reads
 # *Real, Real, Real*. Who picks the best epoch by accuracy may pick such an epoch; the package picks by AUC.

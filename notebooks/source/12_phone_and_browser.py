@@ -162,9 +162,9 @@ widgets.explore(on_a_grid, layer=list(layers), bits=(2, 8, 1, 4))
 
 # %% [markdown]
 # **What we saw.** Each bit less doubles the step, so the power that is lost grows about fourfold. A ruler for every
-# channel loses between two and three times less: nearly what one bit more would save, and it costs next to nothing. The batch
-# norms are the reason. Worked into the convolutions they multiply each channel by a number of its own, and so make
-# some wide and others narrow.
+# channel loses between two and three times less: nearly what one bit more would save, and it costs next to nothing. The
+# batch norms are the reason. Worked into the convolutions they multiply each channel by a number of its own, and so
+# make some wide and others narrow.
 
 # %% [markdown]
 # ## How few bits are too few?

@@ -51,8 +51,8 @@ def test_the_course_trains_by_its_recipe(home):
     """But for the passes, of which Mini-FF++ takes fewer: what a lesson shows is what `--recipe course` does."""
     ours = TrainingConfig(**STEPS["run"].settings(course.paths()))
     recipe = from_recipe("course", crops_per_epoch=ours.crops_per_epoch)
-    # The rate from random weights is 1e-3, and their network's own size is 160 px.
-    assert replace(ours, recipe="course", learning_rate=1e-3, image_size=160) == recipe
+    # The network's own size is 160 px.
+    assert replace(ours, recipe="course", image_size=160) == recipe
 
 
 def test_another_way_of_a_team_makes_the_lab_anew(home, monkeypatch):
