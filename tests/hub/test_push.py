@@ -55,7 +55,8 @@ def test_a_detector_that_was_never_evaluated_says_so_in_its_card(bare, server):
     assert "never evaluated" in note and "torchfakes evaluate" in note
     card = huggingface_hub.ModelCard(published(server)["README.md"].decode())
     assert "never evaluated" in card.text and "Meso4 at 64 px" in card.text
-    assert "It gives no verdict: made by hand" in card.text and "A verdict compares a face with clips" in card.text
+    assert "It gives no verdict: its thresholds and temperature were never fixed" in card.text
+    assert "A verdict compares a face with clips" in card.text
     assert card.data.library_name == "torchfakes" and card.data.eval_results is None
 
 
