@@ -20,8 +20,9 @@ from torchfakes_utils.app import space as app_space
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.video import frame_times
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig, load_detector, save, store_decision
+from torchfakes_utils.models.detector import DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.stored import store_decision
 
 from helpers.app import client, free_port, started
 from helpers.decisions import answering

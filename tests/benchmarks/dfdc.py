@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from torchfakes_utils.crops.table import load_faces
+from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.evaluation.evaluate import score
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
@@ -151,7 +150,7 @@ def make_table(folder: Path, work: Path) -> Path:
             "frame": 0,
             "landmarks": "",
             "probability": 1.0,
-            "sharpness": [variance_of_laplacian(crop_of(folder / path)) for path in labels["path"]],
+            "sharpness": [sharpness(folder / path) for path in labels["path"]],
         }
     ).reindex(columns=COLUMNS)
     faces[["x1", "y1", "x2", "y2"]] = ""  # how large the faces were in their films is not known
@@ -160,10 +159,9 @@ def make_table(folder: Path, work: Path) -> Path:
     return work / "faces.csv"
 
 
-def crop_of(path: Path) -> np.ndarray:
-    """A crop, (H, W, 3) uint8 RGB."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+def sharpness(path: Path) -> float:
+    """That of a crop as it is stored."""
+    return variance_of_laplacian(read_crop(path).permute(1, 2, 0).numpy())
 
 
 def side(video: str) -> str:

@@ -25,7 +25,7 @@ from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.evaluation.evaluate import score
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.tables import CLIP_COLUMNS, CLIPS_FILE, read_table
-from torchfakes_utils.io.video import read_frames
+from torchfakes_utils.io.video import read_frames, spread
 from torchfakes_utils.models.decision import DISTANCE, LIMITS
 from torchfakes_utils.models.detector import load_detector
 
@@ -121,7 +121,7 @@ def of_crops(run: Path, about: str, table: Path, most: int) -> Iterator[tuple[st
     detector, faces = load_detector(run), load_faces(table, "test")
     for label, name in ((0, "real"), (1, "fake")):
         own = faces[faces["label"] == label]
-        some = own.iloc[np.unique(np.linspace(0, len(own) - 1, most).round().astype(int))]
+        some = own.iloc[spread(most, len(own))]
         scores = score(detector, some.reset_index(drop=True))
         said = detector.decision.band(1).answers(scores["probability_fake"].to_numpy())
         counts: Counter[str] = Counter()

@@ -23,9 +23,10 @@ from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.io import files
 from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.models.decision import LIMITS, NOT_FIXED, Decision, decide
-from torchfakes_utils.models.detector import Detector, DetectorConfig, features, load_detector, save, store_decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, features, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.scope import Scope
+from torchfakes_utils.models.stored import store_decision
 
 from helpers.decisions import Answering
 from helpers.hub import fails

@@ -8,9 +8,10 @@ from huggingface_hub import constants
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig, features, load_detector, save, store_decision
+from torchfakes_utils.models.detector import DetectorConfig, features, load_detector, save
 from torchfakes_utils.models.likeness import fit_likeness
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.stored import store_decision
 
 from helpers.decisions import answering
 from helpers.detectors import opinionated

@@ -6,8 +6,9 @@ import pytest
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.hub import package
-from torchfakes_utils.models.detector import load_detector, store_decision
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.scope import Scope
+from torchfakes_utils.models.stored import store_decision
 
 from helpers.decisions import answering
 from helpers.hub import liken

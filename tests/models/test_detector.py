@@ -10,14 +10,9 @@ import torch
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.metrics.band import Band
 from torchfakes_utils.models.decision import OF_BEFORE, Decision
-from torchfakes_utils.models.detector import (
-    Detector,
-    DetectorConfig,
-    load_detector,
-    save,
-    store_decision,
-)
+from torchfakes_utils.models.detector import Detector, DetectorConfig, load_detector, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.stored import store_decision
 
 from helpers.decisions import answering
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.architectures import ARCHITECTURES
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import Detector, DetectorConfig, features, load_detector, save, store_decision
+from torchfakes_utils.models.detector import Detector, DetectorConfig, features, load_detector, save
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.judge import Judge
 from torchfakes_utils.models.likeness import FEWEST_CROPS, Likeness, dump, fit_likeness, measured, parse, pooled
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.run_files import LIKENESS_FILE
+from torchfakes_utils.models.stored import store_decision
 
 NETWORKS = [*((name, 80) for name in ARCHITECTURES), ("timm:resnet10t", 64), ("timm:vit_tiny_patch16_224", 64)]
 

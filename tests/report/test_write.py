@@ -15,8 +15,9 @@ from torchfakes_utils.evaluation.evaluate import evaluate
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.explain import explain
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import DetectorConfig, save, store_decision
+from torchfakes_utils.models.detector import DetectorConfig, save
 from torchfakes_utils.models.preprocessing import Preprocessing
+from torchfakes_utils.models.stored import store_decision
 from torchfakes_utils.report import write
 from torchfakes_utils.report.schema import FILE
 from torchfakes_utils.report.text import headline

@@ -15,8 +15,9 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.values import MOST_TEXTS
 from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.models.decision import DISTANCE, NOT_SETTLED, decide
-from torchfakes_utils.models.detector import load_detector, store_decision, stored_decision
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.scope import MOST_IN_NAME
+from torchfakes_utils.models.stored import store_decision, stored_decision
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 from torchfakes_utils.training.settling import is_settled

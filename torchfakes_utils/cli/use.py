@@ -185,7 +185,7 @@ class Pull(Command):
     def _published(self, output: Output, out: Path | None) -> None:
         from torchfakes_utils.hub.held import origin_of
         from torchfakes_utils.hub.published import pull_published
-        from torchfakes_utils.models.detector import stored_decision
+        from torchfakes_utils.models.stored import stored_decision
 
         folder = pull_published(self.name, out, self._accept, self.files, self.revision)
         origin = origin_of(folder)

@@ -198,8 +198,8 @@ _LAB = rf"scores\.csv|[^/]+-\d/({_DETECTOR})"
 # In the order in which they are built. Training begins from random weights: the same lesson for everybody, with a
 # network connection or without. It keeps the first project's blur filter, which lesson 03 is about, and which on
 # Mini-FF++ takes originals and fakes of each kind alike; the command keeps every crop. Mirror images and a lower rate
-# than usual were chosen on validation, of six ways that were tried: at 1e-3 some runs had hardly begun to learn after
-# six epochs.
+# than usual were chosen on validation, of the four ways to have one, both or neither: at 1e-3 a run had hardly begun to
+# learn after six epochs.
 _ALL = (
     Step(
         "mini", "Making the practice clips, Mini-FF++",

@@ -19,8 +19,9 @@ from torchfakes_utils.evaluation.doubts import ALL
 from torchfakes_utils.io.files import atomic_write, check_writable
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.decision import USUAL_RATES, Decision, Rates
-from torchfakes_utils.models.detector import load_detector, store_decision, stored_decision
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.run_files import CARD_FILE, DETECTOR_FILE, LIKENESS_FILE, REPORT_FILE, best_folder
+from torchfakes_utils.models.stored import store_decision, stored_decision
 
 
 @dataclass(frozen=True)

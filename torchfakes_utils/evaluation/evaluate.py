@@ -37,9 +37,10 @@ from torchfakes_utils.io.tables import (
 )
 from torchfakes_utils.metrics.binary import by_clip
 from torchfakes_utils.models.decision import USUAL_RATES
-from torchfakes_utils.models.detector import Detector, load_detector, store_decision
+from torchfakes_utils.models.detector import Detector, load_detector
 from torchfakes_utils.models.likeness import digest
 from torchfakes_utils.models.run_files import ROBUSTNESS_FILE, SCORES_FILE, STABILITY_FILE, TRAINING_FILE, best_folder
+from torchfakes_utils.models.stored import store_decision
 from torchfakes_utils.training.checkpoint import COMPUTED_IN
 from torchfakes_utils.training.config import FREE_FIELDS
 

@@ -9,9 +9,10 @@ from torchfakes_utils.hub.catalogue import PUBLISHED
 from torchfakes_utils.hub.offers import newest, offer_of_files, weights_in
 from torchfakes_utils.io.files import read_json, sha256_of
 from torchfakes_utils.models.decision import Decision
-from torchfakes_utils.models.detector import load_detector, stored_decision, stored_likeness
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.likeness import Likeness
 from torchfakes_utils.models.run_files import DETECTOR_FILE, WEIGHTS_FILE
+from torchfakes_utils.models.stored import stored_decision, stored_likeness
 
 OTHER = "choose another folder, or delete this one"
 

@@ -5,10 +5,7 @@ which says what the numbers are and holds their SHA-256.
 """
 
 import hashlib
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +18,25 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write, parse_json
-from torchfakes_utils.metrics.band import Band
+from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.models.architectures import HEAD, TIMM, architecture, check_patches
-from torchfakes_utils.models.decision import DISTANCE, NOT_FIXED, OF_BEFORE, Decision
+from torchfakes_utils.models.decision import DISTANCE, NOT_FIXED, Decision
 from torchfakes_utils.models.folding import for_scoring
 from torchfakes_utils.models.foreign_weights import has_negative_variances
 from torchfakes_utils.models.judge import Ends, FeatureNetwork, check_width, judge_of
-from torchfakes_utils.models.likeness import Likeness, digest, dump, parse
+from torchfakes_utils.models.likeness import Likeness
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
-from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, MOST_BYTES, WEIGHTS_FILE, best_folder
-from torchfakes_utils.models.scope import Scope
+from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, WEIGHTS_FILE, best_folder
+from torchfakes_utils.models.stored import (
+    DECIDE_AGAIN,
+    decision_of,
+    described_scope,
+    description_of,
+    read_part,
+    store,
+    stored_likeness,
+)
 
 _FORMAT = 1
 
@@ -278,98 +282,8 @@ def save(detector: Detector, folder: Path | str, extra: dict[str, Any] | None = 
     }
     with atomic_write(folder / WEIGHTS_FILE) as weights_file:
         weights_file.write_bytes(weights)
-        _store(folder, description, detector.decision, detector.likeness)
+        store(folder, description, detector.decision, detector.likeness)
     return folder
-
-
-def store_decision(folder: Path | str, decision: Decision, likeness: Likeness | None = None) -> None:
-    """Put a decision, and the likeness by which it refuses, beside weights that are there.
-
-    Raises:
-        InputError: no detector in `folder`, or it cannot be written to.
-    """
-    _store(Path(folder), _description(Path(folder)), decision, likeness)
-
-
-def _store(folder: Path, description: Mapping[str, Any], decision: Decision, likeness: Likeness | None) -> None:
-    """Write description and likeness; a full disk leaves those that were there, whole."""
-    measured = None if likeness is None else dump(likeness)
-    text = json.dumps(dict(description) | {"decision": asdict(replace(decision, likeness=digest(likeness)))}, indent=2)
-    # Both are written before either takes its place.
-    with ExitStack() as files:
-        files.enter_context(atomic_write(folder / DETECTOR_FILE)).write_text(text + "\n", encoding="utf-8")
-        if measured is not None:
-            files.enter_context(atomic_write(folder / LIKENESS_FILE)).write_bytes(measured)
-    if measured is None:
-        (folder / LIKENESS_FILE).unlink(missing_ok=True)
-
-
-def stored_decision(folder: Path | str) -> Decision:
-    """The decision beside weights, without reading these.
-
-    Raises:
-        InputError: no detector in `folder`, or a decision that is none.
-    """
-    return _decision(_description(Path(folder)), Path(folder))
-
-
-def _read(path: Path, again: str = "run `torchfakes train`, or `torchfakes pull`") -> bytes:
-    """A file of a detector, no larger than one can be: a link may lead to a device without an end.
-
-    `again` says what gives it back.
-    """
-    most = MOST_BYTES[path.name]
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: not a file; copy the folder again")
-        with path.open("rb") as file:  # which asks for memory for all that it is to read before it reads
-            content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
-    except OSError as error:
-        raise InputError(f"{path.parent}: no detector here ({path.name}: {error.strerror}); {again}") from error
-    if len(content) > most:
-        raise InputError(f"{path}: more than {most / 1e6:,.0f} MB, as no detector's is; copy the folder again")
-    return content
-
-
-def _description(folder: Path) -> dict[str, Any]:
-    path = folder / DETECTOR_FILE
-    try:
-        return dict(parse_json(_read(path)))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a detector's description ({error}); {remedy(folder)}") from error
-
-
-def _decision(description: Mapping[str, Any], folder: Path) -> Decision:
-    try:
-        stored = description["decision"]
-        decision = Decision(**stored)
-        if decision.is_fixed and not {"photo", "film"} <= stored.keys():
-            # Half of one of ours is none: with one band a verdict would stand beside the caution that there is none.
-            return replace(decision, photo=Band(), film=Band()).cautioned(OF_BEFORE)
-        return decision if decision.is_fixed or decision.caution else decision.cautioned(NOT_FIXED)
-    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{folder / DETECTOR_FILE}: its decision cannot be read ({error}); {_DECIDE_AGAIN}") from error
-
-
-def stored_likeness(folder: Path | str, decision: Decision) -> Likeness | None:
-    """The likeness that a decision speaks of, in the folder of its detector; None where it speaks of none.
-
-    Raises:
-        InputError: it is gone or changed.
-    """
-    if not decision.likeness:
-        return None
-    path = Path(folder) / LIKENESS_FILE
-    content = _read(path, _DECIDE_AGAIN)
-    if hashlib.sha256(content).hexdigest() != decision.likeness:
-        raise InputError(f"{path}: damaged or changed since it was saved; {_DECIDE_AGAIN}")
-    try:
-        return parse(content)
-    except InputError as error:
-        raise InputError(f"{path}: {error}; {_DECIDE_AGAIN}") from error
-
-
-_DECIDE_AGAIN = "run `torchfakes calibrate`, or train again in a new folder"
 
 
 def _likeness(detector: Detector, folder: Path) -> Likeness | None:
@@ -383,16 +297,16 @@ def _likeness(detector: Detector, folder: Path) -> Likeness | None:
         if likeness is not None:
             check_width(detector.ends, likeness)
     except InputError as error:
-        raise InputError(f"{folder / LIKENESS_FILE}: {error}; {_DECIDE_AGAIN}") from error
+        raise InputError(f"{folder / LIKENESS_FILE}: {error}; {DECIDE_AGAIN}") from error
     return likeness
 
 
 def _decided(detector: Detector, description: Mapping[str, Any], folder: Path) -> None:
     """Give a detector its decision and its likeness, as far as they can be read: an unfixed one where it cannot."""
     try:
-        detector.decision = _decision(description, folder)
+        detector.decision = decision_of(description, folder)
     except InputError:
-        detector.decision = Decision(scope=_scope(description)).cautioned(NOT_FIXED)
+        detector.decision = Decision(scope=described_scope(description)).cautioned(NOT_FIXED)
     try:
         detector.likeness = _likeness(detector, folder)
     except InputError:
@@ -401,14 +315,6 @@ def _decided(detector: Detector, description: Mapping[str, Any], folder: Path) -
 
 
 _NO_LIKENESS = "what belongs to its data cannot be measured: its likeness cannot be read"
-
-
-def _scope(description: Mapping[str, Any]) -> Scope:
-    """What a detector was trained on, by a decision that cannot be read otherwise."""
-    try:
-        return Scope(**description["decision"]["scope"])
-    except (KeyError, TypeError):
-        return Scope()
 
 
 def load_detector(folder: Path | str, device: str | torch.device = "cpu", decide_anew: bool = False) -> Detector:
@@ -424,9 +330,9 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu", decide
         InputError: files are gone, were changed, or belong to another version of the preprocessing.
     """
     folder = best_folder(folder)
-    description = _description(folder)
+    description = description_of(folder)
     again = remedy(folder, description.get("extra"))
-    weights = _read(folder / WEIGHTS_FILE, again)
+    weights = read_part(folder / WEIGHTS_FILE, again)
     config = _checked_config(description, folder)
     if hashlib.sha256(weights).hexdigest() != description["sha256"]:
         raise InputError(
@@ -444,7 +350,7 @@ def load_detector(folder: Path | str, device: str | torch.device = "cpu", decide
     if decide_anew:
         _decided(detector, description, folder)
     else:
-        detector.decision = _decision(description, folder)
+        detector.decision = decision_of(description, folder)
         detector.likeness = _likeness(detector, folder)
     detector.extra, detector.sha256 = description.get("extra", {}), description["sha256"]
     return detector.eval().to(device)

@@ -16,10 +16,11 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.io.files import sha256_of
 from torchfakes_utils.io.machine import torch_device
-from torchfakes_utils.models.detector import load_detector, stored_decision
+from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.provenance import provenance
 from torchfakes_utils.models.run_files import BEST_FOLDER, STATE_FILE
+from torchfakes_utils.models.stored import stored_decision
 from torchfakes_utils.training.checkpoint import COMPUTED_IN, HISTORY_COLUMNS, EpochRow, RunFolder, claim_run
 from torchfakes_utils.training.choice import choose_crops
 from torchfakes_utils.training.config import TrainingConfig

@@ -13,9 +13,10 @@ import torch
 
 from torchfakes_utils.io.machine import memory_kept
 from torchfakes_utils.models.decision import DISTANCE, NOT_SETTLED, Decision, Rates, decide
-from torchfakes_utils.models.detector import Detector, features, load_detector, store_decision, stored_decision
+from torchfakes_utils.models.detector import Detector, features, load_detector
 from torchfakes_utils.models.likeness import fit_likeness
 from torchfakes_utils.models.scope import Scope
+from torchfakes_utils.models.stored import store_decision, stored_decision
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.data import TrainingData
 
