@@ -252,7 +252,7 @@ lesson_09.verdicts_figure(examined, list(changes), title)
 # about nothing. "Cannot tell" is the third answer of an honest detector, and it comes twice over: at 70 % of the light
 # the number is still that of a fake, and the crop is refused already; farther down the number, too, lies between the
 # limits. Hollow marks are what the network says of crops that are refused. The bright photo shows why that has to be:
-# to a network that never saw such light, it is as fake as can be.
+# the network never saw such light, and is sure all the same.
 #
 # Mind what these measurements are: rulers, for size, light and blur. That a face comes from another camera, another
 # continent, or another forger, no ruler tells. The *distance* is meant for that: how unlike training is what the
