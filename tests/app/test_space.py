@@ -279,8 +279,9 @@ def test_a_list_of_examples_that_is_wrong(tmp_path, listed):
         examples.put_examples(tmp_path, tmp_path)
 
 
-def test_examples_come_from_the_usual_place(tmp_path):
+def test_examples_come_from_the_usual_place_once_it_is_whole(mini, tmp_path):
     assert examples.usual_examples(None, tmp_path) is None
-    (tmp_path / "mini.json").touch()
-    assert examples.usual_examples(None, tmp_path) == tmp_path
-    assert examples.usual_examples(Path("mine"), tmp_path) == Path("mine")
+    assert examples.usual_examples(None, mini) == mini
+    shutil.copy(mini / "mini.json", tmp_path)  # written before the first film
+    assert examples.usual_examples(None, tmp_path) is None
+    assert examples.usual_examples(Path("mine"), mini) == Path("mine")

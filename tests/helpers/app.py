@@ -16,12 +16,15 @@ def free_port():
 
 @contextlib.contextmanager
 def started(words, folder, cwd=None):
-    """A process that serves: its address, its folder for temporary files, what it has said."""
+    """A process that serves: its address, its folder for temporary files, what it has said.
+
+    It runs in `folder` unless told: where the tests run, other tests make a Mini-FF++, which the app would show.
+    """
     temporary = folder / "tmp"
     temporary.mkdir()
     environment = os.environ | {"TMPDIR": str(temporary), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
     with (folder / "said.txt").open("w") as said:
-        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=said, text=True, cwd=cwd)
+        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=said, text=True, cwd=cwd or folder)
     try:
         line = process.stdout.readline()
         assert line, (folder / "said.txt").read_text()

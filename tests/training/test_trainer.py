@@ -116,10 +116,14 @@ def test_a_run_that_is_killed_anywhere_ends_in_the_same_weights(faces_csv, tmp_p
 
 
 def steps_kept(run):
-    try:
-        return read_state(run)["progress"]["step"]
-    except (TypeError, InputError):
-        return 0
+    """How far the state on disk is; while another process replaces it, it is read again."""
+    for _ in range(100):
+        try:
+            state = read_state(run)
+            return 0 if state is None else state["progress"]["step"]
+        except (InputError, RuntimeError):  # safetensors opens a path twice: the second time, it is another file
+            time.sleep(0.01)
+    raise AssertionError(f"{run}: its state cannot be read")
 
 
 def test_training_leaves_the_callers_random_numbers_alone(faces_csv, tmp_path):

@@ -47,13 +47,10 @@ def make_examples(data: Path | str, out: Path | str) -> list[Example]:
         InputError: no Mini-FF++ in `data`, or a clip of it is gone.
     """
     data, out = Path(data), Path(out)
-    people = _people(data)
-    clips = [("Real", _film_of(people[0]))]
-    clips += [(f"Fake ({method})", _film_of(people[number % len(people)], method))
-              for number, method in enumerate(_FAKES, start=1)]  # fmt: skip
+    clips, people = _films(data)
     try:
         shown = [(label, read_frames(path_below(data, clip), count=1)[1][0]) for label, clip in clips]
-        crowd = [read_frames(path_below(data, _film_of(one)), [0])[1][0] for one in people[:_CROWD]]
+        crowd = [read_frames(path_below(data, clip), [0])[1][0] for clip in people]
         out.mkdir(parents=True, exist_ok=True)
         found = [*_photos(out, shown, crowd), *_videos(out, shown, [path_below(data, clip) for _, clip in clips])]
     except InputError as error:
@@ -104,6 +101,19 @@ def _people(data: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{data}: no Mini-FF++ here; make it with `torchfakes mini {data}`") from error
     return people
+
+
+def _films(data: Path) -> tuple[list[tuple[str, str]], list[str]]:
+    """The films that examples are made of, as paths below a Mini-FF++ folder: those shown, with labels; of a crowd.
+
+    Raises:
+        InputError: it is none.
+    """
+    people = _people(data)
+    shown = [("Real", _film_of(people[0]))]
+    shown += [(f"Fake ({method})", _film_of(people[number % len(people)], method))
+              for number, method in enumerate(_FAKES, start=1)]  # fmt: skip
+    return shown, [_film_of(one) for one in people[:_CROWD]]
 
 
 def _film_of(one: dict[str, Any], method: str | None = None) -> str:
@@ -174,8 +184,18 @@ def _check_picture(path: Path, name: str) -> None:
 
 
 def usual_examples(folder: Path | None = None, usual: Path = Path("data/mini")) -> Path | None:
-    """Where to take examples from: the folder that was given, the usual one where it is there, or nowhere."""
-    return folder or (usual if (usual / MINI_FILE).is_file() else None)
+    """Where to take examples from: the folder that was given, the usual one where it is there, or nowhere.
+
+    The usual one may be half made, by a command that is still going, say: nobody asked for it, so it is left alone.
+    """
+    if folder is not None:
+        return folder
+    try:
+        shown, people = _films(usual)
+    except InputError:
+        return None
+    films = [*(film for _, film in shown), *people]
+    return usual if all((usual / film).is_file() for film in films) else None
 
 
 def _put(out: Path, kind: str, number: int, label: str, picture: np.ndarray) -> Example:
