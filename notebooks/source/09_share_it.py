@@ -488,7 +488,7 @@ lesson_09.check_upright(upright)
 # %% [markdown]
 # **Exercise 2.** The verdict on a film with several people: from P(fake) of every person in every frame, whether that
 # crop is usable, and the two limits. A person's score is the mean over their usable frames. A film is fake where its
-# most fake-looking person is, and real where all who can be judged are.
+# most fake-looking person is, and real where everybody is: one who has no usable frame may be the fake.
 
 
 # %%
@@ -510,7 +510,7 @@ lesson_09.check_verdict(verdict)
 #         return "cannot tell"
 #     if max(means) >= fake_from:
 #         return "fake"
-#     return "real" if max(means) <= real_to else "cannot tell"
+#     return "real" if len(means) == len(fake) and max(means) <= real_to else "cannot tell"
 # ```
 #
 # Mean over frames, because one odd frame is no forgery. Maximum over people, because one forged face is one. (And

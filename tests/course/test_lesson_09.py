@@ -168,6 +168,11 @@ def test_turning_photos(answer, said, capsys):
 
 
 def right_verdict(fake, usable, real_to, fake_from):
+    said = of_whom_can_be_judged(fake, usable, real_to, fake_from)
+    return said if said == "fake" or usable.any(1).all() else "cannot tell"
+
+
+def of_whom_can_be_judged(fake, usable, real_to, fake_from):
     means = [row[good].mean() for row, good in zip(fake, usable, strict=True) if good.any()]
     return "cannot tell" if not means else by_limits(max(means), real_to, fake_from)
 
@@ -190,6 +195,7 @@ def by_limits(score, real_to, fake_from):
             lambda fake, usable, *limits: right_verdict(fake, np.ones_like(usable) & usable.any(), *limits),
             "still count",
         ),
+        (of_whom_can_be_judged, "Real needs everybody"),
     ],
 )
 def test_verdicts_on_films(answer, said, capsys):

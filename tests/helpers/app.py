@@ -24,7 +24,9 @@ def started(words, folder, cwd=None):
     temporary.mkdir()
     environment = os.environ | {"TMPDIR": str(temporary), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
     with (folder / "said.txt").open("w") as said:
-        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=said, text=True, cwd=cwd or folder)
+        process = subprocess.Popen(
+            words, env=environment, stdout=subprocess.PIPE, stderr=said, text=True, cwd=cwd or folder
+        )
     try:
         line = process.stdout.readline()
         assert line, (folder / "said.txt").read_text()

@@ -120,12 +120,24 @@ def test_a_film_is_judged_by_its_own_band_and_a_few_frames_by_that_of_photos():
 def test_faces_that_are_far_from_those_of_training_get_no_answer():
     decision = dataclasses.replace(BANDED, ranges={"distance": (None, 2.0)})
     prediction = judged([0.95, 0.05], decision, distances=[2.5, 1.0])
-    assert [face.verdict for face in prediction.faces] == [CANNOT_TELL, REAL] and prediction.verdict == REAL
+    assert [face.verdict for face in prediction.faces] == [CANNOT_TELL, REAL]
+    assert prediction.verdict == CANNOT_TELL, "the other one may be the fake"
+    assert prediction.reason.endswith("; so far real, but 1 of 2 faces could not be judged") and prediction.rate == ""
+    assert judged([0.05, 0.95], decision, distances=[2.5, 1.0]).verdict == FAKE
     assert prediction.faces[0].frames[0].distance == 2.5
     (face,) = judged([0.95], decision, distances=[2.5]).faces
     assert "unlike the faces of its training (distance 2; 2 or less" not in face.reason
     assert "unlike the faces of its training (distance 2.5; 2.0 or less wanted)" in face.reason
     assert judged([0.95], decision, distances=[np.nan]).verdict == FAKE, "what is not measured is not looked at"
+
+
+def test_a_file_is_not_called_real_while_some_of_its_faces_were_not_looked_at():
+    crowd = dataclasses.replace(found(2), others=3)
+    prediction = judge(crowd, Answers(np.array([0.1, 0.05]), np.full(2, np.nan)), BANDED, 1.0)
+    assert prediction.verdict == CANNOT_TELL
+    assert prediction.reason.endswith("; so far real, but 3 of 5 faces could not be judged")
+    forged = judge(crowd, Answers(np.array([0.1, 0.95]), np.full(2, np.nan)), BANDED, 1.0)
+    assert forged.verdict == FAKE and "so far real" not in forged.reason
 
 
 def test_a_practice_detector_accuses_nobody_who_is_not_of_its_data():

@@ -174,6 +174,23 @@ def test_films_are_decided_on_means_and_photos_on_single_crops():
     assert decide(some) == decision, "of a clip no more crops count than a verdict rests on"
 
 
+def test_crops_that_get_no_answer_count_nowhere():
+    """Dark crops, whose scores are noise, widen nothing: `predict` leaves them out, too."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 40)
+    crops = scores(labels, 3.0 * labels - 1.5 + 0.5 * generator.normal(size=80), frames=4)
+    crops = crops.assign(frame=np.tile(np.arange(4), 80), brightness=120.0, distance=1.0)
+    dark = crops["frame"] == 3
+    crops.loc[dark, "brightness"] = 10.0
+    crops.loc[dark, "logit"] = 8 * generator.normal(size=dark.sum())
+    training = pd.DataFrame({"brightness": generator.uniform(80, 160, 500)})
+    whole, usable = decide(crops, training), decide(crops[~dark], training)
+    assert whole == usable
+    blind = decide(crops.drop(columns="brightness"), training)
+    assert blind.photo.real_to < whole.photo.real_to and blind.photo.from_of() > whole.photo.from_of()
+    assert decide(crops.assign(brightness=10.0), training).photo.fake_from == (), "nobody is left"
+
+
 def test_a_practice_detector_is_silent_without_a_measure_of_its_data():
     generator = np.random.default_rng(0)
     crops = scores(np.repeat([0, 1], 12), np.repeat([-3.0, 3.0], 12) + generator.normal(size=24))

@@ -172,6 +172,10 @@ def test_light_is_measured_on_crops_as_they_were_cut(tmp_path):
     shrunk = brightness_and_contrast(small._store.read(range(12))[0].numpy())[1]
     assert shrunk.mean() < 0.8 * seen["contrast"].mean()  # noise: far more than of a face
     pd.testing.assert_frame_equal(seen, data_of(path, image_size=160).qualities())
+    new, files = small.deciding_qualities(), small.deciding_faces["file"]
+    expected = brightness_and_contrast([read_crop(file).numpy() for file in files])
+    assert new.columns.tolist() == seen.columns.tolist() and new.index.tolist() == list(range(len(files)))
+    assert new["contrast"].tolist() == expected[1].tolist() and new["brightness"].tolist() == expected[0].tolist()
 
 
 @pytest.mark.parametrize(("stored", "network", "wanted"), [(256, 256, None), (300, 256, None), (300, 120, 120)])

@@ -12,13 +12,16 @@ from torchfakes_utils.crops.scope import data_name, is_practice, scope_of
 from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
 from torchfakes_utils.io.values import MOST_TEXTS
 from torchfakes_utils.metrics.config import FRAMES
-from torchfakes_utils.models.decision import DISTANCE, NOT_SETTLED, decide
+from torchfakes_utils.models.decision import DISTANCE, NOT_SETTLED, Rates, decide
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.models.scope import MOST_IN_NAME
 from torchfakes_utils.models.stored import store_decision, stored_decision
 from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.data import TrainingData, load_crops
+from torchfakes_utils.training.distributed import World
 from torchfakes_utils.training.run import train
 from torchfakes_utils.training.settling import is_settled
 
@@ -43,10 +46,17 @@ def test_thresholds_are_those_of_the_scores_that_verdicts_rest_on(settled):
     assert (decision.false_alarms, decision.misses) == (config.false_alarms, config.misses)
     crops = torch.stack([read_crop(file) for file in faces["file"]])
     answers = detector.answers(detector.preprocessing.apply(crops)).double().numpy()
-    expected = decide(faces.assign(logit=answers[:, 0], distance=answers[:, 1]))
+    edges = face_edges(faces, detector.preprocessing.crop_scale)
+    looks = crop_qualities(crops.numpy(), outside_of(faces), edges, faces["sharpness"].to_numpy(float))
+    seen = faces.assign(logit=answers[:, 0], distance=answers[:, 1], **looks)
+    training = TrainingData(*load_crops(faces_csv, config), config, World(1, 0, torch.device("cpu")))
+    expected = decide(seen, training.qualities(), Rates(0.2, 0.3))
     assert decision.threshold == pytest.approx(expected.threshold, abs=1e-4)
     assert decision.temperature == pytest.approx(expected.temperature, rel=1e-3)
     assert decision.ranges[DISTANCE][1] == pytest.approx(expected.ranges[DISTANCE][1], rel=1e-3)
+    for own, wanted in ((decision.photo, expected.photo), (decision.film, expected.film)):
+        assert own.real_to == pytest.approx(wanted.real_to, abs=1e-4)
+        assert own.fake_from == pytest.approx(wanted.fake_from, abs=1e-4)
     assert detector.likeness is not None and NOT_SETTLED not in decision.notes and is_settled(run / "best")
 
 

@@ -376,6 +376,9 @@ def check_upright(upright: Callable[[np.ndarray, int], np.ndarray | None]) -> No
         print("Not yet. 1: as it is; 3: half a turn; 6: a quarter clockwise; 8: a quarter anticlockwise.")
 
 
+_STILL_COUNT = "Crops that are not usable still count in yours: leave them out of the mean, and of the maximum."
+
+
 @exercises.check
 def check_verdict(verdict: Callable[[np.ndarray, np.ndarray, float, float], str | None]) -> None:
     """Try a learner's verdict on films whose answer is known.
@@ -392,7 +395,8 @@ def check_verdict(verdict: Callable[[np.ndarray, np.ndarray, float, float], str 
         (np.array([[0.45] * 4]), everything[:1], (0.2, 0.4), FAKE),  # the stored limit, not 0.5
         (np.array([[0.55] * 4, [0.1] * 4]), everything, (0.4, 0.6), CANNOT_TELL),  # between the limits
         (np.array([[0.9, 0.9, 0.1, 0.1]]), np.array([[False, False, True, True]]), (0.2, 0.4), REAL),
-        (np.array([[0.9] * 4, [0.1] * 4]), np.array([[False] * 4, [True] * 4]), (0.2, 0.4), REAL),
+        (np.array([[0.9] * 4, [0.1] * 4]), np.array([[False] * 4, [True] * 4]), (0.2, 0.4), CANNOT_TELL),
+        (np.array([[0.9] * 4, [0.7] * 4]), np.array([[False] * 4, [True] * 4]), (0.2, 0.4), FAKE),
     ]
     found = [exercises.attempt(verdict, fake.copy(), usable.copy(), *limits) for fake, usable, limits, _ in cases]
     if all(one is None for one in found):
@@ -405,10 +409,11 @@ def check_verdict(verdict: Callable[[np.ndarray, np.ndarray, float, float], str 
         "No crop of this film is usable. There is a third answer.",
         "0.45, where fakes begin at 0.40. Is there a 0.5 in your code?",
         "0.55 lies between the limits 0.40 and 0.60: neither rate can be kept there, so there is no answer.",
+        _STILL_COUNT,
+        "One of two people cannot be judged at all. Who says that this one is not the fake? Real needs everybody.",
     )
     if all(right):
         print("Right: the mean over usable frames, the worst person, the stored limits, and a third answer.")
         return
     wrong = right.index(False)
-    print(hints[wrong] if wrong < len(hints) else
-          "Crops that are not usable still count in yours: leave them out, and people who have no others.")  # fmt: skip
+    print(hints[wrong] if wrong < len(hints) else _STILL_COUNT)

@@ -61,7 +61,7 @@ class Prediction:
     """What can be said about one file.
 
     It is fake where one of its faces is, by a limit that rises with the faces: each is another chance of a false alarm.
-    It is real where all faces that were judged are.
+    It is real where all faces that were found are: one that could not be judged may be the fake.
     """
 
     path: str  # the file, as it was given
@@ -139,7 +139,7 @@ def judge(found: Found, answers: Answers, decision: Decision, crop_scale: float)
     if all(face.probability_fake is None for face in prediction.faces):
         reason = _unlike_training([frame for face in prediction.faces for frame in face.frames], decision)
         return dataclasses.replace(prediction, reason=reason)
-    return _of_the_file(prediction, decision)
+    return _of_the_file(prediction, decision, found.others)
 
 
 def _faces(found: Found, answers: Answers, decision: Decision, crop_scale: float) -> list[FaceVerdict]:
@@ -155,8 +155,8 @@ def _faces(found: Found, answers: Answers, decision: Decision, crop_scale: float
     return faces
 
 
-def _of_the_file(prediction: Prediction, decision: Decision) -> Prediction:
-    """The verdict on a file, some face of which was judged."""
+def _of_the_file(prediction: Prediction, decision: Decision, others: int) -> Prediction:
+    """The verdict on a file, some face of which was judged; `others` were found, and not even looked at."""
     judged = [face for face in prediction.faces if face.probability_fake is not None]
     forged = [face for face in judged if _limits(face, decision, len(judged))[1] <= _score(face)]
     # Seen once and seen often have limits of their own: the highest score need not be the one that makes a file fake.
@@ -168,6 +168,9 @@ def _of_the_file(prediction: Prediction, decision: Decision) -> Prediction:
     which = "the most fake-looking one" if _score(face) == max(map(_score, judged)) else "which decides"
     who = f"face {face.face + 1} of {len(prediction.faces)}, {which}: "
     reason = face.reason if len(prediction.faces) == 1 else who + _reason(face, decision, len(judged))
+    if verdict == REAL and (unknown := len(prediction.faces) - len(judged) + others):
+        verdict = CANNOT_TELL
+        reason += f"; so far real, but {unknown} of {len(prediction.faces) + others} faces could not be judged"
     band = decision.band(len(_usable(face.frames)))
     real_to, fake_from = _limits(face, decision, len(judged))
     return dataclasses.replace(

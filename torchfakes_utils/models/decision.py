@@ -290,11 +290,13 @@ def decide(
     """Fix temperature and thresholds on validation scores, and the ranges on training crops.
 
     The temperature is fitted on crops. Films are judged by the mean of at most `FRAMES` of their crops, photos by one,
-    and each gets its own band from scores that were made so.
+    and each gets its own band from scores that were made so. Crops that would get no answer count nowhere: `predict`
+    leaves them out, too.
 
     Args:
         validation: a row a crop, with `CLIP_KEY`, `label` and `logit`, people where they are known (`people.units`),
-            `frame` where a clip has many, and `distance` where there is a likeness.
+            `frame` where a clip has many, `distance` where there is a likeness, and other columns of `LIMITS` where
+            they were measured.
         qualities: of the training crops, columns of `LIMITS`; None looks at none.
         rates: what the bands keep to.
         scope: what the detector was trained on; None where it is not known.
@@ -303,6 +305,10 @@ def decide(
         InputError: scores that are not finite.
     """
     validation = _spread(validation)
+    ranges = {} if qualities is None else seen_ranges(qualities)
+    if DISTANCE in validation and (limit := farthest(validation)) is not None:
+        ranges[DISTANCE] = limit
+    validation = validation[_within(ranges, validation)]
     temperature, why_not_fitted = fit_temperature(validation["label"], validation["logit"])
     crops = validation.assign(probability_fake=probability(validation["logit"], temperature))
     clips = by_clip(crops)
@@ -311,10 +317,14 @@ def decide(
     photo, film = (fit_band(scores, threshold, *wanted) for scores in (crops, clips))
     whys = {"temperature 1": why_not_fitted, "threshold 0.5": why_not_chosen} | _why_silent(film)
     notes = tuple(f"{kept}: {why}" for kept, why in whys.items() if why is not None)
-    ranges = {} if qualities is None else seen_ranges(qualities)
-    if DISTANCE in validation and (limit := farthest(validation)) is not None:
-        ranges[DISTANCE] = limit
     return Decision(threshold, temperature, ranges, notes, _caution(clips), photo, film, *wanted, scope or Scope())
+
+
+def _within(ranges: dict[str, tuple[float | None, float | None]], crops: pd.DataFrame) -> np.ndarray:
+    """(N,) bool: which crops get an answer; what is not known of one is not looked at."""
+    known = crops.reindex(columns=[name for name in LIMITS if name in crops]).apply(pd.to_numeric, errors="coerce")
+    decision = Decision(ranges=ranges)
+    return np.array([not decision.outside(row) for row in known.to_dict("records")], dtype=bool)
 
 
 def farthest(validation: pd.DataFrame) -> tuple[None, float] | None:

@@ -240,18 +240,26 @@ class TrainingData:
         """What training crops look like: a row for each of 2000 at most, columns `faces.quality.QUALITIES`."""
         if self._qualities is None:  # the crops stay the same, whichever epoch is the best so far
             some = np.unique(np.linspace(0, len(self.train_faces) - 1, _MEASURED).round().astype(int))
-            chunks = np.array_split(some, -(-len(some) // 256))
-            self._qualities = pd.concat(map(self._qualities_of, chunks), ignore_index=True)
+            self._qualities = self._looks(self.train_faces, some)
         return self._qualities
 
-    def _qualities_of(self, rows: NDArray[np.int64]) -> pd.DataFrame:
-        """What some training crops look like as they were cut, not as the network's size has left them."""
+    def deciding_qualities(self) -> pd.DataFrame:
+        """What crops that thresholds are fixed on look like: by their places in `deciding_faces`, the same columns."""
+        return self._looks(self.deciding_faces, np.arange(len(self.deciding_faces)))
+
+    def _looks(self, faces: pd.DataFrame, places: NDArray[np.int64]) -> pd.DataFrame:
+        """What some crops of a table look like as they were cut, not as the network's size has left them."""
         cut = dataclasses.replace(self._preprocessing, size=self._preprocessing.crop_size)
         store = self._store if cut == self._preprocessing else CropStore(self._store.files, cut, None, {})
-        images, good = store.read(self._train_rows[rows])
-        faces = self.train_faces.iloc[rows[good]]
-        sharpness = pd.to_numeric(faces["sharpness"], errors="coerce").to_numpy()
-        return crop_qualities(images.numpy(), outside_of(faces), face_edges(faces, cut.crop_scale), sharpness)
+        rows = self._store.rows(faces)
+        found = []
+        for some in np.array_split(places, max(1, -(-len(places) // 256))):
+            images, good = store.read(rows[some])
+            own = faces.iloc[some[good]]
+            sharpness = pd.to_numeric(own["sharpness"], errors="coerce").to_numpy()
+            edges = face_edges(own, cut.crop_scale)
+            found.append(crop_qualities(images.numpy(), outside_of(own), edges, sharpness).set_index(some[good]))
+        return pd.concat(found)
 
     def _read(self, rows: np.ndarray, number: int, drawn: Draw) -> Batch:
         """This process's share of a batch."""

@@ -61,9 +61,11 @@ def provisional(validation: pd.DataFrame, data: TrainingData, config: TrainingCo
 
 @torch.inference_mode()
 def _answered(detector: Detector, data: TrainingData) -> pd.DataFrame:
-    """The validation crops with `logit` and `distance`."""
+    """The validation crops with `logit`, `distance`, and what they look like."""
     found = [(rows, detector.answers(detector.preprocessing.apply(images.to(detector.device))).cpu().double().numpy())
              for rows, images in data.deciding(_BATCH)]  # fmt: skip
     rows, answers = (np.concatenate(column) for column in zip(*found, strict=True))
     distances = answers[:, 1] if detector.likeness is not None else np.nan
-    return data.deciding_faces.iloc[rows].assign(logit=answers[:, 0], **{DISTANCE: distances})
+    known = data.deciding_faces.iloc[rows].assign(logit=answers[:, 0], **{DISTANCE: distances})
+    looks = data.deciding_qualities().reindex(rows)
+    return known.assign(**{name: looks[name].to_numpy() for name in looks})

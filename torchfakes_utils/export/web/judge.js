@@ -93,7 +93,7 @@ export async function judge(image, networks, settings, path = "", notes = []) {
   const left = everybody.length - found.length;
   const verb = left > 1 ? "s were" : " was";
   const others = left ? [`${left} more face${verb} not judged: the ${found.length} most prominent ones were`] : [];
-  return { prediction: overall(path, faces, decision, [...notes, ...others, ...cautions]), crops };
+  return { prediction: overall(path, faces, decision, [...notes, ...others, ...cautions], left), crops };
 }
 
 /** A distance: NaN where none is measured, infinite where one is and is no number. */

@@ -152,11 +152,12 @@ function reasonOf(face, decision, faces = 1) {
 
 /**
  * The verdict on a picture: fake where one of its faces is, by a limit that rises with the faces that were judged; real
- * where all of these are. The same JSON as `torchfakes predict --json`.
+ * where all that were found are. The same JSON as `torchfakes predict --json`.
  *
  * @param faces of `faceVerdict`, in the order of their numbers.
+ * @param others how many more were found and not looked at.
  */
-export function overall(path, faces, decision, notes = []) {
+export function overall(path, faces, decision, notes = [], others = 0) {
   const silent = { ...nothing(path), faces, kind: "photo", notes, scope: decision.scope.line, meaning: decision.meaning };
   if (!faces.length) {
     const needed = "one is needed that is upright, turned to the camera and not too small";
@@ -170,15 +171,18 @@ export function overall(path, faces, decision, notes = []) {
   const judged = faces.filter((face) => face.probability_fake !== null);
   if (!judged.length) return { ...silent, reason: unlikeTraining(frames, decision) };
   const forged = judged.filter((face) => face.probability_fake >= limitsOf(face, decision, judged.length)[1]);
-  const [first, ...others] = forged.length ? forged : judged;
-  const worst = others.reduce((most, face) => (face.probability_fake > most.probability_fake ? face : most), first);
+  const [first, ...rest] = forged.length ? forged : judged;
+  const worst = rest.reduce((most, face) => (face.probability_fake > most.probability_fake ? face : most), first);
   const real = judged.every((face) => face.verdict === REAL);
-  const verdict = forged.length ? FAKE : real ? REAL : CANNOT_TELL;
+  const unknown = faces.length - judged.length + others;
+  const verdict = forged.length ? FAKE : real && !unknown ? REAL : CANNOT_TELL;
   // Seen once and seen often have limits of their own: the highest score need not be the one that makes a file fake.
   const most = Math.max(...judged.map((face) => face.probability_fake));
   const which = worst.probability_fake === most ? "the most fake-looking one" : "which decides";
   const who = `face ${worst.face + 1} of ${faces.length}, ${which}: `;
-  const reason = faces.length === 1 ? worst.reason : who + reasonOf(worst, decision, judged.length);
+  let reason = faces.length === 1 ? worst.reason : who + reasonOf(worst, decision, judged.length);
+  if (real && !forged.length && unknown)
+    reason += `; so far real, but ${unknown} of ${faces.length + others} faces could not be judged`;
   return {
     ...silent,
     verdict,
