@@ -1,18 +1,21 @@
 """What a detector answers about what it knows, and about what it does not: films, faces of others, portraits, drawings.
 
-    python tests/benchmarks/verdicts.py RUN --mini data/mini [--crops "DFDC=faces.csv" …] [--out FILE --name NAME]
+    python tests/benchmarks/verdicts.py RUN --mini data/mini [--photos FOLDER] [--crops "DFDC=faces.csv" …]
+        [--crowds data/mini/faces/faces.csv] [--out FILE --name NAME]
 
 Films, drawings and portraits are judged by `predict`, as anybody's files are. `--mini` names a Mini-FF++: its test
-films, and drawings made of their frames. `--crops` names tables of faces that were cut before: each crop of the test
-split is judged as a photo's face is, such as crops of the Deepfake Detection Challenge, which do not leave the machine
-(`tests/benchmarks/dfdc.py` makes their table). With `--out` the counts go into that file, beside those of other names.
+films, and drawings made of their frames. `--photos` names photographs in which nothing is forged. `--crops` names
+tables of faces that were cut before: each crop of the test split is judged as a photo's face is, such as crops of the
+Deepfake Detection Challenge, which do not leave the machine (`tests/benchmarks/dfdc.py` makes their table). `--crowds`
+draws photos of ten real people each from the crops of such a table, 10,000 times, and counts how often one of the ten
+makes the file fake. With `--out` the counts go into that file, beside those of other names.
 """
 
 import argparse
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -40,6 +43,8 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--mini", type=Path, required=True)
     parser.add_argument("--crops", nargs="+", default=[], metavar="NAME=FACES.CSV")
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--crowds", type=Path)
     parser.add_argument("--most", type=int, default=MOST)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--name", default="detector")
@@ -48,7 +53,9 @@ def main() -> None:
     sets = dict(mini_films(args.mini, args.most)) | {"drawings of these people": drawings(args.mini, args.most)}
     sets |= {f"the {name} portrait, {size:g} times its size": [jpeg(resized(picture, size))]
              for name, picture in portraits().items() for size in SIZES}  # fmt: skip
-    rows = {}
+    if args.photos:
+        sets["photographs of others"] = sorted(args.photos.iterdir())[: args.most]
+    rows: dict[str, dict[str, float]] = {}
     for name, files in sets.items():
         rows[name] = answers(predictor, files)
         print(line(name, rows[name]), flush=True)
@@ -57,14 +64,18 @@ def main() -> None:
         for name, row in of_crops(args.run, about, Path(table), args.most):
             rows[name] = row
             print(line(name, row), flush=True)
+    if args.crowds:
+        for split in ("val", "test"):
+            rows[f"ten people of {split}"] = row = crowds(args.run, args.crowds, split)
+            print(line(f"ten people of {split}", row), flush=True)
     if args.out:
         known = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else {}
         args.out.write_text(json.dumps(known | {args.name: rows}, indent=1) + "\n", encoding="utf-8")
 
 
-def line(name: str, row: dict[str, int]) -> str:
+def line(name: str, row: Mapping[str, float]) -> str:
     """A row of the table."""
-    return f"{name}: {', '.join(f'{what} {count}' for what, count in row.items())}"
+    return f"{name}: {', '.join(f'{what} {count:g}' for what, count in row.items())}"
 
 
 def answers(predictor: Predictor, files: list[bytes | Path]) -> dict[str, int]:
@@ -131,6 +142,22 @@ def of_crops(run: Path, about: str, table: Path, most: int) -> Iterator[tuple[st
             else:
                 counts["cannot tell by the score" if np.isnan(answer) else "fake" if answer else "real"] += 1
         yield f"test crops, {about}, {name}", dict(counts)
+
+
+def crowds(run: Path, table: Path, split: str, people: int = 10, draws: int = 10_000) -> dict[str, float]:
+    """How often a file of ten different real people is called fake, as it is judged and as it was: each by itself."""
+    detector, faces = load_detector(run), load_faces(table, split)
+    scores = score(detector, faces[faces["label"] == 0].reset_index(drop=True))
+    band, generator = detector.decision.band(1), np.random.default_rng(0)
+    own = [group for _, group in scores.groupby("target_id")]
+    counts: Counter[str] = Counter()
+    for _ in range(draws):
+        some = [own[number].iloc[generator.integers(len(own[number]))]
+                for number in generator.choice(len(own), people, replace=False)]  # fmt: skip
+        usable = np.array([one["probability_fake"] for one in some if one["cannot_tell"] == ""])
+        counts["fake"] += bool((usable >= band.from_of(len(usable))).any())
+        counts["fake, were each judged by itself"] += bool((usable >= band.from_of(1)).any())
+    return {what: count / draws for what, count in counts.items()} | {"people": len(own)}
 
 
 def jpeg(picture: np.ndarray) -> bytes:

@@ -222,7 +222,7 @@ _ALL = (
         "run", "Training the detector",
         makes=lambda where: where.run, folder=lambda where: where.run, ours=_ours(_RUN),
         theirs=lambda where: where.run / BEST_FOLDER / DETECTOR_FILE,
-        needs=("faces",), version=7,
+        needs=("faces",), version=8,
         settings=_on_mini(
             pretrained=None, epochs=10, crops_per_epoch=448, learning_rate=4e-4, augmentation="mirror",
             min_sharpness=SHARPNESS_THRESHOLD,
@@ -250,7 +250,7 @@ _ALL = (
         # `frames` of a clip are what is scored.
         "matrix", "Training on each manipulation alone",
         makes=lambda where: where.matrix / "matrix.csv", folder=lambda where: where.matrix, ours=_ours(_RUNS),
-        needs=("faces",), build=_matrix,
+        needs=("faces",), version=2, build=_matrix,
         settings=_everywhere(
             architecture="EfficientNet-Lite0", pretrained="imagenet", augmentation="mirror", epochs=3,
             crops_per_epoch=320, image_size=112, frames=4, min_sharpness=SHARPNESS_THRESHOLD,
@@ -272,7 +272,7 @@ _ALL = (
     Step(
         "lab", "Training the teams of lesson 08",
         makes=lambda where: where.lab / SCORES_FILE, folder=lambda where: where.lab, ours=_ours(_LAB),
-        needs=("faces",), settings=_lab_settings, build=_lab,
+        needs=("faces",), version=2, settings=_lab_settings, build=_lab,
     ),
 )  # fmt: skip
 
