@@ -109,7 +109,7 @@ def loss_curves(
 
 
 def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]], epochs: int) -> Figure:
-    """A training run as far as it has come: its own loss, and what it says of people it has never seen.
+    """A training run as far as it has come: its own loss, and what it says of people who are not in training.
 
     Args:
         losses: mean training loss of each finished epoch.
@@ -131,7 +131,7 @@ def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]],
         name_ends(right, x[-1], ends, ("black", plots.FAKE), limits)
     _baseline(right, 0.5, "AUC of a coin")
     right.set(ylim=limits, ylabel="AUC, or share of clips")
-    right.set_title("On people it has never seen", fontsize=10)
+    right.set_title("On people who are not in training", fontsize=10)
     for ax in (left, right):
         ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is right else 0.5)), xlabel="epoch")
         ax.set_xticks(range(1, epochs + 1))
