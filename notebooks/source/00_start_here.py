@@ -88,8 +88,8 @@ plots.faces_grid(known, 5, "To warm up: real people above, fakes of them below",
 # %% [markdown]
 # ## Can you tell?
 #
-# Ten faces from the *test split*: people whom the model has never seen. Some are real, some are fake. For each, press
-# **real** or **fake**; when all ten are answered, the truth comes out.
+# Ten faces from the *test split*: people who are not in training, though they are warps of the same two portraits. Some
+# are real, some are fake. For each, press **real** or **fake**; when all ten are answered, the truth comes out.
 #
 # > **Predict first.** How many of ten will you get right? Write the number down before you look.
 #

@@ -269,6 +269,10 @@ for what in ("head", "norms", "all"):
 # another seed on the same validation clips, which is a little kind to all four. Nothing was chosen afterwards: this is
 # the validation split after the last step. AUC is the share of pairs, one real and one fake, that are put in the right
 # order; a coin gets 0.5 (lesson 06 looks into it).
+#
+# The dots are the three seeds, too few to be drawn from; they are there to be seen. A band is the 95 % interval of
+# *their mean*, from drawing *people* with all their clips, both people of a pair together: it says how far the mean
+# hangs on who was filmed, and not what a fourth seed would do.
 
 # %%
 from torchfakes_utils.course import starts
@@ -326,7 +330,7 @@ shown.pivot(index="crops", columns="start", values="auc").round(2)
 # most once. So the question *how many suffice?* has one answer a budget; in a longer run more pictures have a chance to
 # count.
 #
-# **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few clips: the gap
+# **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few people: the gap
 # between *ImageNet, all trained* and *random* is what you may take away, not the values. Whether it holds for real
 # deepfakes, the project measures on crops of the Deepfake Detection Challenge, in
 # [docs/benchmarks/dfdc.md](../docs/benchmarks/dfdc.md):

@@ -666,10 +666,10 @@ for row in matrix[~same].itertuples():
 # forger here lights a face anew. The forger of tomorrow is off the diagonal. On real data it is the same story:
 # Xception, trained on FaceForensics++ (c23), has a frame AUC of 0.96 there, and on other data from 0.62 to 0.94:
 # FaceShifter 0.62, DFDC 0.71, its preview and Celeb-DF v2 0.74, Celeb-DF v1 0.78, DeepFakeDetection 0.82,
-# DeeperForensics 0.83, UADFV 0.94 (all columns of that row in
-# [DeepfakeBench](https://github.com/SCLBD/DeepfakeBench)'s README). Lesson 11 tries to do something about it. (These
-# detectors are small and shortly trained. Sixteen fakes a cell: read the intervals, also where a column's highest
-# number is off the diagonal.)
+# DeeperForensics 0.83, UADFV 0.94 (the cross-data columns of that row in
+# [DeepfakeBench](https://github.com/SCLBD/DeepfakeBench)'s README; those of FaceForensics++ itself, c40 and single
+# methods, are left out). Lesson 11 tries to do something about it. (These detectors are small and shortly trained.
+# Sixteen fakes a cell: read the intervals, also where a column's highest number is off the diagonal.)
 
 # %% [markdown]
 # ## 9 · “I cannot tell”

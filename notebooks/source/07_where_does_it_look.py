@@ -14,8 +14,8 @@
 #
 # - **You will be able to** compute a heat map from activations and gradients, choose a layer and a method and say what
 #   the choice hides, test a map against networks that know nothing, measure attention by face region with intervals
-#   by clip, and compare a map with the place that was really edited.
-# - **You need** lessons 05 and 06; or, what a convolution's channels are, and why intervals are taken by clip.
+#   by person, and compare a map with the place that was really edited.
+# - **You need** lessons 05 and 06; or, what a convolution's channels are, and why intervals draw people, not crops.
 # - **Time:** about 35 min to read, 60 s to run on two CPU cores.
 
 # %%
@@ -348,8 +348,9 @@ for index, region in enumerate(REGIONS):
 
 # %% [markdown]
 # One face is an anecdote. So: *all* crops of the test split, real and fake apart, with an interval from drawing
-# *clips* again and again (lesson 06). Real crops are asked what spoke for "real", fakes what spoke for "fake", and
-# networks that know nothing what spoke for their own answer. (To save your time, the controls get four crops a clip.)
+# *people*, with all their clips, again and again (lesson 06). Real crops are asked what spoke for "real", fakes what
+# spoke for "fake", and networks that know nothing what spoke for their own answer. (To save your time, the controls get
+# four crops a clip.)
 
 # %%
 import pandas as pd
@@ -420,9 +421,10 @@ for kind in plots.NAMES:
 #
 # Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
 # they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
-# from each region into its neighbours. The test clips are few, of fewer people: the intervals know about clips, not
-# about people. And the trained network is one training: while this lesson was written, its recipe was changed a
-# little and it was trained again, and three of these four verdicts changed. No interval in the table knows about that.
+# from each region into its neighbours. The test clips are of few people, who are what the intervals draw: sixteen for
+# the real crops, eight pairs for the fakes, and all of them warps of two portraits, about which no interval knows. And
+# the trained network is one training: while this lesson was written, its recipe was changed a little and it was trained
+# again, and three of these four verdicts changed. No interval in the table knows about that either.
 #
 # **Break it.** If the finding is about the network, another reasonable layer or method should not overturn it:
 
@@ -608,7 +610,7 @@ lesson_07.check_pointing(pointing_game)
 # - Grad-CAM: activations forward, gradients back, one mean a channel, a weighted sum, ReLU.
 # - The layer decides how fine a map is and what it is about. Say which one you took.
 # - First test: networks that know nothing, all at once or stage by stage. Second: numbers by region or mask, over
-#   chance, by clip, with the controls and the blob. Third: take the hot place away.
+#   chance, with intervals by person, with the controls and the blob. Third: take the hot place away.
 # - `torchfakes explain RUN FACES.CSV` does all of it, and puts it into the report.
 # - The claim about chin, nose and mouth became a table that anybody can compute again. That is worth more than its
 #   outcome.

@@ -54,7 +54,7 @@ lesson_08.screen(patients[5])
 # Each detector is a Meso4, a small network that learns in seconds, trained on Mini-FF++ for the same number of steps
 # from the same random weights. (So do not expect much of the healthy one, either.) Each comes with its team's papers:
 # which crops they trained on, what reached the network, what their validation said, and what their test program
-# prints for people nobody has seen before. On the test set four crops in five are fake.
+# prints for the people of the test set, warps of the same two portraits. Four of five crops there are fake.
 #
 # > **Predict first.** You get the validation accuracy and the test accuracy of each. For how many of the eight will
 # > that be enough to name the mistake?

@@ -1,6 +1,7 @@
 """What the app shows, against known answers: boxes and labels on pictures, sentences, the curve, peaks, the HTML."""
 
 import base64
+import dataclasses
 import io
 import re
 from html.parser import HTMLParser
@@ -463,8 +464,17 @@ def test_what_was_measured_is_said_with_its_interval():
     tags = shown(views.about(report(), Decision(0.393, ranges={"face": (92.0, None)}), AppLimits()))
     assert "AUC 0.96 (0.88 to 1.00)" in tags.text and "8 real and 32 fake clips" in tags.text
     assert "“test” of mini" in tags.text and "200 MB" in tags.text
+    assert "people who are not in its training: AUC" in tags.text and "portraits" not in tags.text
     assert "of 4 real clips 1 is called fake and 2 real; of 4 fake clips 3 are called fake and 0 real" in tags.text
     assert "unlike those it was trained on, in how much of it is in the picture, size." in tags.text
+
+
+def test_whose_people_were_measured_is_said():
+    practice = dataclasses.replace(report(), data=dataclasses.replace(report().data, name="Mini-FF++ (mini)"))
+    text = shown(views.about(practice, DECISION, AppLimits())).text
+    assert "people who are not in its training; all people there, in training too, are warps of two portraits" in text
+    trained_on = dataclasses.replace(report(), split="train")
+    assert "not in its training" not in shown(views.about(trained_on, DECISION, AppLimits())).text
 
 
 def test_both_limits_and_both_rates_are_listed_and_what_refuses():
@@ -476,7 +486,8 @@ def test_both_limits_and_both_rates_are_listed_and_what_refuses():
                   "real ones called fake 1 of 22 real clips: 5.0 % (0.1 to 24.9 %), 20 people or pairs not counted",
                   "fakes called real 0 of 88 fake clips: 0.0 % (0.0 to 16.8 %)", "real ones without a verdict 25.0 %",
                   "“Unlike the faces of its training” means that the network sees something", decision.meaning,
-                  "any face that is not of them it says “cannot tell: a practice detector”"):  # fmt: skip
+                  "of most faces that are not of them it says “cannot tell: a practice detector”",
+                  "of 200 real faces of strangers the course's detector refused 193 and called 3 fake"):  # fmt: skip
         assert words in tags.text, words
     assert "practice detector" in shown(views.head(decision)).text and len(tags.all("th")) == 2 + 8
     plain = shown(views.about(None, DECISION, AppLimits())).text

@@ -61,6 +61,8 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     table = pd.read_csv(tmp_path / "t.csv")
     assert list(table.columns) == predict.COLUMNS
     assert table["scope"][:3].str.startswith("what it was trained on is not known").all()
+    assert table["meaning"].notna().tolist() == [True, True, True, False]
+    assert "how likely this very file is a forgery, it does not say" in table["meaning"][0]
     assert table["rate"].notna().tolist() == [True, True, True, False]
     assert (table["fake_from"][:3] == 0.5).all() and (table["real_to"][:3] < 0.5).all()
     assert table[["real_to", "fake_from"]].isna().all(axis=1).tolist() == [False, False, False, True]
@@ -75,6 +77,8 @@ def test_a_folder_a_table_and_pictures(run, folder, tmp_path, capsys):
     assert main.main([*words, "--json"]) == 1
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [one["verdict"] for one in objects] == table["verdict"].tolist()
+    for column in ("scope", "meaning", "rate"):
+        assert [one[column] for one in objects] == table[column].fillna("").tolist()
     assert [one["probability_fake"] for one in objects[:3]] == pytest.approx(table["probability_fake"][:3].tolist())
 
 
@@ -111,9 +115,10 @@ def test_a_table_says_what_speaks_against_the_detector(tmp_path):
 def test_no_cell_of_the_table_is_a_formula(tmp_path):
     """A name is the sender's, and so are notes of a stranger's detector."""
     formula = '=HYPERLINK("http://127.0.0.1:9")'
-    made = Prediction(formula + ".mp4", FAKE, 0.7, "+1", notes=("@sum", "two"))
+    made = Prediction(formula + ".mp4", FAKE, 0.7, "+1", notes=("@sum", "two"), scope="=1", meaning="=2")
     table = pd.read_csv(predict.write([made], tmp_path / "t.csv"))
     assert table[["path", "reason", "notes"]].iloc[0].tolist() == [f"'{formula}.mp4", "'+1", "'@sum; two"]
+    assert table[["scope", "meaning"]].iloc[0].tolist() == ["'=1", "'=2"]
 
 
 def test_places_that_cannot_be_written_are_found_before_the_work(run, folder, tmp_path, capsys):

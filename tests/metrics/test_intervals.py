@@ -192,6 +192,17 @@ def test_an_interval_over_runs_is_for_these_runs():
     assert one["auc"]["interval"] == pytest.approx(intervals(run)["auc"])
 
 
+def test_runs_of_crops_are_paired_by_frame():
+    """Whatever their order; and tables of other frames are tables of something else."""
+    clips = simulated(np.random.default_rng(0), 6, 6)
+    frames = pd.concat([clips.assign(frame=frame) for frame in range(3)], ignore_index=True)
+    with pytest.raises(InputError, match="other clips"):
+        over_runs([frames, frames.assign(frame=frames["frame"] + 1)], [0.5] * 2)
+    frames["probability_fake"] = np.random.default_rng(1).random(len(frames))
+    found = compare_runs([frames], [frames.sample(frac=1, random_state=0)], ([0.5], [0.5]))["auc"]
+    assert found["difference"] == 0 and found["interval"] == [0, 0]
+
+
 def test_runs_are_compared_by_the_means_of_their_metrics():
     labels = np.repeat([0, 1], 40)
     ours, theirs = recipe(np.random.default_rng(0), labels, 3), recipe(np.random.default_rng(1), labels, 2)

@@ -23,7 +23,7 @@ HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 
 COLUMNS = [
     "path", "verdict", "probability_fake", "low", "high", "faces", "kind", "reason", "notes", "fake_from", "real_to",
-    "rate", "scope",
+    "rate", "scope", "meaning",
 ]  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
         [
             cell(one.path), one.verdict, one.probability_fake, *(one.interval or (None, None)), len(one.faces),
             one.kind, cell(one.reason), cell("; ".join(one.notes)), *reversed(one.limits), cell(one.rate),
-            cell(one.scope),
+            cell(one.scope), cell(one.meaning),
         ]
         for one in predictions
     ]  # fmt: skip

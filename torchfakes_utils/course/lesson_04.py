@@ -183,7 +183,7 @@ def amounts(
     held_out: int = 4,
     repeats: int = 20,
 ) -> pd.DataFrame:
-    """AUC of a linear model on unseen people, after training on some frames of some groups of people.
+    """AUC of a linear model on people who are not in training, after training on some frames of some groups of people.
 
     Args:
         features: (N, D), a row a crop.
@@ -267,7 +267,7 @@ def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame, title: s
             annotation_clip=False,
         )  # fmt: skip
     ticks = sorted(more_clips["crops"].unique())
-    ax.set(xscale="log", xlabel="training crops", ylabel="AUC on unseen people", title=title)
+    ax.set(xscale="log", xlabel="training crops", ylabel="AUC on people not in training", title=title)
     ax.set_xticks(ticks, ticks)
     ax.minorticks_off()
     return plots.finish(figure)

@@ -19,10 +19,9 @@ from matplotlib.ticker import MaxNLocator
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.starts import ALL, HEAD, NORMS, RANDOM, TRAINING, train_start
 from torchfakes_utils.metrics import paired
-from torchfakes_utils.metrics.binary import binary_metrics
-from torchfakes_utils.metrics.bootstrap import percentiles, replicate_metrics
+from torchfakes_utils.metrics.bootstrap import percentiles
 from torchfakes_utils.metrics.config import REPLICATES
-from torchfakes_utils.metrics.intervals import sampling
+from torchfakes_utils.metrics.intervals import compare_runs, over_runs
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.pretrained import build_detector
@@ -110,7 +109,7 @@ def loss_curves(
 
 
 def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]], epochs: int) -> Figure:
-    """A training run as far as it has come: its own loss, and what it says of people it has never seen.
+    """A training run as far as it has come: its own loss, and what it says of people who are not in training.
 
     Args:
         losses: mean training loss of each finished epoch.
@@ -132,7 +131,7 @@ def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]],
         name_ends(right, x[-1], ends, ("black", plots.FAKE), limits)
     _baseline(right, 0.5, "AUC of a coin")
     right.set(ylim=limits, ylabel="AUC, or share of clips")
-    right.set_title("On people it has never seen", fontsize=10)
+    right.set_title("On people who are not in training", fontsize=10)
     for ax in (left, right):
         ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is right else 0.5)), xlabel="epoch")
         ax.set_xticks(range(1, epochs + 1))
@@ -238,53 +237,41 @@ def gradient_figure(steps: pd.DataFrame) -> Figure:
 
 
 def mean_auc(runs: Sequence[pd.DataFrame], replicates: int = REPLICATES) -> tuple[float, float, float, list[float]]:
-    """AUC over crops, mean of several runs, and how far it could have strayed with other clips and other seeds.
+    """AUC over crops, mean of several runs, and how far it depends on who was filmed: `over_runs`, for crops.
 
-    For crops: the clips of each class are drawn anew, the same for all runs, and so are the runs themselves, of which
-    three say little (`metrics.intervals.over_runs` leaves them as they are).
+    People are drawn, the same for all runs. The runs are not: three say too little about other seeds. They are there to
+    be seen.
 
     Args:
-        runs: the same crops in each, in one order, with `CLIP_KEY`, `label`, `probability_fake`.
+        runs: the same crops in each, with `CLIP_KEY`, `frame`, `label`, `probability_fake`, and `PERSON_COLUMNS` where
+            people are known.
         replicates: data sets to draw.
 
     Returns:
-        Mean, low, high (95 %), and the AUC of each run.
+        Mean, low, high (95 %; NaN where a class has fewer than two groups of people), and the AUC of each run.
     """
-    found, drawn = zip(*(_auc(run, replicates) for run in runs), strict=True)
-    return float(np.mean(found)), *_percentiles_over_runs(drawn), list(found)
+    found = over_runs(runs, [0.5] * len(runs), replicates)["auc"]
+    return found["mean"], *_ends(found), found["values"]
 
 
 def mean_gain(
     runs: Sequence[pd.DataFrame], others: Sequence[pd.DataFrame], replicates: int = REPLICATES
 ) -> tuple[float, float, float]:
-    """How much larger the AUC over crops of some runs is than that of others: mean, low, high (95 %).
+    """How much larger the AUC over crops of some runs is than that of others: mean, low, high, as from `mean_auc`.
 
-    Both are measured on the same drawn clips, run by run (the same seeds in both), so that a hard clip counts in
-    neither.
+    Both are measured on the same drawn people, so that what is hard in a film counts in neither.
 
     Args:
-        runs, others: as many of either, as `mean_auc` takes them.
+        runs, others: as `mean_auc` takes them. With as many of either, the mean of the differences seed by seed.
         replicates: data sets to draw.
     """
-    pairs = [[_auc(run, replicates) for run in pair] for pair in zip(runs, others, strict=True)]
-    gains = [one[0] - other[0] for one, other in pairs]
-    return float(np.mean(gains)), *_percentiles_over_runs([one[1] - other[1] for one, other in pairs])
+    found = compare_runs(runs, others, ([0.5] * len(runs), [0.5] * len(others)), replicates)["auc"]
+    return found["difference"], *_ends(found)
 
 
-def _auc(run: pd.DataFrame, replicates: int) -> tuple[float, np.ndarray]:
-    """AUC over crops; and of data sets that are drawn clip by clip, the same clips for every run, (replicates,)."""
-    truth, scores = run["label"].to_numpy(), run["probability_fake"].to_numpy(float)
-    found, (how, _) = float(binary_metrics(truth, scores)["auc"]), sampling(run, replicates)
-    if not how.varies:
-        return found, np.full(replicates, found)
-    return found, how.drawn(replicate_metrics(truth, scores, 0.5, how)["auc"])
-
-
-def _percentiles_over_runs(drawn: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Of the mean over runs that are drawn anew, too."""
-    by_run = np.column_stack(drawn)  # (replicates, runs)
-    which = np.random.default_rng([0, 1]).integers(0, by_run.shape[1], by_run.shape)
-    return percentiles(np.take_along_axis(by_run, which, axis=1).mean(axis=1))
+def _ends(found: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = found["interval"] or (np.nan, np.nan)
+    return low, high
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
@@ -322,7 +309,7 @@ def starts_figure(table: pd.DataFrame) -> Figure:
     ax.annotate("a coin", (0.5, -0.55), (3, 0), textcoords="offset points", va="center", color=plots.NEUTRAL)
     low = min(0.45, float(rows["low"].min()) - 0.02)
     ax.set(yticks=range(len(rows)), yticklabels=rows.index, ylim=(len(rows) - 0.5, -0.85), xlim=(low, 1.005),
-           xlabel="validation AUC by crop (dots: seeds; band: 95 % by clips and seeds)")  # fmt: skip
+           xlabel="validation AUC by crop (dots: seeds; band: 95 %, people drawn)")  # fmt: skip
     ax.set_title("Same steps, same pictures: the start decides")
     return plots.finish(figure)
 
@@ -347,7 +334,7 @@ def few_figure(table: pd.DataFrame, all_crops: int) -> Figure:
         ticks = rows["crops"].tolist()
     _baseline(ax, 0.5, "a coin", 0.94)
     ax.set(xscale="log", xlim=(min(ticks) * 0.85, max(ticks) * 1.9), ylim=(min(0.4, ax.get_ylim()[0]), 1.02),
-           xlabel="training crops (band: 95 % by clips and seeds)", ylabel="validation AUC by crop")  # fmt: skip
+           xlabel="training crops (band: 95 %, people drawn)", ylabel="validation AUC by crop")  # fmt: skip
     ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     ax.minorticks_off()
     ax.set_title("How many pictures suffice?")

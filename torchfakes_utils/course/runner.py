@@ -163,10 +163,11 @@ th, td {{ text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd 
 {rows}
 </tbody></table>
 <p>Made first, for all lessons: {inputs or "nothing needed"}. Altogether {report["seconds"]:.0f} s.</p>
-<h2>The course's detector on people it has never seen</h2>
+<h2>The course's detector on people who are not in its training</h2>
+<p>In Mini-FF++ all people, of training and of the other splits, are warps of the same two portraits.</p>
 {metrics or "<p>Not measured in this run.</p>"}
 <p>AUC is the share of pairs, a real one and a fake one, that it puts in the right order; a coin gets 0.5. EER is the
-error rate where false alarms and misses are equally common. Intervals are 95 %, by clip. See lesson 06.</p>
+error rate where false alarms and misses are equally common. Intervals are 95 %, from drawing people. See lesson 06.</p>
 <h2>Go on</h2>
 <p>These pages are for reading. To run and change the lessons: <code>make lab</code>, and begin with 00.</p>
 </body></html>

@@ -18,6 +18,7 @@ from torchfakes_utils.crops.store import open_store
 from torchfakes_utils.faces.films import moments
 from torchfakes_utils.io.machine import process_map, thread_limit
 from torchfakes_utils.io.tables import CLIP_KEY, read_table, write_table
+from torchfakes_utils.metrics.people import PERSON_COLUMNS
 from torchfakes_utils.models.preprocessing import Preprocessing
 from torchfakes_utils.models.run_files import SCORES_FILE
 from torchfakes_utils.training.config import TrainingConfig
@@ -62,7 +63,7 @@ TRAINING: dict[str, Any] = {
 }  # fmt: skip
 
 # `crops` is how many training crops there were to learn from, 0 for all.
-START_COLUMNS = ["start", "crops", "seed", *CLIP_KEY, "frame", "label", "probability_fake"]
+START_COLUMNS = ["start", "crops", "seed", *CLIP_KEY, *PERSON_COLUMNS, "frame", "label", "probability_fake"]
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,9 @@ class _Task:
 
     @property
     def part(self) -> Path:
-        """Where the run's table is kept; runs with other settings are other runs."""
-        digest = hashlib.sha256(json.dumps([TRAINING, asdict(STARTS[self.start])]).encode()).hexdigest()[:8]
+        """Where the run's table is kept; runs with other settings, or tables of other columns, are others."""
+        made_of = [TRAINING, asdict(STARTS[self.start]), START_COLUMNS]
+        digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:8]
         return self.out / "parts" / f"{list(STARTS).index(self.start)}-{self.crops}-{self.seed}-{digest}.csv"
 
 

@@ -267,7 +267,7 @@ _ALL = (
     Step(
         "starts", "Training from other first weights, for lesson 05",
         makes=lambda where: where.starts / SCORES_FILE, folder=lambda where: where.starts, ours=_ours(_STARTS),
-        needs=("faces",), settings=_starts_settings, build=_starts,
+        needs=("faces",), version=2, settings=_starts_settings, build=_starts,
     ),
     Step(
         "lab", "Training the teams of lesson 08",

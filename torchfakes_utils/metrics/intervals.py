@@ -136,7 +136,7 @@ def compare_runs(
     scores would make an ensemble, which is better than its members, so that more runs would always win.
 
     Args:
-        ours, theirs: runs with the same clips, a row each, from `by_clip`.
+        ours, theirs: runs with the same clips, a row each, from `by_clip`; or the same crops, with `frame`.
         thresholds: of either's runs.
         replicates: how many data sets to draw.
 
@@ -181,7 +181,7 @@ def over_runs(
     be seen.
 
     Args:
-        runs: a row a clip each, from `by_clip`; the same clips in all.
+        runs: a row a clip each, from `by_clip`, the same clips in all; or a row a crop, with `frame`, the same crops.
         thresholds: of the runs.
         replicates: how many data sets to draw.
 
@@ -272,8 +272,9 @@ def _measured(
     Raises:
         InputError: the clips or their labels are not the same.
     """
-    tables = [clips.sort_values(CLIP_KEY).reset_index(drop=True) for clips in tables]
-    facts = [*CLIP_KEY, "label"]
+    key = [*CLIP_KEY, "frame"] if all("frame" in rows for rows in tables) else CLIP_KEY
+    tables = [rows.sort_values(key).reset_index(drop=True) for rows in tables]
+    facts = [*key, "label"]
     for other in tables[1:]:
         if len(other) != len(tables[0]) or not (other[facts] == tables[0][facts]).all(axis=None):
             raise InputError(

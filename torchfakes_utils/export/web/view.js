@@ -106,7 +106,7 @@ function explanation(face, decision, judged) {
     const [, kind, name, value, wanted] = /^(.*) \((\w+) (.*); (.*)\)$/.exec(why) ?? [null, why];
     const sizes = wanted ? ` (${name === "face" ? `${value}\u00a0px` : `${name} ${value}`}; ${wanted})` : "";
     const known = decision.scope.practice
-      ? "a practice detector answers about its own data only"
+      ? "a practice detector is meant for its own data only"
       : "unlike those that the network was trained on";
     return `The face is ${kind}${sizes}: ${known}. ${ADVICE[kind] ?? ""}`.trim();
   }
