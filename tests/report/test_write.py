@@ -48,7 +48,7 @@ def whole(tiny_ffpp, tiny_faces, tmp_path_factory):
     config = EvaluationConfig(
         replicates=50, seeds=(other,), against=(third,), cross=(folder / "elsewhere/faces/faces.csv",),
         perturb=True,
-        robustness=RobustnessConfig(frames=1, replicates=20), own_boxes=True, films=tiny_ffpp,
+        robustness=RobustnessConfig(frames=1, replicates=20), films=tiny_ffpp,
     )  # fmt: skip
     return run, write.write_report(run, evaluate(run, tiny_faces / "faces.csv", config))
 
