@@ -22,8 +22,8 @@ from torchfakes_utils.crops.table import load_faces, read_crop
 from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.export.export import export_run
 from torchfakes_utils.export.runtimes import load_face_detector, load_network
+from torchfakes_utils.faces.search import CLOSE_UP, FAR_AWAY, FARTHER
 from torchfakes_utils.inference.predictor import Predictor
-from torchfakes_utils.inference.search import CLOSE_UP, FAR_AWAY, FARTHER
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.models.detector import load_detector

@@ -25,7 +25,7 @@ from torchfakes_utils.evaluation import stability as measured
 from torchfakes_utils.evaluation.config import Scoring, StabilityConfig
 from torchfakes_utils.evaluation.films import find_films
 from torchfakes_utils.evaluation.results import Stability
-from torchfakes_utils.inference import search
+from torchfakes_utils.faces import search
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.video import read_frames
 from torchfakes_utils.models.detector import Detector, load_detector

@@ -15,7 +15,13 @@ from torchfakes_utils.cli.command import made
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation import evaluate
-from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring, StabilityConfig
+from torchfakes_utils.evaluation.config import (
+    EvaluationConfig,
+    OwnBoxesConfig,
+    RobustnessConfig,
+    Scoring,
+    StabilityConfig,
+)
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.training.config import TrainingConfig
@@ -99,8 +105,9 @@ def test_what_is_given_arrives():
     assert command("export", "r", "--precision", "int8").config.precisions == ("int8",)
     found = command("evaluate", "r", "f", "--seeds", "a,b", "--frames", 3, "--seeds", "c", "--perturb-frames", 9)
     assert found.config == EvaluationConfig(seeds=(Path("a,b"), Path("c")))
-    films = command("evaluate", "r", "f", "--own-boxes", "--films", "data").config
-    assert films == EvaluationConfig(own_boxes=True, films=Path("data"))
+    films = command("evaluate", "r", "f", "--own-boxes-clips", 9, "--films", "data")
+    assert films.config == EvaluationConfig(films=Path("data")) and films.boxes == OwnBoxesConfig(9)
+    assert command("evaluate", "r", "f", "--no-own-boxes").config == EvaluationConfig(own_boxes=False)
     steady = command("evaluate", "r", "f", "--stability", "--stability-frames", 2)
     assert steady.config == EvaluationConfig(stability=True) and steady.steadiness == StabilityConfig(frames=2)
     assert found.scoring == Scoring(frames=3) and found.robustness == RobustnessConfig(frames=9)

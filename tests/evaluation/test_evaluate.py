@@ -345,11 +345,20 @@ def test_clips_without_a_face_come_from_the_extraction(faces_csv, bright_run):
 
 def test_what_needs_films_is_missed_aloud_where_there_are_none(faces_csv, bright_run, caplog):
     run, _ = bright_run
-    results = evaluate(run, faces_csv, EvaluationConfig(replicates=20, own_boxes=True, stability=True)).results
+    results = evaluate(run, faces_csv, EvaluationConfig(replicates=20, stability=True)).results
     assert results.own_boxes.reason == results.stability.reason
-    said = [message for message in caplog.messages if "nothing could be measured" in message]
-    assert [line.split(":")[0] for line in said] == ["--own-boxes", "--stability"]
-    assert all("name the data set's folder with --films" in line for line in said)
+    (said,) = [message for message in caplog.messages if "nothing could be measured" in message]
+    assert said.startswith("--stability:") and "name the data set's folder with --films" in said
+
+
+def test_a_table_of_films_that_cannot_be_read_stops_only_who_needs_it(faces_csv, bright_run):
+    run, _ = bright_run
+    (faces_csv.parent / "clips.csv").write_text("who,knows\n1,2\n")
+    found = evaluate(run, faces_csv, EvaluationConfig(replicates=20)).results.own_boxes
+    assert "clips.csv" in found.reason
+    assert evaluate(run, faces_csv, EvaluationConfig(replicates=20, own_boxes=False)).results.own_boxes is None
+    with pytest.raises(InputError, match=r"clips\.csv"):
+        evaluate(run, faces_csv, EvaluationConfig(replicates=20, stability=True))
 
 
 # --- the threshold

@@ -1,4 +1,4 @@
-"""Faces found in the films themselves: both ways on the same clips, and films that are gone, changed or show nobody."""
+"""Clips as `predict` sees them: both ways on the same clips, which are taken, and films that cannot be used."""
 
 import shutil
 
@@ -6,19 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.config import Scoring
-from torchfakes_utils.evaluation.films import NO_FILMS, find_films
-from torchfakes_utils.evaluation.own_boxes import own_boxes, settings_of
+from torchfakes_utils.evaluation.config import OwnBoxesConfig, Scoring
+from torchfakes_utils.evaluation.films import NO_FILMS, by_clip_of, find_films
+from torchfakes_utils.evaluation.own_boxes import _taken, own_boxes
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.faces.detection import Detections
+from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.models.decision import Decision
+from torchfakes_utils.models.detector import DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
-from helpers.decisions import Answering
+from helpers.decisions import Answering, answering
+from helpers.detectors import opinionated
 
 
 class Red(Answering, torch.nn.Module):
@@ -35,17 +40,19 @@ class Red(Answering, torch.nn.Module):
         return self.slope * images[:, 0].mean(dim=(1, 2))
 
 
-class Everywhere:
-    """Finds a face in the same place of every frame, whatever it shows; in the first `blind` calls it finds none."""
+NEAR, BESIDE = (60, 40, 130, 120), (0, 130, 60, 190)
 
-    def __init__(self, box=(60, 40, 130, 120), blind=0):
-        self.box, self.blind = np.array([box], np.float32), blind
+
+class Everywhere:
+    """Finds faces in the same places of every frame, whatever it shows."""
+
+    def __init__(self, *boxes):
+        self.boxes = np.array(boxes, np.float32).reshape(-1, 4)
 
     def detect(self, frames, finer=1.0):
-        self.blind -= finer == 1.0
-        count = int(self.blind < 0)
-        points = np.zeros((count, 5, 2), np.float32)
-        return [Detections(self.box[:count], np.full(count, 0.99, np.float32), points) for _ in frames]
+        count = len(self.boxes)
+        sure = np.full(count, 0.999, np.float32)
+        return [Detections(self.boxes, sure, np.zeros((count, 5, 2), np.float32)) for _ in frames]
 
 
 @pytest.fixture
@@ -53,20 +60,22 @@ def data(tiny_ffpp, tiny_faces, tmp_path):
     """A copy of the data set that may be spoilt, and its test crops with their scores."""
     root = shutil.copytree(tiny_ffpp, tmp_path / "data")
     faces = load_faces(tiny_faces / "faces.csv", "test")
-    return root, (faces, score(Red(), faces)), settings_of(tiny_faces)
+    return root, (faces, score(Red(), faces))
 
 
-def measured(data, finder=Everywhere, films=None):
-    root, scored, settings = data
+def measured(data, *boxes, films=None, clips=120):
+    root, scored = data
     films = find_films(root / "faces" / "faces.csv") if films is None else films
-    return own_boxes(Red(), scored, films, Scoring(), 50, settings, lambda *given: finder())
+    found = boxes or (NEAR,)
+    return own_boxes(Red(), scored, films, OwnBoxesConfig(clips), Scoring(), 50, lambda *given: Everywhere(*found))
 
 
 def test_the_same_clips_are_scored_in_both_ways(data):
     found = measured(data)
-    _, (faces, scores), _ = data
-    assert found.reason is None and found.clips == 6 and found.searched == 4 and found.crops == len(faces)
-    assert not found.no_face and not found.left_out and found.no_face_crops == 0 and 0.2 < found.overlap < 1
+    _, (_, scores) = data
+    assert found.reason is None and found.of == found.taken == found.clips == 6
+    assert found.crops == 6 * 8, "all frames of a film of eight, of which the table has four"
+    assert not found.no_face and not found.left_out and found.crowded == 0 and 0.2 < found.overlap < 1
     auc = found.metrics["auc"]
     assert auc.difference == pytest.approx(auc.first - auc.second)
     clips = scores.groupby(["label", "method", "clip_id"])["probability_fake"].mean()
@@ -75,44 +84,100 @@ def test_the_same_clips_are_scored_in_both_ways(data):
 
 
 @pytest.mark.slow
-def test_extraction_s_own_detector_finds_nearly_the_same_place(data):
-    root, scored, settings = data
-    found = own_boxes(Red(), scored, find_films(root / "faces.csv"), Scoring(device="cpu"), 50, settings)
-    assert found.searched + len(found.no_face) == 4 and found.overlap > 0.8
+def test_the_crops_are_those_of_predict(data):
+    root, (faces, _) = data
+    films = find_films(root / "faces.csv")
+    detector = opinionated(DetectorConfig("Meso4", None, preprocessing=Preprocessing(size=64, crop_size=64)))
+    detector.decision = answering()
+    scores = score(detector, faces)
+    found = own_boxes(detector, (faces, scores), films, scoring=Scoring(device="cpu"), replicates=50)
+    assert found.clips + len(found.no_face) == 6 and found.overlap > 0.8
+    predictor = Predictor(detector, "cpu")
+    rows = faces.drop_duplicates(CLIP_KEY)
+    predicted = [predictor.predict(films.path(clip)) for clip in rows[CLIP_KEY].itertuples(index=False, name=None)]
+    assert found.crops == sum(len(one.faces[0].frames) for one in predicted)
+    brier = np.mean([(one.faces[0].probability_fake - label) ** 2
+                     for one, label in zip(predicted, rows["label"], strict=True)])  # fmt: skip
+    assert found.metrics["brier"].first == pytest.approx(brier, abs=1e-5)
 
 
 def test_another_box_gives_other_scores(data):
-    near, far = measured(data), measured(data, lambda: Everywhere((0, 130, 60, 190)))
-    assert far.overlap < near.overlap
-    assert far.metrics["loss"].first != near.metrics["loss"].first
-    assert far.metrics["loss"].second == near.metrics["loss"].second
+    near, other = measured(data), measured(data, (60, 60, 120, 130))
+    assert other.metrics["loss"].first != near.metrics["loss"].first
+    assert other.metrics["loss"].second == near.metrics["loss"].second
 
 
-def test_clips_without_a_face_or_a_film_are_named_and_left_out(data):
-    root, _, _ = data
+def test_of_several_people_the_one_nearest_the_table_s_box_counts(data):
+    alone, crowd = measured(data), measured(data, BESIDE, NEAR)
+    assert crowd.crowded == 6 and crowd.metrics["loss"] == alone.metrics["loss"] and crowd.overlap == alone.overlap
+
+
+def test_somebody_elsewhere_is_not_the_table_s_face(data):
+    found = measured(data, BESIDE)
+    assert "no face is found" in found.reason and len(found.no_face) == 6 and not found.metrics and found.taken == 6
+
+
+def test_of_many_clips_some_are_taken_evenly_and_always_the_same(data):
+    found = measured(data, clips=3)
+    assert (found.taken, found.of, found.clips) == (3, 6, 3) and found.metrics == measured(data, clips=3).metrics
+    rows = [("youtube", 0, 30), ("Deepfakes", 1, 40), ("FaceSwap", 1, 2), ("NeuralTextures", 1, 40)]
+    table = pd.concat([
+        pd.DataFrame({"clip_id": [f"{at:03}" for at in range(count)], "method": method, "label": label, "frame": 0})
+        for method, label, count in rows
+    ]).assign(compression="c23")  # fmt: skip
+    clips = by_clip_of(table)
+    for most, wanted in ((40, (20, 9, 2, 9)), (41, (20, 9, 2, 10)), (100, (30, 34, 2, 34)), (999, (30, 40, 2, 40))):
+        taken = pd.Series([clip[0] for clip, _ in _taken(clips, most)]).value_counts()
+        assert [taken[method] for method, *_ in rows] == list(wanted), most
+    one = [name for (method, _, name), _ in _taken(clips, 6) if method == "youtube"]
+    assert one == ["005", "015", "025"], "from all over the list"
+    with pytest.raises(InputError, match="above 0"):
+        OwnBoxesConfig(0)
+
+
+def test_clips_without_a_film_or_with_a_damaged_one_are_named_and_left_out(data, caplog):
+    root, _ = data
     videos = root / "manipulated_sequences"
     (videos / "Deepfakes/c23/videos/004_005.mp4").unlink()
     short = videos / "Deepfakes/c23/videos/005_004.mp4"
     write_video(short, read_frames(short)[1][:3])
     other = videos / "FaceSwap/c23/videos/004_005.mp4"
     write_video(other, read_frames(other)[1][:, :, ::-1])
+    damaged = root / "original_sequences/youtube/c23/videos/004.mp4"
+    damaged.write_bytes(b"no film at all" * 100)
     found = measured(data)
-    assert list(found.left_out) == ["Deepfakes/c23/004_005", "Deepfakes/c23/005_004", "FaceSwap/c23/004_005"]
-    assert [reason.split(":")[0] for reason in found.left_out.values()] == [
-        "the film is gone", "the film has changed", "the film has changed"
+    assert list(found.left_out) == [
+        "Deepfakes/c23/004_005", "Deepfakes/c23/005_004", "FaceSwap/c23/004_005", "youtube/c23/004"
     ]  # fmt: skip
-    assert found.searched == 1 and found.clips == 3
-    blind = measured(data, lambda: Everywhere(blind=1))
-    assert blind.reason and blind.no_face == ("FaceSwap/c23/005_004",) and not blind.metrics
+    assert [reason.split(":")[0].split(" that ")[0] for reason in found.left_out.values()] == [
+        "the film is gone", "the film has changed", "the film has changed", "not a video"
+    ]  # fmt: skip
+    assert found.taken == 6 and found.clips == 2 and found.metrics["auc"].first is not None
+    assert "own boxes: 4 clips are left out, such as Deepfakes/c23/004_005: the film is gone" in caplog.messages
 
 
-def test_without_films_or_borrowed_boxes_it_says_why(data):
-    root, (faces, scores), settings = data
+def test_without_films_or_places_it_says_why(data):
+    root, (faces, scores) = data
     assert "--films" in measured(data, films=NO_FILMS).reason
-    own = (faces.assign(found="detected"), scores)
-    assert "both ways are one" in measured((root, own, settings)).reason
-    nobody_knows = (faces.drop(columns="found"), scores)
-    assert measured((root, nobody_knows, settings)).searched == 4
+    nowhere = faces.assign(x1=np.nan)
+    assert "where in the frames" in measured((root, (nowhere, scores))).reason
+    one_class = faces["label"] == 1
+    found = measured((root, (faces[one_class], scores[scores["label"] == 1])))
+    assert found.clips == 4 and found.metrics["auc"].first is None and not found.intervals
+
+
+def test_a_folder_of_frames_is_searched_like_a_film(data):
+    root, _ = data
+    film = root / "original_sequences/youtube/c23/videos/004.mp4"
+    folder = film.with_suffix("")
+    folder.mkdir()
+    for at, frame in enumerate(read_frames(film)[1]):
+        Image.fromarray(frame).save(folder / f"{at}.png")
+    table = (root / "clips.csv").read_text()
+    (root / "clips.csv").write_text(table.replace("youtube/c23/videos/004.mp4", "youtube/c23/videos/004"))
+    found = measured(data)
+    assert not found.left_out and found.clips == 6
+    assert found.metrics["loss"].first == pytest.approx(measured(data).metrics["loss"].first)
 
 
 def test_films_are_found_beside_the_table_above_it_or_where_they_are_named(tiny_ffpp, tiny_faces, tmp_path):
@@ -126,9 +191,3 @@ def test_films_are_found_beside_the_table_above_it_or_where_they_are_named(tiny_
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="does not name"):
         find_films(tiny_ffpp / "faces.csv").path(("youtube", "c23", "nobody"))
-
-
-def test_settings_are_those_of_the_extraction(tiny_faces, tmp_path):
-    found = settings_of(tiny_faces)
-    assert (found.size, found.frames) == (64, 4) and settings_of(tmp_path).size == 160
-    assert pd.notna(found.min_face)

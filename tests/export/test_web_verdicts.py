@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from torchfakes_utils.export.description import describe
+from torchfakes_utils.faces.search import Found
 from torchfakes_utils.faces.tracking import Track
-from torchfakes_utils.inference.search import Found
 from torchfakes_utils.inference.verdict import Answers, judge
 from torchfakes_utils.io.media import PHOTO, Media
 from torchfakes_utils.metrics.band import MOST_FACES, Band, Rate

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from torchfakes_utils.cli.predict import line
+from torchfakes_utils.faces.search import MOST_PEOPLE, Found
 from torchfakes_utils.faces.tracking import DETECTED, Track
 from torchfakes_utils.inference.predictor import Predictor
-from torchfakes_utils.inference.search import MOST_PEOPLE, Found
 from torchfakes_utils.inference.verdict import Answers, judge, seen
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL

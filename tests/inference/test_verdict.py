@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from torchfakes_utils.faces.search import Found
 from torchfakes_utils.faces.tracking import DETECTED, Track
-from torchfakes_utils.inference.search import Found
 from torchfakes_utils.inference.verdict import Answers, FaceVerdict, Prediction, digits_apart, frame_interval, judge
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.metrics.band import Band, Rate

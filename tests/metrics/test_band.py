@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.inference.search import MOST_PEOPLE
+from torchfakes_utils.faces.search import MOST_PEOPLE
 from torchfakes_utils.metrics.band import MOST_FACES, Band, Rate, exact_interval, fit_band, upper_limit
 from torchfakes_utils.metrics.config import check_rate
 

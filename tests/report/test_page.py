@@ -35,23 +35,26 @@ def text(tmp_path, **parts):
 
 def test_what_was_not_asked_for_says_how_to_ask(tmp_path):
     written, said = text(tmp_path)
-    assert "--own-boxes" in written and "--perturb" in written and "own face" not in said
+    assert "--no-own-boxes" in written and "--perturb" in written and "predict sees" not in said
 
 
 def test_both_ways_stand_side_by_side_with_their_difference(tmp_path):
     metrics = {name: Difference(0.945, 0.961, -0.016, (-0.03, -0.004), 0.01) for name in METRICS}
-    own = OwnBoxes(None, 8, 30, 4, ("FaceSwap/c23/9",), 2, 0.92, {"Deepfakes/c23/1": "the film is gone"}, metrics)
+    left_out = {"Deepfakes/c23/1": "the film is gone"}
+    own = OwnBoxes(None, 900, 10, 8, 120, 3, ("FaceSwap/c23/9",), 0.92, left_out, metrics, {"auc": (0.902, 0.971)})
     written, said = text(tmp_path, own_boxes=own)
     for part in (
-        "0.945",
+        "0.945 (0.902 to 0.971)",
         "0.961",
         "−0.016",
-        "In 4 fakes",
-        "No face was found in 1 of the fakes and in 2 frames",
+        "The films of 10 of the 900 clips",
+        "Several people were found in 3 films",
+        "Nobody was found there in 1 films",
         "Deepfakes/c23/1",
     ):
         assert part in written
-    assert "0.945 against 0.961" in said and "no face in 1 films; 1 clips left out" in said
+    assert "(10 of 900 clips; no face in 1 films; 1 clips left out)" in said
+    assert "0.945  [0.902, 0.971] against 0.961" in said
 
 
 def test_own_boxes_that_cannot_be_measured_say_why(tmp_path):

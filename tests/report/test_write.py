@@ -48,7 +48,7 @@ def whole(tiny_ffpp, tiny_faces, tmp_path_factory):
     config = EvaluationConfig(
         replicates=50, seeds=(other,), against=(third,), cross=(folder / "elsewhere/faces/faces.csv",),
         perturb=True,
-        robustness=RobustnessConfig(frames=1, replicates=20), own_boxes=True, films=tiny_ffpp,
+        robustness=RobustnessConfig(frames=1, replicates=20), films=tiny_ffpp,
     )  # fmt: skip
     return run, write.write_report(run, evaluate(run, tiny_faces / "faces.csv", config))
 
@@ -221,3 +221,13 @@ def test_what_was_measured_before_stays_unless_weights_or_crops_are_others(tiny_
     assert list(again.robustness.perturbations) == ["jpeg"]
     small(tmp_path / "run", seed=9)
     assert write.write_report(run, evaluate(run, table, EvaluationConfig(replicates=20))).robustness is None
+
+
+@pytest.mark.slow
+def test_films_that_have_gone_since_take_no_measurement_back(tiny_ffpp, tiny_faces, tmp_path):
+    run, table = small(tmp_path / "run"), tiny_faces / "faces.csv"
+    measured = write.write_report(run, evaluate(run, table, EvaluationConfig(replicates=20, films=tiny_ffpp))).own_boxes
+    assert measured.reason is None and (measured.taken, measured.of) == (6, 6)
+    for config in (EvaluationConfig(replicates=20), EvaluationConfig(replicates=20, own_boxes=False)):
+        again = write.write_report(run, evaluate(run, table, config)).own_boxes
+        assert again == measured

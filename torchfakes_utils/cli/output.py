@@ -137,14 +137,15 @@ def _further_lines(report: "Report") -> list[str]:
 def _own_box_lines(found: "OwnBoxes") -> list[str]:
     """Both ways to find a fake's box, for people."""
     if found.reason is not None:
-        return [f"  boxes of the films' own faces: not measured ({found.reason})"]
+        return [f"  as predict sees the films: not measured ({found.reason})"]
     auc, balanced = found.metrics["auc"], found.metrics["balanced_accuracy"]
     silent = f"; no face in {len(found.no_face)} films" if found.no_face else ""
     silent += f"; {len(found.left_out)} clips left out" if found.left_out else ""
     return [
-        f"  with the face found in each film itself ({found.searched} fakes{silent}): AUC by clip {_number(auc.first)} "
-        f"against {_number(auc.second)}, difference {_number(auc.difference)}{_ends(auc.interval)}; balanced accuracy "
-        f"{_number(balanced.first)} against {_number(balanced.second)}"
+        f"  as predict sees the films ({found.taken} of {found.of} clips{silent}): AUC by clip {_number(auc.first)}"
+        f"{_ends(found.intervals.get('auc'))} against {_number(auc.second)} with the table's boxes, difference "
+        f"{_number(auc.difference)}{_ends(auc.interval)}; balanced accuracy {_number(balanced.first)} against "
+        f"{_number(balanced.second)}"
     ]
 
 

@@ -22,7 +22,13 @@ from torchfakes_utils.cli.output import (
 )
 from torchfakes_utils.datasets.mini.config import MiniConfig
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.config import EvaluationConfig, RobustnessConfig, Scoring, StabilityConfig
+from torchfakes_utils.evaluation.config import (
+    EvaluationConfig,
+    OwnBoxesConfig,
+    RobustnessConfig,
+    Scoring,
+    StabilityConfig,
+)
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.faces.config import ExtractionConfig
 from torchfakes_utils.metrics.config import RATE, check_rate, check_replicates
@@ -209,9 +215,10 @@ class Evaluate(RunCommand):
     """Measure a run, and write report.html, report.json, model card."""
 
     faces: Path = argument("FACES.CSV", "the table that `extract` wrote")
-    config: EvaluationConfig = options_of(without=("scoring", "robustness", "steadiness"))
+    config: EvaluationConfig = options_of(without=("scoring", "robustness", "boxes", "steadiness"))
     scoring: Scoring = options_of(without=("progress",))
     robustness: RobustnessConfig = options_of(without=("replicates", "seed"), flags={"frames": ("--perturb-frames",)})
+    boxes: OwnBoxesConfig = options_of(flags={"clips": ("--own-boxes-clips",)})
     steadiness: StabilityConfig = options_of(flags={"frames": ("--stability-frames",)})
 
     def run(self, output: Output) -> int:
@@ -226,6 +233,7 @@ class Evaluate(RunCommand):
             scoring=dataclasses.replace(self.scoring, progress=True),
             perturb=self.config.perturb or chosen is not None,
             robustness=dataclasses.replace(self.robustness, replicates=self.config.replicates),
+            boxes=self.boxes,
             steadiness=self.steadiness,
         )
         write.check_places(run)

@@ -18,8 +18,8 @@ from torchfakes_utils.crops.table import load_faces_for, read_extraction
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import EvaluationConfig, Scoring
 from torchfakes_utils.evaluation.deciding import Known, decide_if_sound
-from torchfakes_utils.evaluation.films import NO_FILMS, find_films
-from torchfakes_utils.evaluation.own_boxes import own_boxes, settings_of
+from torchfakes_utils.evaluation.films import NO_FILMS, Films, find_films
+from torchfakes_utils.evaluation.own_boxes import own_boxes
 from torchfakes_utils.evaluation.results import CrossData, DataDescription, Results, Summary
 from torchfakes_utils.evaluation.robustness import check_names, robustness
 from torchfakes_utils.evaluation.scoring import fingerprint, score
@@ -94,8 +94,7 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
     faces = load_faces_for(detector, faces_csv, config.split, config.scoring.frames)
     elsewhere = {table: load_faces_for(detector, table, config.split, config.scoring.frames) for table in config.cross}
     given = None if config.scores is None else _given_scores(config.scores, faces, detector)
-    needed = config.perturb or config.own_boxes or config.stability
-    films = find_films(faces_csv, config.films) if needed else NO_FILMS
+    films = _films(faces_csv, config)
     if not detector.decision.is_fixed:
         _fix_decision(run, faces_csv, detector, config.scoring)
     if given is None:
@@ -120,21 +119,32 @@ def evaluate(run: Path | str, faces_csv: Path | str, config: EvaluationConfig = 
                     for table, other in elsewhere.items()} or None,
         robustness=robustness(detector, faces, config.robustness, config.scoring, run / ROBUSTNESS_FILE, films)
         if config.perturb else None,
-        own_boxes=own_boxes(detector, (faces, scores), films, config.scoring, config.replicates,
-                            settings_of(faces_csv.parent)) if config.own_boxes else None,
+        own_boxes=own_boxes(detector, (faces, scores), films, config.boxes, config.scoring, config.replicates)
+        if config.own_boxes else None,
         stability=stability(detector, faces, films, config.steadiness, config.scoring, run / STABILITY_FILE)
         if config.stability else None,
         data=_description(faces_csv, faces, scores),
     )  # fmt: skip
-    _say_what_lacks(results)
+    if results.stability is not None and results.stability.reason is not None:
+        logger.warning("--stability: nothing could be measured: %s", results.stability.reason)
     return Evaluation(results, scores, faces, detector)
 
 
-def _say_what_lacks(results: Results) -> None:
-    """Warn where something was asked for that needs the films, and nothing of it could be measured."""
-    for option, part in (("--own-boxes", results.own_boxes), ("--stability", results.stability)):
-        if part is not None and part.reason is not None:
-            logger.warning("%s: nothing could be measured: %s", option, part.reason)
+def _films(faces_csv: Path, config: EvaluationConfig) -> Films:
+    """The films, as far as something needs them.
+
+    Raises:
+        InputError: as `find_films`, where somebody has asked for what needs them.
+    """
+    asked = config.perturb or config.stability or config.films is not None
+    if not (asked or config.own_boxes):
+        return NO_FILMS
+    try:
+        return find_films(faces_csv, config.films)
+    except InputError as error:
+        if asked:
+            raise
+        return Films(reason=str(error))
 
 
 def _summary(detector: Detector, scores: pd.DataFrame, faces_csv: Path, config: EvaluationConfig) -> Summary:

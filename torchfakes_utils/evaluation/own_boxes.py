@@ -1,27 +1,28 @@
-"""The same clips with the face found in each film by itself: what it is worth that a fake has its original's box.
+"""The same clips as `predict` would see them: what it is worth that a table cuts a fake where its original's face is.
 
 Extraction cuts a fake where its original's face is, if the two films show the same: one framing for both, so that a
-network cannot tell them by how they are cut. Whoever judges a film has no original. So each such fake is searched here
-by extraction's own code, as if its original were not there, in the frames that the table names, and scored again.
+network cannot tell them by how they are cut. Whoever judges a film has no original. So films, real and fake, are opened
+here as `predict` opens them, in frames of its choice, searched by its own search (`faces.search`), and scored again.
 
-It is not yet `predict`'s search, which chooses frames of its own, looks in every shot, also for small and far faces,
-and judges everybody whom it finds; here one face is followed, in the table's frames, as if they were of one shot.
+Who is found may be several people, of whom the table names one: the one nearest its squares counts. Of a large data
+set some clips are taken, as many real as fake, and of each manipulation as many.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from torchfakes_utils.crops.table import read_extraction
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.evaluation.config import Scoring
+from torchfakes_utils.evaluation.config import OwnBoxesConfig, Scoring
 from torchfakes_utils.evaluation.films import (
+    SHARED,
     SQUARE,
     ClipKey,
     Films,
@@ -29,173 +30,235 @@ from torchfakes_utils.evaluation.films import (
     check_crop,
     check_frames,
     clip_name,
+    shared,
     why,
 )
 from torchfakes_utils.evaluation.results import Difference, OwnBoxes
 from torchfakes_utils.evaluation.scoring import score_crops
-from torchfakes_utils.faces.config import DEFAULTS, ExtractionConfig
-from torchfakes_utils.faces.detection import FaceDetector, square_crop
+from torchfakes_utils.faces.detection import FaceDetector, check_size, squares
 from torchfakes_utils.faces.quality import percent_outside
-from torchfakes_utils.faces.thumbnails import thumbnail
-from torchfakes_utils.faces.tracking import REUSED, detect_twice, track_face
-from torchfakes_utils.io.clips import frames_at
+from torchfakes_utils.faces.search import Found, MakeDetector, face_detectors, find_people
+from torchfakes_utils.io.clips import frames_at, read_spread
+from torchfakes_utils.io.limits import Limits
+from torchfakes_utils.io.machine import torch_device
+from torchfakes_utils.io.media import VIDEO, Media
+from torchfakes_utils.io.reader import Reader
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.binary import by_clip
-from torchfakes_utils.metrics.intervals import compare
+from torchfakes_utils.metrics.config import FRAMES
+from torchfakes_utils.metrics.intervals import compare, intervals
 from torchfakes_utils.models.detector import Detector
 
-_CROP_KEY = [*CLIP_KEY, "frame"]
+logger = logging.getLogger(__name__)
 
-# A detector of faces with these settings, on that device.
-MakeDetector = Callable[[str, ExtractionConfig], FaceDetector]
+_LIMITS = Limits(adjustable=False)
+
+# By what clips are taken evenly; the data sources of real ones are methods, too.
+_KINDS = ["label", "method", "compression"]
 
 
 @dataclass
 class _Search:
-    """What was found so far; `frames` counts those of the clips that show a face somewhere."""
+    """What was found so far; `crowded` are clips with several people."""
 
     scores: list[pd.DataFrame] = field(default_factory=list)
     overlaps: list[float] = field(default_factory=list)
     no_face: list[ClipKey] = field(default_factory=list)
     left_out: dict[ClipKey, str] = field(default_factory=dict)
-    frames: int = 0
+    crowded: int = 0
+
+
+@dataclass(frozen=True)
+class _Person:
+    """The table's person, as the film shows them.
+
+    Attributes:
+        rows: a row a crop, as in `faces.csv`.
+        crops: (S, S, 3) uint8 RGB, of each.
+        overlaps: intersection over union of each of the table's squares with that in the nearest frame looked at.
+    """
+
+    rows: pd.DataFrame
+    crops: list[np.ndarray]
+    overlaps: list[float]
 
 
 def own_boxes(
     detector: Detector,
     scored: tuple[pd.DataFrame, pd.DataFrame],
     films: Films,
+    config: OwnBoxesConfig = OwnBoxesConfig(),
     scoring: Scoring = Scoring(),
     replicates: int = 1000,
-    settings: ExtractionConfig = DEFAULTS,
     face_detector: MakeDetector = FaceDetector,
 ) -> OwnBoxes:
-    """Measure a detector with the faces that are found in the films themselves, and as the table has them.
+    """Measure a detector with the faces that `predict` finds in the films themselves, and as the table has them.
 
     Args:
         detector: any.
         scored: rows of `load_faces`, and their scores.
         films: that the crops were cut from.
+        config: how many clips are taken.
         scoring: how crops are scored.
         replicates: of the bootstrap behind the intervals.
-        settings: how faces are found and cut, see `settings_of`.
-        face_detector: makes what finds them.
+        face_detector: makes what finds faces.
 
     Returns:
-        Both ways, and how far apart. A clip in whose film no face is found, or whose film is gone or has changed, is
-        left out of both, and counted.
+        Both ways, and how far apart. A clip in whose film nobody is found where the table has its face, or whose film
+        is gone, cannot be read or has changed, is left out of both, and named.
     """
     faces, scores = scored
     if films.reason:
         return OwnBoxes(films.reason)
-    clips = _borrowed(faces)
-    if not clips:
-        return OwnBoxes("every crop is cut where a face was found in its own film: both ways are one")
-    found, finder = _Search(), face_detector(scoring.device, settings)
-    for clip, rows in tqdm(clips, desc="own boxes", unit="clip", leave=False, disable=_quiet(scoring)):
-        path = None
-        try:
-            path = films.path(clip)
-            own, crops = _cut_alone(path, rows, finder, settings)
-        except InputError as error:
-            found.left_out[clip] = why(error, path)
-            continue
-        if not crops:
-            found.no_face.append(clip)
-            continue
-        found.frames += len(rows)
-        found.overlaps += _overlaps(own, rows)
-        found.scores.append(score_crops(detector, own, crops, Scoring(scoring.batch, scoring.device)))
-    return _compared(scores, [clip for clip, _ in clips], found, detector.decision.threshold, replicates)
+    clips = by_clip_of(faces)
+    taken = _taken(clips, config.clips)
+    found, search = _Search(), _FilmSearch(detector, scoring.device, face_detector)
+    quiet = None if scoring.progress else True
+    with closing(search.reader):
+        for clip, rows in tqdm(taken, desc="own boxes", unit="clip", leave=False, disable=quiet):
+            path = None
+            try:
+                path = films.path(clip)
+                people = search(path, rows)
+            except InputError as error:
+                found.left_out[clip] = why(error, path)
+                continue
+            found.crowded += len(people.people) + people.others > 1
+            person = _nearest(people, rows, detector.preprocessing.crop_scale)
+            if person is None:
+                found.no_face.append(clip)
+                continue
+            found.overlaps += person.overlaps
+            found.scores.append(
+                score_crops(detector, person.rows, person.crops, Scoring(scoring.batch, scoring.device))
+            )
+    compared = _compared(scores, found, detector.decision.threshold, replicates)
+    return replace(compared, of=len(clips), taken=len(taken))
 
 
-def settings_of(folder: Path) -> ExtractionConfig:
-    """How the crops in `folder` were found and cut, as far as its `extraction.json` says.
+def _taken(clips: Sequence[tuple[ClipKey, pd.DataFrame]], most: int) -> list[tuple[ClipKey, pd.DataFrame]]:
+    """So many of the clips at most, evenly over labels, then over methods, and in each by name; always the same."""
+    kinds = pd.DataFrame([rows[_KINDS].iloc[0] for _, rows in clips], columns=_KINDS).reset_index(drop=True)
+    places: list[int] = []
+    labels = [own for _, own in kinds.groupby("label")]
+    for own, share in zip(labels, _shared_out(most, [len(own) for own in labels]), strict=True):
+        groups = [group.index.to_numpy() for _, group in own.groupby(_KINDS)]
+        for group, count in zip(groups, _shared_out(share, [len(group) for group in groups]), strict=True):
+            places += group[spread(count, len(group))].tolist() if count else []
+    return [clips[at] for at in sorted(places)]
 
-    Raises:
-        InputError: as `read_extraction`, or a value is out of its range.
+
+def _shared_out(total: int, sizes: Sequence[int]) -> list[int]:
+    """How many each of some groups gives, of `total` in all: as many each, but for those that have not so many."""
+    given = [0] * len(sizes)
+    left = total
+    for waiting, at in zip(range(len(sizes), 0, -1), np.argsort(sizes, kind="stable").tolist(), strict=True):
+        given[at] = min(sizes[at], left // waiting)
+        left -= given[at]
+    return given
+
+
+class _FilmSearch:
+    """Opens a clip as `predict` does, and finds everybody in it.
+
+    Attributes:
+        reader: opens films in a process of its own; to be closed.
     """
-    record = read_extraction(folder)
-    names = {one.name for one in fields(ExtractionConfig)} - {"compression", "methods", "device", "batch"}
-    given: dict[str, Any] = {name: value for name, value in record.items() if name in names}
-    return ExtractionConfig(**given)
+
+    def __init__(self, detector: Detector, device: str, face_detector: MakeDetector) -> None:
+        self._preprocessing = detector.preprocessing
+        self._detectors = face_detectors(str(torch_device(device)), face_detector)
+        self.reader = Reader(_LIMITS)
+
+    def __call__(self, path: Path, rows: pd.DataFrame) -> Found:
+        """Everybody in a clip, whose crops are `rows`.
+
+        Raises:
+            InputError: it cannot be read, or is not the one that the crops were cut from.
+        """
+        _check_same(path, rows)
+        media = _folder(path) if path.is_dir() else self.reader.open_media(path, FRAMES)
+        check_size(media.pictures[0], str(path))
+        how = self._preprocessing.crop_scale, self._preprocessing.crop_size
+        return find_people(media, self._detectors, *how, _LIMITS.patience)
 
 
-def _quiet(scoring: Scoring) -> bool | None:
-    return None if scoring.progress else True
-
-
-def _borrowed(faces: pd.DataFrame) -> list[tuple[ClipKey, pd.DataFrame]]:
-    """Fakes of which crops are cut where their original's face is, or of which nobody says where from they are."""
-    fakes = faces[faces["label"] == 1]
-    if "found" in faces:
-        fakes = fakes[fakes["found"].eq(REUSED).groupby([fakes[name] for name in CLIP_KEY]).transform("any")]
-    return by_clip_of(fakes) if len(fakes) else []
-
-
-def _cut_alone(
-    path: Path, rows: pd.DataFrame, finder: FaceDetector, settings: ExtractionConfig
-) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """The rows of a clip's crops whose face is found in the film alone, with its squares, and the crops.
+def _check_same(path: Path, rows: pd.DataFrame) -> None:
+    """See, by one crop, that a film is the one that the crops were cut from.
 
     Raises:
-        InputError: the film cannot be read, or is not the one that the crops were cut from.
+        InputError: it is not, or cannot be read.
     """
     check_frames(path, rows)
-    place = {int(frame): at for at, frame in enumerate(rows["frame"])}
-    read = dict(frames_at(path, sorted(place), threads=1))
-    if lost := sorted(set(place) - set(read)):
-        raise InputError(f"its frame {lost[0]} cannot be decoded")
-    frames = list(read.values())
-    if len({frame.shape for frame in frames}) > 1:
-        raise InputError("its frames are of several sizes")
-    edges = {index: check_crop(frame, rows.iloc[place[index]]) for index, frame in read.items()}
-    pictures, shape = [thumbnail(frame) for frame in frames], frames[0].shape[:2]
-    detections = detect_twice(finder, frames, settings.min_probability)
-    track = track_face(np.array(list(read)), detections, pictures, shape, settings.min_probability)
-    crops, squares = [], []
-    for index, box in zip(track.frames.tolist(), track.boxes, strict=True):
-        crop, square = square_crop(read[index], box, settings.crop_scale, edges[index])
-        crops.append(crop)
-        squares.append(square)
-    own = rows.iloc[[place[index] for index in track.frames.tolist()]].copy()
-    own[SQUARE] = np.array(squares, float).reshape(-1, 4)
-    return own.assign(outside=percent_outside(own[SQUARE].to_numpy(float), shape)), crops
+    row = rows.iloc[len(rows) // 2]
+    frame = dict(frames_at(path, [int(row["frame"])], threads=1)).get(int(row["frame"]))
+    if frame is None:
+        raise InputError(f"its frame {int(row['frame'])} cannot be decoded")
+    check_crop(frame, row)
 
 
-def _overlaps(own: pd.DataFrame, rows: pd.DataFrame) -> list[float]:
-    """Intersection over union of each new square and the table's."""
-    new, old = own[SQUARE].to_numpy(float), rows.set_index("frame").loc[own["frame"], SQUARE].to_numpy(float)
-    sides = np.minimum(new[:, 2:], old[:, 2:]) - np.maximum(new[:, :2], old[:, :2])
-    both = np.clip(sides, 0, None).prod(axis=1)
-    areas = [(squares[:, 2:] - squares[:, :2]).prod(axis=1) for squares in (new, old)]
-    shares: list[float] = (both / (areas[0] + areas[1] - both)).tolist()
-    return shares
+def _folder(path: Path) -> Media:
+    """A folder of frames as if it were a film, which `predict` does not take it for."""
+    indices, pictures, shots = read_spread(path, FRAMES)
+    return Media(str(path), VIDEO, indices, np.zeros(len(indices)), pictures, shots=shots)
 
 
-def _compared(
-    scores: pd.DataFrame, searched: list[ClipKey], found: _Search, threshold: float, replicates: int
-) -> OwnBoxes:
-    """Both ways on the same clips and frames."""
+def _nearest(found: Found, rows: pd.DataFrame, crop_scale: float) -> _Person | None:
+    """Of the people in a clip the one whom its rows in the table show; None where nobody is there.
+
+    Compared are each of the table's squares and where somebody is in the nearest of the frames looked at.
+    """
+    table, wanted = rows[SQUARE].to_numpy(float), rows["frame"].to_numpy(int)
+    near = found.media.indices[np.abs(found.media.indices[:, None] - wanted).argmin(axis=0)].tolist()
+    best, most = None, 0.0
+    for frames, boxes, crops in _everybody(found):
+        place = {frame: at for at, frame in enumerate(frames.tolist())}
+        there = np.array([frame in place for frame in near])
+        seen = boxes[[place[frame] for frame in near if frame in place]]
+        if not len(seen) or np.median(shared(seen, table[there])[0]) < SHARED:
+            continue
+        cuts = squares(boxes, crop_scale)
+        overlaps = shared(squares(seen, crop_scale), table[there])[1]
+        if overlaps.sum() > most:
+            outside = percent_outside(cuts, found.size)
+            own = pd.concat([rows.iloc[:1]] * len(frames), ignore_index=True).assign(frame=frames, outside=outside)
+            own[SQUARE] = cuts
+            best, most = _Person(own, crops, overlaps.tolist()), overlaps.sum()
+    return best
+
+
+def _everybody(found: Found) -> Iterator[tuple[np.ndarray, np.ndarray, list[np.ndarray]]]:
+    """Frames (N,), boxes (N, 4) and crops of each person in a clip."""
+    start = 0
+    for person in found.people:
+        frames = np.concatenate([track.frames for track in person])
+        yield frames, np.concatenate([track.boxes for track in person]), found.crops[start : start + len(frames)]
+        start += len(frames)
+
+
+def _compared(scores: pd.DataFrame, found: _Search, threshold: float, replicates: int) -> OwnBoxes:
+    """Both ways on the same clips."""
     left_out = {clip_name(clip): reason for clip, reason in found.left_out.items()}
     no_face = tuple(map(clip_name, found.no_face))
-    if not found.scores:
+    own = by_clip(pd.concat(found.scores)) if found.scores else pd.DataFrame(columns=CLIP_KEY)
+    stored = by_clip(scores).merge(own[CLIP_KEY], on=CLIP_KEY)
+    own = own.merge(stored[CLIP_KEY], on=CLIP_KEY)  # crops of the table that cannot be read have no score
+    if not len(own):
         first = next(iter(left_out.items()), ("", "no face is found in any film"))
-        return OwnBoxes(f"no fake can be used ({': '.join(filter(None, first))})", no_face=no_face, left_out=left_out)
-    new = pd.concat(found.scores)
-    is_searched = pd.MultiIndex.from_frame(scores[CLIP_KEY]).isin(searched)
-    own = pd.concat([scores[~is_searched], new])
-    stored = scores.merge(own[_CROP_KEY], on=_CROP_KEY)
-    own = own.merge(stored[_CROP_KEY], on=_CROP_KEY)
-    metrics = compare(by_clip(own), by_clip(stored), (threshold, threshold), replicates)
+        reason = f"no clip can be used ({': '.join(filter(None, first))})"
+        return OwnBoxes(reason, crowded=found.crowded, no_face=no_face, left_out=left_out)
+    if left_out:
+        logger.warning("own boxes: %d clips are left out, such as %s: %s", len(left_out), *next(iter(left_out.items())))
+    metrics = compare(own, stored, (threshold, threshold), replicates)
     return OwnBoxes(
         reason=None,
-        clips=len(own.drop_duplicates(CLIP_KEY)),
-        crops=len(own),
-        searched=len(new.drop_duplicates(CLIP_KEY)),
+        clips=len(own),
+        crops=int(own["frames"].sum()),
+        crowded=found.crowded,
         no_face=no_face,
-        no_face_crops=found.frames - len(new),
         overlap=float(np.median(found.overlaps)),
         left_out=left_out,
         metrics=msgspec.convert(metrics, dict[str, Difference]),
+        intervals=intervals(own, threshold, replicates) or {},
     )

@@ -452,31 +452,36 @@ class Robustness:
 
 @dataclass(frozen=True)
 class OwnBoxes:
-    """The detector on crops round the face that is found in each film itself, as it would be in a film alone.
+    """The detector on clips as `predict` sees their films: in frames of its choice, round faces that it finds itself.
 
-    `faces.csv` cuts a fake where its original's face is, where the two show the same. Both ways are scored on the same
-    clips and frames; crops that were cut by their own film's face anyway count in both.
+    `faces.csv` cuts a fake where its original's face is, where the two show the same. Both ways are of the same clips.
 
     Attributes:
         reason: why it could not be measured; null where it was.
-        clips, crops: that were scored in both ways.
-        searched: of these clips, those in whose film a face was looked for.
-        no_face: clips in whose film none was found, and that are left out.
-        no_face_crops: crops of the other clips in whose frame it was not found, and that are left out.
-        overlap: median over crops of the shared part of the two squares (intersection over union).
+        of: clips of the split.
+        taken: of these clips, those whose films were searched, evenly over labels and manipulations.
+        clips: that were scored in both ways.
+        crops: that were cut out of their films.
+        crowded: clips in whose film several people were found; whoever is nearest the table's squares was scored.
+        no_face: clips in whose film nobody was found there, and that are left out.
+        overlap: median over the table's crops of the part that their square and the found one in the nearest frame
+            share (intersection over union).
         left_out: clips whose film could not be used, and why.
-        metrics: by clip, each by its name: `first` with the film's own face, `second` as in `faces.csv`.
+        metrics: by clip, each by its name: `first` as `predict` finds the face, `second` as in `faces.csv`.
+        intervals: of each `first` at 95 %, drawn as in `LevelMetrics`; empty where too few people are there.
     """
 
     reason: str | None
+    of: Count = 0
+    taken: Count = 0
     clips: Count = 0
     crops: Count = 0
-    searched: Count = 0
+    crowded: Count = 0
     no_face: tuple[str, ...] = ()
-    no_face_crops: Count = 0
     overlap: Share | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Difference] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -532,7 +537,7 @@ class Results(Summary):
     Attributes:
         comparison: this one against another, on the same clips.
         cross_data: the detector on other data sets, by their names.
-        own_boxes: crops cut where a film alone shows its face, against those of `faces.csv`.
+        own_boxes: clips as `predict` sees their films, against the crops of `faces.csv`.
         stability: how many verdicts on photos turn when these are changed a little.
     """
 

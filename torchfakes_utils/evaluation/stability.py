@@ -24,6 +24,7 @@ from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.evaluation.config import Scoring, StabilityConfig
 from torchfakes_utils.evaluation.films import (
+    SHARED,
     SQUARE,
     ClipKey,
     Films,
@@ -31,6 +32,7 @@ from torchfakes_utils.evaluation.films import (
     check_crop,
     check_frames,
     clip_name,
+    shared,
     why,
 )
 from torchfakes_utils.evaluation.kept import Kept, films_digest, identity_of
@@ -58,8 +60,6 @@ Picture = np.ndarray
 _WINDOW = 16
 # Of what is kept of measurements: it changes with what they mean.
 _FORMAT = 1
-# A found face is the table's if so much of it lies in the table's square: of one beside it less does.
-_SHARED = 0.5
 _ALL = "all changes"
 
 
@@ -211,14 +211,10 @@ class PhotoJudge:
         """The box of the face in a square; None where none is found there."""
         found = detect_twice(self._finder, [picture])[0]
         boxes = found.boxes[found.probabilities >= DEFAULTS.min_probability]
-        sides = np.minimum(boxes[:, 2:], square[2:]) - np.maximum(boxes[:, :2], square[:2])
-        both = np.clip(sides, 0, None).prod(axis=1)
-        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-        inside = both >= _SHARED * areas
-        if not inside.any():
+        inside, overlaps = shared(boxes, square)
+        if not (inside >= SHARED).any():
             return None
-        whole = areas + (square[2:] - square[:2]).prod() - both
-        box = boxes[np.argmax(np.where(inside, both / whole, -1))]
+        box = boxes[np.argmax(np.where(inside >= SHARED, overlaps, -1))]
         steady: np.ndarray = steadied(picture, box[None], self._finder.offsets)[0]
         return steady
 

@@ -21,8 +21,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.face_networks import FACE_NETWORKS
 from torchfakes_utils.export.mtcnn_numpy import SURE
 from torchfakes_utils.faces.config import ExtractionConfig
-from torchfakes_utils.faces.tracking import FINER
-from torchfakes_utils.inference.search import (
+from torchfakes_utils.faces.search import (
     CLOSE_UP,
     FAR_AWAY,
     FAR_PROBABILITY,
@@ -30,6 +29,7 @@ from torchfakes_utils.inference.search import (
     FARTHER_FROM,
     MOST_PEOPLE,
 )
+from torchfakes_utils.faces.tracking import FINER
 from torchfakes_utils.models.decision import DISTANCE, FAKE, FEWEST_FRAMES, LIMITS, REAL, Decision
 from torchfakes_utils.models.detector import Detector
 from torchfakes_utils.models.likeness import digest

@@ -17,8 +17,8 @@ import torch
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import grad_cam
-from torchfakes_utils.faces.detection import FaceDetector, check_size
-from torchfakes_utils.inference.search import CLOSE_UP, FAR_AWAY, FARTHER, Found, find_people
+from torchfakes_utils.faces.detection import check_size
+from torchfakes_utils.faces.search import Found, face_detectors, find_people
 from torchfakes_utils.inference.verdict import Answers, Prediction, judge, refused
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.limits import Limits
@@ -84,7 +84,7 @@ class Predictor:
         self.network = network
         for caution in detector.decision.cautions:
             logger.warning("%s", caution)
-        self.face_detectors = [FaceDetector(str(self.device), config) for config in (CLOSE_UP, FAR_AWAY, FARTHER)]
+        self.face_detectors = face_detectors(str(self.device))
 
     @classmethod
     def from_run(cls, run: Path | str, device: str = "auto", **options: Any) -> "Predictor":
@@ -216,9 +216,8 @@ class Predictor:
         Raises:
             InputError: it takes longer than it may.
         """
-        for detector in self.face_detectors:
-            detector.until = time.monotonic() + self.limits.patience
-        return find_people(media, self.face_detectors, self.detector.preprocessing)
+        preprocessing, patience = self.detector.preprocessing, self.limits.patience
+        return find_people(media, self.face_detectors, preprocessing.crop_scale, preprocessing.crop_size, patience)
 
     def _judged(self, found: Found, answers: Answers) -> Prediction:
         return judge(found, answers, self.detector.decision, self.detector.preprocessing.crop_scale)

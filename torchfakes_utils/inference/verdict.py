@@ -11,8 +11,8 @@ import numpy as np
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.detection import squares
 from torchfakes_utils.faces.quality import crop_qualities, percent_outside
+from torchfakes_utils.faces.search import Found
 from torchfakes_utils.faces.tracking import Track
-from torchfakes_utils.inference.search import Found
 from torchfakes_utils.io.decoding import Source, name_of
 from torchfakes_utils.io.media import PHOTO
 from torchfakes_utils.metrics.bootstrap import percentiles, replicate_means

@@ -38,7 +38,7 @@ def page(report: Report, scores: pd.DataFrame, folder: Path) -> str:
         ("threshold", "Temperature and calibration", _calibration(report)),
         ("abstention", "When it does not answer", _abstention(report)),
         ("comparison", "Other seeds, other runs", [*_seeds(report), *_comparison(report)]),
-        ("boxes", "Where a film alone shows its face", _own_boxes(report)),
+        ("boxes", "As predict sees the films", _own_boxes(report)),
         ("stability", "Whether answers are steady", _stability(report)),
         ("robustness", "What happens to films", _robustness(report)),
         ("cross", "Other data sets", _cross(report)),
@@ -267,22 +267,24 @@ def _left_out(clips: Mapping[str, str]) -> str:
 def _own_boxes(report: Report) -> list[Block]:
     found = report.own_boxes
     if found is None:
-        return ["Not measured: torchfakes evaluate … --own-boxes. Fakes may be cut above where their original's face "
-                "is; whoever judges a film has no original."]  # fmt: skip
+        return ["Not measured: torchfakes evaluate, without --no-own-boxes. Fakes may be cut above where their "
+                "original's face is; whoever judges a film has no original."]  # fmt: skip
     if found.reason is not None:
         return [f"Not measured: {found.reason}.", *([] if not found.left_out else [_left_out(found.left_out)])]
     rows = [
-        (LABELS[name], number(row.first), number(row.second), change(row.difference, row.interval))
+        (LABELS[name], with_ends(row.first, found.intervals.get(name)), number(row.second),
+         change(row.difference, row.interval))
         for name, row in found.metrics.items()
-    ]
+    ]  # fmt: skip
     return [
-        f"In {found.searched} fakes the face was found in the film itself, instead of where its original's is; half of "
-        f"the squares share {number(found.overlap, 2)} of their area or more. No face was found in "
-        f"{len(found.no_face)} of the fakes and in {found.no_face_crops} frames of others, which count in "
-        "neither column.",
+        f"The films of {found.taken} of the {found.of} clips, taken evenly over real and fake ones and over "
+        "manipulations, were opened and searched as predict does it; above, a fake may be cut where its original's "
+        f"face is. Half of the table's squares share {number(found.overlap, 2)} of their area or more with those "
+        f"found. Several people were found in {found.crowded} films; the one nearest the table's squares is scored. "
+        f"Nobody was found there in {len(found.no_face)} films, which count in neither column.",
         *([] if not found.left_out else [_left_out(found.left_out)]),
         Table(f"The same {found.clips} clips, by clip, cut in two ways",
-              ["metric", "the film's own face", "as in the table", "difference"], rows),
+              ["metric", "as predict finds the face (95 % interval)", "as in the table", "difference"], rows),
     ]  # fmt: skip
 
 

@@ -174,7 +174,11 @@ def _measured_before(run: Path, report: Report) -> dict[str, Any]:
     if facts[0] != facts[1]:
         return {}
     kept = ("seeds", "comparison", "cross_data", "robustness", "own_boxes", "stability")
-    return {name: getattr(before, name) for name in kept if getattr(report, name) is None}
+    found = {name: getattr(before, name) for name in kept if getattr(report, name) is None}
+    # Asked for by default: films that have gone since take nothing back.
+    if report.own_boxes and report.own_boxes.reason and before.own_boxes and not before.own_boxes.reason:
+        found["own_boxes"] = before.own_boxes
+    return found
 
 
 def _put(run: Path, report: Report, scores: pd.DataFrame) -> None:

@@ -1,7 +1,12 @@
-"""Everybody in a file: found near and far, followed through each shot, known again across cuts, and cut out."""
+"""Everybody in a file: found near and far, followed through each shot, known again across cuts, and cut out.
+
+It is how `predict` finds faces in what somebody hands over, and how `evaluate` finds them in films without their table.
+"""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +19,6 @@ from torchfakes_utils.faces.thumbnails import thumbnail
 from torchfakes_utils.faces.tracking import Track, detect_twice, track_everyone
 from torchfakes_utils.io.media import Media
 from torchfakes_utils.io.video import spread
-from torchfakes_utils.models.preprocessing import Preprocessing
 
 # Faces are first looked for as in training, then for those of people who are farther away than in the clips of
 # FaceForensics++: beside the others, or where there are no others. In a picture of many lines a face may be smaller
@@ -32,6 +36,9 @@ _FAR_FRAMES, _FAR_EACH = 12, 2
 # People who are judged in one file, the most prominent; and crops of all of them.
 MOST_PEOPLE = 32
 _MOST_CROPS = 256
+
+# A detector of faces with these settings, on that device.
+MakeDetector = Callable[[str, ExtractionConfig], FaceDetector]
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,31 @@ class Found:
         return dataclasses.replace(self, media=dataclasses.replace(self.media, pictures=[]))
 
 
-def find_people(media: Media, detectors: Sequence[FaceDetector], preprocessing: Preprocessing) -> Found:
+def face_detectors(device: str, make: MakeDetector = FaceDetector) -> list[FaceDetector]:
+    """For who is near, far, and farther in a large photo, as `find_people` takes them."""
+    return [make(device, config) for config in (CLOSE_UP, FAR_AWAY, FARTHER)]
+
+
+def find_people(
+    media: Media,
+    detectors: Sequence[FaceDetector],
+    crop_scale: float = CLOSE_UP.crop_scale,
+    crop_size: int = CLOSE_UP.size,
+    patience: float = math.inf,
+) -> Found:
     """Everybody in a file.
 
     Args:
         media: the file.
-        detectors: for what is near, for what is far, and for what is farther in a large photo.
-        preprocessing: how crops are cut.
+        detectors: from `face_detectors`.
+        crop_scale, crop_size: how crops are cut, see `square_crop`.
+        patience: seconds that it may take.
+
+    Raises:
+        InputError: it takes longer.
     """
+    for detector in detectors:
+        detector.until = time.monotonic() + patience
     detections = _detections(media, detectors)
     thumbnails = [thumbnail(picture) for picture in media.pictures]
     height, width = media.pictures[0].shape[:2]
@@ -75,7 +99,7 @@ def find_people(media: Media, detectors: Sequence[FaceDetector], preprocessing: 
         judged = [[_steadied(media.pictures[0], track, detectors[0]) for track in person] for person in judged]
     picture = dict(zip(media.indices.tolist(), media.pictures, strict=True))
     crops = [
-        square_crop(picture[int(frame)], box, preprocessing.crop_scale, preprocessing.crop_size)[0]
+        square_crop(picture[int(frame)], box, crop_scale, crop_size)[0]
         for person in judged
         for track in person
         for frame, box in zip(track.frames, track.boxes, strict=True)
