@@ -365,17 +365,22 @@ for people in (16, 19, 140):
 # Sixteen people can show no rate below one in seventeen. `fit_band` counts in the same way where people are enough.
 # Where they are not, it takes the farther one of two guesses at how a tail goes on. It counts by person, not by clip or
 # by crop, and does the same for β from the other end. Where both rates can be kept without a band, it takes one
-# threshold in between.
+# threshold in between. Crops that would get no answer, because they are too blurred, say (section 9), do not count:
+# whoever judges a clip leaves them out, too.
 
 # %%
 from torchfakes_utils.metrics.band import fit_band
 from torchfakes_utils.metrics.calibration import fit_threshold
 
-real = clips.loc[clips["label"] == 0, "probability_fake"].to_numpy()
+heard = crops[crops["cannot_tell"] == ""]
+judged = by_clip(heard)
+real = judged.loc[judged["label"] == 0, "probability_fake"].to_numpy()
+print(f"{len(crops) - len(heard)} of {len(crops)} crops do not count; {len(judged)} of {len(clips)} clips are left")
 print(f"by hand, α = 20 %: fake above {limit_by_hand(real, 0.20):.3f}; α = 5 %: {limit_by_hand(real, 0.05)}")
-forced = fit_threshold(truth, p_fake)[0]  # where an answer is forced: as likely fake as real (Platt, 1999)
+# Where an answer is forced: as likely fake as real (Platt, 1999).
+forced = fit_threshold(judged["label"], judged["probability_fake"])[0]
 for rate in (0.20, 0.05):
-    band = fit_band(clips, forced, false_alarms=rate, misses=rate)
+    band = fit_band(judged, forced, false_alarms=rate, misses=rate)
     print(f"fit_band, both {rate:3.0%}: real up to {band.real_to:.3f}, fake from {band.from_of():.3f} on")
 film = model.decision.film
 print(f"kept with the weights, for films: real up to {film.real_to:.3f}, fake from {film.from_of():.3f} on")

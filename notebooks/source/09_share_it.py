@@ -362,11 +362,11 @@ print(f"wrong, with an interval that keeps clear of both limits all the same: {w
 # **What we saw.** The interval answers one question only: *had we looked at other frames of this clip, would the mean
 # have been another?* It is narrower than what lies between one clip and the next of the same kind. Where it holds one
 # of the limits, it warns you. Where it keeps clear, it does not promise anything. Frames of one clip are one face, one
-# light, one forger, and may all be wrong together; an earlier detector of this course was wrong about a clip whose
-# interval kept clear. So of an interval that lies wholly in "fake" you may believe that more frames would not change
-# the verdict, and be no surer that it is right. How often a verdict is wrong, only *other people's clips* can tell: the
-# rates that the two limits keep to. An app that shows the interval has to say which of the two it is. The package says
-# both, with every verdict:
+# light, one forger, and may all be wrong together. When this was written one verdict was wrong, and its interval held
+# a limit; an earlier detector of this course was wrong about a clip whose interval kept clear. So of an interval that
+# lies wholly in "fake" you may believe that more frames would not change the verdict, and be no surer that it is right.
+# How often a verdict is wrong, only *other people's clips* can tell: the rates that the two limits keep to. An app that
+# shows the interval has to say which of the two it is. The package says both, with every verdict:
 
 # %%
 print(both[1].prediction.reason)
