@@ -1,0 +1,177 @@
+"""How an answer departs from the expected one, in words; numbers, lists, tuples, NumPy and torch alike are compared."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+TOLERANCE = 1e-4  # relative: float32 beside float64 is no mistake, another formula is
+SMALLEST = 1e-6  # absolute, for what should be zero
+SHORT = 6  # so many values of an array are told one by one
+
+
+def difference(expected: Any, found: Any, tolerance: float = TOLERANCE) -> str:
+    """What is different about `found`, as the end of a sentence that begins "because"; empty where nothing is.
+
+    Arrays, tensors, lists and tuples of the same numbers are alike, and so are 1, 1.0, True and a tensor of one
+    number. Shapes must agree, order counts, and NaN equals NaN.
+
+    Args:
+        expected: a number, text, bool or None; an array or tensor of any shape; or lists, tuples, sets and mappings.
+        found: what is compared with it.
+        tolerance: relative to the expected value.
+    """
+    expected, found = _plain(expected), _plain(found)
+    if expected is None or found is None:
+        return "" if expected is found else f"yours is {describe(found)}, and {describe(expected)} is expected"
+    if isinstance(expected, Mapping):
+        return _of_mappings(expected, found, tolerance)
+    if isinstance(expected, set | frozenset):
+        return _of_sets(expected, found)
+    if isinstance(expected, str):
+        return _of_texts(expected, found)
+    wanted = _array(expected)
+    if wanted is not None:
+        return _of_arrays(wanted, found, tolerance)
+    if _is_sequence(expected):
+        return _of_sequences(expected, found, tolerance)
+    return "" if _equal(expected, found) else f"yours is {describe(found)}, and {describe(expected)} is expected"
+
+
+def describe(value: Any) -> str:
+    """A value in a few words: itself where it is short, else its kind and shape."""
+    value = _plain(value)
+    array = None if isinstance(value, str) else _array(value)
+    if array is not None and array.ndim == 0:
+        return _number(array[()])
+    if array is not None and array.ndim == 1 and array.size <= SHORT:
+        return f"[{', '.join(_number(each) for each in array)}]"
+    if array is not None:
+        return f"an array of shape {array.shape}"
+    if value is None or isinstance(value, str):
+        return _clipped(repr(value))
+    if isinstance(value, list | tuple) and len(value) <= SHORT:
+        return _clipped(f"({', '.join(map(describe, value))})")
+    kind = type(value).__name__
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def _clipped(text: str, most: int = 60) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _plain(value: Any) -> Any:
+    """A tensor as an array, a column or table as an array or mapping; everything else as it is."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        return (value.float() if str(value.dtype) in ("torch.bfloat16", "torch.float16") else value).numpy()
+    if hasattr(value, "iloc"):
+        return {str(name): value[name].to_numpy() for name in value.columns} if value.ndim == 2 else value.to_numpy()
+    if isinstance(value, range) or type(value).__name__ in ("dict_keys", "dict_values"):
+        return list(value)
+    return value
+
+
+def _array(value: Any) -> np.ndarray | None:
+    """The numbers or bools in a value as an array, None where there are others or they form no array."""
+    if isinstance(value, str | bytes | Mapping | set | frozenset):
+        return None
+    if isinstance(value, list | tuple):
+        value = [_plain(each) for each in value]
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):  # of unequal lengths; an object that is no array
+        return None
+    return array if array.dtype.kind in "biufc" else None
+
+
+def _number(value: Any) -> str:
+    return str(bool(value)) if isinstance(value, np.bool_ | bool) else f"{value:.4g}"
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+
+
+def _equal(expected: Any, found: Any) -> bool:
+    try:
+        return bool(expected == found)
+    except Exception:  # noqa: BLE001 - whatever a foreign object does when it is compared, it is not equal
+        return False
+
+
+def _of_arrays(expected: np.ndarray, found: Any, tolerance: float) -> str:
+    array = _array(found)
+    if array is None:
+        wanted = "a number" if expected.ndim == 0 else f"an array of shape {expected.shape}"
+        return f"yours is {describe(found)}, and {wanted} is expected"
+    if array.size == expected.size == 0:  # an empty list is as good as an array (0, 4)
+        return ""
+    if array.shape != expected.shape:
+        wanted = "a single number" if expected.ndim == 0 else f"shape {expected.shape}"
+        own = "a single number" if array.ndim == 0 else f"of shape {array.shape}"
+        return f"yours is {own}, and {wanted} is expected"
+    kind = np.complex128 if "c" in (expected.dtype.kind, array.dtype.kind) else np.float64
+    left, right = expected.astype(kind), array.astype(kind)
+    close = np.isclose(right, left, rtol=tolerance, atol=SMALLEST, equal_nan=True)
+    return "" if close.all() else _first(expected, array, ~close)
+
+
+def _first(expected: np.ndarray, found: np.ndarray, differs: np.ndarray) -> str:
+    """The first value that differs, where it stands, and how many others do."""
+    place = tuple(int(number) for number in np.argwhere(differs)[0])
+    own, wanted = _number(found[place]), _number(expected[place])
+    if own == wanted:  # only far behind the point
+        own, wanted = f"{found[place]:.9g}", f"{expected[place]:.9g}"
+    if not place:
+        return f"yours is {own}, and {wanted} is expected"
+    where = ", ".join(map(str, place))
+    return f"yours has {own} at [{where}], where {wanted} is expected ({differs.sum()} of {differs.size} values differ)"
+
+
+def _of_texts(expected: str, found: Any) -> str:
+    if not isinstance(found, str):
+        return f"yours is {describe(found)}, and the text {expected!r} is expected"
+    if found == expected:
+        return ""
+    if "".join(found.split()).lower() == "".join(expected.split()).lower():
+        return f"yours is {found!r}, and {expected!r} is expected: capital letters and blanks count"
+    return f"yours is {_clipped(repr(found))}, and {expected!r} is expected"
+
+
+def _of_mappings(expected: Mapping[Any, Any], found: Any, tolerance: float) -> str:
+    if not isinstance(found, Mapping):
+        return f"yours is {describe(found)}, and a dict is expected"
+    for name in expected:
+        if name not in found:
+            return f"yours lacks {name!r}"
+    for name in found:
+        if name not in expected:
+            return f"yours has {name!r}, which nobody asked for"
+    return _of_parts(((repr(name), expected[name], found[name]) for name in expected), tolerance)
+
+
+def _of_sets(expected: set[Any] | frozenset[Any], found: Any) -> str:
+    if not isinstance(found, set | frozenset | list | tuple):
+        return f"yours is {describe(found)}, and a set is expected"
+    missing, more = [each for each in expected if each not in found], [each for each in found if each not in expected]
+    if missing:
+        return f"yours lacks {describe(sorted(missing, key=repr)[0])}"
+    return f"yours has {describe(sorted(more, key=repr)[0])}, which is not expected" if more else ""
+
+
+def _of_sequences(expected: Any, found: Any, tolerance: float) -> str:
+    if not _is_sequence(found):
+        return f"yours is {describe(found)}, and a list of {len(expected)} is expected"
+    if len(expected) != len(found):
+        return f"yours has {len(found)} parts, and {len(expected)} are expected"
+    parts = zip(map(str, range(len(expected))), expected, found, strict=True)
+    return _of_parts(parts, tolerance)
+
+
+def _of_parts(parts: Iterable[tuple[str, Any, Any]], tolerance: float) -> str:
+    for name, expected, found in parts:
+        if text := difference(expected, found, tolerance):
+            return f"in part {name}, {text}"
+    return ""
