@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from torchfakes_utils.course import build
+from torchfakes_utils.course import build, prose
 from torchfakes_utils.course.colab import SETUP_CELL, badge
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -30,7 +30,7 @@ def test_notebook_is_valid_and_carries_no_noise(name):
     notebook = load(name)
     nbformat.validate(notebook)
     assert notebook.metadata == build.from_twin(NOTEBOOKS / "source" / f"{name}.py").metadata
-    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
+    assert all(set(cell.metadata) <= {"tags", prose.KEY} for cell in notebook.cells)
     ids = [cell.id for cell in notebook.cells]
     build.name_cells(notebook)
     assert ids == [cell.id for cell in notebook.cells]

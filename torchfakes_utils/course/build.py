@@ -22,12 +22,12 @@ from typing import Any
 
 import jupytext
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from PIL import Image
 
-from torchfakes_utils.course import folders, state
+from torchfakes_utils.course import folders, prose, state
+from torchfakes_utils.course.filling import FillingClient
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 
@@ -36,7 +36,7 @@ METADATA = {
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
 # What a twin's header declares for us, in the notebook's metadata: {"needs": [names of inputs]}.
-DECLARATION = "torchfakes"
+DECLARATION = prose.KEY
 VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_SECONDS = 1800  # generous: the first lesson to need the detector may have to train it
 LARGEST_NOTEBOOK = 1_500_000  # bytes; above this a notebook is slow to open, and GitHub may not show it
@@ -60,7 +60,8 @@ def build(notebooks: Path | str = "notebooks", names: list[str] | None = None, f
         The notebooks that were made.
 
     Raises:
-        InputError: no such twin, a cell failed, or the result holds a path of this machine or is too large.
+        InputError: no such twin, a cell failed, its prose could not be filled in or says what is not true, or the
+            result holds a path of this machine or is too large.
     """
     notebooks = Path(notebooks)
     made = []
@@ -68,6 +69,7 @@ def build(notebooks: Path | str = "notebooks", names: list[str] | None = None, f
         target = notebooks / f"{twin.stem}.ipynb"
         notebook = from_twin(twin)
         steps = needed(notebook)
+        _refuse(twin, prose.malformed(notebook))
         if not force and target.is_file() and not differences(notebook, nbformat.read(target, as_version=4)):
             continue
         started = time.perf_counter()
@@ -75,9 +77,10 @@ def build(notebooks: Path | str = "notebooks", names: list[str] | None = None, f
         for step in steps:
             state.ensure(step)
         try:
-            execute(notebook, notebooks, {state.DECLARED: f"{twin}:{','.join(steps)}"})
+            untrue = execute(notebook, notebooks, {state.DECLARED: f"{twin}:{','.join(steps)}"})
         except FAILURES as error:
             raise InputError(f"{twin}: {describe(error)}") from error
+        _refuse(twin, untrue)
         clean(notebook, folders.paths().home)
         text = nbformat.writes(notebook) + "\n"
         check(notebook, len(text), target)
@@ -86,6 +89,12 @@ def build(notebooks: Path | str = "notebooks", names: list[str] | None = None, f
         print(f"{target}: {len(text) / 1e3:.0f} kB, {time.perf_counter() - started:.0f} s", flush=True)
         made.append(target)
     return made
+
+
+def _refuse(twin: Path, problems: list[str]) -> None:
+    """Raise InputError where there are problems with a twin's prose."""
+    if problems:
+        raise InputError(f"{twin}, {'; '.join(problems)}")
 
 
 def select(files: list[Path], names: list[str] | None) -> list[Path]:
@@ -124,10 +133,10 @@ def _metadata(notebook: NotebookNode) -> dict[str, Any]:
 
 
 def name_cells(notebook: NotebookNode) -> None:
-    """Give each cell an id made from its source, so that an edit elsewhere does not change it."""
+    """Give each cell an id made from its source in the twin; no edit elsewhere, and no filled-in number, changes it."""
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        digest = hashlib.sha256(prose.template(cell).encode()).hexdigest()[:12]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
@@ -140,11 +149,12 @@ def differences(twin: NotebookNode, notebook: NotebookNode) -> list[str]:
     if twin.metadata.get(DECLARATION) != notebook.metadata.get(DECLARATION):
         found.append("the header declares other needs")
     for index, (wanted, cell) in enumerate(zip(twin.cells, notebook.cells, strict=False)):
-        found += [
-            f"cell {index}: another {part.replace('_', ' ')}: {wanted[part][:60]!r}"
-            for part in ("cell_type", "source")
-            if wanted[part] != cell[part]
-        ]
+        if wanted.cell_type != cell.cell_type:
+            found.append(f"cell {index}: another cell type: {wanted.cell_type!r}")
+        if wanted.source != prose.template(cell):
+            found.append(f"cell {index}: another source: {wanted.source[:60]!r}")
+        elif cell.cell_type == "markdown" and not prose.fits(wanted.source, cell.source):
+            found.append(f"cell {index}: not filled in as its twin says: {cell.source[:60]!r}")
         if wanted.metadata.get("tags", []) != cell.metadata.get("tags", []):
             found.append(f"cell {index}: other tags")
         if cell.cell_type == "code" and cell.source.strip() and cell.get("execution_count") is None:
@@ -161,18 +171,23 @@ def needed(notebook: NotebookNode) -> list[str]:
     return state.closure(notebook.metadata.get(DECLARATION, {}).get("needs", []))
 
 
-def execute(notebook: NotebookNode, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+def execute(notebook: NotebookNode, folder: Path, environment: Mapping[str, str] | None = None) -> list[str]:
     """Run a notebook in a fresh kernel whose working directory is `folder`; outputs are put into `notebook`.
+
+    Its prose is filled in from this run, whether it has been from another or not.
 
     Args:
         notebook: as it was before, outputs included, is forgotten.
         folder: the kernel's working directory.
         environment: variables for the kernel beside those of this process.
 
+    Returns:
+        What in its prose could not be filled in, or is not true in this run, one line each; that cell stays as it was.
+
     Raises:
         CellExecutionError, CellTimeoutError, DeadKernelError: a cell failed; the outputs up to it are there.
     """
-    client = NotebookClient(
+    client = FillingClient(
         notebook,
         timeout=CELL_SECONDS,
         kernel_name="python3",
@@ -183,6 +198,7 @@ def execute(notebook: NotebookNode, folder: Path, environment: Mapping[str, str]
         extra_arguments=["--log-level=ERROR"],  # a kernel warns of its own transport each time it starts
     )
     client.execute(env={**_environment(), **(environment or {})})
+    return client.problems
 
 
 def _environment() -> dict[str, str]:
