@@ -7,8 +7,8 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from torchfakes_utils.course.folders import lessons
 from torchfakes_utils.course.practice import Exercise, judge
 
 
@@ -41,11 +41,6 @@ def found(lesson: str) -> list[Exercise]:
     """
     module = importlib.import_module(f"torchfakes_utils.course.lesson_{lesson}")
     return [thing for thing in vars(module).values() if isinstance(thing, Exercise)]
-
-
-def lessons() -> list[str]:
-    """The lessons that have a module, by their two digits."""
-    return sorted(path.stem.removeprefix("lesson_") for path in Path(__file__).parent.glob("lesson_??.py"))
 
 
 def main(argv: list[str] | None = None) -> int:

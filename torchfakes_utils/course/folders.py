@@ -1,4 +1,4 @@
-"""Where the inputs of the lessons live."""
+"""Which lessons there are, and where their inputs live."""
 
 import hashlib
 import os
@@ -86,6 +86,11 @@ def short(path: Path | str) -> str:
     path = Path(path).resolve()
     home = paths().home
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+
+
+def lessons() -> list[str]:
+    """The lessons by their two digits: those that have a module here."""
+    return sorted(path.stem.removeprefix("lesson_") for path in Path(__file__).parent.glob("lesson_??.py"))
 
 
 def _checkout(folder: Path) -> Path | None:
