@@ -261,7 +261,7 @@ def _cleaned(output: NotebookNode, home: Path) -> NotebookNode:
         output.text = _portable(output.text, home)
         return output
     data = output.get("data", {})
-    if data.pop(VIEW, None) is not None and not any(kind.startswith("image/") for kind in data):
+    if data.pop(VIEW, None) is not None and not any(kind.startswith(("image/", "text/html")) for kind in data):
         data["text/plain"] = "(interactive: run this cell)"
     for kind in ("text/plain", "text/html", "text/markdown"):
         if kind in data:

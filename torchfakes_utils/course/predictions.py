@@ -1,0 +1,222 @@
+"""Predictions that learners make before they see the answer: a control, and a plain variable for those who type.
+
+    guess = course.predict("Of 100 alarms, how many are right?", 0, 100)
+    guess.value = 30                   # instead of moving the slider
+    guess.answer(true / alarms * 100)  # below the output: one line
+
+In the saved notebook, where nobody has guessed, the question is text and the answer is folded.
+"""
+
+import html
+import math
+from collections.abc import Sequence
+from typing import Any
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Prediction:
+    """A question and what somebody expects; made by `predict`.
+
+    Attributes:
+        question: as asked.
+        options: to choose from; empty where a number is asked for.
+        low, high: the ends of the range of a number.
+        unit: of the number; with "%", distances are in percentage points.
+        step: of the slider.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        low: float = 0,
+        high: float = 0,
+        *,
+        options: Sequence[str] = (),
+        unit: str = "",
+        step: float | None = None,
+    ) -> None:
+        if bool(options) == (low != high) or low > high:
+            raise ValueError(f"{question!r}: give options, or a range from low to high")
+        if options and not 1 < len(options) == len(set(options)):
+            raise ValueError(f"{question!r}: two options at least, none of them twice")
+        self.question, self.options, self.low, self.high, self.unit = question, tuple(options), low, high, unit
+        whole = isinstance(low, int) and isinstance(high, int)
+        self.step = step if step is not None else (1 if whole else (high - low) / 100)
+        self._value: str | float | None = None
+        self._box: Any = None
+
+    @property
+    def value(self) -> str | float | None:
+        """What was guessed, None until then; text that says a number ("30 %") is taken as one."""
+        return self._value
+
+    @value.setter
+    def value(self, guess: Any) -> None:
+        if guess is None:
+            self._value = None
+            return
+        try:
+            self._value = self._option(guess) if self.options else self._number(guess)
+        except ValueError as error:
+            print(error)
+
+    def _option(self, guess: Any) -> str:
+        for option in self.options:
+            if str(guess).strip().lower() == option.lower():
+                return option
+        raise ValueError(f"{guess!r} is none of the answers. They are: {'; '.join(self.options)}")
+
+    def _number(self, guess: Any) -> float:
+        try:
+            number = float(guess.strip().removesuffix(self.unit) if isinstance(guess, str) else guess)
+        except (TypeError, ValueError, RuntimeError):
+            number = float("nan")
+        if not self.low <= number <= self.high:
+            raise ValueError(f"{guess!r} is no number from {self._shown(self.low)} to {self._shown(self.high)}.")
+        return number
+
+    def answer(self, actual: Any) -> None:
+        """Say in one line how far off the guess was; where there was none, the answer is folded.
+
+        Args:
+            actual: the option that is right; or the number, also as an array or tensor of one value.
+
+        Raises:
+            ValueError: it is none of the options, or no number.
+        """
+        if self._value is not None or not _in_notebook():
+            print(self.told(actual))
+            return
+        from IPython.display import display
+
+        folded = f"<details><summary>The answer</summary>{html.escape(self.told(actual))}</details>"
+        display({"text/plain": self.told(actual), "text/html": folded}, raw=True)
+
+    def told(self, actual: Any) -> str:
+        """The line of `answer`."""
+        truth, shown = self._truth(actual)
+        if self._value is None:
+            return f"You made no guess: it was {shown}."
+        if self.options:
+            right = self._value == truth
+            return f"You said {self._value}: right." if right else f"You said {self._value}; it was {shown}."
+        own = self._shown(self._value)
+        if own == shown:
+            return f"You said {own}, and {shown} it is."
+        distance = truth - float(self._value)
+        far = self._shown(abs(distance), "percentage points" if self.unit == "%" else self.unit)
+        return f"You said {own}; it was {shown}: {far} too {'low' if distance > 0 else 'high'}."
+
+    def _truth(self, actual: Any) -> tuple[Any, str]:
+        """The right answer, and how it is written."""
+        if self.options:
+            option = self._option(actual)
+            return option, option
+        number = float(actual.item() if hasattr(actual, "item") else actual)
+        if math.isnan(number):
+            raise ValueError(f"{self.question!r}: the answer is not a number")
+        return number, self._shown(number)
+
+    def _shown(self, number: Any, unit: str | None = None) -> str:
+        """A number with its unit, as finely as its range deserves."""
+        span = self.high - self.low
+        digits = next((digits for digits, least in ((0, 50), (1, 5), (2, 0.5)) if span >= least), 3)
+        unit = self.unit if unit is None else unit
+        return f"{number:,.{digits}f} {unit}".rstrip()
+
+    @property
+    def text(self) -> str:
+        """The question with its possible answers."""
+        choice = "; ".join(self.options) or f"{self._shown(self.low)} to {self._shown(self.high)}"
+        return f"Predict: {self.question} ({choice})"
+
+    @property
+    def widget(self) -> Any:
+        """The control, made at its first use; None where there is no ipywidgets."""
+        if self._box is None:
+            try:
+                import ipywidgets
+            except ImportError:
+                return None
+            self._box = self._control(ipywidgets)
+        return self._box
+
+    def _control(self, ipywidgets: Any) -> Any:
+        said = ipywidgets.HTML("no guess yet")
+        if self.options:
+            inner = ipywidgets.RadioButtons(
+                options=self.options, value=self._value, layout=ipywidgets.Layout(width="max-content")
+            )
+        else:
+            whole = all(isinstance(number, int) for number in (self.low, self.high, self.step))
+            start = (self.low + self.high) / 2 if self._value is None else self._value
+            inner = (ipywidgets.IntSlider if whole else ipywidgets.FloatSlider)(
+                value=int(start) if whole else start, min=self.low, max=self.high, step=self.step, readout=False
+            )
+
+        def guessed(change: dict[str, Any]) -> None:
+            self.value = change["new"]
+            said.value = html.escape(f"your guess: {self._value if self.options else self._shown(self._value)}")
+
+        inner.observe(guessed, names="value")
+        return ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(self.question)}"), inner, said])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython gives them
+        items = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
+        choice = (
+            f"<ul>{items}</ul>" if items else html.escape(f" ({self._shown(self.low)} to {self._shown(self.high)})")
+        )
+        bundle: dict[str, Any] = {
+            "text/plain": self.text,
+            "text/html": f"<b>Predict:</b> {html.escape(self.question)}{choice}",
+        }
+        if self.widget is not None:
+            bundle[VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return bundle
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def predict(
+    question: str,
+    low: float = 0,
+    high: float = 0,
+    *,
+    options: Sequence[str] = (),
+    unit: str = "",
+    step: float | None = None,
+    value: Any = None,
+) -> Prediction:
+    """Ask for a prediction, and show the control for it.
+
+    Args:
+        question: one sentence.
+        low, high: the ends of the range, where a number is asked for.
+        options: the possible answers, where one of them is.
+        unit: of the number, such as "%".
+        step: of the slider; 1 between whole numbers and a hundredth of the range otherwise.
+        value: the guess, for those who type.
+
+    Raises:
+        ValueError: there are neither options nor a range, or both, or an option is there twice.
+    """
+    guess = Prediction(question, low, high, options=options, unit=unit, step=step)
+    guess.value = value
+    if _in_notebook():
+        from IPython.display import display
+
+        display(guess)
+    else:
+        print(guess.text)
+    return guess
+
+
+def _in_notebook() -> bool:
+    """Whether there is a front end that shows more than text."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return get_ipython() is not None
