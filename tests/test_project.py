@@ -30,6 +30,7 @@ ROOMS = [
 DISTRIBUTIONS = {
     "cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn",
     "pytorch_grad_cam": "grad-cam", "facenet_pytorch": "facenet-pytorch", "IPython": "ipython", "xdist": "pytest-xdist",
+    "yaml": "pyyaml",
 }  # fmt: skip
 # Present wherever the distribution on the right is, whose public interface they are part of.
 CARRIED = {
