@@ -8,6 +8,7 @@ Python code. What hangs inside one call of C code cannot be stopped: it is left 
 
 import contextvars
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -71,8 +72,12 @@ def _wait(thread: threading.Thread, seconds: float) -> None:
 
 
 def _stop(thread: threading.Thread) -> None:
-    """Raise in the thread until it ends: a loop round a bare `except:` swallows the first one, hardly the tenth."""
-    end = time.monotonic() + GRACE
-    while thread.is_alive() and time.monotonic() < end:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
-        thread.join(0.05)
+    """Raise in the thread until it ends: a loop round a bare `except:` swallows it, unless it comes between two turns."""
+    end, interval = time.monotonic() + GRACE, sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)  # so that there are thousands of tries
+    try:
+        while thread.is_alive() and time.monotonic() < end:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
+            thread.join(0.001)
+    finally:
+        sys.setswitchinterval(interval)
