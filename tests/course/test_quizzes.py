@@ -7,6 +7,7 @@ import pytest
 
 from torchfakes_utils.course import quizzes
 from torchfakes_utils.course.folders import lessons
+from torchfakes_utils.course.predictions import VIEW
 from torchfakes_utils.errors import InputError
 
 GOOD = {
@@ -140,7 +141,7 @@ def test_the_widget_answers_at_a_press(small):
 
 def test_without_a_kernel_each_choice_is_a_fold(small):
     bundle = small._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "text/html", quizzes.VIEW}
+    assert set(bundle) == {"text/plain", "text/html", VIEW}
     assert bundle["text/html"].count("<details>") == 9 and "that is &lt;three&gt;" in bundle["text/html"]
     assert bundle["text/plain"].startswith("1. Which is number 1?\n   A  one\n")
     markdown = small.markdown()

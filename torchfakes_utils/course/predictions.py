@@ -172,7 +172,7 @@ class Prediction:
             "text/html": f"<b>Predict:</b> {html.escape(self.question)}{choice}",
         }
         if self.widget is not None:
-            bundle[VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+            bundle |= view(self.widget)
         return bundle
 
     def __repr__(self) -> str:
@@ -211,6 +211,11 @@ def predict(
     else:
         print(guess.text)
     return guess
+
+
+def view(widget: Any) -> dict[str, Any]:
+    """A widget as part of what a cell shows."""
+    return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
 
 
 def _in_notebook() -> bool:

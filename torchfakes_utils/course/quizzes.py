@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from torchfakes_utils.course.folders import lessons
+from torchfakes_utils.course.predictions import view
 from torchfakes_utils.errors import InputError
 
 FILE = Path(__file__).with_name("quizzes.yaml")
 QUESTIONS = 3
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -203,10 +203,9 @@ class Quiz:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython gives them
         bundle: dict[str, Any] = {"text/plain": self.text(), "text/html": self.html()}
         try:
-            model = self.widget().model_id
+            return bundle | view(self.widget())
         except ImportError:
             return bundle
-        return bundle | {VIEW: {"version_major": 2, "version_minor": 0, "model_id": model}}
 
 
 def quiz(lesson: str) -> Quiz:

@@ -72,7 +72,7 @@ def _wait(thread: threading.Thread, seconds: float) -> None:
 
 
 def _stop(thread: threading.Thread) -> None:
-    """Raise in the thread until it ends: a loop round a bare `except:` swallows it, unless it comes between two turns."""
+    """Raise in the thread until it ends: a loop round a bare `except:` swallows what comes within a turn."""
     end, interval = time.monotonic() + GRACE, sys.getswitchinterval()
     sys.setswitchinterval(0.0001)  # so that there are thousands of tries
     try:
