@@ -134,7 +134,8 @@ def test_predict_answers_every_file_of_the_corpus_in_one_line(corpus, judged):
         reason, (first, *people) = record["reason"], said_of(record).split("\n")
         assert reason and len(reason) < 400 and reason.isprintable(), reason
         assert first.startswith(record["verdict"]) and first.isprintable() and len(people) < 200
-        assert (record["probability_fake"] is None) == (record["verdict"] == "cannot tell")
+        unsure = record["probability_fake"] is None or reason.endswith("faces could not be judged")
+        assert unsure == (record["verdict"] == "cannot tell"), record
         assert "unexpected" not in reason and "crashed" not in reason, record
     for name, place in corpus.places.items():
         own = [record for record in judged.records if below(record["path"], shown(place))]
