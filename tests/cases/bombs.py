@@ -222,7 +222,8 @@ add("400 faces in a photo", FACES, "400 faces of 35 pixels in 2,000 by 2,000", c
 add("400 faces in a film", FACES, "the same in each of three frames", crowded_film, answer=_TINY, hungry=True)
 add("225 faces in 64 frames", FACES, "225 faces of 35 pixels in each of 64 frames", answer=_TINY, hungry=True,
     slow=True, make=partial(crowded_film, edge=1500, people=15, frames=64))  # fmt: skip
-_CROWD = r"(?s)^(fake|real) .*\(32 faces\).* more faces were not judged"
+# Real is no file of which some faces were not looked at.
+_CROWD = r"(?s)^(fake|cannot tell) .*\(32 faces\).*(so far real, but|called fake).* more faces were not judged"
 add("a hundred faces in a photo", FACES, "100 faces of 105 pixels: 32 are judged, of the others that is said",
     partial(crowded_photo, edge=3000, people=10), answer=_CROWD, hungry=True, slow=True)  # fmt: skip
 add("49 faces in 64 frames", FACES, "49 faces of 105 pixels in each of 64 frames", answer=_CROWD, hungry=True,
