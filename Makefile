@@ -38,9 +38,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[app,cluster,course,dev,export,phone,timm,trackers]' --constraint constraints.txt
 	@touch $@
 
-# PASSIVE: torch's threads wait for each other without taking the processor from a browser or whatever else runs.
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course (NAMES="00 03" for some)
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/torchfakes course $(NAMES)
+	@$(BIN)/torchfakes course $(NAMES)
 
 # Two tests at once share the cores. With more threads than cores, torch's wait for each other most of the time: on two
 # cores, a step of training that takes 1.0 s with one thread took 3.8 to 5.5 s with two, beside another test.

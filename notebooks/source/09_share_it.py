@@ -248,11 +248,12 @@ title = "One forged face: a verdict as it is, none once it is dark, blurred or f
 lesson_09.verdicts_figure(examined, list(changes), title)
 
 # %% [markdown]
-# **What we saw.** As the light goes, the number falls from a clear "fake" to about a half, and stays there: a number
-# about nothing. "Cannot tell" is the third answer of an honest detector, and it comes twice over: at 70 % of the light
-# the number is still that of a fake, and the crop is refused already; farther down the number, too, lies between the
-# limits. Hollow marks are what the network says of crops that are refused. The bright photo shows why that has to be:
-# the network never saw such light, and is sure all the same.
+# **What we saw.** When this was written the number fell, as the light went, from a clear "fake" to about a half, and
+# stayed there; another run of the same training stayed at 0.98 in the dark. Either is a number about nothing. "Cannot
+# tell" is the third answer of an honest detector: at 70 % of the light the number is still that of a fake, and the
+# crop is refused already; farther down it is refused whatever the number says. Hollow marks are what the network says
+# of crops that are refused. The bright photo shows why that has to be: the network never saw such light, and is sure
+# all the same.
 #
 # Mind what these measurements are: rulers, for size, light and blur. That a face comes from another camera, another
 # continent, or another forger, no ruler tells. The *distance* is meant for that: how unlike training is what the
@@ -361,12 +362,13 @@ print(f"wrong, with an interval that keeps clear of both limits all the same: {w
 # %% [markdown]
 # **What we saw.** The interval answers one question only: *had we looked at other frames of this clip, would the mean
 # have been another?* It is narrower than what lies between one clip and the next of the same kind. Where it holds one
-# of the limits, it warns you. Where it keeps clear, it does not promise anything. Frames of one clip are one face, one
-# light, one forger, and may all be wrong together. When this was written one verdict was wrong, and its interval held
-# a limit; an earlier detector of this course was wrong about a clip whose interval kept clear. So of an interval that
-# lies wholly in "fake" you may believe that more frames would not change the verdict, and be no surer that it is right.
-# How often a verdict is wrong, only *other people's clips* can tell: the rates that the two limits keep to. An app that
-# shows the interval has to say which of the two it is. The package says both, with every verdict:
+# of the limits, it warns you. Where it keeps clear, it does not promise anything. Frames of one clip are one face,
+# one light, one forger, and may all be wrong together. When this was written one verdict was wrong, and its interval
+# held a limit. In another run of the same training two were wrong, and of one of these the interval kept clear. So of
+# an interval that lies wholly in "fake" you may believe that more frames would not change the verdict, and be no
+# surer that it is right. How often a verdict is wrong, only *other people's clips* can tell: the rates that the two
+# limits keep to. An app that shows the interval has to say which of the two it is. The package says both, with every
+# verdict:
 
 # %%
 print(both[1].prediction.reason)

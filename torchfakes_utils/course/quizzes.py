@@ -184,14 +184,6 @@ class Quiz:
             blocks.append(f'<p><b>{number}.</b> {_marked(question.text)}</p><ol type="A">{folds}</ol>')
         return "".join(blocks)
 
-    def markdown(self) -> str:
-        """The same in Markdown, for a page of the docs."""
-        blocks = []
-        for number, question in enumerate(self.questions, 1):
-            folds = "\n".join(f"- {_fold(choice)}" for choice in question.choices)
-            blocks.append(f"**{number}.** {question.text}\n\n{folds}\n")
-        return "\n".join(blocks)
-
     def text(self) -> str:
         """The questions and choices alone."""
         lines = []

@@ -130,8 +130,8 @@ def decide_on(detector: Detector, faces: pd.DataFrame, scoring: Scoring, rates: 
     if not scope.practice:
         likeness, distances = _cross_fitted(detector, scores)
     qualities, notes = measured(seen[list(QUALITIES)])
-    seen_of = {name: seen[name].to_numpy() for name in QUALITIES}
-    decision = decide(scores.assign(**seen_of, **{DISTANCE: distances}), qualities, rates, scope)
+    looks = {name: seen[name].to_numpy() for name in QUALITIES}
+    decision = decide(scores.assign(**looks, **{DISTANCE: distances}), qualities, rates, scope)
     if DISTANCE not in decision.ranges:
         likeness = None
         notes += ("no range of distance: too few people or crops, so nothing is refused for being unlike them",)

@@ -267,8 +267,8 @@ def _left_out(clips: Mapping[str, str]) -> str:
 def _own_boxes(report: Report) -> list[Block]:
     found = report.own_boxes
     if found is None:
-        return ["Not measured: torchfakes evaluate, without --no-own-boxes. Fakes may be cut above where their "
-                "original's face is; whoever judges a film has no original."]  # fmt: skip
+        return ["Not measured (--no-own-boxes). Fakes may be cut above where their original's face is; whoever judges "
+                "a film has no original."]  # fmt: skip
     if found.reason is not None:
         return [f"Not measured: {found.reason}.", *([] if not found.left_out else [_left_out(found.left_out)])]
     rows = [

@@ -38,8 +38,8 @@ def interval(metrics: object, name: str, digits: int = 3) -> str:
 
 
 def with_ends(value: float | None, found: Interval | None, digits: int = 3) -> str:
-    """A number with the two ends of its interval, as far as they are known."""
-    return number(value, digits) + ("" if found is None else f" ({ends(found, digits)})")
+    """A number with the two ends of its interval, as far as they are known; where there is no number, a dash alone."""
+    return number(value, digits) + ("" if value is None or found is None else f" ({ends(found, digits)})")
 
 
 def cell(metrics: object, name: str) -> str:
