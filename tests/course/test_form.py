@@ -91,7 +91,8 @@ def with_solution(tmp_path, monkeypatch, lines, minutes=5):
     )
     monkeypatch.setitem(sys.modules, module.__name__, module)
     task = "# # Look\n#\n# ### Your turn · Twice\n#\n# *5 min, difficulty 1 of 3.* Double it."
-    stub = 'import math\n\n\ndef double(x):\n    """2 x."""\n    # your code here\n\n\ncourse.check(lesson_99.DOUBLE, double)'
+    stub = 'import math\n\n\ndef double(x):\n    """2 x."""\n    # your code here\n\n\n'
+    stub += "course.check(lesson_99.DOUBLE, double)"
     fold = f"# # Look\n#\n# <details><summary>A solution</summary>\n#\n# ```python\n{lines}\n# ```\n#\n# </details>"
     taken = "double = course.yours(lesson_99.DOUBLE, double)"
     return [line for line in form.problems(notebook(tmp_path, task, stub, taken, fold)) if "`double`" in line]

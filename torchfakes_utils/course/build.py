@@ -26,7 +26,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from PIL import Image
 
-from torchfakes_utils.course import folders, prose, state
+from torchfakes_utils.course import folders, glossary, prose, state
 from torchfakes_utils.course.filling import FillingClient
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
@@ -115,13 +115,17 @@ def select(files: list[Path], names: list[str] | None) -> list[Path]:
 
 
 def from_twin(twin: Path) -> NotebookNode:
-    """The notebook that a text twin in jupytext's py:percent format stands for, without outputs."""
+    """The notebook that a text twin in jupytext's py:percent format stands for, without outputs.
+
+    The glossary's words are linked where they come up first, if there is a glossary two folders above the twin's.
+    """
     notebook: NotebookNode = jupytext.read(twin, fmt="py:percent")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict(_metadata(notebook))
     for cell in notebook.cells:
         # Tags are all that a lesson says about its cells; the rest is what jupytext noticed while it read.
         cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+    glossary.link(notebook, glossary.read(twin.resolve().parents[2] / glossary.PLACE))
     name_cells(notebook)
     return notebook
 
