@@ -110,6 +110,8 @@ OUTPUTS = {
         "course 00 --out {path}",
         ["index.html", "report.json", "torchfakes.json", "00_start_here.html"],
     ),
+    ("capstone", "folder"): ("capstone {path}", ["capstone.json", "clips"]),
+    ("capstone", "key"): ("capstone {photo}-clips --key {path}/key.json", ["key.json"]),
     # Beside what is given.
     ("clips", "root"): ("clips {data}", ["clips.csv"]),
     ("verify", "root"): ("verify {data}", ["manifest.csv"]),
@@ -169,6 +171,7 @@ INPUTS = {
     ("space", "run_folder"),
     ("space", "data"),
     ("course", "notebooks"),
+    ("capstone", "hand_in"),
 }
 PLACES = [key for key in OUTPUTS if key[1] not in ("root", "run_folder")]
 NAMES = [(*key, name) for key, (_, names) in OUTPUTS.items() for name in names]
@@ -370,6 +373,7 @@ WORK = {
     "space": "app.space.package",
     "pull": "hub.pull.pull",
     "course": "course.runner._prepare",
+    "capstone": "course.capstone._render",
     "clips": "io.tables.read_table",
 }
 

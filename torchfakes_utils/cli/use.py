@@ -267,3 +267,35 @@ class Course(Command):
             output.record(json.loads(report.read_text(encoding="utf-8")))
             output.line(f"pages and {report.name} are in {self.out}")
         return status
+
+
+@dataclass(frozen=True)
+class Capstone(Command):
+    """Make the clips of the course's last task, or grade what somebody hands in."""
+
+    folder: Path = argument("FOLDER", "of the clips, made where it is missing, and of the board")
+    hand_in: Path | None = option("a table of clip_id, probability_fake and, if you like, verdict", None)
+    name: str | None = option("whose hand-in it is, for the board", None)
+    key: Path | None = option(
+        "keep the answers in this file instead of sealed in the folder; needed again to grade", None
+    )
+    seed: int | None = option("of the clips; drawn, and known to nobody, where none is given", None)
+
+    def run(self, output: Output) -> int:
+        """Make clips, or grade; the grade is the record."""
+        from torchfakes_utils.course import capstone
+
+        if self.hand_in is None:
+            if self.name is not None:
+                raise InputError("--name is for a hand-in; give the table with --hand-in")
+            folder = capstone.make(self.folder, self.seed, self.key)
+            clips = folder / capstone.CLIPS
+            count = len(list(clips.glob("*.mp4")))
+            output.record({"folder": str(clips), "clips": count})
+            output.line(f"{count} clips are in {clips}")
+            output.line(f"hand in: torchfakes capstone {folder} --hand-in scores.csv --name NAME")
+            return DONE
+        grade, place, board = capstone.hand_in(self.folder, self.hand_in, self.name or "", self.key)
+        output.record(dataclasses.asdict(grade) | {"place": place, "of": len(board)})
+        output.line(*grade.lines(), f"place {place} of {len(board)} on {self.folder / capstone.BOARD}")
+        return DONE

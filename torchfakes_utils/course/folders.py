@@ -60,6 +60,11 @@ class Paths:
         """The run folder of the detector that cannot have learned anything."""
         return self.run.with_name(f"{self.run.name}-control")
 
+    @property
+    def capstone(self) -> Path:
+        """The folder of the last task's clips and of its board."""
+        return self.home / "data" / "capstone"
+
 
 def paths() -> Paths:
     """Where data and runs live; asked anew each time, so that a change of directory or environment counts.

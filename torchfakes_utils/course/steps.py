@@ -185,6 +185,12 @@ def _lab_settings(_: Paths) -> Settings:
     return teams.settings()
 
 
+def _capstone(order: Order) -> None:
+    from torchfakes_utils.course import capstone
+
+    capstone.make(order.where.capstone, progress=order.progress)
+
+
 # What the steps leave in their folders. The stamps of the pipeline's commands stay: by these a command takes up its own
 # folder with other settings, whatever else lies there.
 _CLIPS = r"clips\.csv|\.clips\.csv\.sha256"
@@ -276,6 +282,11 @@ _ALL = (
         "lab", "Training the teams of lesson 08",
         makes=lambda where: where.lab / SCORES_FILE, folder=lambda where: where.lab, ours=_ours(_LAB),
         needs=("faces",), version=2, settings=_lab_settings, build=_lab,
+    ),
+    Step(
+        # Of people whom nobody has met, so it needs nothing; where it is there it stays, board and all.
+        "capstone", "Rendering the capstone's clips",
+        makes=lambda where: where.capstone, folder=lambda where: where.capstone, build=_capstone,
     ),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ forgeries have in common with the real families and what not.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -122,6 +122,27 @@ def build_mini(
     return out
 
 
+def film(
+    out: Path | str,
+    config: MiniConfig,
+    forged: Mapping[str, Sequence[str]],
+    workers: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Film everybody of a plan, and forge each clip by some methods only: films alone, without splits or a stamp.
+
+    Args:
+        out: the folder; what is there is kept.
+        config: of the plan.
+        forged: by a person's id, the names of methods.
+        workers, progress: as for `build_mini`.
+    """
+    people, hidden = plan(config), None if progress else True
+    with tqdm(total=len(people), desc="Mini-FF++", unit="person", disable=hidden) as bar:
+        for _ in _film_all(Path(out), config, people, workers or os.cpu_count() or 1, forged):
+            bar.update()
+
+
 def clip_paths(person: Person) -> Iterator[str]:
     """Every file that a person's clip leads to, relative to the data set's folder: original, fakes and masks."""
     for compression in CRF:
@@ -132,9 +153,18 @@ def clip_paths(person: Person) -> Iterator[str]:
         yield f"manipulated_sequences/{method}/masks/videos/{person.id}_{person.partner}.mp4"
 
 
-def _film_all(out: Path, config: MiniConfig, people: list[Person], workers: int) -> Iterator[str]:
+def _film_all(
+    out: Path,
+    config: MiniConfig,
+    people: list[Person],
+    workers: int,
+    forged: Mapping[str, Sequence[str]] | None = None,
+) -> Iterator[str]:
     by_id = {person.id: person for person in plan(config)}
-    tasks = [(out, config, person, by_id[person.partner]) for person in people]
+    tasks = [
+        (out, config, person, by_id[person.partner], tuple(forged[person.id] if forged else fakes.MANIPULATIONS))
+        for person in people
+    ]
     if workers == 1 or len(tasks) < 2:
         yield from (_film_and_forge(*task) for task in tasks)
         return
@@ -153,8 +183,8 @@ def _begin() -> None:
     cv2.setNumThreads(1)  # one process a core already: threads beyond that only get in each other's way
 
 
-def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Person) -> str:
-    """Film one person, forge the clip four times, write everything; return the person's id."""
+def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Person, methods: Sequence[str]) -> str:
+    """Film one person, forge the clip by each method, write everything; return the person's id."""
     target, shot = _cast(config, person)
     source, driver = _cast(config, partner, frames=person.frames)
     fields = render.expression_fields(target.landmarks)
@@ -169,6 +199,8 @@ def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Pers
     _write_clip(out / "original_sequences/youtube", f"{person.id}.mp4", _finish(config, person, shot, filmed, 24))
     name = f"{person.id}_{person.partner}.mp4"
     for number, (method, make) in enumerate(fakes.MANIPULATIONS.items()):
+        if method not in methods:
+            continue
         forgery = make(source, target, _rng(config, person, 10 + number))
         moments = [fakes.Moment(frame, index, shot, driver, fields) for index, frame in enumerate(filmed)]
         grain = render.Grain(_rng(config, person, 30 + number), sensor.sheets)

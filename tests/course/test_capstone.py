@@ -1,0 +1,184 @@
+"""The capstone's clips give nothing away, and a hand-in gets the grade that it is worth."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from torchfakes_utils.cli.main import main
+from torchfakes_utils.course import capstone
+from torchfakes_utils.errors import InputError
+from torchfakes_utils.io.video import read_frames
+
+
+@pytest.fixture(scope="module")
+def answers():
+    return capstone._drawn(7).drop(columns="path")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Clips that are no films, so that nothing is rendered."""
+
+    def render(place, seed, table, progress):
+        for path in table["path"]:
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_bytes(b"film")
+
+    monkeypatch.setattr(capstone, "_render", render)
+
+
+def hand_in(answers, **columns):
+    table = pd.DataFrame({"clip_id": answers["clip_id"], "probability_fake": answers["label"] * 0.8 + 0.1})
+    return table.assign(**columns)
+
+
+def test_everybody_is_seen_once_real_and_once_fake_by_methods_that_are_alike_often(answers):
+    real, fake = answers[answers["label"] == 0], answers[answers["label"] == 1]
+    assert len(real) == len(fake) == capstone.PEOPLE
+    assert set(real["target_id"]) == set(fake["target_id"])
+    assert set(fake["method"].value_counts()) == {capstone.PEOPLE // 4}
+    assert (fake["target_id"] != fake["source_id"]).all() and (real["source_id"] == "").all()
+
+
+def test_neither_name_nor_place_in_the_list_tells_the_label():
+    drawn = [capstone._drawn(seed)["label"].to_numpy() for seed in range(200)]
+    assert np.abs(np.mean(drawn, axis=0) - 0.5).max() < 0.15  # four standard deviations of 200 fair draws
+    assert not np.array_equal(drawn[0], drawn[1])
+    assert capstone._drawn(3).equals(capstone._drawn(3))
+
+
+def test_a_perfect_hand_in_costs_nothing(answers):
+    grade = capstone.grade(hand_in(answers, probability_fake=answers["label"].astype(float)), answers)
+    assert (grade.auc, grade.ece, grade.balanced_accuracy, grade.cost, grade.answered) == (1, 0, 1, 0, 1)
+    assert grade.without == pytest.approx(50)  # ten fakes that are believed, at five points
+
+
+def test_the_cost_is_what_the_newsroom_pays():
+    labels = np.array([0, 0, 1, 1])
+    assert capstone.cost(labels, np.array([1, 0, 1, 1])) == pytest.approx(90 / 2 * 50)
+    assert capstone.cost(labels, np.array([0, 0, 0, 1])) == pytest.approx(10 / 2 * 5)
+    assert capstone.cost(labels, np.full(4, np.nan)) == pytest.approx(100)
+    assert capstone.cost(labels, np.array([np.nan, 0, 1, 1])) == pytest.approx(45)
+
+
+def test_verdicts_are_those_of_the_table_or_by_half(answers):
+    by_half = capstone.grade(hand_in(answers), answers)
+    assert by_half.answered == 1 and by_half.false_alarms == by_half.misses == 0
+    open_ones = capstone.grade(hand_in(answers, verdict=" Cannot tell"), answers)
+    assert open_ones.open == len(answers) and open_ones.balanced_accuracy is None
+    all_fake = capstone.grade(hand_in(answers, verdict="FAKE"), answers)
+    assert all_fake.false_alarms == capstone.PEOPLE and all_fake.balanced_accuracy == 0.5
+    assert any("24 false alarms, 0 missed fakes" in line for line in all_fake.lines())
+
+
+def test_the_order_of_rows_and_a_suffix_change_nothing(answers):
+    table = hand_in(answers).sample(frac=1, random_state=1)
+    table["clip_id"] += ".mp4"
+    assert capstone.grade(table, answers) == capstone.grade(hand_in(answers), answers)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part"),
+    [
+        (lambda table: table.iloc[1:], "clip_01 missing; every clip needs a score"),
+        (lambda table: table.iloc[3:], "clip_01 and 2 more missing"),
+        (lambda table: table.assign(clip_id="x\x1b"), "no such clip; clips are called as their files"),
+        (lambda table: pd.concat([table, table.tail(1)]), "clip_48 there twice; a row is a clip"),
+        (lambda table: table.assign(probability_fake=table["probability_fake"] + 1), "clip_01 has no probability"),
+        (lambda table: table.assign(probability_fake=np.nan), "clip_01 has no probability"),
+        (lambda table: table.assign(probability_fake="much"), "clip_01 has no probability"),
+        (lambda table: table.assign(verdict="maybe"), "the verdict on clip_01 is none of fake, real, cannot tell"),
+        (lambda table: table.drop(columns="probability_fake"), "the column probability_fake is missing"),
+    ],
+)  # fmt: skip
+def test_what_is_no_hand_in_is_refused_in_one_line(answers, spoil, part):
+    with pytest.raises(InputError) as caught:
+        capstone.grade(spoil(hand_in(answers)), answers)
+    assert part in str(caught.value) and "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+
+
+def test_a_board_lists_every_hand_in_by_cost_then_auc(quick, tmp_path, answers):
+    folder = capstone.make(tmp_path / "clips", seed=7)
+    answers = capstone.answers_of(folder)
+    good, bad = hand_in(answers), hand_in(answers, verdict="fake")
+    assert capstone.hand_in(folder, bad, "Ada")[1] == 1
+    assert capstone.hand_in(folder, good, " Grace\n Hopper ")[1] == 1
+    _, place, board = capstone.hand_in(folder, bad, "Ada")
+    assert place == 3
+    assert board[["name", "hand_in"]].values.tolist() == [["Grace Hopper", 1], ["Ada", 1], ["Ada", 2]]
+    assert pd.read_csv(folder / capstone.BOARD)["name"].tolist() == ["Grace Hopper", "Ada", "Ada"]
+    with pytest.raises(InputError, match="needs a name"):
+        capstone.hand_in(folder, good, "  ")
+    assert len(pd.read_csv(folder / capstone.BOARD)) == 3
+
+
+def test_the_answers_lie_sealed_and_open_as_they_were_drawn(quick, tmp_path, answers):
+    folder = capstone.make(tmp_path / "clips", seed=7)
+    assert capstone.answers_of(folder).equals(answers)
+    text = (folder / capstone.STAMP_FILE).read_text()
+    assert "youtube" not in text and "label" not in text
+    assert sorted(path.name for path in (folder / "clips").iterdir()) == sorted(answers["clip_id"] + ".mp4")
+    assert sorted(path.name for path in folder.iterdir()) == ["capstone.json", "clips"]
+
+
+def test_made_again_it_is_left_alone(quick, tmp_path):
+    folder = capstone.make(tmp_path / "clips")
+    before = (folder / capstone.STAMP_FILE).read_text()
+    assert capstone.make(folder, seed=1) == folder
+    assert (folder / capstone.STAMP_FILE).read_text() == before
+    other = capstone.make(tmp_path / "other")
+    assert not capstone.answers_of(folder).equals(capstone.answers_of(other))  # two seeds that nobody chose
+
+
+def test_a_teachers_key_stays_with_the_teacher(quick, tmp_path, answers):
+    folder, key = capstone.make(tmp_path / "clips", 7, tmp_path / "key.json"), tmp_path / "key.json"
+    assert "sealed" not in json.loads((folder / capstone.STAMP_FILE).read_text())
+    with pytest.raises(InputError, match="answers are with whoever made it"):
+        capstone.answers_of(folder)
+    assert capstone.answers_of(folder, key).equals(answers)
+
+
+def test_what_is_damaged_or_not_there_is_told(quick, tmp_path):
+    with pytest.raises(InputError, match="no capstone there; `torchfakes capstone"):
+        capstone.answers_of(tmp_path / "none")
+    folder = capstone.make(tmp_path / "clips")
+    stamp = json.loads((folder / capstone.STAMP_FILE).read_text())
+    (folder / capstone.STAMP_FILE).write_text(json.dumps(stamp | {"sealed": "x" * 20}))
+    with pytest.raises(InputError, match="the answers are damaged"):
+        capstone.answers_of(folder)
+
+
+def test_an_interrupted_rendering_leaves_nothing(tmp_path, monkeypatch):
+    def breaks(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(capstone, "_render", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        capstone.make(tmp_path / "clips", key=tmp_path / "key.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_makes_clips_and_grades(quick, tmp_path, capsys):
+    folder, table = tmp_path / "clips", tmp_path / "scores.csv"
+    assert main(["capstone", str(folder)]) == 0
+    assert "48 clips are in" in capsys.readouterr().out
+    hand_in(capstone.answers_of(folder)).to_csv(table, index=False)
+    assert main(["capstone", str(folder), "--hand-in", str(table), "--name", "Ada", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["auc"] == 1 and said["place"] == said["of"] == 1
+    assert main(["capstone", str(folder), "--hand-in", str(table)]) == 2
+    assert main(["capstone", str(folder), "--name", "Ada"]) == 2
+    assert main(["capstone", str(folder), "--hand-in", str(tmp_path / "none.csv"), "--name", "Ada"]) == 2
+    assert "no such file; a hand-in is a CSV table" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_clips_are_films_of_these_people(tmp_path, monkeypatch):
+    monkeypatch.setattr(capstone, "PEOPLE", 6)
+    folder = capstone.make(tmp_path / "clips", seed=1, progress=False)
+    films = sorted((folder / "clips").glob("*.mp4"))
+    assert len(films) == 12
+    assert all(read_frames(film, [0])[1].shape == (1, 320, 320, 3) for film in films)
+    assert len({film.read_bytes() for film in films}) == 12
