@@ -42,6 +42,14 @@ def test_everybody_is_seen_once_real_and_once_fake_by_methods_that_are_alike_oft
     assert (fake["target_id"] != fake["source_id"]).all() and (real["source_id"] == "").all()
 
 
+def test_half_of_the_pairs_are_heavily_compressed_whatever_the_label(answers):
+    counts = answers.groupby("label")["compression"].value_counts()
+    assert set(counts) == {capstone.PEOPLE // 2}
+    fakes = answers[answers["label"] == 1].set_index("target_id")["compression"]
+    partners = answers[answers["label"] == 1].set_index("source_id")["compression"]
+    assert fakes.sort_index().equals(partners.sort_index().rename_axis("target_id"))
+
+
 def test_neither_name_nor_place_in_the_list_tells_the_label():
     drawn = [capstone._drawn(seed)["label"].to_numpy() for seed in range(200)]
     assert np.abs(np.mean(drawn, axis=0) - 0.5).max() < 0.15  # four standard deviations of 200 fair draws

@@ -35,7 +35,9 @@ def prose(twin: Path) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    return [part for part in _END.split(re.sub(r"^#+.*$", "", text, flags=re.MULTILINE)) if len(_WORD.findall(part)) > 2]
+    return [
+        part for part in _END.split(re.sub(r"^#+.*$", "", text, flags=re.MULTILINE)) if len(_WORD.findall(part)) > 2
+    ]
 
 
 def hard(text: str, plain: set[str]) -> list[str]:
@@ -43,7 +45,7 @@ def hard(text: str, plain: set[str]) -> list[str]:
     found = set()
     for sentence in sentences(text):
         for number, word in enumerate(_WORD.findall(sentence)):
-            if number and word[0].isupper() or len(word) < 3:
+            if (number and word[0].isupper()) or len(word) < 3:
                 continue
             parts = word.lower().split("-")
             found |= {part for part in parts if not _known(part, plain)}

@@ -35,6 +35,7 @@ ANSWERS = {"fake": 1.0, "real": 0.0, "cannot tell": np.nan}
 # What errors cost per 100 clips of which ten are fake, as at the newsroom of lesson 06: a real clip that is called
 # fake, a fake that is called real, and a person's look at a clip of which there is no verdict.
 FAKES, ALARM, MISS, LOOK = 0.10, 50.0, 5.0, 1.0
+_ANSWERS = ("label", "method", "compression", "target_id", "source_id")
 _BOARD_COLUMNS = ("name", "hand_in", "cost", "auc", "auc_low", "auc_high", "ece", "balanced_accuracy", "answered")
 
 
@@ -122,18 +123,25 @@ def _stamp(settings: Mapping[str, Any]) -> Stamp:
 
 
 def _drawn(seed: int) -> pd.DataFrame:
-    """Which clips there are, in a random order: of everybody the original and one fake, methods alike often."""
+    """Which clips there are, in a random order: of everybody the original and one fake, methods alike often.
+
+    Half of the pairs come in c40, heavily compressed: what the course's detector has never seen, and what films that
+    people send each other look like.
+    """
     from torchfakes_utils.datasets.mini import build, fakes
 
     generator = np.random.default_rng([seed, 1])
     people = build.plan(_config(seed))
     methods = generator.permutation(np.resize(list(fakes.MANIPULATIONS), len(people)))
-    real = [(f"original_sequences/youtube/c23/videos/{one.id}.mp4", 0, "youtube", one.id, "") for one in people]
-    fake = [
-        (f"manipulated_sequences/{how}/c23/videos/{one.id}_{one.partner}.mp4", 1, str(how), one.id, one.partner)
-        for one, how in zip(people, methods, strict=True)
-    ]
-    table = pd.DataFrame(real + fake, columns=["path", "label", "method", "target_id", "source_id"])
+    pairs = sorted({min(one.id, one.partner) for one in people})
+    heavy = set(generator.permutation(pairs)[: len(pairs) // 2])
+    rows = []
+    for one, method in zip(people, methods, strict=True):
+        codec = "c40" if min(one.id, one.partner) in heavy else "c23"
+        real = f"original_sequences/youtube/{codec}/videos/{one.id}.mp4"
+        fake = f"manipulated_sequences/{method}/{codec}/videos/{one.id}_{one.partner}.mp4"
+        rows += [(real, 0, "youtube", codec, one.id, ""), (fake, 1, str(method), codec, one.id, one.partner)]
+    table = pd.DataFrame(rows, columns=["path", *_ANSWERS])
     table = table.iloc[generator.permutation(len(table))].reset_index(drop=True)
     table.insert(0, "clip_id", [f"clip_{number:02d}" for number in range(1, len(table) + 1)])
     return table
@@ -160,7 +168,7 @@ def _opened(text: Any) -> Any:
 
 
 def answers_of(folder: Path | str, key: Path | str | None = None) -> pd.DataFrame:
-    """The answers to a capstone's clips: `clip_id, label, method, target_id, source_id`.
+    """The answers to a capstone's clips: `clip_id, label, method, compression, target_id, source_id`.
 
     Args:
         folder: as `make` left it.
@@ -181,7 +189,7 @@ def answers_of(folder: Path | str, key: Path | str | None = None) -> pd.DataFram
             answers = _opened(sealed)
         table = pd.DataFrame(answers)
         table["label"] = labels_of(table["label"])
-        return table[["clip_id", "label", "method", "target_id", "source_id"]]
+        return table[["clip_id", *_ANSWERS]]
     except (KeyError, ValueError, TypeError, zlib.error) as error:
         raise InputError(f"{key or folder}: the answers are damaged; make the capstone again elsewhere") from error
 
