@@ -1,0 +1,115 @@
+"""What learners touch, in a real JupyterLab: it answers, and nothing goes wrong in cells, widgets or page."""
+
+import nbformat
+import pytest
+
+from torchfakes_utils.course import build
+from torchfakes_utils.course.predictions import VIEW
+
+from helpers.browser import require_package
+from helpers.jupyterlab import HANDLES, Notebook, server, this_checkout
+from helpers.lessons import twin
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+CELLS = (
+    """\
+import ipywidgets
+from torchfakes_utils import course
+from torchfakes_utils.course import plots, practice, quizzes, widgets
+import matplotlib.pyplot as plt
+
+plots.use_style()
+
+def bars(size, kind, hatched):
+    if size == 7:
+        raise ValueError("seven <is> too many")
+    figure, ax = plt.subplots()
+    ax.bar(["real", "fake"], [size, 10], hatch="//" * hatched)
+    ax.set(title=f"{size} of {kind}", ylabel="crops")
+    return plots.finish(figure)
+
+def double(x):
+    return 2 * x
+
+DOUBLE = practice.Exercise("double", "Twice as much", minutes=1, difficulty=1, reference=double,
+                           cases=lambda generator: [(generator.random(),) for _ in range(3)])
+print(ipywidgets.__version__)""",
+    "widgets.explore(bars, labels={'size': 'how many'}, size=(1, 9, 1, 5), kind=['faces', 'clips'], hatched=False)",
+    "widgets.explore(bars, size=(1, 9, 1, 5), kind=['a'], hatched=True, states=[{'size': 2}, {}], alt='Bars.')",
+    "number = course.predict('How many?', 0, 100)",
+    "choice = course.predict('Which?', options=['the one', 'the other'])",
+    "def double(x):\n    # your code here\n    ...\n\ncourse.check(DOUBLE, double)",
+    "course.quiz('03')",
+    "number.answer(42)\nchoice.answer('the one')",
+)
+
+
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory):
+    """The folder of a lesson with everything in it that can be touched; nothing has been run."""
+    folder = tmp_path_factory.mktemp("lesson")
+    (folder / "01_x.py").write_text(twin(*CELLS))
+    nbformat.write(build.from_twin(folder / "01_x.py"), folder / "01_x.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(lesson, tmp_path_factory):
+    require_package("jupyterlab")
+    with server(lesson, tmp_path_factory.mktemp("server"), **this_checkout(lesson)) as address:
+        yield address
+
+
+def play(notebook: Notebook) -> None:
+    """Touch everything once."""
+    page = notebook.page
+    notebook.run_all()
+    assert notebook.errors() == []
+    first, second = notebook.explored()
+    assert first.labels() == ["how many", "kind", "hatched"] and first.spoken.startswith("5 of faces")
+    # A slider, a menu and a box change the picture, and what is read out with it.
+    first.move("how many", "ArrowRight")
+    first.move("kind")
+    assert first.spoken.startswith("6 of clips")
+    first.move("hatched")
+    # An error is told, and the picture stays.
+    shown = first.picture
+    first.control("how many").press("ArrowRight")
+    page.get_by_text("ValueError: seven <is> too many").wait_for()
+    assert first.spoken.startswith("6 of clips")
+    first.move("how many", "ArrowRight")
+    page.get_by_text("ValueError: seven").wait_for(state="hidden")
+    assert first.spoken.startswith("8 of clips") and first.picture != shown
+    # Of two widgets that look alike, each follows its own controls.
+    second.move("size", "ArrowLeft ArrowLeft")
+    assert second.spoken == "Bars." and first.spoken.startswith("8 of clips")
+
+    guess = page.locator(".jp-CodeCell:has-text(\"predict('How many?'\") .jp-OutputArea")
+    guess.locator(HANDLES).press("ArrowRight")
+    guess.get_by_text("your guess: 51").wait_for()
+    other = page.locator(".jp-CodeCell:has-text(\"predict('Which?'\") .jp-OutputArea")
+    other.locator("input[type=radio]").nth(1).check()
+    other.get_by_text("your guess: the other").wait_for()
+    quiz = page.locator('.jp-CodeCell:has-text("course.quiz") .jp-OutputArea')
+    quiz.get_by_role("button", name="A", exact=True).first.click()
+    quiz.locator("i").filter(has_text="Right.").or_(quiz.locator("i").filter(has_text="No.")).first.wait_for()
+    assert notebook.errors() == []
+
+
+def said(outputs: list[dict]) -> str:
+    """What a cell has printed."""
+    return "".join(output.get("text", "") for output in outputs)
+
+
+def test_everything_that_can_be_touched_answers(chromium, lab):
+    with chromium().new_context(viewport={"width": 1200, "height": 1000}) as context:
+        notebook = Notebook(context.new_page(), lab, "01_x.ipynb")
+        play(notebook)
+        outputs = notebook.outputs()
+        assert said(outputs[0]).startswith("8.")
+        assert "not attempted" in said(outputs[5]).lower()
+        # What the notebook now holds, for those who will open it without a kernel.
+        (shown,) = outputs[2]
+        assert set(shown["data"]) == {"text/plain", "image/png", VIEW}
+        assert shown["metadata"]["image/png"]["alt"] == "Bars. Shown at size 2; size 5."
