@@ -1,5 +1,9 @@
 """What learners touch, in a real JupyterLab: it answers, and nothing goes wrong in cells, widgets or page."""
 
+import os
+import shutil
+from pathlib import Path
+
 import nbformat
 import pytest
 
@@ -100,6 +104,34 @@ def play(notebook: Notebook) -> None:
 def said(outputs: list[dict]) -> str:
     """What a cell has printed."""
     return "".join(output.get("text", "") for output in outputs)
+
+
+@pytest.fixture
+def older_lab(lesson, tmp_path):
+    """JupyterLab 3 with the ipywidgets of Colab, 7.7; the kernel is this Python with those widgets.
+
+    It is an environment of its own, which somebody has to make: tests download nothing.
+
+        python -m venv /tmp/lab3 && /tmp/lab3/bin/pip install "jupyterlab<4" ipywidgets==7.7.1
+        TORCHFAKES_JUPYTERLAB_3=/tmp/lab3 pytest tests/course/test_jupyterlab.py
+    """
+    place = os.environ.get("TORCHFAKES_JUPYTERLAB_3")
+    if not place:
+        pytest.skip("TORCHFAKES_JUPYTERLAB_3 names no environment")
+    for package in ("ipywidgets", "ipython_genutils"):
+        (found,) = Path(place).glob(f"lib/python3*/site-packages/{package}")
+        shutil.copytree(found, tmp_path / "packages" / package)
+    environment = this_checkout(lesson)
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "packages"), environment["PYTHONPATH"]])
+    with server(lesson, tmp_path / "server", python=str(Path(place) / "bin" / "python"), **environment) as address:
+        yield address
+
+
+def test_with_ipywidgets_7_too(chromium, older_lab):
+    with chromium().new_context(viewport={"width": 1200, "height": 1000}) as context:
+        notebook = Notebook(context.new_page(), older_lab, "01_x.ipynb")
+        play(notebook)
+        assert said(notebook.outputs()[0]).startswith("7.7.")
 
 
 def test_everything_that_can_be_touched_answers(chromium, lab):
