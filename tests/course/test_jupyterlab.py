@@ -134,14 +134,26 @@ def test_with_ipywidgets_7_too(chromium, older_lab):
         assert said(notebook.outputs()[0]).startswith("7.7.")
 
 
-def test_everything_that_can_be_touched_answers(chromium, lab):
+def test_everything_that_can_be_touched_answers(chromium, lab, lesson):
     with chromium().new_context(viewport={"width": 1200, "height": 1000}) as context:
         notebook = Notebook(context.new_page(), lab, "01_x.ipynb")
         play(notebook)
         outputs = notebook.outputs()
         assert said(outputs[0]).startswith("8.")
         assert "not attempted" in said(outputs[5]).lower()
-        # What the notebook now holds, for those who will open it without a kernel.
+        # What the notebook now holds.
         (shown,) = outputs[2]
         assert set(shown["data"]) == {"text/plain", "image/png", VIEW}
         assert shown["metadata"]["image/png"]["alt"] == "Bars. Shown at size 2; size 5."
+        notebook.save()
+    # As it is published, and opened without being run: pictures of some settings, questions, the quiz with its folds.
+    # (In a notebook of one's own, JupyterLab looks for the widgets that were there, and says so in their place.)
+    published = nbformat.read(lesson / "01_x.ipynb", as_version=4)
+    build.clean(published, lesson)
+    nbformat.write(published, lesson / "02_published.ipynb")
+    with chromium().new_context(viewport={"width": 1200, "height": 1000}) as context:
+        opened = Notebook(context.new_page(), lab, "02_published.ipynb")
+        opened.page.locator(".jp-OutputArea-output img").first.wait_for()
+        text, picture, words = "application/vnd.jupyter.stdout", "image/png", "text/html"
+        assert opened.kinds() == [text, picture, picture, words, words, text, words, words, words]
+        assert opened.errors() == []

@@ -230,6 +230,17 @@ class Notebook:
                  for output in outputs if output["output_type"] == "error"]  # fmt: skip
         return cells + self.page.locator(TROUBLE).all_inner_texts() + self.problems
 
+    def save(self) -> None:
+        """Write the notebook as it is, outputs included."""
+        saved = "window.jupyterapp.commands.execute('docmanager:save').then(() => true)"
+        assert self.page.evaluate(saved)
+
+    def kinds(self) -> list[str]:
+        """The MIME types of what is to be seen of the outputs, one an output."""
+        return self.page.locator(".jp-OutputArea-output").evaluate_all(
+            "outputs => outputs.map(output => output.dataset.mimeType)"
+        )
+
     def close(self) -> None:
         """End the kernel."""
         self.page.evaluate(f"{PANEL}.sessionContext.shutdown()")

@@ -1,7 +1,7 @@
 """Several settings of a widget in one picture: what a saved notebook shows in its place.
 
-One picture, since that is all that every reader shows. GitHub takes scripts, styles and forms out of HTML, and
-JupyterLab takes out pictures inside HTML until the cell has been run, so that buttons without a kernel work in neither.
+One picture, since that is all that every reader shows. Buttons of HTML alone, without a kernel, work in few places:
+GitHub takes forms and styles out of HTML; JupyterLab takes out styles and disables forms until the cell is run.
 """
 
 import io
