@@ -110,6 +110,7 @@ def test_names_come_from_legends_lines_bars_and_texts_once_each_and_not_too_many
     right.barh(["phone", "laptop"], [1, 2])
     right.text(0, 0, "1.5")
     right.set_title("Speed")
+    figure.add_axes((0, 0, 1, 1)).axis("off")  # nothing is in there
     figure.suptitle("Two\npanels")
     figure.colorbar(left.scatter([0], [0], c=[1]), ax=left)
     assert alt_text.describe(figure) == "Two panels: chart (real, fake); Speed, chart (phone, laptop)."
@@ -126,6 +127,7 @@ def test_what_somebody_says_goes_before():
     assert alt_text.of(plots.images([picture])) == "A picture."
     figure, ax = plt.subplots()
     ax.axis("off")
-    ax.text(0, 0, "a box")
-    assert alt_text.of(plots.finish(figure)) == "Drawing (a box)."
+    ax.text(0, 0, "a box, red")
+    ax.text(0, 0, "an arrow")
+    assert alt_text.of(plots.finish(figure)) == "Drawing (a box, red; an arrow)."
     assert alt_text.of(plots.finish(figure, alt="A box.")) == "A box."

@@ -90,6 +90,16 @@ def test_settings_that_somebody_has_named(settings):
     assert settings == ["size: 5"]
 
 
+def test_a_long_alt_text_is_said_once():
+    def wordy(size: int) -> Figure:
+        figure = draw(size)
+        figure.suptitle(f"{size}, " + "and so on " * 20)
+        return figure
+
+    shown = widgets.explore(wordy, size=(1, 9, 1, 5))
+    assert len(shown.alt) < widgets.LONG and shown.alt.endswith("so on. Also shown at size 5; size 9.")
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [

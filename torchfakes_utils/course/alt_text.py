@@ -66,7 +66,8 @@ def _chart(ax: Axes, title: str) -> str:
     x, y = _one_line(ax.get_xlabel()), _one_line(ax.get_ylabel())
     axes = f" of {y} against {x}" if x and y else f" over {x}" if x else f" of {y}" if y else ""
     kind = "chart" if ax.axison and (ax.lines or ax.patches or ax.collections or ax.images) else "drawing"
-    return (f"{own}, " if own and own != title else "") + f"{kind}{axes}" + _listed(_names(ax))
+    said = (f"{own}, " if own and own != title else "") + f"{kind}{axes}" + _listed(_names(ax))
+    return "" if said == "drawing" else said
 
 
 def _names(ax: Axes) -> Iterator[str]:
@@ -94,7 +95,8 @@ def _listed(names: Iterable[str]) -> str:
     lines = [_one_line(name) for name in names]
     kept = list(dict.fromkeys(line for line in lines if re.search(r"[^\W\d_]", line)))
     more = [f"and {len(kept) - MOST} more"] if len(kept) > MOST else []
-    return f" ({', '.join([*kept[:MOST], *more])})" if kept else ""
+    between = "; " if any("," in name for name in kept) else ", "
+    return f" ({between.join([*kept[:MOST], *more])})" if kept else ""
 
 
 def _one_line(text: str) -> str:

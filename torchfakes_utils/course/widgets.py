@@ -19,6 +19,7 @@ from torchfakes_utils.course import alt_text
 from torchfakes_utils.course.predictions import view
 from torchfakes_utils.course.stills import sheet
 
+LONG = 500  # characters of alt text
 # Read out, and not seen: an image widget has no alt text.
 _HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap"
 
@@ -132,7 +133,10 @@ def _alt(stills: list[Still], alt: str) -> str:
     common = alt or (stills[0].alt if len({still.alt for still in stills}) == 1 else "")
     if common:
         return f"{common} Shown at {'; '.join(settings)}." if settings[0] else common
-    return " ".join(f"At {setting}: {still.alt}" for setting, still in zip(settings, stills, strict=True))
+    said = [f"At {setting}: {still.alt}" for setting, still in zip(settings, stills, strict=True)]
+    if sum(map(len, said)) > LONG:  # who listens has heard the axes once
+        said[1:] = [f"Also shown at {'; '.join(settings[1:])}."]
+    return " ".join(said)
 
 
 def _spoken(text: str) -> str:
