@@ -42,7 +42,7 @@ def sheet(pictures: Sequence[tuple[str, bytes]]) -> bytes:
         pen.text((x + 8, y + 3), _fitting(heading, width - 16), INK, _font())
         page.paste(picture, (x, y + BAND))
     buffer = io.BytesIO()
-    page.save(buffer, "png")
+    page.save(buffer, "png", compress_level=1)  # in haste: published notebooks are packed again
     return buffer.getvalue()
 
 

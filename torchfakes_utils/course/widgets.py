@@ -235,6 +235,8 @@ def png(figure: Figure) -> bytes:
     if not isinstance(figure, Figure):
         raise TypeError(f"the function that draws has to return its figure, not {type(figure).__name__}")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
+    # Packed quickly, for somebody waits for it: a fifth of the time less. Published notebooks are packed again.
+    packing = {"compress_level": 1}
+    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None}, pil_kwargs=packing)
     plt.close(figure)
     return buffer.getvalue()
