@@ -44,7 +44,7 @@ def test_every_widget_of_a_lesson_answers(name, lab, chromium, record_property):
         assert notebook.errors() == []
         found = notebook.explored()
         assert len(found) == wanted
-        took = {label: round(widget.move(label), 2) for widget in found for label in widget.labels()}
+        took = [(label, round(widget.move(label), 2)) for widget in found for label in widget.labels()]
         assert notebook.errors() == []
         notebook.close()
     record_property("seconds", took)
