@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import skimage
 from PIL import Image
@@ -81,7 +82,7 @@ def test_builder_makes_a_clean_notebook(lessons, built_steps, home):
     assert [output.text for output in printed] == ["2\n"]
     assert [output.text for output in parts] == ["part\n" * 3]  # one piece, and no progress bar
     assert len(picture) == 1 and "image/jpeg" in picture[0].data  # a photograph
-    assert widget[0].data["text/plain"] == "(interactive: run this cell)" and build.VIEW not in widget[0].data
+    assert widget[0].data["text/plain"].endswith("(interactive: run this cell)") and build.VIEW not in widget[0].data
     assert set(widget[0].data) & {"image/png", "image/jpeg"}
     assert plain[0].data == {"text/plain": "(interactive: run this cell)"}
     assert plain[1].data["text/plain"] == "<object>"  # without its address
@@ -171,11 +172,37 @@ def test_a_header_that_declares_what_there_is_not(tmp_path):
         build.needed(build.from_twin(tmp_path / "05_x.py"))
 
 
+def picture(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()
+
+
 def test_jpeg_only_where_it_pays():
     photograph = Image.fromarray(skimage.data.astronaut())
     flat = Image.new("RGBA", (600, 600), (0, 0, 0, 0))
     for image, kind in ((photograph, "image/jpeg"), (flat, "image/png")):
-        buffer = io.BytesIO()
-        image.save(buffer, "png")
-        found, data = build.smaller(buffer.getvalue())
-        assert found == kind and len(data) <= len(buffer.getvalue())
+        found, data = build.smaller(picture(image))
+        assert found == kind and len(data) <= len(picture(image))
+
+
+def test_several_photographs_are_saved_less_finely():
+    one = Image.fromarray(skimage.data.astronaut())
+    four = Image.new("RGB", (1024, 1024))
+    for place in ((0, 0), (0, 512), (512, 0), (512, 512)):
+        four.paste(one, place)
+    assert len(build.smaller(picture(four))[1]) < 3 * len(build.smaller(picture(one))[1])
+
+
+def test_256_colours_only_where_nobody_sees_it():
+    chart = np.full((800, 800, 3), 255, np.uint8)
+    chart[::4, ::2] = chart[::3, 1::2] = (0, 114, 178)
+    chart[300:460, 300:460] = skimage.data.astronaut()[30:190, 150:310]
+    noise = (np.random.default_rng(0).integers(0, 8, (300, 300, 3)) * 32).astype(np.uint8)  # 512 colours
+    kept = []
+    for pixels in (chart, noise):
+        kind, data = build.smaller(picture(Image.fromarray(pixels)))
+        with Image.open(io.BytesIO(data)) as image:
+            kept.append((kind, image.mode))
+            assert np.abs(np.asarray(image.convert("RGB"), int) - pixels).mean() < build.LOSS
+    assert kept == [("image/png", "P"), ("image/png", "RGB")]
