@@ -110,6 +110,12 @@ def test_a_heading_states_what_its_exercise_says(tmp_path, monkeypatch):
     assert len(found) == 1 and "no heading says Task(title='Twice', minutes=8" in found[0]
 
 
+@pytest.mark.parametrize("twin", [twin for twin in TWINS if "capstone" not in twin.stem], ids=lambda twin: twin.stem)
+def test_a_lesson_has_the_form_of_all(twin):
+    """Its minutes are those that are counted, its exercises have a solution that is right, its predictions an answer."""
+    assert form.problems(build.from_twin(twin)) == []
+
+
 def test_a_command_that_finds_something_missing_says_so(capsys):
-    assert lengths.main(["no such lesson"]) == 2
+    assert form.main(["no such lesson"]) == 2
     assert "no such lesson" in capsys.readouterr().err

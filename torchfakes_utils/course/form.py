@@ -1,19 +1,27 @@
 """The form of a lesson, and what of it a text twin lacks: exercises with folded solutions, predictions with answers.
 
+    python -m torchfakes_utils.course.form [lessons, such as 03]
+
+prints how long each takes, and what is missing.
+
 A lesson's exercise is looked at as learners meet it: its heading states what its `Exercise` says, its stub is tried by
 `check` and `yours`, and the solution that folds open is right.
 """
 
+import argparse
 import ast
 import importlib
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
-from torchfakes_utils.course import lengths, practice, prose
+from torchfakes_utils.course import build, lengths, practice, prose
 from torchfakes_utils.course.practice import MARK, Exercise, State
+from torchfakes_utils.errors import InputError
 
 MOST_PREDICTIONS = 6
 FEWEST_TASKS, MOST_TASKS = 2, 4
@@ -147,3 +155,29 @@ def _solutions(notebook: NotebookNode, found: list[Exercise]) -> Iterator[tuple[
             if name in by_name:
                 verdict = practice.judge(by_name[name], names[name])
                 yield name, "" if verdict.state is State.RIGHT else verdict.text
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit status: 1 where something is missing."""
+    parser = argparse.ArgumentParser(prog="python -m torchfakes_utils.course.form", description=__doc__.split("\n")[0])
+    parser.add_argument("lessons", nargs="*", help="some only, such as 03; all by default")
+    try:
+        twins = build.select(sorted(Path("notebooks/source").glob("*.py")), parser.parse_args(argv).lessons)
+    except InputError as error:
+        print(f"form: {error}", file=sys.stderr)
+        return 2
+    missing = 0
+    for twin in twins:
+        notebook = build.from_twin(twin)
+        found = lengths.length(notebook)
+        asked = ", ".join(f"{task.title} ({task.minutes})" for task in lengths.tasks(notebook)) or "none"
+        size = f"{lengths.words(notebook)} words, {lengths.lines(notebook)} lines"
+        print(f"{twin.stem}: {found.reading} min to read ({size}), {found.exercises} min of exercises: {asked}")
+        for problem in problems(notebook):
+            print(f"  {problem}")
+            missing += 1
+    return int(missing > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,23 +1,16 @@
 """How long a lesson takes to read and to work through, counted from its text twin.
 
-    python -m torchfakes_utils.course.lengths [lessons, such as 03]
-
-prints both, and what of the form of a lesson is missing (`form`). Running time is measured, not counted, and stands in
-the report of `torchfakes course`.
+`form` prints both. Running time is measured, not counted, and stands in the report of `torchfakes course`.
 """
 
-import argparse
 import math
 import re
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from nbformat import NotebookNode
 
-from torchfakes_utils.course import build, colab, prose
+from torchfakes_utils.course import colab, prose
 from torchfakes_utils.course.practice import MARK
-from torchfakes_utils.errors import InputError
 
 WORDS_PER_MINUTE = 200  # of a second-language reader
 LINES_PER_MINUTE = 10  # of code that is read, not written
@@ -114,35 +107,3 @@ def stated(notebook: NotebookNode) -> Length | None:
     """What the lesson's header says; None where it says nothing of the kind."""
     found = _STATED.search(prose.template(notebook.cells[0]))
     return Length(int(found[1]), int(found[2])) if found else None
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit status: 1 where something is missing."""
-    from torchfakes_utils.course import form  # which counts, too
-
-    parser = argparse.ArgumentParser(
-        prog="python -m torchfakes_utils.course.lengths", description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("lessons", nargs="*", help="some only, such as 03; all by default")
-    try:
-        twins = build.select(sorted(Path("notebooks/source").glob("*.py")), parser.parse_args(argv).lessons)
-    except InputError as error:
-        print(f"lengths: {error}", file=sys.stderr)
-        return 2
-    missing = 0
-    for twin in twins:
-        notebook = build.from_twin(twin)
-        found = length(notebook)
-        asked = ", ".join(f"{task.title} ({task.minutes})" for task in tasks(notebook)) or "none"
-        print(
-            f"{twin.stem}: {found.reading} min to read ({words(notebook)} words, {lines(notebook)} lines), "
-            f"{found.exercises} min of exercises: {asked}"
-        )
-        for problem in form.problems(notebook):
-            print(f"  {problem}")
-            missing += 1
-    return int(missing > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
