@@ -112,7 +112,7 @@ def test_a_heading_states_what_its_exercise_says(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("twin", [twin for twin in TWINS if "capstone" not in twin.stem], ids=lambda twin: twin.stem)
 def test_a_lesson_has_the_form_of_all(twin):
-    """Its minutes are those that are counted, its exercises have a solution that is right, its predictions an answer."""
+    """Minutes as counted, exercises with a solution that is right, predictions with an answer."""
     assert form.problems(build.from_twin(twin)) == []
 
 
