@@ -43,7 +43,7 @@ def test_a_number_is_told_with_its_distance(guess, actual, line, capsys):
         (0, 1, "", 0.5, 0.9162, "You said 0.50; it was 0.92: 0.42 too low."),
         (0.0, 0.2, "", 0.1, 0.05, "You said 0.100; it was 0.050: 0.050 too high."),
         (0, 20000, "boxes", 12000, 9954, "You said 12,000 boxes; it was 9,954 boxes: 2,046 boxes too high."),
-        (0, 10, "s", 2.5, 30, "You said 2.5 s; it was 30.0 s: 27.5 s too low."),
+        (0, 10, "s", 2.5, 30, "You said 2.5 s; it was 30 s: 27.5 s too low."),
     ],
 )
 def test_numbers_are_as_fine_as_their_range(low, high, unit, guess, actual, line):

@@ -122,6 +122,8 @@ class Prediction:
         """A number with its unit, as finely as its range deserves."""
         span = self.high - self.low
         digits = next((digits for digits, least in ((0, 50), (1, 5), (2, 0.5)) if span >= least), 3)
+        if isinstance(self.step, int) and float(number).is_integer():  # things that are counted
+            digits = 0
         unit = self.unit if unit is None else unit
         return f"{number:,.{digits}f} {unit}".rstrip()
 
