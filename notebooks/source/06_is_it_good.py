@@ -136,9 +136,9 @@ lesson_06_figures.pair_table(truth, p_fake, f"The share of light cells is the AU
 # %% [markdown]
 # ## 2 · What does it do? One threshold, two kinds of error
 #
-# Nobody can use an order. Somebody has to say *from here on we call it fake*. Then there are two ways to be wrong: a
-# **false alarm** (a real clip called fake) and a **miss** (a fake called real). Which of them falls when the threshold
-# goes up?
+# An order alone decides nothing. Somebody has to say *from here on we call it fake*. Then there are two ways to be
+# wrong: a **false alarm** (a real clip called fake) and a **miss** (a fake called real). Which of them falls when the
+# threshold goes up?
 
 # %%
 print("threshold  false alarms  misses")
@@ -152,7 +152,7 @@ print(f"they meet at {eer:.1%}")
 # %% [markdown]
 # Fewer false alarms, more misses: one error buys the other. At 0.5 the detector errs on {= n_alarms =} of
 # {= n_real =} real clips and {= n_missed =} of {= n_fake =} fakes. Where the two rates meet lies the **equal error
-# rate** (EER), {= eer : .1 % =}. It is handy for comparing models in a table, and nobody's wish.
+# rate** (EER), {= eer : .1 % =}. It is handy for comparing models in a table. No user asks for it.
 
 # %% [markdown]
 # ## 3 · Is 96 % good?
@@ -565,7 +565,7 @@ course.quiz("06")
 # - **"Accuracy is the score."** It is the score in one world. Elsewhere it is another number, and looking at nothing
 #   may beat it.
 # - **"0.5 is the neutral threshold."** It is the right one where both errors cost the same and fakes are as common as
-#   in training. Nobody lives there.
+#   in training.
 # - **"The cheapest threshold on validation is the cheapest tomorrow."** It is the one that these few clips flatter
 #   most.
 #

@@ -57,7 +57,8 @@ print(f"{len(crops)} crops of {len(clips)} clips, {per_clip} of each; AUC by cro
 # many as you have. Compute the number again. Do this a thousand times, and see where the middle 95 % of the values lie.
 #
 # But draw *what*? Crops? Clips? People? The {= per_clip =} crops of a clip show one person in one light with one
-# forgery: they are near copies.
+# forgery: they are near copies. (The team had dealt such crops out at random, so that frames of one clip lay in
+# training *and* in validation. Lesson 04 measures how much that flatters.)
 
 # %%
 guess_width = course.predict(

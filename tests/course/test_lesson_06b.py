@@ -192,7 +192,7 @@ def texts(ax):
 
 def test_an_interval_says_how_wide_it_is_and_none_is_made_up():
     (ax,) = figures.interval_bars([("a", 0.9, (0.85, 0.95)), ("b", 0.9, None)], "AUC", "t").axes
-    assert texts(ax) == ["0.85 to 0.95: 0.100 wide"] and len(ax.get_yticks()) == 1
+    assert texts(ax) == ["0.90 (0.85 to 0.95), 0.100 wide"] and len(ax.get_yticks()) == 1
 
 
 def test_moved_scores_keep_their_word_where_scores_of_halves_did():

@@ -28,10 +28,11 @@ def interval_bars(rows: Sequence[tuple[str, float | None, Ends | None]], unit: s
     """
     known = [(name, value, ends) for name, value, ends in rows if value is not None and ends is not None]
     figure, ax = plt.subplots(figsize=(WIDTH, 0.5 * len(known) + 1.1))
+    ax.locator_params(axis="x", nbins=5)
     for y, (_, value, (low, high)) in enumerate(known):
         ax.hlines(y, low, high, color=plots.NEUTRAL, linewidth=8, alpha=0.5)
         ax.plot(value, y, "o", color="black", markersize=8, markeredgecolor="white", clip_on=False)
-        ax.annotate(f"{low:.2f} to {high:.2f}: {high - low:.3f} wide", (1.02, y), va="center",
+        ax.annotate(f"{value:.2f} ({low:.2f} to {high:.2f}), {high - low:.3f} wide", (1.02, y), va="center",
                     xycoords=("axes fraction", "data"), annotation_clip=False)  # fmt: skip
     lowest = min((low for _, _, (low, _) in known), default=0.5)
     ax.set(yticks=range(len(known)), yticklabels=[name for name, *_ in known], ylim=(len(known) - 0.5, -0.5),
@@ -134,6 +135,6 @@ def matrix_figure(table: pd.DataFrame, title: str) -> Figure:
     bar.ax.set_yticklabels(["0: all turned round", "0.5: a coin", "1: all in order"])
     ax.set(xticks=range(len(names)), yticks=range(len(names)), xticklabels=names, yticklabels=names,
            xlabel="tested on", ylabel="trained on")  # fmt: skip
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, labelsize=9)
     ax.spines[:].set_visible(False)
     return titled(figure, title)
