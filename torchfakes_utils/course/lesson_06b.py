@@ -1,0 +1,236 @@
+"""The exercises of lesson 06b: a bootstrap of clips, the calibration error, one honest line; and two formulas."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from scipy.stats import binomtest
+
+from torchfakes_utils.course import comparison
+from torchfakes_utils.course.lesson_06 import auc_by_pairs
+from torchfakes_utils.course.practice import Exercise
+from torchfakes_utils.evaluation.results import LevelMetrics
+
+CLOSE = 0.18  # of an interval's width: so far chance may move its ends
+RANGES = 10
+
+
+# --- the bootstrap
+
+
+def bootstrap(labels: Any, scores: Any, units: Any, replicates: int = 1000) -> tuple[float, float]:
+    """The 95 % interval of an AUC when whole units are drawn: with replacement, as many as there are.
+
+    Args:
+        labels: (N,) of 0 and 1.
+        scores: (N,).
+        units: (N,) what each is a part of, such as the number of its clip.
+        replicates: how often.
+
+    Source: Efron, Bootstrap Methods: Another Look at the Jackknife, Annals of Statistics 7, 1979.
+    """
+    low, high = np.quantile(_replicates(labels, scores, units, replicates), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _replicates(labels: Any, scores: Any, units: Any, replicates: int) -> np.ndarray:
+    """The AUC of each data set that is drawn, (replicates,): pairs are compared once, then weighted."""
+    labels, scores, units = (np.asarray(column) for column in (labels, scores, units))
+    names, of = np.unique(units, return_inverse=True)
+    drawn = np.random.default_rng(0).integers(0, len(names), (replicates, len(names)))
+    times = np.stack([np.bincount(row, minlength=len(names)) for row in drawn]).astype(float)  # (replicates, units)
+    fakes, reals = (times[:, of[labels == label]] for label in (1, 0))
+    gaps = scores[labels == 1][:, None] - scores[labels == 0][None, :]
+    right = (np.sign(gaps) + 1) / 2  # (fakes, reals): 1 in the right order, 0.5 for a tie
+    found: np.ndarray = ((fakes @ right) * reals).sum(1) / (fakes.sum(1) * reals.sum(1))
+    return found
+
+
+def _of_clips(generator: np.random.Generator, clips: int) -> tuple[Any, ...]:
+    """Eight near copies of each clip; two clips in five are real."""
+    label = np.repeat([0, 1], [2 * clips // 5, clips - 2 * clips // 5])
+    scores = expit(generator.normal(1.6 * label - 0.8, 1)[:, None] + generator.normal(0, 0.15, (clips, 8)))
+    order = generator.permutation(8 * clips)
+    return np.repeat(label, 8)[order], scores.ravel()[order], np.repeat(np.arange(clips), 8)[order], 600
+
+
+def interval_difference(expected: Any, found: Any) -> str:
+    """How an interval departs from another by more than the luck of the draw."""
+    try:
+        own, ends = ([float(end) for end in pair] for pair in (found, expected))
+    except (TypeError, ValueError, RuntimeError):
+        return comparison.difference(expected, found)
+    if len(own) != len(ends):
+        return comparison.difference(expected, found)
+    if np.allclose(own, ends, rtol=0, atol=CLOSE * (ends[1] - ends[0]) + 1e-6):
+        return ""
+    return f"yours goes from {own[0]:.3f} to {own[1]:.3f}, and about {ends[0]:.3f} to {ends[1]:.3f} is expected"
+
+
+BOOTSTRAP = Exercise(
+    "bootstrap", "The bootstrap, by clip", minutes=12, difficulty=3,
+    reference=bootstrap,
+    cases=lambda generator: [_of_clips(generator, clips) for clips in (36, 48)],
+    wrong={
+        "You draw single crops. Draw units, and take all crops of each one that is drawn, as often as it is drawn.":
+            lambda labels, scores, units, replicates: bootstrap(labels, scores, np.arange(len(labels)), replicates),
+        "Each of your data sets holds every unit once. Draw with replacement: some come twice, and some not at all.":
+            lambda labels, scores, units, replicates: (auc_by_pairs(labels, scores),) * 2,
+        "That is the mean and one standard deviation to either side. Take the middle 95 % of the values: np.quantile.":
+            lambda *words: _replicates(*words).mean() + np.array([-1, 1]) * _replicates(*words).std(),
+        "That is the whole range of the values. Leave out 2.5 % of them at either end: np.quantile.":
+            lambda *words: (_replicates(*words).min(), _replicates(*words).max()),
+    },
+    difference=interval_difference,
+    afterwards="The ends differ a little from ours: each draw is another one.",
+)  # fmt: skip
+
+
+# --- the calibration error
+
+
+def ece(labels: Any, scores: Any) -> float:
+    """The expected calibration error: ten ranges of equal width; in each, what is said beside what is so.
+
+    Args:
+        labels: (N,) of 0 and 1.
+        scores: (N,) P(fake); one of exactly 1 belongs to the last range.
+
+    Source: Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015;
+    here of P(fake), and not of the confidence in an answer.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    return float(sum(share * abs(said - fake) for share, said, fake in _ranges(labels, scores)))
+
+
+def _ranges(labels: np.ndarray, scores: np.ndarray) -> list[tuple[float, float, float]]:
+    """Of each range that holds scores: its share of them, their mean, and the share of fakes."""
+    which = np.minimum((scores * RANGES).astype(int), RANGES - 1)
+    return [
+        (float(own.mean()), float(scores[own].mean()), float(labels[own].mean()))
+        for own in (which == number for number in np.unique(which))
+    ]
+
+
+def _scored(generator: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores that do not keep their word, none between 0.3 and 0.4, some of exactly 0 and exactly 1."""
+    scores = generator.uniform(0.005, 0.995, count)
+    scores = scores[(scores * RANGES).astype(int) != 3]
+    scores[:3], scores[3:6] = 0.0, 1.0
+    labels = (generator.random(len(scores)) < 0.15 + 0.6 * scores).astype(int)
+    labels[:6] = 1, 0, 0, 0, 1, 0
+    order = generator.permutation(len(scores))
+    return labels[order], scores[order]
+
+
+def _without(ends: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], float]:
+    """The error where some scores fall into no range, and their share is not made up for."""
+
+    def lost(labels: np.ndarray, scores: np.ndarray) -> float:
+        kept = ends(scores)
+        return ece(labels[kept], scores[kept]) * float(kept.mean())
+
+    return lost
+
+
+def _by_confidence(labels: np.ndarray, scores: np.ndarray) -> float:
+    return ece((scores >= 0.5) == (labels == 1), np.maximum(scores, 1 - scores))
+
+
+def _midpoints(labels: np.ndarray, scores: np.ndarray) -> float:
+    return float(sum(share * abs(int(min(said * RANGES, 9)) / RANGES + 0.05 - fake)
+                     for share, said, fake in _ranges(labels, scores)))  # fmt: skip
+
+
+def _by_count(labels: np.ndarray, scores: np.ndarray) -> float:
+    parts = np.array_split(np.argsort(scores, kind="stable"), RANGES)
+    return float(sum(len(own) * abs(scores[own].mean() - labels[own].mean()) for own in parts) / len(scores))
+
+
+ECE = Exercise(
+    "ece", "Does it keep its word?", minutes=10, difficulty=2,
+    reference=ece,
+    cases=lambda generator: [_scored(generator, count) for count in (60, 90, 150)],
+    wrong={
+        "That compares how sure an answer is with how often it is right. Here P(fake) stands against the share of "
+        "fakes.": _by_confidence,
+        "Yours takes the middle of a range for what its scores say. Take their mean.": _midpoints,
+        "A score of exactly 1 falls into none of your ranges. It belongs to the last.": _without(lambda s: s < 1),
+        "A score of exactly 0 falls into none of your ranges. It belongs to the first.": _without(lambda s: s > 0),
+        "A range that holds no score gives NaN, and the sum with it. Leave empty ranges out.":
+            lambda labels, scores: float("nan"),
+        "Each range counts alike in yours. Weight it by its share of the scores.":
+            lambda labels, scores: np.mean([abs(said - fake) for _, said, fake in _ranges(labels, scores)]),
+        "Your distances cancel out: too high here, too low there. Take their absolute value.":
+            lambda labels, scores: abs(sum(share * (said - fake) for share, said, fake in _ranges(labels, scores))),
+        "That compares each score with its own label. Compare ranges: what they say on average, and what is so.":
+            lambda labels, scores: np.abs(scores - labels).mean(),
+        "Your ranges hold equally many scores. Take ten of equal *width*, from 0 to 1.": _by_count,
+    },
+    afterwards="It is zero for a detector that always says the share of fakes, and knows nothing.",
+)  # fmt: skip
+
+
+# --- judgement: one line that can be checked
+
+
+def check_line(text: object, clip: LevelMetrics) -> None:
+    """Say in one line what a report of a test still lacks.
+
+    Args:
+        text: the learner's sentence or two.
+        clip: what was measured, by clip.
+    """
+    if text is None or text is ...:
+        print("Not attempted yet: put your line in place of None, in quotation marks.")
+        return
+    if not isinstance(text, str):
+        print(f"Not yet: {comparison.describe(text)} is no text. Put your line in quotation marks.")
+        return
+    numbers = [float(number) for number in pd.Series([text]).str.findall(r"\d+(?:\.\d+)?")[0]]
+    low, high = clip.auc_interval or (clip.auc or 0, clip.auc or 0)
+    lacking = {
+        "of which data? Name Mini-FF++.": "mini-ff++" in text.lower(),
+        f"on how many clips? There are {clip.n_real} real and {clip.n_fake} fake ones.":
+            {clip.n_real, clip.n_fake} <= set(numbers),
+        "how good is it? The AUC by clip is in the table above.": _told(clip.auc, numbers),
+        "how sure are you? Give both ends of the AUC's interval.": _told(low, numbers) and _told(high, numbers),
+        "beside what? Give balanced accuracy, or what always saying “fake” would reach.":
+            _told(clip.balanced_accuracy, numbers) or _told(clip.always_fake_accuracy, numbers),
+    }  # fmt: skip
+    for question, answered in lacking.items():
+        if not answered:
+            print(f"Not yet: {question}")
+            return
+    print("Right: somebody who was not there could check every number in it.")
+
+
+def _told(value: float | None, numbers: Sequence[float]) -> bool:
+    """Whether a share stands among numbers, to two digits, as it is or in per cent."""
+    return value is not None and any(abs(number - each) < 0.0051 * scale for number in numbers
+                                     for each, scale in ((value, 1), (100 * value, 100)))  # fmt: skip
+
+
+# --- formulas
+
+
+def in_another_world(scores: Any, fakes: float, trained_with: float = 0.5) -> np.ndarray:
+    """P(fake) where another share is fake than in training: the change in log-odds is added.
+
+    Args:
+        scores: (N,) or one, between 0 and 1.
+        fakes, trained_with: shares in (0, 1).
+
+    Source: Saerens, Latinne and Decaestecker, Adjusting the Outputs of a Classifier to New a Priori Probabilities,
+    Neural Computation 14, 2002.
+    """
+    moved: np.ndarray = expit(logit(np.asarray(scores, float)) + logit(fakes) - logit(trained_with))
+    return moved
+
+
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % interval for a share (1927), which is sensible even at 0 of 4."""
+    low, high = binomtest(count, of).proportion_ci(method="wilson")
+    return float(low), float(high)
