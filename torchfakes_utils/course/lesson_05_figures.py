@@ -1,15 +1,18 @@
 """The figures of lesson 05: a face on its way through the network, losses by step, and the course of a run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from torchfakes_utils.course import plots
+from torchfakes_utils.models.detector import Detector
 
 LN2 = float(np.log(2))  # the loss of a coin's answer
 # Blue and vermilion mean real and fake; what is compared here is something else (Okabe and Ito's green and purple).
@@ -17,34 +20,72 @@ KEPT, CUT = "#009E73", "#CC79A7"
 ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # a note that lines may cross
 
 
-def journey(face: np.ndarray, maps: Mapping[str, np.ndarray], channels: Sequence[int], probability: float) -> Figure:
+@dataclass(frozen=True)
+class Stage:
+    """What one stage of a network made of one crop.
+
+    Attributes:
+        name: of the stage.
+        mean: (h, w), the mean over its channels.
+        channels: how many it has.
+    """
+
+    name: str
+    mean: np.ndarray
+    channels: int
+
+
+def seen_by(detector: Detector, crop: torch.Tensor, stages: Sequence[str]) -> tuple[list[Stage], float]:
+    """What some stages make of a crop on its way through InceptionResnetV1, and P(fake) at the end.
+
+    Args:
+        detector: with these stages in its backbone.
+        crop: (3, H, W) uint8 RGB.
+        stages: their names.
+    """
+    seen: list[Stage] = []
+
+    def keep(name: str, output: torch.Tensor) -> None:
+        seen.append(Stage(name, output[0].mean(0).numpy(), output.shape[1]))
+
+    hooks = [
+        getattr(detector.backbone, name).register_forward_hook(lambda _, __, output, name=name: keep(name, output))
+        for name in stages
+    ]
+    probability = float(detector.probability(crop[None])[0])
+    for hook in hooks:
+        hook.remove()
+    return seen, probability
+
+
+def journey(face: np.ndarray, stages: Sequence[Stage], probability: float) -> Figure:
     """A face, what some stages of the network make of it, and the one number that comes out.
 
     Args:
         face: (H, W, 3) uint8 RGB.
-        maps: stage to (h, w) of one channel, or a mean over channels; any range.
-        channels: how many channels each of these stages has.
+        stages: from the input to the output.
         probability: P(fake) in the end.
     """
-    figure, axes = plt.subplots(1, len(maps) + 2, figsize=(1.55 * (len(maps) + 2), 2.35))
+    count = len(stages) + 1
+    figure, axes = plt.subplots(1, count + 1, figsize=(1.7 * count + 0.75, 2.35), width_ratios=[1] * count + [0.42])
     axes[0].imshow(face)
-    axes[0].set_title(f"the crop\n{face.shape[0]} × {face.shape[1]} × 3", fontsize=9, fontweight="normal")
-    for ax, (name, values), count in zip(axes[1:], maps.items(), channels, strict=False):
-        ax.imshow(values, cmap="gray")
-        size = " × ".join(map(str, values.shape))
-        ax.set_title(f"{name}\n{size} × {count}", fontsize=9, fontweight="normal")
-    axes[-1].text(0.5, 0.5, f"{probability:.2f}", ha="center", va="center", fontsize=20, fontweight="bold")
-    axes[-1].set_title("P(fake)\none number", fontsize=9, fontweight="normal")
+    axes[0].set_title(f"the crop\n{face.shape[0]} × {face.shape[1]} × 3", fontsize=10, fontweight="normal")
+    for ax, stage in zip(axes[1:], stages, strict=False):
+        ax.imshow(stage.mean, cmap="gray")
+        size = " × ".join(map(str, stage.mean.shape))
+        ax.set_title(f"{stage.name}\n{size} × {stage.channels}", fontsize=10, fontweight="normal")
+        ax.set_box_aspect(1)
+    axes[-1].text(0.5, 0.5, f"{probability:.2f}", ha="center", va="center", fontsize=18, fontweight="bold")
+    axes[-1].set_title("P(fake)", fontsize=10, fontweight="normal", loc="center")
     for ax in axes:
         ax.set(xticks=[], yticks=[])
-        ax.set_box_aspect(1)
         ax.spines[:].set_visible(False)
     figure.suptitle("The picture shrinks, the channels multiply", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 
 def loss_curves(
-    runs: Mapping[str, Sequence[float]], title: str, colours: Sequence[str], top: float = 0.85, width: float = 7.4
+    runs: Mapping[str, Sequence[float]], title: str, colours: Sequence[str], top: float = 0.85, width: float = 7.0
 ) -> Figure:
     """Training losses by step, each named at its end, with the height of a coin's answer.
 
@@ -77,7 +118,7 @@ def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]],
         rows: what `Trainer.validate` gave after each.
         epochs: how many there will be.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 2.8), width_ratios=[1, 1.25])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.6), width_ratios=[1, 1.3])
     x = np.arange(1, len(losses) + 1)
     left.plot(x, losses, "o-", color="black", markersize=4)
     baseline(left, LN2, "ln 2: knows nothing")
@@ -130,40 +171,83 @@ def constant_loss(share_of_fakes: float) -> float:
     return float(-p * np.log(p) - (1 - p) * np.log(1 - p))
 
 
-def history_figure(history: pd.DataFrame) -> Figure:
+def history_figure(history: pd.DataFrame, title: str = "", marked: int | None = None) -> Figure:
     """The course of a run, from its history.csv, each number beside what costs nothing.
 
     Training batches are balanced and validation is not, so the two losses have different free answers, ln 2 and
-    `constant_loss` of the share of fakes. They are drawn on two axes.
+    `constant_loss` of the share of fakes. They are drawn on two axes, which go by factors: a bad epoch may cost ten
+    times what a good one does.
+
+    Args:
+        history: a row an epoch.
+        title: the figure's one message.
+        marked: an epoch to look at.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(8.6, 5.6))
+    figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.4))
     x, share = history["epoch"], float(history["always_fake_accuracy"].iloc[-1])
-    free = constant_loss(share)
-    highest = float(history[["train_loss", "val_loss"]].max(axis=None))
-    losses, rates = (0.0, max(0.8, 1.08 * highest)), (0.0, 1.04)
+    free, every = constant_loss(share), history[["train_loss", "val_loss"]]
+    losses = (min(0.1, 0.8 * float(every.min(axis=None))), max(1.2, 1.3 * float(every.max(axis=None))))
     panels: tuple[tuple[str, dict[str, str], list[str], tuple[float, float], float, str], ...] = (
-        ("Training loss, balanced batches", {"train": "train_loss"}, ["black"], losses, LN2, f"constant: {LN2:.3f}"),
-        (
-            f"Validation loss, {share:.0%} fakes", {"validation": "val_loss"}, ["black"], losses, free,
-            f"constant: {free:.3f}",
-        ),
+        ("Training loss, balanced", {"": "train_loss"}, ["black"], losses, LN2, f"constant: {LN2:.3f}"),
+        (f"Validation loss, {share:.0%} fakes", {"": "val_loss"}, ["black"], losses, free, f"constant: {free:.3f}"),
         (
             "Validation AUC", {"by clip": "val_auc_clip", "by crop": "val_auc"}, ["black", plots.NEUTRAL],
             (0.4, 1.02), 0.5, "a coin: 0.5",
         ),
         (
-            "Accuracy, and how often it says “fake”",
+            "Accuracy, and “fake” said",
             {"balanced": "val_balanced_accuracy", "accuracy": "val_accuracy", "called fake": "predicted_fake_rate"},
-            ["black", plots.NEUTRAL, plots.FAKE], rates, share, f"always “fake”: {share:.2f}",
+            ["black", plots.NEUTRAL, plots.FAKE], (0.0, 1.04), share, f"always “fake”: {share:.2f}",
         ),
     )  # fmt: skip
-    for ax, (title, series, colours, limits, height, note) in zip(axes.flat, panels, strict=True):
+    for ax, (name, series, colours, limits, height, note) in zip(axes.flat, panels, strict=True):
+        room = 0.62 if len(series) > 1 else 0.12
         for column, colour, marker in zip(series.values(), colours, "osX", strict=False):
             ax.plot(x, history[column], marker=marker, markersize=4, color=colour)
-        ax.set(xlabel="epoch", ylim=limits, xticks=x, xlim=(x.iloc[0] - 0.2, x.iloc[-1] + 0.35 * max(1, len(x) - 1)))
+        ax.set(ylim=limits, xlim=(x.iloc[0] - 0.2, x.iloc[-1] + room * max(1, len(x) - 1)))
+        ax.xaxis.set_major_locator(FixedLocator([each for each in x if len(x) < 8 or each % 2 == 0]))
+        if ax in axes[0]:
+            ax.set_yscale("log")
+            ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if limits[0] <= tick <= limits[1]]
+            ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+            ax.minorticks_off()
+        else:
+            ax.set_xlabel("epoch")
+            ends = {name: float(history[column].iloc[-1]) for name, column in series.items()}
+            name_ends(ax, float(x.iloc[-1]), ends, colours, limits)
         baseline(ax, height, note, _clear(ax, height))
-        name_ends(ax, float(x.iloc[-1]), {n: float(history[c].iloc[-1]) for n, c in series.items()}, colours, limits)
-        ax.set_title(title, fontsize=10)
+        if marked is not None:
+            ax.axvspan(marked - 0.4, marked + 0.4, color=plots.NEUTRAL, alpha=0.2, linewidth=0, zorder=0)
+        ax.set_title(name, fontsize=10)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def verdicts_figure(before: Sequence[pd.DataFrame], after: Sequence[pd.DataFrame], look: int = 1) -> Figure:
+    """What the same weights say of the same crops with the averages as they were, and with averages counted again.
+
+    Args:
+        before: for each look, the validation crops with `label` and `probability_fake`.
+        after: the same, recounted.
+        look: which of them, from 1.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(7.0, 2.5), sharey=True)
+    names, shares = ("averages as they were", "averages counted again"), []
+    for ax, name, scores in zip(axes, names, (before[look - 1], after[look - 1]), strict=True):
+        for label, part in scores.groupby("label"):
+            spread = np.random.default_rng(0).uniform(-0.28, 0.28, len(part))
+            ax.plot(
+                part["probability_fake"], 1 - label + spread, plots.MARKERS[label], color=plots.COLOURS[label],
+                markersize=5, alpha=0.7, markeredgewidth=0,
+            )  # fmt: skip
+        shares.append(float((scores["probability_fake"] >= 0.5).mean()))
+        ax.axvline(0.5, color="black", linestyle="--", linewidth=1.2)
+        ax.set(xlim=(-0.03, 1.03), ylim=(-0.5, 1.5), xlabel="P(fake)", yticks=[0, 1], yticklabels=["fake", "real"])
+        ax.set_title(f"{name}: {shares[-1]:.0%} called fake", fontsize=10, fontweight="normal")
+        for tick, label in zip(ax.get_yticklabels(), (1, 0), strict=True):
+            tick.set(color=plots.COLOURS[label], fontweight="bold")
+    figure.suptitle(f"Look {look}: the same weights, the same faces", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 

@@ -12,15 +12,11 @@ from matplotlib.figure import Figure
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.lesson_05_figures import CUT, KEPT, ON_WHITE, baseline
-from torchfakes_utils.course.starts import ALL, HEAD, NORMS, RANDOM, TRAINING, train_start
+from torchfakes_utils.course.starts import ALL, HEAD, NORMS, RANDOM
 from torchfakes_utils.metrics import paired
 from torchfakes_utils.metrics.bootstrap import percentiles
 from torchfakes_utils.metrics.config import REPLICATES
 from torchfakes_utils.metrics.intervals import compare_runs, over_runs
-from torchfakes_utils.models.detector import DetectorConfig
-from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.models.pretrained import build_detector
-from torchfakes_utils.training.config import TrainingConfig
 
 
 def mean_auc(runs: Sequence[pd.DataFrame], replicates: int = REPLICATES) -> tuple[float, float, float, list[float]]:
@@ -77,6 +73,22 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def gains(runs: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """How much better one start is than another, with all training crops.
+
+    Args:
+        runs: `starts.START_COLUMNS`.
+        pairs: the one and the other.
+
+    Returns:
+        A row a pair, in their order: columns `start`, `against`, `gain`, `low`, `high` as from `mean_gain`.
+    """
+    whole = runs[runs["crops"] == 0]
+    of = {start: [run for _, run in part.groupby("seed")] for start, part in whole.groupby("start")}
+    rows = [(one, other, *mean_gain(of[one], of[other])) for one, other in pairs]
+    return pd.DataFrame(rows, columns=["start", "against", "gain", "low", "high"])
+
+
 def starts_figure(table: pd.DataFrame) -> Figure:
     """What four ways to begin reach with all training crops: each seed, their mean, its interval.
 
@@ -84,7 +96,7 @@ def starts_figure(table: pd.DataFrame) -> Figure:
         table: from `summary`.
     """
     rows = table[table["crops"] == 0].set_index("start").loc[[RANDOM, HEAD, NORMS, ALL]]
-    figure, ax = plt.subplots(figsize=(7.8, 2.9))
+    figure, ax = plt.subplots(figsize=(7.0, 2.9))
     for y, (start, row) in enumerate(rows.iterrows()):
         colour = CUT if start == RANDOM else KEPT
         ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=4, alpha=0.35, solid_capstyle="butt")
@@ -101,14 +113,15 @@ def starts_figure(table: pd.DataFrame) -> Figure:
     return plots.finish(figure)
 
 
-def few_figure(table: pd.DataFrame, all_crops: int) -> Figure:
+def few_figure(table: pd.DataFrame, all_crops: int, title: str = "How many pictures suffice?") -> Figure:
     """How many pictures suffice: AUC against the number of training crops, from random weights and from ImageNet's.
 
     Args:
         table: from `summary`.
         all_crops: how many training crops there are.
+        title: the figure's one message.
     """
-    figure, ax = plt.subplots(figsize=(7.4, 3.3))
+    figure, ax = plt.subplots(figsize=(7.0, 3.1))
     ticks: list[int] = []
     for start, colour, marker, name in ((ALL, KEPT, "o-", "ImageNet"), (RANDOM, CUT, "X--", "random")):
         rows = table[table["start"] == start].assign(crops=lambda part: part["crops"].replace(0, all_crops))
@@ -124,34 +137,8 @@ def few_figure(table: pd.DataFrame, all_crops: int) -> Figure:
            xlabel="training crops (band: 95 %, people drawn)", ylabel="validation AUC by crop")  # fmt: skip
     ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     ax.minorticks_off()
-    ax.set_title("How many pictures suffice?")
+    ax.set_title(title)
     return plots.finish(figure)
-
-
-def vggface2_gain(faces: pd.DataFrame, steps: int, size: int = 96) -> pd.DataFrame | None:
-    """InceptionResnetV1, the same short run from random weights and from VGGFace2's; None where these cannot be had.
-
-    They are 107 MB, fetched once into torch's cache.
-
-    Args:
-        faces: the whole table, with the column `file`.
-        steps: of either run.
-        size: of the network's input, px.
-
-    Returns:
-        A row a start: `start`, `auc` (by crop) and `seeds`, as `summary`.
-    """
-    preprocessing = Preprocessing(size=size)
-    detector, _ = build_detector(DetectorConfig(pretrained="vggface2", preprocessing=preprocessing))
-    if detector.config.pretrained is None:
-        return None
-    rows = []
-    for name, pretrained in (("random weights", None), ("VGGFace2", "vggface2")):
-        own = {"architecture": "InceptionResnetV1", "pretrained": pretrained, "crops_per_epoch": 16 * steps}
-        config = TrainingConfig(**TRAINING | own | {"image_size": size, "learning_rate": 1e-3})
-        auc, low, high, _ = mean_auc([train_start(faces, preprocessing, config)])
-        rows.append({"start": name, "auc": auc, "low": low, "high": high})
-    return pd.DataFrame(rows)
 
 
 # What these starts are called in the benchmark on real deepfakes.

@@ -51,7 +51,7 @@ def first_gradient_figure(depths: Sequence[int], gradients: Mapping[str, Sequenc
         depths: how many layers.
         gradients: kind to a length for each depth, above 0; the kinds as in `depth_figure`.
     """
-    figure, ax = plt.subplots(figsize=(7.4, 3.2))
+    figure, ax = plt.subplots(figsize=(7.0, 3.0))
     exponents = {name: np.log10(values) for name, values in gradients.items()}
     for values, colour, marker in zip(
         exponents.values(), (CUT, plots.NEUTRAL, KEPT), ("X-", "s--", "o-"), strict=False
@@ -77,7 +77,7 @@ def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
         losses: kind to depth to the last loss of each seed; the same depths in all.
     """
     depths = list(next(iter(losses.values())))
-    figure, axes = plt.subplots(1, len(depths), figsize=(3.7 * len(depths), 2.3), sharey=True, sharex=True)
+    figure, axes = plt.subplots(1, len(depths), figsize=(3.5 * len(depths), 2.3), sharey=True, sharex=True)
     for ax, depth in zip(axes, depths, strict=True):
         for y, (name, colour, marker) in enumerate(zip(losses, (CUT, plots.NEUTRAL, KEPT), "Xso", strict=False)):
             ends = losses[name][depth]
@@ -99,7 +99,7 @@ def gradient_figure(steps: pd.DataFrame) -> Figure:
     """
     stages = [name for name in steps if name.startswith("grad_norm_")]
     first, last = stages[0], stages[-1]
-    figure, ax = plt.subplots(figsize=(7.4, 3.2))
+    figure, ax = plt.subplots(figsize=(7.0, 3.0))
     ax.fill_between(
         steps["step"], steps[stages].min(axis=1), steps[stages].max(axis=1), color=plots.NEUTRAL, alpha=0.2,
         linewidth=0,
@@ -171,7 +171,7 @@ def memory_bars(
     found = [memory(batch, per_crop, parameters, size) for batch in batches]
     active = np.array([each.activations for each in found])
     total = np.array([each.total for each in found])
-    figure, ax = plt.subplots(figsize=(8.2, 3.5))
+    figure, ax = plt.subplots(figsize=(7.0, 3.3))
     x, over = np.arange(len(batches)), total > card
     ax.bar(x, total - active, color="#B5B5B5", edgecolor="white")
     ax.bar(
