@@ -1,9 +1,9 @@
-"""What learners write in lessons 05 and 05b, with the lesson's own solutions and the mistakes that others made.
+"""What learners write in lesson 05, with the lesson's own solutions and the mistakes that others made.
 
-Figures and measurements are in the modules beside this one: `lesson_05_figures`, `lesson_05_starts`, `lesson_05b`.
+Figures and measurements are in the modules beside this one: `lesson_05_figures`, `lesson_05_starts`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from torchfakes_utils.course import comparison
 from torchfakes_utils.course.comparison import describe
-from torchfakes_utils.course.lesson_05b import GIB, largest_batch
 from torchfakes_utils.course.practice import Exercise
 
 Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]  # images and labels of each
@@ -238,85 +237,4 @@ RECOUNT = Exercise(
         "`network.eval()`.": lambda *words: _recounting(*words, done=False),
     },
     afterwards="No weight has changed.",
-)  # fmt: skip
-
-
-# --- lesson 05b: one residual block, and how many crops a card holds
-
-
-def residual(
-    x: torch.Tensor, branches: Sequence[Callable[..., torch.Tensor]], mix: Callable[..., torch.Tensor], scale: float
-) -> torch.Tensor:
-    """What a block of InceptionResnetV1 makes of its input: relu(x + scale · mix(branches side by side)).
-
-    Args:
-        x: (B, C, H, W).
-        branches: each takes x and gives (B, some channels, H, W).
-        mix: takes all their channels and gives (B, C, H, W).
-        scale: of what is added.
-    """
-    return torch.relu(x + scale * mix(torch.cat([branch(x) for branch in branches], dim=1)))
-
-
-def _blocks(generator: np.random.Generator) -> Iterable[tuple[torch.Tensor, list[nn.Module], nn.Module, float]]:
-    for widths, scale in (((2, 3), 0.17), ((3, 1, 2), 0.5), ((4, 4), 0.1)):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_seeded(generator))
-            branches = [nn.Conv2d(6, width, 2 * n + 1, padding=n) for n, width in enumerate(widths)]
-            yield torch.randn(2, 6, 5, 5), branches, nn.Conv2d(sum(widths), 6, 1), scale
-
-
-def _inside(x: torch.Tensor, branches: Sequence[Any], mix: Any) -> torch.Tensor:
-    inside: torch.Tensor = mix(torch.cat([branch(x) for branch in branches], dim=1))
-    return inside
-
-
-RESIDUAL = Exercise(
-    "residual", "One residual block", minutes=6, difficulty=1,
-    reference=residual, cases=_blocks,
-    wrong={
-        "There is no shortcut: the input itself is added to what the branches give.": lambda x, b, m, s: (
-            torch.relu(s * _inside(x, b, m))
-        ),
-        "You scale the shortcut, too. Only what the branches give is made smaller.": lambda x, b, m, s: (
-            torch.relu(s * (x + _inside(x, b, m)))
-        ),
-        "You cut off below zero before you add. The ReLU comes last, round the sum.": lambda x, b, m, s: (
-            x + torch.relu(s * _inside(x, b, m))
-        ),
-        "The ReLU is missing.": lambda x, b, m, s: x + s * _inside(x, b, m),
-        "`scale` is not used.": lambda x, b, m, s: torch.relu(x + _inside(x, b, m)),
-        "The branches do not fit into `mix`. They stand side by side as channels: `torch.cat(…, dim=1)`.":
-            lambda x, b, m, s: torch.relu(x + s * m(torch.cat([branch(x) for branch in b], dim=0))),
-    },
-    afterwards="The same as the network's own block.",
-)  # fmt: skip
-
-
-def _cards(generator: np.random.Generator) -> Iterable[tuple[float, int, int]]:
-    for card in (8, 4, 15):
-        yield card, int(generator.integers(20, 100)) * 10**6, int(generator.integers(10, 60)) * 2**20 + 12345
-    yield 1, 10**8, 2**24  # the weights alone are too much
-
-
-LARGEST_BATCH = Exercise(
-    "largest_batch", "How many crops fit?", minutes=6, difficulty=1,
-    reference=largest_batch, cases=_cards,
-    wrong={
-        "You count activations alone. Each parameter takes room, too: 16 bytes.": lambda card, n, a: int(
-            card * GIB // a
-        ),
-        "4 bytes a parameter are the weights alone. Add the gradient and AdamW's two means.": lambda card, n, a: max(
-            0, int((card * GIB - 4 * n) // a)
-        ),
-        "12 bytes a parameter: AdamW keeps two running means, so there are four numbers.": lambda card, n, a: max(
-            0, int((card * GIB - 12 * n) // a)
-        ),
-        "A GiB is 2**30 bytes, not 10**9.": lambda card, n, a: max(0, int((card * 10**9 - 16 * n) // a)),
-        "A crop that fits in part does not fit: round down.": lambda card, n, a: max(
-            0, -int(-(card * GIB - 16 * n) // a)
-        ),
-        "No batch is smaller than 0.": lambda card, n, a: int((card * GIB - 16 * n) // a),
-    },
-    afterwards="An estimate: a real card keeps some of its memory for itself.",
 )  # fmt: skip

@@ -1,6 +1,6 @@
-"""What lesson 05b needs beside the package: shortcuts cut on purpose, gradients drawn, bytes on a card."""
+"""What lesson 05b needs beside the package: shortcuts cut on purpose, gradients drawn, bytes on a card, exercises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,13 +11,17 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from torch import nn
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.lesson_05_figures import CUT, KEPT, LN2, ON_WHITE, name_ends
+from torchfakes_utils.course.practice import Exercise
 from torchfakes_utils.models.detector import Detector
 
 GIB = 2**30
 STAGE_SIZE = 160  # px, at which the activations of one crop are counted
+# Of InceptionResnetV1, from the last to the first: the way of the error.
+STAGES = ("block8", "repeat_3", "mixed_7a", "repeat_2", "mixed_6a", "repeat_1", "conv2d_4b", "conv2d_1a")
 
 
 # --- depth
@@ -88,6 +92,24 @@ def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
         ax.set(xlim=(0, 0.85), ylim=(len(losses) - 0.5, -0.6), xlabel="training loss at the end, a mark a seed",
                yticks=range(len(losses)), yticklabels=list(losses))  # fmt: skip
         ax.set_title(f"{depth} layers", fontsize=10)
+    return plots.finish(figure)
+
+
+def stages_figure(by_stage: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Gradients on their way back through the real network, with its shortcuts and without.
+
+    Args:
+        by_stage: "with shortcuts" and "without": stage to a length above 0, from the last stage to the first.
+    """
+    figure, ax = plt.subplots(figsize=(7.0, 3.2))
+    for (name, norms), colour, style in zip(by_stage.items(), (KEPT, CUT), ("o-", "X--"), strict=True):
+        ax.plot(list(norms.values()), style, color=colour)
+        end = len(norms) - 1, list(norms.values())[-1]
+        ax.annotate(f" {name}", end, (6, 0), textcoords="offset points", va="center", color=colour, fontweight="bold")
+    stages = list(next(iter(by_stage.values())))
+    ax.set(yscale="log", ylabel="gradient", xlim=(-0.3, len(stages) + 1.2), xlabel="from the last stage to the first")
+    ax.set_xticks(range(len(stages)), stages, rotation=30, ha="right", rotation_mode="anchor")
+    ax.set_title("Shortcuts keep the gradient of the real network in bounds")
     return plots.finish(figure)
 
 
@@ -211,3 +233,84 @@ def largest_batch(card: float, parameters: int, per_crop: float) -> int:
         per_crop: bytes of saved activations a crop.
     """
     return max(0, int((card * GIB - 16 * parameters) // per_crop))
+
+
+# --- what learners write: one residual block, and how many crops a card holds
+
+
+def residual(
+    x: torch.Tensor, branches: Sequence[Callable[..., torch.Tensor]], mix: Callable[..., torch.Tensor], scale: float
+) -> torch.Tensor:
+    """What a block of InceptionResnetV1 makes of its input: relu(x + scale · mix(branches side by side)).
+
+    Args:
+        x: (B, C, H, W).
+        branches: each takes x and gives (B, some channels, H, W).
+        mix: takes all their channels and gives (B, C, H, W).
+        scale: of what is added.
+    """
+    return torch.relu(x + scale * mix(torch.cat([branch(x) for branch in branches], dim=1)))
+
+
+def _blocks(generator: np.random.Generator) -> Iterable[tuple[torch.Tensor, list[nn.Module], nn.Module, float]]:
+    for widths, scale in (((2, 3), 0.17), ((3, 1, 2), 0.5), ((4, 4), 0.1)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(generator.integers(2**31)))
+            branches = [nn.Conv2d(6, width, 2 * n + 1, padding=n) for n, width in enumerate(widths)]
+            yield torch.randn(2, 6, 5, 5), branches, nn.Conv2d(sum(widths), 6, 1), scale
+
+
+def _inside(x: torch.Tensor, branches: Sequence[Any], mix: Any) -> torch.Tensor:
+    inside: torch.Tensor = mix(torch.cat([branch(x) for branch in branches], dim=1))
+    return inside
+
+
+RESIDUAL = Exercise(
+    "residual", "One residual block", minutes=6, difficulty=1,
+    reference=residual, cases=_blocks,
+    wrong={
+        "There is no shortcut: the input itself is added to what the branches give.": lambda x, b, m, s: (
+            torch.relu(s * _inside(x, b, m))
+        ),
+        "You scale the shortcut, too. Only what the branches give is made smaller.": lambda x, b, m, s: (
+            torch.relu(s * (x + _inside(x, b, m)))
+        ),
+        "You cut off below zero before you add. The ReLU comes last, round the sum.": lambda x, b, m, s: (
+            x + torch.relu(s * _inside(x, b, m))
+        ),
+        "The ReLU is missing.": lambda x, b, m, s: x + s * _inside(x, b, m),
+        "`scale` is not used.": lambda x, b, m, s: torch.relu(x + _inside(x, b, m)),
+        "The branches do not fit into `mix`. They stand side by side as channels: `torch.cat(…, dim=1)`.":
+            lambda x, b, m, s: torch.relu(x + s * m(torch.cat([branch(x) for branch in b], dim=0))),
+    },
+    afterwards="The same as the network's own block.",
+)  # fmt: skip
+
+
+def _cards(generator: np.random.Generator) -> Iterable[tuple[float, int, int]]:
+    for card in (8, 4, 15):
+        yield card, int(generator.integers(20, 100)) * 10**6, int(generator.integers(10, 60)) * 2**20 + 12345
+    yield 1, 10**8, 2**24  # the weights alone are too much
+
+
+LARGEST_BATCH = Exercise(
+    "largest_batch", "How many crops fit?", minutes=6, difficulty=1,
+    reference=largest_batch, cases=_cards,
+    wrong={
+        "You count activations alone. Each parameter takes room, too: 16 bytes.": lambda card, n, a: int(
+            card * GIB // a
+        ),
+        "4 bytes a parameter are the weights alone. Add the gradient and AdamW's two means.": lambda card, n, a: max(
+            0, int((card * GIB - 4 * n) // a)
+        ),
+        "12 bytes a parameter: AdamW keeps two running means, so there are four numbers.": lambda card, n, a: max(
+            0, int((card * GIB - 12 * n) // a)
+        ),
+        "A GiB is 2**30 bytes, not 10**9.": lambda card, n, a: max(0, int((card * 10**9 - 16 * n) // a)),
+        "A crop that fits in part does not fit: round down.": lambda card, n, a: max(
+            0, -int(-(card * GIB - 16 * n) // a)
+        ),
+        "No batch is smaller than 0.": lambda card, n, a: int((card * GIB - 16 * n) // a),
+    },
+    afterwards="An estimate: a real card keeps some of its memory for itself.",
+)  # fmt: skip
