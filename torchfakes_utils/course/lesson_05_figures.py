@@ -245,8 +245,8 @@ def verdicts_figure(before: Sequence[pd.DataFrame], after: Sequence[pd.DataFrame
         ax.axvline(0.5, color="black", linestyle="--", linewidth=1.2)
         ax.set(xlim=(-0.03, 1.03), ylim=(-0.5, 1.5), xlabel="P(fake)", yticks=[0, 1], yticklabels=["fake", "real"])
         ax.set_title(f"{name}: {shares[-1]:.0%} called fake", fontsize=10, fontweight="normal")
-        for tick, label in zip(ax.get_yticklabels(), (1, 0), strict=True):
-            tick.set(color=plots.COLOURS[label], fontweight="bold")
+    for tick, label in zip(axes[0].get_yticklabels(), (1, 0), strict=True):
+        tick.set(color=plots.COLOURS[label], fontweight="bold")
     figure.suptitle(f"Look {look}: the same weights, the same faces", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
