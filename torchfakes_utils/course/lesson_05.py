@@ -4,6 +4,7 @@ Figures and measurements are in the modules beside this one: `lesson_05_figures`
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -138,13 +139,13 @@ MEMORISE = Exercise(
     reference=memorise, cases=_small_networks,
     wrong={
         "The gradients of all steps pile up: `backward` adds to what is there. Clear them in each step, with "
-        "`optimizer.zero_grad()`.": lambda *words: _loop(*words, clear=False),
+        "`optimizer.zero_grad()`.": partial(_loop, clear=False),
         "The network is still in evaluation mode, as its last examiner left it. Call `network.train()` before the "
-        "loop.": lambda *words: _loop(*words, train=False),
+        "loop.": partial(_loop, train=False),
         "The loss is the same in every step, so no weight changes. `optimizer.step()` has to come after `backward()`, "
-        "with no `zero_grad()` in between.": lambda *words: _loop(*words, step=False),
+        "with no `zero_grad()` in between.": partial(_loop, step=False),
         "Your first loss is one step late. Keep the loss from which the step is made, not one measured "
-        "afterwards.": lambda *words: _loop(*words, afterwards=True),
+        "afterwards.": partial(_loop, afterwards=True),
     },
     afterwards="Five lines: forward, clear, backward, step, note.",
 )  # fmt: skip
@@ -228,13 +229,13 @@ RECOUNT = Exercise(
     reference=recount, cases=_used_networks, difference=_recounted,
     wrong={
         "The old averages are still in it: forget them first, with `reset_running_stats()` of each batch norm.":
-            lambda *words: _recounting(*words, reset=False),
+            partial(_recounting, reset=False),
         "Each batch replaces a tenth only, so that much of the initial 0 and 1 is left. With `momentum = None` the "
-        "averages are plain means.": lambda *words: _recounting(*words, plain=False),
+        "averages are plain means.": partial(_recounting, plain=False),
         "Nothing was counted: the averages are 0 and 1, as after the reset. Batch norm counts in training mode "
-        "only.": lambda *words: _recounting(*words, train=False),
+        "only.": partial(_recounting, train=False),
         "The averages are right, but the network is still in training mode and would not use them. End with "
-        "`network.eval()`.": lambda *words: _recounting(*words, done=False),
+        "`network.eval()`.": partial(_recounting, done=False),
     },
     afterwards="No weight has changed.",
 )  # fmt: skip

@@ -252,7 +252,7 @@ def residual(
     return torch.relu(x + scale * mix(torch.cat([branch(x) for branch in branches], dim=1)))
 
 
-def _blocks(generator: np.random.Generator) -> Iterable[tuple[torch.Tensor, list[nn.Module], nn.Module, float]]:
+def _blocks(generator: np.random.Generator) -> Iterable[tuple[torch.Tensor, list[nn.Conv2d], nn.Conv2d, float]]:
     for widths, scale in (((2, 3), 0.17), ((3, 1, 2), 0.5), ((4, 4), 0.1)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(generator.integers(2**31)))
