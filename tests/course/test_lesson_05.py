@@ -45,7 +45,7 @@ def test_cross_entropy_is_judged():
                lambda z, y: by_softplus(z, y).tolist()],
         wrong={
             "0 times infinity": lambda z, y: -(y * sigmoid(z).log() + (1 - y) * (1 - sigmoid(z)).log()).mean(),
-            "infinite where": lambda z, y: torch.log(1 + torch.exp(torch.where(y > 0, -z, z))).mean(),
+            "Infinite where": lambda z, y: torch.log(1 + torch.exp(torch.where(y > 0, -z, z))).mean(),
             "stops at 100": lambda z, y: nn.BCELoss()(sigmoid(z), y),
             "the sum over": lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="sum"),
             "turned round": lambda z, y: F.softplus(z * (2 * y - 1)).mean(),

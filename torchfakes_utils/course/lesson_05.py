@@ -62,7 +62,7 @@ CROSS_ENTROPY = Exercise(
     wrong={
         "0 times infinity is NaN. Where the network is very sure, its sigmoid is exactly 0 or 1, and ln 0 is minus "
         "infinity. Write the loss in z: for a fake it is ln(1 + e^-z).": _by_products,
-        "infinite where the network is very sure and wrong: a sigmoid of exactly 0 has no logarithm, and e^200 is too "
+        "Infinite where the network is very sure and wrong: a sigmoid of exactly 0 has no logarithm, and e^200 is too "
         "large for a float. Use ln(1 + e^z) = max(z, 0) + ln(1 + e^-|z|).": _by_cases,
         "`binary_cross_entropy` of a sigmoid stops at 100, so that a mistake of 200 costs no more than one of 100, and "
         "has no gradient. Write the loss in z.": lambda z, y: F.binary_cross_entropy(z.sigmoid(), y),
@@ -76,7 +76,7 @@ CROSS_ENTROPY = Exercise(
             -cross_entropy(z, y)
         ),
     },
-    afterwards="Here torch's own is `F.binary_cross_entropy_with_logits`.",
+    afterwards="In torch this is `F.binary_cross_entropy_with_logits`.",
 )  # fmt: skip
 
 
