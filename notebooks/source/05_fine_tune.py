@@ -311,8 +311,8 @@ pd.DataFrame(exams).set_index("asked in")
 
 # %% [markdown]
 # **What we saw.** {= exams[2]["right"] =} of 16. <!-- holds: exams[2]["right"] >= 15 -->
-# Nothing was learned in between; only the averages are the network's own now. Section 5 meets this again, where nobody
-# put it.
+# Nothing was learned in between; only the averages are the network's own now. The field calls this *precise batch norm*
+# (Wu & Johnson, 2021). Section 5 meets the same again, where nobody put it.
 
 # %% [markdown]
 # ## 4 · What is a good start worth?
