@@ -64,7 +64,9 @@ def test_gradients_of_the_first_layer_are_drawn_by_their_exponents_and_named_apa
 
 def test_each_depth_has_its_axis_and_each_seed_a_mark():
     losses = {"plain": {40: [0.69, 0.69], 120: [0.69, 0.7]}, "residual": {40: [0.1, 0.2], 120: [0.3, 0.4]}}
-    left, right = lesson_05b.depth_figure(losses).axes
+    figure = lesson_05b.depth_figure(losses, "Two cures")
+    left, right = figure.axes
+    assert figure.get_suptitle() == "Two cures"
     assert [list(line.get_xdata()) for line in left.lines[:2]] == [[0.69, 0.69], [0.1, 0.2]]
     assert [list(line.get_xdata()) for line in right.lines[:2]] == [[0.69, 0.7], [0.3, 0.4]]
     assert left.lines[2].get_xdata()[0] == pytest.approx(np.log(2))

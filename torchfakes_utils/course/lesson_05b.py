@@ -74,14 +74,15 @@ def first_gradient_figure(depths: Sequence[int], gradients: Mapping[str, Sequenc
     return plots.finish(figure)
 
 
-def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
+def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]], title: str) -> Figure:
     """Training losses at the end, by depth, a dot a seed: which kind of layers still learns when there are many?
 
     Args:
         losses: kind to depth to the last loss of each seed; the same depths in all.
+        title: the figure's one message.
     """
     depths = list(next(iter(losses.values())))
-    figure, axes = plt.subplots(1, len(depths), figsize=(3.5 * len(depths), 2.3), sharey=True, sharex=True)
+    figure, axes = plt.subplots(1, len(depths), figsize=(3.5 * len(depths), 2.6), sharey=True, sharex=True)
     for ax, depth in zip(axes, depths, strict=True):
         for y, (name, colour, marker) in enumerate(zip(losses, (CUT, plots.NEUTRAL, KEPT), "Xso", strict=False)):
             ends = losses[name][depth]
@@ -89,9 +90,11 @@ def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
             ax.plot(ends, apart, marker, color=colour, markersize=7, alpha=0.8)
         ax.axvline(LN2, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
         ax.annotate(" ln 2", (LN2, -0.45), color=plots.NEUTRAL, fontsize=9)
-        ax.set(xlim=(0, 0.85), ylim=(len(losses) - 0.5, -0.6), xlabel="training loss at the end, a mark a seed",
+        ax.set(xlim=(0, 0.85), ylim=(len(losses) - 0.5, -0.6),
                yticks=range(len(losses)), yticklabels=list(losses))  # fmt: skip
         ax.set_title(f"{depth} layers", fontsize=10)
+    figure.supxlabel("training loss at the end, a mark a seed", fontsize=10)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 
