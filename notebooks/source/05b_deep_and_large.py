@@ -412,8 +412,8 @@ course.quiz("05b")
 # - Memory is 16 bytes a parameter, and activations that grow with the batch and the square of the crop's side.
 # - Validate inside `inference_mode()`.
 #
-# **What this would have told the team.** Neither the depth nor the card was their trouble: shortcuts carried the error
-# to the first layer, and a batch of 16 needed {= (active + fixed) / 1024 : .1f =} of 8 GiB.
+# **What this would have told the team.** Neither the depth nor the card explains *Real*: shortcuts carry the error to the
+# first layer, and a batch of 16 needs about {= (active + fixed) / 1024 : .1f =} of 8 GiB.
 #
 # ## Next
 #
