@@ -16,7 +16,7 @@
 #   shortcuts are for, and what they are not; estimate the largest batch that fits on a card; validate without filling
 #   the memory.
 # - **You need** lesson 05 (logits, binary cross-entropy, batch normalisation). No GPU.
-# - **Time:** about 20 min to read, 15 min of exercises, 60 s to run on two CPU cores.
+# - **Time:** about 20 min to read, 15 min of exercises, 40 s to run on two CPU cores.
 #
 # The bootcamp team had one laptop with a GTX 1070, and InceptionResnetV1, a network with more than a hundred
 # convolutions. Both names raise a question: why does such a depth not stop learning, and was the card too small?
@@ -98,7 +98,7 @@ guess_first.answer(next(name for name, least in sizes.items() if passed["plain"]
 lesson_05b.first_gradient_figure(DEPTHS, gradients)
 
 # %% [markdown]
-# **What we saw.** Each step on the left axis is a factor of a thousand. Forty plain layers pass
+# **What we saw.** A step on the left axis is a factor of a thousand. Forty plain layers pass
 # {= passed["plain"] : .0e =} of what a single one does: nothing. <!-- holds: passed["plain"] < 1e-9 -->
 # Both cures keep the gradient: careful weights pass {= passed["plain, careful weights"] : .2f =} of it, and shortcuts
 # {= passed["residual"] : .2f =}. <!-- holds: min(passed["plain, careful weights"], passed["residual"]) > 0.01 -->
@@ -147,8 +147,7 @@ lesson_05b.depth_figure(ends, "Two cures at forty layers, neither of them sure a
 #
 # ## 3 · One block of the real network
 #
-# In InceptionResnetV1 *Inception* means that several convolutions of different reach stand side by side, and *Resnet*
-# is the shortcut.
+# *Inception* means that several convolutions of different reach stand side by side, and *Resnet* is the shortcut.
 #
 # ### Your turn · One residual block
 #
@@ -201,8 +200,7 @@ with torch.no_grad():
     print("residual(…) = the network's own block:", torch.allclose(by_hand, block(x), atol=1e-5))
 groups = {name: getattr(network.backbone, name) for name in ("repeat_1", "repeat_2", "repeat_3")}
 print("blocks and their scale:", {name: (len(group), group[0].scale) for name, group in groups.items()})
-convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
-print(convolutions, "convolutions")
+print(sum(isinstance(module, nn.Conv2d) for module in network.modules()), "convolutions")
 
 # %% [markdown]
 # Now we cut the shortcuts out of the real network: *relu(scale · f(x))* is left of each block. It has batch
@@ -412,8 +410,8 @@ course.quiz("05b")
 # - Memory is 16 bytes a parameter, and activations that grow with the batch and the square of the crop's side.
 # - Validate inside `inference_mode()`.
 #
-# **What this would have told the team.** Neither the depth nor the card explains *Real*: shortcuts carry the error to the
-# first layer, and a batch of 16 needs about {= (active + fixed) / 1024 : .1f =} of 8 GiB.
+# **What this would have told the team.** Neither the depth nor the card explains *Real*: shortcuts carry the error to
+# the first layer, and a batch of 16 needs about {= (active + fixed) / 1024 : .1f =} of 8 GiB.
 #
 # ## Next
 #

@@ -110,20 +110,23 @@ def loss_curves(
     return plots.finish(figure)
 
 
-def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]], epochs: int) -> Figure:
+def learning_curve(
+    losses: Sequence[float], rows: Sequence[Mapping[str, float]], epochs: int, title: str = "A run under way"
+) -> Figure:
     """A training run as far as it has come: its own loss, and what it says of people who are not in training.
 
     Args:
         losses: mean training loss of each finished epoch.
         rows: what `Trainer.validate` gave after each.
-        epochs: how many there will be.
+        epochs: how many there will be; lesson 05 calls them looks.
+        title: the figure's one message.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.6), width_ratios=[1, 1.3])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.9), width_ratios=[1, 1.3])
     x = np.arange(1, len(losses) + 1)
     left.plot(x, losses, "o-", color="black", markersize=4)
     baseline(left, LN2, "ln 2: knows nothing")
     left.set(ylim=(0, 1.2), ylabel="training loss")
-    left.set_title("Loss on what it practises", fontsize=10)
+    left.set_title("On what it practises", fontsize=10, fontweight="normal")
     series = {"AUC": "val_auc", "called fake": "predicted_fake_rate"}
     for column, colour, marker in zip(series.values(), ("black", plots.FAKE), ("o-", "X--"), strict=True):
         right.plot(x, [row[column] for row in rows], marker, color=colour, markersize=5)
@@ -131,12 +134,13 @@ def learning_curve(losses: Sequence[float], rows: Sequence[Mapping[str, float]],
     if rows:
         ends = {name: float(rows[-1][column]) for name, column in series.items()}
         name_ends(right, x[-1], ends, ("black", plots.FAKE), limits)
-    baseline(right, 0.5, "AUC of a coin")
+    baseline(right, 0.5, "AUC of a coin", 0.68)
     right.set(ylim=limits, ylabel="AUC, or share of clips")
-    right.set_title("On people who are not in training", fontsize=10)
+    right.set_title("On people who are not in training", fontsize=10, fontweight="normal")
     for ax in (left, right):
-        ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is right else 0.5)), xlabel="epoch")
+        ax.set(xlim=(0.5, epochs + (0.45 * epochs if ax is right else 0.5)), xlabel="look")
         ax.set_xticks(range(1, epochs + 1))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 
