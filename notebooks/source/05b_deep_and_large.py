@@ -262,7 +262,7 @@ lesson_05b.gradient_figure(steps)
 #
 # A GTX 1070 has 8 GiB, and the team used batches of 16. Training keeps two kinds of things. *Per parameter*, four
 # numbers of 4 bytes: the weight, its gradient, and AdamW's two running means. *Per crop*: the *activations*, every
-# intermediate result that the backward pass needs. PyTorch lets us count them.
+# intermediate result that the backward pass needs.
 
 # %%
 guess_larger = course.predict(
@@ -356,7 +356,7 @@ widgets.explore(on_the_card, labels={"size": "crops, px"}, size=(96, 480, 32, 16
 
 # %% [markdown]
 # Each bar is a batch: grey what the parameters need, green the activations, hatched what does not fit below the dashed
-# line. Move the size of the crops: activations grow with its square.
+# line. Move the size: activations grow with its square.
 #
 # **What we saw.** This is **an estimate and not a measurement**. A real card also holds CUDA's own code, workspaces and
 # gaps, so a real batch is smaller. Even so the team's sixteen was far below the limit of about {= full =}.
@@ -434,6 +434,6 @@ course.quiz("05b")
 # - C. Szegedy, S. Ioffe, V. Vanhoucke, A. Alemi: Inception-v4, Inception-ResNet and the Impact of Residual Connections.
 #   AAAI 2017.
 # - G. Yang, J. Pennington, V. Rao, J. Sohl-Dickstein, S. Schoenholz: A Mean Field Theory of Batch Normalization. ICLR
-#   2019 (why gradients explode without shortcuts).
+#   2019.
 # - I. Loshchilov, F. Hutter: Decoupled Weight Decay Regularization (AdamW). ICLR 2019.
 # - InceptionResnetV1: [facenet-pytorch](https://github.com/timesler/facenet-pytorch), by T. Esler.
