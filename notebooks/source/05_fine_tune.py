@@ -402,8 +402,8 @@ lesson_05_starts.few_figure(table, every, "32 crops and a good start beat all cr
 
 # %%
 real = lesson_05_starts.on_real_deepfakes()
-shown = None if real is None else real[["AUC", "low", "high", "above random", "from", "to"]].round(2)
-print("docs/benchmarks is not at hand here." if shown is None else shown.to_string())
+columns = ["AUC", "low", "high", "above random", "from", "to"]
+"docs/benchmarks is not at hand here." if real is None else real[columns].round(2)
 
 # %% [markdown]
 # **What we saw.** On real deepfakes, too, ImageNet's weights come first when all of them are trained, by
