@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from torchfakes_utils.course import lesson_05
+from torchfakes_utils.course import lesson_05_figures
 from torchfakes_utils.models.run_files import HISTORY_FILE
 
 
@@ -38,4 +38,4 @@ class LivePlot:
 
     def figure(self) -> Figure:
         """The picture as it is now."""
-        return lesson_05.history_figure(pd.DataFrame(self.rows))
+        return lesson_05_figures.history_figure(pd.DataFrame(self.rows))
