@@ -552,15 +552,15 @@ exam.round(3)
 # %%
 change = exam["auc"]["without the blurred"] - exam["auc"]["all test crops"]
 guess_exam.answer("rises" if change > 0.001 else "falls" if change < -0.001 else "stays")
-width = exam["high"]["the blurred alone"] - exam["low"]["the blurred alone"]
 
 # %% [markdown]
 # **What we saw.** The network is the same, and its mark rises by {= change : .3f =} when the hard questions are left
 # out. <!-- holds: change > 0 -->
 # The last row says what was hidden: on the blurred crops the AUC is {= exam["auc"]["the blurred alone"] : .2f =}, lower
 # than on the others. <!-- holds: exam["auc"]["the blurred alone"] < exam["auc"]["without the blurred"] -->
-# These are few crops of few people, {= exam["n_real"]["the blurred alone"] =} real ones, and the interval is
-# {= width : .2f =} wide. Take it as "worse", not as a number.
+# These are few crops of few people, {= exam["n_real"]["the blurred alone"] =} real ones, and the interval runs from
+# {= exam["low"]["the blurred alone"] : .2f =} to {= exam["high"]["the blurred alone"] : .2f =}. Take it as "worse", not
+# as a number.
 #
 # A blurred test crop is a hard question, not a wrong one: it is what a user with a shaky phone will send. If you drop
 # it, say so next to the number, or build a detector that answers "cannot tell" and count these answers.
