@@ -15,7 +15,7 @@
 # - **You will be able to** explain how a split leaks, keep together what belongs together, find out who is on both
 #   sides, read an accuracy beside the always-fake answer, compute sampler weights, and check what a network is fed.
 # - **You need** pandas and a first idea of training a network. Lessons 02 and 03 made the crops; they are not needed.
-# - **Time:** about 35 min to read, 35 min of exercises, 80 s to run on two CPU cores.
+# - **Time:** about 35 min to read, 35 min of exercises, 95 s to run on two CPU cores.
 #
 # Our bootcamp team had thousands of crops. They shuffled them, put a quarter aside for validation, trained, and read
 # 96 %. Nobody had cheated, and everything looked right. How much of such a number is left when you ask about people
@@ -186,7 +186,7 @@ for seed in range(4):
     rows, people = home_made(seed)
     for name, groups in {"by frame": np.arange(len(rows)), "by person": people}.items():
         train, out = split(groups, seed)
-        history = lesson_04.learn(thumbnails[rows], label[rows], train, out, seed=seed, epochs=8)
+        history = lesson_04.learn(thumbnails[rows], label[rows], train, out, seed=seed, epochs=6)
         curves[name].append(history)
         runs.append({"split": name, "seed": seed, "balanced accuracy": history["balanced_accuracy"].iloc[-1]})
 lesson_04_figures.curves_figure(curves, "The same network: brilliant, or a coin")
@@ -224,7 +224,7 @@ for seed in range(6):
     random_labels = np.array([coin[name] for name in person[real]])
     for name, groups in {"by frame": np.arange(len(real)), "by person": person[real]}.items():
         train, out = split(groups, seed)
-        history = lesson_04.learn(thumbnails[real], random_labels, train, out, seed=seed, epochs=8)
+        history = lesson_04.learn(thumbnails[real], random_labels, train, out, seed=seed, epochs=6)
         runs.append({"split": name, "seed": seed, "balanced accuracy": history["balanced_accuracy"].iloc[-1]})
 control = pd.DataFrame(runs)
 panel, title = {"random labels, no fakes": control}, "By frame, a detector of nothing passes every time"
@@ -336,22 +336,21 @@ print("official files, groups on both sides:", sum(len(set(s)) > 1 for _, s in f
 
 # %%
 question = "Thumbnails: where does the frame-level split land, beside the split by pair?"
-options = ["well above it (0.1 or more)", "near it", "well below it (0.1 or more)"]
+options = ["far above it, as in section 2", "somewhat above it", "not above it"]
 guess_leak = course.predict(question, options=options)
 
 # %%
-some = table.limit_frames(faces.assign(row=np.arange(len(faces))), per_clip=6)["row"].to_numpy()
-views = {"thumbnails: who is it?": thumbnails[some], "edges: what was done?": lesson_04.edges(crops[some], 64)}
+views = {"thumbnails: who is it?": thumbnails, "edges: what was done?": lesson_04.edges(crops, 64)}
 panels = {}
 for view, images in views.items():
     runs = []
-    for name, groups in {"by frame": some, "by clip": clip[some], "by pair": pair[some]}.items():
-        for seed in range(6):
+    for name, groups in {"by frame": np.arange(len(faces)), "by clip": clip, "by pair": pair}.items():
+        for seed in range(5):
             train, out = split(groups, seed)
-            history = lesson_04.learn(images, label[some], train, out, seed=seed, epochs=5)
+            history = lesson_04.learn(images, label, train, out, seed=seed, epochs=4)
             runs.append({"split": name, "seed": seed, "AUC": history["auc"].iloc[-1]})
     panels[view] = pd.DataFrame(runs)
-title = "By frame is near by pair; by clip, the memory of a face misleads"
+title = "On FF++'s design, a split that leaks need not flatter"
 lesson_04_figures.dots_figure(panels, "AUC", title, "AUC, held out")
 
 # %%
@@ -360,7 +359,7 @@ who_auc, done_auc = who.groupby("split")["AUC"].mean(), done.groupby("split")["A
 flattery = {"thumbnails": lesson_04.gap(who, "AUC", "by frame", "by pair")}
 flattery["edges"] = lesson_04.gap(done, "AUC", "by frame", "by pair")
 difference = flattery["thumbnails"][0]
-guess_leak.answer(options[0] if difference >= 0.1 else options[2] if difference <= -0.1 else options[1])
+guess_leak.answer(options[0] if difference > 0.2 else options[1] if difference > 0.01 else options[2])
 for view, (mean, low, high) in flattery.items():
     print(f"{view:>10}: by frame minus by pair {mean:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}")
 
@@ -368,7 +367,7 @@ memory = binary_metrics(label[held_out], label[twin])["balanced_accuracy"]
 print(f"copying the label of the twin of section 1: balanced accuracy {memory:.2f}")
 
 # %% [markdown]
-# **What we saw.** Six runs a row, each with its dot; the bar is the mean, the line across it its 95 % interval.
+# **What we saw.** Five runs a row, each with its dot; the bar is the mean, the line across it its 95 % interval.
 #
 # By clip, thumbnails land at {= who_auc["by clip"] : .2f =}, far *below* the coin.
 # <!-- holds: who_auc["by clip"] < 0.42 -->
@@ -386,8 +385,8 @@ print(f"copying the label of the twin of section 1: balanced accuracy {memory:.2
 #
 # So "leaks inflate" is too simple. **A leak makes the number answer another question**; which way it errs depends on
 # the data. In the home-made set, in which each person is in one class, it was flattery. Where each person is in both,
-# to know the person does not help. A larger network, trained for longer, may remember single clips; this experiment
-# does not tell.
+# to know the person does not help. A larger network that is trained for longer may remember single clips, and gain by
+# it; this experiment does not tell.
 
 # %% [markdown]
 # ## 5 · Are more frames more data?
@@ -570,7 +569,7 @@ options = ["an error message", "a coin's score", "a lower score, no message", "t
 guess_bgr = course.predict("A network trained on RGB gets BGR. What do you get?", options=options)
 
 # %%
-test = table.limit_frames(faces[faces["split"] == "test"], 2)
+test = table.limit_frames(faces[faces["split"] == "test"], 1)
 batch = lesson_04.read_crops(test)
 slips = {
     "as trained": Preprocessing().apply(batch),
