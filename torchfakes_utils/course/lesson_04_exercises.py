@@ -246,13 +246,17 @@ def sampler_weights(methods: ArrayLike) -> np.ndarray:
 
 def in_proportion(expected: Any, found: Any) -> str:
     """`comparison.difference` of weights, of which only the proportions count."""
+    return comparison.difference(_shares(expected), _shares(found))
+
+
+def _shares(weights: Any) -> Any:
+    """Weights that add up to 1; whatever has no positive sum stays as it is."""
     try:
-        given = np.asarray(found.detach() if hasattr(found, "detach") else found, float)
-        total = given.sum()
+        numbers = np.asarray(weights.detach() if hasattr(weights, "detach") else weights, float)
     except (TypeError, ValueError):
-        return comparison.difference(expected, found)
-    usable = given.shape == np.shape(expected) and np.isfinite(total) and total > 0
-    return comparison.difference(expected, given / total if usable else found)
+        return weights
+    total = numbers.sum()
+    return numbers / total if numbers.ndim and np.isfinite(total) and total > 0 else weights
 
 
 def _counts(names: np.ndarray) -> np.ndarray:
