@@ -608,8 +608,20 @@ guess_bgr.answer(options[1] if slipped["AUC"]["BGR"] < 0.55 else options[2] if l
 # its sharpness:
 
 # %%
-seam = training[(training["method"] == "FaceSwap") & (training["sharpness"] > 300)].iloc[0]
-lesson_04_figures.one_change_each(table.read_crop(seam["file"]))
+seam = lesson_04.most_changed(training, "FaceSwap")
+lesson_04_figures.one_change_each(seam)
+
+# %% [markdown]
+# The recipes of `--augmentation` mix such changes. Choose one and draw again. (`first-project` is what the team did;
+# `modern` does what happens to a film between the camera and the viewer; `strong` leaves a small network nothing to
+# learn by heart.)
+
+# %%
+changes = ["modern", "first-project", "mild", "strong", "gend", *lesson_04_figures.CHANGES]
+widgets.explore(
+    lambda change, strength, seed: lesson_04_figures.preview(seam, change, strength, seed),
+    change=changes, strength=(0.0, 1.0, 0.1, 1.0), seed=(0, 9, 1),
+)  # fmt: skip
 
 # %% [markdown]
 # Which of these hides just the thing that gives the fake away? A change of colour may hide the colour difference at a

@@ -254,3 +254,17 @@ def test_each_change_is_shown_once_beside_the_crop():
     assert [title.split(":")[0] for title in titles] == ["as stored", *lesson_04_figures.CHANGES]
     pictures = [ax.images[0].get_array() for ax in figure.axes if ax.images]
     assert all((picture != pictures[0]).any() for picture in pictures[1:])
+
+
+def test_the_most_changed_fake_is_the_one_farthest_from_its_original(tmp_path):
+    rows = []
+    for person, change in (("000", 10), ("001", 90), ("002", 40)):
+        for method, value in (("youtube", 100), ("FaceSwap", 100 + change), ("Deepfakes", 255)):
+            file = tmp_path / f"{method}{person}.png"
+            Image.new("RGB", (8, 8), (value,) * 3).save(file)
+            rows.append((person, method, int(method != "youtube"), person, str(file), 200.0))
+    faces = pd.DataFrame(rows, columns=["clip_id", "method", "label", "target_id", "file", "sharpness"])
+    faces = faces.assign(compression="c23", frame=3)
+    assert lesson_04.most_changed(faces, "FaceSwap").unique().tolist() == [190]
+    assert lesson_04.most_changed(faces.assign(sharpness=20.0), "FaceSwap").unique().tolist() == [190]
+    assert lesson_04.most_changed(faces[faces["target_id"] != "001"], "FaceSwap").unique().tolist() == [140]

@@ -250,3 +250,21 @@ def gap(runs: pd.DataFrame, column: str, first: str, second: str) -> tuple[float
     by_seed = runs.pivot(index="seed", columns="split", values=column)
     differences = by_seed[first] - by_seed[second]
     return float(differences.mean()), *interval(differences)
+
+
+def most_changed(faces: pd.DataFrame, method: str, sharp: float = 150) -> torch.Tensor:
+    """The fake of a method that departs most from its original in the same frame, (3, H, W) uint8.
+
+    Args:
+        faces: rows of faces.csv with the column `file`, originals among them.
+        method: of the fakes.
+        sharp: blurred crops are left out, as far as there are others.
+    """
+    enough = faces[faces["sharpness"] >= sharp]
+    pairs = plots.face_pairs(enough if (enough["method"] == method).any() else faces)
+    pairs = pairs[pairs["method_fake"] == method].drop_duplicates("clip_id_fake")
+    changes = [
+        (read_crop(real).float() - read_crop(fake).float()).abs().mean().item()
+        for real, fake in zip(pairs["file_real"], pairs["file_fake"], strict=True)
+    ]
+    return read_crop(pairs["file_fake"].iloc[int(np.argmax(changes))])

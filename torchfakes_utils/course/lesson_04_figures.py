@@ -42,7 +42,7 @@ def curves_figure(histories: dict[str, Sequence[pd.DataFrame]], title: str) -> F
         ax.plot(epochs, mean, color=colour, linewidth=3, linestyle=dash)
         end = (epochs[-1], mean[-1])
         ax.annotate(f" {name}", end, va="center", color=colour, fontweight="bold", annotation_clip=False)
-    ax.annotate("a coin", (epochs[0], 0.5), (2, -4), textcoords="offset points", va="top", color=plots.NEUTRAL)
+    ax.annotate("a coin", (epochs[-1], 0.5), (-4, 3), textcoords="offset points", ha="right", color=plots.NEUTRAL)
     ax.set(xlabel="epoch", ylabel="balanced accuracy, held out", ylim=(0.15, 1.03), xticks=epochs, title=title)
     return plots.finish(figure)
 
