@@ -146,7 +146,8 @@ def who_belongs_together(targets: pd.Series, sources: pd.Series) -> np.ndarray:
 
 def split(groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A quarter of the groups, held out at random."""
-    return hold_out(groups, np.random.default_rng(seed).permutation(np.unique(groups)), 0.25)
+    train, out = hold_out(groups, np.random.default_rng(seed).permutation(np.unique(groups)), 0.25)
+    return np.asarray(train), np.asarray(out)
 
 
 pair = who_belongs_together(faces["target_id"], faces["source_id"])
@@ -518,9 +519,9 @@ sampler_weights = course.yours(lesson_04.SAMPLER_WEIGHTS, sampler_weights)
 # %%
 training = faces[faces["split"] == "train"].reset_index(drop=True)
 group = training["method"].where(training["label"] == 1, "real")
-weights = sampler_weights(group.to_numpy())
+weights = np.asarray(sampler_weights(group.to_numpy()))
 sampler = samplers.balanced_sampler(training, num_samples=400, generator=torch.Generator().manual_seed(0))
-print("in proportion, the package's weights are the same:", np.allclose(sampler.weights, weights / np.sum(weights)))
+print("in proportion, the package's weights are the same:", np.allclose(sampler.weights, weights / weights.sum()))
 
 uniform = np.random.default_rng(0).choice(len(group), 400)
 drawn = {"drawn uniformly": group[uniform], "drawn with weights": group[list(sampler)]}
