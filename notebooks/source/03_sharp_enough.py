@@ -394,7 +394,8 @@ by_portrait
 # <!-- holds: near > 0.01 * len(faces) -->
 # Look at the four faces of the widget at 30. The same number belongs to a rather soft astronaut, one of whom goes, and
 # to a badly smeared Hopper, one of whom stays. For the softer photograph 30 is {= 30 / medians.min() : .0 % =} of what
-# a usual crop has, for the crisper one {= 30 / medians.max() : .0 % =}. <!-- holds: 30 / medians.min() > 2 * (30 / medians.max()) -->
+# a usual crop has, for the crisper one {= 30 / medians.max() : .0 % =}.
+# <!-- holds: 30 / medians.min() > 2 * (30 / medians.max()) -->
 # No threshold on this number means "blurred" for both. So look at the histogram, and at the faces beside the line,
 # before you choose.
 

@@ -382,7 +382,7 @@ print(f"copying the label of the twin of section 1: balanced accuracy {memory:.2
 # {= flattery["thumbnails"][0] : +.2f =} with thumbnails and {= flattery["edges"][0] : +.2f =} with edges.
 # <!-- holds: flattery["thumbnails"][0] < 0.05 and flattery["edges"][0] < 0.08 -->
 # Section 1 says why. The twin is the same moment in another version. The twin of a real crop is a fake in
-# {= misled[0] : .0 % =} of cases, the twin of a fake is the real crop in {= misled[1] : .0 % =}.
+# {= misled[0] : .0 % =} of cases, the twin of a fake is real in {= misled[1] : .0 % =}.
 # <!-- holds: misled[0] > 0.8 and 0.1 < misled[1] < 0.5 -->
 # Copy the twin's label, and your balanced accuracy is {= memory : .2f =}, worse than a coin.
 # <!-- holds: memory < 0.45 -->
