@@ -296,7 +296,7 @@ rows = []
 for name, groups in ways.items():
     for seed in range(20):
         train, out = split(groups, seed)
-        row = {"split": f"by {name}", "somebody known": share_known(faces.iloc[train], faces.iloc[out])}
+        row = {"split": f"by {name}", "somebody known": float(share_known(faces.iloc[train], faces.iloc[out]))}
         row |= {"no real held out": (label[out] == 1).all(), "no real to train on": (label[train] == 1).all()}
         rows.append(row)
 how = {"somebody known": "mean", "no real held out": "sum", "no real to train on": "sum"}
