@@ -434,8 +434,8 @@ print(f"           difference {extra:+.3f}, 95 % interval {extra_low:+.3f} to {e
 # %% [markdown]
 # ## 6 · Where does accuracy begin?
 #
-# The team had 21,000 fake crops and 5,500 real ones, 3.8 to 1: FF++ has four fakes for each real clip. A function that
-# returns "fake" without looking is right about all the fakes.
+# The team had 21,000 fake crops and 5,500 real ones, 3.8 to 1, since FF++ has four fakes for each real clip. A function
+# that returns "fake" without looking is right about all the fakes.
 #
 # ### Your turn · A score that a constant cannot win
 #
@@ -556,11 +556,11 @@ widgets.explore(
 #
 # Now we can say what we know, once. The baseline explains most of it: "always fake" alone gives
 # {= always : .0 % =}. The crops were split at random, so frames of one clip lay on both sides, which lets a network
-# remember clips. On Mini-FF++ this leak flatters our small network by {= flattery["thumbnails"][0] : +.2f =} or
-# {= flattery["edges"][0] : +.2f =} of AUC, depending on what it sees; with each person in one class only, it turned a
-# coin's 50 % into {= reached["by frame"] : .0 % =}. How much it gave the team, whose network was larger and ran for 80
-# epochs, nobody can say today. And none of this explains "Real, Real, Real": a split decides what a number means, but
-# it does not turn fakes into reals. Section 7 and lesson 08 look for what does.
+# remember clips. On Mini-FF++ this leak changes the AUC of our small network by {= flattery["thumbnails"][0] : +.2f =}
+# or {= flattery["edges"][0] : +.2f =}, depending on what it sees: hardly flattery. With each person in one class only,
+# it turned a coin's 50 % into {= reached["by frame"] : .0 % =}. What it did for the team, whose network was larger and
+# ran for 80 epochs, nobody can say today. And none of this explains "Real, Real, Real": a split decides what a number
+# means, but it does not turn fakes into reals. Section 7 and lesson 08 look for what does.
 
 # %% [markdown]
 # ## 7 · What does the network really get?
