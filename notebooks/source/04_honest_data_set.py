@@ -662,7 +662,7 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # FF++ has 1000 sequences from 977 videos, so a few people appear under two ids, some on both sides of the official
 # split. Design a test that finds such people in any data set from the crops alone. You got somewhere if it finds the
-# person of each held-out crop of section 1 without being told, and cries wolf for few pairs of different people.
+# person of each held-out crop of section 1 without being told, and takes few pairs of different people for one.
 
 # %% [markdown]
 # ## Quiz

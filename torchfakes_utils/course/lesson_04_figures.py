@@ -15,6 +15,8 @@ from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, aug
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.faces.quality import variance_of_laplacian
 
+DRAWS = 8  # of which the strongest is shown, so that a change is to be seen
+
 # Each change alone, as strong as the preview goes.
 CHANGES: dict[str, Augmentation] = {
     "mirror": Augmentation(flip=1.0),
@@ -151,7 +153,7 @@ def batch(faces: pd.DataFrame, sampling: str, seed: int = 0, count: int = 8) -> 
 
 
 def one_change_each(crop: torch.Tensor, seed: int = 0, columns: int = 4) -> Figure:
-    """A crop, and each change of `CHANGES` alone at its full strength; above each its sharpness.
+    """A crop, and each change of `CHANGES` alone, the strongest of some draws; above each its sharpness.
 
     Args:
         crop: (3, H, W) uint8.
@@ -160,8 +162,10 @@ def one_change_each(crop: torch.Tensor, seed: int = 0, columns: int = 4) -> Figu
     """
     pictures = {"as stored": crop}
     for name, recipe in CHANGES.items():
-        drawn = draw(recipe, 1, torch.Generator().manual_seed(seed))
-        pictures[name] = augment(crop[None], drawn)[0]
+        drawn = draw(recipe, DRAWS, torch.Generator().manual_seed(seed))
+        changed = augment(crop.expand(DRAWS, -1, -1, -1), drawn)
+        strongest = (changed.float() - crop).abs().mean(dim=(1, 2, 3)).argmax()
+        pictures[name] = changed[strongest]
     views = [picture.permute(1, 2, 0).numpy() for picture in pictures.values()]
     titles = [f"{name}: {variance_of_laplacian(view):.0f}" for name, view in zip(pictures, views, strict=True)]
     return plots.images(views, titles, columns, "What training may see of one fake", inches=1.7)
