@@ -15,7 +15,7 @@ from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, aug
 from torchfakes_utils.crops.samplers import SAMPLERS
 from torchfakes_utils.faces.quality import variance_of_laplacian
 
-DRAWS = 8  # of which the strongest is shown, so that a change is to be seen
+DRAWS = 32  # of which the strongest is shown, so that a change is to be seen
 
 # Each change alone, as strong as the preview goes.
 CHANGES: dict[str, Augmentation] = {
