@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from torchfakes_utils.course import lesson_03, plots
+from torchfakes_utils.course import lesson_03, lesson_03_figures, plots
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.quality import variance_of_laplacian
 
@@ -62,7 +62,7 @@ def test_a_crop_at_the_threshold_stays(faces):
 def test_edges_of_a_step_are_where_the_step_is():
     face = np.zeros((20, 20, 3), np.uint8)
     face[:, 10:] = 100
-    figure = lesson_03.edges_figure({"step": face, "flat": face * 0}, 5)
+    figure = lesson_03_figures.edges_figure({"step": face, "flat": face * 0}, 5)
     grey, second = (figure.axes[column].lines[0].get_ydata() for column in (1, 2))
     assert grey[9] == 0 and grey[10] == 100
     assert np.flatnonzero(second).tolist() == [8, 9] and second[8] == 100 == -second[9]
@@ -70,25 +70,55 @@ def test_edges_of_a_step_are_where_the_step_is():
     assert not figure.axes[5].lines[0].get_ydata().any()
 
 
-@pytest.mark.parametrize("crops", [True, False])
-def test_thrown_away_counts_by_class_and_by_method(faces, crops):
-    figure = lesson_03.thrown_away(faces, 30, crops)
-    assert titles(figure)[0] == f"Below 30: {(faces['sharpness'] < 30).sum()} of 36 crops"
-    bars = figure.axes[1]
+@pytest.fixture(scope="module")
+def people(faces) -> pd.Series:
+    """Of each crop whose photograph it is: 001's and 007's."""
+    return faces["target_id"].map({"001": "one", "007": "seven"})
+
+
+def test_thrown_away_counts_by_photograph_and_by_class(faces, people):
+    figure = lesson_03_figures.thrown_away(faces, people, 30)
+    assert figure._suptitle.get_text() == "Below 30 lie 67 % of one, 50 % of seven"
+    hills, bars = figure.axes[:2]
+    assert [line.get_xdata()[0] for line in hills.lines] == [pytest.approx(np.log10(30))]
+    assert [text.get_text() for text in hills.texts] == ["one", "seven"]
     # 007's 10 and 20 are gone of twelve real crops; A is a quarter as sharp, B half.
-    assert [bar.get_width() for bar in bars.patches] == pytest.approx([100 * 2 / 12, 100 * 10 / 12, 100 * 9 / 12])
-    assert [to_hex(bar.get_facecolor()).upper() for bar in bars.patches] == [plots.REAL, plots.FAKE, plots.FAKE]
-    assert len(figure.axes) == (6 if crops else 2)
+    expected = [100 * 12 / 18, 100 * 9 / 18, 100 * 2 / 12, 100 * 19 / 24]
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx(expected)
+    assert [tick.get_text() for tick in bars.get_yticklabels()] == ["one", "seven", "real", "fake"]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars.patches[2:]] == [plots.REAL, plots.FAKE]
 
 
-def test_either_side_shows_as_many_as_there_are(faces):
-    figure = lesson_03.either_side(faces, 30, 2)
-    assert [title.split(":")[0] for title in titles(figure)] == ["goes"] * 2 + ["stays"] * 2
-    assert all(title.startswith("stays") for title in titles(lesson_03.either_side(faces, 0, 2)))
+def test_thrown_away_shows_the_last_that_goes_and_the_first_that_stays_of_each_photograph(faces, people):
+    shown = titles(lesson_03_figures.thrown_away(faces, people, 30))
+    assert [title.split(",")[0] for title in shown] == ["goes: 27.5", "stays: 50.0", "goes: 20.0", "stays: 40.0"]
+    assert all(title.startswith("stays") for title in titles(lesson_03_figures.thrown_away(faces, people, 0)))
+    nobody_knows = lesson_03_figures.thrown_away(faces, people.map(lambda _: "all"), 30)
+    assert [title.split(":")[0] for title in titles(nobody_knows)] == ["goes", "goes", "stays", "stays"]
+
+
+def test_a_valley_is_where_the_fewest_lie():
+    values = 10 ** np.r_[np.full(50, 1.2), np.linspace(1, 2.4, 20), np.full(50, 2.8)]
+    assert 10 ** (2.4) < lesson_03.valley(values, 10, 1000) < 10**2.8
+
+
+def test_the_softer_the_more_fake(faces):
+    auc, low, high = lesson_03.softness_auc(faces, np.where(faces["label"] == 1, 1.0, 100.0))
+    assert auc == low == high == 1
+    assert lesson_03.softness_auc(faces, np.where(faces["label"] == 1, 100.0, 1.0))[0] == 0
+
+
+def test_only_fakes_are_blurred(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    crops = pd.DataFrame({"file": [tmp_path / "a.png"] * 2, "label": [0, 1], "sharpness": variance_of_laplacian(noise)})
+    real, fake = lesson_03.sharpness_after(crops, 1.0)
+    assert real == crops["sharpness"][0] and fake < real / 10
+    assert lesson_03.sharpness_after(crops, 0).tolist() == crops["sharpness"].tolist()
 
 
 def test_noise_figure_has_a_line_a_picture_and_the_threshold():
-    figure = lesson_03.noise_figure([0, 5, 10], {"one": [3, 30, 90], "two": [9, 40, 95]}, 30)
+    figure = lesson_03_figures.noise_figure([0, 5, 10], {"one": [3, 30, 90], "two": [9, 40, 95]}, 30)
     ax = figure.axes[0]
     assert [line.get_ydata()[0] for line in ax.lines] == [3, 9, 30]
     assert {"threshold 30", " one", " two"} == {text.get_text() for text in ax.texts}
@@ -127,7 +157,7 @@ def test_sharpness_in_both_codecs_stands_row_by_row(recompressed, tiny_ffpp):
 
 def test_codec_figure_has_a_dot_a_crop():
     both = pd.DataFrame({"c23": [20, 60, 200], "c40": [10, 80, 90], "label": [0, 1, 1]})
-    ax = lesson_03.codec_figure(both).axes[0]
+    ax = lesson_03_figures.codec_figure(both).axes[0]
     real, fake = (dots.get_offsets().tolist() for dots in ax.collections)
     assert real == [[20, 10]] and fake == [[60, 80], [200, 90]]
     assert ax.get_xlim() == ax.get_ylim() and ax.get_xlim()[1] > 200

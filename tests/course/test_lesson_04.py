@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import stats
 from sklearn.linear_model import RidgeClassifier
 
-from torchfakes_utils.course import lesson_04
+from torchfakes_utils.course import lesson_04, lesson_04_figures
 from torchfakes_utils.crops.table import load_faces
 
 from helpers.crops import make_faces
@@ -125,6 +125,20 @@ def test_no_interval_of_a_score_ends_above_one():
     assert lesson_04.table(runs, "AUC")["95 % interval"].tolist() == ["0.96 to 1.00"]
 
 
+def test_a_gap_is_taken_seed_by_seed():
+    runs = pd.DataFrame({"split": ["a", "b"] * 3, "seed": [0, 0, 1, 1, 2, 2], "AUC": [0.5, 0.4, 0.9, 0.8, 0.3, 0.2]})
+    assert lesson_04.gap(runs, "AUC", "a", "b") == pytest.approx((0.1, 0.1, 0.1))
+    assert lesson_04.gap(runs, "AUC", "b", "a")[0] == pytest.approx(-0.1)
+
+
+def test_code_that_is_shown_is_the_code_that_runs_without_its_docstring():
+    shown = lesson_04.code_of(lesson_04.small_network, lesson_04.one_pass)
+    assert len(shown.splitlines()) <= 16 and '"""' not in shown and "Tensor" not in shown
+    names: dict = {"nn": torch.nn}
+    exec(shown.split("\n\n")[0].replace(": list[nn.Module]", ""), names)
+    assert str(names["small_network"](3)) == str(lesson_04.small_network(3))
+
+
 @pytest.fixture(scope="module")
 def people() -> pd.DataFrame:
     """Twelve people, a real clip and a fake of each, four frames a clip."""
@@ -168,19 +182,21 @@ def test_amounts_test_each_plan_of_a_repeat_on_the_same_people_and_each_repeat_o
 
 def test_curves_have_a_thin_line_a_run_and_a_thick_one_for_their_mean():
     runs = [pd.DataFrame({"epoch": [1, 2], "balanced_accuracy": [0.5, end]}) for end in (0.8, 1.0)]
-    ax = lesson_04.curves_figure({"by frame": runs, "by person": runs[:1]}, "t").axes[0]
+    ax = lesson_04_figures.curves_figure({"by frame": runs, "by person": runs[:1]}, "t").axes[0]
     thick = [line.get_ydata().tolist() for line in ax.lines if line.get_linewidth() == 3]
     assert thick == [[0.5, pytest.approx(0.9)], [0.5, 0.8]] and len(ax.lines) == 1 + 3 + 2
     assert {text.get_text() for text in ax.texts} == {" by frame", " by person", "a coin"}
 
 
-def test_dots_figure_shows_every_run_and_names_every_split():
+def test_dots_figure_shows_every_run_its_mean_and_interval_and_names_every_split():
     runs = pd.DataFrame({"split": ["a", "a", "b"], "AUC": [0.2, 0.4, 0.9]})
-    figure = lesson_04.dots_figure({"one": runs, "two": runs}, "AUC", "t", "AUC, held out")
-    assert len(figure.axes) == 2
+    figure = lesson_04_figures.dots_figure({"one": runs, "two": runs}, "AUC", "t", "AUC, held out")
+    assert len(figure.axes) == 2 and figure.get_figwidth() <= 7
     ax = figure.axes[0]
     assert [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "o"] == [[0.2, 0.4], [0.9]]
-    assert [text.get_text() for text in ax.texts] == ["0.30", "0.90"]
+    assert [text.get_text() for text in ax.texts] == [" a coin", "0.30", "0.90"]
+    flat = [line for line in ax.lines if len(set(line.get_ydata())) == 1 and line.get_marker() == "None"]
+    assert [list(line.get_xdata()) for line in flat] == [pytest.approx(list(lesson_04.interval([0.2, 0.4])))]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b"] and ax.get_xlabel() == "AUC, held out"
     low, high = ax.get_xlim()
     assert low < 0 and high > 1, "no score falls off the edge"
@@ -190,7 +206,7 @@ def test_amounts_figure_has_a_point_a_plan_at_its_number_of_crops(people):
     features, groups = people[["label"]].to_numpy(), people["clip_id"].to_numpy()
     frames = lesson_04.amounts(features, people, groups, [(1, 1), (1, 4)], repeats=2)
     clips = lesson_04.amounts(features, people, groups, [(1, 1), (2, 1), (8, 1)], repeats=2)
-    ax = lesson_04.amounts_figure(frames, clips, "t").axes[0]
+    ax = lesson_04_figures.amounts_figure(frames, clips, "t").axes[0]
     assert [list(line.get_xdata()) for line in ax.lines] == [[2, 4, 16], [2, 8]]
     assert [text.get_text() for text in ax.texts] == ["more clips", "more frames"]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2", "4", "16"]
@@ -199,33 +215,56 @@ def test_amounts_figure_has_a_point_a_plan_at_its_number_of_crops(people):
 # --- previews
 
 
-@pytest.mark.parametrize("name", [*lesson_04.CHANGES, *lesson_04.AUGMENTATIONS])
+@pytest.mark.parametrize("name", [*lesson_04_figures.CHANGES, *lesson_04_figures.AUGMENTATIONS])
 def test_nothing_is_changed_at_no_strength_and_something_at_full(name):
     crop = torch.arange(3 * 64 * 64).reshape(3, 64, 64).remainder(251).to(torch.uint8)
-    recipe = lesson_04.CHANGES.get(name) or lesson_04.AUGMENTATIONS[name]
+    recipe = lesson_04_figures.CHANGES.get(name) or lesson_04_figures.AUGMENTATIONS[name]
     views = {
-        strength: lesson_04.augment(
+        strength: lesson_04_figures.augment(
             crop.expand(8, -1, -1, -1),
-            lesson_04.draw(lesson_04.weaker(recipe, strength), 8, torch.Generator().manual_seed(0)),
+            lesson_04_figures.draw(lesson_04_figures.weaker(recipe, strength), 8, torch.Generator().manual_seed(0)),
         )
         for strength in (0.0, 1.0)
     }
     assert (views[0.0] == crop).all() or name in ("mirror", "first-project", "modern")  # half a mirror still mirrors
     assert (views[1.0] == crop).all() == (name == "none")
-    assert lesson_04.weaker(recipe, 1.0) == recipe
+    assert lesson_04_figures.weaker(recipe, 1.0) == recipe
 
 
 def test_half_the_strength_is_half_the_range():
-    half = lesson_04.weaker(lesson_04.AUGMENTATIONS["modern"], 0.5)
+    half = lesson_04_figures.weaker(lesson_04_figures.AUGMENTATIONS["modern"], 0.5)
     assert half.rotation == 2.5 and half.rescale == 1.5 and half.jpeg == 75 and half.share == 0.3
 
 
 def test_previews_draw(tmp_path):
     crop = torch.full((3, 64, 64), 90, dtype=torch.uint8)
-    assert lesson_04.preview(crop, "noise", 0.5)._suptitle.get_text() == "noise, up to 50% of its range"
+    assert lesson_04_figures.preview(crop, "noise", 0.5)._suptitle.get_text() == "noise, up to 50 % of its range"
     faces = load_faces(make_faces(tmp_path, {"train": 3}))
-    figure = lesson_04.batch(faces, "paired", count=6)
+    figure = lesson_04_figures.batch(faces, "paired", count=6)
     assert figure._suptitle.get_text() == "paired: 3 real and 3 fake"
     titles = [ax.get_title() for ax in figure.axes]
     people = [title.split(" of ")[1] for title in titles]
     assert people[:3] == people[3:]  # one above the other
+
+
+def test_each_change_is_shown_once_beside_the_crop():
+    crop = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    figure = lesson_04_figures.one_change_each(crop)
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert [title.split(":")[0] for title in titles] == ["as stored", *lesson_04_figures.CHANGES]
+    pictures = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    assert all((picture != pictures[0]).any() for picture in pictures[1:])
+
+
+def test_the_most_changed_fake_is_the_one_farthest_from_its_original(tmp_path):
+    rows = []
+    for person, change in (("000", 10), ("001", 90), ("002", 40)):
+        for method, value in (("youtube", 100), ("FaceSwap", 100 + change), ("Deepfakes", 255)):
+            file = tmp_path / f"{method}{person}.png"
+            Image.new("RGB", (8, 8), (value,) * 3).save(file)
+            rows.append((person, method, int(method != "youtube"), person, str(file), 200.0))
+    faces = pd.DataFrame(rows, columns=["clip_id", "method", "label", "target_id", "file", "sharpness"])
+    faces = faces.assign(compression="c23", frame=3)
+    assert lesson_04.most_changed(faces, "FaceSwap").unique().tolist() == [190]
+    assert lesson_04.most_changed(faces.assign(sharpness=20.0), "FaceSwap").unique().tolist() == [190]
+    assert lesson_04.most_changed(faces[faces["target_id"] != "001"], "FaceSwap").unique().tolist() == [140]

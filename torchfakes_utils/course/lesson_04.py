@@ -1,17 +1,17 @@
-"""What lesson 04 needs beside the package: a network that learns in a second, ways to hold crops out, its figures.
+"""What lesson 04 needs beside the package: a network that learns in a second, and ways to hold crops out.
 
 The network is small and its pictures are too, so that a comparison can be repeated a dozen times while one reads on.
 It is no detector, and nothing outside lesson 04 uses it.
 """
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from scipy import stats
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
@@ -21,28 +21,19 @@ from torch import nn
 from torch.nn import functional
 
 from torchfakes_utils.course import plots
-from torchfakes_utils.crops.augmentation import AUGMENTATIONS, Augmentation, augment, draw
-from torchfakes_utils.crops.samplers import SAMPLERS
+from torchfakes_utils.course.lesson_04_exercises import (
+    BALANCED_ACCURACY,
+    HOLD_OUT,
+    SAMPLER_WEIGHTS,
+    SHARE_KNOWN,
+)
 from torchfakes_utils.crops.table import limit_frames, read_crop
-from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.machine import thread_limit
 from torchfakes_utils.models.preprocessing import Preprocessing
 
-BATCH = 32
+__all__ = ["BALANCED_ACCURACY", "HOLD_OUT", "SAMPLER_WEIGHTS", "SHARE_KNOWN"]
 
-# Each change alone, as strong as the preview goes.
-CHANGES: dict[str, Augmentation] = {
-    "mirror": Augmentation(flip=1.0),
-    "rotation": Augmentation(rotation=30),
-    "shift and zoom": Augmentation(shift=0.15, zoom=0.3),
-    "light": Augmentation(brightness=0.6, contrast=0.6),
-    "colour": Augmentation(saturation=1.0, hue=0.15),
-    "down and up again": Augmentation(rescale=6.0, share=1.0),
-    "blur": Augmentation(blur=4.0, share=1.0),
-    "noise": Augmentation(noise=30.0, share=1.0),
-    "JPEG": Augmentation(jpeg=5, share=1.0),
-    "cutout": Augmentation(cutout=0.6, share=1.0),
-}
+BATCH = 32
 
 
 def read_crops(faces: pd.DataFrame) -> torch.Tensor:
@@ -131,15 +122,50 @@ def learn(
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
         rows = []
         for epoch in range(1, epochs + 1):
-            model.train()
-            for batch in learned[torch.multinomial(weights, len(learned), True, generator=generator)].split(BATCH):
-                loss = functional.binary_cross_entropy_with_logits(model(images[batch])[:, 0], truth[batch])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
+            drawn = learned[torch.multinomial(weights, len(learned), True, generator=generator)]
+            one_pass(model, images, truth, drawn, optimiser, schedule)
             rows.append({"epoch": float(epoch)} | _marks(model, images, truth, unseen))
     return pd.DataFrame(rows).astype({"epoch": int})
+
+
+def one_pass(
+    model: nn.Module,
+    images: torch.Tensor,
+    truth: torch.Tensor,
+    drawn: torch.Tensor,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> None:
+    """One epoch: a step of the optimiser for each batch of the crops that were drawn.
+
+    Args:
+        model: one logit a crop.
+        images, truth: (N, C, S, S) and (N,) of 0 and 1.
+        drawn: numbers of the crops, in the order in which they are seen.
+        optimiser: of the model's weights.
+        schedule: of its learning rate, a step a batch.
+    """
+    model.train()
+    for batch in drawn.split(BATCH):
+        loss = functional.binary_cross_entropy_with_logits(model(images[batch])[:, 0], truth[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+
+
+def code_of(*functions: Callable[..., object]) -> str:
+    """The code of functions that run, without docstrings and annotations: what a reader is shown."""
+    found = []
+    for function in functions:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.arg):
+                node.annotation = None
+            if isinstance(node, ast.FunctionDef):
+                node.returns, node.body = None, node.body[ast.get_docstring(node) is not None :]
+        found.append(ast.unparse(tree))
+    return "\n\n".join(found)
 
 
 def _marks(model: nn.Module, images: torch.Tensor, truth: torch.Tensor, held_out: torch.Tensor) -> dict[str, float]:
@@ -213,113 +239,32 @@ def amounts(
     return pd.DataFrame(rows, columns=["repeat", "groups", "frames", "clips", "crops", "auc"])
 
 
-def curves_figure(histories: dict[str, Sequence[pd.DataFrame]], title: str) -> Figure:
-    """Balanced accuracy by epoch for some ways to split: a thin line a run, a thick one for their mean."""
-    figure, ax = plt.subplots(figsize=(6.6, 3.6))
-    ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
-    for (name, runs), colour, dash in zip(histories.items(), ("black", plots.NEUTRAL), ("-", "--"), strict=False):
-        mean = np.mean([run["balanced_accuracy"] for run in runs], axis=0)
-        epochs = runs[0]["epoch"].to_numpy()
-        for run in runs:
-            ax.plot(epochs, run["balanced_accuracy"], color=colour, linewidth=0.8, alpha=0.4, linestyle=dash)
-        ax.plot(epochs, mean, color=colour, linewidth=3, linestyle=dash)
-        end = (epochs[-1], mean[-1])
-        ax.annotate(f" {name}", end, va="center", color=colour, fontweight="bold", annotation_clip=False)
-    ax.annotate("a coin", (epochs[0], 0.5), (2, -4), textcoords="offset points", va="top", color=plots.NEUTRAL)
-    ax.set(xlabel="epoch", ylabel="balanced accuracy, held out", ylim=(0.15, 1.03), xticks=epochs, title=title)
-    return plots.finish(figure)
-
-
-def dots_figure(panels: dict[str, pd.DataFrame], column: str, title: str, xlabel: str) -> Figure:
-    """Every run as a dot, their mean as a bar: a row a split, a panel for each entry; the coin's 0.5 is dotted."""
-    splits = next(iter(panels.values()))["split"].unique()
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(1.6 + 3.7 * len(panels), 0.8 + 0.62 * len(splits)), sharey=True, squeeze=False
-    )
-    for ax, (name, runs) in zip(axes[0], panels.items(), strict=True):
-        ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
-        for row, split in enumerate(splits):
-            values = runs.loc[runs["split"] == split, column]
-            ax.plot(values, [row] * len(values), "o", color=plots.NEUTRAL, alpha=0.6, markersize=6, linestyle="none")
-            ax.plot([values.mean()] * 2, [row - 0.28, row + 0.28], color="black", linewidth=3)
-            ax.text(values.mean(), row - 0.32, f"{values.mean():.2f}", ha="center", va="bottom", fontsize=9)
-        ax.set(xlim=(-0.02, 1.04), ylim=(len(splits) - 0.5, -0.75), yticks=range(len(splits)), xlabel=xlabel)
-        ax.set_yticklabels(splits)
-        ax.set_title(name, fontweight="normal", fontsize=10)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return plots.finish(figure)
-
-
-def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame, title: str) -> Figure:
-    """Two ways to get more crops, from two tables of `amounts`: their means, and the middle 80 % of the repeats."""
-    figure, ax = plt.subplots(figsize=(6.8, 3.7))
-    for name, key, runs, colour, marker in (
-        ("more clips", "groups", more_clips, "black", "o"),
-        ("more frames", "frames", more_frames, plots.NEUTRAL, "s"),
-    ):
-        plans = runs.groupby(key)
-        crops, auc = plans["crops"].mean(), plans["auc"]
-        ax.fill_between(crops, auc.quantile(0.1), auc.quantile(0.9), color=colour, alpha=0.12, linewidth=0)
-        ax.plot(crops, auc.mean(), color=colour, marker=marker)
-        end = (crops.iloc[-1], auc.mean().iloc[-1])
-        ax.annotate(
-            name, end, (8, 0), textcoords="offset points", va="center", color=colour, fontweight="bold",
-            annotation_clip=False,
-        )  # fmt: skip
-    ticks = sorted(more_clips["crops"].unique())
-    ax.set(xscale="log", xlabel="training crops", ylabel="AUC on people not in training", title=title)
-    ax.set_xticks(ticks, ticks)
-    ax.minorticks_off()
-    return plots.finish(figure)
-
-
-def weaker(recipe: Augmentation, strength: float) -> Augmentation:
-    """A recipe whose changes go only so far, from 0 (not at all) to 1; how many crops each happens to stays."""
-    nothing = Augmentation()
-    ranges = {
-        field.name: getattr(nothing, field.name)
-        + strength * (getattr(recipe, field.name) - getattr(nothing, field.name))
-        for field in fields(recipe)
-        if field.name != "jpeg" and not field.name.endswith("share")
-    }
-    return replace(
-        recipe, **ranges, jpeg=round(100 - strength * (100 - recipe.jpeg)) if recipe.jpeg and strength else 0
-    )
-
-
-def preview(crop: torch.Tensor, change: str, strength: float, seed: int = 0, count: int = 4) -> Figure:
-    """A crop, and what augmentation makes of it.
+def gap(runs: pd.DataFrame, column: str, first: str, second: str) -> tuple[float, float, float]:
+    """By how much one split's mean lies above another's, seed by seed, and the 95 % interval of that.
 
     Args:
-        crop: (3, H, W) uint8.
-        change: a name from `CHANGES` or from `AUGMENTATIONS`.
-        strength: 0 to 1, as in `weaker`.
-        seed: of the draw.
-        count: draws.
+        runs: a row a run, with `split`, `seed` and the column.
+        column: a score.
+        first, second: names of splits.
     """
-    recipe = weaker(CHANGES.get(change) or AUGMENTATIONS[change], strength)
-    drawn = draw(recipe, count, torch.Generator().manual_seed(seed))
-    views = [crop, *augment(crop.expand(count, -1, -1, -1), drawn)]
-    pictures = [view.permute(1, 2, 0).numpy() for view in views]
-    names = ["as stored", *[f"draw {number}" for number in range(1, count + 1)]]
-    titles = [
-        f"{name}, sharpness {variance_of_laplacian(picture):.0f}" for name, picture in zip(names, pictures, strict=True)
+    by_seed = runs.pivot(index="seed", columns="split", values=column)
+    differences = by_seed[first] - by_seed[second]
+    return float(differences.mean()), *interval(differences)
+
+
+def most_changed(faces: pd.DataFrame, method: str, sharp: float = 150) -> torch.Tensor:
+    """The fake of a method that departs most from its original in the same frame, (3, H, W) uint8.
+
+    Args:
+        faces: rows of faces.csv with the column `file`, originals among them.
+        method: of the fakes.
+        sharp: blurred crops are left out, as far as there are others.
+    """
+    enough = faces[faces["sharpness"] >= sharp]
+    pairs = plots.face_pairs(enough if (enough["method"] == method).any() else faces)
+    pairs = pairs[pairs["method_fake"] == method].drop_duplicates("clip_id_fake")
+    changes = [
+        (read_crop(real).float() - read_crop(fake).float()).abs().mean().item()
+        for real, fake in zip(pairs["file_real"], pairs["file_fake"], strict=True)
     ]
-    return plots.images(pictures, titles, title=f"{change}, up to {strength:.0%} of its range", inches=1.75)
-
-
-def batch(faces: pd.DataFrame, sampling: str, seed: int = 0, count: int = 12) -> Figure:
-    """The first crops of an epoch, two by two: above what is drawn first, below what comes after it.
-
-    Args:
-        faces: training rows with the column `file`.
-        sampling: a name from `SAMPLERS`.
-        seed: of the draw.
-        count: crops, an even number.
-    """
-    drawn = list(SAMPLERS[sampling](faces, count, torch.Generator().manual_seed(seed)))
-    rows = faces.iloc[[*drawn[::2], *drawn[1::2]]]
-    titles = rows["method"].where(rows["label"] == 1, "real") + " of " + rows["target_id"]
-    title = f"{sampling}: {int((rows['label'] == 0).sum())} real and {int((rows['label'] == 1).sum())} fake"
-    pictures = [plots.face(file) for file in rows["file"]]
-    return plots.images(pictures, titles.tolist(), count // 2, title, rows["label"].tolist(), inches=1.5)
+    return read_crop(pairs["file_fake"].iloc[int(np.argmax(changes))])
