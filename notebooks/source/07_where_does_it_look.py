@@ -393,8 +393,8 @@ lesson_07_figures.ratio_figure(REGIONS, panels, "Heat by region: the trained net
 
 # %% [markdown]
 # Marks are means over clips, lines are 95 % intervals; the dashed line is an even glow. Look at the grey marks first.
-# The network of random labels knows nothing about forgeries, and it has favourite places all the same. Training alone can
-# make them. So "above 1" is not enough: a region has to be hotter than in the control.
+# The network of random labels knows nothing about forgeries, and it has favourite places all the same. Training alone
+# can make them. So "above 1" is not enough: a region has to be hotter than in the control.
 #
 # Do not judge that by whether two intervals overlap (lesson 06). Both networks saw the same clips, so take the
 # difference clip by clip.
