@@ -71,7 +71,8 @@ def glow(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
     levels = np.rint(255 * (0.35 + 0.6 * heat)).astype(np.uint8)  # inferno's dark end would blacken the face
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32)
     share = 0.8 * np.clip(1.4 * heat - 0.1, 0, 1)[..., None]
-    return np.rint((1 - share) * photo + share * colours).astype(np.uint8)
+    laid: np.ndarray = np.rint((1 - share) * photo + share * colours).astype(np.uint8)
+    return laid
 
 
 def crop_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame, ratio: Ratio | None = None) -> pd.DataFrame:

@@ -121,7 +121,7 @@ def inside_figure(table: pd.DataFrame, title: str) -> Figure:
     found = table.set_index(["method", "map"])[["value", "low", "high"]].astype(float)
     figure, ax = plt.subplots(figsize=(7.0, 0.6 * len(methods) + 1.1))
     for offset, name, colour, marker in zip(
-        np.linspace(-0.2, 0.2, len(maps)), maps, ("black", plots.FAKE, plots.NEUTRAL), "oDs", strict=False
+        np.linspace(-0.2, 0.2, len(maps)), maps, ("black", plots.NEUTRAL, plots.NEUTRAL), "oDs", strict=False
     ):
         values = np.array([found.loc[(method, name)] for method in methods])
         y = np.arange(len(methods)) + offset
@@ -144,7 +144,7 @@ def randomisation_figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figu
     """
     figure, ax = plt.subplots(figsize=(7.0, 3.9))
     for index, (name, table) in enumerate(tables.items()):
-        colour, marker, shift = (("black", "o", -0.06), (plots.FAKE, "s", 0.06))[index % 2]
+        colour, marker, shift = (("black", "o", -0.06), (plots.NEUTRAL, "s", 0.06))[index % 2]
         x = np.arange(len(table)) + shift
         values, low, high = (table[column].to_numpy(float) for column in ("rank_correlation", "low", "high"))
         ax.vlines(x, low, high, color=colour, linewidth=1.5, alpha=0.6)

@@ -70,14 +70,14 @@ def drift(arriving: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor) ->
 
 
 def _arrivals(generator: np.random.Generator) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """What arrives at three batch norms and what they remember; at the first, all channels come in too low."""
     found = []
-    for size in ((5, 4, 3, 6), (8, 3, 5, 2), (4, 6, 4, 4)):
-        offset, width = generator.normal(0, 1, size[1]), generator.uniform(0.3, 3, size[1])
-        arriving = generator.normal(size=size) * width[:, None, None] + offset[:, None, None]
-        mean, variance = generator.normal(0, 1, size[1]), generator.uniform(0.2, 6, size[1])
-        found.append(tuple(map(torch.from_numpy, (arriving, mean, variance))))
-    arriving, mean, variance = found[0]
-    found[0] = arriving, mean.abs() + arriving.mean(dim=(0, 2, 3)), variance  # all channels too low
+    for number, size in enumerate(((5, 4, 3, 6), (8, 3, 5, 2), (4, 6, 4, 4))):
+        width = torch.from_numpy(generator.uniform(0.3, 3, size[1]))
+        offset, gap = (torch.from_numpy(generator.normal(0, 1, size[1])) for _ in range(2))
+        arriving = torch.from_numpy(generator.normal(size=size)) * width[:, None, None] + offset[:, None, None]
+        mean = arriving.mean(dim=(0, 2, 3)) + gap.abs() if number == 0 else offset + gap
+        found.append((arriving, mean, torch.from_numpy(generator.uniform(0.2, 6, size[1]))))
     return found
 
 

@@ -35,8 +35,8 @@ def _scores(ax: Axes, scores: pd.DataFrame, title: str) -> None:
     for label in (0, 1):
         values = scores.loc[scores["label"] == label, "probability_fake"]
         ax.hist(
-            values, edges, weights=np.full(len(values), 1 / max(len(values), 1)), color=plots.COLOURS[label], alpha=0.5,
-            edgecolor=plots.COLOURS[label], hatch=plots.HATCHES[label], histtype="stepfilled",
+            values, list(edges), weights=np.full(len(values), 1 / max(len(values), 1)), color=plots.COLOURS[label],
+            alpha=0.5, edgecolor=plots.COLOURS[label], hatch=plots.HATCHES[label], histtype="stepfilled",
         )  # fmt: skip
         text = ("■ real", "▨ fake")[label]
         ax.text(
