@@ -465,7 +465,7 @@ for verdict, found in said.items():
 # glow: {= said["not above an even glow"] =}. So what the team wrote about fakes is not seen here: on fakes the heat of
 # this network lies nearly evenly. <!-- holds: not any("fake" in part for part in parts["holds"]) and
 #      verdicts.loc["fake", "ratio"].between(0.7, 1.4).all() -->
-# Hot on both counts, and in nobody's claim: {= unnamed =}.
+# Hotter than an even glow and than the control, but in nobody's claim: {= unnamed =}.
 #
 # The conditions: one training of our detector, {= four["target_id"].nunique() =} people who are warps of two portraits,
 # Grad-CAM at `repeat_2`. An earlier training with a slightly different recipe had a cold chin on reals and a hot one on

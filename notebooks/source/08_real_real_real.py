@@ -369,12 +369,12 @@ lesson_08_figures.answers(table, title)
 # {= "; by ".join(table.loc[most, "what is done"]) =}.
 # <!-- holds: set(most) == {"imbalance and labels", "blurred fakes", "labels", "threshold"} -->
 #
-# - **Blur in one class convicts.** If the fakes are softer in training *and* in validation, validation is nearly
+# - **Blur in one class is guilty.** If the fakes are softer in training *and* in validation, validation is nearly
 #   perfect ({= table.loc["blurred fakes", "validation accuracy"] : .2f =}), and at test
 #   {= called_real["blurred fakes"] : .0 % =} of the sharp fakes are “real”.
 #   <!-- holds: table.loc["blurred fakes", "validation accuracy"] > 0.9 and called_real["blurred fakes"] > 0.75 -->
-# - **`ImageFolder` convicts as well.** The labels are the other way round, and validation cannot notice. The AUC is the
-#   give-away: {= table.loc["labels", "test AUC"] : .2f =}, about one minus the healthy one's
+# - **`ImageFolder` is guilty as well.** The labels are the other way round, and validation cannot notice. The AUC is
+#   the give-away: {= table.loc["labels", "test AUC"] : .2f =}, about one minus the healthy one's
 #   {= table.loc["healthy", "test AUC"] : .2f =}. <!-- holds: table.loc["labels", "test AUC"] < 0.4 -->
 # - **A threshold in the wrong place** does it with healthy weights, and leaves the AUC as it was.
 #   <!-- holds: abs(table.loc["threshold", "test AUC"] - table.loc["healthy", "test AUC"]) < 0.01 -->
@@ -435,7 +435,7 @@ both_blurred.round(2)
 # {= both_blurred["AUC, sharp validation"].mean() : .2f =} on average), so the team would have been more content.
 # <!-- holds: both_blurred["AUC, blurred validation"].mean() > both_blurred["AUC, sharp validation"].mean() -->
 # But at test {= both_blurred["fakes called real"].mean() : .0 % =} of the fakes are called real, about as many as by
-# the healthy detector ({= called_real["healthy"] : .0 % =}). **Blur in both classes is acquitted.** What the team saw
+# the healthy detector ({= called_real["healthy"] : .0 % =}). **Blur in both classes is not guilty.** What the team saw
 # needs more: blur in *one* class, or something else. (It is the weaker detector: its AUC at test is
 # {= both_blurred["AUC, test"].mean() : .2f =}, the healthy one's {= table.loc["healthy", "test AUC"] : .2f =}.)
 # <!-- holds: both_blurred["AUC, test"].mean() < table.loc["healthy", "test AUC"] -->
