@@ -457,13 +457,13 @@ for verdict, found in said.items():
     print(f"{verdict}: {found}")
 
 # %% [markdown]
-# **What became of the claim.** On this detector {= len(parts["holds"]) =} of its four parts holds:
-# **{= said["holds"] =}**, {= chin["ratio"] : .1f =} times an even glow, and {= chin["more"] : .1f =} more than in the
-# control ({= chin["more_low"] : .1f =} to {= chin["more_high"] : .1f =}).
-# <!-- holds: parts["holds"] == ["chin on real"] -->
-# Hot, but not shown to be hotter than in the control: {= said["hot, but not beyond the control"] =}. Not above an even
-# glow: {= said["not above an even glow"] =}. So what the team wrote about fakes is not seen here: on fakes the heat of
-# this network lies nearly evenly. <!-- holds: not any("fake" in part for part in parts["holds"]) and
+# **What became of the claim.** Of its four parts this holds on our detector: **{= said["holds"] =}**. Hot, but not shown
+# to be hotter than in the control: {= said["hot, but not beyond the control"] =}. Not above an even glow:
+# {= said["not above an even glow"] =}. In numbers, the chin on reals: {= chin["ratio"] : .1f =} times an even glow, and
+# {= chin["more"] : .1f =} more than in the control ({= chin["more_low"] : .1f =} to {= chin["more_high"] : .1f =}).
+#
+# So what the team wrote about fakes is not seen here: on fakes the heat of this network lies nearly evenly.
+# <!-- holds: not any("fake" in part for part in parts["holds"]) and
 #      verdicts.loc["fake", "ratio"].between(0.7, 1.4).all() -->
 # Hotter than an even glow and than the control, but in nobody's claim: {= unnamed =}.
 #
@@ -702,8 +702,8 @@ course.quiz("07")
 #   the hot place away.
 # - Masks need a blob in the middle beside them.
 #
-# **What this would have told the team.** On our detector {= len(parts["holds"]) =} of the four parts of your sentence
-# holds ({= said["holds"] =}): write the training, the layer and the control beside such a sentence, or leave it out.
+# **What this would have told the team.** Of the four parts of your sentence this holds on our detector:
+# {= said["holds"] =}. So write the training, the layer and the control beside such a sentence, or leave it out.
 #
 # ## Next
 #
