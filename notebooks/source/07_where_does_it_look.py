@@ -185,7 +185,7 @@ for name, layer in model.feature_layers.items():
         model(torch.zeros(1, 3, 160, 160))
     hook.remove()
 for name, (channels, rows, columns) in sizes.items():
-    print(f"{name:10s}{channels:5d} channels of {rows:2d} × {columns:2d}: one place is {160 / rows:2.0f} px wide")
+    print(f"{name:10s}{rows:3d} × {columns:2d} places of {160 / rows:2.0f} px, {channels:4d} channels")
 
 # %%
 guess_last.answer(sizes["block8"][1] * sizes["block8"][2])
