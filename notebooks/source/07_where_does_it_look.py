@@ -12,11 +12,11 @@
 # **Build Grad-CAM from two hooks, and then make it prove itself: against networks that have learned nothing, against
 # five landmarks, against the mask of the forgery, and against taking the hot place away.**
 #
-# - **You will be able to** compute a heat map from activations and gradients, choose a layer and a method and say what
-#   the choice hides, test a map against networks that know nothing, measure attention by face region with intervals
-#   by person, and compare a map with the place that was really edited.
+# - **You will be able to** compute a heat map from activations and gradients; choose a layer and a method and say what
+#   the choice hides; test a map against networks that know nothing; measure heat by face region, paired by clip; and
+#   compare a map with the place that was edited.
 # - **You need** lessons 05 and 06; or, what a convolution's channels are, and why intervals draw people, not crops.
-# - **Time:** about 35 min to read, 60 s to run on two CPU cores.
+# - **Time:** about 35 min to read, 30 min of exercises, 80 s to run on two CPU cores.
 
 # %%
 import sys
@@ -34,154 +34,189 @@ plots.use_style()
 
 # %%
 import numpy as np
+import torch
 
-from torchfakes_utils.course import lesson_07
+from torchfakes_utils.course import lesson_07, lesson_07_figures
 from torchfakes_utils.explanation import heat_maps
-from torchfakes_utils.models.detector import load_detector
 
-model = load_detector(course.ensure("run"))
+model = course.detector()
 faces = course.faces_table("test")
-shown = lesson_07.varied_pairs(faces, 5)  # five people, each real and forged in the same frame
-n = len(shown) // 2  # the fake of row k is n rows further down
+pairs = lesson_07.varied_pairs(faces, 8)  # people, each real and forged in the same frame
+truth = [plots.NAMES[label] for label in pairs["label"]]
+shown, maps = lesson_07.lit_pairs(pairs, heat_maps.of_faces(model, pairs, truth), 4)
+n = len(shown) // 2  # the fake of face k is n further on
 photos = [plots.face(file) for file in shown["file"]]
-truth = np.array(plots.NAMES)[shown["label"]]
-maps = heat_maps.of_faces(model, shown, truth)
-titles = list(np.where(truth == "real", "real", shown["method"]))
-overlays = [heat_maps.overlay(*pair) for pair in zip(photos, maps, strict=True)]
-plots.images(overlays, titles, 5, "What spoke for the truth, says Grad-CAM", list(shown["label"]))
+titles = ["real"] * n + list(shown["method"][n:])
+overlays = [lesson_07.glow(*pair) for pair in zip(photos, maps, strict=True)]
+plots.images(overlays, titles, n, "Yellow: what spoke for the right answer, says Grad-CAM", list(shown["label"]))
 
 # %% [markdown]
-# When the team at last had a model that worked, they drew pictures like these, looked at some dozens, and wrote into
-# their report: on *real* faces the network looks at **chin and mouth**, on *fake* ones at **nose and mouth**. It is a
-# fair thing to notice. Is it a finding? In this lesson you learn how such a picture is made, and then what it takes
-# to believe one.
+# Above are real faces, and below each the fake of the same frame. Where a map is cold, you see the photo; where it is
+# hot, the photo glows yellow.
+#
+# When the team at last had a model that worked, they drew pictures like these and looked at some dozens. They wrote
+# into their report: on *real* faces the network looks at **chin and mouth**, on *fake* ones at **nose and mouth**. It
+# is a fair thing to notice. Is it a finding? In this lesson you make such a picture yourself. Then you find out what it
+# takes to believe one, and what becomes of the team's claim on the course's detector.
 
 # %% [markdown]
 # ## How do you ask a network where it looked?
 #
-# A convolutional layer turns the crop into a stack of small pictures, its *channels*: each one is bright where the
-# layer found what that channel stands for. Two questions make a heat map of them:
+# A convolutional layer turns the crop into a stack of small pictures, its *channels*. Each is bright where the layer
+# found what that channel stands for. Two questions make a heat map of them:
 #
 # 1. What did each channel see, and where? That is the **activation** $A_k$, on the way forward.
 # 2. If this channel grew a little, would the logit rise or fall? That is the **gradient** of the logit, on the way
 #    back.
 #
-# Grad-CAM averages the gradient over all places into one weight a channel, adds the channels up with these weights,
-# and keeps what is positive:
+# Grad-CAM averages the gradient over all places into one weight per channel. It adds the channels up with these
+# weights, and keeps what is positive:
 #
 # $$\alpha_k = \frac{1}{Z}\sum_{i,j}\frac{\partial y}{\partial A_k^{ij}},
 # \qquad \text{map} = \mathrm{ReLU}\Big(\sum_k \alpha_k A_k\Big)$$
-#
-# > **Predict first.** The layer `repeat_2` has 896 channels. How large do you think its small pictures are, for a
-# > crop of 160 pixels?
-#
-# PyTorch lets you listen at any layer with a **hook**: a function that is called whenever data passes.
 
 # %%
-import torch
+guess_places = course.predict(
+    "The layer repeat_2 has 896 channels. How large are these small pictures, for a crop of 160 pixels?",
+    options=["8 × 8", "20 × 20", "40 × 40", "160 × 160"],
+)
 
-from torchfakes_utils.crops.table import read_crop
+# %% [markdown]
+# ### Your turn · Grad-CAM in three lines
+#
+# *8 min, difficulty 2 of 3.* Write the formula as code. You get two tensors of shape (C, H, W): the activation of a
+# layer and the gradient of the logit at that layer. Return the map, (H, W).
+#
+# An example with two channels of 1 × 2 places: the activations are `[[1, 3]]` and `[[5, 0]]`, the gradients
+# `[[2, 4]]` and `[[-1, -1]]`. The weights are 3 and −1, the weighted sum is `[[-2, 9]]`, and the map is `[[0, 9]]`.
 
-crops = torch.stack([read_crop(file) for file in shown["file"]])  # (10, 3, 160, 160) uint8
-surest = n + int(model.probability(crops)[n:].argmax())  # the fake of which it is most sure
-image = model.preprocessing.apply(crops[[surest]])  # (1, 3, S, S)
+
+# %%
+def class_map(activation: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """The heat map of a layer, before it is enlarged; (C, H, W) and (C, H, W) to (H, W)."""
+    # your code here
+
+
+course.check(lesson_07.CLASS_MAP, class_map)
+class_map = course.yours(lesson_07.CLASS_MAP, class_map)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def class_map(activation, gradient):
+#     # With the sum, the map would be the same once it is stretched; with the largest gradient, it would be another.
+#     weights = gradient.mean(dim=(1, 2))  # (C,)
+#     # Without the ReLU, what speaks against the answer would be in it, too.
+#     return torch.relu((weights[:, None, None] * activation).sum(dim=0))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Where do activation and gradient come from? PyTorch lets you listen at any layer with a **hook**: a function that is
+# called whenever data passes. One hook listens on the way forward, one on the way back.
+
+# %%
+images = heat_maps.inputs(model, shown)  # (8, 3, 160, 160), normalised
+with torch.no_grad():
+    surest = n + int(model(images)[n:].argmax())  # the fake of which it is most sure
 
 kept = {}
 layer = model.feature_layers["repeat_2"]
 forward = layer.register_forward_hook(lambda layer, inputs, output: kept.update(activation=output))
 backward = layer.register_full_backward_hook(lambda layer, into, out: kept.update(gradient=out[0]))
-model(image).sum().backward()  # there, past the first hook, and back, past the second
+model(images[[surest]]).sum().backward()  # there, past the first hook, and back, past the second
 forward.remove(), backward.remove(), model.zero_grad()
 
-activation, gradient = kept["activation"][0].detach(), kept["gradient"][0]
-weights = gradient.mean(dim=(1, 2))  # one number a channel
-small = torch.relu((weights[:, None, None] * activation).sum(dim=0)).numpy()
-print("activation and gradient:", tuple(activation.shape), " map:", small.shape)
+activation, gradient = kept["activation"][0].detach(), kept["gradient"][0]  # (896, 8, 8) each
+small = np.asarray(class_map(activation, gradient))
+guess_places.answer("{} × {}".format(*small.shape))
 
 # %% [markdown]
-# That is all of Grad-CAM. Here are its parts: the two channels that added most to the logit, the sum of all channels
-# as it is, and the sum enlarged to the crop.
+# {= small.shape[0] =} by {= small.shape[1] =} places for the whole crop: one place is
+# {= 160 / small.shape[0] : .0f =} pixels wide, about as wide as an eye. Here are the parts of the map: the channel that
+# added most to the logit, the weighted sum of all channels, and the sum enlarged to the crop.
 
 # %%
 import cv2
 
-added = (weights[:, None, None] * activation).sum(dim=(1, 2))
-first, second = torch.argsort(added, descending=True)[:2].tolist()
-large = cv2.resize(small, image.shape[:1:-1], interpolation=cv2.INTER_LINEAR)
+added = (gradient.mean(dim=(1, 2))[:, None, None] * activation).sum(dim=(1, 2))
+first = int(added.argmax())
+large = cv2.resize(small.astype(np.float32), images.shape[:1:-1], interpolation=cv2.INTER_LINEAR)
 by_hand = (large - large.min()) / (large.max() - large.min())  # coldest place 0, hottest 1
-parts = [activation[first].numpy(), activation[second].numpy(), small]
-pictures = [photos[surest], *(np.uint8(255 * part / part.max()) for part in parts)]
-pictures.append(heat_maps.overlay(photos[surest], by_hand))
-names = ["the crop", f"channel {first}", f"channel {second}", "weighted sum of all", "enlarged"]
+pictures = [np.uint8(255 * part / part.max()) for part in (activation[first].numpy(), small)]
+pictures = [photos[surest], *pictures, lesson_07.glow(photos[surest], by_hand)]
+names = ["the crop", f"channel {first}", "weighted sum of all", "enlarged, on the crop"]
 plots.images(pictures, names, title="A heat map is a weighted sum of small pictures, enlarged")
 
 # %% [markdown]
 # Now properly. `heat_maps.grad_cam` goes through the library `pytorch-grad-cam`, in batches, on a frozen network, for
-# any layer. (It also starts the way back at the layer instead of at the crop, which makes it several times as fast as
-# a call for every crop.) It has to give the same.
+# any layer. It has to give the same.
 
 # %% tags=["nbval-check-output"]
-library = heat_maps.grad_cam(model, image, layer="repeat_2", target="fake")[0]
+library = heat_maps.grad_cam(model, images[[surest]], layer="repeat_2", target="fake")[0]
 print("same shape:", library.shape == by_hand.shape)
 print("the same to three digits:", np.allclose(library, by_hand, atol=1e-3))
 
 # %% [markdown]
-# **What we saw.** Two hooks and three lines of arithmetic, and nothing in them knows what a face is. Mind what the
-# last step does: every map is stretched to its own range, so that its hottest place is 1, *however little* it
-# mattered. Two maps can be compared in where, never in how much. And the smooth glow is our doing: the layer gave a
-# handful of squares.
+# **What we saw.** Two hooks and your three lines: nothing in them knows what a face is. Two things to remember about
+# every such picture:
+#
+# - It is **stretched** to its own range. Its hottest place is 1, *however little* it mattered. Two maps can be compared
+#   in where, never in how much.
+# - It can be **dark**: zero everywhere, where nothing at that layer spoke for the answer (the ReLU has cut it all off).
+#   A dark map has no hottest place. We count dark maps and leave them out.
 
 # %% [markdown]
 # ## Which layer should you ask?
 #
 # Deeper layers know more and see less sharply. The original paper takes the last convolution. In the networks of that
 # paper it still has 14 by 14 or 7 by 7 places.
-#
-# > **Predict first.** How many places does `block8`, the last block of InceptionResnetV1, have at 160 pixels?
+
+# %%
+guess_last = course.predict("How many places has block8, the last block of our network, at 160 pixels?", 1, 200)
 
 # %% tags=["nbval-check-output"]
 sizes = {}
 for name, layer in model.feature_layers.items():
-    sizes[name] = []
-    keep = sizes[name].append
-    hook = layer.register_forward_hook(lambda layer, inputs, output, keep=keep: keep(output.shape[1:]))
+    hook = layer.register_forward_hook(lambda layer, into, out, name=name: sizes.update({name: out.shape[1:]}))
     with torch.no_grad():
-        for size in (128, 160, 224):
-            model(torch.zeros(1, 3, size, size))
+        model(torch.zeros(1, 3, 160, 160))
     hook.remove()
-print("layer        channels   at 128 px   at 160 px   at 224 px   one place, at 160 px")
-for name, shapes in sizes.items():
-    grids = "".join(f"{f'{rows} × {columns}':>12}" for _, rows, columns in shapes)
-    print(f"{name:12s}{shapes[0][0]:9d}{grids}{160 / shapes[1][1]:14.0f} px")
+for name, (channels, rows, columns) in sizes.items():
+    print(f"{name:10s}{rows:3d} × {columns:2d} places of {160 / rows:2.0f} px, {channels:4d} channels")
 
 # %%
-names = ["conv2d_4b", "repeat_1", "repeat_2", "repeat_3", "block8"]
+guess_last.answer(sizes["block8"][1] * sizes["block8"][2])
+names = ["conv2d_4b", "repeat_1", "repeat_2", "block8"]
 one = shown.iloc[[surest]]
 by_layer = [heat_maps.of_faces(model, one, "fake", name)[0] for name in names]
-pictures = [heat_maps.overlay(photos[surest], heat) for heat in by_layer]
-plots.images(pictures, names, title="Same network, same face, same answer: only the layer differs")
+pictures = [lesson_07.glow(photos[surest], heat) for heat in by_layer]
+plots.images(pictures, names, title="Same network, face and answer: only the layer differs")
 
 # %% [markdown]
+# `block8` has {= sizes["block8"][1] * sizes["block8"][2] =} places in all: it can say "upper left", not "left eye".
+# `repeat_2` is the compromise that this package takes by default.
+#
 # The method is a choice, too. **Grad-CAM++** counts only gradients that speak *for* the answer, and more where a
-# channel is active in few places. **LayerCAM** weighs every place by its own gradient instead of the channel's mean,
-# which makes shallow layers sharp.
+# channel is active in few places. **LayerCAM** weighs every place by its own gradient instead of the channel's mean.
 
 # %%
-by_method = [heat_maps.of_faces(model, one, "fake", layer, method)[0]
-             for layer in ("repeat_1", "repeat_2") for method in heat_maps.METHODS]  # fmt: skip
-pictures = [heat_maps.overlay(photos[surest], heat) for heat in by_method]
-names = [f"{method}\nat {layer}" for layer in ("repeat_1", "repeat_2") for method in heat_maps.METHODS]
-plots.images(pictures, names, 3, "Same network, same face, same answer: three methods at two layers")
+names = [(layer, method) for layer in ("repeat_1", "repeat_2") for method in heat_maps.METHODS]
+pictures = [lesson_07.glow(photos[surest], heat_maps.of_faces(model, one, "fake", *name)[0]) for name in names]
+names = [f"{method}\nat {layer}" for layer, method in names]
+plots.images(pictures, names, 3, "Same face and answer: three methods, two layers")
 
 # %% [markdown]
-# Look for yourself: another face, another layer, another method, another target.
+# Look for yourself: another face, another layer, another method, another answer to speak for.
 
 # %%
 from torchfakes_utils.course import widgets
 
 
 def draw(face: int, layer: str, method: str, target: str):
-    return lesson_07.heat_map_figure(model, shown, face, layer, method, target)
+    return lesson_07_figures.heat_map_figure(model, shown, face, layer, method, target)
 
 
 widgets.explore(
@@ -190,415 +225,469 @@ widgets.explore(
 )  # fmt: skip
 
 # %% [markdown]
-# **What we saw.** At 160 px `block8` has nine places in all: it can say "upper left", not "left eye". The shallow
-# layers are fine, but know edges rather than faces. `repeat_2` is the compromise that this package takes by default;
-# one of its places is still about as wide as an eye. Nothing tells you which layer and which method are right, and
-# the picture changes with the choice. **Whoever shows one map has made that choice for you.**
-
-# %% [markdown]
-# ## Does it look where the fake is?
-#
-# FaceForensics++ comes with masks: for every fake, a second video that is white where the frame was edited. So does
-# Mini-FF++; `faceforensics.mask_path` says where it lies. A crop's row in `faces.csv` keeps the square that was cut
-# out of the frame, `x1` to `y2`, and the same square cut out of the mask fits the crop.
-#
-# > **Predict first.** For which of the four methods should the heat lie lowest in the face?
-
-# %%
-from torchfakes_utils.explanation.mask_agreement import crop_mask
-
-data = course.paths().data
-pictures, names = [], []
-for k in range(min(n, 4)):  # one row a method
-    mask = crop_mask(shown.iloc[n + k], data)
-    fake = photos[n + k]
-    edit = fake if mask is None else lesson_07.outline(fake, mask)
-    pictures += [photos[k], overlays[k], fake, edit, overlays[n + k]]
-    names += ["real", "spoke for “real”", shown["method"][n + k], "the edit", "spoke for “fake”"]
-plots.images(pictures, names, 5, "The same frame, real and forged; where it was edited, and where the heat is")
-
-# %% [markdown]
-# **What we saw.** The edit itself lies lowest in NeuralTextures, which works on the mouth. The heat does not follow it
-# down: it lies at the temple and beside the face. In none of the four fakes does most of it lie inside the outline, the
-# FaceSwap included, which you would spot yourself. Now go through the rows and tell each one's story. Most people find
-# one for every row. That is the trouble: *inside* confirms that the network found the forgery, *border* that it found
-# the seam, *outside* that it uses context. A picture that fits every story tests none. Four tests follow.
+# **What we saw.** One face, one answer, and the heat moves with the layer and with the method. Nothing tells you which
+# of them is right. **Whoever shows you one map has made that choice for you.**
 
 # %% [markdown]
 # ## Would a network that knows nothing look different?
 #
-# Here is the simplest of them (Adebayo et al., 2018). Take a network of the same architecture with **random
-# weights**: it has never seen a face. Draw its maps too, of what spoke for its own answer.
-#
-# > **Predict first.** What will the random network's maps look like: grey noise? nothing at all? Then look at the two
-# > rows below, and say which row is the trained network's.
+# Here is the simplest test of all (Adebayo et al., 2018). Take a network of the same architecture with **random
+# weights**: it has never seen a face. Draw its maps, too. Below are four fakes that you have not met yet, twice: one
+# row is the trained network's, one is the random one's. Both use LayerCAM at `repeat_2`, and both are asked what spoke
+# for their own answer.
 
 # %%
+from torchfakes_utils.crops.table import limit_frames, read_crop
 from torchfakes_utils.explanation.sanity_checks import untrained
 
 unknowing = untrained(model, seed=0)
-chances = {"trained": model.probability(crops), "untrained": unknowing.probability(crops)}
-random_maps = heat_maps.of_faces(unknowing, shown, "own")
-
-rows = [("trained", maps), ("untrained", random_maps)]
+new = lesson_07.varied_pairs(faces[~faces["target_id"].isin(pairs["target_id"])], 4)
+fakes = new[new["label"] == 1]
+rows = [("trained", model), ("random weights", unknowing)]
 np.random.default_rng(7).shuffle(rows)
-pictures = [heat_maps.overlay(photos[i], row[i]) for _, row in rows for i in range(n, 2 * n)]
-names = [f"row {letter}" for letter in "AB" for _ in range(n)]
-plots.images(pictures, names, n, "One of these rows was drawn by a network that knows nothing")
-
-# %% [markdown]
-# Decide, and then run the next cell.
+blind = [heat_maps.of_faces(network, fakes, "own", method="layer-cam") for _, network in rows]
+pictures = [lesson_07.glow(plots.face(f), heat) for row in blind for f, heat in zip(fakes["file"], row, strict=True)]
+names = [f"row {letter}" for letter in "AB" for _ in range(len(fakes))]
+plots.images(pictures, names, len(fakes), "One of these rows was drawn by a network that knows nothing")
 
 # %%
-for letter, (name, _) in zip("AB", rows, strict=True):
-    low, high = chances[name].min(), chances[name].max()
-    print(f"row {letter}: {name:9s}  P(fake) of the ten faces from {low:.3f} to {high:.3f}")
-
-# %% [markdown]
-# **What we saw.** The untrained network gives every face the same answer, next to a coin's: it knows nothing and has
-# nothing to explain. Its maps glow all the same, on the badge of a cap here and over a face there, because random
-# convolutions answer to contrast too, and because the stretch makes the hottest place bright whatever it is. Had you
-# met that row alone, in a report, would you have doubted it? **That a map looks plausible is no evidence that the
-# network has learned anything.** What counts is how it *differs* from the map of a network that has not. So from here
-# on networks that know nothing come along as controls: three with random weights, and one that was *trained*, but on
-# random labels. It has seen as many faces as the real one, and there was nothing to learn.
+guess_row = course.predict("Which row was drawn by the network with random weights?", options=["row A", "row B"])
 
 # %%
-control = load_detector(course.ensure("control"))
-low, high = control.probability(crops).min(), control.probability(crops).max()
-print(f"trained on random labels: P(fake) of the ten faces from {low:.3f} to {high:.3f}")
+guess_row.answer(f"row {'AB'[[name for name, _ in rows].index('random weights')]}")
+spots = {}
+for letter, (name, network), row in zip("AB", rows, blind, strict=True):
+    spots[name] = lesson_07.hottest_regions(row, fakes)
+    chances = network.probability(torch.stack([read_crop(file) for file in fakes["file"]]))
+    hottest = ", ".join(spots[name])
+    print(f"row {letter}: {name}, P(fake) from {chances.min():.3f} to {chances.max():.3f}; hottest at {hottest}")
+
+# %% [markdown]
+# **What we saw.** The network with random weights gives every face the same answer, next to a coin's. It has nothing to
+# explain. And yet its maps glow on the face, as an attentive viewer's would: their hottest places are
+# {= ", ".join(spots["random weights"]) =}. Those of the trained network are {= ", ".join(spots["trained"]) =}.
+# <!-- holds: sum(spot != "outside" for spot in spots["random weights"]) >= 3 -->
+# Random convolutions answer to edges and contrast, and a face is where these are. Had you met that row alone, in a
+# report, would you have doubted it? **That a map looks plausible is no evidence that the network has learned
+# anything.**
+#
+# From here on a network that knows nothing comes along as a control. Random weights are the easier one. The harder one
+# was *trained*, with as many faces as ours, but on **random labels**: there was nothing to learn about forgeries.
 
 # %% [markdown]
 # ## How much of the map is the network's?
 #
-# Do not replace all weights at once. Begin at the answer and go down, stage by stage, and compare each map with the
-# trained network's: the rank correlation of their places is 1 if they are hot in the same order.
-#
-# > **Predict first.** With a random *last layer* the network's answers are worthless. How far will the correlation
-# > have fallen?
+# Do not replace all weights at once. Begin at the answer and go down, stage by stage. Compare each map with the trained
+# network's by the rank correlation of their places: it is 1 if they are hot in the same order.
 
 # %%
 from torchfakes_utils.explanation.explain import choose
 from torchfakes_utils.explanation.regions import clip_names
-from torchfakes_utils.explanation.sanity_checks import Question, cascading_randomisation, detector_similarity
+from torchfakes_utils.explanation.sanity_checks import Question, cascading_randomisation
+from torchfakes_utils.metrics.intervals import people_drawn
 
-some = choose(faces, 24)  # one crop a clip, real ones and all four methods
-inputs = torch.stack([model.preprocessing.apply(read_crop(file)) for file in some["file"]])
-asked = {method: Question(inputs, [plots.NAMES[label] for label in some["label"]], clip_names(some), method=method)
-         for method in ("grad-cam", "layer-cam")}  # fmt: skip
-randomised = {method: cascading_randomisation(model, question) for method, question in asked.items()}
-lesson_07.randomisation_figure(randomised, "Weights become noise from the answer down; when does the map notice?")
+some = choose(faces, 16)  # one crop a clip, real ones and all four methods
+about = [plots.NAMES[label] for label in some["label"]], clip_names(some)
+randomised = {}
+for method in ("grad-cam", "layer-cam"):
+    question = Question(heat_maps.inputs(model, some), *about, method=method, people=people_drawn(some))
+    randomised[method] = cascading_randomisation(model, question)
+lesson_07_figures.randomisation_figure(randomised, "Weights become random from the answer down; does the map notice?")
 
 # %%
-table = randomised["grad-cam"].set_index("changed")
-for stage in (table.index[1], table.index[-1]):
-    row = table.loc[stage]
-    print(f"random weights in {stage:15s} rank correlation {row['rank_correlation']:+.2f} "
-          f"(95 %: {row['low']:+.2f} to {row['high']:+.2f}), {row['dark']:.0%} of the maps dark")  # fmt: skip
-row = detector_similarity(model, control, asked["grad-cam"], "random labels").iloc[0]
-print(f"trained on random labels: {row['rank_correlation']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})")
+by_stage = {name: table.set_index("changed")["rank_correlation"] for name, table in randomised.items()}
+head, everything = ({name: float(column.iloc[at]) for name, column in by_stage.items()} for at in (1, -1))
+dark = randomised["grad-cam"]["dark"]
+for name in randomised:
+    print(f"{name:9s} random head {head[name]:+.2f}, all weights random {everything[name]:+.2f}")
 
 # %% [markdown]
-# **What we saw.** Grad-CAM notices at once. Its way back begins at the head; with a random one half of the maps are
-# dark, and the rest lean to the opposite (a random head may take a channel that spoke for the answer for one that
-# speaks against it), although all layers below are as they were. Further down nothing is left of the likeness. Nor is
-# the network of random labels hot in the same places. LayerCAM hardly notices: it keeps most of its likeness down to
-# the right end, where *nothing* of the trained network is left. That part was never the network's. It is the picture's
-# own edges. So the sharper and prettier map tells you less about the network, and a gallery of such maps would hardly
-# show the difference between one that works and one that was never trained.
-#
-# Two cautions. Dark maps are left out, and at the right end most of Grad-CAM's are dark: its last point stands on a
-# few. And the noise is a single draw, while the band knows only about clips. Try
-# `cascading_randomisation(model, asked["grad-cam"], seed=1)`: does a random head still cost as much?
+# **What we saw.** The figure goes from left, nothing changed, to right, nothing of the trained network left. Grad-CAM
+# notices a random head at once: its correlation falls from 1 to {= head["grad-cam"] : .2f =} (0 is no likeness, −1 the
+# opposite order), although all layers below are as they were. <!-- holds: head["grad-cam"] < 0.5 -->
+# LayerCAM still agrees with the trained network's map when *nothing* of that network is left
+# ({= everything["layer-cam"] : .2f =} at the right end). That part was never the network's: it is the picture's own
+# edges.
+# <!-- holds: everything["layer-cam"] > 0.3 and everything["layer-cam"] > everything["grad-cam"] + 0.2 -->
+# So the sharper and prettier map tells you less about the network. One caution: with all weights random,
+# {= dark.iloc[-1] : .0 % =} of Grad-CAM's maps are dark and left out.
 
 # %% [markdown]
 # ## Chin and mouth, nose and mouth?
 #
-# Now the team's claim. To count, we need regions. MTCNN gave five points for each face (lesson 02); from these we lay
-# out forehead, eyes, nose, cheeks, mouth and chin, which turn and stretch with the face. The rest is *outside*.
-# (Cheeks were not in the claim. Without them, the nose would swallow their heat.)
+# Now the team's claim. To count, we need regions. MTCNN gave five points for each face (lesson 02). From these we lay
+# out six regions, which turn and stretch with the face. The rest is *outside*.
 
 # %%
 from torchfakes_utils.explanation.regions import REGIONS, face_regions, landmarks_of
 
 regions = [face_regions(landmarks_of(text)) for text in shown["landmarks"]]
-pictures = [lesson_07.paint_regions(photos[i], regions[i]) for i in range(n)]
-plots.images(pictures, title="Six regions from five landmarks; the rest is outside")
-
-# %% [markdown]
-# > **Predict first.** Suppose the heat were spread evenly over the crop. Which region would get most of it?
-
-# %% tags=["nbval-check-output"]
-eyes, nose, mouth = [(60, 60), (100, 60)], [(80, 85)], [(63, 105), (97, 105)]  # a face made up
-made_up = face_regions(np.array(eyes + nose + mouth, float))
-for index, region in enumerate(REGIONS):
-    print(f"{region:9s}{(made_up == index).mean():4.0%} of the crop")
-
-# %% [markdown]
-# A large region gets much heat for being large, and most of a crop is no face at all. So the number to look at is the
-# *share of heat over the share of area*: 1 is what an even glow gives, 2 is twice that. By hand, for one fake:
+lesson_07_figures.regions_figure(photos[:2], regions[:2], "Six regions from five landmarks; the rest is outside")
 
 # %%
-heat, region_of = maps[surest], regions[surest]
-for index, region in enumerate(REGIONS):
-    inside = region_of == index
-    share_of_heat, share_of_area = heat[inside].sum() / heat.sum(), inside.mean()
-    ratio = share_of_heat / share_of_area
-    print(f"{region:9s}{share_of_heat:5.0%} of the heat on {share_of_area:4.0%} of the area: {ratio:.1f}")
+guess_region = course.predict("Spread the heat evenly over the crop. Which region gets most?", options=list(REGIONS))
+
+# %%
+areas = {name: float(np.mean([region == index for region in regions])) for index, name in enumerate(REGIONS)}
+guess_region.answer(max(areas, key=areas.get))
+print(", ".join(f"{name} {area:.0%}" for name, area in areas.items()))
 
 # %% [markdown]
-# One face is an anecdote. So: *all* crops of the test split, real and fake apart, with an interval from drawing
-# *people*, with all their clips, again and again (lesson 06). Real crops are asked what spoke for "real", fakes what
-# spoke for "fake", and networks that know nothing what spoke for their own answer. (To save your time, the controls get
-# four crops a clip.)
+# Most of a crop is no face at all, so *outside* would get {= areas["outside"] : .0 % =} of an even glow. A region that
+# gets much heat may only be large.
+#
+# ### Your turn · Heat per area
+#
+# *5 min, difficulty 1 of 3.* Write the **attention ratio**: the region's share of the heat over its share of the area.
+# You get the map, (H, W), and where the region is, (H, W) of bool. 1 is what an even glow gives, 2 is twice that. If a
+# region covers a tenth of the crop and holds three tenths of the heat, the ratio is 3. For a dark map return NaN.
+
+
+# %%
+def attention_ratio(heat: np.ndarray, inside: np.ndarray) -> float:
+    """Share of the heat over share of the area; (H, W) and (H, W) of bool to a number."""
+    # your code here
+
+
+course.check(lesson_07.ATTENTION_RATIO, attention_ratio)
+attention_ratio = course.yours(lesson_07.ATTENTION_RATIO, attention_ratio)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def attention_ratio(heat, inside):
+#     if heat.sum() == 0:
+#         return np.nan
+#     return (heat[inside].sum() / heat.sum()) / inside.mean()
+# ```
+#
+# </details>
+#
+# One face is an anecdote. So: four crops of every test clip, real and fake apart, and an interval from drawing *people*
+# with all their clips (lesson 06). Reals are asked what spoke for "real", fakes what spoke for "fake". The network of
+# random labels gets the same crops and the same question.
+
+# %%
+from torchfakes_utils.models.detector import load_detector
+
+four = limit_frames(faces, 4)
+asked = [plots.NAMES[label] for label in four["label"]]
+control = load_detector(course.ensure("control"))  # trained on random labels
+heats = {"trained": heat_maps.of_faces(model, four, asked), "random labels": heat_maps.of_faces(control, four, asked)}
+ratios = {name: lesson_07.crop_ratios(found, four, attention_ratio) for name, found in heats.items()}
+missing = {kind: ratios["trained"].loc[four["label"] == label, "mouth"].isna().mean()
+           for label, kind in enumerate(plots.NAMES)}  # fmt: skip
+favourite = ratios["random labels"][four["label"] == 0].mean()  # on reals
+print("dark maps of the trained network:", ", ".join(f"{kind} {share:.0%}" for kind, share in missing.items()))
+
+# %%
+panels = {}
+for label, kind in enumerate(plots.NAMES):
+    own = (four["label"] == label).to_numpy()
+    panels[f"on {kind} faces"] = [
+        (name, colour, marker,
+         np.array([lesson_07.mean_of(ratios[name].loc[own, region], four[own]) for region in REGIONS]))
+        for name, colour, marker in (
+            ("trained", plots.COLOURS[label], plots.MARKERS[label]), ("random labels", plots.NEUTRAL, "D"))
+    ]  # fmt: skip
+lesson_07_figures.ratio_figure(REGIONS, panels, "Heat by region: the trained network beside one with nothing to learn")
+
+# %% [markdown]
+# Marks are means over clips, lines are 95 % intervals; the dashed line is an even glow. Look at the grey marks first.
+# The network of random labels knows nothing about forgeries, and it has favourite places all the same: on reals the
+# {= favourite.idxmax() =}, {= favourite.max() : .1f =} times an even glow. <!-- holds: favourite.max() > 1.5 -->
+# Training alone can make them. So "above 1" is not enough: a region has to be hotter than in the control.
+#
+# Do not judge that by whether two intervals overlap (lesson 06). Both networks saw the same clips, so take the
+# difference clip by clip.
+#
+# ### Your turn · The same clips, two networks
+#
+# *8 min, difficulty 2 of 3.* You get the ratios of our network and of theirs, (N,) each, for the same N crops, and the
+# clip of each crop, (N,) of text. Return a dict: for each clip, the mean over its crops of *ours minus theirs*. A crop
+# whose ratio is NaN (a dark map) for one network is left out for both. A clip with no crop left is left out.
+#
+# For ours `[3, 1, NaN]`, theirs `[1, 1, 2]` and clips `["a", "a", "b"]` it is `{"a": 1.0}`.
+
+
+# %%
+def paired(ours: np.ndarray, theirs: np.ndarray, clips: np.ndarray) -> dict[str, float]:
+    """The mean difference of each clip; (N,), (N,) and (N,) to a dict from clip to number."""
+    # your code here
+
+
+course.check(lesson_07.PAIRED, paired)
+paired = course.yours(lesson_07.PAIRED, paired)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def paired(ours, theirs, clips):
+#     found = {}
+#     for ours_one, theirs_one, clip in zip(ours, theirs, clips):
+#         difference = ours_one - theirs_one
+#         if not np.isnan(difference):
+#             found.setdefault(str(clip), []).append(difference)
+#     return {clip: sum(values) / len(values) for clip, values in found.items()}
+#     # with pandas: pd.Series(ours - theirs).groupby(clips).mean().dropna().to_dict()
+# ```
+#
+# </details>
+#
+# The rules were fixed before anybody looked. A part of the claim **holds** if its region is hotter than an even glow
+# *and* hotter than in the control, both by an interval. The last three columns are your difference, with the interval
+# that comes from drawing people.
+
+# %%
+verdicts = lesson_07.judged(ratios["trained"], ratios["random labels"], four, paired)
+claim = [("real", "chin"), ("real", "mouth"), ("fake", "nose"), ("fake", "mouth")]
+verdicts.loc[claim].round(2)
+
+# %%
+parts = {"holds": [], "hot, but not beyond the control": [], "not above an even glow": []}
+for kind, region in claim:
+    parts[verdicts.loc[(kind, region), "verdict"]].append(f"{region} on {kind}")
+said = {verdict: ", ".join(found) or "none" for verdict, found in parts.items()}
+passing = verdicts.index[verdicts["verdict"] == "holds"]
+unnamed = ", ".join(f"{region} on {kind}" for kind, region in passing if (kind, region) not in claim) or "nothing"
+chin = verdicts.loc[("real", "chin")]
+for verdict, found in said.items():
+    print(f"{verdict}: {found}")
+
+# %% [markdown]
+# **What became of the claim.** Of its four parts this holds on our detector: **{= said["holds"] =}**. Hot, but not shown
+# to be hotter than in the control: {= said["hot, but not beyond the control"] =}. Not above an even glow:
+# {= said["not above an even glow"] =}. In numbers, the chin on reals: {= chin["ratio"] : .1f =} times an even glow, and
+# {= chin["more"] : .1f =} more than in the control ({= chin["more_low"] : .1f =} to {= chin["more_high"] : .1f =}).
+#
+# So what the team wrote about fakes is not seen here: on fakes the heat of this network lies nearly evenly.
+# <!-- holds: not any("fake" in part for part in parts["holds"]) and
+#      verdicts.loc["fake", "ratio"].between(0.7, 1.4).all() -->
+# Hotter than an even glow and than the control, but in nobody's claim: {= unnamed =}.
+#
+# The conditions: one training of our detector, {= four["target_id"].nunique() =} people who are warps of two portraits,
+# Grad-CAM at `repeat_2`. An earlier training with a slightly different recipe had a cold chin on reals and a hot one on
+# fakes: the claim turned round. So this is a finding about *this* detector. The team's own network, on other faces, may
+# have looked where they said; one training each cannot tell.
+#
+# **Break it.** A finding about the network should survive another reasonable layer or method. Here are nine
+# combinations: in how many of them is a region hotter than an even glow, by its interval?
 
 # %%
 import pandas as pd
 
-from torchfakes_utils.crops.table import limit_frames
-from torchfakes_utils.explanation.regions import region_shares, region_table
-
-four = limit_frames(faces, 4)
-heats = {"trained": (faces, heat_maps.of_faces(model, faces, [plots.NAMES[label] for label in faces["label"]]))}
-unknowing_maps = [heat_maps.of_faces(untrained(model, seed), four, "own") for seed in range(3)]
-heats["random weights"] = (pd.concat([four] * 3, ignore_index=True), sum(unknowing_maps, []))
-heats["random labels"] = (four, heat_maps.of_faces(control, four, "own"))
-tables = {name: region_table(*region_shares(found, of), of) for name, (of, found) in heats.items()}
-for name, table in tables.items():
-    counts = table.drop_duplicates("kind").set_index("kind")
-    print(f"{name:15s}", ", ".join(f"{kind}: {counts.loc[kind, 'crops']} maps that are not dark, of "
-                                    f"{counts.loc[kind, 'clips']} clips" for kind in counts.index))  # fmt: skip
-
-# %%
-panels = {}
-for name, table in tables.items():
-    panels[name] = []
-    for kind, colour, marker in (("real", plots.REAL, "o"), ("fake", plots.FAKE, "X")):
-        own = table[table["kind"] == kind]
-        panels[name].append((kind, colour, marker, own[["ratio", "low", "high"]].to_numpy(float)))
-lesson_07.ratio_figure(REGIONS, panels, "Favourite places: with something to learn, untrained, with nothing to learn")
-
-# %%
-texts = {name: table.set_index(["kind", "region"]).pipe(lesson_07.as_text, "ratio") for name, table in tables.items()}
-pd.DataFrame(texts)
-
-# %% [markdown]
-# Now the claim, line by line, by rules fixed before looking. An interval above 1 is *more than chance*, one below 1
-# *less*, and one that holds 1 *cannot tell*. And a region is the network's own finding only where its interval also
-# lies above those of *both* controls.
-
-# %%
-claim = [("real", "chin"), ("real", "mouth"), ("fake", "nose"), ("fake", "mouth")]
-rows = []
-for kind, region in claim:
-    row = {"the claim": f"{kind}: {region}"}
-    for name, table in tables.items():
-        own = table[(table["kind"] == kind) & (table["region"] == region)].iloc[0]
-        row[name] = f"{own['ratio']:.2f} ({own['low']:.2f} to {own['high']:.2f})"
-        if name == "trained":
-            row["verdict"] = own["verdict"]
-    rows.append(row)
-print(pd.DataFrame(rows).to_string(index=False))
-for kind in plots.NAMES:
-    own, *controls = (table[table["kind"] == kind].set_index("region") for table in tables.values())
-    above = own.index[own["low"] > 1]
-    beyond = [region for region in above if all(own.loc[region, "low"] > one.loc[region, "high"] for one in controls)]
-    named = (", ".join(names) or "nothing" for names in (above, beyond))
-    print(f"on {kind}:", "above chance {}; beyond both controls {}".format(*named))
-
-# %% [markdown]
-# **What we saw.** First the random weights. A third of their maps is missing: in one of the three networks nothing
-# spoke for its own answer, and all its maps are dark. The markers of the other two lie near 1, but in the face a little
-# above it, with intervals so short that most exclude it. By the rule "more than chance", networks that know nothing
-# look at faces. *Chance alone is too easy a control.* Then the harder one, the network of random labels. It learned
-# nothing about forgeries, but its heat has favourite places as well, on real faces and on fakes alike: the mouth, the
-# chin, cheeks and nose. Training alone can make them.
-#
-# Now the trained network. On real faces the claim's chin and mouth are three times as hot as chance, and it would be
-# easy to stop here. But the network of random labels is hot there, too, and the intervals overlap: what passes beyond
-# both controls are the eyes, which *nobody named*. On fakes, nose and mouth do not pass, and no other region does: the
-# heat lies anywhere.
-#
-# Four cautions. The team worked on other faces, with another model: this table can neither confirm nor refute what
-# they saw, it shows *how one would find out*. A nose is hardly larger than one place of this layer, so heat leaks
-# from each region into its neighbours. The test clips are of few people, who are what the intervals draw: sixteen for
-# the real crops, eight pairs for the fakes, and all of them warps of two portraits, about which no interval knows. And
-# the trained network is one training: while this lesson was written, its recipe was changed a little and it was trained
-# again, and three of these four verdicts changed. No interval in the table knows about that either.
-#
-# **Break it.** If the finding is about the network, another reasonable layer or method should not overturn it:
-
-# %%
-question = asked["grad-cam"]
-print("the three hottest regions          real                     fake")
+single = limit_frames(faces, 1)  # one crop a clip
+wanted = [plots.NAMES[label] for label in single["label"]]
+inputs, single_maps = heat_maps.inputs(model, single), {}
+above = pd.DataFrame(0, index=REGIONS, columns=plots.NAMES)
 for layer in ("repeat_1", "repeat_2", "block8"):
     for method in heat_maps.METHODS:
-        found = heat_maps.grad_cam(model, question.images, layer, question.targets, method)
-        table = region_table(*region_shares(found, some), some)
-        top = [table[table["kind"] == kind].nlargest(3, "ratio")["region"] for kind in plots.NAMES]
-        print(f"{f'{layer}, {method}':22s}", *(f"{', '.join(names):>25s}" for names in top))
+        single_maps[layer, method] = heat_maps.grad_cam(model, inputs, layer, wanted, method)
+        found = lesson_07.crop_ratios(single_maps[layer, method], single, attention_ratio)
+        for label, kind in enumerate(plots.NAMES):
+            own = (single["label"] == label).to_numpy()
+            above[kind] += [lesson_07.mean_of(found.loc[own, region], single[own])[1] > 1 for region in REGIONS]
+above.T
 
 # %% [markdown]
-# Read down the columns. Where a name stays, you have something: on real faces, the mouth is in every line. Where it
-# moves with the layer and the method, you had a story: on fakes, no name is in all of them.
+# On reals the mouth is above an even glow in {= above.loc["mouth", "real"] =} of 9 combinations and the chin in
+# {= above.loc["chin", "real"] =}; on fakes the nose in {= above.loc["nose", "fake"] =} and the mouth in
+# {= above.loc["mouth", "fake"] =}. What stays on reals is chin and mouth, whichever layer and method you take.
+# <!-- holds: above.loc[["mouth", "chin"], "real"].min() >= 7 -->
+# On fakes the answer depends on the method. <!-- holds: above.loc[["nose", "mouth"], "fake"].max() <= 7 -->
+#
+# And the blind test, in numbers, over the same {= int((single["label"] == 1).sum()) =} fakes:
+
+# %%
+own = (single["label"] == 1).to_numpy()
+guessing = heat_maps.of_faces(unknowing, single[own], "own", method="layer-cam")
+random_ratio = lesson_07.crop_ratios(guessing, single[own], attention_ratio).mean()
+trained_ratio = lesson_07.crop_ratios(single_maps["repeat_2", "grad-cam"][own], single[own], attention_ratio).mean()
+for region in ("eyes", "nose"):
+    values = random_ratio[region], trained_ratio[region]
+    print("{}: random weights, LayerCAM {:.1f}; trained, Grad-CAM {:.1f}".format(region, *values))
+
+# %% [markdown]
+# The random network's LayerCAM likes the fakes' eyes ({= random_ratio["eyes"] : .1f =}) and noses
+# ({= random_ratio["nose"] : .1f =}) more than the trained network's Grad-CAM does. It looks more like somebody who
+# examines a face. <!-- holds: all(random_ratio[name] > max(trained_ratio[name], 1.2) for name in ("eyes", "nose")) -->
 
 # %% [markdown]
 # ## Does the heat find the forgery?
 #
-# Masks allow a sharper question than regions: of the heat on a fake, how much lies where it was edited? Chance is the
-# mask's share of the crop, so again we divide by it. By hand, for one fake:
+# FaceForensics++ comes with masks: for every fake, a second video that is white where the frame was edited. So does
+# Mini-FF++. The square that was cut out of the frame is cut out of the mask, too.
 
 # %%
-mask = crop_mask(shown.iloc[surest], data)
-if mask is None:  # FaceForensics++ lets you download videos without their masks
-    print("There is no mask of this clip on this computer.")
-else:
-    inside, area = heat[mask].sum() / heat.sum(), mask.mean()
-    print(f"{inside:.0%} of the heat on {area:.0%} of the crop: {inside / area:.1f} times chance")
+from torchfakes_utils.explanation.mask_agreement import agreement, agreement_table, baselines, crop_masks
+
+data = course.paths().data
+edits = crop_masks(shown.iloc[n:], data).masks
+outlined = [photo if mask is None else lesson_07_figures.outline(photo, mask)
+            for row in (photos[n:], overlays[n:]) for photo, mask in zip(row, edits, strict=True)]  # fmt: skip
+plots.images(outlined, titles[n:] * 2, n, "Where each fake was edited, and where the heat is")
 
 # %% [markdown]
-# Three usual measures, each with a trap of its own: the **pointing game** (does the hottest place lie inside?), the
-# **share of the heat** inside, and the **overlap** of the mask with the hottest fifth of the crop (intersection over
-# union). And a new control, the cheapest of all: a **centre prior**, a soft blob in the middle of every crop. It has
-# never seen this face, or any.
+# The orange line is the edit's border; below, the heat is laid over it. Tell each column's story. Most people find one
+# for every column: *inside* confirms that the network found the forgery, *on the border* that it found the seam,
+# *outside* that it uses context. A picture that fits every story tests none. So count.
 #
-# > **Predict first.** The mask lies in the middle of the crop. So does the face. What will the blob score beside the
-# > trained network?
-
-# %%
-from torchfakes_utils.explanation.mask_agreement import MEASURES, agreement, agreement_table, baselines, crop_masks
-
-masks = crop_masks(faces, data).masks
-measured = [agreement_table({"trained": agreement(heats["trained"][1], masks)}, faces)]
-measured.append(agreement_table(baselines(masks), faces))
-masks_of_four = crop_masks(four, data).masks
-for name in ("random weights", "random labels"):
-    of, found = heats[name]
-    measured.append(agreement_table({name: agreement(found, masks_of_four * (len(of) // len(four)))}, of))
-table = pd.concat(measured, ignore_index=True)
-whole = table[table["method"] == "all"]
-whole.assign(text=lesson_07.as_text(whole, "value")).pivot(index="map", columns="measure", values="text")
-
-# %%
-if len(whole):
-    figure = lesson_07.agreement_figure(whole, list(MEASURES), "Agreement with the place that was edited")
-else:
-    figure = "There are no masks of these clips on this computer."
-figure
-
-# %%
-energy = table[table["measure"] == "energy inside"].set_index(["method", "map"])
-for method in dict.fromkeys(table["method"]):
-    own, prior = energy.loc[(method, "trained")], energy.loc[(method, "centre prior")]
-    print(f"{method:15s} heat inside: trained {own['value']:.2f} ({own['low']:.2f} to {own['high']:.2f}), "
-          f"centre prior {prior['value']:.2f}")  # fmt: skip
-
-# %% [markdown]
-# **What we saw.** Compare the trained network with the controls before you compare it with zero. By all three measures
-# it does no better than random weights: the intervals overlap, and two of the three means are lower. The network of
-# random labels points into the mask far more often, and has learned nothing: its heat likes the mouth, and the mouth is
-# in every mask. Most of all the trained network's heat lies inside at FaceSwap, a quarter. And look at the blob: a map
-# that never saw the picture agrees with the masks better than the trained network, by all three measures, and has more
-# heat inside for each of the four methods. Faces, masks and blobs are all in the middle. A paper that reports a
-# pointing accuracy and no centre prior has reported where faces are.
+# ### Your turn · The pointing game
 #
-# And even agreement would not be the whole truth. A network may well decide by the *seam*, half of which lies
-# outside, or by comparing a face with its neck, which lies outside altogether. Heat beside the mask is no mistake by
-# itself. Nor is heat inside it a proof: most of a mask is face.
-
-# %% [markdown]
-# ## Does the hot place matter to the network?
-#
-# The masks say where the forger was. What the *network* used, only the network can tell: take the hottest fifth of
-# the crop away, fill it in from its surroundings (so that the hole itself is no signal), and see how far the logit
-# for the truth falls. This is **ROAD** (Rong et al., 2022). A random map and the blob are asked the same.
-#
-# > **Predict first.** Whose places will cost most?
-
-# %%
-from torchfakes_utils.explanation.sanity_checks import road
-
-removed = road(model, question)
-for row in removed.itertuples():
-    print(f"{row.map:13s} the logit for the truth falls by {row.fall:+.2f} (95 %: {row.low:+.2f} to {row.high:+.2f})")
-
-# %% [markdown]
-# **What we saw.** This is the first question whose answer is about the network and not about pictures. The trained
-# map's interval lies above zero: its hot places matter to the answer, although the masks held so little of the heat. A
-# place beside the edit can matter, too. They cost more than random places do, whose interval holds zero, but the two
-# intervals overlap, and the blob's is about the same. Mind how wide they are: whether the map knows more than "the
-# middle", two dozen clips do not settle, here as little as in a paper with twelve example images.
-
-# %% [markdown]
-# ## Exercises
-#
-# **Exercise 1.** The heart of Grad-CAM is one line: from the gradient at a layer, (channels, height, width), to a
-# weight for each channel. Write it.
+# *5 min, difficulty 1 of 3.* You get a map, (H, W), and a mask, (H, W) of bool. Return 1 if the hottest place of the
+# map lies inside the mask and 0 if not. A dark map points nowhere: return NaN.
 
 
 # %%
-def channel_weights(gradient):
-    """(C, H, W) to (C,)."""
+def pointing_game(heat: np.ndarray, mask: np.ndarray) -> float:
+    """Whether the hottest place lies inside; (H, W) and (H, W) of bool to 1, 0 or NaN."""
     # your code here
 
 
-# %%
-lesson_07.check_weights(channel_weights)
+course.check(lesson_07.POINTING, pointing_game)
+pointing_game = course.yours(lesson_07.POINTING, pointing_game)
 
 # %% [markdown]
-# <details><summary><b>Solution</b></summary>
-#
-# ```python
-# def channel_weights(gradient):
-#     return gradient.mean(axis=(1, 2))
-# ```
-#
-# The mean over all places of a channel. With the sum the map would be the same after it is stretched to its maximum.
-# With the maximum it would be another one.
-#
-# </details>
-
-# %% [markdown]
-# **Exercise 2.** Write the pointing game: 1 if the hottest place lies inside the mask, 0 if not, and `np.nan` for a
-# map that is dark all over, for it points nowhere.
-
-
-# %%
-def pointing_game(heat, mask):
-    """heat (H, W), mask (H, W) of bool."""
-    # your code here
-
-
-# %%
-lesson_07.check_pointing(pointing_game)
-
-# %% [markdown]
-# <details><summary><b>Solution</b></summary>
+# <details><summary>A solution</summary>
 #
 # ```python
 # def pointing_game(heat, mask):
-#     if heat.max() <= 0:
+#     if heat.max() <= 0:  # else every dark map would point at the upper left corner, and count as a miss
 #         return np.nan
 #     return float(mask[np.unravel_index(heat.argmax(), heat.shape)])
 # ```
 #
-# Without the first two lines every dark map would point at the upper left corner, and count as a miss.
-#
 # </details>
+#
+# And a new control, the cheapest of all: a **centre prior**, a soft blob in the middle of every crop. It has never seen
+# this face, or any.
+
+# %%
+guess_blob = course.predict(
+    "Whose hottest place lies inside the mask more often?",
+    options=["the trained network's", "the blob's", "about equally often"],
+)
+
+# %%
+from torchfakes_utils.explanation.mask_agreement import centre_prior
+
+fake = four[four["label"] == 1]
+own = (four["label"] == 1).to_numpy()
+masks = crop_masks(fake, data).masks
+points = {}
+asked_of = {"trained": np.array(heats["trained"])[own], "the blob": [centre_prior(160)] * len(fake)}
+for name, found in asked_of.items():
+    inside = [np.nan if mask is None else pointing_game(heat, mask) for heat, mask in zip(found, masks, strict=True)]
+    points[name] = lesson_07.mean_of(inside, fake)[0]
+better = "the trained network's" if points["trained"] > points["the blob"] else "the blob's"
+guess_blob.answer(better if abs(points["trained"] - points["the blob"]) > 0.05 else "about equally often")
+print(", ".join(f"{name} points inside in {share:.0%} of the fakes" for name, share in points.items()))
 
 # %% [markdown]
-# **To try by yourself.** Ask the fakes what spoke for *"real"*: give other targets where `heats` is made, and draw the
-# region figure again. Is it the opposite picture? Should it be? And use the seeds 3 to 9 for the untrained networks:
-# does the control stay what it is?
+# The pointing game asks for one place only. The share of *all* heat inside says more. Paired by clip again, trained
+# minus blob:
+
+# %%
+measured = {name: agreement(np.array(found)[own], masks) for name, found in heats.items()}
+measured["the blob"] = baselines(masks)["centre prior"]
+table = agreement_table(measured, fake)
+inside = table[table["measure"] == "energy inside"]
+share_inside = inside.set_index(["method", "map"]).loc[("all", "trained"), "value"]
+less = {}
+for method in sorted(fake["method"].unique()):
+    part = (fake["method"] == method).to_numpy()
+    both = (measured[name].loc[part, "energy inside"].to_numpy(float) for name in ("trained", "the blob"))
+    less[method] = lesson_07.mean_of_clips(paired(*both, clip_names(fake[part])), fake[part])
+    print("{:15s} trained minus blob {:+.2f} ({:+.2f} to {:+.2f})".format(method, *less[method]))
+lesson_07_figures.inside_figure(inside, "A blob that saw no picture has more heat inside the edit")
+
+# %% [markdown]
+# **What we saw.** The blob points into the mask in {= points["the blob"] : .0 % =} of the fakes, the trained network in
+# {= points["trained"] : .0 % =}. <!-- holds: points["the blob"] > points["trained"] -->
+# It also has more heat inside for each of the four methods, even for NeuralTextures, whose edit lies lowest.
+# <!-- holds: all(high < 0 for _, _, high in less.values()) -->
+# Faces, masks and blobs are all in the middle. A paper that reports a pointing accuracy and no centre prior has
+# reported where faces are.
 #
-# **Open challenge.** Heat is not proof; an *intervention* comes closer. Cover the mouth of every fake with a grey
-# box, then the forehead with one of the same size, and see how far P(fake) falls. You got somewhere when the region
-# that the maps call hottest is also the one whose loss costs most - and when you can say what a grey box itself does
-# to the network.
+# Heat beside the mask is no mistake by itself. A network may decide by the *seam*, half of which lies outside, or
+# compare a face with its neck. Nor is heat inside a proof: most of a mask is face.
+
+# %% [markdown]
+# ## Does the hot place matter to the network?
 #
+# The masks say where the forger was. What the *network* used, only the network can tell. Take the hottest fifth of the
+# crop away, fill it in from its surroundings, and see how far the logit for the right answer falls. This is the idea
+# of **ROAD** (Rong et al., 2022). Random places and the blob are asked the same.
+
+# %%
+guess_cost = course.predict(
+    "Whose hottest fifth, taken away, costs the right answer most?",
+    options=["the network's own map", "the blob in the middle", "random places"],
+)
+
+# %%
+from torchfakes_utils.explanation.mask_agreement import random_map
+
+generator = np.random.default_rng(0)
+tried = {
+    "the network's own map": single_maps["repeat_2", "grad-cam"],
+    "the blob in the middle": [centre_prior(160)] * len(single),
+    "random places": [random_map(160, generator) for _ in range(len(single))],
+}
+falls = {name: lesson_07.falls(model, inputs, wanted, found) for name, found in tried.items()}
+cost = {name: lesson_07.mean_of(values, single) for name, values in falls.items()}
+guess_cost.answer(max(cost, key=lambda name: cost[name][0]))
+for name, values in cost.items():
+    print("{:22s} the logit falls by {:+.2f} ({:+.2f} to {:+.2f})".format(name, *values))
+
+# %%
+gaps = {}
+for name in list(falls)[1:]:
+    gaps[name] = lesson_07.mean_of_clips(
+        paired(falls["the network's own map"], falls[name], clip_names(single)), single
+    )
+    print("own map minus {:22s} {:+.2f} ({:+.2f} to {:+.2f})".format(name, *gaps[name]))
+blob, chance = gaps["the blob in the middle"], gaps["random places"]
+shows = {name: "shown" if low > 0 else "not shown: the interval holds zero" for name, (_, low, _) in gaps.items()}
+
+# %% [markdown]
+# **What we saw.** This is the first question whose answer is about the network and not about pictures. Its own hot
+# places cost the answer {= cost["the network's own map"][0] : .2f =} on average. Do they cost more than random places?
+# By {= chance[0] : .2f =} ({= chance[1] : .2f =} to {= chance[2] : .2f =}): {= shows["random places"] =}. More than the
+# blob's? By {= blob[0] : .2f =} ({= blob[1] : .2f =} to {= blob[2] : .2f =}): {= shows["the blob in the middle"] =}. So
+# the map knows something about this network, although most of its heat lies outside the edit. A place beside the edit
+# can matter, too. <!-- holds: chance[1] > 0 and share_inside < 0.5 -->
+
+# %% [markdown]
+# <details><summary>How the numbers are made</summary>
+#
+# - ROAD fills a hole in by a weighted mean of its neighbours and adds a little noise; we fill in by OpenCV's
+#   inpainting, which is much quicker. `sanity_checks.road` does as the paper does, and `torchfakes explain` puts it
+#   into its report, with everything else in this lesson.
+# - That report divides the mean share of heat by the mean share of area; here the ratio is taken crop by crop, so that
+#   clips can be paired. The two differ little.
+# - `grad_cam` starts the way back at the layer instead of at the crop. That makes it several times as fast.
+#
+# </details>
+#
+# ## Open challenge
+#
+# Heat is not proof; an *intervention* comes closer. Cover the mouth of every fake with a grey box, then the forehead
+# with one of the same size, and see how far P(fake) falls. You got somewhere when the region that the maps call hottest
+# is also the one whose loss costs most, and when you can say what a grey box itself does to the network.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+course.quiz("07")
+
+# %% [markdown]
 # ## Misconceptions
 #
-# - *"A plausible map is an explanation."* A random network draws plausible maps too.
+# - *"A plausible map is an explanation."* A random network draws plausible maps, too.
 # - *"Hot means important."* Hot means: hotter than the rest of this map. Every map that is not dark has a hottest
 #   place.
 # - *"The map shows the manipulated pixels."* It shows where a layer's features spoke for the answer, smeared over a
@@ -607,18 +696,32 @@ lesson_07.check_pointing(pointing_game)
 #
 # ## Recap
 #
-# - Grad-CAM: activations forward, gradients back, one mean a channel, a weighted sum, ReLU.
-# - The layer decides how fine a map is and what it is about. Say which one you took.
-# - First test: networks that know nothing, all at once or stage by stage. Second: numbers by region or mask, over
-#   chance, with intervals by person, with the controls and the blob. Third: take the hot place away.
-# - `torchfakes explain RUN FACES.CSV` does all of it, and puts it into the report.
-# - The claim about chin, nose and mouth became a table that anybody can compute again. That is worth more than its
-#   outcome.
+# - Grad-CAM: activations forward, gradients back, one mean per channel, a weighted sum, ReLU.
+# - The layer decides how fine a map is. Say which layer and which method you took.
+# - First test: networks that know nothing. Second: heat over area, with a control that is paired by clip. Third: take
+#   the hot place away.
+# - Masks need a blob in the middle beside them.
+#
+# **What this would have told the team.** Of the four parts of your sentence this holds on our detector:
+# {= said["holds"] =}. So write the training, the layer and the control beside such a sentence, or leave it out.
 #
 # ## Next
 #
 # [08 · Real, Real, Real](08_real_real_real.ipynb) opens the team's own case: seven sick models, one healthy, and a
 # checklist that finds out which is which.
+#
+# <details><summary>For whoever teaches this</summary>
+#
+# - **On the board:** a stack of three 2 × 2 channels, three weights (one negative), their sum, and the ReLU. Then
+#   "share of heat / share of area" with a region that is a tenth of a square.
+# - **Where the room stops:** at the gradient ("of what, with respect to what?": the logit, by each number of the
+#   layer); at the blind test, which half of the room gets wrong, so take a show of hands before the answer; and at
+#   "hotter than an even glow, but not beyond the control".
+# - **Ten minutes missing:** skip the section on stage-by-stage randomisation and the pointing game. Do not skip the
+#   blind test.
+# - **Say once:** nothing here says where *people* should look for fakes.
+#
+# </details>
 #
 # ## Sources
 #
@@ -631,5 +734,6 @@ lesson_07.check_pointing(pointing_game)
 # - J. Adebayo et al., *Sanity checks for saliency maps*, NeurIPS 2018: random weights, stage by stage; random labels.
 # - J. Zhang et al., *Top-down neural attention by excitation backprop*, ECCV 2016: the pointing game.
 # - Y. Rong et al., *A consistent and efficient evaluation strategy for attribution methods*, ICML 2022: ROAD.
+# - A. Telea, *An image inpainting technique based on the fast marching method*, Journal of Graphics Tools, 2004.
 # - A. Rössler et al., *FaceForensics++: learning to detect manipulated facial images*, ICCV 2019: the masks.
 # - J. Gildenblat and contributors, *PyTorch library for CAM methods* (`grad-cam`), 2021.

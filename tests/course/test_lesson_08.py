@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
-from torchfakes_utils.course import lesson_08
+from torchfakes_utils.course import lesson_08, lesson_08_figures
 from torchfakes_utils.course.lab import LAB_COLUMNS
 from torchfakes_utils.course.patients import PATIENTS
 from torchfakes_utils.course.teams import CANDIDATES
+
+from helpers.exercises import assert_teaches
 
 matplotlib.use("Agg")
 
@@ -29,23 +31,32 @@ def test_what_scores_say():
 
 
 @pytest.mark.slow
-def test_every_illness_shows_in_its_own_column(ward):
-    chart = lesson_08.chart(ward)
-    of = {name: chart.loc[number] for number, name in RIGHT.items()}
-    assert (chart["lowest input"] >= 0).sum() == 1 and of["range"]["lowest input"] >= 0
-    assert (chart["company"] > 1e-3).sum() == 1 and of["mode"]["company"] > 1e-3
-    assert (chart["known clips"] > 0).sum() == 1 and of["split"]["known clips"] > 0.5
-    assert (chart["fakes drawn"] > 0.6).sum() == 1 and of["imbalance"]["fakes drawn"] > 0.6
-    only_fakes, only_reals = chart["change, reals"] == 0, chart["change, fakes"] == 0
-    assert only_fakes[5] and not only_reals[5] and only_reals[8] and not only_fakes[8]
-    assert of["healthy"][["change, reals", "change, fakes", "company", "known clips"]].sum() == 0
+def test_every_illness_shows_in_its_own_measurement(ward):
+    seen = {name: lesson_08.measured(ward[number]) for number, name in RIGHT.items()}
+    table = pd.DataFrame(seen).T
+    assert (table["alone or together"] > 1e-3).sum() == 1 and seen["mode"]["alone or together"] > 1e-3
+    assert (table["known clips"] > 0).sum() == 1 and seen["split"]["known clips"] > 0.5
+    assert (table["fakes drawn"] > 0.6).sum() == 1 and seen["imbalance"]["fakes drawn"] > 0.6
+    assert set(table.index[table["training and test differ"] > 0]) == {"range", "blur", "augmentation"}
+    assert table["drift"].idxmax() == "range"
 
 
 @pytest.mark.slow
-def test_sharpness_of_what_reaches_the_network(ward):
-    assert lesson_08.edges(ward[5], "training", 1) < lesson_08.edges(ward[5], "test", 1) / 2
-    assert lesson_08.edges(ward[8], "training", 0) > lesson_08.edges(ward[8], "test", 0)
-    assert lesson_08.edges(ward[5], "training", 0) == lesson_08.edges(ward[5], "test", 0)
+def test_what_changed_tells_the_teams_programs_apart(ward):
+    files = {number: [lesson_08.same_files(patient, label) for label in (0, 1)] for number, patient in ward.items()}
+    said = {
+        name: [
+            lesson_08.WHAT_CHANGED.reference(ward[number].inputs("training", own), ward[number].inputs("test", own))
+            for own in files[number]
+        ]
+        for number, name in RIGHT.items()
+    }
+    assert said["range"] == ["range", "range"]
+    assert said["blur"] == ["nothing", "content"] and said["augmentation"] == ["content", "nothing"]
+    assert all(said[name] == ["nothing", "nothing"] for name in ("healthy", "labels", "mode", "split", "imbalance"))
+    swapped = ward[4].with_program(test=lesson_08.colours_swapped)
+    rows = files[4][0]
+    assert lesson_08.WHAT_CHANGED.reference(swapped.inputs("training", rows), swapped.inputs("test", rows)) == "colours"
 
 
 @pytest.mark.slow
@@ -53,20 +64,15 @@ def test_drift_is_counted_in_standard_deviations(ward):
     """Averages set to those of the test inputs drift by nought; moved by two deviations, by two."""
     patient = ward[4]
     norm = next(m for m in patient.detector.modules() if isinstance(m, torch.nn.BatchNorm2d))
-    seen = []
-    hook = norm.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    with torch.no_grad():
-        patient.detector(patient.inputs("test", patient.tested_on))
-    hook.remove()
-    kept = norm.running_mean.clone()
-    try:
-        norm.running_mean.copy_(seen[0].mean((0, 2, 3)))
-        assert lesson_08.drift(patient)["block1"] == pytest.approx(0, abs=1e-5)
-        norm.running_mean.add_(2 * (norm.running_var + norm.eps).sqrt())
-        assert lesson_08.drift(patient)["block1"] == pytest.approx(2, abs=1e-4)
-    finally:
-        norm.running_mean.copy_(kept)
+    arriving, mean, variance = lesson_08.before_norms(patient)["block1"]
+    assert torch.equal(mean, norm.running_mean) and torch.equal(variance, norm.running_var)
+    assert len(arriving) == len(patient.tested_on)
+    remembered = arriving.mean((0, 2, 3))
+    assert lesson_08.usual_drift(arriving, remembered, variance) == pytest.approx(0, abs=1e-5)
+    off = remembered + 2 * (variance + norm.eps).sqrt()
+    assert lesson_08.usual_drift(arriving, off, variance) == pytest.approx(2, abs=1e-4)
     assert not norm._forward_pre_hooks
+    assert lesson_08.largest_drift(patient, lambda arriving, mean, variance: 7) == 7
 
 
 def made_up_scores():
@@ -80,16 +86,35 @@ def made_up_scores():
     return pd.DataFrame(rows, columns=LAB_COLUMNS)
 
 
-def test_symptoms_are_means_and_ranges_over_seeds():
+def test_symptoms_are_means_and_ranges_over_seeds_and_sorted_by_outcome():
     table = lesson_08.symptoms(made_up_scores())
-    assert list(table.index) == [CANDIDATES[name].name for name in ("healthy", "labels")]
-    plain = table.map(lambda text: text.replace("\u2060", ""))
-    assert plain["test AUC"].tolist() == ["1.00 (1.00–1.00)", "0.00 (0.00–0.00)"]
-    assert plain["called fake"].tolist() == ["0.67 (0.67–0.67)", "0.33 (0.33–0.33)"]
+    assert list(table.index) == ["labels", "healthy"]
+    assert table["what is done"].tolist() == [CANDIDATES[name].name for name in ("labels", "healthy")]
+    assert table["test AUC"].tolist() == [0.0, 1.0] and table["validation accuracy"].tolist() == [1.0, 1.0]
+    assert table["fakes called real"].tolist() == [1.0, 0.0] == table["reals called fake"].tolist()
+    assert (table["lowest"] <= table["fakes called real"]).all() and (table["highest"] >= table["lowest"]).all()
+
+
+def test_a_row_names_what_it_does_by_itself():
+    assert lesson_08.name_of("imbalance and labels") == "four fakes to a real, and ImageFolder's labels"
+    assert lesson_08.name_of("colours") == "red and blue swapped at test"
+
+
+@pytest.mark.slow
+def test_suspects_without_training_of_their_own_are_the_healthy_weights(ward, monkeypatch):
+    monkeypatch.setattr(lesson_08, "team", lambda candidate, seed: ward[4])
+    scores = lesson_08.further_scores(seeds=[0])
+    assert set(scores["candidate"]) == {"colours", "threshold"} and list(scores.columns) == LAB_COLUMNS
+    of = {name: own[own["stage"] == "test"] for name, own in scores.groupby("candidate")}
+    healthy = ward[4].test["probability_fake"].to_numpy()
+    moved = of["threshold"]["probability_fake"].to_numpy()
+    np.testing.assert_array_equal(moved >= 0.5, healthy >= 0.9)
+    np.testing.assert_array_equal(np.argsort(moved, kind="stable"), np.argsort(healthy, kind="stable"))
+    assert (of["colours"]["probability_fake"].to_numpy() != healthy).any()
 
 
 def test_a_screen_shows_reals_above_fakes_and_what_is_said_of_each(ward):
-    figure = lesson_08.screen(ward[5], 2)
+    figure = lesson_08_figures.screen(ward[5], 2)
     test = ward[5].test.set_index("file")["probability_fake"]
     assert len(figure.axes) == 4
     for ax in figure.axes:
@@ -100,24 +125,37 @@ def test_a_screen_shows_reals_above_fakes_and_what_is_said_of_each(ward):
 
 
 def test_histograms_stand_stage_by_stage_below_their_figures(ward):
-    figure = lesson_08.histograms(ward[3])
+    figure = lesson_08_figures.histograms(ward[3])
     for ax, scores in zip(figure.axes, (ward[3].validation, ward[3].test), strict=True):
-        assert f"AUC {lesson_08.score_summary(scores)['AUC']:.2f}" in (ax.get_title() or ax.get_title("left"))
+        assert f"AUC {lesson_08.score_summary(scores)['AUC']:.2f}" in titles(ax)
+
+
+def titles(ax):
+    return ax.get_title() + ax.get_title("left")
+
+
+def test_histograms_at_test_have_a_panel_a_detector(ward):
+    axes = lesson_08_figures.histograms_at_test({1: ward[1], 3: ward[3]}, "t").axes
+    for ax, number in zip(axes, (1, 3), strict=True):
+        assert titles(ax) == f"detector {number}: AUC {lesson_08.score_summary(ward[number].test)['AUC']:.2f}"
+        assert [text.get_text()[2:] for text in ax.texts] == ["real", "fake"]
 
 
 def test_the_stages_show_one_file_twice_and_the_difference(ward):
-    titles = [ax.get_title() for ax in lesson_08.through_the_stages(ward[1], 0).axes]
-    low, high = map(float, titles[1].removeprefix("test: ").split(" to "))
+    said = [ax.get_title() for ax in lesson_08_figures.through_the_stages(ward[1], 0).axes]
+    low, high = map(float, said[1].removeprefix("in test: ").split(" to "))
     assert low >= 0 and high <= 1  # detector 1 gets the wrong range at test
-    assert float(titles[0].removeprefix("training: ").split(" to ")[0]) < 0
-    assert float(titles[2].split(": ")[1]) > 0.1
+    assert float(said[0].removeprefix("in training: ").split(" to ")[0]) < 0
+    assert float(said[2].split(": ")[1]) > 0.1
 
 
-def test_answers_have_a_row_a_candidate_and_a_point_a_seed():
-    ax = lesson_08.answers(made_up_scores()).axes[0]
-    names = [CANDIDATES[name].name for name in ("healthy", "labels")]
-    assert [text.get_text() for text in ax.get_yticklabels()] == names
-    assert [list(line.get_xdata()) for line in ax.lines[:4]] == [[0, 0], [1, 1], [1, 1], [0, 0]]
+def test_answers_have_a_row_a_candidate_with_its_seeds():
+    table = lesson_08.symptoms(made_up_scores())
+    ax = lesson_08_figures.answers(table, "t").axes[0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == table["what is done"].tolist()
+    assert ax.lines[0].get_xdata().tolist() == table["fakes called real"].tolist()
+    ends = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    assert ends == table[["lowest", "highest"]].to_numpy().tolist()
 
 
 # --- exercises
@@ -132,6 +170,10 @@ def test_answers_have_a_row_a_candidate_and_a_point_a_seed():
         (dict.fromkeys(RIGHT) | {4: "mode"}, ["0 of 8", "unremarkable"]),
         ({1: "range", 2: "range"}, ["1 of 8", "more than once", "without an answer: 6"]),
         ({1: " Range"}, ["Right: 1 of 8", "without an answer: 7"]),
+        ({"1": "RANGE"}, ["Right: 1 of 8"]),
+        (list(RIGHT.values()), ["Right: 8 of 8", "All eight"]),
+        ({9: "blur"}, ["detectors 1 to 8"]),
+        (None, ["Give a dict"]),
         (RIGHT | {2: "blurr"}, ["'blurr' is no diagnosis"]),
     ],
 )
@@ -139,19 +181,103 @@ def test_the_diagnosis_is_checked(capsys, given, told):
     lesson_08.check_diagnosis(given)
     printed = capsys.readouterr().out
     assert all(text in printed for text in told)
-    assert ("All eight" in printed) == (given == RIGHT)
+    assert ("All eight" in printed) == (given in (RIGHT, list(RIGHT.values())))
 
 
-@pytest.mark.parametrize(
-    ("alarm", "told"),
-    [
-        (lambda patient: None, "Not attempted yet"),
-        (lambda patient: True, "always rings is switched off"),
-        (lambda patient: False, "0 of 7 sick detectors, and the healthy one is left in peace"),
-        (lambda patient: lesson_08.known_clips(patient) == 0, "leave room for that"),  # the wrong way round
-        (lambda patient: lesson_08.company(patient) > 0.001, "1 of 7"),
-    ],
-)
-def test_the_alarm_is_tried(ward, capsys, alarm, told):
-    lesson_08.check_alarm(alarm, list(ward.values()))
-    assert told in capsys.readouterr().out
+def test_the_exercise_on_inputs_teaches():
+    def by_means(training, test):
+        if abs(float(training.mean() - test.mean())) < 0.02:
+            return "nothing"
+        return reference(training, test)
+
+    def exactly(training, test):
+        return reference(training, test) if torch.equal(training, test) or said(training, test) else "range"
+
+    def said(training, test):
+        return reference(training, test) != "nothing"
+
+    def with_numpy(training, test):
+        one, two = training.numpy(), test.numpy()
+        if np.abs(one - two).max() < 1e-3:
+            return "nothing"
+        if np.abs(one[:, ::-1] - two).max() < 1e-3:
+            return "colours"
+        return "range" if np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.999 else "content"
+
+    reference = lesson_08.WHAT_CHANGED.reference
+    assert_teaches(
+        lesson_08.WHAT_CHANGED,
+        right=[with_numpy],
+        wrong={
+            "You compare means": by_means,
+            "Rounding differs in the last digits": exactly,
+            "Turn the second axis": lambda training, test: (
+                "content" if reference(training, test) == "colours" else reference(training, test)
+            ),
+            "another range for you": lambda training, test: (
+                "range" if reference(training, test) == "content" else reference(training, test)
+            ),
+            "capital letters": lambda training, test: reference(training, test).capitalize(),
+        },
+    )
+
+
+def test_the_exercise_on_batch_norm_teaches():
+    def looped(arriving, mean, variance):
+        values = [
+            abs(float(arriving[:, channel].mean()) - float(mean[channel])) / float(variance[channel]) ** 0.5
+            for channel in range(len(mean))
+        ]
+        return sum(values) / len(values)
+
+    assert_teaches(
+        lesson_08.DRIFT,
+        right=[
+            looped,
+            lambda x, mean, variance: ((x.mean(axis=(0, 2, 3)) - mean) / torch.sqrt(variance + 1e-5)).abs().mean(),
+            lambda x, mean, variance: np.mean(
+                np.abs(x.numpy().mean((0, 2, 3)) - mean.numpy()) / variance.numpy() ** 0.5
+            ),
+        ],
+        wrong={
+            "its square root": lambda x, mean, variance: ((x.mean((0, 2, 3)) - mean).abs() / variance).mean(),
+            "absolute values are missing": lambda x, mean, variance: (
+                (x.mean((0, 2, 3)) - mean) / variance.sqrt()
+            ).mean(),
+            "diary's own is asked": lambda x, mean, variance: (
+                (x.mean((0, 2, 3)) - mean).abs() / x.std((0, 2, 3))
+            ).mean(),
+            "each crop's mean": lambda x, mean, variance: ((x.mean((2, 3)) - mean).abs() / variance.sqrt()).mean(),
+            "a value per channel": lambda x, mean, variance: (x.mean((0, 2, 3)) - mean).abs() / variance.sqrt(),
+            "units of the layer": lambda x, mean, variance: (x.mean((0, 2, 3)) - mean).abs().mean(),
+        },
+    )
+
+
+def test_the_exercise_on_the_alarm_teaches():
+    def careful(seen):
+        if seen["AUC"] < 0.5 or seen["known clips"] > 0:
+            return True
+        return bool(seen["drift"] > 0.1 or seen["alone or together"] > 0.01 or abs(seen["fakes drawn"] - 0.5) > 0.1)
+
+    assert_teaches(
+        lesson_08.ALARM,
+        right=[careful, lambda seen: np.bool_(careful(seen)), lambda seen: int(careful(seen))],
+        wrong={
+            "healthy team that augments": lambda seen: careful(seen) or seen["training and test differ"] > 0.01,
+            "Weak is not sick": lambda seen: careful(seen) or seen["AUC"] < 0.64,
+            "surprised by strangers": lambda seen: careful(seen) or seen["drift"] > 0.05,
+            "It always rings": lambda seen: True,
+            "It never rings": lambda seen: all((seen["AUC"] < 0.4, seen["drift"] > 0.15)),
+            "only symptom is “known clips”": lambda seen: careful({**seen, "known clips": 0}),
+            "only symptom is “AUC”": lambda seen: careful({**seen, "AUC": 0.7}),
+        },
+    )
+
+
+@pytest.mark.slow
+def test_the_alarm_is_silent_for_a_healthy_team_that_augments(ward, patients):
+    seen = lesson_08.measured(patients["augmented"])
+    assert seen["training and test differ"] > 0.01  # what an alarm on it would have taken for an illness
+    assert not lesson_08.ALARM.reference(seen | {"AUC": 0.7, "drift": 0.05})
+    assert lesson_08.ALARM.reference(lesson_08.measured(ward[2]) | {"drift": 0.0})

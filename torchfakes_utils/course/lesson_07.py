@@ -1,19 +1,23 @@
-"""What lesson 07 needs beside the package: pairs to look at, drawn regions and masks, its figures and exercises."""
+"""What lesson 07 needs beside the package: pairs to look at, ratios and falls crop by crop, and its exercises."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+import torch
 
-from torchfakes_utils.course import exercises, plots
-from torchfakes_utils.explanation.heat_maps import of_faces, overlay
-from torchfakes_utils.explanation.regions import REGIONS
+from torchfakes_utils.course import comparison, plots
+from torchfakes_utils.course.practice import Exercise
+from torchfakes_utils.explanation.mask_agreement import pointing
+from torchfakes_utils.explanation.regions import REGIONS, clip_names, face_regions, landmarks_of
 from torchfakes_utils.io.video import spread
+from torchfakes_utils.metrics.intervals import mean_by_clip, people_drawn
 from torchfakes_utils.models.detector import Detector
+
+Ratio = Callable[[np.ndarray, np.ndarray], Any]
+Compare = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
 
 
 def varied_pairs(faces: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -39,206 +43,317 @@ def varied_pairs(faces: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     return faces.set_index("file", drop=False).loc[files].reset_index(drop=True)
 
 
-def paint_regions(photo: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """A photo (S, S, 3) uint8 with the borders of its regions (S, S) drawn in white, what is outside darkened."""
-    painted = np.where((regions == REGIONS.index("outside"))[..., None], photo // 2, photo)
-    edge = np.zeros(regions.shape, bool)
-    edge[1:] |= regions[1:] != regions[:-1]
-    edge[:, 1:] |= regions[:, 1:] != regions[:, :-1]
-    painted[edge] = 255
-    return painted
+def lit_pairs(shown: pd.DataFrame, maps: Sequence[np.ndarray], count: int = 4) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """The first pairs of which neither map is dark, a method once: rows as from `varied_pairs`, and their maps.
+
+    Where too few are lit, dark ones and methods that were there already fill up.
+    """
+    pairs = len(shown) // 2
+    lit = [k for k in range(pairs) if maps[k].max() > 0 and maps[pairs + k].max() > 0]
+    methods = shown["method"].tolist()[pairs:]
+    first = [k for at, k in enumerate(lit) if methods[k] not in [methods[other] for other in lit[:at]]]
+    order = [*first, *(k for k in lit if k not in first), *(k for k in range(pairs) if k not in lit)][:count]
+    places = [*order, *(pairs + k for k in order)]
+    return shown.iloc[places].reset_index(drop=True), [maps[place] for place in places]
 
 
-def outline(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A photo (S, S, 3) uint8 with the border of a mask (S, S) bool drawn in the colour of fakes, the rest darkened."""
-    edge = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
-    drawn = np.where(mask[..., None], photo, photo // 2)
-    drawn[edge] = np.round(255 * np.array(to_rgb(plots.FAKE)))
-    return drawn
-
-
-Series = tuple[str, str, str, np.ndarray]
-
-
-def ratio_figure(rows: Sequence[str], panels: Mapping[str, Sequence[Series]], title: str) -> Figure:
-    """Ratios to chance with their intervals: a row a part, a marker a series, a line where chance is.
+def glow(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Lay a heat map over a photo: what is cold stays the photo as it is, what is hot glows from red to yellow.
 
     Args:
-        rows: the parts, from top to bottom.
-        panels: side by side on one scale: what each shows, and its series: (name, colour, marker, (K, 3) ratio, low,
-            high) of each.
-        title: the figure's one message.
+        photo: (H, W, 3) uint8, RGB.
+        heat: (h, w) in [0, 1]; brought to the photo's size.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
     """
-    size = (8.4 if len(panels) > 1 else 6.6, 0.52 * len(rows) + 1.5)
-    figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
-    ends = np.concatenate([values.ravel() for series in panels.values() for *_, values in series])
-    longest = ends[np.isfinite(ends)].max(initial=1)
-    for ax, (name, series) in zip(axes[0], panels.items(), strict=True):
-        ax.axvline(1, color=plots.NEUTRAL, linestyle="--", linewidth=1)
-        ax.annotate(" chance", (1, len(rows) - 0.15), va="bottom", color=plots.NEUTRAL, fontsize=9)
-        heights = np.linspace(-0.2, 0.2, len(series)) if len(series) > 1 else [0.0]
-        for offset, (label, colour, marker, values) in zip(heights, series, strict=True):
-            if np.isnan(values).all():  # every map was dark
-                continue
-            y = np.arange(len(rows)) + offset
-            ax.hlines(y, values[:, 1], values[:, 2], color=colour, linewidth=2)
-            ax.plot(values[:, 0], y, marker, color=colour, markersize=9, markeredgecolor="white")
-            right = np.nanargmax(values[:, 2])  # the name stands where nothing else does: right of the longest line
-            ax.annotate(
-                f"  {label}", (values[right, 2], y[right]), va="center", color=colour, fontweight="bold", fontsize=9
-            )
-        ax.set(
-            yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.25 * longest), ylim=(max(len(rows), 1) - 0.1, -0.5)
-        )
-        ax.set_title(name, fontsize=10, fontweight="normal")
-        ax.set_xlabel("share of heat ÷ share of area")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return plots.finish(figure)
+    heat = np.clip(cv2.resize(np.asarray(heat, np.float32), photo.shape[1::-1]), 0, 1)
+    levels = np.rint(255 * (0.35 + 0.6 * heat)).astype(np.uint8)  # inferno's dark end would blacken the face
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32)
+    share = 0.8 * np.clip(1.4 * heat - 0.1, 0, 1)[..., None]
+    laid: np.ndarray = np.rint((1 - share) * photo + share * colours).astype(np.uint8)
+    return laid
 
 
-def heat_map_figure(
-    detector: Detector,
-    faces: pd.DataFrame,
-    face: int = 0,
-    layer: str | None = None,
-    method: str = "grad-cam",
-    target: str = "fake",
-) -> Figure:
-    """One face: the crop, the heat map as the layer has it, and laid over the crop."""
-    row = faces.iloc[[face]]
-    photo = plots.face(row["file"].item())
-    heat = of_faces(detector, row, target, layer, method)[0]
-    grid = cv2.applyColorMap(np.rint(255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    name = "real" if row["label"].item() == 0 else f"fake, {row['method'].item()}"
-    titles = [name, f"{method} at {layer}: “{target}”", "laid over the crop"]
-    return plots.images([photo, grid, overlay(photo, heat)], titles, inches=2.3)
-
-
-def as_text(table: pd.DataFrame, value: str) -> pd.Series:
-    """A column of a table with its interval, as text; a dash where there is none.
+def crop_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame, ratio: Ratio | None = None) -> pd.DataFrame:
+    """Share of heat over share of area, a row a crop and a column a region of `REGIONS`.
 
     Args:
-        table: with the column `value`, `low` and `high`.
-        value: the column's name.
+        maps: one (S, S) a crop.
+        faces: the crops' rows of faces.csv.
+        ratio: makes it of a map and of where the region is, (S, S) bool; the lesson's own by default.
+
+    Returns:
+        NaN for dark maps, and where a crop lacks the region.
     """
-    numbers = table[[value, "low", "high"]].astype(float)
-    return pd.Series(
-        ["–" if np.isnan(row).any() else "{:.2f} ({:.2f} to {:.2f})".format(*row) for row in numbers.to_numpy()],
-        index=table.index,
-    )
+    ratio, rows = ratio or _attention_ratio, []
+    for heat, text in zip(maps, faces["landmarks"], strict=True):
+        parts = face_regions(landmarks_of(text), len(heat))
+        inside = [parts == index for index in range(len(REGIONS))]
+        rows.append([float(ratio(heat, part)) if part.any() else np.nan for part in inside])
+    return pd.DataFrame(rows, columns=list(REGIONS), index=faces.index)
 
 
-def agreement_figure(table: pd.DataFrame, measures: Sequence[str], title: str) -> Figure:
-    """Agreement of maps with the masks, measure by measure.
+def hottest_regions(maps: Sequence[np.ndarray], faces: pd.DataFrame) -> list[str]:
+    """The region in which each map is hottest, "dark" for a dark one."""
+    found = []
+    for heat, text in zip(maps, faces["landmarks"], strict=True):
+        parts = face_regions(landmarks_of(text), len(heat))
+        found.append(REGIONS[parts.flat[heat.argmax()]] if heat.max() > 0 else "dark")
+    return found
+
+
+def judged(
+    ours: pd.DataFrame, theirs: pd.DataFrame, faces: pd.DataFrame, compare: Compare | None = None
+) -> pd.DataFrame:
+    """Which regions are hotter than an even glow, and hotter than in a control, real and fake apart.
 
     Args:
-        table: rows of `mask_agreement.agreement_table` of one method (or "all"); `map`, `measure`, `value`, `low`,
-            `high`.
-        measures: a panel each.
-        title: the figure's one message.
+        ours, theirs: ratios of the network and of its control, from `crop_ratios`.
+        faces: the crops' rows of faces.csv.
+        compare: makes the difference of each clip of two columns and the clips' names; the lesson's own by default.
+
+    Returns:
+        A row for each kind ("real", "fake") and region: `ratio`, `low`, `high`, `control` (the control's ratio),
+        `more`, `more_low`, `more_high` (the difference, paired by clip) and `verdict`.
     """
-    maps = list(dict.fromkeys(table["map"]))
-    figure, axes = plt.subplots(1, len(measures), figsize=(9.4, 0.5 * len(maps) + 1.3), sharey=True, squeeze=False)
-    for ax, measure in zip(axes[0], measures, strict=True):
-        own = table[table["measure"] == measure].set_index("map")
-        for y, name in enumerate(maps):
-            value, low, high = own.loc[name, ["value", "low", "high"]].astype(float)
-            colour = "black" if name == "trained" else plots.NEUTRAL
-            ax.hlines(y, low, high, color=colour, linewidth=2)
-            ax.plot(value, y, "X" if name == "trained" else "D", color=colour, markersize=8, markeredgecolor="white")
-        ax.set(yticks=range(len(maps)), yticklabels=maps, ylim=(len(maps) - 0.5, -0.5), xlim=(0, 1))
-        ax.set_title(measure, fontsize=10, fontweight="normal")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return plots.finish(figure)
+    compare, rows, names = compare or _paired, {}, clip_names(faces)
+    for label, kind in enumerate(plots.NAMES):
+        own = (faces["label"] == label).to_numpy()
+        for region in REGIONS:
+            one, two = ours.loc[own, region].to_numpy(), theirs.loc[own, region].to_numpy()
+            ratio, more = mean_of(one, faces[own]), mean_of_clips(dict(compare(one, two, names[own])), faces[own])
+            verdict = "holds" if more[1] > 0 else "hot, but not beyond the control"
+            rows[kind, region] = [
+                *ratio, mean_of(two, faces[own])[0], *more, verdict if ratio[1] > 1 else "not above an even glow",
+            ]  # fmt: skip
+    columns = ["ratio", "low", "high", "control", "more", "more_low", "more_high", "verdict"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return table.set_index(pd.MultiIndex.from_tuples(rows, names=["kind", "region"]))
 
 
-def randomisation_figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
-    """How alike maps stay when weights are replaced by random ones, a curve a method.
+def mean_of(values: np.ndarray | pd.Series, faces: pd.DataFrame) -> tuple[float, float, float]:
+    """Mean over clips, and its 95 % interval from drawing people; see `metrics.intervals.mean_by_clip`.
 
     Args:
-        tables: by the method's name, from `sanity_checks.cascading_randomisation`.
-        title: the figure's one message.
+        values: (N,), one a crop; NaN is left out.
+        faces: the crops' rows of faces.csv.
     """
-    figure, ax = plt.subplots(figsize=(8.0, 3.9))
-    for index, (name, table) in enumerate(tables.items()):
-        x = np.arange(len(table))
-        colour = ("black", plots.NEUTRAL, plots.FAKE)[index % 3]
-        if index == 0:
-            ax.fill_between(x, table["low"].astype(float), table["high"].astype(float), color=plots.NEUTRAL, alpha=0.2,
-                            linewidth=0)  # fmt: skip
-        ax.plot(x, table["rank_correlation"].astype(float), marker="os^"[index % 3], color=colour)
-        ax.annotate(f"  {name}", (x[-1], table["rank_correlation"].iloc[-1]), va="center", color=colour,
-                    fontweight="bold", annotation_clip=False)  # fmt: skip
-    ax.axhline(0, color=plots.NEUTRAL, linestyle=":", linewidth=1)
-    ax.set_xticks(x, [text.removesuffix(" to head") for text in table["changed"]], rotation=20, ha="right")
-    lowest = np.nanmin(np.concatenate([table["low"].to_numpy(float) for table in tables.values()]), initial=-0.35)
-    ax.set(ylabel="rank correlation with\nthe trained network's map", ylim=(lowest - 0.05, 1.05),
-           xlabel="random weights from the answer down to here")  # fmt: skip
-    ax.set_title(title)
-    return plots.finish(figure)
+    return mean_by_clip(np.asarray(values, np.float64), clip_names(faces), people_drawn(faces))
+
+
+def mean_of_clips(by_clip: Mapping[str, float], faces: pd.DataFrame) -> tuple[float, float, float]:
+    """As `mean_of`, of one value a clip.
+
+    Args:
+        by_clip: the name of a clip, as in `regions.clip_names`, and its value.
+        faces: rows of faces.csv, of these clips and perhaps of others; they say who is in a clip.
+    """
+    people = dict(zip(clip_names(faces), people_drawn(faces), strict=True))
+    values = np.array([float(value) for value in by_clip.values()])
+    return mean_by_clip(values, list(by_clip), np.array([people[clip] for clip in by_clip], object))
+
+
+def falls(detector: Detector, images: torch.Tensor, targets: Sequence[str], maps: Sequence[np.ndarray]) -> np.ndarray:
+    """How far each answer falls when the hottest fifth of its crop is filled in from its surroundings, (N,).
+
+    ROAD's idea with OpenCV's inpainting (Telea, 2004), which is quick; `sanity_checks.road` fills in as the paper does.
+
+    Args:
+        detector: any.
+        images: (N, 3, S, S) float32, normalised.
+        targets: "real" or "fake", one a crop: the logit for it is looked at.
+        maps: one (S, S) a crop; NaN comes of a dark one.
+    """
+    signs = np.array([2 * plots.NAMES.index(name) - 1 for name in targets])
+    lit = np.array([heat.max() > 0 for heat in maps])
+    with torch.no_grad():
+        before, after = (detector(batch).cpu().numpy() for batch in (images, _without_the_hottest(images, maps)))
+    return np.where(lit, signs * (before - after), np.nan)
+
+
+def _without_the_hottest(images: torch.Tensor, maps: Sequence[np.ndarray], share: float = 0.2) -> torch.Tensor:
+    """The images, (N, 3, S, S), with the hottest share of each filled in from its surroundings."""
+    low, high = float(images.min()), float(images.max())
+    filled = []
+    for image, heat in zip(images, maps, strict=True):
+        hole = np.zeros(heat.shape, np.uint8)
+        hole.flat[np.argsort(-heat, axis=None, kind="stable")[: round(share * heat.size)]] = 1
+        # OpenCV fills in bytes; what is outside the hole stays exactly as it was.
+        pixels = np.rint(255 * (image.permute(1, 2, 0).numpy() - low) / (high - low)).astype(np.uint8)
+        inside = cv2.inpaint(pixels, hole, 3, cv2.INPAINT_TELEA).astype(np.float32) / 255 * (high - low) + low
+        filled.append(torch.where(torch.from_numpy(hole > 0), torch.from_numpy(inside).permute(2, 0, 1), image))
+    return torch.stack(filled)
 
 
 # --- exercises
 
 
-@exercises.check
-def check_weights(weights: Callable[[np.ndarray], np.ndarray | None]) -> None:
-    """Try a learner's weights of Grad-CAM on gradients whose answer is known.
-
-    Args:
-        weights: gets (C, H, W), gives (C,).
-    """
-    gradient = np.random.default_rng(0).normal(size=(5, 4, 6))
-    found = exercises.attempt(weights, gradient.copy())
-    if found is None:
-        print("Not attempted yet: your function returns nothing.")
-        return
-    found = np.asarray(found, float)
-    if found.shape != (5,):
-        print(f"One number a channel is wanted, (5,), and yours is {found.shape}: over which axes did you average?")
-    elif np.allclose(found, gradient.mean(axis=(1, 2))):
-        print("Right. Two lines of code, and three years of papers follow from them.")
-    elif np.allclose(found, gradient.sum(axis=(1, 2))):
-        print(
-            "That is the sum. Stretched to its maximum the map is the same; but compare two layers of different size."
-        )
-    elif np.allclose(found, np.maximum(gradient, 0).mean(axis=(1, 2))):
-        print(
-            "You cut off the negative gradients. Then nothing can speak against the target; that is a guided variant."
-        )
-    elif np.allclose(found, np.abs(gradient).mean(axis=(1, 2))):
-        print("With absolute values a channel that speaks against the target counts as one that speaks for it.")
-    else:
-        print("Not yet. The mean of the gradient over all places, channel by channel.")
+def _class_map(activation: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    weights = gradient.mean(dim=(1, 2))
+    return torch.relu((weights[:, None, None] * activation).sum(dim=0))
 
 
-@exercises.check
-def check_pointing(pointing: Callable[[np.ndarray, np.ndarray], float | None]) -> None:
-    """Try a learner's pointing game on maps whose answer is known.
+def _of_weights(weights: Any, activation: torch.Tensor) -> torch.Tensor:
+    return torch.relu((weights * activation).sum(dim=0))
 
-    Args:
-        pointing: gets a map (H, W) and a mask (H, W) bool; gives 1 where the hottest place lies inside, else 0, and NaN
-            for a dark map.
-    """
-    mask = np.zeros((6, 8), bool)
-    mask[1:3, 5:7] = True
-    inside, outside = np.zeros((6, 8)), np.zeros((6, 8))
-    inside[2, 6], inside[4:, :4] = 1, 0.9  # hottest inside, most of the heat outside
-    outside[2, 5:7], outside[5, 0] = 0.9, 1
-    found = [exercises.attempt(pointing, heat, mask) for heat in (inside, outside, np.zeros((6, 8)))]
-    if all(value is None for value in found):
-        print("Not attempted yet: your function returns nothing.")
-        return
-    first, second, dark = (np.nan if value is None else float(value) for value in found)
-    if (first, second) == (1, 0) and np.isnan(dark):
-        print("Right, and a dark map is no miss: it did not point at all.")
-    elif (first, second) == (1, 0):
-        print(
-            "The pointing is right. But a dark map points nowhere: argmax of zeros is the upper left corner. Give NaN."
-        )
-    elif (first, second) == (0, 1):
-        print("Turned round: row and column, or inside and outside?")
-    elif 0 < first < 1:
-        print("That is the share of heat inside, which is another measure. Here only the hottest place counts.")
-    else:
-        print("Not yet. Where is the map at its maximum, and is the mask true there?")
+
+CLASS_MAP = Exercise(
+    "class_map", "Grad-CAM in three lines", minutes=8, difficulty=2, reference=_class_map,
+    cases=lambda generator: [
+        tuple(torch.from_numpy(generator.normal(size=size)) for _ in range(2))
+        for size in ((6, 4, 5), (9, 3, 3), (4, 8, 8))
+    ],
+    wrong={
+        "You take the largest gradient of each channel; its weight is the mean over all its places.":
+            lambda a, g: _of_weights(g.amax(dim=(1, 2))[:, None, None], a),
+        "There are negative places left: only what speaks for the answer is kept, so a ReLU is missing at the end.":
+            lambda a, g: (g.mean(dim=(1, 2))[:, None, None] * a).sum(dim=0),
+        "This is the map of the opposite answer, as if the gradients were those of the other target.":
+            lambda a, g: _of_weights(-g.mean(dim=(1, 2))[:, None, None], a),
+        "You add the gradients up, and the weight is their mean. Stretched, the map is the same; but a sum grows with "
+        "the layer's size, so two layers cannot be compared.":
+            lambda a, g: _of_weights(g.sum(dim=(1, 2))[:, None, None], a),
+        "You multiply every place by its own gradient. Grad-CAM first makes one weight of a whole channel.":
+            lambda a, g: _of_weights(g, a),
+        "Your weights are one number per place: you averaged over the channels, and the mean over the places is asked.":
+            lambda a, g: _of_weights(g.mean(dim=0), a),
+        "You cut off negative gradients first. Then nothing can speak against the answer; the ReLU comes last.":
+            lambda a, g: _of_weights(g.clamp(min=0).mean(dim=(1, 2))[:, None, None], a),
+        "With negative weights set to zero, nothing can speak against the answer. The ReLU comes last, after the sum.":
+            lambda a, g: _of_weights(g.mean(dim=(1, 2)).clamp(min=0)[:, None, None], a),
+        "You average over the channels at the end, and their sum is asked.":
+            lambda a, g: _of_weights(g.mean(dim=(1, 2))[:, None, None], a) / len(a),
+    },
+    afterwards="That is all of Grad-CAM.",
+)  # fmt: skip
+
+
+def _attention_ratio(heat: np.ndarray, inside: np.ndarray) -> float:
+    if heat.sum() == 0:
+        return float("nan")
+    return float(heat[inside].sum() / heat.sum() / inside.mean())
+
+
+def _heats_and_regions(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Maps with a region each, smaller than half; the last is dark."""
+    found = []
+    for rows, columns in ((4, 6), (8, 5), (6, 6)):
+        inside = np.zeros((rows, columns), bool)
+        inside[1:3, 1 : 2 + int(generator.integers(1, 3))] = True
+        found.append((generator.random((rows, columns)) ** 2, inside))
+    found[-1] = (np.zeros_like(found[-1][0]), found[-1][1])
+    return found
+
+
+ATTENTION_RATIO = Exercise(
+    "attention_ratio", "Heat per area", minutes=5, difficulty=1, reference=_attention_ratio, cases=_heats_and_regions,
+    wrong={
+        "That is the share of the heat. Divide it by the region's share of the crop, or large regions always win.":
+            lambda heat, inside: heat[inside].sum() / heat.sum(),
+        "You compare the region with the rest of the crop. Compare it with the whole crop: an even glow gives 1.":
+            lambda heat, inside: heat[inside].mean() / heat[~inside].mean(),
+        "Turned round: the share of the heat stands above, the share of the area below.":
+            lambda heat, inside: inside.mean() / (heat[inside].sum() / heat.sum()),
+        "That is the mean heat inside. It depends on how bright the whole map is; divide by the mean of the whole map.":
+            lambda heat, inside: heat[inside].mean(),
+        "A dark map has no shares: give NaN, for 0 would say that the network avoids this region.":
+            lambda heat, inside: 0.0 if heat.sum() == 0 else _attention_ratio(heat, inside),
+        "A dark map has no shares: give NaN, for 1 would say that its heat is spread evenly.":
+            lambda heat, inside: 1.0 if heat.sum() == 0 else _attention_ratio(heat, inside),
+    },
+    afterwards="1 is what an even glow gives.",
+)  # fmt: skip
+
+
+def _paired(ours: np.ndarray, theirs: np.ndarray, clips: np.ndarray) -> dict[str, float]:
+    gaps = pd.Series(np.asarray(ours) - np.asarray(theirs)).groupby(np.asarray(clips)).mean()
+    return {str(clip): float(gap) for clip, gap in gaps.dropna().items()}
+
+
+def _two_networks(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Ratios of two networks on the same crops of a few clips; some maps are dark, in the last case a clip's."""
+    found = []
+    for clips in (3, 5, 4):
+        names = np.repeat([f"clip_{number}" for number in range(clips)], generator.integers(3, 6, clips))
+        ours, theirs = (generator.random(len(names)) * 3 for _ in range(2))
+        ours[0] = theirs[-1] = np.nan
+        found.append((ours, theirs, names))
+    ours, theirs, names = found[-1]
+    ours[names == names[0]] = np.nan
+    return found
+
+
+def _means(values: np.ndarray, clips: np.ndarray) -> pd.Series:
+    return pd.Series(np.asarray(values)).groupby(np.asarray(clips)).mean()
+
+
+def _as_dict(gaps: pd.Series) -> dict[str, float]:
+    return {str(clip): float(gap) for clip, gap in gaps.items()}
+
+
+def _like_a_dict(expected: Any, found: Any) -> str:
+    """A column of pandas with the clips as its index is as good as a dict."""
+    return comparison.difference(expected, found.to_dict() if isinstance(found, pd.Series) else found)
+
+
+PAIRED = Exercise(
+    "paired", "The same clips, two networks", minutes=8, difficulty=2, reference=_paired, cases=_two_networks,
+    difference=_like_a_dict,
+    wrong={
+        "Turned round: ours minus theirs is asked, so that more heat of ours is above zero.":
+            lambda ours, theirs, clips: _paired(theirs, ours, clips),
+        "A crop that is dark for one network goes for both. Else the two means of a clip are of different crops.":
+            lambda ours, theirs, clips: _as_dict((_means(ours, clips) - _means(theirs, clips)).dropna()),
+        "That is a single number. Give one for each clip: whoever draws people anew needs to know whose clip it is.":
+            lambda ours, theirs, clips: np.nanmean(ours - theirs),
+        "That is the mean over the clips. Give each clip's own: whoever draws people anew needs to know whose it is.":
+            lambda ours, theirs, clips: float(np.mean(list(_paired(ours, theirs, clips).values()))),
+        "You add up the crops of a clip. Take their mean, or a clip with many crops counts more than others.":
+            lambda ours, theirs, clips: _as_dict(pd.Series(ours - theirs).groupby(clips).sum(min_count=1).dropna()),
+        "You drop the sign. Then ours could never be below theirs, and no interval would hold zero.":
+            lambda ours, theirs, clips: _as_dict(pd.Series(abs(ours - theirs)).groupby(clips).mean().dropna()),
+        "That is a value for each crop. Crops of one clip are near copies: take the mean of each clip.":
+            lambda ours, theirs, clips: ours - theirs,
+        "A dark map is NaN, and one NaN spoils a clip's mean. Leave such crops out first.":
+            lambda ours, theirs, clips: {
+                str(clip): float((ours - theirs)[clips == clip].mean()) for clip in dict.fromkeys(clips)
+            },
+        "A clip in which every crop is dark has no difference: leave it out of the dict.":
+            lambda ours, theirs, clips: _as_dict(_means(ours - theirs, clips)),
+    },
+    afterwards="What makes a clip odd for both networks has cancelled out.",
+)  # fmt: skip
+
+
+def _heats_and_masks(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Maps whose hottest place lies inside, outside, and nowhere."""
+    found = []
+    for place in ("inside", "outside", "nowhere", "inside"):
+        size = int(generator.integers(7, 10))
+        mask = np.zeros((size, size), bool)
+        mask[1:4, size - 3 : size - 1] = True  # not its own mirror image
+        heat = generator.random((size, size)) * 0.9
+        row, column = 2, size - 2
+        heat[(row, column) if place == "inside" else (size - 1, 0)] = 1
+        found.append((heat * (place != "nowhere"), mask))
+    return found
+
+
+def _at_its_hottest(heat: np.ndarray, mask: np.ndarray) -> float:
+    return float(mask[np.unravel_index(heat.argmax(), heat.shape)])
+
+
+POINTING = Exercise(
+    "pointing_game", "The pointing game", minutes=5, difficulty=1, reference=pointing, cases=_heats_and_masks,
+    wrong={
+        "A dark map points nowhere, and argmax of zeros is the upper left corner. Give NaN.": _at_its_hottest,
+        "Turned round: 1 is for inside.": lambda heat, mask: 1 - pointing(heat, mask),
+        "That is the share of the heat inside, which is another measure. Here only the hottest place counts.":
+            lambda heat, mask: heat[mask].sum() / heat.sum(),
+        "Rows and columns are changed over: a place of a map is [y, x].": lambda heat, mask: pointing(heat, mask.T),
+        "Right for maps that point. A dark one is left out with NaN; a string or None cannot be averaged.":
+            lambda heat, mask: pointing(heat, mask) if heat.max() > 0 else None,
+    },
+    afterwards="A dark map is no miss: it did not point at all.",
+)  # fmt: skip
