@@ -195,6 +195,16 @@ def channels_in_torch(weights, bits):
     return torch.round(tensor / scale), scale
 
 
+def by_input_channel(weights, bits):
+    whole, scale = channels_in_torch(weights.swapaxes(0, 1), bits)
+    return whole.transpose(0, 1), scale.flatten()
+
+
+def without_a_guard(weights, bits):
+    scale = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / (2 ** (bits - 1) - 1)
+    return np.rint(weights / scale), scale.flatten()
+
+
 def test_a_ruler_for_each_channel_teaches():
     assert_teaches(
         lesson_12.BY_CHANNEL,
@@ -203,12 +213,8 @@ def test_a_ruler_for_each_channel_teaches():
             "only once": in_torch,
             "One scale for the whole layer. Each": lambda weights, bits: (in_torch(weights, bits)[0],
                                                                      [in_torch(weights, bits)[1]] * len(weights)),
-            "input channels": lambda weights, bits: [each.transpose(0, 1) if each.ndim > 1 else each for each in (
-                channels_in_torch(weights.swapaxes(0, 1), bits)[0],
-                channels_in_torch(weights.swapaxes(0, 1), bits)[1].flatten())],
-            "0 / 0": lambda weights, bits: (
-                weights / np.abs(weights).max(axis=(1, 2, 3), keepdims=True) * 0 + channels_in_torch(weights, bits)[0].numpy(),
-                np.abs(weights).max(axis=(1, 2, 3)) / (2 ** (bits - 1) - 1)),
+            "input channels": by_input_channel,
+            "0 / 0": without_a_guard,
         },
     )  # fmt: skip
 
