@@ -24,6 +24,9 @@ from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.metrics.intervals import compare
 from torchfakes_utils.models.detector import Detector
 
+# Of two things that are neither real nor fake.
+_LINES = (("black", "o"), ("#7A7A7A", "s"))
+
 
 def folded(detector: Detector) -> Detector:
     """A copy whose batch norms are worked into the convolutions before them, as an exporter does; the same answers."""
@@ -145,7 +148,7 @@ def layer_figure(weights: np.ndarray, bits: int = 3, channels: int = 24) -> Figu
             own = weights[channel].ravel()
             levels = np.unique(back[channel])
             ax.plot(np.full(own.size, place), own, ".", color=plots.NEUTRAL, markersize=2, alpha=0.35)
-            ax.hlines(levels, place - 0.4, place + 0.4, color=plots.FAKE, linewidth=1.4)
+            ax.hlines(levels, place - 0.4, place + 0.4, color="black", linewidth=1.4)
         lost = share_lost(weights, bits, axis)
         ax.set_title(f"{name}:\n{lost:.1%} of the power is lost", fontsize=10, fontweight="normal")
         ax.set(xlabel="channels, widest to narrowest", xticks=[])
@@ -167,7 +170,7 @@ def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, crops: 
     left.axhline(plain, color=plots.NEUTRAL, linestyle="--", linewidth=1)
     left.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
     for index, (name, values) in enumerate(rows.items()):
-        colour, marker = (("black", "o"), (plots.FAKE, "s"))[index % 2]
+        colour, marker = _LINES[index % len(_LINES)]
         bits = sorted(values)
         places = np.arange(len(bits)) + (0.06, -0.06)[index % 2]  # two bars on each other could not be read
         low, high = [plain + values[one].low for one in bits], [plain + values[one].high for one in bits]
@@ -210,12 +213,13 @@ def percentiles_figure(lost: Mapping[str, Mapping[float, float]], title: str) ->
     """
     figure, ax = plt.subplots(figsize=(7.0, 3.2))
     for index, (name, values) in enumerate(lost.items()):
-        colour, marker = (("black", "o"), (plots.FAKE, "s"))[index % 2]
+        colour, marker = _LINES[index % len(_LINES)]
         ax.plot(range(len(values)), list(values.values()), marker=marker, color=colour)
         best = min(values, key=values.__getitem__)
         ax.plot(list(values).index(best), values[best], marker, color=colour, markersize=13, fillstyle="none")
-        ax.annotate(f"{name}: least at {best:g} %", (0, next(iter(values.values()))), (6, 6), color=colour,
-                    textcoords="offset points")  # fmt: skip
+        last = len(values) - 1
+        ax.annotate(f"{name}: least at {best:g} %", (last, list(values.values())[-1]), (-12, -4), color=colour,
+                    textcoords="offset points", ha="right")  # fmt: skip
         ax.set_xticks(range(len(values)), [f"{percent:g}" for percent in values])
     ax.set_yscale("log")
     ax.set(xlabel="per cent of activations that the range ends at (100: all of them)", ylabel="power lost")
@@ -234,7 +238,7 @@ def range_figure(activation: np.ndarray, low: float, high: float) -> Figure:
     figure, ax = plt.subplots(figsize=(7.0, 3.0))
     values, low, high = activation.ravel(), min(low, 0.0), max(high, 0.0)
     ax.hist(values, 120, color=plots.NEUTRAL, log=True)
-    ax.axvspan(low, high, color=plots.REAL, alpha=0.15)
+    ax.axvspan(low, high, color="0.85", zorder=0)
     cut = np.mean((values < low) | (values > high))
     lost = power_lost(values, low, high)
     ax.set(xlabel="activation (shaded: the range)", ylabel="how often (log)")
