@@ -16,7 +16,7 @@
 #   layer by hand with scale and zero point, say when eight bits are enough and when they are not, and hold every
 #   export against the original before anybody uses it.
 # - **You need** lessons 05 and 06; or, what a convolution is, and what AUC by clip means.
-# - **Time:** about 30 min to read, 35 min of exercises, 90 s to run on two CPU cores.
+# - **Time:** about 35 min to read, 35 min of exercises, 90 s to run on two CPU cores.
 
 # %%
 import sys
@@ -483,7 +483,7 @@ table.round(3)
 # <!-- holds: noisy.auc < 0.8 * plain and noisy.turned > 3 * max(small.turned, 5) -->
 # By the two limits of a photo it finds {= int(table.loc["calibrated on noise", "fakes found"]) =} of
 # {= int(faces["label"].sum()) =} fakes; the good file finds {= int(table.loc["calibrated on faces", "fakes found"]) =}.
-# <!-- holds: table.loc["calibrated on noise", "fakes found"] < 0.5 * table.loc["calibrated on faces", "fakes found"] -->
+# <!-- holds: table["fakes found"]["calibrated on noise"] < 0.5 * table["fakes found"]["calibrated on faces"] -->
 # *"int8 is always fine"* is true as long as nobody looks.
 
 # %% [markdown]
