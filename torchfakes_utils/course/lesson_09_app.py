@@ -40,9 +40,7 @@ class ShownApp:
         served: the app; its `url` has the port that was free, and `uploads.folder` what waits to be judged.
     """
 
-    def __init__(
-        self, predictor: Predictor, examples: Path | None = None, frames: int = 8, height: int = 900
-    ) -> None:
+    def __init__(self, predictor: Predictor, examples: Path | None = None, frames: int = 8, height: int = 900) -> None:
         """Serve a detector to this machine alone.
 
         Args:
@@ -64,7 +62,7 @@ class ShownApp:
         self.served.close()
         self._page.value = _CLOSED
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         return self._shown._repr_mimebundle_(include, exclude)
 
 
@@ -117,7 +115,7 @@ class OwnPhoto:
         print(f"Your photo. What the detector says of it: {found.prediction.verdict} ({found.prediction.reason}).")
         return small(found.media.pictures[0])
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         return self._shown._repr_mimebundle_(include, exclude)
 
 

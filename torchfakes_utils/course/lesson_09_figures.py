@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -237,7 +238,7 @@ def accused_figure(found: Accused) -> Figure:
     start = 0
     for place, (name, count, marker, inside, edge, size) in enumerate(kinds):
         numbers = np.arange(start, start + count)
-        style = {"color": edge, "markerfacecolor": inside, "markersize": size, "linestyle": "none"}
+        style: dict[str, Any] = {"color": edge, "markerfacecolor": inside, "markersize": size, "linestyle": "none"}
         ax.plot(numbers // _ROW, _ROW - 1 - numbers % _ROW, marker, **style)
         ax.plot(0.3 + 10.5 * place, -3.2, marker, **(style | {"markersize": 7}), clip_on=False)
         ax.annotate(f" {count} {name}", (0.3 + 10.5 * place, -3.2), va="center", annotation_clip=False,

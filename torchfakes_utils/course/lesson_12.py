@@ -111,7 +111,8 @@ def against(faces: pd.DataFrame, logits: np.ndarray, original: np.ndarray, cut: 
     """
     row = compare(_clips(faces, logits), _clips(faces, original))["auc"]
     turned = int(((logits >= cut) != (original >= cut)).sum())
-    return Against(row["first"], row["difference"], *row["interval"], turned)
+    low, high = row["interval"]
+    return Against(row["first"], row["difference"], low, high, turned)
 
 
 def _clips(faces: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
