@@ -294,7 +294,7 @@ changes = {"as it is": {}, "dark": {"light": 0.25}, "bright": {"light": 1.7}, "o
            "far away": {"size": 0.25}}  # fmt: skip
 examined = [lesson_09.examine_photo(predictor, lesson_09.changed(fake, **change)) for change in changes.values()]
 silent = [name for name, upload in zip(changes, examined, strict=True) if upload.prediction.verdict == "cannot tell"]
-title = "One forged face: a verdict as it is, and none once it is dark, bright, blurred or small"
+title = "One forged face: a verdict as it is, and none once it is changed"
 lesson_09_figures.verdicts_figure(examined, list(changes), title, columns=3)
 
 # %% [markdown]

@@ -85,7 +85,7 @@ def test_pictures_show_the_verdict_the_score_and_the_limits(predictor, clips, po
     ]
     figure = lesson_09_figures.verdicts_figure(examined, ["a", "b", "c"], "title")
     scores = figure.axes[3:]
-    assert [ax.get_xlabel() for ax in scores] == ["P(fake) 0.60: fake"] * 2 + ["P(fake) does not count: cannot tell"]
+    assert [ax.get_xlabel() for ax in scores] == ["P(fake) 0.60: fake"] * 2 + ["P(fake) hollow: cannot tell"]
     assert [tick.get_text() for tick in scores[1].get_xticklabels()] == ["0", "0.30", "0.40", "1"]
     assert len(figure.axes[0].patches) == 1
     ends = [sorted(patch.get_extents().transformed(ax.transData.inverted()).x0 for patch in ax.patches)

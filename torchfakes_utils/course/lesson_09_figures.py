@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.lesson_09 import Accused, changed, examine_photo
@@ -66,6 +67,7 @@ def _box(ax: Axes, box: Sequence[float], verdict: str) -> None:
     x1, y1, x2, y2 = box
     frame = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linewidth=2.5)
     frame.set(edgecolor=_COLOURS[verdict], linestyle=_LINES[verdict])
+    frame.set_path_effects([withStroke(linewidth=4.5, foreground="white")])  # for photos in the dark
     ax.add_patch(frame)
 
 
@@ -81,7 +83,9 @@ def _score(ax: Axes, prediction: Prediction) -> None:
         said = f"P(fake) {prediction.probability_fake:.2f}: {said}"
     elif refused := [frame.probability_fake for face in prediction.faces for frame in face.frames]:
         ax.plot(np.mean(refused), 0, marker, color="white", markersize=9, markeredgecolor=colour)
-        said = f"P(fake) does not count: {said}"
+        said = f"P(fake) hollow: {said}"
+    else:
+        said = f"no face: {said}"
     ends = [end for end in prediction.limits if end is not None and 0.1 < end < 0.9]
     ax.set(xlim=(-0.03, 1.03), ylim=(-1, 1), yticks=[])
     ax.set_xticks([0, *ends, 1], ["0", *(f"{end:.2f}" for end in ends), "1"], fontsize=9)
