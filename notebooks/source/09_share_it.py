@@ -416,11 +416,12 @@ pd.DataFrame(turned).T
 
 # %% [markdown]
 # **What we saw.** By one look and one threshold, {= turned["one look, one threshold"]["both answers"] =} of the
-# {= len(frames) =} photos are called both real and fake, at two sizes that nobody can tell apart by eye. The second
-# look leaves {= turned["two looks, one threshold"]["both answers"] =}. The two limits leave
-# {= turned["two looks, two limits"]["both answers"] =}.
-# <!-- holds: turned["two looks, two limits"]["both answers"] == 0 -->
+# {= len(frames) =} photos are called both real and fake, at two sizes that nobody can tell apart by eye.
 # <!-- holds: turned["one look, one threshold"]["both answers"] >= 1 -->
+# With two looks it is {= turned["two looks, one threshold"]["both answers"] =}, so the second look alone is no remedy.
+# <!-- holds: turned["two looks, one threshold"]["both answers"] >= 1 -->
+# With the two limits it is {= turned["two looks, two limits"]["both answers"] =}.
+# <!-- holds: turned["two looks, two limits"]["both answers"] == 0 -->
 # The price stands in the other column: {= turned["two looks, two limits"]["no answer at some size"] =} photos get no
 # answer at one of the sizes, or at both. The limits do not make scores steadier. They keep silent where a score can
 # cross from one side to the other.

@@ -24,6 +24,7 @@ from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.metrics.intervals import compare
 from torchfakes_utils.models.detector import Detector
 
+_POINTS = 200  # weights of a channel that are drawn, from the least to the largest
 # Of two things that are neither real nor fake.
 _LINES = (("black", "o"), ("#7A7A7A", "s"))
 
@@ -146,7 +147,7 @@ def layer_figure(weights: np.ndarray, bits: int = 3, channels: int = 24) -> Figu
         whole, scale = quantise(weights, bits, axis)
         back = whole * scale
         for place, channel in enumerate(chosen):
-            own = weights[channel].ravel()
+            own = np.sort(weights[channel].ravel())[np.linspace(0, weights[channel].size - 1, _POINTS).astype(int)]
             levels = np.unique(back[channel])
             ax.plot(np.full(own.size, place), own, ".", color=plots.NEUTRAL, markersize=2, alpha=0.35)
             ax.hlines(levels, place - 0.4, place + 0.4, color="black", linewidth=1.4)
@@ -238,7 +239,8 @@ def range_figure(activation: np.ndarray, low: float, high: float) -> Figure:
     """
     figure, ax = plt.subplots(figsize=(7.0, 3.0))
     values, low, high = activation.ravel(), min(low, 0.0), max(high, 0.0)
-    ax.hist(values, 120, color=plots.NEUTRAL, log=True)
+    ax.stairs(*np.histogram(values, 120), fill=True, color=plots.NEUTRAL)
+    ax.set_yscale("log")
     ax.axvspan(low, high, color="0.85", zorder=0)
     cut = np.mean((values < low) | (values > high))
     lost = power_lost(values, low, high)
