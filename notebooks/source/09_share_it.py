@@ -500,6 +500,8 @@ called.round(2)
 # of the six a forgery, the limit of a single face {= (called["limits of one face"] == "fake").sum() =}, and the
 # limit for so many faces {= (called["limits of so many"] == "fake").sum() =}.
 # <!-- holds: (called["limits of so many"] == "fake").sum() <= (called["one threshold"] == "fake").sum() -->
+# (Where one threshold says "cannot tell", somebody in the photo has no usable crop.)
+#
 # Ten faces are ten chances of a false alarm. So the limit from which the file is called fake rises with the faces, from
 # {= decision.photo.from_of(1) : .3f =} for one to {= decision.photo.from_of(10) : .3f =} for ten.
 # <!-- holds: decision.photo.from_of(10) > decision.photo.from_of(1) -->
