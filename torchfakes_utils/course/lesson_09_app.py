@@ -95,7 +95,7 @@ class OwnPhoto:
         self.path: Path | str | None = None
         self._predictor, self._instead = predictor, instead
         self.button = ipywidgets.FileUpload(accept="image/*", multiple=False, description="a photo of yours")
-        picture = plots.images([instead], ["the course’s own, if you give none"], inches=2.2)
+        picture = plots.images([instead], ["the course’s own"], inches=2.2)
         self._shown = widgets.with_picture(self.button, picture)
 
     def photo(self) -> np.ndarray:

@@ -177,8 +177,8 @@ def curves_figure(examined: Sequence[Examination], titles: Sequence[str], title:
     ends, words = examined[0].prediction.limits, ("called real up to", "called fake from")
     for word, end, place in zip(words, ends, (0.0, 1.0), strict=True):
         if end is not None:
-            where = "top" if place else "bottom"
-            axes[0, 0].annotate(f"{word} {end:.2f}", (0, place), va=where, fontsize=10)
+            ax, where = (axes[0, 0], "top") if place else (axes[0, -1], "bottom")  # a real clip's curve is below
+            ax.annotate(f"{word} {end:.2f}", (0, place), va=where, fontsize=10)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
@@ -219,8 +219,8 @@ def waiting_figure(seconds: Sequence[float], alone: float, title: str) -> Figure
     figure, ax = plt.subplots(figsize=(_WIDTH, 2.8))
     ax.barh(np.arange(1, len(seconds) + 1), seconds, color=plots.NEUTRAL)
     ax.axvline(alone, color="black", linestyle="--", linewidth=1)
-    ax.annotate(f" alone: {alone:.1f} s", (alone, len(seconds) + 1.6), va="center", annotation_clip=False)
-    ax.invert_yaxis()
+    ax.annotate(f" alone: {alone:.1f} s", (alone, -0.4), va="center")
+    ax.set_ylim(len(seconds) + 0.8, -1.2)
     ax.set(xlabel="seconds until the answer", ylabel="visitor", yticks=[1, len(seconds)])
     ax.set_title(title)
     return plots.finish(figure)
@@ -245,7 +245,7 @@ def accused_figure(found: Accused) -> Figure:
         style: dict[str, Any] = {"color": edge, "markerfacecolor": inside, "markersize": size, "linestyle": "none"}
         ax.plot(numbers // _ROW, _ROW - 1 - numbers % _ROW, marker, **style)
         ax.plot(0.3 + 10.5 * place, -3.2, marker, **(style | {"markersize": 7}), clip_on=False)
-        ax.annotate(f" {count} {name}", (0.3 + 10.5 * place, -3.2), va="center", annotation_clip=False,
+        ax.annotate(f"  {count} {name}", (0.3 + 10.5 * place, -3.2), va="center", annotation_clip=False,
                     color="black" if inside == "none" else edge)  # fmt: skip
         start += count
     ax.set(xlim=(-0.7, start / _ROW), ylim=(-0.7, _ROW), xticks=[], yticks=[])
