@@ -1,8 +1,8 @@
-"""What lesson 12 needs beside the package: quantising by hand, its figures, and its exercises."""
+"""What lesson 12 needs beside the package: networks with rounded weights, what they lose, and its figures."""
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,28 +14,19 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from torchfakes_utils.course import exercises, plots
+from torchfakes_utils.course import plots
+from torchfakes_utils.course.lesson_12_exercises import BY_CHANNEL as BY_CHANNEL
+from torchfakes_utils.course.lesson_12_exercises import FILE_MEGABYTES as FILE_MEGABYTES
+from torchfakes_utils.course.lesson_12_exercises import POWER_LOST as POWER_LOST
+from torchfakes_utils.course.lesson_12_exercises import SYMMETRIC as SYMMETRIC
+from torchfakes_utils.course.lesson_12_exercises import power_lost, quantise
 from torchfakes_utils.metrics.binary import binary_metrics, by_clip
 from torchfakes_utils.metrics.intervals import compare
 from torchfakes_utils.models.detector import Detector
 
-
-def quantise(values: np.ndarray, bits: int, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric quantisation: real numbers to whole ones, with one scale for all or one for each slice.
-
-    Args:
-        values: any shape.
-        bits: 2 to 16; whole numbers from -(2^(bits-1) - 1) to 2^(bits-1) - 1.
-        axis: a scale for each index along this axis (0: each output channel of a convolution); None: one for all.
-
-    Returns:
-        The whole numbers, int32, and the scale, to be multiplied with them; it broadcasts.
-    """
-    top = 2 ** (bits - 1) - 1
-    others = None if axis is None else tuple(i for i in range(values.ndim) if i != axis)
-    largest = np.abs(values).max(axis=others, keepdims=True)
-    scale = np.where(largest > 0, largest, 1) / top
-    return np.rint(values / scale).astype(np.int32), scale
+_POINTS = 200  # weights of a channel that are drawn, from the least to the largest
+# Of two things that are neither real nor fake.
+_LINES = (("black", "o"), ("#7A7A7A", "s"))
 
 
 def folded(detector: Detector) -> Detector:
@@ -66,6 +57,18 @@ def quantised(detector: Detector, bits: int, per_channel: bool = True) -> Detect
     return changed
 
 
+def share_lost(weights: np.ndarray, bits: int, axis: int | None = None) -> float:
+    """The share of the power of weights that rounding to so many bits loses; `axis` as in `quantise`."""
+    whole, scale = quantise(weights, bits, axis)
+    return float(np.square(whole * scale - weights).sum() / np.square(weights).sum())
+
+
+def gains(detector: Detector, bits: int) -> np.ndarray:
+    """Of each convolution, how many times as much power one ruler loses as one for each channel."""
+    layers = [module.weight.detach().numpy() for module in detector.modules() if isinstance(module, nn.Conv2d)]
+    return np.array([share_lost(weights, bits) / share_lost(weights, bits, 0) for weights in layers])
+
+
 def auc_by_clip(faces: pd.DataFrame, logits: np.ndarray) -> float:
     """AUC of the clips' mean P(fake).
 
@@ -84,27 +87,33 @@ class Against(NamedTuple):
         auc: its AUC by clip.
         difference: minus the original's.
         low, high: 95 % interval of the difference, on the same drawn people; see `metrics.intervals.compare`.
+        turned: crops that lie on the other side of the threshold.
     """
 
     auc: float
     difference: float
     low: float
     high: float
+    turned: int
 
     def __str__(self) -> str:
-        return f"{self.auc:.3f} ({self.difference:+.3f}; {self.low:+.3f} to {self.high:+.3f})"
+        interval = f"{self.difference:+.3f}; {self.low:+.3f} to {self.high:+.3f}"
+        return f"{self.auc:.3f} ({interval}), {self.turned} verdicts turned"
 
 
-def against(faces: pd.DataFrame, logits: np.ndarray, original: np.ndarray) -> Against:
-    """How far the AUC by clip of a changed detector lies from the original's.
+def against(faces: pd.DataFrame, logits: np.ndarray, original: np.ndarray, cut: float = 0.0) -> Against:
+    """How far the AUC by clip of a changed detector lies from the original's, and how many forced verdicts turn.
 
     Args:
         faces: rows of faces.csv, two clips or more of each class.
         logits: of the changed detector, one a row.
         original: of the original, one a row.
+        cut: logit from which on a crop is called fake.
     """
     row = compare(_clips(faces, logits), _clips(faces, original))["auc"]
-    return Against(row["first"], row["difference"], *row["interval"])
+    turned = int(((logits >= cut) != (original >= cut)).sum())
+    low, high = row["interval"]
+    return Against(row["first"], row["difference"], low, high, turned)
 
 
 def _clips(faces: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
@@ -131,71 +140,112 @@ def layer_figure(weights: np.ndarray, bits: int = 3, channels: int = 24) -> Figu
         bits: of the grid.
         channels: how many are drawn, from the widest to the narrowest.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.8), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.6), sharey=True)
     order = np.argsort(-np.abs(weights.reshape(len(weights), -1)).max(axis=1))
     chosen = order[np.linspace(0, len(order) - 1, min(channels, len(order))).astype(int)]
     for ax, axis, name in zip(axes, (None, 0), ("one scale for the layer", "one scale for each channel"), strict=True):
         whole, scale = quantise(weights, bits, axis)
         back = whole * scale
         for place, channel in enumerate(chosen):
-            own = weights[channel].ravel()
+            own = np.sort(weights[channel].ravel())[np.linspace(0, weights[channel].size - 1, _POINTS).astype(int)]
             levels = np.unique(back[channel])
             ax.plot(np.full(own.size, place), own, ".", color=plots.NEUTRAL, markersize=2, alpha=0.35)
-            ax.hlines(levels, place - 0.4, place + 0.4, color=plots.FAKE, linewidth=1.4)
-        noise = np.square(back - weights).mean() / np.square(weights).mean()
-        ax.set_title(f"{name}: {noise:.1%} of the power is lost", fontsize=10, fontweight="normal")
-        ax.set(xlabel="output channel, from widest to narrowest", xticks=[])
+            ax.hlines(levels, place - 0.4, place + 0.4, color="black", linewidth=1.4)
+        lost = share_lost(weights, bits, axis)
+        ax.set_title(f"{name}:\n{lost:.1%} of the power is lost", fontsize=10, fontweight="normal")
+        ax.set(xlabel="channels, widest to narrowest", xticks=[])
     axes[0].set_ylabel("weight (points); grid (lines)")
     figure.suptitle(f"The same weights on a grid of {bits} bits", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 
-def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, title: str) -> Figure:
-    """AUC by the bits of a weight, a line a way of scaling.
+def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, crops: int, title: str) -> Figure:
+    """AUC and turned verdicts by the bits of a weight, a line a way of scaling.
 
     Args:
         rows: by name and bits; the bars are the interval of the difference, put on `plain`.
-        plain: that of the network as it is.
+        plain: AUC of the network as it is.
+        crops: how many verdicts there are.
         title: the figure's one message.
     """
-    figure, ax = plt.subplots(figsize=(7.4, 3.6))
-    ax.axhline(plain, color=plots.NEUTRAL, linestyle="--", linewidth=1)
-    ax.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
-    most = max(max(values) for values in rows.values())
-    ax.annotate(" 32 bits", (most, plain), color=plots.NEUTRAL, va="bottom", annotation_clip=False)
-    ax.annotate(" a coin", (most, 0.5), color=plots.NEUTRAL, va="bottom", annotation_clip=False)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.5))
+    left.axhline(plain, color=plots.NEUTRAL, linestyle="--", linewidth=1)
+    left.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
     for index, (name, values) in enumerate(rows.items()):
-        colour, marker = (("black", "o"), (plots.FAKE, "s"))[index % 2]
+        colour, marker = _LINES[index % len(_LINES)]
         bits = sorted(values)
-        scores = [values[one].auc for one in bits]
+        places = np.arange(len(bits)) + (0.06, -0.06)[index % 2]  # two bars on each other could not be read
         low, high = [plain + values[one].low for one in bits], [plain + values[one].high for one in bits]
-        places = [one + (0.06, -0.06)[index % 2] for one in bits]  # two bars on each other could not be read
-        ax.vlines(places, low, high, color=colour, linewidth=1.2, alpha=0.6)
-        ax.plot(places, scores, marker=marker, color=colour, label=name)
-    ax.legend(loc="center right")  # where many bits are, the curves are high above it
-    ax.set(xlabel="bits a weight", ylabel="AUC by clip", xticks=bits, xlim=(min(bits) - 0.5, None), ylim=(0.2, 1.04))
+        left.vlines(places, low, high, color=colour, linewidth=1.4, alpha=0.6)
+        left.plot(places, [values[one].auc for one in bits], marker=marker, color=colour, label=name)
+        right.plot(places, [values[one].turned for one in bits], marker=marker, color=colour, label=name)
+    last = len(bits) - 1
+    left.annotate("32 bits", (last, plain), (0, 4), textcoords="offset points", color=plots.NEUTRAL, ha="right")
+    left.annotate("a coin", (last, 0.5), (0, 4), textcoords="offset points", color=plots.NEUTRAL, ha="right")
+    right.legend(loc="upper right")
+    for ax, name in ((left, "AUC by clip"), (right, f"forced verdicts that turn, of {crops}")):
+        ax.set_xticks(range(len(bits)), bits)
+        ax.set_xlabel("bits per weight")
+        ax.set_title(name, fontsize=10, fontweight="normal")
+    left.set_ylim(0.2, 1.04)
+    right.set_ylim(-1, None)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return plots.finish(figure)
+
+
+def percentiles(seen: np.ndarray, used: np.ndarray, percents: Sequence[float]) -> dict[float, float]:
+    """The share of power that activations lose, by where the range ends.
+
+    Args:
+        seen: activations while calibrating; a range holds the middle so many per cent of them, and 0.
+        used: activations that are then stored in that range.
+        percents: in (50, 100].
+    """
+    ends = {percent: np.percentile(seen, [100 - percent, percent]) for percent in percents}
+    return {percent: power_lost(used, min(float(low), 0.0), max(float(high), 0.0))
+            for percent, (low, high) in ends.items()}  # fmt: skip
+
+
+def percentiles_figure(lost: Mapping[str, Mapping[float, float]], title: str) -> Figure:
+    """What is lost, by the share of activations that the range holds, a line a set of activations.
+
+    Args:
+        lost: by name, from `percentiles`.
+        title: the figure's one message.
+    """
+    figure, ax = plt.subplots(figsize=(7.0, 3.2))
+    for index, (name, values) in enumerate(lost.items()):
+        colour, marker = _LINES[index % len(_LINES)]
+        ax.plot(range(len(values)), list(values.values()), marker=marker, color=colour)
+        best = min(values, key=values.__getitem__)
+        ax.plot(list(values).index(best), values[best], marker, color=colour, markersize=13, fillstyle="none")
+        last = len(values) - 1
+        ax.annotate(f"{name}: least at {best:g} %", (last, list(values.values())[-1]), (-12, -4), color=colour,
+                    textcoords="offset points", ha="right")  # fmt: skip
+        ax.set_xticks(range(len(values)), [f"{percent:g}" for percent in values])
+    ax.set_yscale("log")
+    ax.set(xlabel="per cent of activations that the range ends at (100: all of them)", ylabel="power lost")
+    ax.set_yticks([1e-4, 1e-3, 1e-2, 1e-1], ["0.01 %", "0.1 %", "1 %", "10 %"])
     ax.set_title(title)
     return plots.finish(figure)
 
 
-def range_figure(activation: np.ndarray, low: float, high: float, bits: int = 8) -> Figure:
-    """A layer's activations, and the grid that a range gives: too wide wastes levels, too narrow cuts off.
+def range_figure(activation: np.ndarray, low: float, high: float) -> Figure:
+    """A layer's activations, and the range of an unsigned byte: too wide wastes steps, too narrow cuts off.
 
     Args:
         activation: values seen while calibrating.
-        low, high: the range that the grid covers.
-        bits: of the grid, unsigned.
+        low, high: the range; 0 is always in it.
     """
-    figure, ax = plt.subplots(figsize=(7.6, 3.2))
-    values = activation.ravel()
-    ax.hist(values, 120, color=plots.NEUTRAL, log=True)
-    ax.axvspan(low, high, color=plots.REAL, alpha=0.15)
-    scale = (high - low) / (2**bits - 1)
-    back = np.clip(np.rint((values - low) / scale), 0, 2**bits - 1) * scale + low
+    figure, ax = plt.subplots(figsize=(7.0, 3.0))
+    values, low, high = activation.ravel(), min(low, 0.0), max(high, 0.0)
+    ax.stairs(*np.histogram(values, 120), fill=True, color=plots.NEUTRAL)
+    ax.set_yscale("log")
+    ax.axvspan(low, high, color="0.85", zorder=0)
     cut = np.mean((values < low) | (values > high))
-    lost = np.square(back - values).mean() / np.square(values).mean()
-    ax.set(xlabel="activation", ylabel="how often (log)")
-    ax.set_title(f"Range {low:.2g} to {high:.2g}: step {scale:.2g}, {cut:.2%} cut off, {lost:.2%} of the power lost")
+    lost = power_lost(values, low, high)
+    ax.set(xlabel="activation (shaded: the range)", ylabel="how often (log)")
+    ax.set_title(f"Range {low:.2g} to {high:.2g}: {cut:.2%} cut off, {lost:.2%} of the power lost")
     return plots.finish(figure)
 
 
@@ -207,7 +257,7 @@ def bars_figure(values: Mapping[str, float], unit: str, title: str) -> Figure:
         unit: of the numbers.
         title: the figure's one message.
     """
-    figure, ax = plt.subplots(figsize=(7.4, 0.5 * len(values) + 1.1))
+    figure, ax = plt.subplots(figsize=(7.0, 0.5 * len(values) + 1.1))
     names, numbers = list(values), list(values.values())
     ax.barh(names, numbers, color=plots.NEUTRAL, height=0.6)
     for place, number in enumerate(numbers):
@@ -242,68 +292,3 @@ def shift_figure(before: np.ndarray, after: np.ndarray, labels: plots.Labels, th
            aspect="equal")  # fmt: skip
     ax.set_title(title)
     return plots.finish(figure)
-
-
-# --- exercises
-
-
-@exercises.check
-def check_symmetric(symmetric: Callable[[np.ndarray], tuple[np.ndarray, float] | None]) -> None:
-    """Try a learner's symmetric quantisation to 8 bits on numbers whose answer is known.
-
-    Args:
-        symmetric: gets weights (N,), gives whole numbers (N,) and their scale.
-    """
-    weights = np.array([-2.54, -1.0, -0.011, 0.0, 0.009, 0.63, 1.999])
-    found = exercises.attempt(symmetric, weights.copy())
-    if found is None:
-        print("Not attempted yet: your function returns nothing.")
-        return
-    try:
-        whole, scale = np.asarray(found[0], float), float(found[1])
-    except (TypeError, ValueError, IndexError):
-        print("Two things are wanted: the whole numbers, and the scale.")
-        return
-    right = np.rint(weights / 0.02)
-    if whole.shape == weights.shape and np.isclose(scale, 0.02) and np.array_equal(whole, right):
-        print("Right. And back again is one multiplication: whole * scale.")
-    elif np.isclose(scale, 1.999 / 127):
-        print("Your scale is the largest weight over 127. But the *widest* one is negative here, and would not fit.")
-    elif np.isclose(scale, 2.54 / 128) or np.isclose(scale, 2.54 / 255) or np.isclose(scale, 5.08 / 255):
-        print("How many steps go up from 0? Signed 8 bits, symmetric: -127 to 127.")
-    elif np.isclose(scale, 0.02) and np.array_equal(whole, np.floor(weights / 0.02)):
-        print("floor makes every number smaller: errors of one sign add up over a layer. Round to the nearest.")
-    elif np.isclose(scale, 0.02) and np.array_equal(whole, np.trunc(weights / 0.02)):
-        print("You cut off what is behind the point: everything moves towards 0. Round to the nearest.")
-    elif np.isclose(scale, 50):
-        print("Upside down: the scale is the size of one step, so that weights / scale are the whole numbers.")
-    else:
-        print("Not yet. scale = widest absolute weight / 127; whole = round(weights / scale).")
-
-
-@exercises.check
-def check_zero_point(zero_point: Callable[[float, float], tuple[float, int] | None]) -> None:
-    """Try a learner's scale and zero point for activations on ranges whose answer is known.
-
-    Args:
-        zero_point: gets low, high with low <= 0 <= high; gives the scale, and the whole number from 0 to 255 that
-            stands for 0.
-    """
-    cases = {(-1.0, 3.0): (4 / 255, 64), (0.0, 6.0): (6 / 255, 0), (-5.1, 0.0): (5.1 / 255, 255)}
-    found = [exercises.attempt(zero_point, *ends) for ends in cases]
-    if any(one is None for one in found):
-        print("Not attempted yet: your function returns nothing.")
-        return
-    scales, zeros = zip(*((float(scale), zero) for scale, zero in found), strict=True)
-    right_scales, right_zeros = zip(*cases.values(), strict=True)
-    if not np.allclose(scales, right_scales):
-        over_256 = np.allclose(scales, [scale * 255 / 256 for scale in right_scales])
-        print("256 numbers have 255 steps between them." if over_256 else "The scale is (high - low) / 255.")
-    elif list(zeros) == list(right_zeros) and all(float(zero).is_integer() for zero in zeros):
-        print("Right. An exact 0 matters: padding is full of it, and so is everything after a ReLU.")
-    elif np.allclose(zeros, [-zero for zero in right_zeros]):
-        print("The sign: low has to become 0, so -low / scale stands for 0.")
-    elif np.allclose(zeros, right_zeros, atol=0.51):
-        print("Nearly: it has to be a whole number, the nearest one.")
-    else:
-        print("Not yet. Which whole number does 0 get, if low gets 0 and high gets 255?")
