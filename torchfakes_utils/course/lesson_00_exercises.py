@@ -77,7 +77,7 @@ def possible_skills(results: Mapping[float, Sequence[int]], right: int) -> tuple
 
 def _results(generator: np.random.Generator) -> list[tuple[Any, ...]]:
     cases = []
-    for right, faces in ((7, 10), (5, 10), (14, 20), (8, 10)):
+    for right, faces in ((7, 10), (14, 20), (30, 50), (70, 100)):
         skills = generator.permutation(51) / 50  # in no order
         cases.append(({float(skill): generator.binomial(faces, skill, 400).tolist() for skill in skills}, right))
     return cases
