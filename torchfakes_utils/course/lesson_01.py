@@ -178,14 +178,15 @@ def compression_figure(
 def published_clips() -> pd.DataFrame:
     """The clips of FaceForensics++ by their published names: originals and the four fakes of both people of a pair.
 
-    No video is there: `path` is empty, and all that is said is who is in which clip. `CLIP_COLUMNS`.
+    No video is there: `path` is empty, and all that is said is who is in which clip. `CLIP_COLUMNS`, and `pair`, the
+    two people to whom a clip belongs.
     """
     pairs = [pair for pairs in read_splits(split_files.FOLDER).values() for pair in pairs]
     loans = [loan for a, b in pairs for loan in ((a, b), (b, a))]
-    rows = [(a, 0, "youtube", a, "") for a, _ in loans]
-    rows += [(f"{a}_{b}", 1, method, a, b) for method in METHODS for a, b in loans]
-    table = pd.DataFrame(rows, columns=["clip_id", "label", "method", "target_id", "source_id"])
-    return table.assign(compression="c23", path="", split="", original_id="").reindex(columns=CLIP_COLUMNS)
+    rows = [(a, 0, "youtube", a, "", min(a, b)) for a, b in loans]
+    rows += [(f"{a}_{b}", 1, method, a, b, min(a, b)) for method in METHODS for a, b in loans]
+    table = pd.DataFrame(rows, columns=["clip_id", "label", "method", "target_id", "source_id", "pair"])
+    return table.assign(compression="c23", path="", split="", original_id="").reindex(columns=[*CLIP_COLUMNS, "pair"])
 
 
 def _mask(root: Path | str, clip: Mapping[str, str], index: int) -> Image | None:

@@ -14,6 +14,7 @@ from torchfakes_utils.course import plots
 # and each its shape, since colour never stands alone.
 SPLIT_COLOURS = {"train": plots.NEUTRAL, "val": "#CC79A7", "test": "#009E73", "": "#DDDDDD"}
 SPLIT_SHAPES = {"train": "o", "val": "D", "test": "s", "": "o"}
+COLUMNS = 6  # islands side by side
 
 
 def draw_islands(
@@ -21,7 +22,7 @@ def draw_islands(
     islands: Sequence[Sequence[str]],
     arrows: Iterable[tuple[str, str, str]],
     side: Mapping[str, str],
-    columns: int = 4,
+    columns: int = COLUMNS,
     same: Iterable[tuple[str, str]] = (),
 ) -> None:
     """People as shapes, loans of a face as arrows from source to target, on the colours of their splits.
@@ -54,7 +55,7 @@ def draw_islands(
     for name, (x, y) in places.items():
         split = side.get(name, "")  # a real clip may not have been downloaded
         ax.plot(x, y, SPLIT_SHAPES[split], color=SPLIT_COLOURS[split], markersize=14 if split == "val" else 17)
-        ax.text(x, y - 0.02, name, ha="center", va="center", color="white", fontsize=7, fontweight="bold")
+        ax.text(x, y - 0.02, name, ha="center", va="center", color="white", fontsize=8, fontweight="bold")
     rows = -(-len(islands) // columns)
     ax.set(xlim=(-0.6, columns * width - 1), ylim=(-rows + 0.45, 0.5), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -63,14 +64,14 @@ def draw_islands(
 def islands_figure(
     islands: Sequence[Sequence[str]], panels: Mapping[str, tuple[Iterable[tuple[str, str, str]], Mapping[str, str]]]
 ) -> Figure:
-    """The same people under several ways of splitting, one panel each: title to (arrows, side)."""
-    rows = -(-len(islands) // 4)
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 0.62 * rows + 0.9), squeeze=False)
-    for ax, (title, (arrows, side)) in zip(axes[0], panels.items(), strict=True):
+    """The same people under several ways of splitting, one panel above the other: title to (arrows, side)."""
+    rows = -(-len(islands) // COLUMNS)
+    size = (7.0, (0.62 * rows + 0.4) * len(panels) + 0.4)
+    figure, axes = plt.subplots(len(panels), 1, figsize=size, squeeze=False)
+    for ax, (title, (arrows, side)) in zip(axes[:, 0], panels.items(), strict=True):
         draw_islands(ax, islands, arrows, side)
         ax.set_title(title)
     figure.legend(handles=split_key(), loc="outside lower center", ncols=3, handletextpad=0.2)
-    figure.set_layout_engine("constrained", wspace=0.08)
     return plots.finish(figure)
 
 
