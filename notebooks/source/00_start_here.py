@@ -40,7 +40,8 @@ plots.use_style()
 # each picture press **real** or **fake**. The truth comes out after the tenth answer.
 
 # %%
-guess_right = course.predict("How many of the ten will you get right?", 0, 10)
+scores_of_ten = ["5 or fewer", "6", "7", "8", "9 or 10"]
+guess_right = course.predict("How many of the ten will you get right?", options=scores_of_ten)
 
 # %%
 from torchfakes_utils.course import lesson_00
@@ -60,7 +61,7 @@ lesson_00.folded(game.figure("The answers (dashed frames are fakes)", solved=Tru
 
 # %%
 player, right = ("you", game.right) if game.done else ("an example player", 7)
-guess_right.answer(right)
+guess_right.answer(scores_of_ten[min(max(right - 5, 0), 4)])
 fakes = ten[ten["label"] == 1]
 print(f"{len(ten)} people, {len(fakes)} of them fake, by {fakes['method'].nunique()} kinds of forgery")
 
@@ -124,7 +125,7 @@ lesson_00.making_figure()
 # %% [markdown]
 # ## Where did a network look?
 #
-# While you played, a small network learned from {= 320 * 3 =} crops of other people. It began with what it knew of
+# While you played, a small network learned from {= lesson_00.LEARNED_FROM =} crops of other people. It began with what it knew of
 # everyday pictures. It gives each face a number between 0 and 1, P(fake), and we say "fake" from 0.5 on.
 #
 # **Grad-CAM** asks where in the picture the network found what spoke for its answer. You will build it yourself in
@@ -156,11 +157,12 @@ guess_look.answer(part)
 
 # %%
 said = (ten["probability_fake"] >= 0.5).astype(int)
-titles = [f"{n + 1}: said {plots.NAMES[s]}, is {plots.NAMES[t]}" for n, (s, t) in enumerate(zip(said, ten["label"]))]
-lesson_00.heat_figure(photos, list(maps), titles, list(ten["label"]), "Every answer has its glow, right or wrong")
+words = [(plots.NAMES[answer], plots.NAMES[fact]) for answer, fact in zip(said, ten["label"], strict=True)]
+titles = [f"{number}: said {answer}, is {fact}" for number, (answer, fact) in enumerate(words, 1)]
+lesson_00.heat_figure(photos, list(maps), titles, list(ten["label"]), "What spoke for each answer, right or wrong")
 
 # %% [markdown]
-# Every picture looks like a reason. Look at the wrong answers, if there are any, and at glows beside the face. (A face
+# Each glow looks like a reason. Now look at the wrong answers, if there are any, and at glows beside the face. (A face
 # without any glow says that nothing at this layer spoke for the answer, which was given all the same.) A network that
 # has *never been trained* gives such pictures, too. Lesson 07 puts the two side by side. So a heat map is a question
 # for you, not an answer.
@@ -275,7 +277,8 @@ print(f"by counting: {exact_low:.3f} to {exact_high:.3f}")
 # <!-- holds: abs(low - exact_low) < 0.05 and abs(high - exact_high) < 0.05 -->
 #
 # This is a **95 % interval**: each skill in it could well have given seven of ten. It reaches from about a third to
-# above nine in ten, and a coin's skill, one half, lies well inside. <!-- holds: low < 0.5 < high -->
+# above nine in ten, and a coin's skill, one half, lies well inside.
+# <!-- holds: 0.3 < exact_low < 0.4 and exact_high > 0.9 and low < 0.5 < high -->
 
 # %% [markdown]
 # ## Are you better than the model?
@@ -406,8 +409,8 @@ for one_in in (2, 10, 100, 1000, 10_000):
 # ## Open challenge
 #
 # Can you raise your own score? Look at pairs of training faces with `plots.faces_grid(course.faces_table("train"),
-# 4, seed=…)`, write down three rules, and play a new game (`seed=1`). You got somewhere if the intervals of a few games
-# before and after no longer overlap. How many faces does that take?
+# 4, seed=…)`, write down three rules, and play new games (`seed=1`, and so on). You got somewhere if the intervals of
+# your games before and after no longer overlap. How many faces does that take?
 #
 # ## Misconceptions
 #

@@ -25,12 +25,12 @@ from torchfakes_utils.course.lesson_00_figures import (
     score_card,
     strips,
 )
-from torchfakes_utils.course.lesson_00_model import first_detector, train_meanwhile
+from torchfakes_utils.course.lesson_00_model import LEARNED_FROM, first_detector, train_meanwhile
 from torchfakes_utils.course.lesson_00_people import distortions, making_figure, ten_faces
 
 # What the notebook calls; the rest is in this module.
 __all__ = [
-    "GAMES_AT_LEAST", "PARTS", "POSSIBLE_SKILLS", "RIGHT_ALARMS", "Game", "alarm_is_right", "alarms", "brightest",
+    "GAMES_AT_LEAST", "LEARNED_FROM", "PARTS", "POSSIBLE_SKILLS", "RIGHT_ALARMS", "Game", "alarm_is_right", "alarms", "brightest",
     "coin_figure", "distortions", "first_detector", "folded", "heat_figure", "interval", "making_figure", "marks",
     "prevalence_slider", "score_card", "strips", "ten_faces", "train_meanwhile",
 ]  # fmt: skip

@@ -148,10 +148,8 @@ def heat_figure(
         title: the figure's one message.
         columns: how many in a row.
     """
-    rows = -(-len(photos) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(1.75 * columns, 2.05 * rows + 0.9), squeeze=False, layout="constrained"
-    )
+    rows, inches = -(-len(photos) // columns), min(3.0, 7.0 / columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(inches * columns, (inches + 0.27) * rows + 0.75), squeeze=False)
     for ax in axes.flat[len(photos) :]:
         ax.set_visible(False)
     for ax, photo, heat, text, label in zip(axes.flat, photos, maps, titles, labels, strict=False):
@@ -160,7 +158,7 @@ def heat_figure(
             lines = ax.contour(_fitted(heat, photo), [0.5], colors="white", linewidths=1.2)
             lines.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="black")])
     key = plt.cm.ScalarMappable(cmap=LinearSegmentedColormap.from_list("glow", ["#DDDDDD", GLOW]))
-    bar = figure.colorbar(key, ax=axes, location="bottom", shrink=0.6, aspect=40, pad=0.02, ticks=[0, 0.5, 1])
+    bar = figure.colorbar(key, ax=axes, location="bottom", shrink=0.75, aspect=40, pad=0.02, ticks=[0, 0.5, 1])
     bar.ax.set_xticklabels(["nothing here", "half (white line)", "spoke most for the answer"])
     bar.ax.tick_params(labelsize=10)
     bar.outline.set_visible(False)  # type: ignore[operator]

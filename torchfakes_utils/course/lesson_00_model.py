@@ -29,6 +29,7 @@ CONFIG = TrainingConfig(
     architecture="EfficientNet-Lite0", pretrained="imagenet", augmentation="mirror", epochs=3, crops_per_epoch=320,
     image_size=112, mixed_precision="off", val_frames_per_clip=1,
 )  # fmt: skip
+LEARNED_FROM = CONFIG.epochs * (CONFIG.crops_per_epoch or 0)  # crops, drawn again in each epoch
 EPOCHS_FILE = "epochs.json"  # how many are done
 
 
