@@ -125,8 +125,9 @@ lesson_00.making_figure()
 # %% [markdown]
 # ## Where did a network look?
 #
-# While you played, a small network learned from {= lesson_00.LEARNED_FROM =} crops of other people. It began with what it knew of
-# everyday pictures. It gives each face a number between 0 and 1, P(fake), and we say "fake" from 0.5 on.
+# While you played, a small network learned from {= lesson_00.LEARNED_FROM =} crops of other people. It began with
+# what it knew of everyday pictures. It gives each face a number between 0 and 1, P(fake), and we say "fake" from 0.5
+# on.
 #
 # **Grad-CAM** asks where in the picture the network found what spoke for its answer. You will build it yourself in
 # lesson 07; here it is one call. The next cell draws it for the fake of which the network is surest.
