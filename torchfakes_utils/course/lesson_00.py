@@ -31,8 +31,8 @@ from torchfakes_utils.course.lesson_00_people import distortions, making_figure,
 # What the notebook calls; the rest is in this module.
 __all__ = [
     "GAMES_AT_LEAST", "LEARNED_FROM", "PARTS", "POSSIBLE_SKILLS", "RIGHT_ALARMS", "Game", "alarm_is_right", "alarms",
-    "brightest", "coin_figure", "distortions", "first_detector", "folded", "heat_figure", "interval", "making_figure", "marks",
-    "prevalence_slider", "score_card", "strips", "ten_faces", "train_meanwhile",
+    "brightest", "coin_figure", "distortions", "first_detector", "folded", "heat_figure", "interval", "making_figure",
+    "marks", "prevalence_slider", "score_card", "strips", "ten_faces", "train_meanwhile",
 ]  # fmt: skip
 
 

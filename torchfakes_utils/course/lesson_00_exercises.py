@@ -26,7 +26,7 @@ def _games(generator: np.random.Generator) -> list[tuple[Any, ...]]:
 
 
 def _of_games(games: Any) -> np.ndarray:
-    return np.asarray(games).sum(axis=1)
+    return np.asarray(np.asarray(games).sum(axis=1))
 
 
 GAMES_AT_LEAST = Exercise(

@@ -127,7 +127,7 @@ def glowing(photo: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
     """
     amount = STRONGEST * _fitted(heat, photo)[..., None]
     mixed = (1 - amount) * photo + amount * 255 * np.array(to_rgb(GLOW))
-    return np.rint(mixed).astype(np.uint8)
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def heat_figure(
@@ -161,7 +161,7 @@ def heat_figure(
     bar = figure.colorbar(key, ax=axes, location="bottom", shrink=0.75, aspect=40, pad=0.02, ticks=[0, 0.5, 1])
     bar.ax.set_xticklabels(["nothing here", "half (white line)", "spoke most for the answer"])
     bar.ax.tick_params(labelsize=10)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 

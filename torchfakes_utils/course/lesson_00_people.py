@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -128,32 +129,34 @@ def making_figure(seed: int = 0) -> Figure:
     Args:
         seed: of the Mini-FF++ whose two gentlest people, of a pair from both portraits, are shown.
     """
-    pictures: list[NDArray[np.uint8]] = []
     config = MiniConfig(seed=seed)
-    ways = (("face_swap", fakes.face_swap), ("deepfakes", fakes.deepfakes))
     cast = [_filmed(config, person) for person in _couple(config)]
-    for (identity, shot, frame), (other, driver, _), (_, way) in zip(cast, cast[::-1], ways, strict=True):
-        rng = np.random.default_rng([seed, len(pictures)])
-        moment = fakes.Moment(frame, 0, shot, driver, render.expression_fields(identity.landmarks))
-        forged, _ = next(fakes.forge(way(other, identity, rng), [moment] * 5, 1.0, render.Grain(rng)))
-        pictures += [identity.image, frame, forged]
-    rows = [(name, *pictures[3 * row : 3 * row + 3]) for row, name in enumerate(render.PORTRAIT_LANDMARKS)]
-    titles = ["Eileen Collins", "bent, other tones", "filmed: “real”", "forged: FaceSwap"]
-    titles += ["Grace Hopper", "bent, other tones", "filmed: “real”", "forged: Deepfakes"]
+    portraits = {"astronaut": "Eileen Collins", "hopper": "Grace Hopper"}  # in the order of the couple
+    ways = {"FaceSwap": fakes.face_swap, "Deepfakes": fakes.deepfakes}
     figure, axes = plt.subplots(2, 4, figsize=(7.4, 4.5))
-    cells = [picture for name, *made in rows for picture in (render.canonical_portrait(name)[0], *made)]
-    for ax, picture, title, label in zip(axes.flat, cells, titles, [None, None, 0, 1] * 2, strict=True):
-        ax.imshow(picture[30:300, 25:295])
-        ax.set(xticks=[], yticks=[])
-        ax.set_title(title, fontsize=10, fontweight="normal", loc="center")
-        for spine in ax.spines.values():
-            spine.set_visible(label is not None)
-            if label is not None:
-                spine.set(color=plots.COLOURS[label], linewidth=2.5, linestyle=("-", "--")[label])
-    figure.suptitle(
-        "Everybody in Mini-FF++ is one of two portraits, bent", x=0.01, ha="left", fontsize=11, weight="bold"
-    )
+    for row, (portrait, way) in enumerate(zip(portraits, ways, strict=True)):
+        (identity, shot, frame), (other, driver, _) = cast[row], cast[1 - row]
+        rng = np.random.default_rng([seed, row])
+        moment = fakes.Moment(frame, 0, shot, driver, render.expression_fields(identity.landmarks))
+        forged, _ = next(fakes.forge(ways[way](other, identity, rng), [moment] * 5, 1.0, render.Grain(rng)))
+        _step(axes[row, 0], render.canonical_portrait(portrait)[0], portraits[portrait])
+        _step(axes[row, 1], identity.image, "bent, other tones")
+        _step(axes[row, 2], frame, "filmed: “real”", 0)
+        _step(axes[row, 3], forged, f"forged: {way}", 1)
+    title = "Everybody in Mini-FF++ is one of two portraits, bent"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
+
+
+def _step(ax: Axes, picture: NDArray[np.uint8], title: str, label: int | None = None) -> None:
+    """A picture (CANON, CANON, 3) with a few words above; framed where it is real or fake."""
+    ax.imshow(picture[30:300, 25:295])
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(title, fontsize=10, fontweight="normal", loc="center")
+    for spine in ax.spines.values():
+        spine.set_visible(label is not None)
+        if label is not None:
+            spine.set(color=plots.COLOURS[label], linewidth=2.5, linestyle=("-", "--")[label])
 
 
 def _couple(config: MiniConfig) -> tuple[Person, Person]:
