@@ -46,7 +46,7 @@ guess_right = course.predict("How many of the ten will you get right?", options=
 # %%
 from torchfakes_utils.course import lesson_00
 
-faces = course.faces_table("test")  # the first time, this makes short films and cuts out faces: some two minutes
+faces = course.faces_table("test")  # the first time, films are made and faces cut out: some two minutes
 training = lesson_00.train_meanwhile()  # a network learns in the background while you play
 ten = lesson_00.ten_faces(faces, seed=0, bent=lesson_00.distortions(faces["target_id"]))
 game = lesson_00.Game(ten)
@@ -143,9 +143,10 @@ model = lesson_00.first_detector(training)  # waits until it has learned
 ten["probability_fake"] = score(model, ten)["probability_fake"].to_numpy()
 surest = int(ten["probability_fake"].where(ten["label"] == 1).argmax())
 photos = [plots.face(file) for file in ten["file"]]
-maps = grad_cam(model, inputs(model, ten), target="own")  # (10, S, S), 0 to 1: what spoke for the network's answer
-one = [photos[surest]] * 2, [None, maps[surest]], [f"face {surest + 1}", "what spoke for the answer"], [1, 1]
-lesson_00.heat_figure(*one, f"P(fake) is {ten['probability_fake'][surest]:.2f}: where that came from", columns=2)
+maps = grad_cam(model, inputs(model, ten), target="own")  # (10, S, S), 0 to 1
+titles = [f"face {surest + 1}", "what spoke for the answer"]
+message = f"P(fake) is {ten['probability_fake'][surest]:.2f}: where that came from"
+lesson_00.heat_figure([photos[surest]] * 2, [None, maps[surest]], titles, [1, 1], message, columns=2)
 
 # %%
 part = lesson_00.brightest(maps[surest], ten["landmarks"][surest])
@@ -158,9 +159,10 @@ guess_look.answer(part)
 
 # %%
 said = (ten["probability_fake"] >= 0.5).astype(int)
-words = [(plots.NAMES[answer], plots.NAMES[fact]) for answer, fact in zip(said, ten["label"], strict=True)]
-titles = [f"{number}: said {answer}, is {fact}" for number, (answer, fact) in enumerate(words, 1)]
-lesson_00.heat_figure(photos, list(maps), titles, list(ten["label"]), "What spoke for each answer, right or wrong")
+labels, titles = ten["label"].tolist(), []
+for number, (answer, label) in enumerate(zip(said, labels, strict=True), 1):
+    titles.append(f"{number}: said {plots.NAMES[answer]}, is {plots.NAMES[label]}")
+lesson_00.heat_figure(photos, list(maps), titles, labels, "What spoke for each answer, right or wrong")
 
 # %% [markdown]
 # Each glow looks like a reason. Now look at the wrong answers, if there are any, and at glows beside the face. (A face
@@ -296,16 +298,19 @@ from torchfakes_utils.metrics.binary import by_clip
 
 scores = score(model, limit_frames(faces, 3))  # three frames of each film
 films = by_clip(scores)  # the mean of its frames
-rows = [(name, table["probability_fake"], table["label"]) for name, table in (("the ten", ten), ("films", films))]
+groups = {"the ten": ten, "films": films}
+rows = [(name, table["probability_fake"], table["label"]) for name, table in groups.items()]
 lesson_00.strips(rows, "A good model sends real left and fake right")
 
 # %%
 model_right = int((said == ten["label"]).sum())
-guess_ahead.answer("neither" if model_right == right else "the model" if model_right > right else player)
+ahead = "the model" if model_right > right else player
+guess_ahead.answer("neither" if model_right == right else ahead)
 rows = [(player, right, len(ten), "black"), ("the model, the same ten", model_right, len(ten), "black")]
 for label, name in enumerate(plots.NAMES):
     called_fake = films.loc[films["label"] == label, "probability_fake"] >= 0.5
-    rows.append((f"the model, {name} films", int((called_fake == label).sum()), len(called_fake), plots.COLOURS[label]))
+    correct = int((called_fake == label).sum())
+    rows.append((f"the model, {name} films", correct, len(called_fake), plots.COLOURS[label]))
 lesson_00.score_card(rows, "Ten faces leave a long line")
 
 # %%
@@ -331,11 +336,12 @@ apart = lesson_00.interval(model_right, 10)[0] > lesson_00.interval(right, 10)[1
 # is fake. It raises an alarm.
 
 # %%
-guess_alarm = course.predict("How likely is it that this film is a fake?", options=["95 %", "50 %", "20 %", "2 %"])
+likely = ["95 %", "50 %", "20 %", "2 %"]
+guess_alarm = course.predict("How likely is it that this film is a fake?", options=likely)
 
 # %%
 truth = (np.arange(100_000) % 1000 == 0).astype(int)  # 1 is fake: one film in 1000
-said_so = np.where(rng.random(len(truth)) < 0.95, truth, 1 - truth)  # 1 is an alarm; right on 95 % of either kind
+said_so = np.where(rng.random(len(truth)) < 0.95, truth, 1 - truth)  # right on 95 %; 1 is an alarm
 print(f"{len(truth):,} films, {truth.sum()} of them fake, {said_so.sum():,} alarms")
 
 # %% [markdown]
@@ -373,7 +379,7 @@ right_alarms = course.yours(lesson_00.RIGHT_ALARMS, right_alarms)
 worth = right_alarms(truth, said_so)
 on_fakes, on_reals = int(said_so[truth == 1].sum()), int(said_so[truth == 0].sum())
 print(f"{on_fakes:,} alarms on fakes, {on_reals:,} on real films: {worth:.1%} of the alarms are right")
-print(f"right in all: {(said_so == truth).mean():.1%}; without a single alarm: {(truth == 0).mean():.1%}")
+print(f"right in all: {(said_so == truth).mean():.1%}; with no alarm at all: {(truth == 0).mean():.1%}")
 guess_alarm.answer("2 %")
 
 # %% [markdown]

@@ -118,7 +118,8 @@ print(counts, f"{len(clips)} videos of {clips['target_id'].nunique()} people", s
 # %%
 swap = clips[(clips["method"] == "FaceSwap") & (clips["target_id"] == target)].iloc[0]
 target, source = swap["target_id"], swap["source_id"]
-guess_face = course.predict(f"FaceSwap, {swap['clip_id']}.mp4: whose face do you see?", options=[target, source])
+question = f"FaceSwap, {swap['clip_id']}.mp4: whose face do you see?"
+guess_face = course.predict(question, options=[target, source])
 
 # %% [markdown]
 # ### Your turn · Who is in this file?
@@ -159,7 +160,8 @@ guess_face.answer(source)
 read = clips["clip_id"].map(read_name)
 agree = bool((read.str[0] == clips["target_id"]).all() and (read.str[1] == clips["source_id"]).all())
 print(f"read by hand and by the package alike: {agree}")
-clips[clips["target_id"] == target].groupby("method").head(1)[["path", "label", "target_id", "source_id"]]
+mine = clips[clips["target_id"] == target].groupby("method").head(1)
+mine[["clip_id", "method", "label", "target_id", "source_id"]]
 
 # %% [markdown]
 # `faceforensics.index` reads the names of whatever folders there are and gives a row a video. It reads the same people
@@ -201,7 +203,7 @@ lesson_01.forgery_figure(root, clips, target, families[-1], compression)
 
 # %%
 edges = pairs.to_numpy().tolist()
-print(f"{len(edges)} arrows between {len({person for edge in edges for person in edge})} people: {edges[:3]} …")
+print(f"{len(edges)} arrows, such as {edges[:3]}")
 guess_islands = course.predict("How many islands are there?", 1, 64)
 
 # %% [markdown]
@@ -282,7 +284,7 @@ for name, split in (("official", one["split"]), ("shuffled", mixed)):
     print(f"{name}: {whole[name]} of {len(groups)} islands on one side")
 
 # %% [markdown]
-# Each dumb-bell is an island: two people (shapes) and two fakes (arrows), coloured by the split that the clip went to.
+# Each pair of shapes is an island: two people and two fakes (arrows), in the colour of the split of each clip.
 # Official: all {= whole["official"] =} islands have one colour. <!-- holds: whole["official"] == len(groups) -->
 # Shuffled: {= whole["shuffled"] =} of {= len(groups) =} have. <!-- holds: whole["shuffled"] < len(groups) / 2 --> In
 # the others the same two faces are in training *and* in the test. That test asks "do you remember her?" and not "can
@@ -296,7 +298,8 @@ for name, split in (("official", one["split"]), ("shuffled", mixed)):
 # proportions of FF++: clips at random; *targets* at random ("I split by person"); and whole pairs.
 
 # %%
-guess_leak = course.predict("Targets dealt out at random: which share of the test fakes leaks?", 0, 100, unit="%")
+question = "Targets dealt out at random: which share of the test fakes leaks?"
+guess_leak = course.predict(question, 0, 100, unit="%")
 
 # %% [markdown]
 # ### Your turn · Count the leaks
@@ -337,15 +340,17 @@ who = names[["target_id", "source_id"]]
 
 
 def dealt(cards, seed):
-    """Deal out cards, 72 per cent to training and 14 to the test; clips of one card stay together; their leaks."""
+    """The leaks where 72 per cent of the cards go to training and 14 to the test; a clip goes with its card."""
     order = np.random.default_rng(seed).permutation(sorted(cards.unique()))
     place = cards.map({card: rank / len(order) for rank, card in enumerate(order)})
-    train, test = (list(who[chosen].itertuples(index=False, name=None)) for chosen in (place < 0.72, place >= 0.86))
-    return leaks(train, test)
+    train, test = who[place < 0.72], who[place >= 0.86]
+    return leaks(train.to_numpy().tolist(), test.to_numpy().tolist())
 
 
 ways = {"clips": names["method"] + names["clip_id"], "targets": names["target_id"], "pairs": names["pair"]}
-shares = {f"{way} at random": np.mean([dealt(cards, seed) for seed in range(20)]) for way, cards in ways.items()}
+shares = {}
+for way, cards in ways.items():
+    shares[f"{way} at random"] = np.mean([dealt(cards, seed) for seed in range(20)])
 lesson_01.leak_figure(shares)
 
 # %%
@@ -400,7 +405,8 @@ guess_size = course.predict("A c40 file has which share of the size of its c23 f
 # %%
 stored = clips.assign(kilobytes=[(root / path).stat().st_size / 1000 for path in clips["path"]])
 size = stored.groupby(["method", "compression"])["kilobytes"].median().unstack()
-light, *_, heavy = [name for name in ("raw", "c23", "c40") if name in size] * 2  # "c23" and "c40", if both are there
+there = [name for name in ("raw", "c23", "c40") if name in size]
+light, heavy = there[0], there[-1]
 smaller = float((size[heavy] / size[light]).median())
 guess_size.answer(100 * smaller)
 size.round(1)
@@ -411,12 +417,13 @@ size.round(1)
 # out.
 
 # %%
-guess_where = course.predict("From c23 to c40, which of the two grows more?", options=["inside", "outside"])
+sides = ["inside", "outside"]
+guess_where = course.predict("From c23 to c40, which of the two changes grows more?", options=sides)
 
 
 # %%
 def levels(clip: dict) -> tuple[float, float]:
-    """The mean change between a fake and its target at frame 20, in grey levels: inside the mask, and outside."""
+    """Mean change of a fake against its target at frame 20, in grey levels: inside the mask and outside."""
     real = lesson_01.real_of(clips, clip["target_id"], clip["compression"])
     paths = [real["path"], clip["path"], faceforensics.mask_path(clip)]
     target_frame, fake_frame, mask = (lesson_01.frame(root, path, 20) for path in paths)
