@@ -217,7 +217,9 @@ def alarms(percent_right: float = 95.0, one_in: int = 1000, films: int = 100_000
     """
     right, fakes = percent_right / 100, films / one_in
     true_alarms, false_alarms = right * fakes, (1 - right) * (films - fakes)
-    figure, (ax, curve) = plt.subplots(2, 1, figsize=(7.6, 4.4), height_ratios=[1, 2.6])
+    # A slider follows the hand: without a layout to be found, and without small ticks, it takes half the time.
+    figure, (ax, curve) = plt.subplots(2, 1, figsize=(7.0, 4.4), height_ratios=[1, 2.6], layout="none")
+    figure.subplots_adjust(left=0.11, right=0.97, top=0.93, bottom=0.12, hspace=0.42)
     ax.barh(0, true_alarms, color=plots.FAKE, hatch="///", edgecolor="white")
     ax.barh(0, false_alarms, left=true_alarms, color=plots.REAL, edgecolor="white")
     ax.annotate(f"{true_alarms:,.0f} fake", (0, 0.47), va="bottom", color=plots.FAKE, fontweight="bold")
@@ -229,11 +231,12 @@ def alarms(percent_right: float = 95.0, one_in: int = 1000, films: int = 100_000
     ax.spines["left"].set_visible(False)
     share = alarm_is_right(right, right, 1 / one_in)
     ax.set_title(f"{percent_right:g} % right, 1 film in {one_in:,} fake: an alarm is right {share:.1%} of the time")
-    rare = np.geomspace(0.5, 1 / ONE_IN[-1], 200)
+    rare = np.geomspace(0.5, 1 / ONE_IN[-1], 80)
     curve.plot(rare, [alarm_is_right(right, right, value) for value in rare], color=plots.NEUTRAL)
     curve.plot(1 / one_in, share, "o", color="black", markersize=9)
     curve.annotate("  you are here", (1 / one_in, share), va="bottom", fontweight="bold")
     curve.set(xscale="log", ylim=(-0.02, 1.02), xlabel="fakes among all films", ylabel="alarms that are right")
+    curve.minorticks_off()
     curve.invert_xaxis()
     curve.set_xticks([1 / n for n in ONE_IN if n != 5 and str(n)[0] != "5"])
     curve.set_xticklabels([f"1 in {n:,}" for n in ONE_IN if n != 5 and str(n)[0] != "5"])
