@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import matplotlib
 import numpy as np
@@ -17,6 +17,7 @@ from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.datasets.mini import render
 from torchfakes_utils.datasets.mini.build import plan
 from torchfakes_utils.datasets.mini.config import MiniConfig
+from torchfakes_utils.models.detector import load_detector
 
 from helpers.exercises import assert_teaches
 
@@ -315,7 +316,35 @@ def test_heat_leaves_the_face_visible_and_has_a_key():
     assert [bool(ax.collections) for ax in figure.axes[:3]] == [False, True, False]  # the line at half
 
 
+@pytest.mark.parametrize(
+    ("part", "x", "y"),
+    [
+        ("eyes and forehead", 62, 60),
+        ("nose and cheeks", 80, 82),
+        ("mouth and chin", 80, 108),
+        ("beside the face", 5, 5),
+    ],
+)
+def test_the_brightest_part_is_where_the_heat_is(part, x, y):
+    heat = np.zeros((80, 80), np.float32)
+    heat[y // 2 - 2 : y // 2 + 2, x // 2 - 2 : x // 2 + 2] = 1
+    assert lesson_00.brightest(heat, "60 60 100 60 80 85 65 105 95 105") == part
+
+
 # --- the detector
+
+
+@pytest.mark.slow
+def test_the_first_detector_is_trained_once_and_kept(tiny_faces, tmp_path, monkeypatch):
+    config = replace(lesson_00_model.CONFIG, epochs=1, crops_per_epoch=8, batch_size=4, image_size=64)
+    monkeypatch.setattr(lesson_00_model, "CONFIG", config)
+    monkeypatch.setattr(lesson_00_model, "ensure", lambda name, progress: tiny_faces / "faces.csv")
+    monkeypatch.setattr(lesson_00_model, "first_run", lambda: tmp_path / "first")
+    out = lesson_00_model.train_first()
+    assert load_detector(out).preprocessing.size == 64 and lesson_00_model.epochs_done(out) == 1
+    before = {file.name: file.stat().st_mtime_ns for file in out.iterdir()}
+    assert lesson_00_model.train_first() == out
+    assert {file.name: file.stat().st_mtime_ns for file in out.iterdir()} == before
 
 
 def test_training_goes_on_in_a_process_of_its_own(tmp_path, monkeypatch):
