@@ -373,6 +373,13 @@ def test_waiting_ends_with_the_training_and_gives_the_detector(tmp_path, monkeyp
     assert training.poll() == 0 and not detector.training
 
 
+def test_nobody_waits_for_a_detector_that_is_there(tmp_path, monkeypatch):
+    (tmp_path / "detector.json").write_text("{}")
+    monkeypatch.setattr(lesson_00_model, "first_run", lambda: tmp_path)
+    monkeypatch.setattr(lesson_00_model, "load_detector", lambda run: torch.nn.Linear(1, 1))
+    assert not lesson_00.first_detector(training=None).training
+
+
 def test_another_table_of_faces_is_another_run(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHFAKES_HOME", str(tmp_path))
     table = tmp_path / "data" / "mini" / "faces" / "faces.csv"

@@ -82,6 +82,8 @@ def first_detector(training: subprocess.Popen[bytes], seconds: float = 0.5) -> D
         seconds: between two looks at the run's folder.
     """
     run = first_run()
+    if (run / DETECTOR_FILE).is_file():  # from an earlier day
+        return load_detector(run).eval()
     with tqdm(desc="the model is training", total=CONFIG.epochs, unit="epoch", leave=False, delay=1) as bar:
         while training.poll() is None:
             bar.n = epochs_done(run)
