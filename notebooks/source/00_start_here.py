@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   torchfakes:
-#     needs: [faces, run, scores]
+#     needs: [faces]
 # ---
 
 # %% [markdown]
@@ -9,18 +9,15 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/00_start_here.ipynb)
 #
-# **Ten faces, ten guesses. In a quarter of an hour you will know how well you spot a fake, how well a small network
-# does on the same faces, and where in a face that network looked.**
+# **Ten faces, ten guesses. Then you know how well you spot a fake, how well a small network does on the same faces,
+# and where in a face that network looked.**
 #
-# - **You will be able to** judge ten faces and put an honest interval round your score, compare yourself, a model and
-#   a coin on one axis, compute what an alarm is worth when fakes are rare, and draw a first heat map and say what it
-#   does not prove.
+# - **You will be able to** judge ten faces and say how much your score tells, draw a heat map and say what it does not
+#   prove, compare yourself, a model and a coin, and count what an alarm is worth when fakes are rare.
 # - **You need** Python as far as loops and functions. No GPU, no data set, no statistics.
-# - **Time:** about 15 min to read and play, 20 s to run on two CPU cores. The very first time some ten minutes more:
-#   practice films are made, and a detector is trained, on your computer.
+# - **Time:** about 20 min to read, 25 min of exercises, 60 s to run on two CPU cores.
 #
-# Run a cell with **Shift + Enter**, one after the other. Start with the next two now: the second has work to do, and
-# you can read on while it does it.
+# Run a cell with **Shift + Enter**, one after the other.
 
 # %%
 import sys
@@ -36,202 +33,359 @@ from torchfakes_utils.course import plots
 
 plots.use_style()
 
-# %%
-# The first time: makes short films, forges most of them, cuts out the faces. Some two minutes.
-faces = course.faces_table()
-known = faces[faces["split"] == "train"]  # none of these comes in the game
-plots.faces_grid(known, 5, "To warm up: real people above, fakes of them below", seed=12)
-
-# %% [markdown]
-# ### While that runs
-#
-# **The story.** A bootcamp team has one laptop, a graphics card that is not new (a GTX 1070), and a good idea: teach
-# a network to tell deepfakes from real faces. After ten epochs they read 96 % validation accuracy. They open the test
-# set at last, and the network says: *Real. Real. Real.* For every picture. Nothing had crashed and nobody had lied.
-# This course hands you, one lesson at a time, the tools that would have saved them.
-#
-# **Who this is for.** Anybody who can read Python and wonders how deepfakes are found: students, teachers,
-# journalists with a technical bent, engineers from another field. You bring no GPU and wait for nobody's permission.
-#
-# **What you will work on.** The data set of this field, FaceForensics++, is given out on request only. So the course
-# makes a small stand-in of its own, **Mini-FF++**: same folders, same file names, same four families of fakes. All
-# its people are bent and re-toned versions of two public-domain portraits, of the astronaut Eileen Collins and of
-# Rear Admiral Grace Hopper, who wrote one of the first compilers. Its fakes are plain image operations, no neural
-# networks. So what you measure here is true of Mini-FF++, and says *nothing* about deepfakes in the world. The
-# methods carry over; the numbers do not.
-#
-# **The way through.**
-#
-# | | Lesson | The question | What you take away |
-# |---|---|---|---|
-# | 00 | Start here | Can you tell? | an interval round any score; a healthy distrust of "95 %" |
-# | 01 | Get FaceForensics++ | Where do honest fakes come from? | the data set, its terms, a split that is fair |
-# | 02 | Find the face | How does a network look everywhere at once? | face crops out of any video |
-# | 03 | Sharp enough? | What does a blurred face lack? | a number for sharpness, and when not to trust it |
-# | 04 | An honest data set | How can 99 % be worthless? | balanced batches, and a nose for leaks |
-# | 05 | Fine-tune | What is a good start worth? | a detector, and a training loop you understand |
-# | 06 | Is it good? | Good for whom? | AUC, thresholds, intervals by clip |
-# | 07 | Where does it look? | Did it learn faces, or something else? | heat maps, and the tests they must pass |
-#
-# **How a lesson works.** It asks; you predict; it shows the thing by hand in a few lines; then it calls the function
-# of `torchfakes_utils` that does it properly; then we say what we saw. Do stop at *Predict first*: a wrong guess
-# teaches more than a right cell. Every lesson stands alone and builds what it needs. Break things; the *Restart*
-# button heals.
-#
-# **One honest paragraph about ethics.** A deepfake harms the person whose face it borrows; nearly always that person
-# did not agree. A detector can do harm too: it will call a true film fake one day, and somebody will be called a liar
-# for it. The two women in these pictures did not consent either. Their portraits are free to use, and we bend them
-# into fools and frights for a good purpose; treat the results as practice material and do not pass them round as
-# pictures of them. Do not judge any real person by what you build here. And where you work on other people's faces,
-# ask them first.
-
 # %% [markdown]
 # ## Can you tell?
 #
-# Ten faces from the *test split*: people who are not in training, though they are warps of the same two portraits. Some
-# are real, some are fake. For each, press **real** or **fake**; when all ten are answered, the truth comes out.
-#
-# > **Predict first.** How many of ten will you get right? Write the number down before you look.
-#
-# The cell also starts the training of the detector, in a process beside this one, so that it learns while you play.
-# (If you chose *Run all*, your clicks wait until the cells below are done. Better go one cell at a time.)
+# Some of these ten people were filmed as they are. Of the others you see a fake: somebody has changed their face. For
+# each picture press **real** or **fake**. The truth comes out after the tenth answer.
+
+# %%
+scores_of_ten = ["5 or fewer", "6", "7", "8", "9 or 10"]
+guess_right = course.predict("How many of the ten will you get right?", options=scores_of_ten)
 
 # %%
 from torchfakes_utils.course import lesson_00
 
-training = lesson_00.train_meanwhile()  # at once, where there is a trained detector already
-ten = lesson_00.ten_faces(faces[faces["split"] == "test"], seed=0)
+faces = course.faces_table("test")  # the first time, films are made and faces cut out: some two minutes
+training = lesson_00.train_meanwhile()  # a network learns in the background while you play
+ten = lesson_00.ten_faces(faces, seed=0, bent=lesson_00.distortions(faces["target_id"]))
 game = lesson_00.Game(ten)
 game.show()
 
 # %% [markdown]
-# Reading without a kernel? Decide on all ten first, on paper. Then open the fold.
+# Do you read without running? Then decide on all ten first, on paper, and open the fold. (After *Run all*, your
+# clicks wait until the cells below are done. Better go one cell at a time.)
 
 # %%
 lesson_00.folded(game.figure("The answers (dashed frames are fakes)", solved=True), "The answers")
 
-# %% tags=["nbval-check-output"]
+# %%
+player, right = ("you", game.right) if game.done else ("an example player", 7)
+guess_right.answer(scores_of_ten[min(max(right - 5, 0), 4)])
 fakes = ten[ten["label"] == 1]
-print(len(ten) - len(fakes), "real,", len(fakes), "fake")
-print(ten["target_id"].nunique(), "people,", fakes["method"].nunique(), "kinds of fakes")
+print(f"{len(ten)} people, {len(fakes)} of them fake, by {fakes['method'].nunique()} kinds of forgery")
 
 # %% [markdown]
-# **What we saw.** Some fakes jump out: spectacles painted over somebody else's eyes, a face too smooth for its hair.
-# Others hardly differ from the original, by a mouth that moved a few pixels. They are not equally hard, and ten faces
-# mix them as chance would have it.
+# How many of the ten are fake was left to chance, as if a coin had been tossed for each. This time
+# {= len(fakes) =} are. <!-- holds: 3 <= len(fakes) <= 7 --> Nobody comes twice. Some fakes are easy, such as
+# spectacles painted over somebody else's eyes. In others only a mouth has moved by a few pixels. If you have not
+# played, an example player with seven right answers stands in for you below.
+
+# %% [markdown]
+# ## Who are these people?
+#
+# They are nobody. The best-known data set of this field, FaceForensics++, is given out on request only (lesson 01).
+# So the course makes a small one of its own, **Mini-FF++**, from two portraits.
+
+# %%
+lesson_00.making_figure()
+
+# %% [markdown]
+# From left to right: the portraits of the astronaut Eileen Collins and of Rear Admiral Grace Hopper, who wrote one of
+# the first compilers; each bent like a rubber sheet and given other tones, which makes a new person; that person
+# filmed before a wall, with moving head, light and noise; and a fake of that film, with the other one's face. Blue and
+# solid frames are real, vermilion and dashed ones are fake, here and in all lessons.
+#
+# Some of these people are bent more than any face is. The game takes its real faces from those that are bent
+# least. "Real" means: nobody has forged this film. The fakes are plain image operations, not the work of neural
+# networks. So every number below is true of Mini-FF++ and says nothing about deepfakes in the world. The methods are
+# the same.
+#
+# **Whose faces are these?** A deepfake harms the person whose face it borrows; nearly always that person did not
+# agree. The two women did not agree either. Their portraits are free to use, and we bend them for practice. Do not pass
+# the results round as pictures of them, and do not judge any real person by what you build here.
+#
+# **The story of this course.** A bootcamp team has one laptop with an old graphics card, a GTX 1070, and wants to
+# teach a network to tell deepfakes from real faces. After 80 epochs it reads 96 % validation accuracy. Then it opens
+# the test set, and the network says *Real. Real. Real.* Each lesson gives you one of the tools that would have helped
+# them.
+#
+# <details><summary>The lessons, and how they work</summary>
+#
+# | | Lesson | The question |
+# |---|---|---|
+# | 00 | Start here | Can you tell? |
+# | 01 | Get FaceForensics++ | Where do honest fakes come from? |
+# | 02 | Find the face | How does a network look everywhere at once? |
+# | 03 | Sharp enough? | What does a blurred face lack? |
+# | 04 | An honest data set | How can 99 % be worthless? |
+# | 05 | Fine-tune | Why can a hundred layers learn? |
+# | 06 | Is it good? | Good for whom? |
+# | 07 | Where does it look? | Did it learn faces, or something else? |
+# | 08 | Real, Real, Real | What broke? |
+# | 09 | Share it | What do you owe a stranger who uploads a face? |
+# | 12 | Phone and browser | What is a model without Python? |
+#
+# A lesson asks a question, you predict, you write the idea in a few lines, and then it calls the function of
+# `torchfakes_utils` that does it properly. A stub that you leave empty never stops a lesson. Every lesson stands
+# alone and builds what it needs. Break things; *Restart* heals.
+#
+# </details>
+
+# %% [markdown]
+# ## Where did a network look?
+#
+# While you played, a small network learned from {= lesson_00.LEARNED_FROM =} crops of other people. It began with
+# what it knew of everyday pictures. It gives each face a number between 0 and 1, P(fake), and we say "fake" from 0.5
+# on.
+#
+# **Grad-CAM** asks where in the picture the network found what spoke for its answer. You will build it yourself in
+# lesson 07; here it is one call. The next cell draws it for the fake of which the network is surest.
+
+# %%
+guess_look = course.predict("Which part of that fake will glow most?", options=list(lesson_00.PARTS))
+
+# %%
+from torchfakes_utils.evaluation.scoring import score
+from torchfakes_utils.explanation.heat_maps import grad_cam, inputs
+
+model = lesson_00.first_detector(training)  # waits until it has learned
+ten["probability_fake"] = score(model, ten)["probability_fake"].to_numpy()
+surest = int(ten["probability_fake"].where(ten["label"] == 1).argmax())
+photos = [plots.face(file) for file in ten["file"]]
+maps = grad_cam(model, inputs(model, ten), target="own")  # (10, S, S), 0 to 1
+titles = [f"face {surest + 1}", "what spoke for the answer"]
+message = f"P(fake) is {ten['probability_fake'][surest]:.2f}: where that came from"
+lesson_00.heat_figure([photos[surest]] * 2, [None, maps[surest]], titles, [1, 1], message, columns=2)
+
+# %%
+part = lesson_00.brightest(maps[surest], ten["landmarks"][surest])
+guess_look.answer(part)
+
+# %% [markdown]
+# On the left face {= surest + 1 =} of the game, a fake by {= ten["method"][surest] =}. On the right the same face: the
+# glow lies where the network found what spoke for its answer, and the white line is drawn at half of its strength. It
+# is brightest on this part: {= part =}. Here are all ten, each with what spoke for the answer that it got.
+
+# %%
+said = (ten["probability_fake"] >= 0.5).astype(int)
+labels, titles = ten["label"].tolist(), []
+for number, (answer, label) in enumerate(zip(said, labels, strict=True), 1):
+    titles.append(f"{number}: said {plots.NAMES[answer]}, is {plots.NAMES[label]}")
+lesson_00.heat_figure(photos, list(maps), titles, labels, "What spoke for each answer, right or wrong")
+
+# %% [markdown]
+# Each glow looks like a reason. Now look at the wrong answers, if there are any, and at glows beside the face. (A face
+# without any glow says that nothing at this layer spoke for the answer, which was given all the same.) A network that
+# has *never been trained* gives such pictures, too. Lesson 07 puts the two side by side. So a heat map is a question
+# for you, not an answer.
 
 # %% [markdown]
 # ## You got seven. How good are you?
 #
-# Say you got seven of ten. That is not the same as "I am right 70 % of the time": with other ten faces you would have
-# had six, or nine.
-#
-# > **Predict first.** Which true skills could well have given seven of ten? From where to where? And how often does a
-# > *coin* get seven or more?
-#
-# By hand: try every skill between 0 and 1, and keep those for which seven of ten is no surprise. A player of skill
-# $s$ gets a share near $s$, with a standard deviation of $\sqrt{s(1-s)/n}$; within 1.96 of those lie 95 % of all
-# games.
+# Say you got seven of ten. With ten other faces you would have had six, or nine. So what does seven say? Begin with
+# somebody who cannot see at all: a coin plays your game. Each row of `games` is a game, each column a face, and True
+# is a right answer.
 
-# %% tags=["nbval-check-output"]
-from math import comb
-
+# %%
 import numpy as np
 
-right, n = 7, 10
-skill = np.linspace(0, 1, 100_001)
-possible = skill[np.abs(right / n - skill) <= 1.96 * np.sqrt(skill * (1 - skill) / n)]
-print(f"by the normal curve:  {possible.min():.3f} to {possible.max():.3f}")
+rng = np.random.default_rng(0)
+games = rng.random((10_000, 10)) < 0.5  # right with probability one half
+print(games[:2].astype(int))
 
-# The normal curve is an approximation. The binomial distribution is exact: P(k right of n | skill).
-chance = [comb(n, k) * skill**k * (1 - skill) ** (n - k) for k in range(n + 1)]
-at_least, at_most = sum(chance[right:]), sum(chance[: right + 1])
-possible = skill[(at_least >= 0.025) & (at_most >= 0.025)]
-print(f"by exact counting:    {possible.min():.3f} to {possible.max():.3f}")
-print(f"a coin gets 7 or more in {sum(comb(n, k) for k in range(7, n + 1))} of {2**n} games")
+# %%
+guess_coin = course.predict("Of 100 such games, in how many does the coin get seven or more?", 0, 100)
 
 # %% [markdown]
-# The first is **Wilson's** interval (1927), the second **Clopper and Pearson's** (1934). Both have formulas; scipy
-# has them both.
+# ### Your turn · A coin plays your game
+#
+# *5 min, difficulty 1 of 3.* Count: in which share of the games are at least `right` answers right? `games` has a row
+# a game. For the three games `[[1, 1, 0], [0, 0, 1], [1, 1, 1]]` and `right=2` it is 2/3. A loop will do.
 
-# %% tags=["nbval-check-output"]
-from scipy.stats import binomtest
 
-for method in ("wilson", "exact"):
-    found = binomtest(right, n).proportion_ci(0.95, method)
-    print(f"{method:7s} {found.low:.3f} to {found.high:.3f}")
+# %%
+def games_at_least(games: np.ndarray, right: int) -> float:
+    """The share of the games, (G, N) True or False, with at least `right` right answers."""
+    # your code here
+
+
+course.check(lesson_00.GAMES_AT_LEAST, games_at_least)
+games_at_least = course.yours(lesson_00.GAMES_AT_LEAST, games_at_least)
 
 # %% [markdown]
-# **What we saw.** Seven of ten goes with every skill from about a third to above nine in ten. The coin's 50 % lies
-# well inside, and a coin does as well or better in about one game of six. The two intervals differ a little, because
-# one approximates and the other never promises too much; we use Clopper and Pearson's from here on. **Break it:** set
-# `right, n = 70, 100` and run the two cells again. Same share, far less doubt.
+# <details><summary>A solution</summary>
+#
+# ```python
+# def games_at_least(games, right):
+#     won = 0
+#     for game in games:
+#         if sum(game) >= right:
+#             won += 1
+#     return won / len(games)
+# ```
+#
+# </details>
+
+# %%
+seven_or_more = games_at_least(games, 7)
+guess_coin.answer(100 * seven_or_more)
+lesson_00.coin_figure(games, 7)
+
+# %% [markdown]
+# Each bar is a score, and its height the share of the games that end with it. The black ones are seven and more: a
+# coin does that well in {= 100 * seven_or_more : .0f =} games of 100. <!-- holds: 0.15 < seven_or_more < 0.2 -->
+# So seven of ten could be skill, and could be luck.
+#
+# Which skills could have given it? Here is a player of every skill from 0 to 1. `results[0.7]` holds the scores of
+# somebody who is right on seven faces of ten *in the long run*, in 2000 games of ten faces.
+
+# %%
+skills = np.round(np.linspace(0, 1, 51), 2).tolist()
+results = {skill: (rng.random((2000, 10)) < skill).sum(axis=1).tolist() for skill in skills}
+print("skill 0.2:", results[0.2][:8], "  skill 0.7:", results[0.7][:8])
+
+# %% [markdown]
+# ### Your turn · Which skills could have given this?
+#
+# *8 min, difficulty 2 of 3.* Keep a skill if your score is no surprise for it: at least one in forty of its games
+# (0.025) ends with `right` **or more**, and at least one in forty with `right` **or fewer**. Return the lowest and the
+# highest skill that you keep. `results` is a dictionary from skill to scores; its skills come in no order.
+
+
+# %%
+def possible_skills(results: dict[float, list[int]], right: int) -> tuple[float, float]:
+    """The lowest and the highest skill for which the score `right` is no surprise."""
+    # your code here
+
+
+course.check(lesson_00.POSSIBLE_SKILLS, possible_skills)
+possible_skills = course.yours(lesson_00.POSSIBLE_SKILLS, possible_skills)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def possible_skills(results, right):
+#     kept = []
+#     for skill, scores in results.items():
+#         as_high = sum(score >= right for score in scores) / len(scores)
+#         as_low = sum(score <= right for score in scores) / len(scores)
+#         if as_high >= 0.025 and as_low >= 0.025:
+#             kept.append(skill)
+#     return min(kept), max(kept)
+# ```
+#
+# </details>
+
+# %%
+low, high = possible_skills(results, 7)
+exact_low, exact_high = lesson_00.interval(7, 10)
+print(f"by playing:  {low:.2f} to {high:.2f}")
+print(f"by counting: {exact_low:.3f} to {exact_high:.3f}")
+
+# %% [markdown]
+# Two lines, one idea. The first comes from played games. The second, `lesson_00.interval`, counts all possible games
+# instead of playing some (Clopper and Pearson, 1934). They agree, as far as the steps of your skills allow.
+# <!-- holds: abs(low - exact_low) < 0.05 and abs(high - exact_high) < 0.05 -->
+#
+# This is a **95 % interval**: each skill in it could well have given seven of ten. It reaches from about a third to
+# above nine in ten, and a coin's skill, one half, lies well inside.
+# <!-- holds: 0.3 < exact_low < 0.4 and exact_high > 0.9 and low < 0.5 < high -->
 
 # %% [markdown]
 # ## Are you better than the model?
 #
-# The network in the other process is a small detector, trained on people who are not in this game. It saw some
-# hundreds of crops, for a few minutes. If it is still at work, the next cell waits for it.
-#
-# > **Predict first.** On these ten: the model ahead, or you?
+# The network has judged the same ten faces, and other films of people from whom it has not learned. Each mark below
+# is a face in the first row, and a whole film in the second.
 
 # %%
-from torchfakes_utils.io.tables import SCORE_COLUMNS, read_table
+guess_ahead = course.predict("On the ten, who is ahead?", options=[player, "the model", "neither"])
+
+# %%
+from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.metrics.binary import by_clip
 
-lesson_00.wait(training)
-scores = read_table(course.ensure("scores"), SCORE_COLUMNS)  # a row a test crop: label, P(fake)
-ten = ten.merge(scores[["path", "probability_fake"]], on="path")
-clips = by_clip(scores)  # the mean over the frames of a film
-rows = [(name, table["probability_fake"], table["label"])
-        for name, table in (("the ten", ten), ("all test clips", clips))]  # fmt: skip
-lesson_00.strips(rows, "The model's opinion: a good one sends real left and fake right")
-
-# %% [markdown]
-# The model does not say "fake". It gives each face a number between 0 and 1, and *we* draw the line at 0.5 (lesson 06
-# asks whether that is a good place). Marks on the wrong side of the line are its mistakes.
-#
-# Now everybody on one axis. If you have not played, an example player with seven of ten stands in for you.
+scores = score(model, limit_frames(faces, 3))  # three frames of each film
+films = by_clip(scores)  # the mean of its frames
+groups = {"the ten": ten, "films": films}
+rows = [(name, table["probability_fake"], table["label"]) for name, table in groups.items()]
+lesson_00.strips(rows, "A good model sends real left and fake right")
 
 # %%
-you = ("you", game.right) if game.done else ("a player with seven", 7)
-model_right = int(((ten["probability_fake"] >= 0.5) == ten["label"]).sum())
-rows = [(*you, len(ten), "black"), ("the model, the same ten", model_right, len(ten), "black")]
+model_right = int((said == ten["label"]).sum())
+ahead = "the model" if model_right > right else player
+guess_ahead.answer("neither" if model_right == right else ahead)
+rows = [(player, right, len(ten), "black"), ("the model, the same ten", model_right, len(ten), "black")]
 for label, name in enumerate(plots.NAMES):
-    called_fake = clips.loc[clips["label"] == label, "probability_fake"] >= 0.5
+    called_fake = films.loc[films["label"] == label, "probability_fake"] >= 0.5
     correct = int((called_fake == label).sum())
-    rows.append((f"the model, {name} test clips", correct, len(called_fake), plots.COLOURS[label]))
-lesson_00.score_card(rows, "How much ten faces can tell: mind the lines, not the dots")
+    rows.append((f"the model, {name} films", correct, len(called_fake), plots.COLOURS[label]))
+lesson_00.score_card(rows, "Ten faces leave a long line")
+
+# %%
+(_, reals_right, reals, _), (_, fakes_right, fake_films, _) = rows[2:]
+length = {of: np.subtract(*lesson_00.interval(got, of)[::-1]) for _, got, of, _ in rows}
+apart = lesson_00.interval(model_right, 10)[0] > lesson_00.interval(right, 10)[1]
 
 # %% [markdown]
-# **What we saw.** Look at the lines, not at the dots. Ten faces leave a line about a third of the axis long, or
-# longer: even a perfect ten overlaps with the line of a player who got seven. In the test split, the many fake films
-# shorten their line; the few real ones cannot. And it counts *films*, not frames: ten frames of one film are nearly
-# one picture, and counting them as ten would shorten the line without our knowing any more. Real and fake films have
-# a line each on purpose. What a mix of the two does to a score is the next question.
+# Circles are real, crosses are fake; those on the wrong side of 0.5 are mistakes. In the second figure each dot is a
+# share of right answers, and each line its interval. On the ten the model gets {= model_right =} right, and
+# {= player =} {= right =}. The two lines overlap, so ten faces cannot say who is better. <!-- holds: not apart -->
+#
+# On films the model gets {= reals_right =} of {= reals =} real and {= fakes_right =} of {= fake_films =} fake ones
+# right. There are four times as many fakes, <!-- holds: fake_films == 4 * reals --> and their line is the shorter one.
+# <!-- holds: length[fake_films] < length[reals] --> Real and fake have a line each on purpose: what a mix of the two
+# does to a score comes next. And we count *films*, not frames. Ten frames of one film are nearly one picture; counted
+# as ten, they would make the line shorter without telling more.
 
 # %% [markdown]
 # ## Is a "95 %" detector right 95 % of the time?
 #
-# Imagine a detector that is right on 95 % of the real films and on 95 % of the fake ones. It runs on a platform where
-# one film in 1000 is fake. It raises an alarm.
-#
-# > **Predict first.** How likely is it that this film is a fake? Pick one: 95 %, 50 %, 20 %, 2 %.
-#
-# By hand, with heads instead of formulas:
+# A detector is right on 95 % of the real films and on 95 % of the fakes. It runs on a platform where one film in 1000
+# is fake. It raises an alarm.
 
-# %% tags=["nbval-check-output"]
-films, one_in, correct = 100_000, 1000, 0.95
-fakes = films // one_in
-true_alarms = correct * fakes
-false_alarms = (1 - correct) * (films - fakes)
-print(f"{films} films: {fakes} fake, {films - fakes} real")
-print(f"alarms: {true_alarms:.0f} on fakes, {false_alarms:.0f} on real films")
-print(f"of the alarms, {true_alarms / (true_alarms + false_alarms):.1%} are right")
-print(f"a detector that never raises an alarm is right {1 - 1 / one_in:.1%} of the time")
+# %%
+likely = ["95 %", "50 %", "20 %", "2 %"]
+guess_alarm = course.predict("How likely is it that this film is a fake?", options=likely)
+
+# %%
+truth = (np.arange(100_000) % 1000 == 0).astype(int)  # 1 is fake: one film in 1000
+said_so = np.where(rng.random(len(truth)) < 0.95, truth, 1 - truth)  # right on 95 %; 1 is an alarm
+print(f"{len(truth):,} films, {truth.sum()} of them fake, {said_so.sum():,} alarms")
 
 # %% [markdown]
-# Move the sliders. How good must the detector be, for every second alarm to be right at one in 1000?
+# ### Your turn · What an alarm is worth
+#
+# *5 min, difficulty 1 of 3.* Of all alarms, which share is right? `truth` is 1 for a fake film, `said` is 1 for an
+# alarm. For `truth = [1, 0, 0, 1]` and `said = [1, 1, 0, 0]` it is 1/2: two alarms, one of them on a fake.
+
+
+# %%
+def right_alarms(truth: np.ndarray, said: np.ndarray) -> float:
+    """The share of the alarms that is right; both (N,), 1 is fake and 1 is an alarm."""
+    # your code here
+
+
+course.check(lesson_00.RIGHT_ALARMS, right_alarms)
+right_alarms = course.yours(lesson_00.RIGHT_ALARMS, right_alarms)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def right_alarms(truth, said):
+#     alarms = right = 0
+#     for fact, answer in zip(truth, said):
+#         if answer == 1:
+#             alarms += 1
+#             right += fact
+#     return right / alarms
+# ```
+#
+# </details>
+
+# %%
+worth = right_alarms(truth, said_so)
+on_fakes, on_reals = int(said_so[truth == 1].sum()), int(said_so[truth == 0].sum())
+print(f"{on_fakes:,} alarms on fakes, {on_reals:,} on real films: {worth:.1%} of the alarms are right")
+print(f"right in all: {(said_so == truth).mean():.1%}; with no alarm at all: {(truth == 0).mean():.1%}")
+guess_alarm.answer("2 %")
+
+# %% [markdown]
+# The detector finds {= on_fakes =} of {= truth.sum() =} fakes. It also raises {= on_reals : , =} false alarms, since
+# there are so many real films. So an alarm is right about 2 % of the time. <!-- holds: 0.015 < worth < 0.023 --> Move
+# the sliders. How good must the detector be, for every second alarm to be right at one in 1000?
 
 # %%
 from torchfakes_utils.course import widgets
@@ -243,105 +397,72 @@ widgets.explore(
     one_in=lesson_00.prevalence_slider(),
 )
 
-# %% [markdown]
-# The same in figures, for those who read:
-
 # %% tags=["nbval-check-output"]
-print("fakes        95 % right   99 % right   99.9 % right")
+print("share of right alarms where the detector is right on …")
+print("fakes          95 %         99 %         99.9 %")
 for one_in in (2, 10, 100, 1000, 10_000):
-    worth = [lesson_00.alarm_is_right(share, share, 1 / one_in) for share in (0.95, 0.99, 0.999)]
-    print(f"1 in {one_in:<7}" + "".join(f"{value:11.1%}  " for value in worth))
+    shares = [lesson_00.alarm_is_right(share, share, 1 / one_in) for share in (0.95, 0.99, 0.999)]
+    print(f"1 in {one_in:<7,}" + "".join(f"{value:8.1%}     " for value in shares))
 
 # %% [markdown]
-# **What we saw.** The detector never changed, and the worth of its alarm fell from 95 % to 2 %. Where fakes are rare,
-# the false alarms come from the crowd of real films, and they drown the true ones. "95 % right" is a statement about
-# a *mix*, and the mix is yours to know. The team's 96 % was such a number: on *their* mix of faces, four fakes to one
-# real, answering "fake" to everything would have scored 79 % (lesson 04).
+# In the first column the detector never changes, and its alarm is worth 95 % at the top and 2 % or less at the bottom.
+# <!-- holds: round(lesson_00.alarm_is_right(0.95, 0.95, 1 / 1000), 2) == 0.02 --> Along the row of one in 1000 it
+# rises from {= lesson_00.alarm_is_right(0.95, 0.95, 0.001) : .0 % =} to
+# {= lesson_00.alarm_is_right(0.999, 0.999, 0.001) : .0 % =}. So both count: how rare fakes are, and how seldom the
+# detector is wrong. "95 % right" is a statement about a *mix*. The team's 96 % was one, too: they had 3.8 fakes to one
+# real face, and answering "fake" to everything gives {= 3.8 / 4.8 : .0 % =} there.
 
 # %% [markdown]
-# ## Where did it look?
+# ## Open challenge
 #
-# Last, the picture that everybody wants to see. **Grad-CAM** asks: at which places did the network's features speak
-# for its answer? Bright places did, dark ones did not. You will build it yourself in lesson 07; here it is one call.
-#
-# > **Predict first.** For a face with a swapped middle: will the light lie on the eyes, the mouth, the seam, or
-# > beside the face?
-
-# %%
-import torch
-
-from torchfakes_utils.crops.table import read_crop
-from torchfakes_utils.explanation import explain
-from torchfakes_utils.models.detector import load_detector
-
-model = load_detector(course.ensure("run"))
-crops = [read_crop(file) for file in ten["file"]]  # (3, 160, 160) uint8 each
-images = torch.stack([model.preprocessing.apply(crop) for crop in crops])  # as the network wants them
-surest = int(ten["probability_fake"].argmax())
-heat = explain.grad_cam(model, images[[surest]], target="fake")[0]  # (S, S), 0 to 1
-photo = plots.face(ten["file"][surest])
-title = f"Face {surest + 1} of the game: what spoke for “fake”"
-plots.images([photo, explain.overlay(photo, heat)], title=title, inches=2.4)
-
-# %% [markdown]
-# And all ten, each with what spoke for the answer that it got:
-
-# %%
-maps = {target: explain.grad_cam(model, images, target=target) for target in plots.NAMES}
-overlays, titles = [], []
-for number, face in ten.iterrows():
-    said, truth = plots.NAMES[int(face["probability_fake"] >= 0.5)], plots.NAMES[face["label"]]
-    overlays.append(explain.overlay(plots.face(face["file"]), maps[said][number]))
-    titles.append(f"{number + 1}: said {said}, is {truth}")
-plots.images(overlays, titles, 5, "What spoke for the model's answer", list(ten["label"]), inches=1.75)
-
-# %% [markdown]
-# **What we saw.** Where it glows, it looks like a reason. Look for pictures that puzzle you: a light beside the face,
-# or the same glow on a right answer and on a wrong one. (Some trainings leave a face dark all over. It says that
-# nothing at this layer spoke for the answer, which was given all the same.) Before you believe any of them, know
-# this: a network that has *never been trained* gives glowing pictures too, and lesson 07 puts the two side by side. A
-# heat map is a question, not an answer.
-
-# %% [markdown]
-# ## Exercises
-#
-# Exercises with checks come with a later edition; until then, try:
-#
-# 1. Change `seed=0` to `seed=1` where the ten faces are drawn, play again, and put the interval round your twenty
-#    answers. Which of the two games was harder, and can you be sure?
-# 2. A bank films its customers at the till: one in 10,000 is a fake. Use `lesson_00.alarm_is_right` to find how many
-#    of the *real* ones the detector must get right for every second alarm to be true. Then ask what it may cost to
-#    get there.
-# 3. Give `grad_cam` the argument `layer="block8"`, then `layer="repeat_1"`. Same network, same face: which picture
-#    would you have shown your boss?
-#
-# **Open challenge.** Can you raise your own score? Look at twenty training pairs with `plots.faces_grid(...,
-# seed=…)`, write down three rules, play a new game, and compare the intervals. If they overlap, did you learn?
+# Can you raise your own score? Look at pairs of training faces with `plots.faces_grid(course.faces_table("train"),
+# 4, seed=…)`, write down three rules, and play new games (`seed=1`, and so on). You got somewhere if the intervals of
+# your games before and after no longer overlap. How many faces does that take?
 #
 # ## Misconceptions
 #
-# - *"A 95 % detector is right 95 % of the time."* Only on the mix on which it was measured. One fake in 1000 makes it
-#   2 %.
+# - *"A 95 % detector is right 95 % of the time."* Only on the mix on which it was measured. One fake in 1000 makes
+#   its alarms right 2 % of the time.
 # - *"Seven of ten is 70 %."* It is anything from about 35 % to 93 %.
-# - *"I can see it, so it is fake."* You also see it in some of the real ones. Look at your wrong answers.
-#
+# - *"The network looked at the mouth, so the mouth is fake."* The map says what spoke for the answer. Only a mask says
+#   where the forger worked.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+course.quiz("00")
+
+# %% [markdown]
 # ## Recap
 #
-# - A score without the number of trials behind it is half a score. By hand: keep every skill for which it is no
-#   surprise.
+# - A score needs its number of trials. A 95 % interval holds each skill for which the score is no surprise.
 # - Count films, not frames, and real and fake apart.
-# - What an alarm is worth depends on how rare fakes are, more than on the detector.
-# - A heat map is quickly drawn. Whether it explains anything has to be tested.
+# - What an alarm is worth depends on how rare fakes are as much as on the detector.
+# - A heat map is quickly drawn. Whether it explains anything has to be tested (lesson 07).
+#
+# **What this would have told the team.** With 3.8 fakes to one real face, "always fake" already scores
+# {= 3.8 / 4.8 : .0 % =}, so they would have asked for right answers on real faces and on fakes apart before they
+# trusted 96 %.
 #
 # ## Next
 #
 # [01 · Get FaceForensics++](01_get_faceforensics.ipynb): where honest fakes come from, what `000_003` means, and why
 # a random split is not a fair one.
+
+# %% [markdown]
+# <details><summary>For whoever teaches this</summary>
+#
+# Play the game with the whole room first, by show of hands, and write the ten majority answers on the board: the room
+# as one player has an interval, too. Draw 100,000 films as one long bar and 100 as a dot on it. The room always stops
+# at "but the detector did not get worse": let somebody point at the false alarms on the bar. The second exercise takes
+# longest; who has not met dictionaries gets `for skill, scores in results.items()` on the board. If ten minutes are
+# missing, leave out "Are you better than the model?". Never leave out the alarms.
+#
+# </details>
 #
 # ## Sources
 #
-# - E. B. Wilson, *Probable inference, the law of succession, and statistical inference*, Journal of the American
-#   Statistical Association, 1927.
 # - C. J. Clopper, E. S. Pearson, *The use of confidence or fiducial limits illustrated in the case of the binomial*,
 #   Biometrika, 1934.
 # - G. Gigerenzer, U. Hoffrage, *How to improve Bayesian reasoning without instruction: frequency formats*,
@@ -349,4 +470,6 @@ plots.images(overlays, titles, 5, "What spoke for the model's answer", list(ten[
 # - A. Rössler et al., *FaceForensics++: learning to detect manipulated facial images*, ICCV 2019.
 # - R. R. Selvaraju et al., *Grad-CAM: visual explanations from deep networks via gradient-based localization*, ICCV
 #   2017.
+# - M. Tan, Q. Le, *EfficientNet: rethinking model scaling for convolutional neural networks*, ICML 2019: the small
+#   network, in its Lite variant (R. Liu, TensorFlow blog, 2020).
 # - Portraits: Eileen Collins, NASA; Grace Hopper, US Navy; both in the public domain.

@@ -12,15 +12,14 @@
 # **In this lesson you learn to read a data set of forgeries like a family tree: who was filmed, who lent the face,
 # and who must never meet whom.**
 #
-# - **You will be able to** ask for FaceForensics++ and fetch the part you need, read its file names, index any part
-#   of it, split it by people, and count what a wrong split gives away.
-# - **You need** Python with pandas and a little NumPy. No access to anything, no GPU.
-# - **Time:** about 30 min to read, 10 s to run on two CPU cores.
+# - **You will be able to** read who is in a file from its name, find out who is connected with whom, count what a
+#   split gives away, and say what compression does to a forgery.
+# - **You need** Python with lists, sets and a little pandas. No access to anything, no GPU.
+# - **Time:** about 25 min to read, 30 min of exercises, 20 s to run on two CPU cores.
 #
-# A bootcamp team with a laptop and a GTX 1070 trained a detector. It reached 96 % validation accuracy. Then they
-# opened the test set and read: *Real, Real, Real*. We follow that team through the whole course, and hand them in
-# each lesson one tool that would have saved them. The first costs nothing and comes before any network: know whose
-# face is in which file.
+# The team of lesson 00 put all its crops into one list, shuffled it and cut it into training and validation. So frames
+# of one film lay on both sides, and nobody had asked whose faces were in which file. That question costs nothing, and
+# it comes before any network.
 
 # %%
 import sys
@@ -41,205 +40,133 @@ from torchfakes_utils.course import lesson_01
 from torchfakes_utils.datasets import faceforensics
 
 root = course.ensure("mini")
-clips = faceforensics.index(root)
+clips = faceforensics.index(root)  # a row a video
 compression = clips["compression"].iloc[0]
 pairs = clips.loc[clips["label"] == 1, ["target_id", "source_id"]].drop_duplicates()
 target = "009" if "009" in set(pairs["target_id"]) else pairs["target_id"].iloc[0]
 lesson_01.family_figure(root, clips, target, compression)
 
 # %% [markdown]
-# One frame of one clip, real, and forged four ways. Blue and solid is real, vermilion and dashed is fake, here and in
-# all lessons. The white shapes are *masks*: they mark the pixels that the forger changed.
-#
-# Where did the faces come from, and did anybody ask? That is this lesson.
+# On the left two people who forge each other, person {= target =} above. On the right four fakes of one frame of that
+# person's film. The white line is the *mask*: inside it the forger changed pixels. Where did these faces come from,
+# and did anybody ask?
 
 # %% [markdown]
-# ## 1 · What is in FaceForensics++?
+# ## What is in FaceForensics++, and whose faces are these?
 #
 # FaceForensics++ (Rössler et al., ICCV 2019; "FF++" from here) is the data set on which most detectors of the field
 # are trained. Its authors cut 1000 sequences out of 977 YouTube videos, each with one mostly frontal face, and forged
-# every one of them by several methods. A fifth method came later, and with it a second collection, recorded with
-# actors.
+# every one of them:
 #
-# | folder | what happens to the face | who made the clips |
-# |---|---|---|
-# | `Deepfakes` | **swapped**: an autoencoder trained on two people, Poisson blending in a rectangle | FF++ authors |
-# | `FaceSwap` | **swapped**: the source's texture on a 3D face model, colour-corrected | FF++ authors |
-# | `FaceShifter` | **swapped**: one network for all people, that also repairs occlusions | FaceShifter's, 2020 |
-# | `Face2Face` | **re-enacted**: identity stays, a 3D model carries over the source's expression | FF++ authors |
-# | `NeuralTextures` | **re-enacted**: a learned texture re-renders the region of the mouth | FF++ authors |
-# | `DeepFakeDetection` | swapped: 3068 fakes of 363 recordings with 28 paid actors ("DFD") | Google and Jigsaw |
+# | folder | what happens to the face |
+# |---|---|
+# | `Deepfakes` | **swapped**: an autoencoder trained on two people, blended into a rectangle |
+# | `FaceSwap` | **swapped**: the source's texture on a 3D face model |
+# | `Face2Face` | **re-enacted**: the person stays, a 3D model carries over the source's expression |
+# | `NeuralTextures` | **re-enacted**: a learned texture draws the region of the mouth anew |
 #
-# Everything exists three times: `raw` (lossless), `c23` and `c40`. The numbers are the H.264 encoder's *constant rate
-# factor*. The higher, the more it throws away: 23 looks clean, 40 looks like a film that was forwarded too often. The
-# authors give these sizes: about 500 GB in raw, 10 GB in c23, 2 GB in c40; DFD adds about 1.8 TB, 25 GB and 3.4 GB.
+# Two collections came later: `FaceShifter`, a fifth method on the same sequences, and `DeepFakeDetection` ("DFD"),
+# 3068 fakes of 28 paid actors. Everything exists as `raw`, as `c23` and as `c40`: the higher the number, the more the
+# H.264 encoder throws away.
 #
-# > **Predict first.** One program watches no video at all and always answers "fake". Which accuracy does it reach on
-# > the 1000 real clips and their five families of fakes?
-
-# %% tags=["nbval-check-output"]
-real, fake = 1000, 5 * 1000
-print(f"always fake: {fake / (real + fake):.1%} right")
-print(f"files in all: {3 * (real + fake):,}")
-
-# %% [markdown]
-# **What we saw.** Five in six, without looking. On unbalanced data accuracy flatters whoever says the commoner word;
-# lessons 04 and 06 come back to it. Keep the number in mind whenever a paper, or a bootcamp team, says "83 %".
-
-# %% [markdown]
-# ## 2 · How do you get it, and what do you sign?
+# **Did anybody ask?** The 28 actors of DFD were paid, and knew. The people in the YouTube videos had put themselves, or
+# were put, on a public platform. Nothing suggests that they were asked whether they wanted to be forged. So the
+# authors give the data out for research and teaching only, on request. And we ask more of ourselves:
 #
-# FF++ is given out for non-commercial research and teaching, and it is not ours to pass on. So:
-#
-# 1. Read the [repository's page](https://github.com/ondyari/FaceForensics) and the *FaceForensics Terms of Use* it
-#    links.
-# 2. Fill in the form (section "Access") and wait for an answer. The authors say: after a week without one, see first
-#    whether your mail bounced.
-# 3. The answer holds a link to a Python script. The script and its address are for you alone; do not put them into a
-#    repository.
-# 4. Run the script in a terminal: `python download-FaceForensics.py data/ffpp -d Deepfakes -c c23 -t videos -n 100`
-#
-# | option | says | trap |
-# |---|---|---|
-# | first argument | the folder to write to | |
-# | `-d` | a folder of the table above, `original`, `DeepFakeDetection_original`, or `all` | `all` brings DFD along |
-# | `-c` | `raw`, `c23`, `c40` | **the default is raw**: half a terabyte |
-# | `-t` | `videos`, `masks`, `models` | no masks of `original` and of `FaceShifter` |
-# | `-n` | the first *n* videos | takes pairs apart when odd (see below) |
-# | `--server` | `EU`, `EU2`, `CA` | one of them often refuses, or answers 404: try the next, then another day |
-#
-# It can be stopped and started again: files that are there are skipped. It does not bring the split files, it ends at
-# the first error, and when a server falls silent it waits for ever. So let it be driven:
-#
-#     ./data_download.sh ffpp --script download-FaceForensics.py --num-videos 100 --masks
-#
-# This runs the script for originals and the four classic methods in c23, goes to the next server where one refuses or
-# stalls, checks the room on your disk first, writes the split files, opens every video at the end and names what is
-# damaged. Start the same command again after a break. `--dry-run` in place of `--script …` shows what it would do.
-#
-# **What the key press means.** Before it downloads anything the script shows the address of the terms and waits for a
-# key. In a notebook no key ever reaches it, and the cell hangs. The "solution" that forums pass round is to delete
-# the line that waits. But that key is your signature: by it *you* confirm that you have agreed. Press it yourself, in
-# a terminal, after reading. (`data_download.sh` asks *you*, once, and only then passes the key on. Another "solution"
-# turns the check of certificates off. Do not do that either: try another server.)
-#
-# > **Predict first.** You ask for `-n 5` of `original` and `-n 5` of `Deepfakes`. Do you get a fake of each real
-# > clip, and the real clip of each fake?
-
-# %% tags=["nbval-check-output"]
-# The script goes through a list of pairs of people, in order, whatever is asked for.
-file_list = [["071", "054"], ["087", "081"], ["860", "905"]]
-
-
-def first(n: int) -> tuple[list[str], list[str]]:
-    """What `-n` picks from the originals and from one method's fakes."""
-    originals = [person for pair in file_list for person in pair]
-    fakes = [name for a, b in file_list for name in (f"{a}_{b}", f"{b}_{a}")]
-    return originals[:n], fakes[:n]
-
-
-for n in (4, 5):
-    originals, fakes = first(n)
-    lacking = {person for name in fakes for person in name.split("_")} - set(originals)
-    print(f"-n {n}   real {' '.join(originals)}   fake {' '.join(fakes)}   lacks: {' '.join(lacking)}")
-
-# %% [markdown]
-# **What we saw.** Originals and fakes come in the same order, pair by pair: the same `-n` for every method gives the
-# same people. Even numbers keep pairs whole. With 5 the last fake borrows the face of somebody of whom you have no
-# real clip. Not fatal, but a person of whom only fakes exist is a clue that no detector should get.
-#
-# **Whose faces are these?** The 28 actors of DFD were paid, and knew. The people in the YouTube videos had put
-# themselves, or were put, on a public platform; nothing suggests that they were asked whether they wanted to be
-# forged. That is a reason for strict terms, and for habits that go beyond them:
-#
-# - Keep videos, frames and crops off public drives, repositories, slides and posts. Copies of the data set that
-#   somebody put on a sharing site come without your agreement to anything, and without a promise that they are
-#   complete.
-# - Do not look up who these people are. The published list of YouTube addresses serves to find duplicates (section
-#   5).
+# - Keep videos, frames and crops off public drives, repositories, slides and posts.
+# - Do not look up who these people are.
 # - Do not make new fakes of people who did not agree, not even as a joke.
 # - Delete the data when the work is done.
 #
-# Our own stand-in is no exception to the question. It is made from portraits of Eileen Collins and Grace Hopper. They
-# are in the public domain: that settles copyright. It does not mean that either woman agreed to wear the other's
-# face. So its fakes stay what they are, visibly odd and always labelled.
+# Our own stand-in is no exception. Copyright is settled, for the portraits are in the public domain. That does not
+# mean that Eileen Collins or Grace Hopper agreed to wear the other's face. So its fakes stay visibly odd and always
+# labelled.
+#
+# **How you get it.** You fill in the authors' form, they send you a script, and you run it in a terminal. Before it
+# downloads, it shows the terms and waits for a key. In a notebook no key ever reaches it, and the cell hangs. The
+# "solution" of many forums is to delete the line that waits. But that key is your signature: press it yourself, after
+# reading. [docs/ffpp.md](../docs/ffpp.md) has the form, the options with their traps, and a command that drives the
+# script for you.
 
 # %% [markdown]
-# ## 3 · What stands in for it here?
+# ## What stands in for it here?
 #
-# Waiting for access should not keep anybody from learning. **Mini-FF++** is made on your computer, in a minute or two,
-# in the layout of the original. Every lesson runs on it; every lesson runs on the real FF++ too (section 8).
-#
-# > **Predict first.** It has 64 people who forge each other in pairs, four methods, two compressions. How many videos
-# > is that, masks included?
+# **Mini-FF++** is made on your computer, in the layout of the original, with the original's file names. Every lesson
+# runs on it, and on the real one, too.
 
 # %% tags=["nbval-check-output"]
-for folder in sorted({path.parent for path in root.rglob("*.mp4")}):
-    print(f"{folder.relative_to(root).as_posix():<55} {len(list(folder.glob('*.mp4'))):>3}")
-print(f"{'in all':<55} {len(list(root.rglob('*.mp4'))):>3}")
+counts = clips.groupby(["method", "compression"]).size().unstack()
+print(counts, f"{len(clips)} videos of {clips['target_id'].nunique()} people", sep="\n\n")
 
 # %% [markdown]
-# **What we saw.** 128 real videos, 512 fakes, 256 masks (one serves both compressions), in the folders that the
-# authors' script makes. What is the same, and what is not:
-#
 # | | FaceForensics++ | Mini-FF++ |
 # |---|---|---|
 # | folders, names, split files, masks, both directions of a pair | yes | the same |
-# | codec | H.264, lossless, 23 and 40 | H.264, 23 and 40 |
-# | people | about a thousand, filmed | 64, bent, mirrored and re-toned from **two** photographs |
-# | clips | some hundred frames, mostly people who speak to a camera | about 50 frames, rendered: motion, light, grain |
+# | people | about a thousand, filmed | {= clips["target_id"].nunique() =}, made of **two** photographs |
 # | forgers | neural networks and 3D face models | image operations that imitate each family's mark |
 # | size in c23 | about 10 GB | about 20 MB |
 #
-# The [data card](../docs/data_card.md) says it in full. So Mini-FF++ can teach you the craft: reading, splitting,
-# cutting, training, measuring. It cannot tell you how well a detector does on the world's deepfakes. When a lesson
-# shows a number, it is a number about Mini-FF++.
+# So it can teach you the craft: reading, splitting, cutting, training, measuring. It cannot tell you how well a
+# detector does on the world's deepfakes. The [data card](../docs/data_card.md) says it in full.
 
 # %% [markdown]
-# ## 4 · What does `000_003` say?
-#
-# > **Predict first.** `000_003.mp4` lies in `manipulated_sequences/FaceSwap/c23/videos`. Whose hair and room do you
-# > see, and whose face? Say it before you run on.
+# ## What does `000_003` say?
 #
 # A real clip is named by a number. A fake carries two: **target**, then **source**. The target is the film that was
-# changed. The source lent the face (in the swaps) or the expression (in the re-enactments). By hand that is a few
-# lines, with DFD's longer names included:
+# changed. The source lent the face (in a swap) or the expression (in a re-enactment).
 
-
-# %% tags=["nbval-check-output"]
-def read_name(stem: str) -> dict[str, str]:
-    people, *rest = stem.split("__")  # behind two underscores, DFD names the scene
-    target_id, _, source_id = people.partition("_")
-    return {"target": target_id, "source": source_id, "scene": "".join(rest[:1])}
-
-
-names = ["000", "000_003", "003_000", "01__walking_outside", "01_02__walking_outside__YVGY8LOK"]
-for stem in names:
-    print(f"{stem:<34}", read_name(stem))
+# %%
+swap = clips[(clips["method"] == "FaceSwap") & (clips["target_id"] == target)].iloc[0]
+target, source = swap["target_id"], swap["source_id"]
+question = f"FaceSwap, {swap['clip_id']}.mp4: whose face do you see?"
+guess_face = course.predict(question, options=[target, source])
 
 # %% [markdown]
-# Properly, `faceforensics.index` walks through whatever folders there are and returns a table, one row a video. It
-# reads names only, never a video, so that it takes no time on 10 GB either. Both ways have to agree:
-
-# %% tags=["nbval-check-output"]
-by_hand = clips["clip_id"].map(read_name)
-print("targets agree:", (by_hand.str["target"] == clips["target_id"]).all())
-print("sources agree:", (by_hand.str["source"] == clips["source_id"]).all())
-clips.groupby(["label", "method", "compression"]).size().unstack()
-
-# %% tags=["nbval-check-output"]
-import pandas as pd
-
-pd.set_option("display.max_colwidth", 70)
-clips[clips["target_id"] == target].groupby("method").head(1).head(2).T
-
-# %% [markdown]
-# `split` is empty as yet; section 5 fills it. `label` is 1 for fake and 0 for real in every table of this course, and
-# a score is always the probability of *fake*. The team had it the other way round once, without knowing:
-# `ImageFolder` sorts folders by name, so that `fake` became 0 and `real` became 1.
+# ### Your turn · Who is in this file?
 #
-# Now look at what the names promise. Choose a target and a family; the last picture is the difference between the
-# fake and the target's own clip, with the outline of the mask.
+# *5 min, difficulty 1 of 3.* Read target and source from a file's name without its ending, as two texts. The source of
+# a real clip is the empty text. In the names of DFD, which scene it is stands behind *two* underscores.
+#
+# | name | target | source |
+# |---|---|---|
+# | `000` | `"000"` | `""` |
+# | `000_003` | `"000"` | `"003"` |
+# | `01__walking_outside` | `"01"` | `""` |
+# | `01_02__walking_outside__YVGY8LOK` | `"01"` | `"02"` |
+
+
+# %%
+def read_name(stem: str) -> tuple[str, str]:
+    """Target and source of a video, by its name without ending."""
+    # your code here
+
+
+course.check(lesson_01.READ_NAME, read_name)
+read_name = course.yours(lesson_01.READ_NAME, read_name)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def read_name(stem):
+#     people = stem.split("__")[0].split("_")
+#     return people[0], people[1] if len(people) > 1 else ""
+# ```
+#
+# </details>
+
+# %%
+guess_face.answer(source)
+read = clips["clip_id"].map(read_name)
+agree = bool((read.str[0] == clips["target_id"]).all() and (read.str[1] == clips["source_id"]).all())
+print(f"read by hand and by the package alike: {agree}")
+mine = clips[clips["target_id"] == target].groupby("method").head(1)
+mine[["clip_id", "method", "label", "target_id", "source_id"]]
+
+# %% [markdown]
+# `faceforensics.index` reads the names of whatever folders there are and gives a row a video. It reads the same people
+# from them as you. <!-- holds: agree --> `label` is 1 for fake and 0 for real in every table of this course, and a
+# score is always the probability of *fake*. Now look at what the names promise. Choose a target and a family.
 
 # %%
 from torchfakes_utils.course import widgets
@@ -253,7 +180,7 @@ def forgery(target_id, method, quality):
 
 widgets.explore(
     forgery,
-    target_id=sorted(set(pairs["target_id"]))[:40],
+    target_id=[target, *sorted(set(pairs["target_id"]) - {target})[:40]],
     method=families,
     quality=sorted(set(clips["compression"])),
 )
@@ -262,66 +189,81 @@ widgets.explore(
 lesson_01.forgery_figure(root, clips, target, families[-1], compression)
 
 # %% [markdown]
-# **What we saw.** In a swap the face of the second number sits in the film of the first. In a re-enactment the person
-# stays the same and only acts differently: for the eye there is hardly anything to find, and the difference picture
-# still shows it. The masks are honest for Mini-FF++: the forger wrote them down. In the real FF++ they need care: for
-# `Deepfakes` the mask is the rectangle in which Poisson blending worked, and for `NeuralTextures` it is the tracked
-# face, although mostly the region of the mouth was changed.
+# Above two real frames, below the fake and the difference between the fake and the target's own film: black is no
+# change, white is 40 grey levels and more. In a swap the face of the second number sits in the film of the
+# first. In a re-enactment the person stays and acts differently. There the eye finds little, and the difference still
+# shows it. The masks are exact here, for the forger wrote them down. In the real FF++ the mask of `Deepfakes` is the
+# rectangle of the blending, and that of `NeuralTextures` the whole face, although mostly the mouth was changed.
 
 # %% [markdown]
-# ## 5 · Who lent whom a face?
+# ## Who lent whom a face?
 #
-# Each fake is an arrow from a source to a target. Draw all arrows and you have a graph of people. Whoever is
-# connected has to stay on one side of a split: else the test shows a face that training knows.
+# Each fake is an arrow from a source to a target. Draw all arrows and you have a graph of people. Whoever is connected,
+# directly or through others, has to stay on one side of a split. Such a group is an *island*.
+
+# %%
+edges = pairs.to_numpy().tolist()
+print(f"{len(edges)} arrows, such as {edges[:3]}")
+guess_islands = course.predict("How many islands are there?", 1, 64)
+
+# %% [markdown]
+# ### Your turn · Islands by hand
 #
-# > **Predict first.** How many separate islands does the graph of 64 people have?
-
-
-# %% tags=["nbval-check-output"]
-def islands(edges) -> list[tuple[str, ...]]:
-    """Connected components: everybody starts alone, each edge joins two groups."""
-    group = {person: {person} for edge in edges for person in edge}
-    for a, b in edges:
-        if group[a] is not group[b]:
-            joined = group[a] | group[b]
-            group.update(dict.fromkeys(joined, joined))
-    return sorted({tuple(sorted(members)) for members in group.values()})
-
-
-groups = islands(pairs.to_numpy().tolist())
-print(len(groups), "islands; sizes:", sorted({len(members) for members in groups}))
-print(groups[:4])
-
-# %% [markdown]
-# FF++ was built in pairs, both ways, and so the graph falls into islands of two. The official split files list these
-# pairs; `splits_of` checks that nobody is in two files, and `assign_splits` gives every clip the split of *both*
-# its people.
-
-# %% tags=["nbval-check-output"]
-official = faceforensics.splits_of(root)
-clips = faceforensics.assign_splits(clips, official)
-print({split: len(found) for split, found in official.items()}, "pairs")
-clips.groupby(["split", "label"]).size().unstack()
-
-# %% [markdown]
-# Now shuffle. The team did what every tutorial does with cats and dogs: all files into one list, shuffle, cut. Here
-# are both ways on the same graph, for the clips of one family. Colour and shape say where a clip went: people for
-# real clips, arrows for fakes.
-
-# %% tags=["nbval-check-output"]
-import numpy as np
-
-in_figure = (clips["compression"] == compression) & clips["method"].isin(["youtube", families[0]])
-one = clips[in_figure].reset_index(drop=True)
-mixed = np.random.default_rng(0).permutation(one["split"])  # as many clips a split as before
-
-island_of = {person: members for members in groups for person in members}
-for name, split in (("official", one["split"]), ("shuffled", mixed)):
-    whole = one.assign(split=split).groupby(one["target_id"].map(island_of))["split"].nunique() == 1
-    print(f"{name}: {whole.sum()} of {len(whole)} islands on one side")
+# *10 min, difficulty 3 of 3.* Sort people into islands: groups such that nobody has an arrow out of the group. For the
+# edges `[("a", "b"), ("c", "d"), ("b", "c"), ("e", "f")]` they are `a b c d` and `e f`. Return a list of groups; each
+# may be a list, a tuple or a set. *Hint:* begin with everybody alone. Each edge joins two groups.
 
 
 # %%
+def islands(edges: list[tuple[str, str]]) -> list[set[str]]:
+    """The groups of people who are connected, directly or through others."""
+    # your code here
+
+
+course.check(lesson_01.ISLANDS, islands)
+islands = course.yours(lesson_01.ISLANDS, islands)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def islands(edges):
+#     groups = []
+#     for edge in edges:
+#         joined = set(edge)
+#         apart = []
+#         for group in groups:
+#             if group & joined:
+#                 joined = joined | group
+#             else:
+#                 apart.append(group)
+#         groups = [*apart, joined]
+#     return groups
+# ```
+#
+# </details>
+
+# %%
+groups = sorted(tuple(sorted(group)) for group in islands(edges))
+sizes = sorted({len(group) for group in groups})
+guess_islands.answer(len(groups))
+print(f"{len(groups)} islands, of so many people: {sizes}; {groups[:4]}")
+
+# %% [markdown]
+# FF++ was built in pairs, both ways, and so the graph falls into islands of two. <!-- holds: sizes == [2] --> The
+# published split files list these pairs, and `assign_splits` gives every clip the split of *both* its people. The
+# team did what every tutorial does with cats and dogs: all files into one list, shuffle, cut. Here are both ways, for
+# the clips of one family.
+
+# %%
+import numpy as np
+
+clips = faceforensics.assign_splits(clips, faceforensics.splits_of(root))
+one_family = (clips["compression"] == compression) & clips["method"].isin(["youtube", families[0]])
+one = clips[one_family].reset_index(drop=True)
+mixed = np.random.default_rng(0).permutation(one["split"])  # as many clips a split as before
+
+
 def panel(split):
     """Arrows from source to target with the fake clip's split, and the split of each real clip."""
     clip = one.assign(split=split)
@@ -331,276 +273,257 @@ def panel(split):
 
 
 panels = {"Official: islands stay whole": panel(one["split"]), "Shuffled: islands are cut": panel(mixed)}
-lesson_01.islands_figure(groups[:16], panels)
-
-# %% [markdown]
-# **What we saw.** On the left an island has one colour. On the right hardly one has: the same two faces are in
-# training *and* in the test, as real clips here and as fakes there. That is no test of "can you see a forgery" but of
-# "do you remember her".
-#
-# **Break it: the official split is not perfectly clean either.** FF++ has 1000 sequences from 977 videos, so some
-# people appear under two numbers. The list that maps numbers to YouTube addresses is public
-# (`dataset/conversion_dict.json`). Seven videos straddle the splits. Two of them, with their official pairs:
-
-# %% tags=["nbval-check-output"]
-split_of = {"755": "test", "759": "test", "756": "train", "503": "train",
-            "976": "train", "954": "train", "078": "test", "955": "test"}  # fmt: skip
-loans = [("755", "759"), ("756", "503"), ("976", "954"), ("078", "955")]  # pairs of dataset/splits
-same_video = [("755", "756"), ("954", "955")]  # from dataset/conversion_dict.json
-strict = islands(loans + same_video)
-for members in strict:
-    print(members, "touches", sorted({split_of[person] for person in members}))
+lesson_01.islands_figure(groups[:12], panels)
 
 # %%
-from matplotlib import pyplot as plt
-
-figure, ax = plt.subplots(figsize=(6.4, 1.1))
-order = [["759", "755", "756", "503"], ["078", "955", "954", "976"]]
-both_ways = [(a, b, split_of[b]) for pair in loans for a, b in (pair, pair[::-1])]
-lesson_01.draw_islands(ax, order, both_ways, split_of, columns=2, same=same_video)
-ax.set_title("Dotted: two numbers, one YouTube video, across train and test")
-figure.legend(handles=lesson_01.split_key()[::2], loc="outside right")
-plots.finish(figure)
+island_of = {person: members for members in groups for person in members}
+whole = {}
+for name, split in (("official", one["split"]), ("shuffled", mixed)):
+    sides = one.assign(split=split).groupby(one["target_id"].map(island_of))["split"].nunique()
+    whole[name] = int((sides == 1).sum())
+    print(f"{name}: {whole[name]} of {len(groups)} islands on one side")
 
 # %% [markdown]
-# A *strict* split joins pairs **and** shared videos into islands, and keeps islands whole. An island that straddles
-# goes to the first of its sides in the order train, val, test: so the strict test set is a part of the official one,
-# and nobody who trained on the official training set has seen it. `torchfakes clips data/ffpp --split strict` does
-# this. Papers compare on the official one, so report that; know that it leaks a little; and if your result hangs on
-# it, repeat it strictly.
+# Each pair of shapes is an island: two people and two fakes (arrows), in the colour of the split of each clip.
+# Official: all {= whole["official"] =} islands have one colour. <!-- holds: whole["official"] == len(groups) -->
+# Shuffled: {= whole["shuffled"] =} of {= len(groups) =} have. <!-- holds: whole["shuffled"] < len(groups) / 2 --> In
+# the others the same two faces are in training *and* in the test. That test asks "do you remember her?" and not "can
+# you see a forgery?".
 
 # %% [markdown]
-# ## 6 · What would a random split leak?
+# ## What would a random split leak?
 #
-# > **Predict first.** Three ways: deal out clips at random; deal out *targets* at random (a common compromise: "I
-# > split by person"); deal out pairs. For each, how many of the test fakes show somebody whom training has seen?
+# A fake **leaks** when its target *or* its source is in any training clip, real or fake. For this question no video is
+# needed: the published lists of FF++ say who is in which of 5000 clips. Here are three ways to deal them out in the
+# proportions of FF++: clips at random; *targets* at random ("I split by person"); and whole pairs.
+
+# %%
+question = "Targets dealt out at random: which share of the test fakes leaks?"
+guess_leak = course.predict(question, 0, 100, unit="%")
+
+# %% [markdown]
+# ### Your turn · Count the leaks
 #
-# Count it. A fake leaks when its target *or* its source is in any training clip, real or fake:
+# *8 min, difficulty 2 of 3.* `train` and `test` are lists of `(target, source)`, with `""` for the source of a real
+# clip. Which share of the test's *fakes* shows somebody whom training shows? For `train = [("a", ""), ("b", "c")]` and
+# `test = [("d", "c"), ("d", "e"), ("b", "")]` it is 1/2: two fakes, and `c` lent a face in training.
 
 
 # %%
-def leaks(table: pd.DataFrame, split: np.ndarray) -> float:
+def leaks(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> float:
     """The share of the test fakes that show somebody from the training clips."""
-    train, test = table[split == "train"], table[(split == "test") & (table["label"] == 1)]
-    known = (set(train["target_id"]) | set(train["source_id"])) - {""}
-    return (test["target_id"].isin(known) | test["source_id"].isin(known)).mean()
+    # your code here
 
 
-def deal(cards: pd.Series, seed: int) -> np.ndarray:
-    """FF++'s 72, 14 and 14 per cent, dealt out at random; equal cards go to one side."""
+course.check(lesson_01.LEAKS, leaks)
+leaks = course.yours(lesson_01.LEAKS, leaks)
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def leaks(train, test):
+#     known = set()
+#     for target, source in train:
+#         known.add(target)
+#         if source != "":
+#             known.add(source)
+#     fakes = [clip for clip in test if clip[1] != ""]
+#     return sum(target in known or source in known for target, source in fakes) / len(fakes)
+# ```
+#
+# </details>
+
+# %%
+names = lesson_01.published_clips()
+who = names[["target_id", "source_id"]]
+
+
+def dealt(cards, seed):
+    """The leaks where 72 per cent of the cards go to training and 14 to the test; a clip goes with its card."""
     order = np.random.default_rng(seed).permutation(sorted(cards.unique()))
     place = cards.map({card: rank / len(order) for rank, card in enumerate(order)})
-    return np.select([place < 0.72, place < 0.86], ["train", "val"], "test")
+    train, test = who[place < 0.72], who[place >= 0.86]
+    return leaks(train.to_numpy().tolist(), test.to_numpy().tolist())
 
 
-# %% [markdown]
-# Mini-FF++ is small, so let us ask the question of the real one too. For *this* question no video is needed: 500
-# pairs of people, both directions, five methods are just a list of names. Chance plays a part, so we deal fifty
-# times.
-
-
-# %% tags=["nbval-check-output"]
-def name_list(couples, methods) -> pd.DataFrame:
-    """The clips that pairs of people give: real ones, and fakes by each method in both directions."""
-    loans = [(a, b, k) for k, pair in enumerate(couples) for a, b in (pair, pair[::-1])]
-    rows = [(0, "youtube", a, "", k) for a, _, k in loans]
-    rows += [(1, method, a, b, k) for method in methods for a, b, k in loans]
-    return pd.DataFrame(rows, columns=["label", "method", "target_id", "source_id", "pair"])
-
-
-numbers = [f"{n:03d}" for n in range(1000)]
-tables = {
-    "Mini-FF++": name_list(groups, ["Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"]),
-    "FF++": name_list(list(zip(numbers[::2], numbers[1::2], strict=True)), list("12345")),
-}
-shares = pd.DataFrame(index=["clips at random", "targets at random", "pairs (as official)"])
-for name, table in tables.items():
-    ways = [table.index.to_series(), table["target_id"], table["pair"]]
-    shares[name] = [np.mean([leaks(table, deal(way, seed)) for seed in range(50)]) for way in ways]
-shares.map("{:.0%}".format)
-
-# %%
+ways = {"clips": names["method"] + names["clip_id"], "targets": names["target_id"], "pairs": names["pair"]}
+shares = {}
+for way, cards in ways.items():
+    shares[f"{way} at random"] = np.mean([dealt(cards, seed) for seed in range(20)])
 lesson_01.leak_figure(shares)
 
-# %% [markdown]
-# **What we saw.** Dealing out clips leaks every test fake: there are ten and more clips of each pair, and some are
-# always on the other side. Splitting by target sounds careful and still leaks most of them, because the *source* was
-# forgotten: it is in training as often as anybody is, about 72 times in a hundred. Only whole pairs leak nothing.
-# Note that none of the three changes a line of the network: it is the same detector, the same accuracy formula,
-# another question. How much the leak is worth in accuracy is the subject of lesson 04.
-#
-# The package counts the same things for any table, films included. Let us give it what FF++ has: 360, 70 and 70 pairs,
-# and 23 people who appear under a second number.
-#
-# > **Predict first.** Twenty-three of a thousand have a double, somewhere. What share of the official test clips shows
-# > a film that training knows: none, a few in a hundred, or a tenth?
-
-# %% tags=["nbval-check-output"]
-from torchfakes_utils.datasets import splits
-from torchfakes_utils.io.tables import CLIP_COLUMNS
-
-couples = list(zip(numbers[::2], numbers[1::2], strict=True))
-official_pairs = {"train": couples[:360], "val": couples[360:430], "test": couples[430:]}
-doubles = np.random.default_rng(2).choice(numbers, (23, 2), replace=False)
-films = {number: f"film {number}" for number in numbers} | {b: f"film {a}" for a, b in doubles.tolist()}
-everything = tables["FF++"].assign(clip_id="", path="", compression="c23", split="").reindex(columns=CLIP_COLUMNS)
-print(splits.compare(everything, official_pairs, films).map("{:.3g}".format).to_string())
+# %%
+by_target = shares["targets at random"]
+guess_leak.answer(100 * by_target)
 
 # %% [markdown]
-# **What we saw.** The official split is clean by pairs and leaks a few films; the strict one leaks nothing and has a
-# smaller test. (Which doubles straddle was chance here. In the real lists seven do, and they touch 2.6 % of the test
-# clips: [docs/data_tables.md](../docs/data_tables.md).) `torchfakes clips` prints these shares for every split that it
-# writes. Read them before you train.
+# A bar is the share of test fakes that leak, mean of twenty deals. Clips at random: all leak, for each pair has ten
+# clips, and some are always on the other side. <!-- holds: shares["clips at random"] > 0.99 --> Targets at random
+# sounds careful, and {= by_target : .0 % =} leak, because the *source* was forgotten. <!-- holds: by_target > 0.5 -->
+# Only whole pairs leak nothing. <!-- holds: shares["pairs at random"] == 0 --> None of the three changes a line of the
+# network. It is the same detector, the same formula for accuracy, and another question. What a leak is worth in
+# accuracy is the subject of lesson 04.
 #
-# This was the team's first mistake. Their validation clips showed people whom the network knew by heart, so 96 % said
-# nothing about strangers.
+# The package counts the same, and one thing more: 1000 sequences come from 977 films, so some people have two numbers.
+
+# %%
+from torchfakes_utils.datasets import split_files, splits
+
+official, films = splits.read_splits(split_files.FOLDER), splits.read_films(split_files.FOLDER)
+compared = splits.compare(names, official, films)
+compared.round(3)
+
+# %%
+film_leak = compared.loc["official", "film_in_train"]
 
 # %% [markdown]
-# ## 7 · What does compression take away?
+# A row is a way to split, a column the share of test clips whose target, source or film is in training, too. The
+# *official* split is clean by pairs. It leaks {= film_leak : .1 % =} of its test clips by film.
+# <!-- holds: 0 < film_leak < 0.1 --> The *strict* split joins pairs and films into islands; it leaks nothing, and its
+# test is a little smaller. <!-- holds: compared.loc["strict", "film_in_train"] == 0 --> Papers compare on the
+# official one, so report that. If your result hangs on it, repeat it strictly.
 #
-# > **Predict first.** The same frame in c23 and in c40. The file shrinks to what share? And where will it be harder
-# > to tell fake from target: inside the mask, outside, or alike?
+# <details><summary>The seven films that straddle, and how the strict split deals with them</summary>
+#
+# `torchfakes clips data/ffpp --split strict` joins numbers by pair *and* by film (`dataset/conversion_dict.json`).
+# For instance 755 (test, paired with 759) and 756 (training, paired with 503) are two cuts of one video, so that all
+# four are one island. An island that straddles goes to the first of its sides in the order train, val, test. So the
+# strict test set is a part of the official one, and nobody who trained on the official training set has seen it.
+# [docs/data_tables.md](../docs/data_tables.md) has the rule for every data set.
+#
+# </details>
+
+# %% [markdown]
+# ## What does compression take away?
+#
+# The same films exist as c23 and as c40.
+
+# %%
+guess_size = course.predict("A c40 file has which share of the size of its c23 file?", 0, 100, unit="%")
 
 # %%
 stored = clips.assign(kilobytes=[(root / path).stat().st_size / 1000 for path in clips["path"]])
-stored.groupby(["method", "compression"])["kilobytes"].median().unstack().round(1)
-
-# %%
-shown = "FaceSwap" if "FaceSwap" in families else families[0]
-lesson_01.compression_figure(root, clips, target, shown)
+size = stored.groupby(["method", "compression"])["kilobytes"].median().unstack()
+there = [name for name in ("raw", "c23", "c40") if name in size]
+light, heavy = there[0], there[-1]
+smaller = float((size[heavy] / size[light]).median())
+guess_size.answer(100 * smaller)
+size.round(1)
 
 # %% [markdown]
-# By hand: how much does a pixel change between target and fake, inside the mask and outside? Outside, the forger
-# touched nothing; what differs there is grain and codec. The ratio of both is how far the forgery stands out.
+# And where does it hurt? For the fakes, take the change between target and fake, inside the mask and outside. Outside
+# the forger touched nothing: what differs there is noise and codec. The ratio of both says how far a forgery stands
+# out.
+
+# %%
+sides = ["inside", "outside"]
+guess_where = course.predict("From c23 to c40, which of the two changes grows more?", options=sides)
 
 
 # %%
-def contrast(clip: dict) -> dict:
+def levels(clip: dict) -> tuple[float, float]:
+    """Mean change of a fake against its target at frame 20, in grey levels: inside the mask and outside."""
     real = lesson_01.real_of(clips, clip["target_id"], clip["compression"])
     paths = [real["path"], clip["path"], faceforensics.mask_path(clip)]
     target_frame, fake_frame, mask = (lesson_01.frame(root, path, 20) for path in paths)
-    inside, changed = mask[..., 0] > 127, lesson_01.change(fake_frame, target_frame)
-    return clip | {"inside": changed[inside].mean(), "outside": changed[~inside].mean()}
+    changed, edited = lesson_01.change(fake_frame, target_frame), mask[..., 0] > 127
+    return changed[edited].mean(), changed[~edited].mean()
 
 
 keys = ["method", "compression"]
-some = clips[lesson_01.has_mask(root, clips)].groupby(keys).head(5).to_dict("records")
-levels = pd.DataFrame([contrast(clip) for clip in some], columns=[*keys, "inside", "outside"])
-levels = levels.groupby(keys).mean()
-levels.assign(ratio=levels["inside"] / levels["outside"]).round(1)
+some = clips[lesson_01.has_mask(root, clips)].groupby(keys).head(5).copy()
+some[["inside", "outside"]] = [levels(clip) for clip in some.to_dict("records")]
+table = some.groupby(keys)[["inside", "outside"]].mean()
+table["ratio"] = table["inside"] / table["outside"]
+table.round(1)
+
+# %%
+mean = table.groupby("compression").mean()
+grown = mean.loc[heavy] / mean.loc[light]
+guess_where.answer("outside" if grown["outside"] > grown["inside"] else "inside")
+faint = "NeuralTextures" if "NeuralTextures" in families else families[-1]
+ratio = table["ratio"].loc[faint]
+title = f"{faint} stands out {ratio[light]:.1f} times in {light}, {ratio[heavy]:.1f} times in {heavy}"
+lesson_01.compression_figure(root, clips, target, faint, title)
 
 # %% [markdown]
-# **What we saw.** c40 needs a fraction of the bytes of c23. Inside the mask the difference changes little; outside it
-# grows to a multiple, since two encodings of the same quiet wall now disagree everywhere. So a forgery that stood out
-# clearly in c23 is one disturbance among many in c40, and the two re-enactments stand out least. The field knows
-# this: an Xception trained on FF++ c23 has a frame AUC of 0.96 there and of 0.83 on c40 (DeepfakeBench).
-#
-# c40 is not "c23, smaller": it is a different problem. Never train on one and report the other without saying so, and
-# never let both copies of one clip fall on two sides of a split.
+# A c40 file has {= smaller : .0 % =} of the bytes of its c23 file. <!-- holds: 0 < smaller < 0.3 --> Inside the mask
+# the change is {= grown["inside"] : .1f =} times as large as before, outside {= grown["outside"] : .1f =} times: two
+# encodings of the same quiet wall now disagree everywhere. <!-- holds: grown["outside"] > 1.5 * grown["inside"] -->
+# The third column of the figure shows it for one face, both rows on one scale. In c23 the forger's trace is a bright
+# spot, in c40 it is one disturbance among many. <!-- holds: ratio[heavy] < 0.75 * ratio[light] --> The field sees the
+# same: an Xception trained on FF++ c23 has a frame AUC of 0.96 there and of 0.83 on c40 (DeepfakeBench). So never train
+# on one and report the other without saying so, and never let both copies of a clip fall on two sides of a split.
 
 # %% [markdown]
-# ## 8 · How do you run all this on the real FaceForensics++?
+# ## How do you run this on the real FaceForensics++?
 #
-# Any part will do: two methods, one compression, a hundred videos. `data_download.sh` makes this layout; what you got
-# in another way has to be put into it:
-#
-#     data/ffpp/
-#       splits/{train,val,test}.json                      <- for lists of your own; the official ones come along
-#       original_sequences/youtube/c23/videos/000.mp4
-#       manipulated_sequences/Deepfakes/c23/videos/000_003.mp4
-#       manipulated_sequences/Deepfakes/masks/videos/000_003.mp4
-#
-# Then say where it is, before Jupyter starts, and every lesson works on it. Crops and trained detectors go to folders
-# of their own; your data set is only read.
+# Any part will do: two methods, one compression, a hundred videos. Say where it is before Jupyter starts, and every
+# lesson works on it. Your data set is only read; crops and detectors go to folders of their own.
 #
 #     TORCHFAKES_DATA=data/ffpp make lab
 #
+# <details><summary>Without notebooks, on Colab, and other data sets</summary>
+#
 # Without notebooks: `torchfakes clips data/ffpp && torchfakes extract data/ffpp --out data/ffpp-faces`, and so on as
 # in the README. On Colab, mount your drive and set `os.environ["TORCHFAKES_DATA"]` in a cell before the first
-# `course.ensure`.
+# `course.ensure`. `torchfakes clips` knows the layouts of Celeb-DF v2 and DFDC, too; for everything else write a table
+# of your own, with a path and a label in each row, and `--from-csv mine.csv`
+# ([docs/data_tables.md](../docs/data_tables.md)). If you know who is seen, say so in `target_id` and `source_id`:
+# then nobody ends up on two sides. The layout of FF++ and the commonest mistakes are in
+# [docs/ffpp.md](../docs/ffpp.md).
 #
-# Let us rehearse it with a folder in which most is missing: one method, one compression, two pairs.
-
-# %% tags=["nbval-check-output"]
-import shutil
-import tempfile
-from pathlib import Path
-
-from torchfakes_utils.io.tables import read_table
-
-folder = Path(tempfile.mkdtemp())
-shutil.copytree(root / "splits", folder / "splits")
-members = {person for pair in official["test"][:2] for person in pair}
-wanted = (clips["compression"] == compression) & clips["method"].isin(["youtube", shown])
-for path in clips.loc[wanted & clips["target_id"].isin(members), "path"]:
-    (folder / path).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(root / path, folder / path)
-
-table = read_table(faceforensics.write_clips(folder), CLIP_COLUMNS)  # keeps "000" a text
-table.groupby(["method", "compression", "split"]).size().to_frame("clips")
+# </details>
 
 # %% [markdown]
-# **Break it.** One folder too deep, the commonest mistake, and a mistyped method. Both answers say what to do:
-
-# %% tags=["nbval-check-output"]
-from torchfakes_utils.errors import InputError
-
-for place, methods in ((folder / "original_sequences", None), (folder, ["Deepfake"])):
-    try:
-        faceforensics.index(place, methods)
-    except InputError as error:
-        print("-", str(error).replace(str(folder), "data/ffpp"))
-shutil.rmtree(folder)
-
-# %% [markdown]
-# **What we saw.** A part of the data set is a data set, and the splits hold for it too. A wrong folder ends in one
-# line that says what was expected and what was found.
+# ## Open challenge
 #
-# Other data sets become the same table. `torchfakes clips` knows the layouts of Celeb-DF v2 and DFDC by their folders;
-# for everything else write a table of your own, with a path and a label in each row, and `--from-csv mine.csv`
-# ([docs/data_tables.md](../docs/data_tables.md)). If you know who is seen, say so in `target_id` and `source_id`: then
-# nobody ends up on two sides.
-
-# %% [markdown]
-# ## Exercises
+# You may film ten friends who agree. Which pairs would you forge, in which directions, so that *any* split by whole
+# islands, 6 people to training and 4 to the test, keeps as many real clips as fakes on both sides? You got somewhere if
+# a script of yours can check it from the names alone.
 #
-# Exercises with checks come with a later edition; until then, try:
-#
-# 1. In section 6, let both compressions into the list, so that each clip is there twice, and deal out clips at
-#    random. How many test fakes have *their own twin* in training?
-# 2. Change `leaks` so that it looks at targets only. Which of the three ways does it now call clean, wrongly?
-# 3. Write `strict_split(loans, same_video)` that deals out whole islands, 72/14/14 by people, and check it with
-#    `leaks`.
-#
-# **Open challenge.** You may film ten friends who agree. Which pairs would you forge, in which directions, so that
-# *any* split by people keeps both classes balanced on both sides? You got somewhere if a script can check it from the
-# names alone.
-
-# %% [markdown]
 # ## Misconceptions
 #
-# - *"A random split is a fair split."* For cats and dogs, perhaps. Here clips share people, and a shuffled test asks
-#   about people whom the network has studied.
+# - *"A random split is a fair split."* For cats and dogs, perhaps. Here clips share people.
 # - *"I split by person, so I am safe."* A fake shows two people. Split by target alone, and most sources are known.
 # - *"It is public, so it is free to use."* The videos were public, the terms are not optional, and the faces belong
 #   to people.
-# - *"c40 is just a smaller file."* It is a harder problem.
+# - *"c40 is just a smaller file."* A forgery stands out less in it.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+course.quiz("01")
 
 # %% [markdown]
 # ## Recap
 #
-# - FF++: 1000 real sequences, five families of fakes, three compressions; you ask for it, you accept the terms
-#   yourself.
 # - `target_source`: the film that was changed, then the person who lent the face or the expression.
-# - Fakes are edges of a graph. Split whole islands; `assign_splits` does, a random shuffle leaks everything, and
-#   `--split strict` also keeps films together.
+# - Fakes are edges of a graph. Whole islands go to one side; `assign_splits` does it, and `--split strict` keeps films
+#   together, too.
 # - `faceforensics.index` turns any part of the folder into a table, `label` 1 for fake.
-# - What Mini-FF++ shows holds for Mini-FF++.
+# - You ask for FF++, and you accept its terms yourself. What Mini-FF++ shows holds for Mini-FF++.
+#
+# **What this would have told the team.** Of clips dealt out at random {= shares["clips at random"] : .0 % =} of the
+# test fakes show somebody from training, so their shuffled validation asked about people whom the network had met.
 #
 # ## Next
 #
 # [02 · Find the face](02_find_the_face.ipynb): a frame is mostly wall and jacket. How does a network find the face in
 # it, and what does that cost?
+
+# %% [markdown]
+# <details><summary>For whoever teaches this</summary>
+#
+# Draw four people and two pairs on the board and let the room add arrows until everybody is one island; then ask how
+# to split that. The room always stops at the source: "but I split by person". Point at the arrow's tail. `islands` is
+# the hardest exercise of the first three lessons; in pairs it takes ten minutes, alone fifteen. If ten minutes are
+# missing, give its solution and keep `leaks`. Talk about consent before the pictures of fakes, not after: it is the
+# first time that most people think about whose faces these are.
+#
+# </details>
 #
 # ## Sources
 #

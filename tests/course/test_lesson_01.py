@@ -1,14 +1,18 @@
-"""The figures of lesson 01, on a data set of a few frames made up here."""
+"""The figures of lesson 01, on a data set of a few frames made up here, and what learners write in it."""
+
+import re
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 
-from torchfakes_utils.course import lesson_01
-from torchfakes_utils.datasets import faceforensics
+from torchfakes_utils.course import lesson_01, lesson_01_exercises
+from torchfakes_utils.course.lesson_01 import ISLANDS, LEAKS, READ_NAME
+from torchfakes_utils.datasets import faceforensics, split_files, splits
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.video import write_video
+
+from helpers.exercises import assert_teaches
 
 matplotlib.use("Agg")
 
@@ -64,17 +68,20 @@ def test_masks_are_known_and_reals_are_found(data):
 def test_figures_of_faces_are_drawn_with_and_without_masks(data):
     root, clips = data
     family = lesson_01.family_figure(root, clips, "000", "c23", index=1)
-    titles = [ax.get_title() for ax in family.axes]
-    assert titles == ["target 000", "FaceShifter", "FaceSwap", "source 003", "its mask", "its mask"]
-    face, _, mask = (family.axes[place].images[0].get_array() for place in (0, 4, 5))
-    assert face.shape == mask.shape and mask.max() == 255 and mask.min() == 0  # cut where the mask is, and wider
+    shown = {ax.get_title(): bool(ax.collections) for ax in family.axes if ax.get_visible()}
+    assert shown == {"target 000": False, "FaceShifter": False, "FaceSwap": True, "source 003": False}  # the outline
+    edges = [ax.images[0].get_array().shape[0] for ax in family.axes if ax.get_visible()]
+    assert min(edges) >= 160
     for method, story in (("FaceSwap", "000 wears the face of 003"), ("FaceShifter", "000 wears the face of 003")):
         figure = lesson_01.forgery_figure(root, clips, "000", method, "c40", index=1)
         assert [ax.get_title() for ax in figure.axes[:3]] == ["target 000", "source 003", f"{method} 000_003"]
         assert figure._suptitle.get_text() == f"000_003: {story} (c40)"
         assert bool(figure.axes[3].collections) == (method == "FaceSwap")  # the mask's outline
-    rows = lesson_01.compression_figure(root, clips, "000", "FaceSwap", index=1).axes
-    assert [ax.get_title() for ax in rows[1::3]] == ["FaceSwap, c23", "FaceSwap, c40"]
+    figure = lesson_01.compression_figure(root, clips, "000", "FaceSwap", "a message", index=1)
+    assert [ax.get_title() for ax in figure.axes[1::3]] == ["FaceSwap, c23", "FaceSwap, c40"]
+    assert figure._suptitle.get_text() == "a message"
+    scales = {ax.images[0].get_clim() for ax in figure.axes[2::3]}
+    assert len(scales) == 1  # two compressions, one scale
     with pytest.raises(InputError, match="Deepfakes"):
         lesson_01.forgery_figure(root, clips, "000", "Deepfakes", "c23")
 
@@ -86,5 +93,122 @@ def test_islands_leave_out_arrows_to_people_who_are_not_drawn():
 
 
 def test_leaks_are_bars_with_their_share_beside_them():
-    figure = lesson_01.leak_figure(pd.DataFrame({"A": [1.0, 0.0], "B": [0.72, 0.0]}, index=["clips", "pairs"]))
-    assert {text.get_text() for text in figure.axes[0].texts} == {"100%  A", "72%  B", "0%  A", "0%  B"}
+    ax = lesson_01.leak_figure({"clips": 1.0, "pairs": 0.0, "targets": 0.72}).axes[0]
+    assert [text.get_text() for text in ax.texts] == ["100%", "0%", "72%"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["clips", "pairs", "targets"]
+
+
+def test_the_published_names_are_five_thousand_clips_in_whole_pairs():
+    table = lesson_01.published_clips()
+    assert len(table) == 5000 and table["label"].sum() == 4000 and table["target_id"].nunique() == 1000
+    fakes = table[table["label"] == 1]
+    assert set(zip(fakes["target_id"], fakes["source_id"], strict=True)) == set(
+        zip(fakes["source_id"], fakes["target_id"], strict=True)
+    )
+    split = splits.assign_splits(table, splits.read_splits(split_files.FOLDER))
+    assert split["split"].value_counts().to_dict() == {"train": 3600, "val": 700, "test": 700}
+
+
+# --- what learners write
+
+
+def test_names_are_read():
+    def by_hand(stem):
+        people = stem.split("__")[0].split("_")
+        return people[0], people[1] if len(people) == 2 else ""
+
+    def with_an_expression(stem):
+        found = re.match(r"(\d+)(?:_(\d+))?(?:__|$)", stem)
+        return [found[1], found[2] or ""]
+
+    assert_teaches(
+        READ_NAME,
+        right=[by_hand, with_an_expression, lambda stem: tuple([*stem.split("__")[0].split("_"), ""][:2])],
+        wrong={
+            "the other way round": lambda stem: tuple([*stem.split("__")[0].split("_"), ""][1::-1]),
+            "as a number": lambda stem: (int(by_hand(stem)[0]), int(by_hand(stem)[1]) if by_hand(stem)[1] else ""),
+            "not by None": lambda stem: (by_hand(stem)[0], by_hand(stem)[1] or None),
+            "names the scene": lambda stem: tuple([*stem.split("_", 1), ""][:2]),
+            "stopped with IndexError": lambda stem: (stem.split("_")[0], stem.split("_")[1]),
+        },
+    )
+
+
+def test_islands_are_found():
+    def by_walking(edges):
+        found, waiting = [], {person for edge in edges for person in edge}
+        while waiting:
+            island, fresh = set(), {waiting.pop()}
+            while fresh:
+                island |= fresh
+                fresh = {p for edge in edges if set(edge) & fresh for p in edge} - island
+            waiting -= island
+            found.append(island)
+        return found
+
+    def by_merging(edges):
+        groups = []
+        for edge in edges:
+            touched = [group for group in groups if group & set(edge)]
+            groups = [group for group in groups if not group & set(edge)] + [set(edge).union(*touched)]
+        return [list(group) for group in groups]
+
+    assert_teaches(
+        ISLANDS,
+        right=[by_walking, by_merging, lambda edges: [frozenset(group) for group in by_walking(edges)]],
+        wrong={
+            "the pairs as they are": lambda edges: [set(edge) for edge in edges],
+            "both have to become one": lesson_01_exercises._first_found,
+            "direct neighbours": lambda edges: {
+                tuple(sorted({p for edge in edges if person in edge for p in edge}))
+                for person in {p for edge in edges for p in edge}
+            },
+            "yours has 1 islands": lambda edges: [{p for edge in edges for p in edge}],
+            "groups of ids is expected": lambda edges: len(by_walking(edges)),
+        },
+    )
+
+
+def test_somebody_on_two_islands_is_named():
+    said = lesson_01_exercises.difference_of_islands([("000", "003")], [["000", "003"], ["003"]])
+    assert said == "'003' is on two of your islands"
+
+
+def test_leaks_are_counted():
+    def looped(train, test):
+        known = set()
+        for target, source in train:
+            known.add(target)
+            if source:
+                known.add(source)
+        count = total = 0
+        for target, source in test:
+            if source:
+                total += 1
+                count += target in known or source in known
+        return count / total
+
+    def of_fakes(test):
+        return [clip for clip in test if clip[1]]
+
+    def known(train):
+        return {person for clip in train for person in clip if person}
+
+    assert_teaches(
+        LEAKS,
+        right=[looped, lambda train, test: np.mean([bool(set(clip) & known(train)) for clip in of_fakes(test)])],
+        wrong={
+            "ask for its source": lambda train, test: np.mean([a in known(train) for a, _ in of_fakes(test)]),
+            "not only its targets": lambda train, test: np.mean(
+                [bool({a, b} & {clip[0] for clip in train}) for a, b in of_fakes(test)]
+            ),
+            "`or`, not `and`": lambda train, test: np.mean([{a, b} <= known(train) for a, b in of_fakes(test)]),
+            "how many fakes leak": lambda train, test: sum(bool({a, b} & known(train)) for a, b in of_fakes(test)),
+            "all test clips": lambda train, test: (
+                sum(bool({a, b} & known(train)) for a, b in of_fakes(test)) / len(test)
+            ),
+            "is nobody": lambda train, test: np.mean(
+                [a in {p for c in train for p in c} or b in {p for c in train for p in c} for a, b in test]
+            ),
+        },
+    )

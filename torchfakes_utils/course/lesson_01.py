@@ -1,32 +1,36 @@
-"""Figures of lesson 01: one pair's forgeries, who lent whom a face, what compression leaves of a forgery."""
+"""Figures of lesson 01 that show faces: one pair's forgeries, and what compression leaves of a forgery."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch
 from numpy.typing import NDArray
 
 from torchfakes_utils.course import plots
+from torchfakes_utils.course.lesson_01_exercises import ISLANDS, LEAKS, READ_NAME
+from torchfakes_utils.course.lesson_01_islands import draw_islands, islands_figure, leak_figure, split_key
+from torchfakes_utils.datasets import split_files
 from torchfakes_utils.datasets.faceforensics import find_mask
+from torchfakes_utils.datasets.splits import read_splits
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.detection import square_crop
+from torchfakes_utils.io.tables import CLIP_COLUMNS
 from torchfakes_utils.io.video import read_frames
+
+# In the modules beside this one; the notebook calls all by this one's name.
+__all__ = ["ISLANDS", "LEAKS", "READ_NAME", "draw_islands", "islands_figure", "leak_figure", "split_key"]
 
 Image = NDArray[np.uint8]
 
-# Splits have colours of their own (Okabe and Ito's green and purple), since blue and vermilion mean real and fake here;
-# and each its shape, since colour never stands alone.
-SPLIT_COLOURS = {"train": plots.NEUTRAL, "val": "#CC79A7", "test": "#009E73", "": "#DDDDDD"}
-SPLIT_SHAPES = {"train": "o", "val": "D", "test": "s", "": "o"}
+METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")  # the four that the splits were made for
 REENACTED = ("Face2Face", "NeuralTextures")  # the source lends an expression; in the other methods, a face
-SHOWN = 200  # px, edge of a picture of a face
+SHOWN = 240  # px, edge of a picture of a face
 
 
 def frame(root: Path | str, path: str, index: int) -> Image:
@@ -74,7 +78,7 @@ def has_mask(root: Path | str, clips: pd.DataFrame) -> list[bool]:
 
 
 def family_figure(root: Path | str, clips: pd.DataFrame, target: str, compression: str, index: int = 20) -> Figure:
-    """Target and source, then each method's fake above its mask: all of one frame, cut round the faces.
+    """Target and source, and what each method made of them: all of one frame, cut round the faces, masks as lines.
 
     Args:
         root: the data set's folder.
@@ -86,26 +90,30 @@ def family_figure(root: Path | str, clips: pd.DataFrame, target: str, compressio
     fakes = fakes_of(clips, target, compression)
     source = fakes["source_id"].iloc[0]
     masks = [_mask(root, row, index) for row in fakes.to_dict("records")]
-    back = [_mask(root, row, index) for row in fakes_of(clips, source, compression).to_dict("records")]
-    # A mask says where its target's face is; for the source's face ask the masks of the opposite direction.
-    cut, cut_source = _cutter(masks), _cutter(back)
-    pictures = [cut(frame(root, real_of(clips, target, compression)["path"], index))]
-    pictures += [cut(frame(root, path, index)) for path in fakes["path"]]
-    pictures += [cut_source(frame(root, real_of(clips, source, compression)["path"], index))]
-    pictures += [np.full((SHOWN, SHOWN, 3), 255, np.uint8) if mask is None else cut(mask) for mask in masks]
-    titles = [f"target {target}", *fakes["method"], f"source {source}", *(["its mask"] * len(masks))]
-    figure, axes = plt.subplots(2, 1 + len(fakes), figsize=(1.75 * (1 + len(fakes)), 4.3))
-    labels = [0, *fakes["label"], 0, *([None] * len(masks))]
-    for ax, picture, title, label in zip(axes.flat, pictures, titles, labels, strict=True):
+    cut, cut_source = _cutter(masks), _face_cutter(root, clips, source, compression, index)
+    faces = [
+        (cut(frame(root, path, index)), name, 1) for path, name in zip(fakes["path"], fakes["method"], strict=True)
+    ]
+    outlines = [None if mask is None else cut(mask) for mask in masks]
+    half = -(-len(faces) // 2)
+    own = (cut(frame(root, real_of(clips, target, compression)["path"], index)), f"target {target}", 0)
+    lender = (cut_source(frame(root, real_of(clips, source, compression)["path"], index)), f"source {source}", 0)
+    figure, axes = plt.subplots(2, 1 + half, figsize=(7.0, 14.6 / (1 + half)), squeeze=False)
+    cells = [own, *faces[:half], lender, *faces[half:]]
+    lines = [None, *outlines[:half], None, *outlines[half:]]
+    for ax in axes.flat[len(cells) :]:
+        ax.set_visible(False)
+    for ax, (picture, title, label), mask in zip(axes.flat, cells, lines, strict=False):
         _show(ax, picture, title, label)
-    _say(figure, f"One frame of {target}, forged {len(fakes)} ways after {source}, and where")
+        _outline(ax, mask)
+    _say(figure, f"One frame of {target}, forged {len(fakes)} ways after {source}")
     return plots.finish(figure)
 
 
 def forgery_figure(
     root: Path | str, clips: pd.DataFrame, target: str, method: str, compression: str, index: int = 20
 ) -> Figure:
-    """Target, source, fake, and where the fake differs from its target, with the mask's outline; whole frames.
+    """Target and source above, the fake and where it differs from its target below, cut round the faces.
 
     Args:
         root: the data set's folder.
@@ -119,123 +127,68 @@ def forgery_figure(
     if method not in set(fakes["method"]):
         raise InputError(f"no {method} of {target} in {compression}; it was not downloaded")
     row = fakes[fakes["method"] == method].iloc[0]
-    real = frame(root, real_of(clips, target, compression)["path"], index)
-    fake, mask = frame(root, row["path"], index), _mask(root, row, index)
-    figure, axes = plt.subplots(1, 4, figsize=(9.2, 2.75))
-    lender = row["source_id"]
-    _show(axes[0], real, f"target {target}", 0)
-    _show(axes[1], frame(root, real_of(clips, lender, compression)["path"], index), f"source {lender}", 0)
-    _show(axes[2], fake, f"{method} {row['clip_id']}", 1)
-    _show(axes[3], change(fake, real), "|fake − target|, and mask", None, vmin=0, vmax=40)
-    if mask is not None:
-        axes[3].contour(mask[..., 0], [127], colors=plots.FAKE, linewidths=1.2, linestyles="--")
+    lender, mask = row["source_id"], _mask(root, row, index)
+    cut, cut_source = (_face_cutter(root, clips, name, compression, index) for name in (target, lender))
+    real, fake = (frame(root, path, index) for path in (real_of(clips, target, compression)["path"], row["path"]))
+    # A menu is answered at once: a layout that has to be found takes as long as all else together.
+    figure, axes = plt.subplots(2, 2, figsize=(6.0, 6.6), layout="none")
+    figure.subplots_adjust(left=0.01, right=0.99, top=0.91, bottom=0.01, wspace=0.04, hspace=0.1)
+    _show(axes[0, 0], cut(real), f"target {target}", 0)
+    lent = frame(root, real_of(clips, lender, compression)["path"], index)
+    _show(axes[0, 1], cut_source(lent), f"source {lender}", 0)
+    _show(axes[1, 0], cut(fake), f"{method} {row['clip_id']}", 1)
+    _show(axes[1, 1], change(cut(fake), cut(real)), "|fake − target|, mask as a line", None, vmin=0, vmax=40)
+    _outline(axes[1, 1], None if mask is None else cut(mask))
     story = f"{lender} moves the face of {target}" if method in REENACTED else f"{target} wears the face of {lender}"
     _say(figure, f"{row['clip_id']}: {story} ({compression})")
     return plots.finish(figure)
 
 
-def compression_figure(root: Path | str, clips: pd.DataFrame, target: str, method: str, index: int = 20) -> Figure:
-    """Target, fake and their difference, one row a compression, cut round the face."""
+def compression_figure(
+    root: Path | str, clips: pd.DataFrame, target: str, method: str, title: str, index: int = 20
+) -> Figure:
+    """Target, fake and their difference, one row a compression, cut round the face.
+
+    Args:
+        root: the data set's folder.
+        clips: clips.csv.
+        target: id of the person whose clip was forged.
+        method: such as "FaceSwap".
+        title: the figure's one message.
+        index: which frame.
+    """
     compressions = sorted(set(clips["compression"]))
-    figure, axes = plt.subplots(len(compressions), 3, figsize=(6.8, 2.2 * len(compressions) + 0.4), squeeze=False)
-    for row, compression in zip(axes, compressions, strict=True):
+    rows = []
+    for compression in compressions:
         fakes = fakes_of(clips, target, compression)
-        clip = fakes[fakes["method"] == method].iloc[0]
         cut = _cutter([_mask(root, other, index) for other in fakes.to_dict("records")], scale=1.5)
         real = cut(frame(root, real_of(clips, target, compression)["path"], index))
-        fake = cut(frame(root, clip["path"], index))
-        _show(row[0], real, f"{target}, {compression}", 0)
-        _show(row[1], fake, f"{method}, {compression}", 1)
-        _show(row[2], change(fake, real), f"|fake − target|, {compression}", None, vmin=0, vmax=40)
-    _say(figure, "c40 drowns the forger's trace in the codec's own")
+        fake = cut(frame(root, fakes.loc[fakes["method"] == method, "path"].iloc[0], index))
+        rows.append((real, fake, change(fake, real)))
+    brightest = max(
+        float(np.percentile(row[2], 99.5)) for row in rows
+    )  # one scale for all, and next to nothing clipped
+    figure, axes = plt.subplots(len(rows), 3, figsize=(7.0, 2.5 * len(rows) + 0.4), squeeze=False)
+    for cells, row, compression in zip(axes, rows, compressions, strict=True):
+        _show(cells[0], row[0], f"target {target}, {compression}", 0)
+        _show(cells[1], row[1], f"{method}, {compression}", 1)
+        _show(cells[2], row[2], f"difference, {compression}", None, vmin=0, vmax=brightest)
+    _say(figure, title)
     return plots.finish(figure)
 
 
-def draw_islands(
-    ax: Axes,
-    islands: Sequence[Sequence[str]],
-    arrows: Iterable[tuple[str, str, str]],
-    side: Mapping[str, str],
-    columns: int = 4,
-    same: Iterable[tuple[str, str]] = (),
-) -> None:
-    """People as shapes, loans of a face as arrows from source to target, on the colours of their splits.
+def published_clips() -> pd.DataFrame:
+    """The clips of FaceForensics++ by their published names: originals and the four fakes of both people of a pair.
 
-    Args:
-        ax: where to draw.
-        islands: groups of ids; each is drawn as a row of its own place.
-        arrows: (source, target, split of the fake clip); those to people who are not drawn are left out.
-        side: the split of each person's own clip.
-        columns: how many islands side by side.
-        same: pairs of ids filmed in one video, joined by a dotted line.
+    No video is there: `path` is empty, and all that is said is who is in which clip. `CLIP_COLUMNS`, and `pair`, the
+    two people to whom a clip belongs.
     """
-    width = max(len(island) for island in islands) + 0.6
-    places = {
-        name: ((number % columns) * width + step, -(number // columns))
-        for number, island in enumerate(islands)
-        for step, name in enumerate(island)
-    }
-    for source, target, split in arrows:
-        if source not in places or target not in places:
-            continue  # not all islands are drawn
-        ax.add_patch(
-            FancyArrowPatch(
-                places[source], places[target], connectionstyle="arc3,rad=-0.32", arrowstyle="-|>", mutation_scale=11,
-                shrinkA=9, shrinkB=9, color=SPLIT_COLOURS[split], linewidth=1.8,
-            )
-        )  # fmt: skip
-    for first, second in same:
-        ax.plot(*zip(places[first], places[second], strict=True), color="black", linestyle=":", linewidth=1.6, zorder=0)
-    for name, (x, y) in places.items():
-        split = side.get(name, "")  # a real clip may not have been downloaded
-        ax.plot(x, y, SPLIT_SHAPES[split], color=SPLIT_COLOURS[split], markersize=14 if split == "val" else 17)
-        ax.text(x, y - 0.02, name, ha="center", va="center", color="white", fontsize=7, fontweight="bold")
-    rows = -(-len(islands) // columns)
-    ax.set(xlim=(-0.6, columns * width - 1), ylim=(-rows + 0.45, 0.5), xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-
-
-def islands_figure(
-    islands: Sequence[Sequence[str]], panels: Mapping[str, tuple[Iterable[tuple[str, str, str]], Mapping[str, str]]]
-) -> Figure:
-    """The same people under several ways of splitting, one panel each: title to (arrows, side)."""
-    rows = -(-len(islands) // 4)
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 0.62 * rows + 0.9), squeeze=False)
-    for ax, (title, (arrows, side)) in zip(axes[0], panels.items(), strict=True):
-        draw_islands(ax, islands, arrows, side)
-        ax.set_title(title)
-    figure.legend(handles=split_key(), loc="outside lower center", ncols=3, handletextpad=0.2)
-    figure.set_layout_engine("constrained", wspace=0.08)
-    return plots.finish(figure)
-
-
-def split_key() -> list[Line2D]:
-    """What the shapes and colours of `draw_islands` stand for."""
-    return [
-        Line2D([], [], marker=SPLIT_SHAPES[split], color=SPLIT_COLOURS[split], linestyle="", markersize=9, label=split)
-        for split in ("train", "val", "test")
-    ]
-
-
-def leak_figure(shares: pd.DataFrame) -> Figure:
-    """Bars of the share of test fakes that show somebody from training; one group a way of splitting.
-
-    Args:
-        shares: ways of splitting as index, data sets as columns, values from 0 to 1.
-    """
-    figure, ax = plt.subplots(figsize=(7.0, 0.75 * len(shares) + 0.5))
-    thick = 0.8 / shares.shape[1]
-    for number, name in enumerate(shares.columns):
-        for place, share in enumerate(shares[name]):
-            y = place + (number - (shares.shape[1] - 1) / 2) * thick
-            ax.barh(y, share, thick * 0.9, color=plots.NEUTRAL, alpha=1 - 0.5 * number, hatch=("", "///")[number % 2])
-            ax.text(share + 0.01, y, f"{share:.0%}  {name}", va="center", fontsize=9)
-    ax.set(yticks=range(len(shares)), yticklabels=shares.index, xlim=(0, 1.3), xticks=[])
-    ax.spines[["left", "bottom"]].set_visible(False)
-    ax.tick_params(length=0)
-    ax.invert_yaxis()
-    ax.set_title("Test fakes that show somebody the training clips show too")
-    return plots.finish(figure)
+    pairs = [pair for pairs in read_splits(split_files.FOLDER).values() for pair in pairs]
+    loans = [loan for a, b in pairs for loan in ((a, b), (b, a))]
+    rows = [(a, 0, "youtube", a, "", min(a, b)) for a, b in loans]
+    rows += [(f"{a}_{b}", 1, method, a, b, min(a, b)) for method in METHODS for a, b in loans]
+    table = pd.DataFrame(rows, columns=["clip_id", "label", "method", "target_id", "source_id", "pair"])
+    return table.assign(compression="c23", path="", split="", original_id="").reindex(columns=[*CLIP_COLUMNS, "pair"])
 
 
 def _mask(root: Path | str, clip: Mapping[str, str], index: int) -> Image | None:
@@ -257,11 +210,30 @@ def _cutter(masks: Sequence[Image | None], scale: float = 2.1) -> Callable[[Imag
     return cut
 
 
+def _face_cutter(
+    root: Path | str, clips: pd.DataFrame, person: str, compression: str, index: int
+) -> Callable[[Image], Image]:
+    """A function that cuts round a person's face: where it is, the mask of a fake of that person says.
+
+    One mask, the first that there is: a widget has no time to read them all.
+    """
+    masks = (_mask(root, row, index) for row in fakes_of(clips, person, compression).to_dict("records"))
+    return _cutter([next((mask for mask in masks if mask is not None), None)])
+
+
+def _outline(ax: Axes, mask: Image | None) -> None:
+    """The edge of a mask (H, W, 3), white in black: seen on any face."""
+    if mask is None:
+        return
+    lines = ax.contour(mask[..., 0], [127], colors="white", linewidths=1.2, linestyles="--")
+    lines.set_path_effects([patheffects.withStroke(linewidth=2.4, foreground="black")])
+
+
 def _show(ax: Axes, picture: NDArray[Any], title: str, label: int | None, **scale: Any) -> None:
     """A picture with a title above and, where it is a face, a frame: solid for real, dashed for fake."""
     ax.imshow(picture, **scale)
     ax.set(xticks=[], yticks=[])
-    ax.set_title(title, fontsize=9, fontweight="normal")
+    ax.set_title(title, fontsize=10, fontweight="normal")
     for spine in ax.spines.values():
         spine.set_visible(label is not None)
         if label is not None:
