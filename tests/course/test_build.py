@@ -144,6 +144,12 @@ def test_builder_command(lessons, capsys):
     assert build.main(["--notebooks", str(lessons / "nowhere")]) == 2
 
 
+def test_a_second_notebook_of_a_lesson_comes_behind_the_first_and_can_be_chosen_alone():
+    files = [Path(f"{name}.py") for name in ("07_where", "06b_how_sure", "06_is_it_good")]
+    assert [file.stem for file in build.select(files, ["06"])] == ["06_is_it_good", "06b_how_sure"]
+    assert [file.stem for file in build.select(files, ["06b"])] == ["06b_how_sure"]
+
+
 def test_differences_are_named(lessons):
     made, other = (build.from_twin(lessons / "source" / "00_lesson.py") for _ in range(2))
     assert all("not run" in line for line in build.differences(made, other))

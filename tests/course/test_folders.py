@@ -3,6 +3,7 @@
 import pytest
 
 from torchfakes_utils import course
+from torchfakes_utils.course import folders
 from torchfakes_utils.errors import InputError
 
 
@@ -48,3 +49,10 @@ def test_a_data_set_that_is_not_there(home, monkeypatch):
     monkeypatch.setenv("TORCHFAKES_DATA", str(home / "absent"))
     with pytest.raises(InputError, match="absent: TORCHFAKES_DATA names no folder"):
         course.paths()
+
+
+def test_a_lesson_may_have_a_second_notebook_and_modules_that_are_its_parts(tmp_path):
+    for name in ("lesson_12", "lesson_06b", "lesson_06", "lesson_06_costs", "lesson_06b_bands", "lesson_00", "plots"):
+        (tmp_path / f"{name}.py").touch()
+    assert folders.lessons(tmp_path) == ["00", "06", "06b", "12"]
+    assert folders.lessons()[0] == "00" and all(name[:2].isdigit() for name in folders.lessons())

@@ -22,10 +22,11 @@ def lessons(home):
 
 def test_a_page_links_to_the_next_page_and_to_files_that_are_on_the_web():
     cell = nbformat.v4.new_markdown_cell(
-        "[next](05_fine_tune.ipynb#top) [card](../docs/data_card.md) [web](https://x.org)"
+        "[next](05_fine_tune.ipynb#top) [second](06b_how_sure.ipynb) [card](../docs/data_card.md) [web](https://x.org)"
     )
     page = runner._page(nbformat.v4.new_notebook(cells=[cell]), "title", Path("notebooks"))
-    assert 'href="05_fine_tune.html#top"' in page and 'href="https://x.org"' in page
+    assert 'href="05_fine_tune.html#top"' in page and 'href="06b_how_sure.html"' in page
+    assert 'href="https://x.org"' in page
     assert f'href="{colab.REPOSITORY}/blob/main/docs/data_card.md"' in page and ".ipynb" not in page
 
 

@@ -37,7 +37,7 @@ def found(lesson: str) -> list[Exercise]:
     """The exercises that a lesson's module describes, in their order there.
 
     Args:
-        lesson: two digits.
+        lesson: its number, such as "03" or "06b".
     """
     module = importlib.import_module(f"torchfakes_utils.course.lesson_{lesson}")
     return [thing for thing in vars(module).values() if isinstance(thing, Exercise)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,9 +89,16 @@ def short(path: Path | str) -> str:
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
 
 
-def lessons() -> list[str]:
-    """The lessons by their two digits: those that have a module here."""
-    return sorted(path.stem.removeprefix("lesson_") for path in Path(__file__).parent.glob("lesson_??.py"))
+def lessons(modules: Path = Path(__file__).parent) -> list[str]:
+    """The lessons by their numbers, in order: those that have a module of that name. "06b" is a second notebook of 06.
+
+    A module such as lesson_06_costs.py is a part of lesson 06, and no lesson.
+
+    Args:
+        modules: the folder of the modules.
+    """
+    found = (re.fullmatch(r"lesson_(\d\d[a-z]?)", path.stem) for path in modules.glob("lesson_*.py"))
+    return sorted(each[1] for each in found if each)
 
 
 def _checkout(folder: Path) -> Path | None:

@@ -115,7 +115,7 @@ def _is_text(value: Any) -> bool:
 
 @cache
 def questions(lesson: str) -> tuple[Question, ...]:
-    """The questions of a lesson, by its two digits.
+    """The questions of a lesson, by its number.
 
     Raises:
         InputError: there are none, or the file is not as it should be.
@@ -204,7 +204,7 @@ def quiz(lesson: str) -> Quiz:
     """The quiz of a lesson, as the last line of a cell.
 
     Args:
-        lesson: its two digits, such as "03".
+        lesson: its number, such as "03" or "06b".
 
     Raises:
         InputError: it has none.

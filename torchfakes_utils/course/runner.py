@@ -142,7 +142,7 @@ def _title(lesson: nbformat.NotebookNode, name: str) -> str:
 def _page(lesson: nbformat.NotebookNode, title: str, folder: Path) -> str:
     body, _ = HTMLExporter(template_name="lab").from_notebook_node(lesson, {"metadata": {"name": title}})
     body = re.sub(r'src="(\.\./docs/pictures/[\w.]+\.jpg)"', lambda found: f'src="{_inside(folder / found[1])}"', body)
-    body = re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body)  # the next lesson is a page beside this one
+    body = re.sub(r'href="(\d\d[a-z]?_\w+)\.ipynb', r'href="\1.html', body)  # the next lesson is a page beside this one
     return body.replace('href="../', f'href="{colab.REPOSITORY}/blob/main/')
 
 
