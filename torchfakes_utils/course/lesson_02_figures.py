@@ -115,6 +115,8 @@ def faded(image: NDArray[np.uint8], share: float = 0.65) -> NDArray[np.uint8]:
 
 def boxes(ax: Axes, some: np.ndarray, width: float, alpha: np.ndarray | float = 1.0) -> None:
     """Outlines of boxes (K, 4), black with a white rim where they are few."""
+    if not len(some):
+        return
     x1, y1, x2, y2 = np.asarray(some, float).reshape(-1, 4).T
     corners = np.stack([[x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1]], axis=-1).transpose(1, 0, 2)
     if width > 1:

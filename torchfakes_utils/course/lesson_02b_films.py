@@ -1,4 +1,4 @@
-"""Films for lesson 02b: who is followed, what a cut does to a face, what detection costs, and what a crop gives away."""
+"""Films for lesson 02b: who is followed, what a cut does to a face, what detection costs, what a crop gives away."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -120,8 +120,9 @@ def stretch_figure(crops: Mapping[str, tuple[np.ndarray, np.ndarray]], title: st
         for ends in (points[:2], np.stack([points[:2].mean(0), points[3:].mean(0)])):
             ax.plot(*ends.T, color="white", linewidth=4.5)
             ax.plot(*ends.T, "-o", color="black", linewidth=2, markersize=5)
+            x, y = ends.mean(0)
             ax.text(
-                *(ends.mean(0) + [3, -6]), f"{np.linalg.norm(ends[1] - ends[0]):.0f} px", fontsize=11,
+                x + 3, y - 6, f"{np.linalg.norm(ends[1] - ends[0]):.0f} px", fontsize=11,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
     say(figure, title)
@@ -132,9 +133,9 @@ def stretch_figure(crops: Mapping[str, tuple[np.ndarray, np.ndarray]], title: st
 
 
 def windows(lines: int, min_face: int) -> int:
-    """How many windows P-Net looks at in a square frame."""
+    """How many windows P-Net looks at in a square frame; at an odd side's end, one window may reach out by a pixel."""
     sides = [int(lines * scale + 1) for scale in lesson_02.pyramid_scales(lines, min_face)]
-    return sum(((side - WINDOW) // STRIDE + 1) ** 2 for side in sides)
+    return sum((-(-(side - WINDOW) // STRIDE) + 1) ** 2 for side in sides)
 
 
 def cost_figure(sizes: Sequence[int], seconds: Sequence[float], frames: int) -> Figure:
