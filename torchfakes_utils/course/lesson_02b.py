@@ -41,12 +41,15 @@ def _biggest(boxes: np.ndarray) -> int:
 
 def _follow(films_boxes: Sequence[np.ndarray], least: float, lost: str = "", update: bool = True) -> list[int | None]:
     """`lost`: what is done where nothing overlaps, "" for the right thing, else one of the mistakes."""
-    last, chosen = None, []
+    last: np.ndarray | None = None
+    chosen: list[int | None] = []
     for boxes in films_boxes:
         place = None
-        if len(boxes) and last is None:
+        if len(boxes) == 0:
+            pass
+        elif last is None:
             place = _biggest(boxes)
-        elif len(boxes):
+        else:
             overlaps = [iou(box, last) for box in boxes]
             near = int(np.argmax(overlaps))
             if lost == "biggest of those":
