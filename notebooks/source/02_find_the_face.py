@@ -17,7 +17,7 @@
 # - **Time:** about 25 min to read, 35 min of exercises, 20 s to run on two CPU cores.
 #
 # Our bootcamp team wrote a loop: for each video, for each frame, find the face, save it. The loop called a library's
-# face detector, and the team took what came out. Some crops showed a badge or half a face, and nobody could say why.
+# face detector, and the team took what came out. Where a crop showed something else than a face, nobody could say why.
 # What they lacked was a look inside the detector. [Lesson 02b](02b_films_to_faces.ipynb) then goes from one photograph
 # to a folder of films.
 
@@ -116,8 +116,9 @@ lesson_02_figures.window_figure(photo, middle, [pyramid_scales(512, 20)[k] for k
 
 # %%
 guess_cost = course.predict(
-    "The pyramid has ten levels. How many times the work of its first level is the whole?", 1.0, 10.0, step=0.5
-)
+    "The pyramid has ten levels. How many times the work of its first level is the whole?",
+    1.0, 10.0, step=0.5,
+)  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 pixels_of = {}
@@ -145,8 +146,9 @@ guess_cost.answer(sum(pixels_of[20]) / pixels_of[20][0])
 
 # %%
 guess_map = course.predict(
-    "A level has 56×56 px. The window of 12 px moves in steps of 2 px. How many values has a row of the map?", 1, 56
-)
+    "A level has 56×56 px, and the window of 12 px moves in steps of 2. How long is a row of the map?",
+    1, 56, unit="values",
+)  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 pixels = lesson_02_cascade.planes(photo)  # (3, 512, 512), 0 … 255
@@ -168,7 +170,8 @@ print(f"{places:,} places on {len(maps)} levels, {len(maps)} calls of P-Net")
 
 # %%
 guess_map.answer(maps[5].probability.shape[1])
-guess_places.answer(min(guess_places.options, key=lambda text: abs(int(text[6:].replace(",", "")) - places)))
+said = {"about 400": 400, "about 4,000": 4_000, "about 40,000": 40_000}
+guess_places.answer(min(said, key=lambda text: abs(said[text] - places)))
 
 # %%
 lesson_02_figures.maps_figure(photo, [maps[k] for k in (0, 2, 5)])
@@ -271,7 +274,8 @@ likes = scores >= 0.6
 grid, moved = boxes[likes], move(boxes, offsets)[likes]
 near = [k for k in range(len(grid)) if iou(grid[k], mtcnn_box) > 0.1]
 fit_grid, fit_moved = (np.mean([iou(some[k], mtcnn_box) for k in near]) for some in (grid, moved))
-print(f"{len(near)} windows near the face: mean IoU with MTCNN's last box {fit_grid:.2f}, moved {fit_moved:.2f}")
+print(f"{len(near)} windows near the face, mean IoU with MTCNN's last box:", end=" ")
+print(f"{fit_grid:.2f}, moved {fit_moved:.2f}")
 
 # %%
 shown = {"windows that P-Net likes, on their grid": grid, "moved by regression": moved}
@@ -386,14 +390,17 @@ def closely(network, boxes: np.ndarray, size: int):
 
 
 left = {"windows": (boxes, scores)}
-for name, network, size, threshold in (("P-Net", None, 12, 0.6), ("R-Net", networks.rnet, 24, 0.7),
-                                       ("O-Net", networks.onet, 48, 0.7)):  # fmt: skip
+for name, network, size, threshold in (
+    ("P-Net", None, 12, 0.6),
+    ("R-Net", networks.rnet, 24, 0.7),
+    ("O-Net", networks.onet, 48, 0.7),
+):
     if network is not None:  # P-Net has looked at all windows at once
         boxes, scores, offsets = closely(network, boxes, size)
     passed = scores >= threshold
     moved, passing = move(boxes[passed], offsets[passed]), scores[passed]
     keep = suppress(moved, passing, 0.7)
-    print(f"{name} looked at {len(boxes):>6,}: {passed.sum():>3} passed, {len(keep):>3} left after suppression")
+    print(f"{name} looked at {len(boxes):>6,}: {passed.sum():>3} passed, {len(keep):>3} left")
     boxes, scores = moved[keep], passing[keep]
     left[name] = (boxes, scores)
 
@@ -425,7 +432,8 @@ refused = [k for k in np.argsort(-first_score) if opinion[k] < 0.7][:4]
 chosen = [*refused, *np.argsort(-opinion)[:4]]
 pictures = [np.rint(128 * seen[k].transpose(1, 2, 0) + 127.5).astype(np.uint8) for k in chosen]
 words = [f"P-Net {first_score[k]:.2f}, R-Net {opinion[k]:.2f}" for k in chosen]
-plots.images(pictures, words, columns=4, title="R-Net throws out what is only a part of a face", inches=1.72)
+title = "R-Net throws out parts of a face, and other things"
+plots.images(pictures, words, columns=4, title=title, inches=1.72)
 
 # %% [markdown]
 # P-Net was sure of all four in the upper row: {= first_score[refused].min() : .2f =} or more. R-Net gives each of them
@@ -437,7 +445,7 @@ plots.images(pictures, words, columns=4, title="R-Net throws out what is only a 
 
 # %%
 guess_seconds = course.predict(
-    "If O-Net looked at every window by itself, how many seconds would this one photograph take?", 0, 120, unit="s"
+    "If O-Net looked at every window by itself, how long would this photograph take?", 0, 120, unit="s"
 )
 
 # %%
@@ -451,7 +459,7 @@ tasks = {
 asked = {"P-Net": every, "R-Net": len(seen), "O-Net": len(larger)}
 each = {name: taken / asked[name] for name, taken in lesson_02_cascade.core_seconds(tasks).items()}
 for name, taken in each.items():
-    print(f"{name}: {taken * 1e6:>6.1f} µs a window of one processor core, {taken * every:6.2f} s for all windows")
+    print(f"{name}: {taken * 1e6:>6.1f} µs of one core a window, {taken * every:6.2f} s for all windows")
 
 o_net_seconds = each["O-Net"] * every
 cascade_seconds = each["P-Net"] * every + each["R-Net"] * len(seen) + each["O-Net"] * len(left["R-Net"][0])
@@ -463,18 +471,19 @@ guess_seconds.answer(o_net_seconds)
 # P-Net is so cheap for each window because neighbouring windows share their work. So the cheap network looks everywhere
 # and refuses nearly everything, and the expensive one is asked about a few boxes. That is the idea of a cascade.
 #
-# Now turn the knobs. Each network has a threshold: how sure it must be to let a box pass. What happens to the others
-# when you open the first gate wide? How far can you open the last one before a helmet becomes a face?
+# Now change the thresholds: how sure each network must be to let a box pass. What happens in the end when P-Net lets
+# nearly everything pass? How low can O-Net's threshold be before a helmet becomes a face?
 
 # %%
 from torchfakes_utils.course import widgets
 
-opinions = lesson_02_cascade.ask(networks, photo, maps)  # R-Net and O-Net asked once about all that P-Net likes a bit
+opinions = lesson_02_cascade.ask(networks, photo, maps)  # of all boxes that P-Net likes a little
 
 
 def melt(p_net, r_net, o_net):
-    left = lesson_02_cascade.passing(opinions, (p_net, r_net, o_net))
-    return lesson_02_figures.melting_figure(photo, left, f"What passes at {p_net:.2f}, {r_net:.2f} and {o_net:.2f}")
+    passed = lesson_02_cascade.passing(opinions, (p_net, r_net, o_net))
+    title = f"What passes at {p_net:.2f}, {r_net:.2f} and {o_net:.2f}"
+    return lesson_02_figures.melting_figure(photo, passed, title)
 
 
 widgets.explore(
@@ -486,16 +495,16 @@ widgets.explore(
 )
 
 # %%
-first_open = lesson_02_cascade.passing(opinions, (0.3, 0.7, 0.7))
-all_open = lesson_02_cascade.passing(opinions, (0.3, 0.1, 0.05))
-lesson_02_figures.melting_figure(photo, all_open[2:], "All gates open: hair, collar and helmet are faces")
+first_low = lesson_02_cascade.passing(opinions, (0.3, 0.7, 0.7))
+all_low = lesson_02_cascade.passing(opinions, (0.3, 0.1, 0.05))
+lesson_02_figures.melting_figure(photo, all_low[2:], "With low thresholds, hair, collar and helmet are faces")
 
 # %% [markdown]
-# **What we saw.** With only the first gate open, P-Net lets {= len(first_open[0].boxes) =} boxes pass, and there is
-# still {= len(first_open[-1].boxes) =} face in the end. <!-- holds: len(first_open[-1].boxes) == 1 -->
-# With all three open, {= len(all_open[-1].boxes) =} boxes remain. In the figure they lie on the hair, the collar and
-# the helmet, too. <!-- holds: len(all_open[-1].boxes) > 3 -->
-# The first gate may be generous, as long as the last one is strict.
+# **What we saw.** With only P-Net's threshold low, {= len(first_low[0].boxes) =} boxes pass at first, and there is
+# still {= len(first_low[-1].boxes) =} face in the end. <!-- holds: len(first_low[-1].boxes) == 1 -->
+# With all three low, {= len(all_low[-1].boxes) =} boxes remain. In the figure they lie on the hair, the collar and the
+# helmet, too. <!-- holds: len(all_low[-1].boxes) > 3 -->
+# The first network may let too much pass, as long as the last one is strict.
 
 # %% [markdown]
 # ## 6 · What comes out in the end?
@@ -538,8 +547,8 @@ course.quiz("02")
 # - Suppression keeps the surest of the boxes that overlap. It needs to be sorted.
 # - A cascade is cheap because its first network refuses nearly everything.
 #
-# **What this would have told the team.** A crop of a badge or of half a face has passed three thresholds; draw what is
-# left after each network, and you see which of them let it through.
+# **What this would have told the team.** A crop that shows no face has passed three thresholds; draw what is left after
+# each network, and you see which of them let it through.
 #
 # ## Next
 #

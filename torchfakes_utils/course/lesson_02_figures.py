@@ -47,7 +47,7 @@ def maps_figure(image: NDArray[np.uint8], maps: Sequence[LevelMap]) -> Figure:
     """Levels of the pyramid, enlarged to one size, above P-Net's maps: white is "a face fills the window here"."""
     figure, axes = plt.subplots(2, len(maps), figsize=(WIDTH, 2 * WIDTH / len(maps) + 0.75), squeeze=False)
     for (above, below), answer in zip(axes.T, maps, strict=True):
-        above.imshow(_picture(level(image, answer.scale)))
+        above.imshow(_at_most(_picture(level(image, answer.scale)), 230))
         below.imshow(answer.probability, vmin=0, vmax=1)
         above.set_title(f"level for faces of {WINDOW / answer.scale:.0f} px", fontsize=10, fontweight="normal")
         below.set_title(f"its map, at most {answer.probability.max():.2f}", fontsize=10, fontweight="normal")
@@ -86,7 +86,7 @@ def melting_figure(image: NDArray[np.uint8], stages: Sequence[Stage], title: str
 def landmarks_figure(image: NDArray[np.uint8], box: np.ndarray, points: np.ndarray) -> Figure:
     """A face with its box (4,) and five landmarks (5, 2), each with its name."""
     figure, ax = plt.subplots(figsize=(4.6, 4.6))
-    ax.imshow(image)
+    ax.imshow(image, interpolation="bilinear")
     boxes(ax, np.asarray(box)[None], 2.2)
     halo = [patheffects.withStroke(linewidth=3, foreground="black")]
     for (x, y), name in zip(points, LANDMARKS, strict=True):
@@ -127,9 +127,7 @@ def boxes(ax: Axes, some: np.ndarray, width: float, alpha: np.ndarray | float = 
 def photo(ax: Axes, image: NDArray[np.uint8], title: str, edge: int = 400) -> None:
     """A photograph in its own coordinates, shrunk before it is drawn: to skip pixels instead would make it noisy."""
     height, width = image.shape[:2]
-    shrink = min(1.0, edge / max(height, width))
-    small = cv2.resize(image, (round(width * shrink), round(height * shrink)), interpolation=cv2.INTER_AREA)
-    ax.imshow(small, extent=(0, width, height, 0))
+    ax.imshow(_at_most(image, edge), extent=(0, width, height, 0))
     # Not `axis("off")`: that keeps ticks nobody sees, and to lay them out takes half the time of a widget's answer.
     ax.set(xlim=(0, width), ylim=(height, 0))
     bare(ax)
@@ -150,3 +148,11 @@ def say(figure: Figure, message: str) -> None:
 
 def _picture(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return pixels.transpose(1, 2, 0).astype(np.uint8)
+
+
+def _at_most(image: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
+    """A picture whose longer edge has at most so many pixels, each of them the mean of those that it stands for."""
+    height, width = image.shape[:2]
+    shrink = edge / max(height, width)
+    size = round(width * shrink), round(height * shrink)
+    return image if shrink >= 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
