@@ -1,5 +1,6 @@
 """The notebooks are what their text twins make of them, have been run, and tell nothing about who ran them."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -64,9 +65,15 @@ def test_a_lesson_names_no_place_of_one_machine():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_figure_is_shown(name):
-    """A figure that the notebook's backend does not know is saved as its name alone."""
+def test_every_figure_is_shown_and_says_what_it_shows(name):
     for index, cell in enumerate(load(name).cells):
-        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
-            if data.get("text/plain", "").startswith("<Figure"):
-                assert {"image/png", "image/jpeg"} & set(data), f"cell {index}"
+        for output in cell.get("outputs", []):
+            pictures = {"image/png", "image/jpeg"} & set(output.get("data", {}))
+            for kind in pictures:
+                assert output.metadata.get(kind, {}).get("alt", "").strip(), f"cell {index}: a picture without alt text"
+            # A figure that the notebook's backend does not know is saved as its words alone.
+            known = {kind for kind in output.get("metadata", {}) if kind.startswith("image/")}
+            assert known <= pictures, f"cell {index}: a figure without its picture"
+            assert not output.get("data", {}).get("text/plain", "").startswith("<Figure"), f"cell {index}"
+        if cell.cell_type == "markdown":
+            assert not re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")", cell.source), f"cell {index}: no alt text"

@@ -261,6 +261,7 @@ def _cleaned(output: NotebookNode, home: Path) -> NotebookNode:
         output.text = _portable(output.text, home)
         return output
     data = output.get("data", {})
+    known = output.get("metadata", {}).pop("image/png", None)
     if data.pop(VIEW, None) is not None and not any(kind.startswith(("image/", "text/html")) for kind in data):
         data["text/plain"] = "(interactive: run this cell)"
     for kind in ("text/plain", "text/html", "text/markdown"):
@@ -269,6 +270,8 @@ def _cleaned(output: NotebookNode, home: Path) -> NotebookNode:
     if "image/png" in data:
         kind, picture = smaller(base64.b64decode(data.pop("image/png")))
         data[kind] = base64.b64encode(picture).decode()
+        if known:  # its alt text, where readers look for it
+            output.metadata[kind] = known
     return output
 
 

@@ -18,6 +18,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
+from torchfakes_utils.course import alt_text
 from torchfakes_utils.report import figures
 
 REAL, FAKE, NEUTRAL = figures.REAL, figures.FAKE, figures.NEUTRAL
@@ -35,7 +36,8 @@ FACE_INCHES = 1.6  # 160 pixels at 100 dots an inch: the size a crop is stored i
 
 
 def use_style() -> None:
-    """Set the course's style for every figure that follows."""
+    """Set the course's style for every figure that follows; in a notebook, each has its alt text."""
+    alt_text.speak()
     plt.switch_backend(plt.get_backend())  # else a notebook shows no figure before pyplot has made one
     plt.rcdefaults()
     plt.rcParams.update(
@@ -61,8 +63,14 @@ def use_style() -> None:
     )
 
 
-def finish(figure: Figure) -> Figure:
-    """The figure, closed: a notebook shows it where a cell ends with it, and not a second time of its own accord."""
+def finish(figure: Figure, alt: str = "") -> Figure:
+    """The figure, closed: a notebook shows it where a cell ends with it, and not a second time of its own accord.
+
+    Args:
+        figure: to be shown.
+        alt: what it shows, in a sentence, for those who do not see it; made from its title, axes and names by default.
+    """
+    alt_text.give(figure, alt)
     for text in figure.findobj(Text):
         if isinstance(text, Text) and "$" in text.get_text() and not text.get_text().startswith(_POWERS):
             text.set_parse_math(False)  # a name, such as $x$, which need not be mathematics
@@ -88,6 +96,7 @@ def images(
     title: str = "",
     labels: Sequence[int] | None = None,
     inches: float = FACE_INCHES,
+    alt: str = "",
 ) -> Figure:
     """Pictures side by side.
 
@@ -98,6 +107,7 @@ def images(
         title: the figure's one message.
         labels: 0 or 1 for each; draws a frame in that colour, solid for real and dashed for fake.
         inches: the width of one picture; 100 pixels an inch.
+        alt: what they show, in a sentence, for those who do not see them; made from the titles by default.
     """
     columns = columns or len(pictures)
     rows = -(-len(pictures) // columns)
@@ -116,11 +126,15 @@ def images(
             ax.set_title(titles[index], fontsize=9, fontweight="normal")
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return finish(figure)
+    return finish(figure, alt)
 
 
 def faces_grid(
-    faces: pd.DataFrame, columns: int = 5, title: str = "Real above, its fake below", seed: int | None = None
+    faces: pd.DataFrame,
+    columns: int = 5,
+    title: str = "Real above, its fake below",
+    seed: int | None = None,
+    alt: str = "",
 ) -> Figure:
     """Real faces above fakes of the same person in the same frame, as near as the table has them.
 
@@ -129,6 +143,7 @@ def faces_grid(
         columns: how many pairs.
         title: the figure's one message.
         seed: draws the pairs at random; None takes the first, one a person.
+        alt: what they show, in a sentence, for those who do not see them; made from the names by default.
     """
     pairs = face_pairs(faces)
     if pairs.empty:
@@ -139,7 +154,7 @@ def faces_grid(
     pictures = [face(path) for path in [*chosen["file_real"], *chosen["file_fake"]]]
     titles = [f"real {name}" for name in chosen["clip_id_real"]] + [f"{name}" for name in chosen["method_fake"]]
     labels = [0] * len(chosen) + [1] * len(chosen)
-    return images(pictures, titles, columns=len(chosen), title=title, labels=labels)
+    return images(pictures, titles, columns=len(chosen), title=title, labels=labels, alt=alt)
 
 
 def face_pairs(faces: pd.DataFrame) -> pd.DataFrame:

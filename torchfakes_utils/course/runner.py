@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbconvert import HTMLExporter
 from nbconvert.preprocessors import ClearOutputPreprocessor
 
-from torchfakes_utils.course import build, colab, folders, state
+from torchfakes_utils.course import build, colab, folders, pages, state
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, claim
@@ -140,7 +139,7 @@ def _title(lesson: nbformat.NotebookNode, name: str) -> str:
 
 
 def _page(lesson: nbformat.NotebookNode, title: str, folder: Path) -> str:
-    body, _ = HTMLExporter(template_name="lab").from_notebook_node(lesson, {"metadata": {"name": title}})
+    body, _ = pages.PageExporter().from_notebook_node(lesson, {"metadata": {"name": title}})
     body = re.sub(r'src="(\.\./docs/pictures/[\w.]+\.jpg)"', lambda found: f'src="{_inside(folder / found[1])}"', body)
     body = re.sub(r'href="(\d\d[a-z]?_\w+)\.ipynb', r'href="\1.html', body)  # the next lesson is a page beside this one
     return body.replace('href="../', f'href="{colab.REPOSITORY}/blob/main/')
