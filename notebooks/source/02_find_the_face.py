@@ -14,7 +14,7 @@
 # - **You will be able to** compute an image pyramid, turn a map of probabilities into boxes, measure how well two boxes
 #   agree, write non-maximum suppression, and say why a detector is a row of three networks.
 # - **You need** NumPy and a first idea of a convolution. Lesson 01 helps, but is not needed.
-# - **Time:** about 25 min to read, 35 min of exercises, 20 s to run on two CPU cores.
+# - **Time:** about 30 min to read, 35 min of exercises, 20 s to run on two CPU cores.
 #
 # Our bootcamp team wrote a loop: for each video, for each frame, find the face, save it. The loop called a library's
 # face detector, and the team took what came out. Where a crop showed something else than a face, nobody could say why.
@@ -46,7 +46,7 @@ from torchfakes_utils.export import mtcnn_numpy  # the arithmetic between the th
 photo = skimage.data.astronaut()  # Eileen Collins, by NASA, in the public domain
 mtcnn = MTCNN(keep_all=True)
 networks = lesson_02_cascade.face_networks(mtcnn)  # the three networks, from arrays to arrays
-plots.images([photo], inches=3.3)
+plots.images([photo], inches=3.3, alt="An astronaut in her suit, with a flag, a model of the shuttle and her helmet.")
 
 # %% [markdown]
 # MTCNN (Zhang et al., 2016) is three small networks in a row. The first, **P-Net**, proposes. It is quick, and it sees
@@ -482,8 +482,8 @@ opinions = lesson_02_cascade.ask(networks, photo, maps)  # of all boxes that P-N
 
 def melt(p_net, r_net, o_net):
     passed = lesson_02_cascade.passing(opinions, (p_net, r_net, o_net))
-    title = f"What passes at {p_net:.2f}, {r_net:.2f} and {o_net:.2f}"
-    return lesson_02_figures.melting_figure(photo, passed, title)
+    title = "Left by each network: " + ", ".join(str(len(stage.boxes)) for stage in passed[1:])
+    return lesson_02_figures.melting_figure(photo, [passed[1], passed[3]], title)
 
 
 widgets.explore(
@@ -492,18 +492,20 @@ widgets.explore(
     p_net=(0.3, 0.99, 0.01, 0.6),
     r_net=(0.1, 0.99, 0.01, 0.7),
     o_net=(0.05, 0.99, 0.01, 0.7),
+    states=[{}, {"p_net": 0.3}, {"p_net": 0.3, "r_net": 0.1, "o_net": 0.05}],
 )
 
 # %%
 first_low = lesson_02_cascade.passing(opinions, (0.3, 0.7, 0.7))
 all_low = lesson_02_cascade.passing(opinions, (0.3, 0.1, 0.05))
-lesson_02_figures.melting_figure(photo, all_low[2:], "With low thresholds, hair, collar and helmet are faces")
+for name, stages in {"only P-Net's is low": first_low, "all three are low": all_low}.items():
+    print(f"{name:<20}", ", ".join(f"{stage.name} {len(stage.boxes)}" for stage in stages))
 
 # %% [markdown]
 # **What we saw.** With only P-Net's threshold low, {= len(first_low[0].boxes) =} boxes pass at first, and there is
 # still {= len(first_low[-1].boxes) =} face in the end. <!-- holds: len(first_low[-1].boxes) == 1 -->
-# With all three low, {= len(all_low[-1].boxes) =} boxes remain. In the figure they lie on the hair, the collar and the
-# helmet, too. <!-- holds: len(all_low[-1].boxes) > 3 -->
+# With all three low, {= len(all_low[-1].boxes) =} boxes remain. They lie on the hair, the collar and the helmet,
+# too. <!-- holds: len(all_low[-1].boxes) > 3 -->
 # The first network may let too much pass, as long as the last one is strict.
 
 # %% [markdown]

@@ -404,16 +404,18 @@ def cut_wider(scale):
     return lesson_02b_films.ruler_figure(eyes, scale)
 
 
-widgets.explore(cut_wider, labels={"scale": "“fakes” are cut at"}, scale=(1.3, 1.8, 0.05, 1.4))
-
-# %%
-lesson_02b_films.ruler_figure(eyes, 1.6)
+widgets.explore(
+    cut_wider,
+    labels={"scale": "“fakes” are cut at"},
+    scale=(1.3, 1.8, 0.05, 1.4),
+    states=[{"scale": 1.3}, {"scale": 1.4}, {"scale": 1.6}],
+)
 
 # %% [markdown]
 # **What we saw.** Not one face is forged, and everybody is in both classes. Still the ruler's AUC climbs from a coin's
 # {= auc[1.3] : .2f =} to {= auc[1.4] : .2f =} at 1.4 and {= auc[1.6] : .2f =} at 1.6.
 # <!-- holds: auc[1.3] < auc[1.35] < auc[1.4] < auc[1.5] < auc[1.6] and abs(auc[1.3] - 0.5) < 0.01 -->
-# (An AUC is the share of pairs, one of each class, that are put in the right order; see lesson 06.) In the figure, the
+# (An AUC is the share of pairs, one of each class, that are put in the right order; see lesson 06.) In the picture, the
 # two hills move apart. A ruler measures one number. A network sees the hairline and the background, too, and finds such
 # a difference before it finds anything else.
 #
@@ -479,8 +481,8 @@ of_clip = cut["clip_id"].value_counts()
 shutil.rmtree(folder)
 
 # %% [markdown]
-# **What we saw.** The good clip gives {= of_clip[good] =} crops. Its fake gives the same squares, and they are marked
-# `reused`. <!-- holds: (cut.query("label == 1")["found"] == "reused").all() -->
+# **What we saw.** There are {= report.faces =} crops in all. The good clip gives {= of_clip[good] =}. Its fake gives the
+# same squares, and they are marked `reused`. <!-- holds: (cut.query("label == 1")["found"] == "reused").all() -->
 # The clip whose person leaves gives {= of_clip[leaving] =}: a frame without a face is just not there.
 # <!-- holds: of_clip[leaving] < of_clip[good] == of_clip[fake["clip_id"]] -->
 # The text file is a row in `failures.csv`, with its reason, and the rest was done. Nothing disappears without a word,

@@ -40,7 +40,10 @@ def window_figure(image: NDArray[np.uint8], middle: Sequence[float], scales: Seq
         below.set_title("P-Net sees", fontsize=10, fontweight="normal")
         bare(above, below)
     say(figure, "The same 12×12 pixels, on levels from fine to coarse")
-    return plots.finish(figure)
+    sizes = ", ".join(f"{WINDOW / scale:.0f}" for scale in scales)
+    return plots.finish(
+        figure, f"A face with a window of {sizes} px on it; below each, the 12 by 12 pixels that P-Net sees there."
+    )
 
 
 def maps_figure(image: NDArray[np.uint8], maps: Sequence[LevelMap]) -> Figure:
@@ -53,7 +56,11 @@ def maps_figure(image: NDArray[np.uint8], maps: Sequence[LevelMap]) -> Figure:
         below.set_title(f"its map, at most {answer.probability.max():.2f}", fontsize=10, fontweight="normal")
         bare(above, below)
     say(figure, "P-Net answers with an image: where a face of this size is")
-    return plots.finish(figure)
+    sizes = ", ".join(f"{WINDOW / answer.scale:.0f}" for answer in maps)
+    return plots.finish(
+        figure,
+        f"The photograph on levels for faces of {sizes} px; below each, P-Net's map, white where it sees a face.",
+    )
 
 
 def boxes_figure(image: NDArray[np.uint8], groups: Mapping[str, np.ndarray], title: str) -> Figure:
