@@ -481,8 +481,8 @@ of_clip = cut["clip_id"].value_counts()
 shutil.rmtree(folder)
 
 # %% [markdown]
-# **What we saw.** There are {= report.faces =} crops in all. The good clip gives {= of_clip[good] =}. Its fake gives the
-# same squares, and they are marked `reused`. <!-- holds: (cut.query("label == 1")["found"] == "reused").all() -->
+# **What we saw.** There are {= report.faces =} crops in all. The good clip gives {= of_clip[good] =}. Its fake gives
+# the same squares, and they are marked `reused`. <!-- holds: (cut.query("label == 1")["found"] == "reused").all() -->
 # The clip whose person leaves gives {= of_clip[leaving] =}: a frame without a face is just not there.
 # <!-- holds: of_clip[leaving] < of_clip[good] == of_clip[fake["clip_id"]] -->
 # The text file is a row in `failures.csv`, with its reason, and the rest was done. Nothing disappears without a word,
