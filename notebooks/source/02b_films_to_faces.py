@@ -528,8 +528,8 @@ course.quiz("02b")
 # - Show the detector small frames, many at once, and each film once: the fakes take their original's boxes.
 # - Failures are rows of a table, and not exceptions.
 #
-# **What this would have told the team.** In a clip with a second person, "the biggest box" gave the wrong face in the
-# frames in which the right one was missed, so some of their crops had another person's label.
+# **What this would have told the team.** In a film with a second person, "the biggest box" gives the wrong face
+# wherever the right one is missed. To follow one face gives no face there, and each crop shows whom the table names.
 #
 # ## Next
 #
