@@ -1,160 +1,203 @@
-"""MTCNN stage by stage has to be MTCNN: what the lesson shows against the library's own."""
+"""Lesson 02's exercises: what learners may write, and what they are told."""
 
-import json
-
-import cv2
-import matplotlib
 import numpy as np
-import pandas as pd
-import pytest
-import skimage
 import torch
+from torchvision.ops import box_iou, nms
 
 from torchfakes_utils.course import lesson_02
-from torchfakes_utils.datasets import faceforensics
 from torchfakes_utils.export import mtcnn_numpy
-from torchfakes_utils.faces.detection import Detections
-from torchfakes_utils.io.video import read_frames
 
-matplotlib.use("Agg")
+from helpers.exercises import assert_teaches
 
 
-@pytest.fixture(scope="module")
-def photo():
-    return skimage.data.astronaut()[:300, 50:400].copy()
+def from_the_photograph(shorter_side, min_face, factor=0.709):
+    scale, found = 1, []
+    while shorter_side * scale >= 12:
+        found.append(scale)
+        scale *= factor
+    return found
 
 
-@pytest.fixture(scope="module")
-def mtcnn():
-    from facenet_pytorch import MTCNN
-
-    return MTCNN(keep_all=True, min_face_size=40)
+def upside_down(shorter_side, min_face, factor=0.709):
+    return lesson_02.pyramid_scales(shorter_side, min_face, factor)[::-1]
 
 
-@pytest.fixture(scope="module")
-def networks(mtcnn):
-    return lesson_02.face_networks(mtcnn)
+def one_more(shorter_side, min_face, factor=0.709):
+    scale, found = 12 / min_face, []
+    while True:
+        found.append(scale)
+        scale *= factor
+        if shorter_side * scale < 12:
+            return [*found, scale] if shorter_side >= min_face else found
 
 
-@pytest.fixture(scope="module")
-def maps(networks, photo):
-    return mtcnn_numpy.level_maps(lesson_02.planes(photo), networks.pnet, 40)
+def strict(shorter_side, min_face, factor=0.709):
+    scale, found = 12 / min_face, []
+    while shorter_side * scale > 12:
+        found.append(scale)
+        scale *= factor
+    return found
 
 
-def test_stages_end_with_what_the_library_finds(mtcnn, networks, photo, maps):
-    stages = lesson_02.cascade_stages(networks, photo, maps)
-    boxes, probabilities = mtcnn.detect(photo)
-    assert [stage.name for stage in stages] == ["P-Net", "after NMS", "R-Net", "O-Net"]
-    assert len(stages[-1].boxes) == len(boxes) == 1
-    np.testing.assert_allclose(stages[-1].boxes, boxes.astype(float), atol=0.01)
-    np.testing.assert_allclose(stages[-1].scores, probabilities.astype(float), atol=1e-4)
-    counts = [len(stage.boxes) for stage in stages]
-    assert counts == sorted(counts, reverse=True) and counts[0] > 50
-    assert all(len(stage.scores) == len(stage.boxes) for stage in stages)
+def test_pyramid():
+    def looped(shorter_side, min_face, factor=0.709):
+        found = []
+        while min_face <= shorter_side:
+            found.append(12 / min_face)
+            min_face /= factor
+        return found
+
+    def by_logarithm(shorter_side, min_face, factor=0.709):
+        if min_face > shorter_side:
+            return []
+        levels = int(np.floor(np.log(min_face / shorter_side) / np.log(factor) + 1e-12)) + 1
+        return torch.tensor(12 / min_face * factor ** np.arange(levels))
+
+    assert_teaches(
+        lesson_02.PYRAMID,
+        right=[looped, by_logarithm],
+        wrong={
+            "not the photograph itself": from_the_photograph,
+            "One level too many": one_more,
+            ">= and not >": strict,
+            "values differ": upside_down,
+        },
+    )
 
 
-def test_thresholds_that_nothing_passes_leave_no_boxes(networks, photo, maps):
-    def left(*sure):
-        return [len(stage.boxes) for stage in lesson_02.cascade_stages(networks, photo, maps, sure)]
-
-    assert left(1.1, 0.7, 0.7) == [0, 0, 0, 0]
-    assert left(0.6, 1.1, 0.7)[1] and left(0.6, 1.1, 0.7)[2:] == [0, 0]
-    assert left(0.6, 0.7, 1.1)[2] and left(0.6, 0.7, 1.1)[3] == 0
+def test_the_pyramid_is_that_of_the_cascade():
+    for height, width, least in ((512, 700, 20), (240, 240, 36), (90, 50, 40)):
+        scales = [scale for scale, *_ in mtcnn_numpy.pyramid(height, width, least)]
+        np.testing.assert_allclose(lesson_02.pyramid_scales(min(height, width), least), scales)
 
 
-def test_a_place_of_the_map_is_the_window_shown_alone(mtcnn, photo, maps):
-    pixels = torch.from_numpy(mtcnn_numpy.scaled(lesson_02.level(photo, maps[2].scale)))[None]
-    with torch.no_grad():
-        alone = mtcnn.pnet(pixels[:, :, 8:20, 12:24])[1][0, 1]
-    assert float(alone) == pytest.approx(maps[2].probability[4, 6], abs=1e-5)
+def test_cell():
+    def one_by_one(row, column, scale):
+        x, y = 2 * column, 2 * row
+        return x / scale, y / scale, (x + 12) / scale, (y + 12) / scale
+
+    def tensor(row, column, scale):
+        return (torch.tensor([column, row, column + 6, row + 6]) * 2) / scale
+
+    def swapped(row, column, scale):
+        return [2 * row / scale, 2 * column / scale, (2 * row + 12) / scale, (2 * column + 12) / scale]
+
+    def smaller(row, column, scale):
+        return [2 * column * scale, 2 * row * scale, (2 * column + 12) * scale, (2 * row + 12) * scale]
+
+    def stepless(row, column, scale):
+        return [column / scale, row / scale, (column + 12) / scale, (row + 12) / scale]
+
+    def small_window(row, column, scale):
+        return [2 * column / scale, 2 * row / scale, 2 * column / scale + 12, 2 * row / scale + 12]
+
+    assert_teaches(
+        lesson_02.CELL,
+        right=[one_by_one, tensor, lambda *words: list(one_by_one(*words))],
+        wrong={
+            "x and y are exchanged": swapped,
+            "divide by the scale.": smaller,
+            "moves by 2 px": stepless,
+            "The window has 12 px on its level": small_window,
+            "shape (4,) is expected": lambda row, column, scale: one_by_one(row, column, scale)[:2],
+        },
+    )
 
 
-def test_example_is_the_clip_with_the_trait_or_the_first(tmp_path):
-    clips = pd.DataFrame({"target_id": ["005", "007"]})
-    assert lesson_02.example(tmp_path, clips, "leaves") == "005"
-    people = [{"id": "005", "leaves": False}, {"id": "007", "leaves": True}]
-    (tmp_path / "mini.json").write_text(json.dumps({"people": people}))
-    assert lesson_02.example(tmp_path, clips, "leaves") == "007"
+def test_a_cell_is_the_cascades_window_but_for_rounding():
+    level = mtcnn_numpy.LevelMap(0.3, np.eye(9, dtype=np.float32), np.zeros((4, 9, 9), np.float32))
+    found = mtcnn_numpy.windows(level).boxes
+    own = [lesson_02.cell_to_box(place, place, 0.3) for place in range(9)]
+    assert np.abs(found - own).max() <= 1 / 0.3
 
 
-def lines_of(ax):
-    return [line for line in ax.lines if line.get_marker() == "o"]
+def test_iou():
+    def numpy_one(a, b):
+        low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+        shared = np.prod(np.clip(high - low, 0, None))
+        return shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
+
+    def torchs(a, b):
+        return box_iou(torch.tensor(a)[None], torch.tensor(b)[None])[0, 0]
+
+    def negative(a, b):
+        width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+        shared = width * height
+        return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+
+    def plain_sum(a, b):
+        shared = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
+        return shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]))
+
+    assert_teaches(
+        lesson_02.IOU,
+        right=[numpy_one, torchs],
+        wrong={
+            "negative width or height": negative,
+            "counted twice": plain_sum,
+            "an area in pixels": lambda a, b: lesson_02.iou(a, b) and lesson_02._shared(a, b),
+            "for iou(": lambda a, b: 1 - lesson_02.iou(a, b),
+        },
+    )
 
 
-def test_the_pyramid_has_a_window_on_each_level_of_its_true_size(photo):
-    ax = lesson_02.pyramid_figure(photo, 40).axes[0]
-    sizes = [picture.get_array().shape[:2] for picture in ax.images]
-    assert sizes == [(height, width) for _, height, width in mtcnn_numpy.pyramid(*photo.shape[:2], 40)]
-    assert [patch.get_width() for patch in ax.patches] == [12] * len(sizes)
-    assert [text.get_text() for text in ax.texts[:2]] == ["40 px", "56 px"]
+def vectorised(boxes, scores, limit):
+    order, keep = np.argsort(-scores), []
+    while order.size:
+        best, order = order[0], order[1:]
+        keep.append(best)
+        overlaps = np.array([lesson_02.iou(boxes[best], boxes[other]) for other in order])
+        order = order[overlaps <= limit] if order.size else order
+    return np.array(keep)
 
 
-def test_maps_stand_below_their_levels_with_their_surest_place(photo, maps):
-    axes = lesson_02.maps_figure(photo, maps[:3]).axes
-    for above, below, answer in zip(axes[:3], axes[3:], maps, strict=False):
-        assert above.get_title() == f"faces of {12 / answer.scale:.0f} px"
-        assert below.get_title() == f"surest: {answer.probability.max():.3f}"
-        np.testing.assert_array_equal(below.images[0].get_array(), answer.probability)
+def torchs(boxes, scores, limit):
+    return nms(torch.tensor(boxes), torch.tensor(scores), limit)
 
 
-@pytest.mark.parametrize("sure", [mtcnn_numpy.SURE, (1.1, 0.7, 0.7)], ids=["as it is", "nothing passes"])
-def test_each_stage_shows_its_boxes_and_their_number(networks, photo, maps, sure):
-    stages = lesson_02.cascade_stages(networks, photo, maps, sure)
-    figure = lesson_02.melting_figure(photo, stages)
-    assert [ax.get_title() for ax in figure.axes] == [f"{stage.name}: {len(stage.boxes)}" for stage in stages]
-    assert [len(ax.patches) for ax in figure.axes] == [len(stage.boxes) for stage in stages]
+def looped(boxes, scores, limit):
+    keep = []
+    for place in sorted(range(len(boxes)), key=lambda k: -scores[k]):
+        if all(lesson_02.iou(boxes[place], boxes[other]) <= limit for other in keep):
+            keep.append(place)
+    return keep
 
 
-def test_boxes_are_drawn_where_they_are(photo):
-    boxes = np.array([[10, 20, 40, 60], [50, 50, 90, 80]], np.float32)
-    figure = lesson_02.boxes_figure(photo, {"one": boxes, "two": boxes[:1]}, "boxes")
-    drawn = [[patch.get_bbox().extents.tolist() for patch in ax.patches] for ax in figure.axes]
-    assert drawn == [boxes.tolist(), boxes[:1].tolist()] and figure._suptitle.get_text() == "boxes"
+def lowest_first(boxes, scores, limit):
+    return looped(boxes, -scores, limit)
 
 
-def test_frames_show_their_faces_and_how_many_there_are(photo):
-    points = np.arange(10, dtype=np.float32).reshape(1, 5, 2)
-    boxes = np.array([[10, 20, 40, 60]], np.float32)
-    one, none = Detections(boxes, np.ones(1), points), Detections(boxes[:0], np.ones(0), points[:0])
-    figure = lesson_02.frames_figure(np.stack([photo] * 2), [one, none], [0, 1, 9], "frames", landmarks=True)
-    assert [ax.get_title() for ax in figure.axes] == ["frame 0: 1 found", "frame 1: 0 found"]
-    assert [len(ax.patches) for ax in figure.axes] == [2, 0]  # a white line on a black one
-    np.testing.assert_array_equal(lines_of(figure.axes[0])[0].get_xydata(), points[0])
+def unsorted(boxes, scores, limit):
+    return looped(boxes, -np.arange(len(boxes)), limit)
 
 
-def test_choices_leave_gaps_where_none_is_chosen():
-    figure = lesson_02.choices_figure({"one": [1.0, None, 3.0], "two": [None, None, None]}, "choices")
-    np.testing.assert_array_equal(lines_of(figure.axes[0])[0].get_ydata(), [1, np.nan, 3])
-    assert [len(ax.patches) for ax in figure.axes] == [1, 3] and figure.axes[1].get_title() == "two"
+def turned_round(boxes, scores, limit):
+    order, keep = list(np.argsort(-scores)), []
+    while order:
+        best = order.pop(0)
+        keep.append(best)
+        order = [other for other in order if lesson_02.iou(boxes[best], boxes[other]) > limit]
+    return keep
 
 
-@pytest.fixture(scope="module")
-def films(tiny_ffpp):
-    clips = faceforensics.index(tiny_ffpp)
-    return lesson_02.one_set(tiny_ffpp, clips, frames=2, lines=240)
+def loses_the_last(boxes, scores, limit):
+    order, keep = list(np.argsort(-scores)), []
+    while len(order) > 1:
+        best = order.pop(0)
+        keep.append(best)
+        order = [other for other in order if lesson_02.iou(boxes[best], boxes[other]) <= limit]
+    return keep
 
 
-def test_one_set_is_a_film_and_its_fakes_at_the_same_frames(films, tiny_ffpp):
-    assert [film.shape for film in films] == [(2, 240, 240, 3)] * 3
-    real = read_frames(tiny_ffpp / "original_sequences/youtube/c23/videos/000.mp4", [2, 6])[1]
-    small = [cv2.resize(frame, real[0].shape[1::-1], interpolation=cv2.INTER_AREA) for frame in films[0]]
-    assert np.abs(np.stack(small).astype(int) - real).mean() < 2
-    assert 0 < np.abs(films[0].astype(int) - films[1]).mean() < 40
-
-
-@pytest.mark.slow
-def test_each_speed_up_finds_the_same_faces(films):
-    ladder = lesson_02.speed_ups(films)
-    assert ladder.index.tolist()[0] == "the usual loop"
-    assert len(ladder) == 5
-    assert ladder["lost"].tolist() == [0] * 5
-    assert ladder["overlap"].iloc[0] == 1
-    assert (ladder["overlap"] > 0.7).all()
-    figure = lesson_02.speed_figure(ladder, "title")
-    assert len(figure.axes[0].patches) == 5
-
-
-def test_overlap_by_hand():
-    assert lesson_02._overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
-    assert lesson_02._overlap((0, 0, 1, 1), (5, 5, 6, 6)) == 0
-    assert lesson_02._biggest(None) is None
+def test_suppress():
+    assert_teaches(
+        lesson_02.SUPPRESS,
+        right=[vectorised, torchs, looped],
+        wrong={
+            "least sure box": lowest_first,
+            "not sorted": unsorted,
+            "wrong way round": turned_round,
+            "The last box is lost": loses_the_last,
+            "is expected": lambda boxes, scores, limit: boxes[looped(boxes, scores, limit)],
+        },
+    )
