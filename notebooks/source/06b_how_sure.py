@@ -38,7 +38,7 @@ plots.use_style()
 import numpy as np
 import pandas as pd
 
-from torchfakes_utils.course import lesson_06b, lesson_06b_figures, lesson_06_desks, widgets
+from torchfakes_utils.course import lesson_06_desks, lesson_06b, lesson_06b_figures, widgets
 from torchfakes_utils.course.lesson_06 import auc_by_pairs
 from torchfakes_utils.evaluation.scoring import score
 from torchfakes_utils.metrics.binary import by_clip

@@ -69,8 +69,9 @@ def link(notebook: NotebookNode, terms: Sequence[Term]) -> None:
     """
     left = {form.lower(): term for term in terms for form in term.forms}
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and not cell.source.startswith(SOURCES):
-            cell.source = _linked(cell.source, left)
+        if cell.cell_type == "markdown":
+            text, heading, sources = cell.source.partition(SOURCES)
+            cell.source = _linked(text, left) + heading + sources
 
 
 def _linked(text: str, left: dict[str, Term]) -> str:
