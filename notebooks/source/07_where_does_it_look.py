@@ -436,7 +436,7 @@ paired = course.yours(lesson_07.PAIRED, paired)
 #
 # </details>
 #
-# The rules were fixed before anybody looked. A part of the claim **holds** if its region is hotter than an even glow
+# One rule for every region. A part of the claim **holds** if its region is hotter than an even glow
 # *and* hotter than in the control, both by an interval. The last three columns are your difference, with the interval
 # that comes from drawing people.
 
