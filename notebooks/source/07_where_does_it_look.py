@@ -436,7 +436,7 @@ paired = course.yours(lesson_07.PAIRED, paired)
 #
 # </details>
 #
-# The rules were fixed before anybody looked. A part of the claim **holds** if its region is hotter than an even glow
+# One rule for every region. A part of the claim **holds** if its region is hotter than an even glow
 # *and* hotter than in the control, both by an interval. The last three columns are your difference, with the interval
 # that comes from drawing people.
 
@@ -457,8 +457,8 @@ for verdict, found in said.items():
     print(f"{verdict}: {found}")
 
 # %% [markdown]
-# **What became of the claim.** Of its four parts this holds on our detector: **{= said["holds"] =}**. Hot, but not shown
-# to be hotter than in the control: {= said["hot, but not beyond the control"] =}. Not above an even glow:
+# **What became of the claim.** Of its four parts this holds on our detector: **{= said["holds"] =}**. Hot, but not
+# shown to be hotter than in the control: {= said["hot, but not beyond the control"] =}. Not above an even glow:
 # {= said["not above an even glow"] =}. In numbers, the chin on reals: {= chin["ratio"] : .1f =} times an even glow, and
 # {= chin["more"] : .1f =} more than in the control ({= chin["more_low"] : .1f =} to {= chin["more_high"] : .1f =}).
 #

@@ -1,4 +1,4 @@
-"""What lesson 07 needs beside the package: pairs to look at, ratios and falls crop by crop, and its exercises."""
+"""What lesson 07 needs beside the package: pairs to look at, and ratios and falls crop by crop."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,13 +8,22 @@ import numpy as np
 import pandas as pd
 import torch
 
-from torchfakes_utils.course import comparison, plots
-from torchfakes_utils.course.practice import Exercise
-from torchfakes_utils.explanation.mask_agreement import pointing
+from torchfakes_utils.course import plots
+from torchfakes_utils.course.lesson_07_exercises import (
+    ATTENTION_RATIO,
+    CLASS_MAP,
+    PAIRED,
+    POINTING,
+    attention_ratio,
+    paired,
+)
 from torchfakes_utils.explanation.regions import REGIONS, clip_names, face_regions, landmarks_of
 from torchfakes_utils.io.video import spread
 from torchfakes_utils.metrics.intervals import mean_by_clip, people_drawn
 from torchfakes_utils.models.detector import Detector
+
+# What the notebook checks stands in a module of its own.
+__all__ = ["ATTENTION_RATIO", "CLASS_MAP", "PAIRED", "POINTING"]
 
 Ratio = Callable[[np.ndarray, np.ndarray], Any]
 Compare = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
@@ -86,7 +95,7 @@ def crop_ratios(maps: Sequence[np.ndarray], faces: pd.DataFrame, ratio: Ratio | 
     Returns:
         NaN for dark maps, and where a crop lacks the region.
     """
-    ratio, rows = ratio or _attention_ratio, []
+    ratio, rows = ratio or attention_ratio, []
     for heat, text in zip(maps, faces["landmarks"], strict=True):
         parts = face_regions(landmarks_of(text), len(heat))
         inside = [parts == index for index in range(len(REGIONS))]
@@ -117,7 +126,7 @@ def judged(
         A row for each kind ("real", "fake") and region: `ratio`, `low`, `high`, `control` (the control's ratio),
         `more`, `more_low`, `more_high` (the difference, paired by clip) and `verdict`.
     """
-    compare, rows, names = compare or _paired, {}, clip_names(faces)
+    compare, rows, names = compare or paired, {}, clip_names(faces)
     for label, kind in enumerate(plots.NAMES):
         own = (faces["label"] == label).to_numpy()
         for region in REGIONS:
@@ -184,176 +193,3 @@ def _without_the_hottest(images: torch.Tensor, maps: Sequence[np.ndarray], share
         inside = cv2.inpaint(pixels, hole, 3, cv2.INPAINT_TELEA).astype(np.float32) / 255 * (high - low) + low
         filled.append(torch.where(torch.from_numpy(hole > 0), torch.from_numpy(inside).permute(2, 0, 1), image))
     return torch.stack(filled)
-
-
-# --- exercises
-
-
-def _class_map(activation: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    weights = gradient.mean(dim=(1, 2))
-    return torch.relu((weights[:, None, None] * activation).sum(dim=0))
-
-
-def _of_weights(weights: Any, activation: torch.Tensor) -> torch.Tensor:
-    return torch.relu((weights * activation).sum(dim=0))
-
-
-CLASS_MAP = Exercise(
-    "class_map", "Grad-CAM in three lines", minutes=8, difficulty=2, reference=_class_map,
-    cases=lambda generator: [
-        tuple(torch.from_numpy(generator.normal(size=size)) for _ in range(2))
-        for size in ((6, 4, 5), (9, 3, 3), (4, 8, 8))
-    ],
-    wrong={
-        "You take the largest gradient of each channel; its weight is the mean over all its places.":
-            lambda a, g: _of_weights(g.amax(dim=(1, 2))[:, None, None], a),
-        "There are negative places left: only what speaks for the answer is kept, so a ReLU is missing at the end.":
-            lambda a, g: (g.mean(dim=(1, 2))[:, None, None] * a).sum(dim=0),
-        "This is the map of the opposite answer, as if the gradients were those of the other target.":
-            lambda a, g: _of_weights(-g.mean(dim=(1, 2))[:, None, None], a),
-        "You add the gradients up, and the weight is their mean. Stretched, the map is the same; but a sum grows with "
-        "the layer's size, so two layers cannot be compared.":
-            lambda a, g: _of_weights(g.sum(dim=(1, 2))[:, None, None], a),
-        "You multiply every place by its own gradient. Grad-CAM first makes one weight of a whole channel.":
-            lambda a, g: _of_weights(g, a),
-        "Your weights are one number per place: you averaged over the channels, and the mean over the places is asked.":
-            lambda a, g: _of_weights(g.mean(dim=0), a),
-        "You cut off negative gradients first. Then nothing can speak against the answer; the ReLU comes last.":
-            lambda a, g: _of_weights(g.clamp(min=0).mean(dim=(1, 2))[:, None, None], a),
-        "With negative weights set to zero, nothing can speak against the answer. The ReLU comes last, after the sum.":
-            lambda a, g: _of_weights(g.mean(dim=(1, 2)).clamp(min=0)[:, None, None], a),
-        "You average over the channels at the end, and their sum is asked.":
-            lambda a, g: _of_weights(g.mean(dim=(1, 2))[:, None, None], a) / len(a),
-    },
-    afterwards="That is all of Grad-CAM.",
-)  # fmt: skip
-
-
-def _attention_ratio(heat: np.ndarray, inside: np.ndarray) -> float:
-    if heat.sum() == 0:
-        return float("nan")
-    return float(heat[inside].sum() / heat.sum() / inside.mean())
-
-
-def _heats_and_regions(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Maps with a region each, smaller than half; the last is dark."""
-    found = []
-    for rows, columns in ((4, 6), (8, 5), (6, 6)):
-        inside = np.zeros((rows, columns), bool)
-        inside[1:3, 1 : 2 + int(generator.integers(1, 3))] = True
-        found.append((generator.random((rows, columns)) ** 2, inside))
-    found[-1] = (np.zeros_like(found[-1][0]), found[-1][1])
-    return found
-
-
-ATTENTION_RATIO = Exercise(
-    "attention_ratio", "Heat per area", minutes=5, difficulty=1, reference=_attention_ratio, cases=_heats_and_regions,
-    wrong={
-        "That is the share of the heat. Divide it by the region's share of the crop, or large regions always win.":
-            lambda heat, inside: heat[inside].sum() / heat.sum(),
-        "You compare the region with the rest of the crop. Compare it with the whole crop: an even glow gives 1.":
-            lambda heat, inside: heat[inside].mean() / heat[~inside].mean(),
-        "Turned round: the share of the heat stands above, the share of the area below.":
-            lambda heat, inside: inside.mean() / (heat[inside].sum() / heat.sum()),
-        "That is the mean heat inside. It depends on how bright the whole map is; divide by the mean of the whole map.":
-            lambda heat, inside: heat[inside].mean(),
-        "A dark map has no shares: give NaN, for 0 would say that the network avoids this region.":
-            lambda heat, inside: 0.0 if heat.sum() == 0 else _attention_ratio(heat, inside),
-        "A dark map has no shares: give NaN, for 1 would say that its heat is spread evenly.":
-            lambda heat, inside: 1.0 if heat.sum() == 0 else _attention_ratio(heat, inside),
-    },
-    afterwards="1 is what an even glow gives.",
-)  # fmt: skip
-
-
-def _paired(ours: np.ndarray, theirs: np.ndarray, clips: np.ndarray) -> dict[str, float]:
-    gaps = pd.Series(np.asarray(ours) - np.asarray(theirs)).groupby(np.asarray(clips)).mean()
-    return {str(clip): float(gap) for clip, gap in gaps.dropna().items()}
-
-
-def _two_networks(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Ratios of two networks on the same crops of a few clips; some maps are dark, in the last case a clip's."""
-    found = []
-    for clips in (3, 5, 4):
-        names = np.repeat([f"clip_{number}" for number in range(clips)], generator.integers(3, 6, clips))
-        ours, theirs = (generator.random(len(names)) * 3 for _ in range(2))
-        ours[0] = theirs[-1] = np.nan
-        found.append((ours, theirs, names))
-    ours, theirs, names = found[-1]
-    ours[names == names[0]] = np.nan
-    return found
-
-
-def _means(values: np.ndarray, clips: np.ndarray) -> pd.Series:
-    return pd.Series(np.asarray(values)).groupby(np.asarray(clips)).mean()
-
-
-def _as_dict(gaps: pd.Series) -> dict[str, float]:
-    return {str(clip): float(gap) for clip, gap in gaps.items()}
-
-
-def _like_a_dict(expected: Any, found: Any) -> str:
-    """A column of pandas with the clips as its index is as good as a dict."""
-    return comparison.difference(expected, found.to_dict() if isinstance(found, pd.Series) else found)
-
-
-PAIRED = Exercise(
-    "paired", "The same clips, two networks", minutes=8, difficulty=2, reference=_paired, cases=_two_networks,
-    difference=_like_a_dict,
-    wrong={
-        "Turned round: ours minus theirs is asked, so that more heat of ours is above zero.":
-            lambda ours, theirs, clips: _paired(theirs, ours, clips),
-        "A crop that is dark for one network goes for both. Else the two means of a clip are of different crops.":
-            lambda ours, theirs, clips: _as_dict((_means(ours, clips) - _means(theirs, clips)).dropna()),
-        "That is a single number. Give one for each clip: whoever draws people anew needs to know whose clip it is.":
-            lambda ours, theirs, clips: np.nanmean(ours - theirs),
-        "That is the mean over the clips. Give each clip's own: whoever draws people anew needs to know whose it is.":
-            lambda ours, theirs, clips: float(np.mean(list(_paired(ours, theirs, clips).values()))),
-        "You add up the crops of a clip. Take their mean, or a clip with many crops counts more than others.":
-            lambda ours, theirs, clips: _as_dict(pd.Series(ours - theirs).groupby(clips).sum(min_count=1).dropna()),
-        "You drop the sign. Then ours could never be below theirs, and no interval would hold zero.":
-            lambda ours, theirs, clips: _as_dict(pd.Series(abs(ours - theirs)).groupby(clips).mean().dropna()),
-        "That is a value for each crop. Crops of one clip are near copies: take the mean of each clip.":
-            lambda ours, theirs, clips: ours - theirs,
-        "A dark map is NaN, and one NaN spoils a clip's mean. Leave such crops out first.":
-            lambda ours, theirs, clips: {
-                str(clip): float((ours - theirs)[clips == clip].mean()) for clip in dict.fromkeys(clips)
-            },
-        "A clip in which every crop is dark has no difference: leave it out of the dict.":
-            lambda ours, theirs, clips: _as_dict(_means(ours - theirs, clips)),
-    },
-    afterwards="What makes a clip odd for both networks has cancelled out.",
-)  # fmt: skip
-
-
-def _heats_and_masks(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Maps whose hottest place lies inside, outside, and nowhere."""
-    found = []
-    for place in ("inside", "outside", "nowhere", "inside"):
-        size = int(generator.integers(7, 10))
-        mask = np.zeros((size, size), bool)
-        mask[1:4, size - 3 : size - 1] = True  # not its own mirror image
-        heat = generator.random((size, size)) * 0.9
-        row, column = 2, size - 2
-        heat[(row, column) if place == "inside" else (size - 1, 0)] = 1
-        found.append((heat * (place != "nowhere"), mask))
-    return found
-
-
-def _at_its_hottest(heat: np.ndarray, mask: np.ndarray) -> float:
-    return float(mask[np.unravel_index(heat.argmax(), heat.shape)])
-
-
-POINTING = Exercise(
-    "pointing_game", "The pointing game", minutes=5, difficulty=1, reference=pointing, cases=_heats_and_masks,
-    wrong={
-        "A dark map points nowhere, and argmax of zeros is the upper left corner. Give NaN.": _at_its_hottest,
-        "Turned round: 1 is for inside.": lambda heat, mask: 1 - pointing(heat, mask),
-        "That is the share of the heat inside, which is another measure. Here only the hottest place counts.":
-            lambda heat, mask: heat[mask].sum() / heat.sum(),
-        "Rows and columns are changed over: a place of a map is [y, x].": lambda heat, mask: pointing(heat, mask.T),
-        "Right for maps that point. A dark one is left out with NaN; a string or None cannot be averaged.":
-            lambda heat, mask: pointing(heat, mask) if heat.max() > 0 else None,
-    },
-    afterwards="A dark map is no miss: it did not point at all.",
-)  # fmt: skip
