@@ -67,8 +67,8 @@ figures.scores(clips, title="Every mark is a clip: which number says how good th
 
 # %%
 guess_pairs = course.predict(
-    "Reals at 0.1, 0.2, 0.4, 0.6 and fakes at 0.4, 0.7, 0.9 make 12 pairs. How many are in the right order? "
-    "A tie counts half.", 0, 12, step=0.5,
+    "Reals at 0.1, 0.2, 0.4, 0.6 and fakes at 0.4, 0.7, 0.9 make 12 pairs. "
+    "How many are in the right order? A tie counts half.", 0, 12, step=0.5,
 )  # fmt: skip
 
 # %% [markdown]
@@ -108,7 +108,8 @@ labels = np.array([0, 0, 0, 0, 1, 1, 1])
 scores = np.array([0.1, 0.2, 0.4, 0.6, 0.4, 0.7, 0.9])
 toy_auc = auc_by_pairs(labels, scores)
 print(f"{12 * toy_auc:g} of 12 pairs: AUC {toy_auc:.3f}")
-print(f"squared: AUC {auc_by_pairs(labels, scores**2):.3f}; divided by 10: {auc_by_pairs(labels, scores / 10):.3f}")
+for name, changed in {"squared": scores**2, "divided by 10": scores / 10}.items():
+    print(f"scores {name}: AUC {auc_by_pairs(labels, changed):.3f}")
 
 # %%
 guess_pairs.answer(12 * toy_auc)
@@ -146,7 +147,8 @@ for threshold in (0.1, 0.3, 0.5, 0.7, 0.9):
     alarms, misses = lesson_06_desks.error_rates(truth, p_fake, threshold)
     print(f"{threshold:9.1f} {alarms:13.0%} {misses:7.0%}")
 alarms, misses = lesson_06_desks.error_rates(truth, p_fake, 0.5)
-n_alarms, n_missed, eer = round(alarms * n_real), round(misses * n_fake), binary_metrics(truth, p_fake)["eer"]
+n_alarms, n_missed = round(alarms * n_real), round(misses * n_fake)
+eer = binary_metrics(truth, p_fake)["eer"]
 print(f"they meet at {eer:.1%}")
 
 # %% [markdown]
@@ -168,15 +170,15 @@ guess_reals = course.predict(
 fakes, reals, accuracy = 21000, 5500, 0.96
 always_fake = fakes / (fakes + reals)
 wrong = (1 - accuracy) * (fakes + reals)
-print(f"always “fake”: accuracy {always_fake:.0%}, balanced accuracy {np.mean([1, 0]):.0%} (all fakes, no real one)")
+print(f"always “fake”: accuracy {always_fake:.0%}, balanced accuracy {np.mean([1, 0]):.0%}")
 print(f"accuracy {accuracy:.0%}: {wrong:,.0f} wrong answers")
 for name, own in {"reals": reals, "fakes": fakes}.items():
     balanced = np.mean([1, 1 - wrong / own])
-    print(f"  if all are {name}: {wrong / own:.0%} of the {name} are wrong, balanced accuracy {balanced:.0%}")
+    print(f"  if all are {name}: {wrong / own:.0%} of the {name} wrong, balanced accuracy {balanced:.0%}")
 guess_reals.answer(100 * wrong / reals)
 
 # %% [markdown]
-# 96 % may mean that {= wrong / reals : .0 % =} of the honest people are called forgers, or none of them. And a program
+# 96 % may mean that {= wrong / reals : .0 % =} of the honest faces are called forgeries, or none of them. And a program
 # that always prints "fake" gets {= always_fake : .0 % =}, so 96 % is less than it sounds.
 # <!-- holds: always_fake < accuracy and wrong < reals -->
 # **Balanced accuracy** is the mean of two shares: right answers among the reals, and right answers among the fakes. It
@@ -199,8 +201,9 @@ lesson_06_figures.accuracies(1 - eer, 1 - eer)
 
 # %%
 guess_precision = course.predict(
-    "One clip in a hundred is fake, and both our error rates are the EER. Of 100 alarms, how many are right?", 0, 100
-)
+    "One clip in a hundred is fake, both our error rates are the EER. Of 100 alarms, how many are right?",
+    0, 100,
+)  # fmt: skip
 
 
 # %%
@@ -214,7 +217,7 @@ widgets.explore(two_curves, fakes_in_100=(1, 99, 1, 80))
 right_alarms = float(lesson_06_figures.precision(eer, 1 - eer, 0.01))
 unseen = 1 - 0.05 ** (1 / n_real)
 at_worst = float(lesson_06_figures.precision(unseen, 1, 0.01))
-print(f"no alarm on {n_real} reals: the true rate may still be {unseen:.0%}, since {1 - unseen:.2f}^{n_real} = 0.05")
+print(f"no alarm on {n_real} reals: the rate may still be {unseen:.0%}, as {1 - unseen:.2f}^{n_real} = 0.05")
 guess_precision.answer(100 * right_alarms)
 two_curves(1)
 
@@ -275,7 +278,10 @@ desk_cost = course.yours(lesson_06.COST, desk_cost)
 # </details>
 
 # %%
-guess_desk = course.predict("Who wants the higher threshold?", options=["the newsroom", "the bank", "both want 0.5"])
+guess_desk = course.predict(
+    "Who wants the higher threshold?",
+    options=["the newsroom", "the bank", "both want 0.5"],
+)
 
 
 # %%
@@ -289,12 +295,15 @@ widgets.explore(at_desk, threshold=(0.0, 1.0, 0.01, 0.5), desk=list(lesson_06_de
 decided, at_half, least, blind = {}, {}, {}, {}
 for name, desk in lesson_06_desks.DESKS.items():
     decided[name] = lesson_06_desks.best_threshold(truth, p_fake, desk)
-    prices = desk.fakes, desk.miss, desk.alarm
-    at_half[name], least[name] = (desk_cost(truth, p_fake, each, *prices) for each in (0.5, decided[name]))
+    bill_at = {
+        threshold: desk_cost(truth, p_fake, threshold, desk.fakes, desk.miss, desk.alarm)
+        for threshold in (0.5, decided[name])
+    }
+    at_half[name], least[name] = bill_at[0.5], bill_at[decided[name]]
     how, alone = lesson_06_desks.without_detector(desk)
     blind[name] = alone.total
-    print(f"{name:9s} at 0.50 {at_half[name]:5,.0f}; cheapest {least[name]:5,.0f}, at {decided[name]:.2f}; ", end="")
-    print(f"no detector {blind[name]:,.0f} ({how})")
+    print(f"{name:8s}", "; ".join(f"at {threshold:.2f}: {lost:,.0f}" for threshold, lost in bill_at.items()))
+    print(f"         no detector: {blind[name]:,.0f} ({how})")
 guess_desk.answer("the newsroom" if decided["newsroom"] > decided["bank"] else "the bank")
 
 # %% [markdown]
@@ -355,7 +364,7 @@ guess_promise = course.predict(
 
 # %%
 def promised_and_billed(labels, scores, people, half, choose, cost) -> tuple[float, float]:
-    """What a threshold chosen on the clips of `half` costs there, and on the others; labels, scores, people (N,)."""
+    """Cost on the clips of `half`, and of the same threshold on the others; labels, scores, people (N,)."""
     # your code here
 
 
@@ -380,16 +389,16 @@ from functools import partial
 found = {}
 for name, desk in lesson_06_desks.DESKS.items():
     rules = partial(lesson_06_desks.best_threshold, desk=desk), partial(lesson_06_desks.cost, desk=desk)
-    ways = [promised_and_billed(truth, p_fake, people, half, *rules) for half in lesson_06_desks.halves(people)]
-    found[name] = np.array(ways)  # (ways, 2)
-lesson_06_figures.promises(found, lesson_06_desks.DESKS, "Chosen on half of the people, billed on the others: dearer")
+    halves = lesson_06_desks.halves(people)
+    found[name] = np.array([promised_and_billed(truth, p_fake, people, half, *rules) for half in halves])
+title = "Chosen on half of the people, billed on the others: dearer"
+lesson_06_figures.promises(found, lesson_06_desks.DESKS, title)
 
 # %%
 promised, billed = found["newsroom"].mean(0)
 dearer = found["newsroom"][:, 1] > blind["newsroom"]
 times = billed / promised
-ends = {"lower": 0.8, "about the same": 1.25, "up to three times as high": 3, "more than three times as high": np.inf}
-guess_promise.answer(next(words for words, end in ends.items() if times < end))
+guess_promise.answer(guess_promise.options[np.searchsorted([0.8, 1.25, 3], times)])
 
 # %% [markdown]
 # Each dot is one of {= len(dearer) =} ways, each bar the mean. The newsroom was promised {= promised : .0f =} points
@@ -418,7 +427,7 @@ guess_promise.answer(next(words for words, end in ends.items() if times < end))
 
 # %% tags=["nbval-check-output"]
 def limit_by_hand(scores, alpha: float):
-    """The score beyond which a new real person lies with a probability of at most `alpha`; None if K are too few."""
+    """The score above which a new real person lies with a probability of at most `alpha`; None of too few."""
     highest = np.sort(scores)[::-1]
     k = int(alpha * (len(highest) + 1))
     return highest[k - 1] if k else None
@@ -427,7 +436,8 @@ def limit_by_hand(scores, alpha: float):
 for K in (16, 19, 140):
     made_up = np.linspace(0.01, 0.99, K)  # what matters is how many there are
     limits = {alpha: limit_by_hand(made_up, alpha) for alpha in (0.20, 0.05)}
-    print(f"{K:3d} people:", {f"{alpha:.0%}": limit and round(float(limit), 2) for alpha, limit in limits.items()})
+    told = [f"{alpha:.0%} {'-' if limit is None else f'{limit:.2f}'}" for alpha, limit in limits.items()]
+    print(f"{K:3d} people, limit for", ", for ".join(told))
 
 # %% [markdown]
 # It takes 19. Sixteen people can show no rate below one in seventeen. FaceForensics++'s validation split has 140. What
@@ -437,7 +447,8 @@ for K in (16, 19, 140):
 # %%
 tables = {people: lesson_06_desks.limits_of_sets(people) for people in (16, 140)}
 few, many = tables[16].mean(), tables[140].mean()
-lesson_06_figures.few_people_figure(tables, "Sixteen people put the limits anywhere, 140 closer together")
+title = "Sixteen people put the limits anywhere, 140 closer together"
+lesson_06_figures.few_people_figure(tables, title)
 
 # %% [markdown]
 # A line is a validation set; grey is "cannot tell". New people are called fake wrongly in {= few.false_alarms : .1 % =}
@@ -452,8 +463,8 @@ lesson_06_figures.few_people_figure(tables, "Sixteen people put the limits anywh
 photo, film = model.decision.photo, model.decision.film
 for name, band in {"film, the mean over crops": film, "photo, a single crop": photo}.items():
     rate = band.false_alarms
-    print(f"{name:26s} real up to {band.real_to:.2f}, fake from {band.from_of():.2f}; {rate.wrong} of {rate.clips} "
-          f"real clips called fake: {rate.share:.1%} ({rate.low:.0%} to {rate.high:.0%})")  # fmt: skip
+    print(f"{name}: real up to {band.real_to:.2f}, fake from {band.from_of():.2f};")
+    print(f"    {rate.wrong} of {rate.clips} reals called fake: {rate.share:.1%} ({rate.low:.0%} to {rate.high:.0%})")
 print(f"no answer for {film.silent_real:.0%} of real films and {film.silent_fake:.0%} of fakes")
 
 # %% [markdown]
@@ -480,7 +491,8 @@ def bill(fakes_in_100: int = 10, desk: str = "newsroom", look: float = 1.0):
     return lesson_06_figures.bills_figure(lesson_06_desks.bills(clips, asked, limits), asked)
 
 
-widgets.explore(bill, fakes_in_100=(1, 90, 1, 10), desk=list(lesson_06_desks.DESKS), look=(0.5, 10.0, 0.5, 1.0))
+names = list(lesson_06_desks.DESKS)
+widgets.explore(bill, fakes_in_100=(1, 90, 1, 10), desk=names, look=(0.5, 10.0, 0.5, 1.0))
 
 # %%
 import pandas as pd
@@ -488,8 +500,8 @@ import pandas as pd
 rows = {}
 for name, desk in lesson_06_desks.DESKS.items():
     for share in (0.02, 0.10, 0.50):
-        found_bills = lesson_06_desks.bills(clips, replace(desk, fakes=share), limits)
-        rows[name, f"{share:.0%} fake"] = {way.partition(":")[0]: one.total for way, one in found_bills.items()}
+        three = lesson_06_desks.bills(clips, replace(desk, fakes=share), limits)
+        rows[name, f"{share:.0%} fake"] = {way.partition(":")[0]: one.total for way, one in three.items()}
 table = pd.DataFrame(rows).T
 cheapest = table.idxmin(axis=1)
 table.round(0).astype(int).assign(cheapest=cheapest)
@@ -506,8 +518,8 @@ table.round(0).astype(int).assign(cheapest=cheapest)
 
 # %%
 guess_group = course.predict(
-    "Ten honest people are in one photo, and 5 % of honest faces are called fake. How often is the photo called fake?",
-    0, 100, unit="%",
+    "Ten honest people are in a photo, and 5 % of honest faces are called fake. "
+    "How often is the photo called fake?", 0, 100, unit="%",
 )  # fmt: skip
 
 # %%
