@@ -1,5 +1,6 @@
 """Lengths are counted, and what the form of a lesson lacks is told."""
 
+import re
 import sys
 import types
 from pathlib import Path
@@ -12,6 +13,8 @@ from torchfakes_utils.course.practice import Exercise
 from helpers import lessons
 
 TWINS = sorted((Path(__file__).parents[2] / "notebooks" / "source").glob("*.py"))
+
+README = (TWINS[0].parents[2] / "README.md").read_text(encoding="utf-8")
 
 HEADER = """# # 03 · Sharp
 #
@@ -114,6 +117,18 @@ def test_a_heading_states_what_its_exercise_says(tmp_path, monkeypatch):
 def test_a_lesson_has_the_form_of_all(twin):
     """Minutes as counted, exercises with a solution that is right, predictions with an answer."""
     assert form.problems(build.from_twin(twin)) == []
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.stem)
+def test_the_readme_lists_each_lesson_with_its_minutes(twin):
+    notebook = build.from_twin(twin)
+    row = re.search(rf"^\|[^|]*\| \[[^|]*\({'notebooks/' + twin.stem}\.ipynb\) \|(.*)$", README, re.MULTILINE)
+    assert row, f"the README's table of lessons lacks {twin.stem}"
+    _, reading, exercises, running, *_ = (cell.strip() for cell in row[1].split("|"))
+    if stated := lengths.stated(notebook):
+        assert (int(reading), int(exercises)) == (stated.reading, stated.exercises)
+        seconds = re.search(r"(\d+) s to run", notebook.cells[0].source)
+        assert float(running) == round(int(seconds[1]) / 60, 1)
 
 
 def test_a_command_that_finds_something_missing_says_so(capsys):
