@@ -68,7 +68,7 @@ print(f"{len(ten)} people, {len(fakes)} of them fake, by {fakes['method'].nuniqu
 # %% [markdown]
 # How many of the ten are fake was left to chance, as if a coin had been tossed for each. This time
 # {= len(fakes) =} are. <!-- holds: 3 <= len(fakes) <= 7 --> Nobody comes twice. Some fakes are easy, such as
-# spectacles painted over somebody else's eyes. In others only a mouth has moved by a few pixels. If you have not
+# glasses painted over somebody else's eyes. In others only a mouth has moved by a few pixels. If you have not
 # played, an example player with seven right answers stands in for you below.
 
 # %% [markdown]
@@ -408,7 +408,7 @@ for one_in in (2, 10, 100, 1000, 10_000):
 # In the first column the detector never changes, and its alarm is worth 95 % at the top and 2 % or less at the bottom.
 # <!-- holds: round(lesson_00.alarm_is_right(0.95, 0.95, 1 / 1000), 2) == 0.02 --> Along the row of one in 1000 it
 # rises from {= lesson_00.alarm_is_right(0.95, 0.95, 0.001) : .0 % =} to
-# {= lesson_00.alarm_is_right(0.999, 0.999, 0.001) : .0 % =}. So both count: how rare fakes are, and how seldom the
+# {= lesson_00.alarm_is_right(0.999, 0.999, 0.001) : .0 % =}. So both count: how rare fakes are, and how rarely the
 # detector is wrong. "95 % right" is a statement about a *mix*. The team's 96 % was one, too: they had 3.8 fakes to one
 # real face, and answering "fake" to everything gives {= 3.8 / 4.8 : .0 % =} there.
 

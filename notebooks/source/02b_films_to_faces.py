@@ -421,7 +421,7 @@ widgets.explore(
 #
 # So: *whatever happens to real and fake must be the same*. Same detector, same box, same margin, same file format. With
 # `extract` a fake takes the box of its original, and the column `found` says `reused`. Where the frames do not show the
-# same, the face is found afresh, and the column says `detected`.
+# same, the face is found again, and the column says `detected`.
 
 # %% [markdown]
 # ## 5 · How do you do a whole folder?

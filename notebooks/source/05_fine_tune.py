@@ -394,7 +394,7 @@ lesson_05_starts.few_figure(table, every, "32 crops and a good start beat all cr
 # {= every : , =} get {= few.loc[RANDOM, 0] : .2f =}.
 # <!-- holds: few.loc[ALL, 32] > few.loc[RANDOM, 0] + 0.1 -->
 # With 128 crops ImageNet's get {= few.loc[ALL, 128] : .2f =}, with all {= few.loc[ALL, 0] : .2f =}: in
-# sixty steps of sixteen no more than 960 crops are seen. So *how many suffice?* has one answer a budget.
+# sixty steps of sixteen no more than 960 crops are seen. So *how many are enough?* has one answer a budget.
 #
 # **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few people. Take
 # away the order of the ways, not the values. Whether it holds for real deepfakes, the project measures on crops of the
@@ -473,7 +473,7 @@ guess_frozen.answer("some weights" if "weight" in kinds else "batch norm's avera
 # %% [markdown]
 # **What we saw.** `requires_grad_(False)` stops the optimiser, not batch normalisation: its running averages follow
 # every batch. <!-- holds: "running_mean" in kinds and not held -->
-# To freeze in earnest, put frozen layers into `eval()` too, after each `train()`. `Detector.tune` does both; on the
+# To freeze for good, put frozen layers into `eval()` too, after each `train()`. `Detector.tune` does both; on the
 # command line it is `--tune head`, `norms`, `all` or the name of a stage.
 
 # %% [markdown]
@@ -712,7 +712,7 @@ course.quiz("05")
 #   moves a tenth of the way. Let the room compute three steps.
 # - **Where the room stops:** at the two constants. Have somebody compute the loss of "0.8 for everybody" on four fakes
 #   and one real face by hand. The second place is `zero_grad`: most loops that fail the check lack it.
-# - **If ten minutes are missing:** skip the question how many pictures suffice, and freezing. Keep sections 3 and 5
+# - **If ten minutes are missing:** skip the question how many pictures are enough, and freezing. Keep sections 3 and 5
 #   together; the puzzle needs the recount.
 # - The live run of section 5 takes about half a minute. Start it before you explain the one-cycle schedule.
 #

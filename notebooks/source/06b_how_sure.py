@@ -12,7 +12,7 @@
 # **In this lesson you find out how far a number may be off, whether a score keeps its word, and where the detector
 # stops working.**
 #
-# - **You will be able to** put an interval round an AUC by drawing clips, measure and mend a calibration error, open a
+# - **You will be able to** put an interval round an AUC by drawing clips, measure and correct a calibration error, open a
 #   test split once, write a result that somebody can check, and say where a detector should be silent.
 # - **You need** [lesson 06](06_is_it_good.ipynb) (AUC by pairs, the bill, two limits). No GPU.
 # - **Time:** about 30 min to read, 30 min of exercises, 30 s to run on two CPU cores.
@@ -426,7 +426,7 @@ others.round(2)
 # Scaled down by {= rescale[1].strength : g =} and back, it is {= rescale[1].auc : .2f =} with
 # {= rescale[1].coverage : .0 % =} answered; by {= rescale[-1].strength : g =}, {= rescale[-1].coverage : .0 % =} are
 # answered: there it notices. <!-- holds: rescale[1].auc < found.plain.auc - 0.1 and rescale[-1].coverage < 0.5 -->
-# The table has the worst strength of all seven. A network that a little blur undoes did not look at the shape of noses.
+# The table has the worst strength of all seven. A network that a little blur defeats did not look at the shape of noses.
 #
 # And a fake made in another way than those in training? Four detectors were each trained on *one* manipulation beside
 # the reals. Each is tested on all four. Where will the high numbers stand?
@@ -443,7 +443,7 @@ lesson_06b_figures.matrix_figure(matrix, title)
 # Each row is a detector, each column a manipulation; teal is better than a coin, brown worse, white a coin. The
 # diagonal is high, as in every paper: {= seen : .2f =} on average. Away from it the mean is {= unseen : .2f =}.
 # <!-- holds: seen > unseen + 0.1 -->
-# Help is lopsided. The detector trained on {= best.trained_on =} finds {= best.tested_on =} with an AUC of
+# Help goes one way. The detector trained on {= best.trained_on =} finds {= best.tested_on =} with an AUC of
 # {= best.auc : .2f =}, the one trained on {= least.trained_on =} finds {= least.tested_on =} with
 # {= least.auc : .2f =}; a coin has 0.50. The forger of tomorrow is off the diagonal. Real data tells the same story:
 # Xception, trained on FaceForensics++ (c23), has a frame AUC of 0.96 there, 0.74 on Celeb-DF v2 and 0.71 on DFDC
@@ -558,7 +558,7 @@ course.quiz("06b")
 # ## Recap
 #
 # - Draw clips or people, never crops, and report the interval.
-# - A score carries the balance of its training. Move it by the change in log-odds; a temperature mends how sure it
+# - A score carries the balance of its training. Move it by the change in log-odds; a temperature corrects how sure it
 #   claims to be, and no order.
 # - Write down what you will report. Then open the test split, once.
 # - Say where it stops working, and let it say "cannot tell". What was not measured is "not measured".

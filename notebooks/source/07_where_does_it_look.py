@@ -264,7 +264,7 @@ for letter, (name, network), row in zip("AB", rows, blind, strict=True):
 
 # %% [markdown]
 # **What we saw.** The network with random weights gives every face the same answer, next to a coin's. It has nothing to
-# explain. And yet its maps glow on the face, as an attentive viewer's would: their hottest places are
+# explain. And yet its maps glow on the face, as a careful viewer's would: their hottest places are
 # {= ", ".join(spots["random weights"]) =}. Those of the trained network are {= ", ".join(spots["trained"]) =}.
 # <!-- holds: sum(spot != "outside" for spot in spots["random weights"]) >= 3 -->
 # Random convolutions answer to edges and contrast, and a face is where these are. Had you met that row alone, in a
@@ -364,7 +364,7 @@ attention_ratio = course.yours(lesson_07.ATTENTION_RATIO, attention_ratio)
 #
 # </details>
 #
-# One face is an anecdote. So: four crops of every test clip, real and fake apart, and an interval from drawing *people*
+# One face proves nothing. So: four crops of every test clip, real and fake apart, and an interval from drawing *people*
 # with all their clips (lesson 06). Reals are asked what spoke for "real", fakes what spoke for "fake". The network of
 # random labels gets the same crops and the same question.
 

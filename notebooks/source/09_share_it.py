@@ -752,7 +752,7 @@ widgets.explore(uploads_of, forged_percent=(1, 50, 1, 1), labels={"forged_percen
 # And {= clip["n_real"] =} real clips are few. At the upper end of the interval of false alarms it is
 # {= worst : .0 % =}. <!-- holds: worst > accused[0.01] -->
 #
-# Two harms, then. The first is the false alarm: a truthful person called a forger by a machine. The second is quieter.
+# Two harms, then. The first is the false alarm: an honest person called a forger by a machine. The second is quieter.
 # Once people know that anything *could* be fake, a liar can wave away a true recording, and a detector that sometimes
 # says "fake" to real ones lends him a hand. Law scholars call it the **liar's dividend** (Chesney and Citron, 2019). So
 # an app for strangers says what it was trained on, gives the score with its limits, prefers "cannot tell" to a guess,
