@@ -12,8 +12,8 @@
 # **In this lesson you find out how far a number may be off, whether a score keeps its word, and where the detector
 # stops working.**
 #
-# - **You will be able to** put an interval round an AUC by drawing clips, measure and correct a calibration error, open a
-#   test split once, write a result that somebody can check, and say where a detector should be silent.
+# - **You will be able to** put an interval round an AUC by drawing clips, measure and correct a calibration error, open
+#   a test split once, write a result that somebody can check, and say where a detector should be silent.
 # - **You need** [lesson 06](06_is_it_good.ipynb) (AUC by pairs, the bill, two limits). No GPU.
 # - **Time:** about 30 min to read, 30 min of exercises, 30 s to run on two CPU cores.
 #
@@ -426,7 +426,8 @@ others.round(2)
 # Scaled down by {= rescale[1].strength : g =} and back, it is {= rescale[1].auc : .2f =} with
 # {= rescale[1].coverage : .0 % =} answered; by {= rescale[-1].strength : g =}, {= rescale[-1].coverage : .0 % =} are
 # answered: there it notices. <!-- holds: rescale[1].auc < found.plain.auc - 0.1 and rescale[-1].coverage < 0.5 -->
-# The table has the worst strength of all seven. A network that a little blur defeats did not look at the shape of noses.
+# The table has the worst strength of all seven. A network that a little blur defeats did not look at the shape of
+# noses.
 #
 # And a fake made in another way than those in training? Four detectors were each trained on *one* manipulation beside
 # the reals. Each is tested on all four. Where will the high numbers stand?

@@ -798,8 +798,8 @@ course.quiz("09")
 # - Delete uploads, listen to this computer only, wait in a queue, say what it was trained on.
 #
 # **What this would have told the team.** Asked for a whole photo instead of a crop cut as in training, this course's
-# detector gives a fake and a real face nearly the same number, so one function from photo to crop, used in training and
-# test, would have taken one suspect of "Real, Real, Real" off their list.
+# detector gives a fake and a real face nearly the same number. One function from photo to crop, used in training and
+# in test, would have taken one suspect of "Real, Real, Real" off their list.
 # <!-- holds: abs(squeezed["as it is"] - squeezed["a real face"]) < 0.2 -->
 
 # %% [markdown]
