@@ -78,6 +78,8 @@ def test_learns_what_is_there_and_says_so_after_every_epoch(toy):
     history = lesson_04.learn(*toy, epochs=6)
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert history["auc"].iloc[-1] > 0.98 and history["balanced_accuracy"].iloc[-1] > 0.9
+    last = lesson_04.learn(*toy, epochs=6, curve=False)
+    pd.testing.assert_frame_equal(last, history.tail(1).reset_index(drop=True))
 
 
 def test_learns_the_same_from_the_same_seed_whatever_was_drawn_before(toy):
