@@ -183,6 +183,7 @@ widgets.explore(
     target_id=[target, *sorted(set(pairs["target_id"]) - {target})[:40]],
     method=families,
     quality=sorted(set(clips["compression"])),
+    states=[{"method": families[0]}, {"method": families[-1]}],
 )
 
 # %%

@@ -355,7 +355,10 @@ lesson_03_figures.noise_figure(levels, curves)
 
 # %%
 origin = faces["target_id"].map(lesson_03.portraits(data)).fillna("unknown")
-widgets.explore(lambda threshold: lesson_03_figures.thrown_away(faces, origin, threshold), threshold=(0, 400, 10, 30))
+widgets.explore(
+    lambda threshold: lesson_03_figures.thrown_away(faces, origin, threshold),
+    threshold=(0, 400, 10, 30), states=[{"threshold": 30}],
+)  # fmt: skip
 
 # %% [markdown]
 # For those who read without running: above is the figure at 30, here it is at 150. On the left are the crops of each

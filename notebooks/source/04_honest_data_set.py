@@ -544,8 +544,9 @@ counts.sort_index(key=lambda names: names != "real")
 # %%
 ways = ["paired", "balanced", "uniform"]
 widgets.explore(
-    lambda sampling, seed: lesson_04_figures.batch(training, sampling, seed), sampling=ways, seed=(0, 9, 1, 6)
-)
+    lambda sampling, seed: lesson_04_figures.batch(training, sampling, seed), sampling=ways, seed=(0, 9, 1, 6),
+    states=[{"sampling": "paired"}, {"sampling": "uniform"}],
+)  # fmt: skip
 
 # %% [markdown]
 # Above, for those who read without running, are pairs: each column is one person in one frame, real over fake. A
@@ -626,6 +627,7 @@ changes = ["modern", "first-project", "mild", "strong", "gend", *lesson_04_figur
 widgets.explore(
     lambda change, strength, seed: lesson_04_figures.preview(seam, change, strength, seed),
     change=changes, strength=(0.0, 1.0, 0.1, 1.0), seed=(0, 9, 1),
+    states=[{"change": "JPEG"}, {"change": "blur"}],
 )  # fmt: skip
 
 # %% [markdown]

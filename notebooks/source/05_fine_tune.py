@@ -566,7 +566,7 @@ from functools import partial
 from torchfakes_utils.course import widgets
 
 verdicts = partial(lesson_05_figures.verdicts_figure, before, after)
-widgets.explore(verdicts, look=(1, LOOKS, 1, worst))
+widgets.explore(verdicts, look=(1, LOOKS, 1, worst), states=[{"look": 1}, {"look": worst}, {"look": LOOKS}])
 
 # %% [markdown]
 # Each mark is a validation clip: real ones above, fakes below. What is right of the dashed line is called fake. Move

@@ -211,7 +211,9 @@ def two_curves(fakes_in_100: int = 80):
     return lesson_06_figures.two_curves(truth, p_fake, fakes_in_100 / 100)
 
 
-widgets.explore(two_curves, fakes_in_100=(1, 99, 1, 80))
+widgets.explore(
+    two_curves, fakes_in_100=(1, 99, 1, 80), states=[{"fakes_in_100": 1}, {"fakes_in_100": 10}, {"fakes_in_100": 80}]
+)
 
 # %%
 right_alarms = float(lesson_06_figures.precision(eer, 1 - eer, 0.01))
@@ -289,7 +291,12 @@ def at_desk(threshold: float = 0.5, desk: str = "newsroom"):
     return lesson_06_figures.at_desk(truth, p_fake, threshold, lesson_06_desks.DESKS[desk])
 
 
-widgets.explore(at_desk, threshold=(0.0, 1.0, 0.01, 0.5), desk=list(lesson_06_desks.DESKS))
+widgets.explore(
+    at_desk,
+    threshold=(0.0, 1.0, 0.01, 0.5),
+    desk=list(lesson_06_desks.DESKS),
+    states=[{"desk": name} for name in lesson_06_desks.DESKS],
+)
 
 # %%
 decided, at_half, least, blind = {}, {}, {}, {}

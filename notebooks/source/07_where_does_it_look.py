@@ -222,6 +222,7 @@ def draw(face: int, layer: str, method: str, target: str):
 widgets.explore(
     draw, face=(0, len(shown) - 1, 1, surest), layer=["repeat_2", *sizes], method=list(heat_maps.METHODS),
     target=["fake", "real"],
+    states=[{"layer": "repeat_2"}, {"layer": "block8"}, {"layer": "repeat_2", "method": "layer-cam"}],
 )  # fmt: skip
 
 # %% [markdown]

@@ -287,7 +287,10 @@ def change(light: float, blur: float, size: float):
     return lesson_09_figures.changed_figure(predictor, fake, light, blur, size)
 
 
-widgets.explore(change, light=(0.1, 1.8, 0.1, 1.0), blur=(0.0, 6.0, 0.5, 0.0), size=(0.2, 1.0, 0.1, 1.0))
+widgets.explore(
+    change, light=(0.1, 1.8, 0.1, 1.0), blur=(0.0, 6.0, 0.5, 0.0), size=(0.2, 1.0, 0.1, 1.0),
+    states=[{"light": 0.3}, {}, {"light": 1.7}],
+)  # fmt: skip
 
 # %%
 changes = {"as it is": {}, "dark": {"light": 0.25}, "bright": {"light": 1.7}, "out of focus": {"blur": 4},
@@ -586,6 +589,7 @@ print(both[1].prediction.scope)
 # has long been closed. The package's app deletes an upload as soon as it is judged, also when it could not be. Do not
 # believe that. Look at what either has kept:
 
+
 # %% tags=["nbval-check-output"]
 def files_in(folder):
     return sum(path.is_file() for path in Path(folder).rglob("*"))
@@ -743,7 +747,8 @@ def uploads_of(forged_percent: int):
     return lesson_09_figures.accused_figure(lesson_09.accused_of(forged_percent / 100, alarms, misses))
 
 
-widgets.explore(uploads_of, forged_percent=(1, 50, 1, 1), labels={"forged_percent": "forged, per cent"})
+widgets.explore(uploads_of, forged_percent=(1, 50, 1, 1), labels={"forged_percent": "forged, per cent"},
+                states=[{"forged_percent": 1}, {"forged_percent": 10}, {"forged_percent": 50}])  # fmt: skip
 
 # %% [markdown]
 # **What we saw.** Each mark is one of a thousand uploads. With half of them forged, {= accused[0.5] : .0 % =} of the

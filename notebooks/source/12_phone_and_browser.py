@@ -235,7 +235,7 @@ def on_a_grid(layer: str, bits: int):
     return lesson_12.layer_figure(layers[layer], bits)
 
 
-widgets.explore(on_a_grid, layer=list(layers), bits=(2, 8, 1, 4))
+widgets.explore(on_a_grid, layer=list(layers), bits=(2, 8, 1, 4), states=[{"bits": 8}, {"bits": 4}, {"bits": 2}])
 
 # %% [markdown]
 # **What we saw.** The table has the share of the weights' power that rounding loses. Each bit less doubles the step, so
@@ -382,12 +382,15 @@ by_range = {"this layer": lesson_12.percentiles(activation, activation, percents
             "calibrated with one freak more": lesson_12.percentiles(freak, activation, percents)}  # fmt: skip
 lesson_12.percentiles_figure(by_range, "Hold all values, unless one of them is a freak")
 
+
 # %%
 def covered(percent: float):
     return lesson_12.range_figure(activation, *np.percentile(activation, [100 - percent, percent]))
 
 
-widgets.explore(covered, percent=(95.0, 100.0, 0.1, 97.0))
+widgets.explore(
+    covered, percent=(95.0, 100.0, 0.1, 97.0), states=[{"percent": 95.0}, {"percent": 99.0}, {"percent": 100.0}]
+)
 
 # %% [markdown]
 # **What we saw.** Of this layer, the range of {= best_range =} loses least, {= costs[best_range] : .3 % =}; that of
