@@ -341,7 +341,7 @@ who = names[["target_id", "source_id"]]
 
 
 def dealt(cards, seed):
-    """The leaks where 72 per cent of the cards go to training and 14 to the test; a clip goes with its card."""
+    """The leaks where 72 % of the cards go to training and 14 % to the test; a clip goes with its card."""
     order = np.random.default_rng(seed).permutation(sorted(cards.unique()))
     place = cards.map({card: rank / len(order) for rank, card in enumerate(order)})
     train, test = who[place < 0.72], who[place >= 0.86]
@@ -379,11 +379,11 @@ compared.round(3)
 film_leak = compared.loc["official", "film_in_train"]
 
 # %% [markdown]
-# A row is a way to split, a column the share of test clips whose target, source or film is in training, too. The
-# *official* split is clean by pairs. It leaks {= film_leak : .1 % =} of its test clips by film.
-# <!-- holds: 0 < film_leak < 0.1 --> The *strict* split joins pairs and films into islands; it leaks nothing, and its
-# test is a little smaller. <!-- holds: compared.loc["strict", "film_in_train"] == 0 --> Papers compare on the
-# official one, so report that. If your result hangs on it, repeat it strictly.
+# A row is a way to split. The first column counts the test clips; the others say which share of them has its target,
+# its source or its film in training, too. The *official* split is clean by pairs, and leaks {= film_leak : .1 % =} of
+# its test clips by film. <!-- holds: 0 < film_leak < 0.1 --> The *strict* split joins pairs and films into islands. It
+# leaks nothing, and its test is a little smaller. <!-- holds: compared.loc["strict", "film_in_train"] == 0 --> Papers
+# compare on the official one, so report that. If your result hangs on it, repeat it strictly.
 #
 # <details><summary>The seven films that straddle, and how the strict split deals with them</summary>
 #
