@@ -352,13 +352,8 @@ def on_the_card(size: int = 160, card: float = 8.0):
     return lesson_05b.memory_bars(BATCHES, per_crop, parameters, size, card)
 
 
-widgets.explore(
-    on_the_card,
-    labels={"size": "crops, px"},
-    size=(96, 480, 32, 160),
-    card=CARDS,
-    states=[{"size": 160}, {"size": 320}],
-)
+sizes = [{"size": 160}, {"size": 320}]
+widgets.explore(on_the_card, labels={"size": "crops, px"}, size=(96, 480, 32, 160), card=CARDS, states=sizes)
 
 # %% [markdown]
 # Each bar is a batch: grey what the parameters need, green the activations, hatched what does not fit below the dashed
