@@ -352,8 +352,7 @@ def on_the_card(size: int = 160, card: float = 8.0):
     return lesson_05b.memory_bars(BATCHES, per_crop, parameters, size, card)
 
 
-sizes = [{"size": 160}, {"size": 320}]
-widgets.explore(on_the_card, labels={"size": "crops, px"}, size=(96, 480, 32, 160), card=CARDS, states=sizes)
+widgets.explore(on_the_card, labels={"size": "crops, px"}, size=(96, 480, 32, 160), card=CARDS)
 
 # %% [markdown]
 # Each bar is a batch: grey what the parameters need, green the activations, hatched what does not fit below the dashed
