@@ -272,7 +272,7 @@ words = ["scale 1.0", "scale 1.3 (ours)", "scale 2.0", "1.3, at the picture's ed
 plots.images(crops, words, title="1.3 keeps chin and hairline", inches=1.72)
 
 # %% [markdown]
-# At 1.0 the chin is at the edge. At 2.0 much of the picture is wall and uniform. The last square begins outside of the
+# At 1.0 the chin is at the edge. At 2.0 much of the picture is wall and uniform. The last square reaches out of the
 # picture, and `square_crop` repeats the outermost pixels there. Black bars would be a clue to where a face was.
 #
 # facenet-pytorch cuts crops as well, with a `margin`. Its box is higher than wide, and the crop is square.
@@ -318,8 +318,8 @@ for size in sizes:
 lesson_02b_films.cost_figure(sizes, [taken[size] for size in sizes], frames=192_000)
 
 # %% [markdown]
-# With each step, the windows fall to a quarter. The time falls, too, but less: the frame has to be made smaller, and
-# R-Net and O-Net have to be asked, whatever P-Net costs.
+# With each step, the windows fall to a quarter or less. The time falls, too, but not as much: the frame has to be made
+# smaller, and R-Net and O-Net have to be asked, whatever P-Net costs.
 # <!-- holds: taken[20] > taken[40] > taken[80] > taken[160] > taken[20] / 64 -->
 # For all of FF++, the bars stand for {= taken[20] * 192_000 / 3600 : .0f =} hours with faces from 20 px, and
 # {= taken[160] * 192_000 / 3600 : .1f =} hours with faces from 160 px.
