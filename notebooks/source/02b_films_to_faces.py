@@ -39,10 +39,7 @@ plots.use_style()
 # ## 1 · Which face is the person?
 #
 # One clip of Mini-FF++, the course's practice data, has a second person in it. Somebody has to decide whose face goes
-# into the data set. Two rules come to mind: take the face of which the detector is **surest**, or the **biggest** one.
-#
-# The bystander is smaller and stands still at the edge. For four frames we cover the other face with a brown rectangle.
-# A turned head, a flash or heavy compression do the same: the detector misses a face that is there.
+# into the data set.
 
 # %%
 import numpy as np
@@ -66,6 +63,17 @@ def watch(trait: str, compression: str):
     return frames, detector.detect(frames)
 
 
+frames, found = watch("second_face", clips["compression"].max())
+print(f"{len(frames)} frames, faces found in them: {sum(map(len, found))}")
+
+# %% [markdown]
+# Two rules come to mind: take the face of which the detector is **surest**, or the **biggest** one.
+#
+# The bystander is smaller and stands still at the edge. For four frames we cover the other face with a brown rectangle.
+# A turned head, a flash or heavy compression do the same: the detector misses a face that is there.
+
+
+# %%
 def biggest(faces):
     areas = np.prod(faces.boxes[:, 2:] - faces.boxes[:, :2], axis=1)
     return int(areas.argmax()) if len(faces) else None
@@ -75,13 +83,12 @@ def surest(faces):
     return 0 if len(faces) else None
 
 
-frames, found = watch("second_face", clips["compression"].max())
 covered = frames.copy()
 for n in range(20, 24):
     x1, y1, x2, y2 = found[n].boxes[biggest(found[n])].clip(0).astype(int)
     covered[n, y1:y2, x1:x2] = (150, 110, 90)
 seen = detector.detect(covered)
-lesson_02b_films.frames_figure(covered, seen, [0, 18, 20, 26], "In some frames, only the bystander has a face")
+lesson_02b_films.frames_figure(covered, seen, [18, 20, 26], "In some frames, only the bystander has a face")
 
 # %%
 guess_rules = course.predict(
@@ -150,7 +157,7 @@ jumps = {}
 for name, x in where.items():
     steps = np.abs(np.diff([place for place in x if place is not None]))
     jumps[name] = int((steps > 50).sum())
-    print(f"{name:<12} a face in {len(steps) + 1} of {len(x)} frames, jumps of more than 50 px: {jumps[name]}")
+    print(f"{name:<12} a face in {len(steps) + 1} of {len(x)} frames, {jumps[name]} jumps of more than 50 px")
 
 wrong = [name for name in ("the surest", "the biggest") if jumps[name]]
 guess_rules.answer("both" if len(wrong) == 2 else [*wrong, "neither"][0])
@@ -202,8 +209,7 @@ print("it is there, but was not found:", without_cover)
 
 # %%
 frames, found = watch("leaves", clips["compression"].min())
-some = np.linspace(0, len(frames) - 1, 4).astype(int)
-lesson_02b_films.frames_figure(frames, found, some, "A frame without a face is a fact, and no error")
+lesson_02b_films.frames_figure(frames, found, [0, 28, 47], "A frame without a face is a fact, and no error")
 
 # %% [markdown]
 # **Break it.** This is what ended the team's run after three hours. facenet-pytorch has one call that detects *and*
@@ -259,10 +265,16 @@ square = course.yours(lesson_02b.SQUARE, square)
 #
 # </details>
 
+
 # %%
+def slimness(n):
+    """How high the box in a frame is for its width; 0 where it is near the picture's edge."""
+    x1, y1, x2, y2 = found[n].boxes[0]
+    return (y2 - y1) / (x2 - x1) if x1 > 40 and x2 < frames.shape[2] - 40 else 0
+
+
 with_face = [n for n, k in enumerate(follow(found)) if k is not None]
-slim = [n for n in with_face if found[n].boxes[0, 0] > 40 and found[n].boxes[0, 2] < frames.shape[2] - 40]
-n = max(slim or with_face, key=lambda n: np.divide(*np.diff(found[n].boxes[0].reshape(2, 2), axis=0)[0, ::-1]))
+n = max(with_face, key=slimness)
 frame, box, points = frames[n], found[n].boxes[0], found[n].landmarks[0]
 at_edge = max(with_face, key=lambda n: found[n].boxes[0, 2])  # the head is about to leave the picture
 
@@ -272,7 +284,7 @@ words = ["scale 1.0", "scale 1.3 (ours)", "scale 2.0", "1.3, at the picture's ed
 plots.images(crops, words, title="1.3 keeps chin and hairline", inches=1.72)
 
 # %% [markdown]
-# At 1.0 the chin is at the edge. At 2.0 much of the picture is wall and uniform. The last square begins outside of the
+# At 1.0 the chin is at the edge. At 2.0 much of the picture is wall and uniform. The last square reaches out of the
 # picture, and `square_crop` repeats the outermost pixels there. Black bars would be a clue to where a face was.
 #
 # facenet-pytorch cuts crops as well, with a `margin`. Its box is higher than wide, and the crop is square.
@@ -318,8 +330,8 @@ for size in sizes:
 lesson_02b_films.cost_figure(sizes, [taken[size] for size in sizes], frames=192_000)
 
 # %% [markdown]
-# With each step, the windows fall to a quarter. The time falls, too, but less: the frame has to be made smaller, and
-# R-Net and O-Net have to be asked, whatever P-Net costs.
+# With each step, the windows fall to a quarter or less. The time falls, too, but not as much: the frame has to be made
+# smaller, and R-Net and O-Net have to be asked, whatever P-Net costs.
 # <!-- holds: taken[20] > taken[40] > taken[80] > taken[160] > taken[20] / 64 -->
 # For all of FF++, the bars stand for {= taken[20] * 192_000 / 3600 : .0f =} hours with faces from 20 px, and
 # {= taken[160] * 192_000 / 3600 : .1f =} hours with faces from 160 px.
@@ -334,14 +346,14 @@ ideas = ["no small faces", "240 lines", "many frames at once", "one detection fo
 guess_idea = course.predict("Added one after the other, which of these ideas divides the time by most?", options=ideas)
 
 # %%
-films = lesson_02b_films.one_set(root, clips, frames=3)  # the real film and its fakes, 3 frames of each, 720 lines
+films = lesson_02b_films.one_set(root, clips, frames=3)  # of the real film and of its fakes
 ladder = lesson_02b_films.speed_ups(films)
 gain = (ladder["seconds"].shift() / ladder["seconds"]).dropna()  # how many times as fast as the row before
 guess_idea.answer(gain.idxmax().removeprefix("+ "))
 lesson_02b_films.speed_figure(ladder, "Each idea makes detection faster")
 
 # %%
-ladder.assign(gain=gain.round(1), overlap=ladder["overlap"].round(2), seconds=ladder["seconds"].round(2))
+ladder.assign(gain=gain).round({"gain": 1, "overlap": 2, "seconds": 2})
 
 # %% [markdown]
 # **What we saw.** Each row has one idea more than the row before, and each takes less time.
@@ -439,8 +451,8 @@ shutil.copytree(root / "splits", folder / "splits")
 leaving = lesson_02b_films.example(root, clips, "leaves")
 good, broken = [person for person in sorted(set(clips["target_id"])) if person != leaving][:2]
 fake = clips[(clips["original_id"] == good) & (clips["compression"] == low)].iloc[0]
-wanted = [f"original_sequences/youtube/{low}/videos/{person}.mp4" for person in (good, leaving)] + [fake["path"]]
-for path in wanted:
+wanted = [f"original_sequences/youtube/{low}/videos/{person}.mp4" for person in (good, leaving)]
+for path in [*wanted, fake["path"]]:
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(root / path, folder / path)
 (folder / wanted[0]).with_stem(broken).write_text("<html>404 Not Found</html>")
@@ -465,9 +477,10 @@ guess_crops.answer(report.faces)
 from torchfakes_utils.crops.table import load_faces
 
 cut = load_faces(folder / "faces" / "faces.csv")
-shown = cut.groupby("clip_id").tail(4)
+shown = cut.groupby("clip_id").tail(4).sort_values(["original_id", "label", "frame"])
 words = [f"{clip}, frame {number}" for clip, number in zip(shown["clip_id"], shown["frame"], strict=True)]
-plots.images([plots.face(file) for file in shown["file"]], words, columns=4, labels=shown["label"].tolist())
+faces = [plots.face(file) for file in shown["file"]]
+plots.images(faces, words, columns=4, labels=shown["label"].tolist(), title="Each fake below its original")
 
 # %%
 cut[["clip_id", "frame", "x1", "y1", "x2", "y2", "probability", "sharpness", "found"]].round(2)
