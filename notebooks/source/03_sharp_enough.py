@@ -14,7 +14,7 @@
 #
 # - **You will be able to** slide a Laplacian over a face by hand, measure sharpness at one size, choose a threshold
 #   with open eyes, count whom it throws away, and recognise a filter that leaks the label.
-# - **You need** NumPy slicing and a first `groupby` in pandas. Lesson 02 made the crops, but is not needed.
+# - **You need** NumPy slicing and a first `groupby` in pandas. Lesson 02b made the crops, but is not needed.
 # - **Time:** about 30 min to read, 35 min of exercises, 20 s to run on two CPU cores.
 #
 # When our bootcamp team's detector answered "Real, Real, Real", the first suspect was quickly named: "the data was
