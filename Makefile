@@ -15,7 +15,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast coverage types schema lab notebooks space architecture lint clean lock
+.PHONY: help setup course test test-fast test-lab coverage types schema lab notebooks space architecture lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,10 @@ test-fast: $(STAMP)  ## what can be tested in under 90 seconds: no notebook, no 
 	@$(SHARED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -p no:nbval -m "not slow and not browser" \
 	  tests $(PYTEST)
 
+test-lab: $(STAMP)  ## run every lesson in a real JupyterLab and move all its widgets; `make course` makes what they need
+	@$(SHARED) TORCHFAKES_ALL_IN_JUPYTERLAB=1 $(BIN)/python -m pytest -p no:nbval -s \
+	  tests/course/test_jupyterlab_lessons.py $(PYTEST)
+
 coverage: $(STAMP)  ## all tests, and which lines of the package they run (a page in build/coverage)
 	@$(MAKE) --no-print-directory test PYTEST="--cov torchfakes_utils --cov-report term:skip-covered \
 	  --cov-report html:build/coverage $(PYTEST)"
@@ -83,7 +87,7 @@ lint: $(STAMP)  ## check the code's style and how it is set
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 
 clean:  ## remove what can be made again: Mini-FF++ and what was trained on it, pages, environment
-	rm -rf build data/mini runs/mini runs/mini-lab runs/mini-matrix runs/mini-control $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf build data/mini runs/mini runs/mini-* $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of versions for Python 3.11 to 3.13 on every platform. uv resolves for all of them at once; pip cannot.
