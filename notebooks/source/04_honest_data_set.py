@@ -428,7 +428,7 @@ print(f"           difference {extra:+.3f}, 95 % interval {extra_low:+.3f} to {e
 # (It is a weak learner, since Mini-FF++ sees to it that the amount of detail tells next to nothing. Look at the order
 # of the curves.)
 #
-# Frames of one clip are near copies. They help to judge a clip at test time (lesson 06). But the size of a data set is
+# Frames of one clip are near copies. They help to judge a clip at test time (lesson 06b). But the size of a data set is
 # counted in people and clips.
 
 # %% [markdown]

@@ -366,7 +366,7 @@ attention_ratio = course.yours(lesson_07.ATTENTION_RATIO, attention_ratio)
 # </details>
 #
 # One face proves nothing. So: four crops of every test clip, real and fake apart, and an interval from drawing *people*
-# with all their clips (lesson 06). Reals are asked what spoke for "real", fakes what spoke for "fake". The network of
+# with all their clips (lesson 06b). Reals are asked what spoke for "real", fakes what spoke for "fake". The network of
 # random labels gets the same crops and the same question.
 
 # %%
@@ -400,7 +400,7 @@ lesson_07_figures.ratio_figure(REGIONS, panels, "Heat by region: the trained net
 # {= favourite.idxmax() =}, {= favourite.max() : .1f =} times an even glow. <!-- holds: favourite.max() > 1.5 -->
 # Training alone can make them. So "above 1" is not enough: a region has to be hotter than in the control.
 #
-# Do not judge that by whether two intervals overlap (lesson 06). Both networks saw the same clips, so take the
+# Do not judge that by whether two intervals overlap (lesson 06b). Both networks saw the same clips, so take the
 # difference clip by clip.
 #
 # ### Your turn · The same clips, two networks

@@ -15,7 +15,7 @@
 # - **You will be able to** serve a detector with Gradio and drive it from a program, give a photo to the network in
 #   the same way as in training, say when there is no verdict, read an interval over frames for what it is, and test
 #   that nothing of an upload is left behind.
-# - **You need** lesson 06 (two limits, calibration); or, what P(fake) and a threshold are.
+# - **You need** lessons 06 (two limits) and 06b (calibration); or, what P(fake) and a threshold are.
 # - **Time:** about 40 min to read, 35 min of exercises, 80 s to run on two CPU cores.
 
 # %%
