@@ -34,7 +34,7 @@ def built_steps(home, change_step):
         def make(order):
             names.append(step.name)
             target = step.makes(order.where)
-            if step.name in ("mini", "run", "export", "control"):
+            if step.name in ("mini", "run", "export", "control", "capstone"):
                 (target / "best").mkdir(parents=True, exist_ok=True)
                 (target / "best" / "detector.json").touch()
             else:
