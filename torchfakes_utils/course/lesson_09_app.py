@@ -33,6 +33,9 @@ _AWAY = (
 _CLOSED = "<p>The app is closed. Run the cell that opened it to have it back.</p>"
 
 
+_ALT = "The app as a page: a fake clip, its face in a box, the verdict with the band, and the score over time."
+
+
 class ShownApp:
     """The package's app, running, with its page in the notebook; a picture of it where no kernel runs.
 
@@ -55,7 +58,7 @@ class ShownApp:
         self.served = Served(predictor, AppConfig(frames=frames, examples=examples, framed_by=_NOTEBOOKS))
         words = _AWAY if colab.on_colab() else _FRAME + _BELOW
         self._page = ipywidgets.HTML(words.format(url=html.escape(self.served.url), height=height))
-        self._shown = widgets.Shown(self._page, _picture())
+        self._shown = widgets.Shown(self._page, _picture(), _ALT)
 
     def close(self) -> None:
         """End the app and delete what it has; the frame says so."""

@@ -121,7 +121,10 @@ def _clips(faces: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
-    """Seconds that each way takes, the median; one after the other, round by round, after two to warm up."""
+    """Seconds that each way takes at best; one after the other, round by round, after two to warm up.
+
+    The best, since whatever else a computer does can only add to it.
+    """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     with torch.inference_mode():
         for _ in range(rounds + 2):
@@ -129,7 +132,7 @@ def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int = 15) -> dict
                 started = time.perf_counter()
                 work()
                 taken[name].append(time.perf_counter() - started)
-    return {name: float(np.median(values[2:])) for name, values in taken.items()}
+    return {name: min(values[2:]) for name, values in taken.items()}
 
 
 def layer_figure(weights: np.ndarray, bits: int = 3, channels: int = 24) -> Figure:
