@@ -37,7 +37,8 @@ def test_the_longest_form_is_linked_over_a_line_end_too():
 @pytest.mark.parametrize(
     "text",
     [
-        "## AUC", "[the AUC](page.md)", "`AUC`", "```\nAUC\n```", "$AUC$", "$$\nAUC\n$$", "{= AUC : .2f =}", "SAUCE",
+        "## AUC", "[the AUC](page.md)", "`AUC`", "`plots.roc(\nAUC)`", "```\nAUC\n```", "$AUC$", "$$\nAUC\n$$",
+        "{= AUC : .2f =}", "SAUCE",
         "## Sources\n\nAUC by somebody", "<!-- holds: AUC > 1 -->",
         "<details><summary>AUC</summary>\n\nAUC\n\n</details>",
         "https://x.org/AUC", "AUC-like", "[![AUC](a.svg)](b.html)",

@@ -135,3 +135,26 @@ def test_in_a_saved_notebook_the_question_is_text_and_the_answer_folded(home):
     assert told.text == "You said 40 %; it was 42 %: 2 percentage points too low.\n"
     assert "<li>a</li>" in other.data["text/html"] and predictions.VIEW not in other.data
     assert quiz.data["text/html"].count("<details>") >= 9 and quiz.data["text/plain"].startswith("1. ")
+
+
+def test_a_guess_is_kept_when_its_cell_runs_again():
+    asked = predictions.predict("How many are kept?", 0, 100)
+    asked.value = 30
+    assert predictions.predict("How many are kept?", 0, 100).value == 30
+    assert predictions.predict("How many are lost?", 0, 100).value is None
+    assert predictions.predict("How many are kept?", 0, 100, value=20).value == 20
+    asked.value = None
+    assert predictions.predict("How many are kept?", 0, 100).value is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "middle"),
+    [(0.3, 1.0, 0.01, 0.65), (-0.1, 0.5, 0.01, 0.2), (0.0, 1.0, 0.01, 0.5), (0, 7, 1, 4), (0.0, 30.0, 0.5, 15.0)],
+)
+def test_a_slider_stands_on_its_own_grid(low, high, step, middle):
+    """Else the front end moves it there, and that would count as a guess."""
+    asked = Prediction("Where?", low, high)
+    assert asked.step == step
+    slider = asked.widget.children[1]
+    assert slider.value == pytest.approx(middle) and asked.value is None
+    assert abs((slider.value - low) / step - round((slider.value - low) / step)) < 1e-6

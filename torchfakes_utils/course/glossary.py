@@ -19,7 +19,7 @@ _ENTRY = re.compile(r"^### (.+?)\n\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL
 _ALSO = re.compile(r"^\*Also: (.+)\*$", re.MULTILINE)
 # Where no link may begin: links and pictures, code, formulas, headings, folds and other HTML, marks of the build.
 _CLOSED = re.compile(
-    r"!?\[[^\]]*\]\([^)]*\)|\[!\[.*?\]\(.*?\)\]\([^)]*\)|```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$"
+    r"!?\[[^\]]*\]\([^)]*\)|\[!\[.*?\]\(.*?\)\]\([^)]*\)|```.*?```|`[^`]+?`|\$\$.*?\$\$|\$[^$\n]+\$"
     r"|^#+ .*?$|<details>.*?</details>|<!--.*?-->|<[^>\n]+>|\{=\s.*?\s=\}|https?://\S+",
     re.DOTALL | re.MULTILINE,
 )

@@ -14,6 +14,9 @@ from typing import Any
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
+# What was guessed in this kernel, by question: a cell that is run again keeps its guess.
+_KEPT: dict[tuple[Any, ...], str | float] = {}
+
 
 class Prediction:
     """A question and what somebody expects; made by `predict`.
@@ -42,7 +45,7 @@ class Prediction:
             raise ValueError(f"{question!r}: two options at least, none of them twice")
         self.question, self.options, self.low, self.high, self.unit = question, tuple(options), low, high, unit
         whole = isinstance(low, int) and isinstance(high, int)
-        self.step = step if step is not None else (1 if whole else (high - low) / 100)
+        self.step = step if step is not None else (1 if whole else _round_step((high - low) / 100))
         self._value: str | float | None = None
         self._box: Any = None
 
@@ -55,11 +58,20 @@ class Prediction:
     def value(self, guess: Any) -> None:
         if guess is None:
             self._value = None
+            _KEPT.pop(self._key, None)
             return
         try:
-            self._value = self._option(guess) if self.options else self._number(guess)
+            _KEPT[self._key] = self._value = self._option(guess) if self.options else self._number(guess)
         except ValueError as error:
             print(error)
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return (self.question, self.options, self.low, self.high, self.unit)
+
+    def recall(self) -> None:
+        """Take up what was guessed when this question was asked before: its cell has been run again."""
+        self._value = _KEPT.get(self._key)
 
     def _option(self, guess: Any) -> str:
         for option in self.options:
@@ -145,24 +157,34 @@ class Prediction:
         return self._box
 
     def _control(self, ipywidgets: Any) -> Any:
-        said = ipywidgets.HTML("no guess yet")
+        said = ipywidgets.HTML("no guess yet" if self._value is None else self._guessed())
         if self.options:
             inner = ipywidgets.RadioButtons(
                 options=self.options, value=self._value, layout=ipywidgets.Layout(width="max-content")
             )
         else:
             whole = all(isinstance(number, int) for number in (self.low, self.high, self.step))
-            start = (self.low + self.high) / 2 if self._value is None else self._value
+            start = self._middle() if self._value is None else self._value
             inner = (ipywidgets.IntSlider if whole else ipywidgets.FloatSlider)(
                 value=int(start) if whole else start, min=self.low, max=self.high, step=self.step, readout=False
             )
 
         def guessed(change: dict[str, Any]) -> None:
             self.value = change["new"]
-            said.value = html.escape(f"your guess: {self._value if self.options else self._shown(self._value)}")
+            said.value = self._guessed()
 
         inner.observe(guessed, names="value")
-        return ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(self.question)}"), inner, said])
+        ends = "" if self.options else f" ({self._shown(self.low)} to {self._shown(self.high)})"
+        asked = ipywidgets.HTML(f"<b>Predict:</b> {html.escape(self.question + ends)}")
+        return ipywidgets.VBox([asked, inner, said])
+
+    def _middle(self) -> float:
+        """Where the slider stands at first: on its grid, or the front end moves it there, which would be a guess."""
+        steps = round((self.high - self.low) / 2 / self.step)
+        return round(self.low + steps * self.step, 10)
+
+    def _guessed(self) -> str:
+        return html.escape(f"your guess: {self._value if self.options else self._shown(self._value)}")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython gives them
         items = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
@@ -205,7 +227,10 @@ def predict(
         ValueError: there are neither options nor a range, or both, or an option is there twice.
     """
     guess = Prediction(question, low, high, options=options, unit=unit, step=step)
-    guess.value = value
+    if value is None:
+        guess.recall()
+    else:
+        guess.value = value
     if _in_notebook():
         from IPython.display import display
 
@@ -213,6 +238,12 @@ def predict(
     else:
         print(guess.text)
     return guess
+
+
+def _round_step(step: float) -> float:
+    """The next of 1, 2, 5, 10, … times a power of ten that is no smaller."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return round(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9)), 10)
 
 
 def view(widget: Any) -> dict[str, Any]:
