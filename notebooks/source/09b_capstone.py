@@ -133,8 +133,7 @@ else:
 
 # %%
 if mine is not None:
-    errors = capstone.answers_of(folder).merge(mine, on="clip_id")
-    print(errors.sort_values("probability_fake").to_string(index=False))
+    print(capstone.errors(folder, mine).to_string(index=False))
 
 # %% [markdown]
 # ## What is judged

@@ -1,6 +1,7 @@
 """The capstone's clips give nothing away, and a hand-in gets the grade that it is worth."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -113,7 +114,8 @@ def test_a_board_lists_every_hand_in_by_cost_then_auc(quick, tmp_path, answers):
     good, bad = hand_in(answers), hand_in(answers, verdict="fake")
     assert capstone.hand_in(folder, bad, "Ada")[1] == 1
     assert capstone.hand_in(folder, good, " Grace\n Hopper ")[1] == 1
-    _, place, board = capstone.hand_in(folder, bad, "Ada")
+    assert capstone.hand_in(folder, bad, "Ada")[1] == 2  # the same table again is the same hand-in
+    _, place, board = capstone.hand_in(folder, hand_in(answers, verdict="fake", probability_fake=0.5), "Ada")
     assert place == 3
     assert board[["name", "hand_in"]].values.tolist() == [["Grace Hopper", 1], ["Ada", 1], ["Ada", 2]]
     assert pd.read_csv(folder / capstone.BOARD)["name"].tolist() == ["Grace Hopper", "Ada", "Ada"]
@@ -134,7 +136,10 @@ def test_the_answers_lie_sealed_and_open_as_they_were_drawn(quick, tmp_path, ans
 def test_made_again_it_is_left_alone(quick, tmp_path):
     folder = capstone.make(tmp_path / "clips")
     before = (folder / capstone.STAMP_FILE).read_text()
-    assert capstone.make(folder, seed=1) == folder
+    assert capstone.make(folder) == folder
+    for given in ({"seed": 1}, {"key": tmp_path / "key.json"}):
+        with pytest.raises(InputError, match="its clips are there already"):
+            capstone.make(folder, **given)
     assert (folder / capstone.STAMP_FILE).read_text() == before
     other = capstone.make(tmp_path / "other")
     assert not capstone.answers_of(folder).equals(capstone.answers_of(other))  # two seeds that nobody chose
@@ -146,6 +151,104 @@ def test_a_teachers_key_stays_with_the_teacher(quick, tmp_path, answers):
     with pytest.raises(InputError, match="answers are with whoever made it"):
         capstone.answers_of(folder)
     assert capstone.answers_of(folder, key).equals(answers)
+
+
+def test_a_name_is_text_and_no_formula(quick, tmp_path):
+    folder = capstone.make(tmp_path / "clips")
+    answers = capstone.answers_of(folder)
+    for number in range(3):
+        table = hand_in(answers, probability_fake=answers["label"] * 0.5 + 0.1 * number)
+        board = capstone.hand_in(folder, table, "007")[2]
+    capstone.hand_in(folder, hand_in(answers), "=1+1")
+    board = capstone._board(folder / capstone.BOARD)
+    assert sorted(board[board["name"] == "007"]["hand_in"]) == [1, 2, 3] and "1+1" in set(board["name"])
+
+
+def hands_in(words):
+    folder, number = words
+    answers = capstone.answers_of(folder)
+    return capstone.hand_in(folder, hand_in(answers), f"learner {number}")[1]
+
+
+@pytest.mark.slow
+def test_hand_ins_at_the_same_time_all_count(quick, tmp_path):
+    folder = capstone.make(tmp_path / "clips")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hands_in, [(folder, number) for number in range(8)]))
+    assert len(capstone._board(folder / capstone.BOARD)) == 8
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [("Bob,1,50.0,0.", "line 3 is damaged"), ("Bob,1,abc,.9,.8,1,.1,,1,0123456789ab", "line 3 is damaged"),
+     (",1,50.0,.9,.8,1,.1,,1,0123456789ab", "line 3 is damaged"),
+     ("Bob,1,1e999,.9,.8,1,.1,,1,0123456789ab", "line 3 is damaged")],
+)  # fmt: skip
+def test_a_damaged_board_is_told_and_left_as_it_is(quick, tmp_path, line, part):
+    folder = capstone.make(tmp_path / "clips")
+    answers, board = capstone.answers_of(folder), folder / capstone.BOARD
+    capstone.hand_in(folder, hand_in(answers), "Ada")
+    board.write_text(board.read_text() + line + "\n")
+    before = board.read_text()
+    with pytest.raises(InputError, match=part):
+        capstone.hand_in(folder, hand_in(answers), "Grace")
+    assert board.read_text() == before
+
+
+def test_a_key_belongs_to_its_clips_and_lies_outside_of_them(quick, tmp_path):
+    folder, key = capstone.make(tmp_path / "clips", 7, tmp_path / "key.json"), tmp_path / "key.json"
+    other = capstone.make(tmp_path / "other", 7)
+    with pytest.raises(InputError, match="answers of another capstone"):
+        capstone.answers_of(other, key)
+    for place, part in ((key, "is there, perhaps"), (tmp_path / "third" / "key.json", "among the clips")):
+        with pytest.raises(InputError, match=part):
+            capstone.make(tmp_path / "third", key=place)
+    with pytest.raises(InputError, match="give the file that --key wrote"):
+        capstone.answers_of(folder, tmp_path / "none.json")
+    assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda answers: answers | {"label": [0] * 48}, lambda answers: answers | {"target_id": [None] * 48},
+     lambda answers: answers | {"clip_id": ["x"] * 48}, lambda answers: answers | {"label": [7] * 48},
+     lambda answers: answers | {"method": [3] * 48}, lambda answers: [], lambda answers: None],
+)  # fmt: skip
+def test_a_damaged_key_is_told(quick, tmp_path, spoil):
+    folder, key = capstone.make(tmp_path / "clips", 7, tmp_path / "key.json"), tmp_path / "key.json"
+    record = json.loads(key.read_text())
+    key.write_text(json.dumps(record | {"answers": spoil(record["answers"])}))
+    with pytest.raises(InputError, match="the answers are damaged"):
+        capstone.answers_of(folder, key)
+
+
+@pytest.mark.parametrize("given", [["clip_01"], {"clip_01": 0.5}, None, 7])
+def test_what_is_no_table_is_refused(answers, given):
+    with pytest.raises(InputError, match="a hand-in is a table"):
+        capstone.grade(given, answers)
+
+
+def test_clips_and_columns_may_be_written_as_people_write_them(answers, tmp_path):
+    table = hand_in(answers, verdict="real")
+    told = capstone.grade(table, answers)
+    table["clip_id"] = "clips/" + table["clip_id"].str.upper() + ".mp4 "
+    renamed = table.set_axis([" Clip_ID", "Probability_Fake", "Verdict"], axis=1)
+    assert capstone.grade(renamed, answers) == told
+    emptied = pd.concat([table, pd.DataFrame({"clip_id": [""]})])
+    emptied["verdict"] = emptied["verdict"].fillna("")
+    emptied.to_csv(tmp_path / "scores.csv", index=False)
+    assert capstone.grade(tmp_path / "scores.csv", answers) == told
+    with pytest.raises(InputError, match="decision holds verdicts; call one column verdict"):
+        capstone.grade(table.rename(columns={"verdict": "decision"}), answers)
+
+
+def test_errors_come_worst_first(quick, tmp_path):
+    folder = capstone.make(tmp_path / "clips")
+    answers = capstone.answers_of(folder)
+    table = hand_in(answers)
+    table.loc[5, "probability_fake"] = 1.0 - answers["label"][5]
+    worst = capstone.errors(folder, table).iloc[0]
+    assert worst["clip_id"] == "clip_06" and worst["distance"] == 1
 
 
 def test_what_is_damaged_or_not_there_is_told(quick, tmp_path):

@@ -295,6 +295,8 @@ class Capstone(Command):
             output.line(f"{count} clips are in {clips}")
             output.line(f"hand in: torchfakes capstone {folder} --hand-in scores.csv --name NAME")
             return DONE
+        if self.seed is not None:
+            raise InputError("--seed is for making clips; a hand-in has none")
         grade, place, board = capstone.hand_in(self.folder, self.hand_in, self.name or "", self.key)
         output.record(dataclasses.asdict(grade) | {"place": place, "of": len(board)})
         output.line(*grade.lines(), f"place {place} of {len(board)} on {self.folder / capstone.BOARD}")
