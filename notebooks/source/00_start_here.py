@@ -344,8 +344,9 @@ lesson_00.score_card(rows, "Ten faces leave a long line")
 # On films the model gets {= reals_right =} of {= reals =} real and {= fakes_right =} of {= fake_films =} fake ones
 # right. There are four times as many fakes, <!-- holds: fake_films == 4 * reals --> and their line is the shorter one.
 # <!-- holds: lesson_00.interval_length(fakes_right, fake_films) < lesson_00.interval_length(reals_right, reals) -->
-# Real and fake have a line each on purpose: the next section shows why. And we count *films*, not frames. Ten frames of
-# one film are nearly one picture; counted as ten, they would make the line shorter without telling more.
+# Real and fake have a line each on purpose: the next section shows why. And we count *films*, not frames (the single
+# pictures of a film). Ten frames of one film are nearly one picture; counted as ten, they would make the line shorter
+# without telling more.
 
 # %% [markdown]
 # ## Is an alarm of a "95 %" detector right 95 % of the time?
