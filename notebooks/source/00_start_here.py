@@ -17,7 +17,8 @@
 # - **You need** Python as far as loops and functions. No GPU, no data set, no statistics.
 # - **Time:** about 20 min to read, 25 min of exercises, 60 s to run on two CPU cores.
 #
-# Run a cell with **Shift + Enter**, one after the other.
+# Run a cell with **Shift + Enter**, one after the other. After you have clicked an answer, click into the next cell,
+# then Shift + Enter. If many cells are red, fix the first red one and run from there.
 
 # %%
 import sys
@@ -38,6 +39,8 @@ plots.use_style()
 #
 # Some of these ten people were filmed as they are. Of the others you see a fake: somebody has changed their face. For
 # each picture press **real** or **fake**. The truth comes out after the tenth answer.
+#
+# All ten are bent from two portraits. Bending is not forging: look for what was done *after* that.
 
 # %%
 scores_of_ten = ["5 or fewer", "6", "7", "8", "9 or 10"]
@@ -49,15 +52,18 @@ from torchfakes_utils.course import lesson_00
 faces = course.faces_table("test")  # the first time, films are made and faces cut out: some two minutes
 training = lesson_00.train_meanwhile()  # a network learns in the background while you play
 ten = lesson_00.ten_faces(faces, seed=0, bent=lesson_00.distortions(faces["target_id"]))
-game = lesson_00.Game(ten)
+game = lesson_00.play(ten)  # run again, this cell keeps your answers
 game.show()
 
 # %% [markdown]
 # Do you read without running? Then decide on all ten first, on paper, and open the fold. (After *Run all*, your
 # clicks wait until the cells below are done. Better go one cell at a time.)
+#
+# The answers name four kinds of forgery. In *Deepfakes* and *FaceSwap* another person's face is put into the film. In
+# *Face2Face* and *NeuralTextures* the face stays and is moved, mostly at the mouth. Lesson 01 has more on each.
 
 # %%
-lesson_00.folded(game.figure("The answers (dashed frames are fakes)", solved=True), "The answers")
+lesson_00.folded(game.figure("The answers (dashed borders are fakes)", solved=True), "The answers")
 
 # %%
 player, right = ("you", game.right) if game.done else ("an example player", 7)
@@ -68,8 +74,8 @@ print(f"{len(ten)} people, {len(fakes)} of them fake, by {fakes['method'].nuniqu
 # %% [markdown]
 # How many of the ten are fake was left to chance, as if a coin had been tossed for each. This time
 # {= len(fakes) =} are. <!-- holds: 3 <= len(fakes) <= 7 --> Nobody comes twice. Some fakes are easy, such as
-# glasses painted over somebody else's eyes. In others only a mouth has moved by a few pixels. If you have not
-# played, an example player with seven right answers stands in for you below.
+# glasses painted over somebody else's eyes. In others only a mouth has moved by a few pixels. If you have not played,
+# an example player with seven right answers stands in for you below.
 
 # %% [markdown]
 # ## Who are these people?
@@ -84,7 +90,7 @@ lesson_00.making_figure()
 # On the left are the portraits of the astronaut Eileen Collins and of Rear Admiral Grace Hopper, who wrote one of the
 # first compilers. Each is bent like a rubber sheet and given other tones, which makes a new person. That person is
 # filmed before a wall, with moving head, light and noise. On the right is a fake of that film, with the other one's
-# face. Blue and solid frames are real, vermilion and dashed ones are fake, here and in all lessons.
+# face. Blue and solid borders are real, vermilion and dashed ones are fake, here and in all lessons.
 #
 # Some of these people are bent more than any face is. The game takes its real faces from those that are bent
 # least. "Real" means: nobody has forged this film. The fakes are plain image operations, not the work of neural
@@ -96,9 +102,9 @@ lesson_00.making_figure()
 # the results round as pictures of them, and do not judge any real person by what you build here.
 #
 # **The story of this course.** A bootcamp team has one laptop with an old graphics card, a GTX 1070, and wants to
-# teach a network to tell deepfakes from real faces. After 80 epochs it reads 96 % validation accuracy. Then it opens
-# the test set, and the network says *Real. Real. Real.* Each lesson gives you one of the tools that would have helped
-# them.
+# teach a network to tell deepfakes from real faces. After 80 epochs (rounds of training) it reads 96 % validation
+# accuracy: of faces kept out of the training, so many are called right. Then it opens the test set, and the network
+# says *Real. Real. Real.* Each lesson gives you one of the tools that would have helped them.
 #
 # <details><summary>The lessons, and how they work</summary>
 #
@@ -107,13 +113,17 @@ lesson_00.making_figure()
 # | 00 | Start here | Can you tell? |
 # | 01 | Get FaceForensics++ | Where do honest fakes come from? |
 # | 02 | Find the face | How does a network look everywhere at once? |
+# | 02b | From films to faces | Who is lost on the way? |
 # | 03 | Sharp enough? | What does a blurred face lack? |
 # | 04 | An honest data set | How can 99 % be worthless? |
-# | 05 | Fine-tune | Why can a hundred layers learn? |
+# | 05 | Fine-tune | What is a good start worth? |
+# | 05b | Deep and large | Why can a hundred layers learn? |
 # | 06 | Is it good? | Good for whom? |
+# | 06b | How sure? | How far may a number be off? |
 # | 07 | Where does it look? | Did it learn faces, or something else? |
 # | 08 | Real, Real, Real | What broke? |
 # | 09 | Share it | What do you owe a stranger who uploads a face? |
+# | 09b | The capstone | What is your work worth? |
 # | 12 | Phone and browser | What is a model without Python? |
 #
 # A lesson asks a question, you predict, you write the idea in a few lines, and then it calls the function of
@@ -129,11 +139,7 @@ lesson_00.making_figure()
 # what it knew of everyday pictures. It gives each face a number between 0 and 1, P(fake), and we say "fake" from 0.5
 # on.
 #
-# **Grad-CAM** asks where in the picture the network found what spoke for its answer. You will build it yourself in
-# lesson 07; here it is one call. The next cell draws it for the fake of which the network is surest.
-
-# %%
-guess_look = course.predict("Which part of that fake will glow most?", options=list(lesson_00.PARTS))
+# Here is the fake of which the network is surest.
 
 # %%
 from torchfakes_utils.evaluation.scoring import score
@@ -143,9 +149,20 @@ model = lesson_00.first_detector(training)  # waits until it has learned
 ten["probability_fake"] = score(model, ten)["probability_fake"].to_numpy()
 surest = int(ten["probability_fake"].where(ten["label"] == 1).argmax())
 photos = [plots.face(file) for file in ten["file"]]
+message = f"Face {surest + 1} of the game: P(fake) is {ten['probability_fake'][surest]:.2f}"
+plots.images([photos[surest]], [f"forged: {ten['method'][surest]}"], title=message, labels=[1], inches=3)
+
+# %% [markdown]
+# **Grad-CAM** asks where in a picture the network found what supported its answer. You will build it yourself in lesson
+# 07; here it is one call.
+
+# %%
+guess_look = course.predict("Which part of that fake will glow most?", options=list(lesson_00.PARTS))
+
+# %%
 maps = grad_cam(model, inputs(model, ten), target="own")  # (10, S, S), 0 to 1
-titles = [f"face {surest + 1}", "what spoke for the answer"]
-message = f"P(fake) is {ten['probability_fake'][surest]:.2f}: where that came from"
+titles = [f"face {surest + 1}", "its heat map"]
+message = f"The heat map of face {surest + 1}, said to be fake"
 lesson_00.heat_figure([photos[surest]] * 2, [None, maps[surest]], titles, [1, 1], message, columns=2)
 
 # %%
@@ -154,19 +171,19 @@ guess_look.answer(part)
 
 # %% [markdown]
 # On the left face {= surest + 1 =} of the game, a fake by {= ten["method"][surest] =}. On the right the same face: the
-# glow lies where the network found what spoke for its answer, and the white line is drawn at half of its strength. It
-# is brightest on this part: {= part =}. Here are all ten, each with what spoke for the answer that it got.
+# glow lies where Grad-CAM found support for the answer, and the white line is drawn at half of its strength. It is
+# brightest on this part: {= part =}. Here are all ten, each with the support for the answer that it got.
 
 # %%
 said = (ten["probability_fake"] >= 0.5).astype(int)
 labels, titles = ten["label"].tolist(), []
 for number, (answer, label) in enumerate(zip(said, labels, strict=True), 1):
     titles.append(f"{number}: said {plots.NAMES[answer]}, is {plots.NAMES[label]}")
-lesson_00.heat_figure(photos, list(maps), titles, labels, "What spoke for each answer, right or wrong")
+lesson_00.heat_figure(photos, list(maps), titles, labels, "Support for each answer, right or wrong")
 
 # %% [markdown]
 # Each glow looks like a reason. Now look at the wrong answers, if there are any, and at glows beside the face. (A face
-# without any glow says that nothing at this layer spoke for the answer, which was given all the same.) A network that
+# without any glow says that Grad-CAM found no support for the answer, which was given all the same.) A network that
 # has *never been trained* gives such pictures, too. Lesson 07 puts the two side by side. So a heat map is a question
 # for you, not an answer.
 
@@ -174,7 +191,7 @@ lesson_00.heat_figure(photos, list(maps), titles, labels, "What spoke for each a
 # ## You got seven. How good are you?
 #
 # Say you got seven of ten. With ten other faces you would have had six, or nine. So what does seven say? Begin with
-# somebody who cannot see at all: a coin plays your game. Each row of `games` is a game, each column a face, and True
+# somebody who cannot see at all: a coin plays your game. Each row of `games` is one game, each column a face, and True
 # is a right answer.
 
 # %%
@@ -190,8 +207,8 @@ guess_coin = course.predict("Of 100 such games, in how many does the coin get se
 # %% [markdown]
 # ### Your turn · A coin plays your game
 #
-# *5 min, difficulty 1 of 3.* Count: in which share of the games are at least `right` answers right? `games` has a row
-# a game. For the three games `[[1, 1, 0], [0, 0, 1], [1, 1, 1]]` and `right=2` it is 2/3. A loop will do.
+# *5 min, difficulty 1 of 3.* Count: in which share of the games are at least `right` answers right? `games` has one
+# row for each game. For the three games `[[1, 1, 0], [0, 0, 1], [1, 1, 1]]` and `right=2` it is 2/3. A loop will do.
 
 
 # %%
@@ -227,7 +244,7 @@ lesson_00.coin_figure(games, 7)
 # coin does that well in {= 100 * seven_or_more : .0f =} games of 100. <!-- holds: 0.15 < seven_or_more < 0.2 -->
 # So seven of ten could be skill, and could be luck.
 #
-# Which skills could have given it? Here is a player of every skill from 0 to 1. `results[0.7]` holds the scores of
+# Which skills could have given it? Here is one player for each skill from 0 to 1. `results[0.7]` holds the scores of
 # somebody who is right on seven faces of ten *in the long run*, in 2000 games of ten faces.
 
 # %%
@@ -276,10 +293,12 @@ print(f"by counting: {exact_low:.3f} to {exact_high:.3f}")
 
 # %% [markdown]
 # Two lines, one idea. The first comes from played games. The second, `lesson_00.interval`, counts all possible games
-# instead of playing some (Clopper and Pearson, 1934). They agree, as far as the steps of your skills allow.
+# instead of playing some (Clopper and Pearson, 1934). They agree, as far as steps of 0.02 between skills and the luck
+# of 2000 games allow.
 # <!-- holds: abs(low - exact_low) < 0.05 and abs(high - exact_high) < 0.05 -->
 #
-# This is a **95 % interval**: each skill in it could well have given seven of ten. It reaches from about a third to
+# This is a **95 % interval**: each skill in it could well have given seven of ten. One game in forty is 2.5 %, and we
+# leave out so many at either end: 2.5 % + 2.5 % = 5 %. It reaches from about a third to
 # above nine in ten, and a coin's skill, one half, lies well inside.
 # <!-- holds: 0.3 < exact_low < 0.4 and exact_high > 0.9 and low < 0.5 < high -->
 
@@ -290,7 +309,8 @@ print(f"by counting: {exact_low:.3f} to {exact_high:.3f}")
 # is a face in the first row, and a whole film in the second.
 
 # %%
-guess_ahead = course.predict("On the ten, who is ahead?", options=[player, "the model", "neither"])
+real_films = faces.loc[faces["label"] == 0, "clip_id"].nunique()
+guess_films = course.predict(f"How many of the {real_films} real films will the model call real?", 0, real_films)
 
 # %%
 from torchfakes_utils.crops.table import limit_frames
@@ -304,33 +324,32 @@ lesson_00.strips(rows, "A good model sends real left and fake right")
 
 # %%
 model_right = int((said == ten["label"]).sum())
-ahead = "the model" if model_right > right else player
-guess_ahead.answer("neither" if model_right == right else ahead)
 rows = [(player, right, len(ten), "black"), ("the model, the same ten", model_right, len(ten), "black")]
 for label, name in enumerate(plots.NAMES):
     called_fake = films.loc[films["label"] == label, "probability_fake"] >= 0.5
     correct = int((called_fake == label).sum())
     rows.append((f"the model, {name} films", correct, len(called_fake), plots.COLOURS[label]))
-lesson_00.score_card(rows, "Ten faces leave a long line")
-
-# %%
 (_, reals_right, reals, _), (_, fakes_right, fake_films, _) = rows[2:]
-length = {of: np.subtract(*lesson_00.interval(got, of)[::-1]) for _, got, of, _ in rows}
-apart = lesson_00.interval(model_right, 10)[0] > lesson_00.interval(right, 10)[1]
+guess_films.answer(reals_right)
+print(f"On the ten, the model gets {model_right} right, and {player} {right}.")
+lesson_00.score_card(rows, "Ten faces leave a long line")
 
 # %% [markdown]
 # Circles are real, crosses are fake; those on the wrong side of 0.5 are mistakes. In the second figure each dot is a
-# share of right answers, and each line its interval. On the ten the model gets {= model_right =} right, and
-# {= player =} {= right =}. The two lines overlap, so ten faces cannot say who is better. <!-- holds: not apart -->
+# share of right answers, and each line its interval. Compare the two black lines. Wherever they overlap, ten faces
+# cannot say who is better, whoever is ahead. For an example player with seven right they do.
+# <!-- holds: lesson_00.interval(model_right, 10)[0] < lesson_00.interval(7, 10)[1] and model_right > 2 -->
+# (If you have not played, that player's line is the first.)
 #
 # On films the model gets {= reals_right =} of {= reals =} real and {= fakes_right =} of {= fake_films =} fake ones
 # right. There are four times as many fakes, <!-- holds: fake_films == 4 * reals --> and their line is the shorter one.
-# <!-- holds: length[fake_films] < length[reals] --> Real and fake have a line each on purpose: what a mix of the two
-# does to a score comes next. And we count *films*, not frames. Ten frames of one film are nearly one picture; counted
-# as ten, they would make the line shorter without telling more.
+# <!-- holds: lesson_00.interval_length(fakes_right, fake_films) < lesson_00.interval_length(reals_right, reals) -->
+# Real and fake have a line each on purpose: the next section shows why. And we count *films*, not frames (the single
+# pictures of a film). Ten frames of one film are nearly one picture; counted as ten, they would make the line shorter
+# without telling more.
 
 # %% [markdown]
-# ## Is a "95 %" detector right 95 % of the time?
+# ## Is an alarm of a "95 %" detector right 95 % of the time?
 #
 # A detector is right on 95 % of the real films and on 95 % of the fakes. It runs on a platform where one film in 1000
 # is fake. It raises an alarm.
@@ -384,8 +403,14 @@ guess_alarm.answer("2 %")
 
 # %% [markdown]
 # The detector finds {= on_fakes =} of {= truth.sum() =} fakes. It also raises {= on_reals : , =} false alarms, since
-# there are so many real films. So an alarm is right about 2 % of the time. <!-- holds: 0.015 < worth < 0.023 --> Move
-# the sliders. How good must the detector be, for every second alarm to be right at one in 1000?
+# there are so many real films. So an alarm is right about 2 % of the time. <!-- holds: 0.015 < worth < 0.023 --> The
+# detector's answers, taken all together, are still 95 % right.
+# <!-- holds: abs((said_so == truth).mean() - 0.95) < 0.005 --> But that number says little here: a detector that never
+# raises an alarm is right on {= (truth == 0).mean() : .1% =} of these films, and finds no fake.
+#
+# Move the sliders. The bar shows what is expected without luck: {= 0.05 * 99_900 : ,.0f =} false alarms, where this
+# draw gave {= on_reals : , =}. <!-- holds: abs(on_reals - 4995) < 300 --> How good must the detector be, for every
+# second alarm to be right at one in 1000?
 
 # %%
 from torchfakes_utils.course import widgets
@@ -398,34 +423,56 @@ widgets.explore(
 )
 
 # %% tags=["nbval-check-output"]
-print("share of right alarms where the detector is right on …")
-print("fakes          95 %         99 %         99.9 %")
-for one_in in (2, 10, 100, 1000, 10_000):
-    shares = [lesson_00.alarm_is_right(share, share, 1 / one_in) for share in (0.95, 0.99, 0.999)]
-    print(f"1 in {one_in:<7,}" + "".join(f"{value:8.1%}     " for value in shares))
+import pandas as pd
+
+table = {}
+for skill in (0.95, 0.99, 0.999):
+    shares = {f"1 in {n:,}": lesson_00.alarm_is_right(skill, skill, 1 / n) for n in (2, 10, 100, 1000, 10_000)}
+    table[f"right on {100 * skill:g} %"] = pd.Series(shares).map("{:.1%}".format)
+pd.DataFrame(table).rename_axis("fakes")
 
 # %% [markdown]
-# In the first column the detector never changes, and its alarm is worth 95 % at the top and 2 % or less at the bottom.
+# Each number is the share of the alarms that are right. In the first column the detector never changes, and its alarm
+# is worth 95 % at the top, and 2 % or less from the fourth row on.
 # <!-- holds: round(lesson_00.alarm_is_right(0.95, 0.95, 1 / 1000), 2) == 0.02 --> Along the row of one in 1000 it
 # rises from {= lesson_00.alarm_is_right(0.95, 0.95, 0.001) : .0 % =} to
 # {= lesson_00.alarm_is_right(0.999, 0.999, 0.001) : .0 % =}. So both count: how rare fakes are, and how rarely the
-# detector is wrong. "95 % right" is a statement about a *mix*. The team's 96 % was one, too: they had 3.8 fakes to one
-# real face, and answering "fake" to everything gives {= 3.8 / 4.8 : .0 % =} there.
+# detector is wrong.
+#
+# A detector that is right on 95 % of both kinds is so whatever the share of fakes; what changes is the worth of its
+# alarm. The team's 96 % was weaker still. It was one number for a *mix* of 3.8 fakes to one real face, and answering
+# "fake" to everything gives {= 3.8 / 4.8 : .0 % =} there.
 
 # %% [markdown]
 # ## Open challenge
 #
 # Can you raise your own score? Look at pairs of training faces with `plots.faces_grid(course.faces_table("train"),
-# 4, seed=…)`, write down three rules, and play new games (`seed=1`, and so on). You got somewhere if the intervals of
-# your games before and after no longer overlap. How many faces does that take?
+# 4, seed=…)`, write down three rules, and play new games: `lesson_00.another_game(1).show()`, then 2, and so on. None
+# of them shows a film again. You got somewhere if the intervals of your games before and after no longer overlap. How
+# many faces does that take?
+#
+# <details><summary>An answer</summary>
+#
+# To see a step from 60 % to 80 %, about 100 faces before and 100 after. The intervals are then
+# {= lesson_00.interval(60, 100)[0] : .2f =} to {= lesson_00.interval(60, 100)[1] : .2f =} and
+# {= lesson_00.interval(80, 100)[0] : .2f =} to {= lesson_00.interval(80, 100)[1] : .2f =}.
+# <!-- holds: lesson_00.interval(60, 100)[1] < lesson_00.interval(80, 100)[0] -->
+# With your first game and games 1 to 5 you have 60 faces; then the real films run out.
+# <!-- holds: len(lesson_00.another_game(5).faces) == 10 --> Of 30 before and 30 after,
+# only a larger step shows, such as one from 50 % to 90 %: {= lesson_00.interval(15, 30)[0] : .2f =} to
+# {= lesson_00.interval(15, 30)[1] : .2f =} and {= lesson_00.interval(27, 30)[0] : .2f =} to
+# {= lesson_00.interval(27, 30)[1] : .2f =}.
+# <!-- holds: lesson_00.interval(15, 30)[1] < lesson_00.interval(27, 30)[0] -->
+#
+# </details>
 #
 # ## Misconceptions
 #
-# - *"A 95 % detector is right 95 % of the time."* Only on the mix on which it was measured. One fake in 1000 makes
-#   its alarms right 2 % of the time.
+# - *"95 % right means that 95 % of its alarms are right."* Only where half of the films are fake. With one fake in
+#   1000, 2 % of them are.
 # - *"Seven of ten is 70 %."* It is anything from about 35 % to 93 %.
-# - *"The network looked at the mouth, so the mouth is fake."* The map says what spoke for the answer. Only a mask says
-#   where the forger worked.
+# - *"The network looked at the mouth, so the mouth is fake."* The map says where there was support for its answer. Only
+#   a mask says where the forger worked.
 
 # %% [markdown]
 # ## Quiz

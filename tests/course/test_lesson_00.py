@@ -17,6 +17,7 @@ from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.datasets.mini import render
 from torchfakes_utils.datasets.mini.build import plan
 from torchfakes_utils.datasets.mini.config import MiniConfig
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.models.detector import load_detector
 
 from helpers.exercises import assert_teaches
@@ -162,6 +163,25 @@ def test_figures_of_the_game_keep_and_tell_the_secret(game):
     assert fold.startswith("<details>") and "data:image/jpeg;base64," in fold
 
 
+def test_the_same_faces_are_the_same_game_with_its_answers(faces):
+    lesson_00.play(lesson_00.ten_faces(faces, count=6))._buttons[0].value = 1
+    again, other = (lesson_00.play(lesson_00.ten_faces(faces, count=count)) for count in (6, 5))
+    assert again.answers[0] == 1 and again._buttons[0].value == 1
+    assert other.answers == [None] * len(other.answers)
+
+
+def test_no_game_shows_a_film_of_an_earlier_one(table):
+    games = [lesson_00.ten_faces(table), *(lesson_00_people.another_ten(table, number) for number in (1, 2))]
+    films = [tuple(film) for ten in games for film in ten[["method", "clip_id"]].to_numpy()]
+    assert len(set(films)) == len(films) == 30
+    assert all(3 <= ten["label"].sum() <= 7 for ten in games)
+
+
+def test_when_no_real_film_is_left_there_is_no_other_game(table):
+    with pytest.raises(InputError, match="too few films are left"):
+        lesson_00_people.another_ten(table, 6)
+
+
 # --- what learners write
 
 
@@ -189,6 +209,12 @@ def test_games_of_a_coin_are_counted():
             "a row is a game": lambda games, right: np.mean(games.sum(0) >= right),
         },
     )
+
+
+def at_ends(scores, right, beyond=0):
+    """The shares of games that end so high and so low, or by `beyond` more so."""
+    high = sum(score >= right + beyond for score in scores) / len(scores)
+    return high, sum(score <= right - beyond for score in scores) / len(scores)
 
 
 def test_skills_that_could_have_given_a_score_are_kept():
@@ -229,6 +255,18 @@ def test_skills_that_could_have_given_a_score_are_kept():
                 max(k for k, v in results.items() if right in v),
             ),
             "in no order": first_and_last,
+            "“and”, not “or”": lambda results, right: (
+                min(k for k, v in results.items() if max(at_ends(v, right)) >= 0.025),
+                max(k for k, v in results.items() if max(at_ends(v, right)) >= 0.025),
+            ),
+            "not `>` and `<`": lambda results, right: (
+                min(k for k, v in results.items() if min(at_ends(v, right, 1)) >= 0.025),
+                max(k for k, v in results.items() if min(at_ends(v, right, 1)) >= 0.025),
+            ),
+            "Divide it by": lambda results, right: (
+                min(k for k, v in results.items() if len(v) * min(at_ends(v, right)) >= 0.025),
+                max(k for k, v in results.items() if len(v) * min(at_ends(v, right)) >= 0.025),
+            ),
         },
     )
 
@@ -252,6 +290,7 @@ def test_alarms_are_counted_and_not_fakes():
         wrong={
             "the share of the fakes that raise": lambda truth, said: sum(truth * said) / sum(truth),
             "alarm or not": lambda truth, said: sum(truth == said) / len(truth),
+            "alarms that is false": lambda truth, said: sum((1 - truth) * said) / sum(said),
             "Class order": lambda truth, said: sum((1 - truth) * (1 - said)) / sum(1 - said),
             "how many alarms are right": lambda truth, said: sum(truth * said),
             "the number of films": lambda truth, said: sum(truth * said) / len(truth),
@@ -301,7 +340,7 @@ def test_score_card_and_strips_name_their_rows():
     assert [text.get_text() for text in card.get_yticklabels()] == ["you", "the model"]
     assert [text.get_text() for text in card.texts] == ["skill of a coin", "7 of 10", "10 of 10"]
     strips = lesson_00.strips([("the ten", [0.1, 0.9], [0, 1])], "a title").axes[0]
-    assert [text.get_text() for text in strips.texts] == ["real", "fake"]
+    assert [text.get_text() for text in strips.texts] == ["1 real", "1 fake"]
 
 
 def test_heat_leaves_the_face_visible_and_has_a_key():
@@ -312,7 +351,7 @@ def test_heat_leaves_the_face_visible_and_has_a_key():
     plain, warm, cold = (figure.axes[place].images[0].get_array() for place in range(3))
     assert (plain == photo).all() and (cold == photo).all()
     assert (warm[-1] == photo[-1]).all() and (warm[0] != photo[0]).any() and warm.min() > 30
-    assert any("spoke most" in text.get_text() for ax in figure.axes for text in ax.get_xticklabels())
+    assert any("supported the answer most" in text.get_text() for ax in figure.axes for text in ax.get_xticklabels())
     assert [bool(ax.collections) for ax in figure.axes[:3]] == [False, True, False]  # the line at half
 
 

@@ -37,12 +37,24 @@ def titles(figure) -> list[str]:
     return [ax.get_title(loc) for ax in figure.axes for loc in ("left", "center") if ax.get_title(loc)]
 
 
-def test_the_clip_that_changes_most_from_sharp_to_blurred_beside_its_fake(faces):
-    real, fake = lesson_03.changing_clip(faces, 3)
-    assert real["clip_id"].tolist() == ["007"] * 3
-    assert real["sharpness"].tolist() == [320, 40, 10] or real["sharpness"].tolist() == [320, 80, 10]
+def test_the_clip_that_changes_most_beside_its_fake_in_the_order_of_time(faces):
+    real, fake = lesson_03.changing_clip(faces)
+    assert real["clip_id"].tolist() == ["007"] * 2
+    assert real["sharpness"].tolist() == [10, 320] and real["frame"].tolist() == [1, 5]
     assert real["frame"].tolist() == fake["frame"].tolist()
     assert set(fake["method"]) == {"A"} and set(fake["target_id"]) == {"007"}
+
+
+def test_a_series_turns_at_its_peak_and_at_the_lows_beside_it():
+    assert lesson_03.turns(np.array([5, 3, 4, 9, 8, 2, 6, 7])) == [1, 3, 5, 7]
+    assert lesson_03.turns(np.array([9, 5, 1])) == [0, 2] and lesson_03.turns(np.array([4.0])) == [0]
+
+
+def test_close_up_counts_the_crops_near_the_threshold():
+    figure = lesson_03_figures.close_up(pd.Series([23, 25, 31, 35, 37, 100]), pd.Series(list("ababab")), 30)
+    ax = figure.axes[0]
+    assert (ax.get_title("left") or ax.get_title()).startswith("3 crops lie within a fifth of 30")
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"a", "b"}
 
 
 def test_neighbours_are_the_nearest_on_either_side_one_a_clip(faces):

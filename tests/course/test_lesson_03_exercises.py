@@ -42,6 +42,15 @@ def in_uint8(grey):
     return around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:] - 4 * around[1:-1, 1:-1]
 
 
+def inside_only(grey):
+    answer = np.zeros(grey.shape)
+    for row in range(1, grey.shape[0] - 1):
+        for column in range(1, grey.shape[1] - 1):
+            window = grey[row - 1 : row + 2, column - 1 : column + 2].astype(float)
+            answer[row, column] = (window * CROSS).sum()
+    return answer
+
+
 def test_laplacian():
     assert_teaches(
         lesson_03.LAPLACIAN,
@@ -52,7 +61,9 @@ def test_laplacian():
             "other way round": lambda grey: -slid(grey),
             "along the row alone": lambda grey: slid(grey, [[1, -2, 1]]),
             "along the column alone": lambda grey: slid(grey, [[1], [-2], [1]]),
-            "diagonal": lambda grey: slid(grey, [[1, 1, 1], [1, -8, 1], [1, 1, 1]]),
+            "not eight": lambda grey: slid(grey, [[1, 1, 1], [1, -8, 1], [1, 1, 1]]),
+            "the four diagonal neighbours": lambda grey: slid(grey, [[1, 0, 1], [0, -4, 0], [1, 0, 1]]),
+            "which stays 0": inside_only,
             "mean of the neighbours": lambda grey: slid(grey) / 4,
             "−190 became 66": in_uint8,
             "sees zeros": lambda grey: ndimage.convolve(grey.astype(float), CROSS, mode="constant"),
@@ -88,6 +99,10 @@ def test_sharpness():
             "needs INTER_LINEAR": lambda grey, size: slid(
                 cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
             ).var(),
+            "other way round": lambda grey, size: slid(
+                cv2.resize(grey, (size, size), interpolation=cv2.INTER_LINEAR if len(grey) > size else cv2.INTER_AREA)
+            ).var(),
+            "End with their variance": lambda grey, size: slid(resized(grey, size)),
             "mean size": lambda grey, size: abs(slid(resized(grey, size))).mean(),
             "plus and minus cancel": lambda grey, size: slid(resized(grey, size)).mean(),
         },
@@ -115,7 +130,8 @@ def test_noise_gain():
             "leave out the root": np.linalg.norm,
             "mean of the squares": lambda kernel: np.mean(kernel**2),
             "count the weights": lambda kernel: len(kernel.ravel()),
-            "is expected": by_simulation,
+            "each draw differs": by_simulation,
+            "variance of the weights themselves": np.var,
         },
     )
 
@@ -157,6 +173,8 @@ def test_share_rejected():
             "You count crops": lambda faces, threshold: (faces["sharpness"] < threshold).groupby(faces["method"]).sum(),
             "per cent": lambda faces, threshold: 100 * shares(faces, threshold),
             "loses nothing": lambda faces, threshold: shares(faces, threshold)[lambda share: share > 0],
+            "iloc": lambda faces, threshold: [faces["sharpness"][i] < threshold for i in range(len(faces))],
+            "gives its column names": lambda faces, threshold: [face["sharpness"] < threshold for face in faces],
             "is expected": lambda faces, threshold: float((faces["sharpness"] < threshold).mean()),
         },
     )
@@ -166,4 +184,9 @@ def test_a_table_of_shares_by_method_is_told_what_is_missing():
     def as_a_table(faces, threshold):
         return pd.DataFrame({"share": shares(faces, threshold)})
 
-    assert "lacks 'Deepfakes'" in assert_line(lesson_03.SHARE_REJECTED, as_a_table, 0, State.WRONG)
+    assert "yours is a table" in assert_line(lesson_03.SHARE_REJECTED, as_a_table, 0, State.WRONG)
+
+
+def test_a_method_that_is_forgotten_has_a_share_too():
+    said = assert_line(lesson_03.SHARE_REJECTED, lambda *_: {"youtube": 0.5}, 0, State.WRONG)
+    assert "lacks 'Deepfakes': a method of which nothing goes has the share 0" in said

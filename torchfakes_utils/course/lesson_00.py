@@ -21,18 +21,20 @@ from torchfakes_utils.course.lesson_00_figures import (
     coin_figure,
     heat_figure,
     interval,
+    interval_length,
     prevalence_slider,
     score_card,
     strips,
 )
 from torchfakes_utils.course.lesson_00_model import LEARNED_FROM, first_detector, train_meanwhile
-from torchfakes_utils.course.lesson_00_people import distortions, making_figure, ten_faces
+from torchfakes_utils.course.lesson_00_people import another_ten, distortions, making_figure, ten_faces
 
 # What the notebook calls; the rest is in this module.
 __all__ = [
     "GAMES_AT_LEAST", "LEARNED_FROM", "PARTS", "POSSIBLE_SKILLS", "RIGHT_ALARMS", "Game", "alarm_is_right", "alarms",
-    "brightest", "coin_figure", "distortions", "first_detector", "folded", "heat_figure", "interval", "making_figure",
-    "marks", "prevalence_slider", "score_card", "strips", "ten_faces", "train_meanwhile",
+    "another_game", "brightest", "coin_figure", "distortions", "first_detector", "folded", "heat_figure", "interval",
+    "interval_length", "making_figure", "marks", "play", "prevalence_slider", "score_card", "strips", "ten_faces",
+    "train_meanwhile",
 ]  # fmt: skip
 
 
@@ -112,7 +114,8 @@ class Game:
     def _progress(self) -> str:
         right, given = marks(self.faces["label"], self.answers)
         if self.done:
-            return f"<b>You were right {right} times out of {len(self.answers)}.</b> Now run the next cells."
+            score = f"<b>You were right {right} times out of {len(self.answers)}.</b>"
+            return f"{score} Click the next cell, then Shift + Enter."
         return f"{given} of {len(self.answers)} answered"
 
     def _reveal(self) -> None:
@@ -122,6 +125,33 @@ class Game:
             colour, sign = plots.label_colour(label), "✓" if answer == label else "✗"
             text = f"<b>{number + 1} {sign} <span style='color:{colour}'>{truths[number]}</span></b>"
             self._captions[number].value = text
+
+
+_GAMES: dict[tuple[str, ...], Game] = {}  # by the files of their faces
+
+
+def play(faces: pd.DataFrame) -> Game:
+    """The game of these faces. The same faces again are the same game, so a cell that runs twice keeps the answers.
+
+    Args:
+        faces: rows with the column `file`, from `ten_faces`.
+    """
+    key = tuple(map(str, faces["file"]))
+    if key not in _GAMES:
+        _GAMES[key] = Game(faces)
+    return _GAMES[key]
+
+
+def another_game(number: int) -> Game:
+    """The lesson's `number`-th game after the first; none shows a film that an earlier one showed.
+
+    Raises:
+        InputError: too few films are left.
+    """
+    from torchfakes_utils import course
+
+    faces = course.faces_table()
+    return play(another_ten(faces[faces["split"] != "train"], number, distortions(faces["target_id"])))
 
 
 def folded(figure: Figure, summary: str) -> HTML:

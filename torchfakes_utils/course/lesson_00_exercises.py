@@ -14,7 +14,7 @@ def games_at_least(games: Any, right: int) -> float:
     """The share of games with at least so many right answers.
 
     Args:
-        games: (G, N), a row a game, True or 1 where the answer was right.
+        games: (G, N), one row for each game, True or 1 where the answer was right.
         right: how many.
     """
     won = sum(sum(bool(answer) for answer in game) >= right for game in games)
@@ -79,7 +79,9 @@ def _results(generator: np.random.Generator) -> list[tuple[Any, ...]]:
     cases = []
     for right, faces in ((7, 10), (14, 20), (30, 50), (70, 100)):
         skills = generator.permutation(51) / 50  # in no order
-        cases.append(({float(skill): generator.binomial(faces, skill, 400).tolist() for skill in skills}, right))
+        results = {float(skill): generator.binomial(faces, skill, 400).tolist() for skill in skills}
+        results[0.0][0] = right + 1  # one lucky game of 400: a count that is not divided would keep this skill
+        cases.append((results, right))
     return cases
 
 
@@ -112,6 +114,21 @@ POSSIBLE_SKILLS = Exercise(
         "You look at the low scores only. A bad player rarely ends as high as this, so ask for `>=`, too.": (
             lambda results, right: _kept(results, lambda scores: (scores <= right).mean() >= TAIL)
         ),
+        "You keep a skill for which the score is a surprise on one side only. Both must hold: “and”, not “or”.": (
+            lambda results, right: _kept(
+                results, lambda scores: max((scores >= right).mean(), (scores <= right).mean()) >= TAIL
+            )
+        ),
+        "“Or more” and “or fewer” count the score itself, too: `>=` and `<=`, not `>` and `<`.": (
+            lambda results, right: _kept(
+                results, lambda scores: min((scores > right).mean(), (scores < right).mean()) >= TAIL
+            )
+        ),
+        "You compare a number of games with 0.025. Divide it by `len(scores)` for a share.": (
+            lambda results, right: _kept(
+                results, lambda scores: min((scores >= right).sum(), (scores <= right).sum()) >= TAIL
+            )
+        ),
         "One in forty on either side is 0.025; you have left out one in twenty on either side.": (
             lambda results, right: _kept(
                 results, lambda scores: min((scores >= right).mean(), (scores <= right).mean()) >= 0.05
@@ -122,7 +139,7 @@ POSSIBLE_SKILLS = Exercise(
             lambda results, right: _kept(results, lambda scores: (scores == right).mean() >= TAIL)
         ),
     },
-    afterwards="Those two numbers are the ends of a 95 % interval.",
+    afterwards="Those two numbers are the ends of a 95 % interval: 2.5 % and 2.5 % are left out.",
 )
 
 
@@ -161,6 +178,9 @@ RIGHT_ALARMS = Exercise(
         ),
         "That is the share of films about which the detector is right, alarm or not.": lambda truth, said: (
             truth == said
+        ).mean(),
+        "That is the share of the alarms that is false. The right ones are those on fakes.": lambda truth, said: (
+            truth[said == 1] == 0
         ).mean(),
         "Class order is swapped: 1 is fake, and 1 is an alarm.": lambda truth, said: (truth[said == 0] == 0).mean(),
         "That is how many alarms are right; divide by the number of alarms.": lambda truth, said: (truth & said).sum(),

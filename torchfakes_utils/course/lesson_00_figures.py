@@ -28,6 +28,7 @@ PARTS = {
     "mouth and chin": ("mouth", "chin"),
     "beside the face": ("outside",),
 }
+STAGGER = (0.0, -0.11, 0.11, -0.055, 0.055)  # heights of neighbouring marks, in rows
 STRONGEST = 0.7  # how much of the hottest place is glow; the face shines through everywhere
 
 
@@ -63,6 +64,12 @@ def interval(right: int, of: int, level: float = 0.95) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
+def interval_length(right: int, of: int) -> float:
+    """How long the 95 % interval is."""
+    low, high = interval(right, of)
+    return high - low
+
+
 def score_card(rows: Sequence[tuple[str, int, int, str]], title: str) -> Figure:
     """Shares of right answers, each with its 95 % interval.
 
@@ -95,18 +102,20 @@ def strips(rows: Sequence[tuple[str, Sequence[float], Sequence[int]]], title: st
         rows: (name, scores, labels) of each.
         title: the figure's one message.
     """
-    figure, ax = plt.subplots(figsize=(7.0, 1.1 * len(rows) + 0.9))
+    figure, ax = plt.subplots(figsize=(7.0, 1.4 * len(rows) + 0.9))
     ax.axvline(0.5, color=plots.NEUTRAL, linestyle="--", linewidth=1)
     for y, (_, scores, labels) in enumerate(rows):
         for label, offset in ((0, -0.2), (1, 0.2)):
-            values = np.asarray(scores, float)[np.asarray(labels) == label]
+            values = np.sort(np.asarray(scores, float)[np.asarray(labels) == label])
+            # Neighbours stand at other heights, so that two alike are seen as two.
+            heights = y + offset + np.resize(STAGGER, len(values))
             ax.plot(
-                values, np.full(len(values), y + offset), plots.MARKERS[label], color=plots.COLOURS[label],
+                values, heights, plots.MARKERS[label], color=plots.COLOURS[label],
                 markersize=9, alpha=0.65, markeredgecolor="white", clip_on=False,
             )  # fmt: skip
             ax.annotate(
-                plots.NAMES[label], (1.04, y + offset), va="center", color=plots.COLOURS[label], fontweight="bold",
-                annotation_clip=False,
+                f"{len(values)} {plots.NAMES[label]}", (1.04, y + offset), va="center", color=plots.COLOURS[label],
+                fontweight="bold", annotation_clip=False,
             )  # fmt: skip
     ax.set(
         yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5),
@@ -138,7 +147,7 @@ def heat_figure(
     title: str,
     columns: int = 4,
 ) -> Figure:
-    """Faces with what spoke for an answer, and the key to it.
+    """Faces with what supported an answer, and the key to it.
 
     Args:
         photos: (H, W, 3) uint8 RGB.
@@ -159,7 +168,7 @@ def heat_figure(
             lines.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="black")])
     key = plt.cm.ScalarMappable(cmap=LinearSegmentedColormap.from_list("glow", ["#DDDDDD", GLOW]))
     bar = figure.colorbar(key, ax=axes, location="bottom", shrink=0.75, aspect=40, pad=0.02, ticks=[0, 0.5, 1])
-    bar.ax.set_xticklabels(["nothing here", "half (white line)", "spoke most for the answer"])
+    bar.ax.set_xticklabels(["nothing here", "half (white line)", "supported the answer most"])
     bar.ax.tick_params(labelsize=10)
     bar.outline.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -227,7 +236,7 @@ def alarms(percent_right: float = 95.0, one_in: int = 1000, films: int = 100_000
         f"{false_alarms:,.0f} real", (true_alarms + false_alarms, 0.47), va="bottom", ha="right", color=plots.REAL,
         fontweight="bold",
     )  # fmt: skip
-    ax.set(yticks=[], ylim=(-0.4, 0.9), xlabel=f"films called fake, of {films:,} judged")
+    ax.set(yticks=[], ylim=(-0.4, 0.9), xlabel=f"films called fake, of {films:,} judged (expected, without luck)")
     ax.spines["left"].set_visible(False)
     share = alarm_is_right(right, right, 1 / one_in)
     ax.set_title(f"{percent_right:g} % right, 1 film in {one_in:,} fake: an alarm is right {share:.1%} of the time")

@@ -17,6 +17,7 @@ from torchfakes_utils.course.lesson_01 import REENACTED
 from torchfakes_utils.datasets.mini import fakes, render
 from torchfakes_utils.datasets.mini.build import Person, plan
 from torchfakes_utils.datasets.mini.config import MINI_FILE, MiniConfig
+from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
 
 # Of the people of a split, so many whose faces are bent least come in the game first. Those who are bent most have eyes
@@ -59,6 +60,28 @@ def ten_faces(
             if len(chosen) < wanted and (row := _next(sharpest, chosen, person, label)) is not None:
                 chosen.append(row)
     return pd.DataFrame(chosen).iloc[rng.permutation(len(chosen))].reset_index(drop=True)
+
+
+def another_ten(faces: pd.DataFrame, number: int, bent: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """The faces of a later game; no film of the first game, or of one between, is shown again.
+
+    Args:
+        faces: rows of faces.csv; the first game is `ten_faces` of the test split among them.
+        number: 1 is the game after the first.
+        bent: as for `ten_faces`.
+
+    Raises:
+        InputError: the films that are left give no game of which a share of `LEAST_SHARE` is real, and as many fake.
+    """
+    films = pd.MultiIndex.from_frame(faces[CLIP_KEY])
+    ten = ten_faces(faces[faces["split"] == "test"], bent=bent)
+    count, gone = len(ten), pd.MultiIndex.from_frame(ten[CLIP_KEY])
+    for seed in range(1, number + 1):
+        ten = ten_faces(faces[~films.isin(gone)], seed, count, bent)
+        if len(ten) < count or not LEAST_SHARE <= ten["label"].mean() <= 1 - LEAST_SHARE:
+            raise InputError(f"game {seed}: too few films are left that were not shown before")
+        gone = gone.append(pd.MultiIndex.from_frame(ten[CLIP_KEY]))
+    return ten
 
 
 def _next(faces: pd.DataFrame, chosen: list[pd.Series], person: str, label: int) -> pd.Series | None:

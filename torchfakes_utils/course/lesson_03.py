@@ -24,15 +24,28 @@ __all__ = ["LAPLACIAN", "NOISE_GAIN", "SHARE_REJECTED", "SHARPNESS"]
 SOFT = 30.0  # sharpness at which the detector of section 7 says 0.5; its order is the same for any value
 
 
-def changing_clip(faces: pd.DataFrame, count: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Frames of the original whose sharpness changes most, from sharp to blurred, and a fake of the same frames.
+def turns(values: np.ndarray) -> list[int]:
+    """Where a series turns: its lowest before the peak, the peak, the lowest after it, and the highest after that.
+
+    Args:
+        values: (N,), in the order of time.
+
+    Returns:
+        Up to four places, in order; fewer where the peak lies at an end.
+    """
+    peak = int(np.argmax(values))
+    low = peak + int(np.argmin(values[peak:]))
+    return sorted({int(np.argmin(values[: peak + 1])), peak, low, low + int(np.argmax(values[low:]))})
+
+
+def changing_clip(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Frames of the original whose sharpness changes most, as it rises and falls, and a fake of the same frames.
 
     Args:
         faces: rows of faces.csv with the column `file`.
-        count: how many frames.
 
     Returns:
-        The rows of the original and of the fake, frame by frame the same.
+        The rows of the original and of the fake, frame by frame the same, in the order of time.
     """
     pairs = plots.face_pairs(faces)
     real = faces[(faces["label"] == 0) & faces["target_id"].isin(pairs["target_id"])]
@@ -40,8 +53,8 @@ def changing_clip(faces: pd.DataFrame, count: int = 4) -> tuple[pd.DataFrame, pd
     pairs = pairs[(pairs["target_id"] == person) & (pairs["method_fake"] == pairs["method_fake"].min())]
     by_file = faces.set_index("file", drop=False)
     pairs = pairs.assign(sharpness=by_file.loc[pairs["file_real"], "sharpness"].to_numpy())
-    ranked = pairs.sort_values("sharpness", ascending=False)
-    chosen = ranked.iloc[np.linspace(0, len(ranked) - 1, count).round().astype(int)]
+    pairs = pairs.assign(frame=by_file.loc[pairs["file_real"], "frame"].to_numpy()).sort_values("frame")
+    chosen = pairs.iloc[turns(pairs["sharpness"].to_numpy())]
     return by_file.loc[chosen["file_real"]], by_file.loc[chosen["file_fake"]]
 
 

@@ -11,6 +11,7 @@ from torchfakes_utils.course import comparison
 from torchfakes_utils.course.practice import Exercise
 from torchfakes_utils.faces.quality import variance_of_laplacian
 
+CLOSE = 0.05  # relative; what a simulation of noise comes near to
 METHODS = ("youtube", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 
 # --- the Laplacian
@@ -42,6 +43,10 @@ def _filtered(weights: list[list[int]], mode: str = "reflect", kind: type = floa
         return np.asarray(sum(parts[1:], parts[0]))
 
     return answer
+
+
+def _inside(grey: Any) -> np.ndarray:
+    return np.pad(laplacian(grey)[1:-1, 1:-1], 1)
 
 
 _CROSS = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
@@ -82,6 +87,10 @@ LAPLACIAN = Exercise(
         "You count the diagonal neighbours too. Here there are four neighbours, not eight.": _filtered(
             [[1, 1, 1], [1, -8, 1], [1, 1, 1]]
         ),
+        "Those are the four diagonal neighbours. Take the ones above, below, left and right.": _filtered(
+            [[1, 0, 1], [0, -4, 0], [1, 0, 1]]
+        ),
+        "All is right but the border, which stays 0. Pad first, then the border has neighbours, too.": _inside,
         "You take the mean of the neighbours. The Laplacian takes their sum.": lambda grey: laplacian(grey) / 4,
         "uint8 has no negative numbers: −190 became 66. Turn the picture into float first.": _wrapped,
         "All is right but the border, which sees zeros. Pad with mode='reflect'.": _filtered(_CROSS, "constant"),
@@ -144,6 +153,14 @@ SHARPNESS = Exercise(
         "A crop that grows needs INTER_LINEAR. Use INTER_AREA for those that shrink.": lambda grey, size: _answers(
             cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
         ).var(),
+        "You have the two the other way round: INTER_AREA is for crops that shrink, INTER_LINEAR for others.": (
+            lambda grey, size: _answers(
+                cv2.resize(grey, (size, size), interpolation=cv2.INTER_LINEAR if len(grey) > size else cv2.INTER_AREA)
+            ).var()
+        ),
+        "Those are the answers, one for each pixel. End with their variance, `.var()`: one number.": (
+            lambda grey, size: _answers(_resized(grey, size))
+        ),
         "That is the mean size of the answers. For the variance, square their distances from the mean.": (
             lambda grey, size: np.abs(_answers(_resized(grey, size))).mean()
         ),
@@ -161,6 +178,13 @@ SHARPNESS = Exercise(
 def noise_gain(kernel: np.ndarray) -> float:
     """By what factor sliding a kernel (h, w) over independent noise multiplies its variance: its squares, added."""
     return float((np.asarray(kernel, float) ** 2).sum())
+
+
+def as_gain(expected: Any, found: Any) -> str:
+    """`comparison.difference`, with a word to those who try it out on noise: each draw gives another answer."""
+    text = comparison.difference(expected, found)
+    close = text and np.size(found) == 1 and not comparison.difference(expected, found, CLOSE)
+    return f"{text}; if you let noise be drawn, each draw differs: add up the squares of the weights" if close else text
 
 
 def _kernels(generator: np.random.Generator) -> Iterator[tuple[np.ndarray]]:
@@ -187,7 +211,9 @@ NOISE_GAIN = Exercise(
         ),
         "You take the mean of the squares. Each pixel adds its part: take the sum.": lambda kernel: (kernel**2).mean(),
         "You count the weights. How large they are matters, too.": lambda kernel: kernel.size,
+        "That is the variance of the weights themselves. Square each weight, then add.": lambda kernel: kernel.var(),
     },
+    difference=as_gain,
 )
 
 
@@ -215,7 +241,18 @@ def _of_all_rejected(faces: pd.DataFrame, threshold: float) -> dict[Any, float]:
 
 def as_shares(expected: Any, found: Any) -> str:
     """`comparison.difference`, to which a column of pandas with the methods as its index is as good as a dict."""
-    return comparison.difference(expected, found.to_dict() if isinstance(found, pd.Series) else found)
+    if isinstance(found, pd.DataFrame):
+        return "yours is a table, and a dict or a single column with the methods as its index is expected"
+    text = comparison.difference(expected, found.to_dict() if isinstance(found, pd.Series) else found)
+    return f"{text}: a method of which nothing goes has the share 0" if "lacks" in text else text
+
+
+def _by_place(faces: pd.DataFrame, threshold: float) -> dict[str, float]:  # noqa: ARG001 - stops before it is used
+    return {str(faces["method"][place]): faces["sharpness"][place] for place in range(len(faces))}
+
+
+def _over_names(faces: pd.DataFrame, threshold: float) -> list[bool]:
+    return [face["sharpness"] < threshold for face in faces]
 
 
 def _tables(generator: np.random.Generator) -> Iterator[tuple[pd.DataFrame, int]]:
@@ -225,7 +262,10 @@ def _tables(generator: np.random.Generator) -> Iterator[tuple[pd.DataFrame, int]
         values[:2] = threshold, threshold - 1  # whether a crop at the threshold goes makes a difference
         values[-counts[-1] :] = threshold + 1 + np.arange(counts[-1])  # of one method, nothing goes
         table = pd.DataFrame({"method": methods, "label": (methods != "youtube").astype(int), "sharpness": values})
-        yield table.sample(frac=1, random_state=generator.integers(2**31)).reset_index(drop=True), threshold
+        table = table.sample(frac=1, random_state=generator.integers(2**31))
+        # The lesson's own table is a part of a larger one, and so its index has gaps.
+        table.index = pd.Index(1 + np.sort(generator.choice(3 * len(table), len(table), replace=False)))
+        yield table, threshold
 
 
 SHARE_REJECTED = Exercise(
@@ -252,6 +292,10 @@ SHARE_REJECTED = Exercise(
         "A share runs from 0 to 1; yours is in per cent.": lambda faces, threshold: {
             method: 100 * float((values < threshold).mean()) for method, values in _by_method(faces)
         },
+        "A row was not found (KeyError). The table's index has gaps, so `faces['sharpness'][0]` may not be there: use "
+        "`.iloc[i]`, or `for i, row in faces.iterrows()`; the columns are called `method` and `sharpness`.": _by_place,
+        "Stopped with a TypeError. A loop over a table gives its column names, not its rows: use "
+        "`for i, row in faces.iterrows()`. Without a loop: does your function take both arguments?": _over_names,
         "A method that loses nothing belongs into the table as well, with a share of 0.": lambda faces, threshold: {
             method: float((values < threshold).mean())
             for method, values in _by_method(faces)

@@ -99,12 +99,31 @@ def hills(ax: Axes, sharpness: pd.Series, groups: pd.Series, threshold: float) -
         )  # fmt: skip
         ax.text(
             values.median(), 0.97, name, ha="center", va="top", fontweight="bold", color="#222222",
-            transform=ax.get_xaxis_transform(),
+            transform=ax.get_xaxis_transform(), zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},  # the threshold passes behind the name
         )  # fmt: skip
     ax.axvline(np.log10(max(threshold, 1)), color="black", linestyle="--")
     ax.margins(y=0.2)
     ax.set_xticks(np.log10(TICKS), TICK_LABELS)
     ax.set(xlabel="sharpness (each step is a factor)", ylabel="crops", xlim=(0.8, 3.3))
+
+
+def close_up(sharpness: pd.Series, groups: pd.Series, threshold: float = SHARPNESS_THRESHOLD) -> Figure:
+    """The blurred hill by itself: how many crops of each group lie where, from 10 to 60."""
+    figure, ax = plt.subplots(figsize=(6.4, 2.6))
+    names = sorted(groups.unique())
+    ax.hist(
+        [sharpness[groups == name] for name in names], list(range(10, 61, 2)), stacked=True, histtype="stepfilled",
+        color=[GREYS[index % 2] for index in range(len(names))], edgecolor="white",
+        hatch=[DOTS[index % 2] for index in range(len(names))], label=names,
+    )  # fmt: skip
+    ax.axvline(threshold, color="black", linestyle="--")
+    ax.axvspan(0.8 * threshold, 1.2 * threshold, color=plots.NEUTRAL, alpha=0.2, linewidth=0, zorder=0)
+    ax.legend(frameon=False, loc="upper right")
+    ax.set(xlim=(10, 60), xlabel="sharpness", ylabel="crops")
+    near = int(sharpness.between(0.8 * threshold, 1.2 * threshold).sum())
+    ax.set_title(f"{near} crops lie within a fifth of {threshold:g} (grey band)")
+    return plots.finish(figure)
 
 
 def share_bars(ax: Axes, shares: dict[str, float]) -> None:
