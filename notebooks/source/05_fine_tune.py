@@ -72,7 +72,8 @@ guess_start = course.predict("An untrained network says 0.5 to every face. What 
 # float32 the sigmoid of 200 is exactly 1.
 #
 # Hint: −ln *σ(z)* = `ln(1 + e^-z)`, and `ln(1 + e^a) = max(a, 0) + ln(1 + e^-|a|)`, in which nothing is too large.
-# `torch.log1p(x)` is ln(1 + x).
+# `torch.log1p(x)` is ln(1 + x). The max of two tensors is `torch.maximum`. Stay with tensors to the end: the network
+# is to learn from the gradient of this loss, and the check asks for it, too, with logits of 0.
 
 # %%
 import pandas as pd
@@ -95,8 +96,12 @@ cross_entropy = course.yours(lesson_05.CROSS_ENTROPY, cross_entropy)
 # ```python
 # def cross_entropy(logits, labels):
 #     wrong_way = torch.where(labels == 1, -logits, logits)  # how far it points away from the truth
-#     return (wrong_way.clamp(min=0) + torch.log1p(torch.exp(-wrong_way.abs()))).mean()
+#     positive = torch.maximum(wrong_way, torch.zeros_like(wrong_way))
+#     return (positive + torch.log1p(torch.exp(-wrong_way.abs()))).mean()
 # ```
+#
+# `F.softplus(wrong_way).mean()` is the same in one call. `wrong_way.clamp(min=0)` is not: it has the same value, but
+# its gradient at 0 is 0, and so is that of `abs`. All our first logits are 0, so the network would never learn.
 #
 # </details>
 
@@ -181,7 +186,7 @@ for name, share in worlds.items():
 #
 # *10 min, difficulty 2 of 3.* Train on the same batch, `steps` times, and return the loss of every step, as it was
 # before that step. `network(images)` gives (B,) logits. The network may come straight from an exam, so put it into
-# training mode first. Take `torch.optim.AdamW(network.parameters(), lr=1e-3)` as the optimiser. `loss.backward()`
+# training mode first. Use your `cross_entropy`, or torch's. Take `torch.optim.AdamW(network.parameters(), lr=1e-3)` as the optimiser. `loss.backward()`
 # *adds* to the gradients that are there, and the optimiser's `zero_grad()` clears them. Four steps give a list of four
 # numbers; for a fresh network the first is near 0.69.
 
