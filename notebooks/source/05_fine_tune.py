@@ -375,8 +375,8 @@ gains.round(3)
 # %% [markdown]
 # **What we saw.** In the figure a dot is a seed, a black line the mean, and a light bar the 95 % interval of that mean,
 # from drawing *people* with all their clips. It says how far the mean depends on who was filmed, not what a fourth seed
-# would do. In the table *low* and *high* are the interval of the *gain*: both ways are measured on the same drawn
-# people.
+# would do. In the table above, *low* and *high* are the interval of the *gain*: both ways are measured on the same
+# drawn people.
 #
 # After so few steps the random network is no better than a coin. <!-- holds: of_start[RANDOM] < 0.56 -->
 # ImageNet's weights add {= gain : .2f =} AUC, and at least {= least : .2f =} if you believe the interval.
@@ -422,7 +422,7 @@ columns = ["AUC", "low", "high", "above random", "from", "to"]
 # <!-- holds: 0 < real.loc[[HEAD, NORMS], "from"].min() -->
 # <!-- holds: real.loc[[HEAD, NORMS], "above random"].max() < 0.1 -->
 # Here *low* and *high* are the 95 % interval of the AUC itself, *from* and *to* that of the difference to random
-# weights. That is one seed each, with lower learning rates than here.
+# weights. Each start has one seed there, and a lower learning rate than here.
 #
 # **Know your start.** When a download fails, `torchfakes train` goes on from random weights, says so in one line, *and
 # writes it down*. The course's own detector started from {= trained.config.pretrained or "random weights" =}, so that

@@ -91,12 +91,13 @@ def _loss_differs(expected: Any, found: Any) -> str:
 
 def _gradient(loss: torch.Tensor) -> torch.Tensor:
     """Of a loss with respect to the one tensor that it began from; found by walking back, for nobody hands it over."""
-    nodes = [loss.grad_fn]
+    nodes: list[Any] = [loss.grad_fn]
     while nodes:
         node = nodes.pop()
         if hasattr(node, "variable"):
-            return torch.autograd.grad(loss, node.variable, retain_graph=True)[0]
-        nodes += [before for before, _ in node.next_functions if before is not None] if node is not None else []
+            gradient: torch.Tensor = torch.autograd.grad(loss, node.variable, retain_graph=True)[0]
+            return gradient
+        nodes += [before for before, _ in getattr(node, "next_functions", ()) if before is not None]
     return torch.zeros(())
 
 
