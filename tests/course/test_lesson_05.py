@@ -1,6 +1,12 @@
 """The exercises of lesson 05 teach: every answer, right or wrong, gets its own line."""
 
+import re
+import types
+from functools import partial
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -10,18 +16,36 @@ from torchfakes_utils.course.practice import State
 
 from helpers.exercises import assert_line, assert_teaches
 
+ROOT = Path(__file__).parents[2]
+
 # --- the loss
 
 
 def by_loop(logits, labels):
     total = 0.0
-    for z, y in zip(logits.tolist(), labels.tolist(), strict=True):
-        total += max(z, 0) - z * y + float(np.log1p(np.exp(-abs(z))))
+    for z, y in zip(logits, labels, strict=True):
+        a = -z if y == 1 else z
+        total = total + torch.maximum(a, torch.zeros_like(a)) + torch.log1p(torch.exp(-abs(a)))
     return total / len(logits)
 
 
+def by_maximum(logits, labels):
+    a = torch.where(labels > 0.5, -logits, logits)
+    return (torch.maximum(a, torch.zeros_like(a)) + torch.log1p(torch.exp(-a.abs()))).mean()
+
+
 def in_numpy(logits, labels):
+    logits = logits.detach()
     return np.mean(np.logaddexp(0, np.where(labels == 1, -logits, logits)))
+
+
+def flat(logits, labels, cut=torch.relu):
+    """The lesson's own solution of old."""
+    return (cut(logits) - logits * labels + torch.log1p(torch.exp(-logits.abs()))).mean()
+
+
+def flat_as_told(logits, labels):
+    return flat(torch.where(labels == 1, -logits, logits), torch.zeros_like(labels))
 
 
 def by_softplus(logits, labels):
@@ -32,8 +56,8 @@ def by_log_sigmoid(logits, labels):
     return -(labels * F.logsigmoid(logits) + (1 - labels) * F.logsigmoid(-logits)).mean()
 
 
-def clipped(logits, labels):
-    p = torch.sigmoid(logits).clamp(1e-7, 1 - 1e-7)
+def clipped(logits, labels, least=1e-7):
+    p = torch.sigmoid(logits).clamp(least, 1 - least)
     return -(labels * p.log() + (1 - labels) * (1 - p).log()).mean()
 
 
@@ -41,8 +65,7 @@ def test_cross_entropy_is_judged():
     sigmoid = torch.sigmoid
     assert_teaches(
         lesson_05.CROSS_ENTROPY,
-        right=[by_loop, in_numpy, by_softplus, by_log_sigmoid, F.binary_cross_entropy_with_logits,
-               lambda z, y: by_softplus(z, y).tolist()],
+        right=[by_loop, by_maximum, by_softplus, by_log_sigmoid, F.binary_cross_entropy_with_logits],
         wrong={
             "0 times infinity": lambda z, y: -(y * sigmoid(z).log() + (1 - y) * (1 - sigmoid(z)).log()).mean(),
             "Infinite where": lambda z, y: torch.log(1 + torch.exp(torch.where(y > 0, -z, z))).mean(),
@@ -50,13 +73,68 @@ def test_cross_entropy_is_judged():
             "the sum over": lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="sum"),
             "turned round": lambda z, y: F.softplus(z * (2 * y - 1)).mean(),
             "sign is missing": lambda z, y: (y * F.logsigmoid(z) + (1 - y) * F.logsigmoid(-z)).mean(),
+            "its gradient at z = 0 is 0": flat_as_told,
+            "Clipping p hides": clipped,
+            "one of several classes": lambda z, y: F.cross_entropy(z[None], y[None]),
+            "yours is a plain number": in_numpy,
             "yours is of shape": lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="none"),
         },
     )  # fmt: skip
 
 
-def test_a_clipped_probability_is_not_enough():
-    assert_line(lesson_05.CROSS_ENTROPY, clipped, 0, State.WRONG, "is expected")
+@pytest.mark.parametrize("least", [1e-4, 1e-6, 1e-7])
+def test_a_clipped_probability_is_not_enough(least):
+    assert_line(lesson_05.CROSS_ENTROPY, partial(clipped, least=least), 0, State.WRONG, "Clipping p hides")
+
+
+@pytest.mark.parametrize("added", [1e-6, 1e-8, 1e-12])
+def test_neither_is_a_little_more_within_the_logarithm(added):
+    def with_more(z, y):
+        p = torch.sigmoid(z)
+        return -(y * (p + added).log() + (1 - y) * (1 - p + added).log()).mean()
+
+    assert_line(lesson_05.CROSS_ENTROPY, with_more, 0, State.WRONG, "Clipping p hides")
+
+
+def test_a_text_is_no_loss():
+    assert_line(lesson_05.CROSS_ENTROPY, lambda z, y: "0.7", 0, State.WRONG, "is expected")
+
+
+@pytest.mark.parametrize("cut", [torch.relu, lambda a: a.clamp(min=0), lambda a: torch.where(a > 0, a, 0.0)])
+def test_a_loss_without_a_gradient_at_zero_is_not_right(cut):
+    assert_line(lesson_05.CROSS_ENTROPY, partial(flat, cut=cut), 0, State.WRONG, "its gradient is")
+
+
+def folded(name):
+    """A solution of the lesson, as it stands in the fold, with what the notebook imports before it."""
+    text = (ROOT / "notebooks" / "source" / "05_fine_tune.py").read_text(encoding="utf-8")
+    source = re.search(rf"^# ```python\n(# def {name}\(.*?)^# ```", text, re.DOTALL | re.MULTILINE)[1]
+    names = {"torch": torch, "nn": nn, "F": F}
+    exec(re.sub(r"^# ?", "", source, flags=re.MULTILINE), names)
+    return names[name]
+
+
+@pytest.mark.parametrize("loss_of", [folded("cross_entropy"), lesson_05.cross_entropy, by_maximum])
+def test_a_network_that_starts_at_zero_learns_by_the_folded_solutions(loss_of):
+    """As the lesson's: its classifier is zero, so that every first logit is, and what it must leave is ln 2."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(5, 32), nn.Tanh(), nn.Linear(32, 1), nn.Flatten(0))
+    nn.init.zeros_(network[2].weight)
+    nn.init.zeros_(network[2].bias)
+    images, labels = torch.randn(16, 5), torch.arange(16.0) % 2
+    memorise = folded("memorise")
+    memorise.__globals__["F"] = types.SimpleNamespace(binary_cross_entropy_with_logits=loss_of)
+    losses = [float(loss) for loss in memorise(network, images, labels, 400)]
+    assert losses[0] == pytest.approx(np.log(2)) and losses[-1] < 0.3
+    assert first_stays(flat_as_told, images, labels)  # or this test could not fail
+
+
+def first_stays(loss_of, images, labels):
+    network = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    loss_of(network(images), labels).backward()
+    return not any(parameter.grad.any() for parameter in network.parameters())
 
 
 def test_the_loss_is_torchs_own():

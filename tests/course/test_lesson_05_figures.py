@@ -28,6 +28,13 @@ def test_a_journey_shows_the_crop_each_stage_and_the_answer():
     assert axes[2].texts[0].get_text() == "0.40"
 
 
+@pytest.mark.parametrize(("last", "said"), [(0.01, "equally well"), (0.6, "Not everything")])
+def test_a_figure_says_that_both_were_learned_by_heart_only_where_they_were(last, said):
+    ax = lesson_05_figures.by_heart_figure({"right labels": [0.7, 0.01], "shuffled labels": [0.7, last]}).axes[0]
+    assert said in ax.get_title() + ax.get_title("left")
+    assert [list(line.get_ydata()) for line in ax.lines[:2]] == [[0.7, 0.01], [0.7, last]]
+
+
 @pytest.mark.slow
 def test_what_stages_make_of_a_crop_is_kept_by_name_and_no_hook_stays():
     detector = opinionated(DetectorConfig(pretrained=None, preprocessing=Preprocessing(size=80)))

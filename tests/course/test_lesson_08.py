@@ -9,9 +9,10 @@ import torch
 from torchfakes_utils.course import lesson_08, lesson_08_figures
 from torchfakes_utils.course.lab import LAB_COLUMNS
 from torchfakes_utils.course.patients import PATIENTS
+from torchfakes_utils.course.practice import State
 from torchfakes_utils.course.teams import CANDIDATES
 
-from helpers.exercises import assert_teaches
+from helpers.exercises import assert_line, assert_teaches
 
 matplotlib.use("Agg")
 
@@ -268,11 +269,49 @@ def test_the_exercise_on_the_alarm_teaches():
             "Weak is not sick": lambda seen: careful(seen) or seen["AUC"] < 0.64,
             "surprised by strangers": lambda seen: careful(seen) or seen["drift"] > 0.05,
             "It always rings": lambda seen: True,
-            "It never rings": lambda seen: all((seen["AUC"] < 0.4, seen["drift"] > 0.15)),
+            "51 % fake": lambda seen: careful(seen) or seen["fakes drawn"] > 0.5,
+            "joined by `and`": lambda seen: all((seen["AUC"] < 0.4, seen["drift"] > 0.15)),
+            "It never rings": lambda seen: False,
+            "Turned round": lambda seen: not careful(seen),
             "only symptom is “known clips”": lambda seen: careful({**seen, "known clips": 0}),
             "only symptom is “AUC”": lambda seen: careful({**seen, "AUC": 0.7}),
         },
     )
+
+
+def of_few(seen):
+    """Rings for two of the healthy teams and is silent for one of the sick."""
+    sick = seen["AUC"] < 0.4 or seen["drift"] > 0.15 or seen["alone or together"] > 0.02 or seen["fakes drawn"] > 0.505
+    return sick or seen["accuracy"] < 0.7
+
+
+@pytest.mark.parametrize(
+    ("alarm", "named"),
+    [
+        (of_few, "this team is healthy, {'AUC': "),
+        (lambda seen: seen["accuracy"] < 0.7 or seen["fakes drawn"] > 0.505 or seen["AUC"] < 0.9, "'accuracy': "),
+        (lambda seen: seen["drift"] > 0.15, "this team is sick, {'AUC': "),
+        (lambda seen: True if seen["AUC"] < 0.4 else None, "yours is None"),
+    ],
+)
+def test_an_alarm_that_errs_for_some_is_told_for_which_and_not_that_it_always_does(alarm, named):
+    for seed in range(5):
+        told = assert_line(lesson_08.ALARM, alarm, seed, State.WRONG, named)
+        assert not any(word in told for word in ("always", "never", "Turned"))
+
+
+def test_the_lessons_own_alarm_answers_true_or_false():
+    assert {repr(lesson_08.ALARM.reference(*case)) for case in lesson_08.ALARM.inputs()} == {"True", "False"}
+
+
+@pytest.mark.slow
+def test_three_are_cured_by_another_program(ward):
+    found = lesson_08.cured(ward)
+    assert {RIGHT[number] for number in found} == {"range", "mode", "labels"}
+    np.testing.assert_allclose(found[3]["probability_fake"], 1 - ward[3].test["probability_fake"])
+    same = ward[1].with_program(test=lesson_08.normalised).test["probability_fake"]
+    np.testing.assert_array_equal(found[1]["probability_fake"], same)
+    assert (found[7]["probability_fake"] != ward[7].test["probability_fake"]).any()
 
 
 @pytest.mark.slow

@@ -28,18 +28,86 @@ def _seeded(generator: np.random.Generator) -> int:
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy, the mean over (N,) logits and labels 0 or 1; finite for every finite logit."""
-    return (logits.clamp(min=0) - logits * labels + torch.log1p(torch.exp(-logits.abs()))).mean()
+    """Binary cross-entropy, the mean over (N,) logits and labels 0 or 1; finite for every finite logit.
+
+    Its gradient at 0 is half a step towards the label. `clamp(min=0)` and `abs` both have none there, and a network
+    whose classifier starts at zero would never leave it.
+    """
+    return F.softplus(torch.where(labels == 1, -logits, logits)).mean()
 
 
 def _logits(generator: np.random.Generator) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
-    """Some that a network gives in its first hour, and some of one that is very sure, rightly or wrongly."""
+    """Some that a network gives in its first hour, some of one that is very sure, and what an untrained one gives.
+
+    Of the last, with zeros among them, the gradient is asked, too.
+    """
     for size, spread in ((6, 2.0), (9, 60.0), (4, 200.0)):
         z = spread * generator.uniform(0.5, 1, size) * generator.choice([-1, 1], size)
         y = generator.permutation(np.arange(size) % 3 > 0)  # never as many of one as of the other
         if spread > 100:  # both sure and wrong, both sure and right
             z, y = np.abs(z) * [1, 1, -1, -1], np.array([0, 1, 0, 1])
         yield torch.tensor(z, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
+    z = np.array([0, 0, *generator.uniform(0.5, 2, 2), -1])
+    yield torch.tensor(z, dtype=torch.float32, requires_grad=True), torch.tensor([1.0, 0, 1, 0, 0])
+
+
+class _Capped(float):
+    """What a loss of clipped probabilities comes to, wherever it is that somebody clips: any mean within two limits.
+
+    Attributes:
+        limits: the means with a loss of at most 9 and of at most 40 a face, as for 1e-4 and for 1e-17.
+    """
+
+    limits: tuple[float, float]
+
+
+def _clipped(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | _Capped:
+    if logits.requires_grad:  # small ones, that nobody clips
+        return cross_entropy(logits, labels)
+    each = F.softplus(torch.where(labels == 1, -logits, logits))
+    found = _Capped(each.clamp(max=16).mean())
+    found.limits = float(each.clamp(max=9).mean()), float(each.clamp(max=40).mean())
+    return found
+
+
+def _loss_differs(expected: Any, found: Any) -> str:
+    """How a loss departs from the expected one: its value and, where logits ask for it, its gradient."""
+    if isinstance(expected, _Capped) and isinstance(found, torch.Tensor | float) and np.ndim(found) == 0:
+        low, high = expected.limits
+        return "" if low - 1e-3 <= float(found) <= high + 1e-3 else "no such clipping"
+    if text := comparison.difference(expected, found):
+        return text
+    if not isinstance(expected, torch.Tensor) or not expected.requires_grad:
+        return ""
+    if not isinstance(found, torch.Tensor) or not found.requires_grad:
+        return (
+            f"the value is right, {float(expected.detach()):.3f}, but yours is a plain number and leads to no "
+            "gradient, so nothing can be trained by it: stay with torch's tensors to the end"
+        )
+    left, right = _gradient(expected), _gradient(found)
+    text = comparison.difference(left, right)
+    return f"the value is right, but its gradient is not: {text}; try `torch.maximum` or `F.softplus`" if text else ""
+
+
+def _gradient(loss: torch.Tensor) -> torch.Tensor:
+    """Of a loss with respect to the one tensor that it began from; found by walking back, for nobody hands it over."""
+    nodes: list[Any] = [loss.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if hasattr(node, "variable"):
+            gradient: torch.Tensor = torch.autograd.grad(loss, node.variable, retain_graph=True)[0]
+            return gradient
+        nodes += [before for before, _ in getattr(node, "next_functions", ()) if before is not None]
+    return torch.zeros(())
+
+
+def _flat_at_zero(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    wrong_way = torch.where(labels == 1, -logits, logits)
+    return (wrong_way.clamp(min=0) + torch.log1p(torch.exp(-wrong_way.abs()))).mean()
+
+
+def _over_faces(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(logits, labels)
 
 
 def _probability(logits: torch.Tensor) -> torch.Tensor:
@@ -58,14 +126,19 @@ def _by_cases(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 CROSS_ENTROPY = Exercise(
     "cross_entropy", "Cross-entropy from logits", minutes=8, difficulty=2,
-    reference=cross_entropy, cases=_logits,
+    reference=cross_entropy, cases=_logits, difference=_loss_differs,
     wrong={
+        "Right in value, but its gradient at z = 0 is 0, so a network that starts at zero never learns. Use "
+        "`torch.maximum` or `F.softplus`.": _flat_at_zero,
         "0 times infinity is NaN. Where the network is very sure, its sigmoid is exactly 0 or 1, and ln 0 is minus "
         "infinity. Write the loss in z: for a fake it is ln(1 + e^-z).": _by_products,
         "Infinite where the network is very sure and wrong: a sigmoid of exactly 0 has no logarithm, and e^200 is too "
         "large for a float. Use ln(1 + e^z) = max(z, 0) + ln(1 + e^-|z|).": _by_cases,
         "`binary_cross_entropy` of a sigmoid stops at 100, so that a mistake of 200 costs no more than one of 100, and "
         "has no gradient. Write the loss in z.": lambda z, y: F.binary_cross_entropy(z.sigmoid(), y),
+        "Clipping p hides how wrong the network was and takes its gradient away. Write the loss in z.": _clipped,
+        "`F.cross_entropy` is for one of several classes: it takes the faces of the batch for classes. Here each face "
+        "has one logit of its own.": _over_faces,
         "That is the sum over the faces. A mean does not grow with the batch.": lambda z, y: (
             cross_entropy(z, y) * len(z)
         ),

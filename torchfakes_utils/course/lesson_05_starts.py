@@ -108,7 +108,7 @@ def starts_figure(table: pd.DataFrame) -> Figure:
     ax.annotate("a coin", (0.5, -0.55), (3, 0), textcoords="offset points", va="center", color=plots.NEUTRAL)
     low = min(0.45, float(rows["low"].min()) - 0.02)
     ax.set(yticks=range(len(rows)), yticklabels=rows.index, ylim=(len(rows) - 0.5, -0.85), xlim=(low, 1.005),
-           xlabel="validation AUC by crop (dots: seeds; band: 95 %, people drawn)")  # fmt: skip
+           xlabel="validation AUC by crop (dots: seeds; light bar: 95 % interval)")  # fmt: skip
     ax.set_title("Same steps, same pictures: the start decides")
     return plots.finish(figure)
 
@@ -134,7 +134,7 @@ def few_figure(table: pd.DataFrame, all_crops: int, title: str = "How many pictu
         ticks = rows["crops"].tolist()
     baseline(ax, 0.5, "a coin", 0.94)
     ax.set(xscale="log", xlim=(min(ticks) * 0.85, max(ticks) * 1.9), ylim=(min(0.4, ax.get_ylim()[0]), 1.02),
-           xlabel="training crops (band: 95 %, people drawn)", ylabel="validation AUC by crop")  # fmt: skip
+           xlabel="training crops (light: 95 % interval, people drawn)", ylabel="validation AUC by crop")  # fmt: skip
     ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     ax.minorticks_off()
     ax.set_title(title)

@@ -13,7 +13,7 @@ from torchfakes_utils.course.lesson_08_exercises import ALARM, DRIFT, WHAT_CHANG
 from torchfakes_utils.course.lesson_08_exercises import drift as usual_drift
 from torchfakes_utils.course.patients import PATIENTS, Patient
 from torchfakes_utils.course.state import ensure
-from torchfakes_utils.course.teams import CANDIDATES, SEEDS
+from torchfakes_utils.course.teams import CANDIDATES, SEEDS, normalised
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -127,6 +127,25 @@ def measured(patient: Patient, drift: Drift | None = None) -> dict[str, float]:
 
 def _of_both(patient: Patient) -> list[pd.DataFrame]:
     return [same_files(patient, label) for label in (0, 1)]
+
+
+def cured(patients: Mapping[int, Patient]) -> dict[int, pd.DataFrame]:
+    """What the detectors with sound weights say at test once the program round them is mended, by number.
+
+    The lesson asks how many there are, so that they are counted here and not in its cell.
+
+    Args:
+        patients: the eight, by number.
+    """
+    mended: dict[str, Callable[[Patient], pd.DataFrame]] = {
+        "range": lambda patient: patient.with_program(test=normalised).test,  # as in training
+        "mode": lambda patient: patient.with_program(training_mode=False).test,  # eval()
+        "labels": lambda patient: patient.test.assign(  # it was P(real)
+            probability_fake=1 - patient.test["probability_fake"]
+        ),
+    }
+    number_of = {illness: number for number, illness in enumerate(_TRUTH, 1)}
+    return {number_of[illness]: mend(patients[number_of[illness]]) for illness, mend in mended.items()}
 
 
 # --- the lab's teams

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from torchfakes_utils.course import comparison
 from torchfakes_utils.course.practice import Exercise
 
 
@@ -108,6 +109,19 @@ DRIFT = Exercise(
 )  # fmt: skip
 
 
+class _Verdict(int):
+    """True or False, and the team that it is about, so that a learner can be told which.
+
+    Attributes:
+        seen: its measurements.
+    """
+
+    seen: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        return str(bool(self))
+
+
 def _alarm(seen: Mapping[str, float]) -> bool:
     return (
         seen["AUC"] < 0.4
@@ -118,24 +132,51 @@ def _alarm(seen: Mapping[str, float]) -> bool:
     )
 
 
+def _alarm_told(seen: Mapping[str, float]) -> _Verdict:
+    verdict = _Verdict(_alarm(seen))
+    verdict.seen = seen
+    return verdict
+
+
+class _Either:
+    """What fits both answers: where it stands, a mistake says nothing of a team."""
+
+
+def _alarm_differs(expected: object, found: object) -> str:
+    """How an answer departs from the expected one, with the team's numbers."""
+    if isinstance(expected, _Either):
+        return "" if "" in (comparison.difference(True, found), comparison.difference(False, found)) else "neither"
+    text = comparison.difference(bool(expected), found)
+    if not text or not isinstance(expected, _Verdict):
+        return text
+    numbers = ", ".join(f"{name!r}: {value:.3g}" for name, value in expected.seen.items())
+    return f"{text}: this team is {'sick' if expected else 'healthy'}, {{{numbers}}}"
+
+
 # By how much each sick team of the exercise is out of order; the rest of it is a healthy team.
 _ILLNESSES = {
     "AUC": (0.1, 0.32), "drift": (0.22, 1.3), "alone or together": (0.06, 0.2), "fakes drawn": (0.76, 0.84),
     "known clips": (0.3, 1.0),
 }  # fmt: skip
+# Nobody is healthier than the one, nobody sicker than the other. Who rings for the one rings for everybody.
+_WELL = {
+    "AUC": 0.99, "accuracy": 0.97, "training and test differ": 0.0, "drift": 0.0, "alone or together": 0.0,
+    "fakes drawn": 0.5, "known clips": 0.0,
+}  # fmt: skip
+_ILL = _WELL | {
+    "AUC": 0.05, "accuracy": 0.1, "training and test differ": 0.6, "drift": 1.5, "alone or together": 0.3,
+    "fakes drawn": 0.9, "known clips": 1.0,
+}  # fmt: skip
 
 
-def _team_measured(generator: np.random.Generator, illness: str = "", augments: bool = False) -> dict[str, float]:
+def _team_measured(generator: np.random.Generator, illness: str = "") -> dict[str, float]:
     """Measurements of a made-up team, as `measured` gives them; healthy ones vary as those of the lab do, and more."""
     draw = generator.uniform
-    seen = {
+    seen = _WELL | {
         "AUC": draw(0.65, 0.92),
         "accuracy": draw(0.72, 0.85),
-        "training and test differ": draw(0.2, 0.4) if augments else draw(0, 0.0005),
-        "drift": draw(0.01, 0.045),
+        "drift": draw(0.01, 0.04),
         "alone or together": draw(0, 0.001),
-        "fakes drawn": draw(0.45, 0.55),
-        "known clips": 0.0,
     }
     if illness:
         seen[illness] = draw(*_ILLNESSES[illness])
@@ -143,25 +184,30 @@ def _team_measured(generator: np.random.Generator, illness: str = "", augments: 
 
 
 def _teams_measured(generator: np.random.Generator) -> list[tuple[dict[str, float]]]:
-    healthy = [_team_measured(generator, augments=number == 1) for number in range(4)]
-    # A weak detector is not sick, everybody drifts a little, and accuracy depends on the threshold.
-    healthy[0]["AUC"], healthy[2]["drift"], healthy[3]["accuracy"] = 0.6, 0.07, 0.62
+    healthy = [_team_measured(generator) for _ in range(5)]
+    # A weak detector is not sick, augmentation is no illness, everybody drifts a little, accuracy depends on the
+    # threshold, and batches that are drawn are never quite half and half.
+    healthy[0]["AUC"], healthy[1]["training and test differ"] = 0.6, float(generator.uniform(0.2, 0.4))
+    healthy[2]["drift"], healthy[3]["accuracy"], healthy[4]["fakes drawn"] = 0.07, 0.62, 0.51
     sick = [_team_measured(generator, illness) for illness in _ILLNESSES]
-    return [(seen,) for seen in (*healthy, *sick)]
+    return [(seen,) for seen in (*healthy, *sick, dict(_WELL), dict(_ILL))]
 
 
 def _without(name: str) -> Callable[[Mapping[str, float]], bool]:
-    calm = {"AUC": 0.7, "drift": 0.0, "alone or together": 0.0, "fakes drawn": 0.5, "known clips": 0.0}
-    return lambda seen: _alarm({**seen, name: calm[name]})
+    return lambda seen: _alarm({**seen, name: _WELL[name]})
 
 
 def _or(more: Callable[[Mapping[str, float]], bool]) -> Callable[[Mapping[str, float]], bool]:
     return lambda seen: _alarm(seen) or more(seen)
 
 
+def _of_some(seen: Mapping[str, float]) -> bool | _Either:
+    return bool(seen == _ILL) if seen in (_WELL, _ILL) else _Either()
+
+
 ALARM = Exercise(
-    "alarm", "An alarm that does not ring for the healthy", minutes=8, difficulty=2, reference=_alarm,
-    cases=_teams_measured,
+    "alarm", "An alarm that does not ring for the healthy", minutes=8, difficulty=2, reference=_alarm_told,
+    cases=_teams_measured, difference=_alarm_differs,
     wrong={
         "It rings for a healthy team that augments: training is meant to differ from test there. Use the drift.":
             _or(lambda seen: seen["training and test differ"] > 0.01),
@@ -171,10 +217,17 @@ ALARM = Exercise(
             _or(lambda seen: seen["AUC"] < 0.62),
         "It rings for low accuracy. That depends on the threshold and on how many fakes there are.":
             _or(lambda seen: seen["accuracy"] < 0.7),
+        "It rings for a healthy team whose batches are 51 % fake: leave room.":
+            _or(lambda seen: seen["fakes drawn"] > 0.505),
         "It always rings. Such an alarm is switched off on the first day.": lambda seen: True,
-        "It never rings. Are the symptoms joined by `and`? One is enough: `or`.": lambda seen: False,
+        "It rings only where every symptom is there at once. They are joined by `and`; one is enough: `or`.":
+            lambda seen: seen == _ILL,
+        "It never rings, not even for a team with every symptom at once.": lambda seen: False,
         "Turned round: it rings for the healthy and is silent for the sick.": lambda seen: not _alarm(seen),
         **{f"It misses a team whose only symptom is “{name}”.": _without(name) for name in _ILLNESSES},
+        # Explains whatever errs for some teams only, after all others. Without a hint of its own, a team that the
+        # answer errs for is shown: "always" and "turned round" would be false.
+        "": _of_some,
     },
     afterwards="Put it into your test suite.",
 )  # fmt: skip
