@@ -14,7 +14,7 @@ _WORDS = {
     "DataFrame": "a table", "Series": "an array", "Index": "an array", "ndarray": "an array", "Tensor": "a tensor",
     "Parameter": "a tensor", "builtin_function_or_method": "a function", "type": "a class", "ellipsis": "…",
     "bytes": "bytes", "int": "a number", "float": "a number", "complex": "a number", "Fraction": "a number",
-    "Decimal": "a number", "str": "a text", "NoneType": "None",
+    "Decimal": "a number", "str": "a text", "NoneType": "None", "_Yielded": "a list",
 }  # fmt: skip
 
 
@@ -81,6 +81,18 @@ def kind(value: Any) -> str:
         return _WORDS[name]
     name = "".join(each if each.isprintable() else " " for each in name) or "object"
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def as_numbers(value: Any) -> np.ndarray:
+    """The numbers in an array, tensor, column, image or list.
+
+    Raises:
+        ValueError: there are none, or others too.
+    """
+    array = _array(_plain(value))
+    if array is None:
+        raise ValueError(f"{describe(value)} holds no numbers")
+    return array
 
 
 def _clipped(text: str, most: int = 60) -> str:

@@ -26,13 +26,13 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from torchfakes_utils.course import comparison
+from torchfakes_utils.course import comparison, handing_on
 from torchfakes_utils.course.comparison import describe
 from torchfakes_utils.course.time_limit import OutOfTimeError, Stop, limited
 
@@ -104,10 +104,18 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a learner's function; `text` is one line."""
+    """What is said of a learner's function.
+
+    Attributes:
+        state, text: how far it is, and the one line that says so.
+        outcomes: what it gave for each case; where it was right.
+        changed: it changes what it is given; where it was right.
+    """
 
     state: State
     text: str
+    outcomes: Sequence[Any] = ()
+    changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,10 @@ class _Stopped:
 
     text: str
     kind: type[BaseException]
+
+
+class _Yielded(list[Any]):
+    """What came out of a generator: a list, except that a lesson cannot index what it came from."""
 
 
 @dataclass
@@ -157,18 +169,33 @@ def yours(exercise: Exercise, function: Any, seed: int = 0) -> Callable[..., Any
     """The function with which a lesson goes on: the learner's where it is right, the lesson's own otherwise.
 
     One line says which. The lesson's own remembers the learner's, so that a check below, or this cell run again, is
-    still about what the learner wrote.
+    still about what the learner wrote. A right function that gives another type than the lesson's own (a list for an
+    array), or changes what it is given, is made to give that type, from a copy.
     """
-    state = judge(exercise, function, seed).state
-    name = exercise.name
+    verdict = judge(exercise, function, seed)
+    state, name = verdict.state, exercise.name
     if state is State.RIGHT:
         print(f"{name}: yours is right, and what follows uses it.")
-        return function  # type: ignore[no-any-return]
+        return _handed_on(exercise, function, seed, verdict)
     if state is State.EMPTY:
         print(f"{name}: not written yet, so what follows uses the lesson's own.")
     else:
         print(f"{name}: not right yet, so what follows uses the lesson's own; the check of {name} says why.")
     return _standing_in(exercise.reference, function)
+
+
+def _handed_on(exercise: Exercise, function: Any, seed: int, verdict: Verdict) -> Callable[..., Any]:
+    """The learner's function: as it is where it gives just what the lesson's own gives, else made to."""
+    own = getattr(function, LEARNERS, function)
+    with _quiet():
+        expected = [_call(exercise.reference, copy.deepcopy(case)) for case in exercise.inputs(seed)]
+    samples = [each for each in expected if not isinstance(each, _Stopped)]
+    pairs = zip(expected, verdict.outcomes, strict=True)
+    if not verdict.changed and all(isinstance(a, _Stopped) or handing_on.fits(b, a) for a, b in pairs):
+        return own  # type: ignore[no-any-return]
+    made = handing_on.as_expected(own, samples, verdict.changed)
+    setattr(made, LEARNERS, own)
+    return made
 
 
 def _standing_in(reference: Callable[..., Any], function: Any) -> Callable[..., Any]:
@@ -212,6 +239,8 @@ def judge(exercise: Exercise, function: Any, seed: int = 0, show: bool = False) 
             verdict: Verdict = limited(lambda: _assessed(exercise, cases, expected, tried.outcomes), COMPARING)
         except OutOfTimeError:
             return _wrong(f"what `{exercise.name}` returns cannot be compared: that does not end.")
+    if verdict.state is State.RIGHT:
+        return replace(verdict, outcomes=tried.outcomes, changed=tried.changed)
     return verdict
 
 
@@ -261,8 +290,11 @@ def _try(tried: _Tried, function: Callable[..., Any], cases: Sequence[tuple[Any,
 
 def _changed(case: tuple[Any, ...], words: tuple[Any, ...]) -> bool:
     """Whether arguments are others than before; an object of which no copy is equal to it counts as unchanged."""
-    changed = _safely(lambda: bool(comparison.difference(case, words)), lambda _: True)
-    return changed and not comparison.difference(case, copy.deepcopy(case))
+    return any(
+        _safely(lambda: bool(comparison.difference(before, after)), lambda _: True)  # noqa: B023 - called at once
+        and not comparison.difference(before, copy.deepcopy(before))
+        for before, after in zip(case, words, strict=True)
+    )
 
 
 def _call(function: Callable[..., Any], words: tuple[Any, ...]) -> Any:
@@ -270,7 +302,7 @@ def _call(function: Callable[..., Any], words: tuple[Any, ...]) -> Any:
 
     def given() -> Any:
         found = function(*words)
-        return list(found) if isinstance(found, Iterator) else found
+        return _Yielded(found) if isinstance(found, Iterator) else found
 
     return _safely(given, lambda error: _raised(error, function))
 
