@@ -1,5 +1,8 @@
 """An answer is compared with the expected one as a reader would: numbers by value, with words for what departs."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +24,10 @@ from torchfakes_utils.course.comparison import describe, difference
         ({"a": [1]}, {"a": torch.tensor([1])}), ({1, 2}, [2, 1]), ([np.ones(2), np.ones(3)], [[1, 1], [1, 1, 1]]),
         (["a", "b"], np.array(["a", "b"])), (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1.0]})),
         (slice(3), slice(3)), (10**30, 10**30), (("a", 1), ["a", 1.0]),
+        (0.5, Fraction(1, 2)), ([0.5, 2], [Fraction(1, 2), Decimal(2)]), (np.ones(2), np.array([1, 1.0], object)),
+        (np.ones((1, 2)), pd.DataFrame({"a": [1], "b": [1]})), (np.ones(2), np.array([torch.tensor(1.0), 1], object)),
+        (np.eye(2), torch.eye(2).to_sparse()),
+        (0.5, Decimal("0.5")), (1j, np.array(1j, object)), ([0, None], np.array([0, None], object)),
     ],
 )  # fmt: skip
 def test_alike(expected, found):
@@ -42,7 +49,7 @@ def test_alike(expected, found):
         (np.ones(3), "ones", "an array of shape (3,) is expected"),
         (0.5, None, "yours is None, and 0.5 is expected"),
         (None, 0, "yours is 0, and None is expected"),
-        (0.5, print, "yours is a builtin_function_or_method, and a number is expected"),
+        (0.5, print, "yours is a function, and a number is expected"),
         ("fake", "Fake", "capital letters and blanks count"),
         ("fake", "real", "yours is 'real', and 'fake' is expected"),
         ("fake", 1, "the text 'fake' is expected"),
@@ -58,6 +65,16 @@ def test_alike(expected, found):
         (["a"], "a", "a list of 1 is expected"),
         (slice(3), slice(4), "yours is a slice"),
         (1.0, 1j, "yours is 0+1j"),
+        (60000000, 24130000, "yours is 24130000, and 60000000 is expected"),
+        (1.0, pd.DataFrame({"a": [1]}), "yours is of shape (1, 1), and a single number is expected"),
+        ("fake", pd.DataFrame({"a": [1]}), "yours is a table of shape (1, 1), and the text"),
+        (1.0, pd.DataFrame({"a": ["x"]}), "yours is a table of shape (1, 1), and a number is expected"),
+        (1.0, np.array(["x", "y"]), "yours is an array of shape (2,), and a number is expected"),
+        (np.ones(2), torch.empty(2, device="meta"), "yours is a tensor, and an array of shape (2,) is expected"),
+        (np.ones(2), pd.Series(["a", "b"]), "yours is an array of shape (2,), and an array of shape (2,)"),
+        (1.0, print, "yours is a function"),
+        (1.0, int, "yours is a class"),
+        (1.0, b"1", "yours is bytes"),
     ],
 )
 def test_told_apart(expected, found, said):
@@ -80,3 +97,33 @@ def test_values_are_described_in_a_few_words():
     assert describe(np.zeros((2, 3))) == describe(torch.zeros(2, 3)) == "an array of shape (2, 3)"
     assert describe(("a", np.zeros(9))) == "('a', an array of shape (9,))"
     assert describe(object()) == "an object" and describe({}) == "a dict"
+
+
+def test_lists_without_end_are_described():
+    endless: list = []
+    endless.extend([endless] * 5)
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    for value in (endless, deep):
+        assert "list" in describe(value) and "a list" in difference(np.ones(2), value) and difference("text", value)
+        assert difference([np.ones(2), np.ones(3)], value) and difference(["a"], value) and difference({"a"}, value)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_object_that_raises_when_it_is_looked_at_has_a_kind():
+    class Raising:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+        def __array__(self, *_):
+            raise ZeroDivisionError
+
+    assert describe(Raising()) == "a Raising"
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    assert describe(nested) == "a tensor"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_numbers_are_numbers():
+    assert difference(np.ones(2), torch.quantize_per_tensor(torch.ones(2), 1, 0, torch.qint8)) == ""

@@ -168,6 +168,113 @@ def test_a_check_is_one_line(answer, line, capsys, recwarn):
     assert not recwarn and not capsys.readouterr().err
 
 
+class MuteError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+class Untouchable:
+    def __array__(self, *_):
+        raise KeyboardInterrupt
+
+    def __getattr__(self, name):
+        raise GeneratorExit
+
+
+def endless_list(labels):
+    found = []
+    found.extend([found] * 3)
+    return found
+
+
+def deep_list(labels):
+    found = []
+    for _ in range(5000):
+        found = [found]
+    return found
+
+
+def marked_above(labels):
+    # your code here
+    counts = np.bincount(labels)
+    counts / 2
+
+
+def of_a_library(labels):
+    return torch.empty(2, device="meta").cpu()
+
+
+def abstract(labels):
+    return torch.nn.Module().forward(labels)
+
+
+def raising(error):
+    def answer(labels):
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (raising(KeyboardInterrupt()), "stopped with KeyboardInterrupt in line"),
+        (raising(GeneratorExit()), "stopped with GeneratorExit in line"),
+        (raising(BaseException("odd")), "stopped with BaseException (odd) in line"),
+        (raising(MuteError()), "stopped with MuteError in line"),
+        (raising(ValueError("\x1b[31mred\x1b[0m\x07\x1b]0;title\x07!")), "stopped with ValueError (red !) in line"),
+        (lambda labels: Untouchable(), "yours is an Untouchable, which cannot be compared (GeneratorExit)."),
+        (endless_list, "yours is (("),
+        (deep_list, "yours is (((a list))), and"),
+        (lambda labels: labels.tolist().append(3) or torch.empty(11, device="meta"), "yours is a tensor, and an array"),
+        (lambda labels: torch.eye(11).to_sparse(), "yours is of shape (11, 11), and"),
+        (of_a_library, "stopped with NotImplementedError"),
+        (abstract, "stopped with NotImplementedError"),
+        (marked_above, "Not yet: `weights` returns nothing (None). Is its `return` missing?"),
+        (lambda: 1, "does it take the arguments that its stub had?"),
+    ],
+)
+def test_nothing_that_a_function_does_gives_a_traceback(answer, line, capsys):
+    found = said(answer, capsys)
+    assert found.startswith("Not yet: ") and line in found and found.count("\n") == 1 and len(found) < 400
+    assert found.strip().isprintable() and "?." not in found
+    assert callable(practice.yours(WEIGHTS, answer))
+
+
+def test_an_object_that_cannot_be_looked_at_is_no_function():
+    assert practice.judge(WEIGHTS, Untouchable()).text == (
+        "Not yet: `weights` is an Untouchable, and a function is expected."
+    )
+
+
+def test_an_input_that_is_made_endless_is_no_traceback():
+    def endless(edges):
+        edges.append(edges)
+        return edges
+
+    exercise = Exercise("first", "t", 1, 1, lambda edges: edges[0], lambda generator: [([1, 2],)])
+    assert practice.judge(exercise, endless).text.startswith("Not yet: ")
+
+
+def test_an_interrupt_by_the_reader_passes(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(practice, "limited", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        practice.judge(WEIGHTS, weights)
+
+
+def test_a_comparison_that_does_not_end_is_given_up(monkeypatch, capsys):
+    class Slow:
+        def __array__(self, *_):
+            while True:
+                pass
+
+    monkeypatch.setattr(practice, "COMPARING", 0.2)
+    assert "cannot be compared: that does not end" in said(lambda labels: Slow(), capsys)
+
+
 def test_what_a_function_prints_is_shown_once(capsys):
     def talking(labels):
         print("I got", len(labels))
@@ -198,8 +305,7 @@ def test_an_endless_loop_is_given_up(loop, capsys, monkeypatch):
     exec(f"def stuck(labels):\n    {loop}", names)
     line = said(names["stuck"], capsys)
     assert line == (
-        "Not yet: weights(an array of shape (11,)) has not ended after 0.3 s, and was given up. "
-        "Which loop never ends?\n"
+        "Not yet: weights(an array of shape (11,)) has not ended after 0.3 s, and was given up: too slow, or endless.\n"
     )
 
 
@@ -288,10 +394,12 @@ def test_in_a_real_kernel():
         "import numpy as np\nfrom torchfakes_utils import course\nfrom torchfakes_utils.course import practice\n"
         "practice.SECONDS = 1\n"
         "HALF = practice.Exercise('half', 't', 1, 1, lambda x: x / 2, lambda generator: [(3,), (5,)])",
-        "def half(x):\n    # your code here\n    unknown = 0\nhalf = course.yours(HALF, half)\nprint(half(3))",
+        "def half(x):\n    # your code here\n    ...\nhalf = course.yours(HALF, half)\nprint(half(3))",
         "def half(x):\n    return x.half\ncourse.check(HALF, half)",
         "def half(x):\n    while True: pass\ncourse.check(HALF, half)",
         "course.check(HALF, lambda x: x * 0.5)",
+        "def half(x):\n    return input('How many? ')\ncourse.check(HALF, half)",
+        "def half(x):\n    # your code here\n    unknown = 0\ncourse.check(HALF, half)",
     ]
     notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
     NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
@@ -300,3 +408,5 @@ def test_in_a_real_kernel():
     assert "in line 2 of its cell: `return x.half`.\n" in texts[2] and texts[2].count("\n") == 1
     assert texts[3].startswith("Not yet: half(3) has not ended after 1 s") and texts[3].count("\n") == 1
     assert texts[4].startswith("Right: ")
+    assert texts[5].startswith("Not yet: half(3) stopped with StdinNotImplementedError (") and "in line 2" in texts[5]
+    assert texts[6] == "Not yet: `half` returns nothing (None). Is its `return` missing?\n"

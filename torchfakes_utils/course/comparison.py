@@ -1,13 +1,21 @@
 """How an answer departs from the expected one, in words; numbers, lists, tuples, NumPy and torch alike are compared."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
+DEEPEST = 12  # lists in lists; no answer is as deep, and NumPy would look at each of 2^64 lists in lists
 TOLERANCE = 1e-4  # relative: float32 beside float64 is no mistake, another formula is
 SMALLEST = 1e-6  # absolute, for what should be zero
 SHORT = 6  # so many values of an array are told one by one
+_WORDS = {
+    "DataFrame": "a table", "Series": "an array", "Index": "an array", "ndarray": "an array", "Tensor": "a tensor",
+    "Parameter": "a tensor", "builtin_function_or_method": "a function", "type": "a class", "ellipsis": "…",
+    "bytes": "bytes", "int": "a number", "float": "a number", "complex": "a number", "Fraction": "a number",
+    "Decimal": "a number", "str": "a text", "NoneType": "None", "_Yielded": "a list",
+}  # fmt: skip
 
 
 def difference(expected: Any, found: Any, tolerance: float = TOLERANCE) -> str:
@@ -21,7 +29,8 @@ def difference(expected: Any, found: Any, tolerance: float = TOLERANCE) -> str:
         found: what is compared with it.
         tolerance: relative to the expected value.
     """
-    expected, found = _plain(expected), _plain(found)
+    expected = _plain(expected)
+    found = _with_names(expected, found)
     if expected is None or found is None:
         return "" if expected is found else f"yours is {describe(found)}, and {describe(expected)} is expected"
     if isinstance(expected, Mapping):
@@ -40,20 +49,50 @@ def difference(expected: Any, found: Any, tolerance: float = TOLERANCE) -> str:
 
 def describe(value: Any) -> str:
     """A value in a few words: itself where it is short, else its kind and shape."""
-    value = _plain(value)
+    try:
+        return _described(value, 0)
+    except Exception:  # noqa: BLE001 - an object that raises when it is looked at has a kind all the same
+        return kind(value)
+
+
+def _described(value: Any, depth: int) -> str:
+    if _is_table(value):
+        return f"a table of shape {value.shape}"
+    own = value
+    value = _plain(own)
     array = None if isinstance(value, str) else _array(value)
     if array is not None and array.ndim == 0:
-        return _number(array[()])
+        return _number(value if isinstance(value, int) else array[()])
     if array is not None and array.ndim == 1 and array.size <= SHORT:
         return f"[{', '.join(_number(each) for each in array)}]"
-    if array is not None:
-        return f"an array of shape {array.shape}"
+    if array is not None or isinstance(value, np.ndarray):
+        return f"an array of shape {np.shape(value if array is None else array)}"
     if value is None or isinstance(value, str):
         return _clipped(repr(value))
-    if isinstance(value, list | tuple) and len(value) <= SHORT:
-        return _clipped(f"({', '.join(map(describe, value))})")
-    kind = type(value).__name__
-    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
+    if isinstance(value, list | tuple) and len(value) <= SHORT and depth < 3:
+        return _clipped(f"({', '.join(_described(each, depth + 1) for each in value)})")
+    return kind(own)
+
+
+def kind(value: Any) -> str:
+    """What sort of thing a value is, in words: "a table", "an array", "a dict"."""
+    name = type(value).__name__
+    if name in _WORDS:
+        return _WORDS[name]
+    name = "".join(each if each.isprintable() else " " for each in name) or "object"
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def as_numbers(value: Any) -> np.ndarray:
+    """The numbers in an array, tensor, column, image or list.
+
+    Raises:
+        ValueError: there are none, or others too.
+    """
+    array = _array(_plain(value))
+    if array is None:
+        raise ValueError(f"{describe(value)} holds no numbers")
+    return array
 
 
 def _clipped(text: str, most: int = 60) -> str:
@@ -61,33 +100,83 @@ def _clipped(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "iloc") and not isinstance(value, type) and value.ndim == 2
+
+
+def _with_names(expected: Any, found: Any) -> Any:
+    """As `_plain`; a table is a mapping only where one is expected, and numbers in rows and columns elsewhere."""
+    if not _is_table(found) or isinstance(expected, Mapping):
+        return _plain(found)
+    numbers = _array(found.to_numpy())
+    return found if numbers is None or isinstance(expected, str) else numbers
+
+
 def _plain(value: Any) -> Any:
     """A tensor as an array, a column or table as an array or mapping; everything else as it is."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        return (value.float() if str(value.dtype) in ("torch.bfloat16", "torch.float16") else value).numpy()
-    if hasattr(value, "iloc"):
+    if hasattr(value, "detach") and hasattr(value, "layout"):
+        try:
+            return _of_tensor(value)
+        except Exception:  # noqa: BLE001 - one without values (meta), or of rows of unequal lengths (nested)
+            return value
+    if hasattr(value, "iloc") and not isinstance(value, type):
         return {str(name): value[name].to_numpy() for name in value.columns} if value.ndim == 2 else value.to_numpy()
     if isinstance(value, range) or type(value).__name__ in ("dict_keys", "dict_values"):
         return list(value)
     return value
 
 
+def _of_tensor(value: Any) -> np.ndarray:
+    value = value.detach()
+    value = value.dequantize() if value.is_quantized else value
+    value = (value if str(value.layout) == "torch.strided" else value.to_dense()).cpu().resolve_conj().resolve_neg()
+    plain = "float" not in str(value.dtype) or str(value.dtype) in ("torch.float32", "torch.float64")
+    found: np.ndarray = (value if plain else value.float()).numpy()
+    return found
+
+
 def _array(value: Any) -> np.ndarray | None:
     """The numbers or bools in a value as an array, None where there are others or they form no array."""
-    if isinstance(value, str | bytes | Mapping | set | frozenset):
+    if isinstance(value, str | bytes | Mapping | set | frozenset) or _is_too_deep(value):
         return None
     if isinstance(value, list | tuple):
         value = [_plain(each) for each in value]
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError):  # of unequal lengths; an object that is no array
+        if array.dtype == object and array.size:  # big whole numbers, fractions, decimals, tensors
+            array = _of_objects(array)
+    except Exception:  # noqa: BLE001 - of unequal lengths; an object that is no array, or raises when it is asked
         return None
     return array if array.dtype.kind in "biufc" else None
 
 
+def _of_objects(array: np.ndarray) -> np.ndarray:
+    """Numbers of any kind as floats; as they are where one is none."""
+    parts = [np.asarray(_plain(each)) if hasattr(each, "detach") else each for each in array.ravel()]
+    if not all(isinstance(each, Number | np.bool_) or _is_numeric(each) for each in parts):
+        return array
+    to: Any = complex if any(isinstance(each, complex) for each in parts) else float
+    return np.array([to(each) for each in parts]).reshape(array.shape)
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biufc"
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether lists stand in lists without end, or so deep that no array has as many axes."""
+    level = {id(value): value} if isinstance(value, list | tuple) else {}
+    for _ in range(DEEPEST):
+        if not level:
+            return False
+        level = {id(each): each for part in level.values() for each in part if isinstance(each, list | tuple)}
+    return bool(level)
+
+
 def _number(value: Any) -> str:
-    return str(bool(value)) if isinstance(value, np.bool_ | bool) else f"{value:.4g}"
+    if isinstance(value, np.bool_ | bool):
+        return str(bool(value))
+    return _clipped(str(int(value))) if isinstance(value, int | np.integer) else f"{value:.4g}"
 
 
 def _is_sequence(value: Any) -> bool:
@@ -155,7 +244,8 @@ def _of_mappings(expected: Mapping[Any, Any], found: Any, tolerance: float) -> s
 def _of_sets(expected: set[Any] | frozenset[Any], found: Any) -> str:
     if not isinstance(found, set | frozenset | list | tuple):
         return f"yours is {describe(found)}, and a set is expected"
-    missing, more = [each for each in expected if each not in found], [each for each in found if each not in expected]
+    missing = [each for each in expected if each not in found]
+    more = [each for each in found if each not in list(expected)]  # a list in it has no place in a set
     if missing:
         return f"yours lacks {describe(sorted(missing, key=repr)[0])}"
     return f"yours has {describe(sorted(more, key=repr)[0])}, which is not expected" if more else ""

@@ -21,23 +21,27 @@ import dis
 import functools
 import inspect
 import io
+import re
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from torchfakes_utils.course import comparison
+from torchfakes_utils.course import comparison, handing_on
 from torchfakes_utils.course.comparison import describe
-from torchfakes_utils.course.time_limit import OutOfTimeError, limited
+from torchfakes_utils.course.time_limit import OutOfTimeError, Stop, limited
 
 SECONDS = 10.0  # for all cases together
+COMPARING = 60.0  # seconds, for all that is said of an answer: an answer may be an object whose `==` never ends
 MOST_PRINTED = 10_000  # characters
 LEARNERS = "_of_the_learner"  # where the lesson's own function keeps the one that it stands in for
 MARK = "your code here"  # stands in every stub
+_EMPTY_LINES = ("", "...", "pass", "return", "return None")
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,18 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a learner's function; `text` is one line."""
+    """What is said of a learner's function.
+
+    Attributes:
+        state, text: how far it is, and the one line that says so.
+        outcomes: what it gave for each case; where it was right.
+        changed: it changes what it is given; where it was right.
+    """
 
     state: State
     text: str
+    outcomes: Sequence[Any] = ()
+    changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,10 @@ class _Stopped:
 
     text: str
     kind: type[BaseException]
+
+
+class _Yielded(list[Any]):
+    """What came out of a generator: a list, except that a lesson cannot index what it came from."""
 
 
 @dataclass
@@ -153,18 +169,33 @@ def yours(exercise: Exercise, function: Any, seed: int = 0) -> Callable[..., Any
     """The function with which a lesson goes on: the learner's where it is right, the lesson's own otherwise.
 
     One line says which. The lesson's own remembers the learner's, so that a check below, or this cell run again, is
-    still about what the learner wrote.
+    still about what the learner wrote. A right function that gives another type than the lesson's own (a list for an
+    array), or changes what it is given, is made to give that type, from a copy.
     """
-    state = judge(exercise, function, seed).state
-    name = exercise.name
+    verdict = judge(exercise, function, seed)
+    state, name = verdict.state, exercise.name
     if state is State.RIGHT:
         print(f"{name}: yours is right, and what follows uses it.")
-        return function  # type: ignore[no-any-return]
+        return _handed_on(exercise, function, seed, verdict)
     if state is State.EMPTY:
         print(f"{name}: not written yet, so what follows uses the lesson's own.")
     else:
         print(f"{name}: not right yet, so what follows uses the lesson's own; the check of {name} says why.")
     return _standing_in(exercise.reference, function)
+
+
+def _handed_on(exercise: Exercise, function: Any, seed: int, verdict: Verdict) -> Callable[..., Any]:
+    """The learner's function: as it is where it gives just what the lesson's own gives, else made to."""
+    own = getattr(function, LEARNERS, function)
+    with _quiet():
+        expected = [_call(exercise.reference, copy.deepcopy(case)) for case in exercise.inputs(seed)]
+    samples = [each for each in expected if not isinstance(each, _Stopped)]
+    pairs = zip(expected, verdict.outcomes, strict=True)
+    if not verdict.changed and all(isinstance(a, _Stopped) or handing_on.fits(b, a) for a, b in pairs):
+        return own  # type: ignore[no-any-return]
+    made = handing_on.as_expected(own, samples, verdict.changed)
+    setattr(made, LEARNERS, own)
+    return made
 
 
 def _standing_in(reference: Callable[..., Any], function: Any) -> Callable[..., Any]:
@@ -187,11 +218,11 @@ def judge(exercise: Exercise, function: Any, seed: int = 0, show: bool = False) 
         seed: of the inputs.
         show: let through what the function prints for the first case.
     """
-    function = getattr(function, LEARNERS, function)
+    function = _safely(lambda: getattr(function, LEARNERS, function), lambda _: function)
     if function is None or function is ...:
         return _empty(f"`{exercise.name}` has no value.")
     if not callable(function):
-        return _wrong(f"`{exercise.name}` is {describe(function)}, and a function is expected.")
+        return _wrong(f"`{exercise.name}` is {_described(function)}, and a function is expected.")
     cases, tried = exercise.inputs(seed), _Tried()
     try:
         with contextlib.redirect_stdout(_Listener()) as listener, _quiet():
@@ -204,12 +235,24 @@ def judge(exercise: Exercise, function: Any, seed: int = 0, show: bool = False) 
         return _nothing(exercise.name, function, tried)
     with _quiet():
         expected = [_call(exercise.reference, copy.deepcopy(case)) for case in cases]
-    differing = _differing(exercise, expected, tried.outcomes)
+        try:
+            verdict: Verdict = limited(lambda: _assessed(exercise, cases, expected, tried.outcomes), COMPARING)
+        except OutOfTimeError:
+            return _wrong(f"what `{exercise.name}` returns cannot be compared: that does not end.")
+    if verdict.state is State.RIGHT:
+        return replace(verdict, outcomes=tried.outcomes, changed=tried.changed)
+    return verdict
+
+
+def _assessed(
+    exercise: Exercise, cases: Sequence[tuple[Any, ...]], expected: Sequence[Any], outcomes: Sequence[Any]
+) -> Verdict:
+    differing = _differing(exercise, expected, outcomes)
     if not differing:
         number = f"{len(cases)} random inputs" if len(cases) > 1 else "a random input"
         text = f"Right: `{exercise.name}` gives what it should on {number}. {exercise.afterwards}"
         return Verdict(State.RIGHT, text.rstrip())
-    return _wrong(_hint(exercise, cases, tried.outcomes, differing) or _reason(exercise.name, cases, differing))
+    return _wrong(_hint(exercise, cases, outcomes, differing) or _reason(exercise.name, cases, differing))
 
 
 def _empty(text: str) -> Verdict:
@@ -247,32 +290,81 @@ def _try(tried: _Tried, function: Callable[..., Any], cases: Sequence[tuple[Any,
 
 def _changed(case: tuple[Any, ...], words: tuple[Any, ...]) -> bool:
     """Whether arguments are others than before; an object of which no copy is equal to it counts as unchanged."""
-    return bool(comparison.difference(case, words)) and not comparison.difference(case, copy.deepcopy(case))
+    return any(
+        _safely(lambda: bool(comparison.difference(before, after)), lambda _: True)  # noqa: B023 - called at once
+        and not comparison.difference(before, copy.deepcopy(before))
+        for before, after in zip(case, words, strict=True)
+    )
 
 
 def _call(function: Callable[..., Any], words: tuple[Any, ...]) -> Any:
     """What a function gives; what a generator yields as a list, and an exception as what is said of it."""
-    try:
+
+    def given() -> Any:
         found = function(*words)
-        return list(found) if isinstance(found, Iterator) else found
-    except NotImplementedError:  # a stub that says so
+        return _Yielded(found) if isinstance(found, Iterator) else found
+
+    return _safely(given, lambda error: _raised(error, function))
+
+
+def _safely(function: Callable[[], Any], otherwise: Callable[[BaseException], Any]) -> Any:
+    """What `function()` gives, or `otherwise(error)`, whatever it raises: GeneratorExit and SystemExit, too.
+
+    Only what comes from outside passes: the end of its time, and, in the main thread, the reader's "interrupt".
+    """
+    try:
+        return function()
+    except Stop:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        return otherwise(error)
+
+
+def _described(value: Any) -> str:
+    """As `describe`, of an object that may raise anything when it is looked at."""
+    return str(_safely(lambda: describe(value), lambda _: comparison.kind(value)))
+
+
+def _raised(error: BaseException, function: Callable[..., Any]) -> Any:
+    """What is made of an exception: nothing of a stub that says so itself, else what is said of it."""
+    if isinstance(error, NotImplementedError) and _safely(lambda: _says_so(error, function), lambda _: False):
         return ...
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a learner's function does, it is told in a line
-        return _Stopped(_told(error, function), type(error))
+    name = _printable(type(error).__name__)
+    return _Stopped(_safely(lambda: _told(error, function), lambda _: f"stopped with {name}"), type(error))
+
+
+def _says_so(error: BaseException, function: Callable[..., Any]) -> bool:
+    """Whether a `raise` in the learner's own lines raised this, and nothing that they call."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    code, own = trace and trace.tb_frame.f_code, getattr(inspect.unwrap(function), "__code__", None)
+    if trace is None or code is None or own is None or code.co_filename != own.co_filename:
+        return False
+    return any(each.offset == trace.tb_lasti and each.opname == "RAISE_VARARGS" for each in dis.get_instructions(code))
 
 
 def _told(error: BaseException, function: Callable[..., Any]) -> str:
     """An exception in one line: what was raised, and in which line of the learner's cell."""
-    lines = str(error).strip().splitlines()
-    text = f"stopped with {type(error).__name__}" + (f" ({lines[0][:160]})" if lines else "")
+    lines = _safely(lambda: str(error), lambda _: "").strip().splitlines()
+    said = _printable(lines[0])[:160] if lines else ""
+    text = f"stopped with {_printable(type(error).__name__)}" + (f" ({said})" if said else "")
     code = getattr(inspect.unwrap(function), "__code__", None)
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename
     ]
     if not frames:
         return f"{text}: does it take the arguments that its stub had?" if isinstance(error, TypeError) else text
-    source = f": `{frames[-1].line.strip()}`" if frames[-1].line else ""
+    source = f": `{_printable(frames[-1].line)}`" if frames[-1].line else ""
     return f"{text} in line {frames[-1].lineno} of its cell{source}"
+
+
+def _printable(text: str) -> str:
+    """Without colours and other codes of a terminal, in one line."""
+    text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?", "", text)
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 # --- saying what is wrong
@@ -294,12 +386,14 @@ def _nothing(name: str, function: Callable[..., Any], tried: _Tried) -> Verdict:
 
 
 def _is_stub(function: Callable[..., Any]) -> bool:
-    """Whether a function has no lines of its own, or still the mark of the stub."""
+    """Whether a function has no lines of its own, or none below the mark of the stub."""
     try:
         if _instructions(function) == _instructions(lambda: None):
             return True
-        return MARK in inspect.getsource(function)
-    except (OSError, TypeError):  # no Python, or nobody knows its source
+        _, mark, below = inspect.getsource(function).partition(MARK)
+        lines = [line.partition("#")[0].strip() for line in below.splitlines()[1:]]
+        return bool(mark) and all(line in _EMPTY_LINES for line in lines)
+    except Exception:  # noqa: BLE001 - no Python, or nobody knows its source
         return False
 
 
@@ -310,7 +404,7 @@ def _instructions(function: Callable[..., Any]) -> list[str]:
 def _endless(name: str, case: tuple[Any, ...], error: OutOfTimeError) -> str:
     left = "" if error.stopped else " It could not be stopped: restart the kernel."
     return (
-        f"{name}({_arguments(case)}) has not ended after {SECONDS:g} s, and was given up. Which loop never ends?{left}"
+        f"{name}({_arguments(case)}) has not ended after {SECONDS:g} s, and was given up: too slow, or endless.{left}"
     )
 
 
@@ -331,11 +425,12 @@ def _departure(exercise: Exercise, expected: Any, outcome: Any) -> str:
     if isinstance(outcome, _Stopped):
         return "" if isinstance(expected, _Stopped) and expected.kind is outcome.kind else outcome.text
     if isinstance(expected, _Stopped):
-        return f"yours is {describe(outcome)}, and a {expected.kind.__name__} is expected"
-    try:
-        return exercise.difference(expected, outcome)
-    except Exception as error:  # noqa: BLE001 - an exercise's own comparison that a strange answer trips
-        return f"yours is {describe(outcome)}, which cannot be compared ({type(error).__name__})"
+        return f"yours is {_described(outcome)}, and a {expected.kind.__name__} is expected"
+
+    def incomparable(error: BaseException) -> str:
+        return f"yours is {_described(outcome)}, which cannot be compared ({_printable(type(error).__name__)})"
+
+    return str(_safely(lambda: exercise.difference(expected, outcome), incomparable))
 
 
 def _hint(
@@ -356,4 +451,5 @@ def _reason(name: str, cases: Sequence[tuple[Any, ...]], differing: Mapping[int,
     """Where the first wrong case departs, and for which arguments."""
     number, text = next(iter(differing.items()))
     called = f"{name}({_arguments(cases[number])})"
-    return f"{called} {text}." if text.startswith("stopped") else f"for {called}, {text}."
+    end = "" if text.endswith("?") else "."
+    return f"{called} {text}{end}" if text.startswith("stopped") else f"for {called}, {text}{end}"

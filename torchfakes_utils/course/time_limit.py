@@ -29,7 +29,7 @@ class OutOfTimeError(Exception):
         self.stopped = stopped
 
 
-class _Stop(BaseException):
+class Stop(BaseException):
     """Raised in the thread of a call that is out of time; `except Exception` in its loop does not catch it."""
 
 
@@ -44,7 +44,7 @@ def limited(function: Callable[[], Any], seconds: float) -> Any:
     def call() -> None:
         try:
             result["value"] = function()
-        except _Stop:
+        except Stop:
             pass
         except BaseException as error:  # noqa: BLE001 - handed on to the caller, SystemExit too
             result["error"] = error
@@ -77,7 +77,7 @@ def _stop(thread: threading.Thread) -> None:
     sys.setswitchinterval(0.0001)  # so that there are thousands of tries
     try:
         while thread.is_alive() and time.monotonic() < end:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
             thread.join(0.001)
     finally:
         sys.setswitchinterval(interval)
