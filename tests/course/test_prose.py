@@ -268,3 +268,8 @@ def test_another_run_fills_in_its_own_numbers_and_says_what_is_not_true_there(le
     assert json.loads((home / "out" / "report.json").read_text())["notebooks"]["01_prose"]["untrue"] == [said]
     assert said in capsys.readouterr().out
     assert "not true here" in (home / "out" / "index.html").read_text()
+
+
+def test_nothing_between_two_conditions_is_lost():
+    text = "One.\n<!-- holds: a > b --> Of {= c =} before,\n{= d =} are left.\n<!-- holds: c > d -->\n\nEnd."
+    assert prose.filled(text, ["30", "20"]) == "One.\n Of 30 before,\n20 are left.\n\nEnd."

@@ -29,7 +29,8 @@ KEY = "torchfakes"  # what is ours in the metadata of a notebook, and of its cel
 TEMPLATE = "template"
 
 _VALUE = re.compile(r"\{=\s(.*?)\s=\}", re.DOTALL)
-_CONDITION = re.compile(r"<!--\s*holds:\s(.*?)\s-->", re.DOTALL)
+# No condition holds the end of a comment: else a search for a longer match would run on into the next one.
+_CONDITION = re.compile(r"<!--\s*holds:\s((?:(?!-->).)*?)\s-->", re.DOTALL)
 _CONDITIONS = rf"(?:{_CONDITION.pattern}[ \t]*)+"
 _LONE_LINE = re.compile(rf"^[ \t]*{_CONDITIONS}(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _IN_A_LINE = re.compile(rf"[ \t]*{_CONDITION.pattern}", re.DOTALL)
