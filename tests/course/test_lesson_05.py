@@ -123,7 +123,8 @@ def test_a_network_that_starts_at_zero_learns_by_the_folded_solutions(loss_of):
     nn.init.zeros_(network[2].bias)
     images, labels = torch.randn(16, 5), torch.arange(16.0) % 2
     memorise = folded("memorise")
-    memorise.__globals__["F"] = types.SimpleNamespace(binary_cross_entropy_with_logits=loss_of)
+    own = {"F": types.SimpleNamespace(binary_cross_entropy_with_logits=loss_of), "cross_entropy": loss_of}
+    memorise.__globals__.update(own)  # whichever of the two it calls
     losses = [float(loss) for loss in memorise(network, images, labels, 400)]
     assert losses[0] == pytest.approx(np.log(2)) and losses[-1] < 0.3
     assert first_stays(flat_as_told, images, labels)  # or this test could not fail
