@@ -3,7 +3,8 @@
 Figures and measurements are in the modules beside this one: `lesson_05_figures`, `lesson_05_starts`.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,20 @@ def _by_cases(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return -torch.where(labels == 1, p, 1 - p).log().mean()
 
 
+def _lifted(least: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """A probability of 0 is lifted a little, so that it has a logarithm."""
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        p = _probability(logits)
+        return -(labels * (p + least).log() + (1 - labels) * (1 - p + least).log()).mean()
+
+    return loss
+
+
+def _clamped(least: float, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return F.binary_cross_entropy(_probability(logits).clamp(least, 1 - least), labels)
+
+
 CROSS_ENTROPY = Exercise(
     "cross_entropy", "Cross-entropy from logits", minutes=8, difficulty=2,
     reference=cross_entropy, cases=_logits,
@@ -66,6 +81,16 @@ CROSS_ENTROPY = Exercise(
         "large for a float. Use ln(1 + e^z) = max(z, 0) + ln(1 + e^-|z|).": _by_cases,
         "`binary_cross_entropy` of a sigmoid stops at 100, so that a mistake of 200 costs no more than one of 100, and "
         "has no gradient. Write the loss in z.": lambda z, y: F.binary_cross_entropy(z.sigmoid(), y),
+        **{
+            f"With {least:g} added under the logarithm, a mistake of 200 costs no more than one of "
+            f"{-math.log(least):.0f}, and has no gradient. Write the loss in z.": _lifted(least)
+            for least in (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
+        },
+        **{
+            f"A probability that `clamp` keeps {least:g} away from 0 and 1 makes a mistake of 200 as cheap as one of "
+            f"{-math.log(least):.0f}, and gives it no gradient. Write the loss in z.": partial(_clamped, least)
+            for least in (1e-5, 1e-6, 1e-7)
+        },
         "That is the sum over the faces. A mean does not grow with the batch.": lambda z, y: (
             cross_entropy(z, y) * len(z)
         ),
@@ -105,24 +130,29 @@ def memorise(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, ste
 
 def _small_networks(generator: np.random.Generator) -> Iterable[tuple[nn.Module, torch.Tensor, torch.Tensor, int]]:
     """In evaluation mode, as somebody left them who had looked at validation; float64, so that rounding is none."""
-    for steps in (4, 6):
+    for steps, small in ((4, 1.0), (12, 0.01)):  # from small weights, gradients change sign and size within steps
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_seeded(generator))
             layers = nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)
             network = nn.Sequential(*layers).double().eval()
+            with torch.no_grad():
+                layers[0].weight.mul_(small)
+                layers[0].bias.mul_(small)
             images = torch.randn(8, 5, dtype=torch.float64) + 1
         yield network, images, torch.tensor([0.0, 1.0] * 4, dtype=torch.float64), steps
 
 
 def _loop(
     network: nn.Module, images: torch.Tensor, labels: torch.Tensor, steps: int,
-    train: bool = True, clear: bool = True, step: bool = True, afterwards: bool = False,
+    train: bool = True, clear: bool = True, step: bool = True, afterwards: bool = False, anew: bool = False,
 ) -> list[float]:  # fmt: skip
     """`memorise` with one thing wrong."""
     optimizer, losses = torch.optim.AdamW(network.parameters(), lr=1e-3), []
     network.train(train)
     for _ in range(steps):
         loss = F.binary_cross_entropy_with_logits(network(images), labels)
+        if anew:
+            optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
         if clear:
             optimizer.zero_grad()
         loss.backward()
@@ -144,6 +174,8 @@ MEMORISE = Exercise(
         "loop.": partial(_loop, train=False),
         "The loss is the same in every step, so no weight changes. `optimizer.step()` has to come after `backward()`, "
         "with no `zero_grad()` in between.": partial(_loop, step=False),
+        "You make the optimizer anew in each step, so that it forgets its running means. Make it once, before the "
+        "loop.": partial(_loop, anew=True),
         "Your first loss is one step late. Keep the loss from which the step is made, not one measured "
         "afterwards.": partial(_loop, afterwards=True),
     },
