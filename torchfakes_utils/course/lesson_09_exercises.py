@@ -226,7 +226,7 @@ def _films(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray,
 
 def _by_medians(fake: np.ndarray, usable: np.ndarray, real_to: float, fake_from: float) -> str:
     medians = np.array([[np.median(row[good]) if good.any() else 0] for row, good in zip(fake, usable, strict=True)])
-    return verdict(medians, usable.any(axis=1)[:, None], real_to, fake_from)
+    return verdict(medians, np.asarray(usable.any(axis=1))[:, None], real_to, fake_from)
 
 
 VERDICT = Exercise(
