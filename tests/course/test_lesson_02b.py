@@ -70,8 +70,9 @@ def test_follow():
 
 def test_square():
     def in_numpy(box, scale=1.3):
-        middle, edge = (box[:2] + box[2:]) / 2, scale * (box[2:] - box[:2]).max()
-        return np.concatenate([middle - edge / 2, middle + edge / 2]).round()
+        middle, edge = (box[:2] + box[2:]) / 2, round(scale * (box[2:] - box[:2]).max())
+        corner = (middle - edge / 2).round()
+        return np.concatenate([corner, corner + edge])
 
     def the_packages(box, scale=1.3):
         return square_crop(np.zeros((400, 400, 3), np.uint8), box, scale, 2)[1]

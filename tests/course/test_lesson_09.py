@@ -272,7 +272,7 @@ def by_pixels(data):
 def test_dropping_the_note_teaches():
     assert_teaches(
         lesson_09.WITHOUT_NOTE,
-        right=[by_pixels, lambda data: saved_anew(data, True, "PNG"), lambda data: bytearray(without_note(data))],
+        right=[by_pixels, lambda data: saved_anew(data, True, "JPEG"), lambda data: bytearray(without_note(data))],
         wrong={
             "with it the place": lambda data: data,
             "before you drop": saved_anew,

@@ -29,7 +29,7 @@ def difference(expected: Any, found: Any, tolerance: float = TOLERANCE) -> str:
         found: what is compared with it.
         tolerance: relative to the expected value.
     """
-    expected = _plain(expected)
+    expected = plain(expected)
     found = _with_names(expected, found)
     if expected is None or found is None:
         return "" if expected is found else f"yours is {describe(found)}, and {describe(expected)} is expected"
@@ -59,7 +59,7 @@ def _described(value: Any, depth: int) -> str:
     if _is_table(value):
         return f"a table of shape {value.shape}"
     own = value
-    value = _plain(own)
+    value = plain(own)
     array = None if isinstance(value, str) else _array(value)
     if array is not None and array.ndim == 0:
         return _number(value if isinstance(value, int) else array[()])
@@ -89,7 +89,7 @@ def as_numbers(value: Any) -> np.ndarray:
     Raises:
         ValueError: there are none, or others too.
     """
-    array = _array(_plain(value))
+    array = _array(plain(value))
     if array is None:
         raise ValueError(f"{describe(value)} holds no numbers")
     return array
@@ -105,14 +105,14 @@ def _is_table(value: Any) -> bool:
 
 
 def _with_names(expected: Any, found: Any) -> Any:
-    """As `_plain`; a table is a mapping only where one is expected, and numbers in rows and columns elsewhere."""
+    """As `plain`; a table is a mapping only where one is expected, and numbers in rows and columns elsewhere."""
     if not _is_table(found) or isinstance(expected, Mapping):
-        return _plain(found)
+        return plain(found)
     numbers = _array(found.to_numpy())
     return found if numbers is None or isinstance(expected, str) else numbers
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A tensor as an array, a column or table as an array or mapping; everything else as it is."""
     if hasattr(value, "detach") and hasattr(value, "layout"):
         try:
@@ -130,8 +130,8 @@ def _of_tensor(value: Any) -> np.ndarray:
     value = value.detach()
     value = value.dequantize() if value.is_quantized else value
     value = (value if str(value.layout) == "torch.strided" else value.to_dense()).cpu().resolve_conj().resolve_neg()
-    plain = "float" not in str(value.dtype) or str(value.dtype) in ("torch.float32", "torch.float64")
-    found: np.ndarray = (value if plain else value.float()).numpy()
+    fine = "float" not in str(value.dtype) or str(value.dtype) in ("torch.float32", "torch.float64")
+    found: np.ndarray = (value if fine else value.float()).numpy()
     return found
 
 
@@ -140,7 +140,7 @@ def _array(value: Any) -> np.ndarray | None:
     if isinstance(value, str | bytes | Mapping | set | frozenset) or _is_too_deep(value):
         return None
     if isinstance(value, list | tuple):
-        value = [_plain(each) for each in value]
+        value = [plain(each) for each in value]
     try:
         array = np.asarray(value)
         if array.dtype == object and array.size:  # big whole numbers, fractions, decimals, tensors
@@ -152,7 +152,7 @@ def _array(value: Any) -> np.ndarray | None:
 
 def _of_objects(array: np.ndarray) -> np.ndarray:
     """Numbers of any kind as floats; as they are where one is none."""
-    parts = [np.asarray(_plain(each)) if hasattr(each, "detach") else each for each in array.ravel()]
+    parts = [np.asarray(plain(each)) if hasattr(each, "detach") else each for each in array.ravel()]
     if not all(isinstance(each, Number | np.bool_) or _is_numeric(each) for each in parts):
         return array
     to: Any = complex if any(isinstance(each, complex) for each in parts) else float

@@ -1,6 +1,6 @@
 """What learners write in lesson 01: read a file's name, find who is connected with whom, count who leaks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,16 @@ def _neighbours(edges: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
 def difference_of_islands(expected: list[tuple[str, ...]], found: Any) -> str:
     """As `comparison.difference`, for groups in any order and of any kind: lists, tuples or sets of ids."""
+    if isinstance(found, Mapping | str):
+        return f"yours is {comparison.describe(found)}, and a list of groups of ids is expected"
     try:
+        found = [list(group) if not isinstance(group, str) else group for group in found]
+        if any(isinstance(group, str) for group in found):
+            return "yours holds texts, and groups of ids are expected, such as ('003', '007')"
+        if not all(found):
+            return "one of your islands is empty"
+        if again := [person for group in found for person in group if group.count(person) > 1]:
+            return f"{comparison.describe(again[0])} is twice on one of your islands"
         groups, wanted = (sorted(tuple(sorted(group)) for group in given) for given in (found, expected))
         people = [person for group in groups for person in group]
         twice = sorted({person for person in people if people.count(person) > 1})

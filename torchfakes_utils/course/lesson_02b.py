@@ -90,7 +90,13 @@ def within_a_pixel(expected: Box, found: Box) -> str:
     """How two boxes differ; "" where no end is more than a pixel off: how halves are rounded is nobody's mistake."""
     said = comparison.difference(expected, found)
     if said and not comparison.difference(np.zeros(4), np.zeros(np.shape(found))):
-        return "" if np.abs(np.subtract(expected, found)).max() <= 1 else said
+        own = np.asarray(found, float)
+        if (own != own.round()).any():
+            return f"yours is {comparison.describe(found)}, and whole pixels are expected"
+        wide, high = own[2] - own[0], own[3] - own[1]
+        if wide != high:
+            return f"yours is {wide:g} wide and {high:g} high, and a square is expected"
+        return "" if np.abs(np.subtract(expected, own)).max() <= 1 else said
     return said
 
 

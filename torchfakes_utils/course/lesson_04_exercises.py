@@ -43,6 +43,19 @@ def _groups(generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.nda
         yield groups, order, share
 
 
+def _sides_differ(expected: Rows, found: Any) -> str:
+    """As `comparison.difference`, of rows in any order, sets of them included."""
+    return comparison.difference(*(_in_order(sides) for sides in (expected, found)))
+
+
+def _in_order(sides: Any) -> Any:
+    if not isinstance(sides, list | tuple):
+        return sides
+    rows = [np.asarray(list(side) if isinstance(side, set | frozenset) else comparison.plain(side)) for side in sides]
+    numbers = [side.ndim == 1 and side.dtype.kind in "iu" for side in rows]
+    return tuple(np.sort(row) if number else side for side, row, number in zip(sides, rows, numbers, strict=True))
+
+
 HOLD_OUT = Exercise(
     "hold_out",
     "Keep together what belongs together",
@@ -50,6 +63,7 @@ HOLD_OUT = Exercise(
     difficulty=2,
     reference=hold_out,
     cases=_groups,
+    difference=_sides_differ,
     wrong={
         "You hold out rows, so a group may lie on both sides. Choose names, then all rows with these names.": (
             _first_rows

@@ -178,24 +178,29 @@ def memorise(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, ste
 
 def _small_networks(generator: np.random.Generator) -> Iterable[tuple[nn.Module, torch.Tensor, torch.Tensor, int]]:
     """In evaluation mode, as somebody left them who had looked at validation; float64, so that rounding is none."""
-    for steps in (4, 6):
+    for steps, small in ((4, 1.0), (12, 0.01)):  # from small weights, gradients change sign and size within steps
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_seeded(generator))
             layers = nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)
             network = nn.Sequential(*layers).double().eval()
+            with torch.no_grad():
+                layers[0].weight.mul_(small)
+                layers[0].bias.mul_(small)
             images = torch.randn(8, 5, dtype=torch.float64) + 1
         yield network, images, torch.tensor([0.0, 1.0] * 4, dtype=torch.float64), steps
 
 
 def _loop(
     network: nn.Module, images: torch.Tensor, labels: torch.Tensor, steps: int,
-    train: bool = True, clear: bool = True, step: bool = True, afterwards: bool = False,
+    train: bool = True, clear: bool = True, step: bool = True, afterwards: bool = False, anew: bool = False,
 ) -> list[float]:  # fmt: skip
     """`memorise` with one thing wrong."""
     optimizer, losses = torch.optim.AdamW(network.parameters(), lr=1e-3), []
     network.train(train)
     for _ in range(steps):
         loss = F.binary_cross_entropy_with_logits(network(images), labels)
+        if anew:
+            optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
         if clear:
             optimizer.zero_grad()
         loss.backward()
@@ -217,6 +222,8 @@ MEMORISE = Exercise(
         "loop.": partial(_loop, train=False),
         "The loss is the same in every step, so no weight changes. `optimizer.step()` has to come after `backward()`, "
         "with no `zero_grad()` in between.": partial(_loop, step=False),
+        "You make the optimizer anew in each step, so that it forgets its running means. Make it once, before the "
+        "loop.": partial(_loop, anew=True),
         "Your first loss is one step late. Keep the loss from which the step is made, not one measured "
         "afterwards.": partial(_loop, afterwards=True),
     },

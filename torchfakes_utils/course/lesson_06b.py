@@ -1,5 +1,6 @@
 """The exercises of lesson 06b: a bootstrap of clips, the calibration error, one honest line; and two formulas."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -121,6 +122,8 @@ def _scored(generator: np.random.Generator, count: int) -> tuple[np.ndarray, np.
     scores[:3], scores[3:6] = 0.0, 1.0
     labels = (generator.random(len(scores)) < 0.15 + 0.6 * scores).astype(int)
     labels[:6] = 1, 0, 0, 0, 1, 0
+    scores[6:8], labels[6:8] = (0.93, 0.96), 1
+    labels[(scores > 0.9) & (scores < 1)] = 1  # says too little, and those of exactly 1 say too much
     order = generator.permutation(len(scores))
     return labels[order], scores[order]
 
@@ -149,6 +152,14 @@ def _by_count(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(sum(len(own) * abs(scores[own].mean() - labels[own].mean()) for own in parts) / len(scores))
 
 
+def _eleven(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The error where scores of exactly 1 are an eleventh range."""
+    sure = scores == 1
+    return ece(labels[~sure], scores[~sure]) * float((~sure).mean()) + float(
+        sure.mean() * abs(1 - labels[sure].mean()) if sure.any() else 0
+    )
+
+
 ECE = Exercise(
     "ece", "Does it keep its word?", minutes=10, difficulty=2,
     reference=ece,
@@ -158,6 +169,7 @@ ECE = Exercise(
         "fakes.": _by_confidence,
         "Yours takes the middle of a range for what its scores say. Take their mean.": _midpoints,
         "A score of exactly 1 falls into none of your ranges. It belongs to the last.": _without(lambda s: s < 1),
+        "Scores of exactly 1 have a range of their own in yours, an eleventh. They belong to the tenth.": _eleven,
         "A score of exactly 0 falls into none of your ranges. It belongs to the first.": _without(lambda s: s > 0),
         "A range that holds no score gives NaN, and the sum with it. Leave empty ranges out.":
             lambda labels, scores: float("nan"),
@@ -193,10 +205,13 @@ def check_line(text: object, clip: LevelMetrics) -> None:
     low, high = clip.auc_interval or (clip.auc or 0, clip.auc or 0)
     lacking = {
         "of which data? Name Mini-FF++.": "mini-ff++" in text.lower(),
+        "it says that something is *not* so. Say what is so.": not _denies(text),
         f"on how many clips? There are {clip.n_real} real and {clip.n_fake} fake ones.":
-            {clip.n_real, clip.n_fake} <= set(numbers),
-        "how good is it? The AUC by clip is in the table above.": _told(clip.auc, numbers),
-        "how sure are you? Give both ends of the AUC's interval.": _told(low, numbers) and _told(high, numbers),
+            {clip.n_real, clip.n_fake} <= set(numbers) and not _swapped(text, clip),
+        "how good is it? The AUC by clip is in the table above.": _told(clip.auc, numbers)
+            and all(_told(clip.auc, [float(each)]) for each in _BEHIND_AUC.findall(text)),
+        "how sure are you? Give both ends of the AUC's interval.": _told(low, numbers) and _told(high, numbers)
+            and not any(float(first) > float(last) for first, last in _FROM_TO.findall(text)),
         "beside what? Give balanced accuracy, or what always saying “fake” would reach.":
             _told(clip.balanced_accuracy, numbers) or _told(clip.always_fake_accuracy, numbers),
     }  # fmt: skip
@@ -205,6 +220,23 @@ def check_line(text: object, clip: LevelMetrics) -> None:
             print(f"Not yet: {question}")
             return
     print("Right: somebody who was not there could check every number in it.")
+
+
+_BEHIND_AUC = re.compile(r"\bauc(?: by clip)?\s*(?:of|is|was|=|:)?\s*(\d+(?:\.\d+)?)(?!\s*%\s*interval)", re.I)
+_FROM_TO = re.compile(r"(\d+(?:\.\d+)?)\s*(?:%\s*)?(?:to|–|and)\s*(\d*\.\d+)")
+
+
+def _denies(text: str) -> bool:
+    """Whether "not" stands before a number or the name of the data."""
+    return (
+        re.search(r"(?:\b(?:not|no|never)|n't)\s+(?:(?:on|of|an?|the|auc)\s+)*(?:mini-ff|\d)", text, re.I) is not None
+    )
+
+
+def _swapped(text: str, clip: LevelMetrics) -> bool:
+    """Whether the number of fakes is said of the real ones, or the other way round."""
+    said = rf"\b{clip.n_fake}\s+real\b|\b{clip.n_real}\s+fakes?\b"
+    return clip.n_real != clip.n_fake and re.search(said, text, re.I) is not None
 
 
 def _told(value: float | None, numbers: Sequence[float]) -> bool:

@@ -99,15 +99,42 @@ def _notes_differ(expected: Any, found: Any) -> str:
         return f"yours is {comparison.describe(found)}, and the bytes of a file are expected"
     try:
         with Image.open(io.BytesIO(found)) as image, Image.open(io.BytesIO(expected)) as wanted:
-            note, wanted_note = _told(image), _told(wanted)
+            note, wanted_note, kind = _told(image), _told(wanted), image.format
             pixels, other = (np.asarray(one.convert("RGB"), float) for one in (image, wanted))
     except (UnidentifiedImageError, OSError):
         return f"yours has {len(found)} bytes that are no photo"
+    if kind != "JPEG":
+        return f"yours is a photo in the format {kind}, and a JPEG is expected"
+    if text := "" if note else _besides(found):
+        return text
     if note != wanted_note:
         return f"the file still says: {note}"
     if pixels.shape != other.shape:
         return f"yours has {pixels.shape[:2]} rows and columns, and {other.shape[:2]} are expected"
     return "yours shows another picture" if np.abs(pixels - other).mean() > _SAME else ""
+
+
+_KINDS = {0xE1: "XMP, or another note", 0xED: "IPTC, a newspaper's note", 0xFE: "a comment"}
+
+
+def _besides(data: bytes) -> str:
+    """What a JPEG file holds besides its picture, in words: by its segments (ITU-T T.81, annex B)."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xD9:
+            behind = len(data) - place - 2
+            return f"the file goes on behind its picture, for {behind} bytes" if behind else ""
+        if marker in _KINDS:
+            return f"the file still holds {_KINDS[marker]}"
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        while (
+            marker == 0xDA
+            and place + 2 <= len(data)
+            and (data[place] != 0xFF or data[place + 1] == 0 or 0xD0 <= data[place + 1] <= 0xD7)
+        ):
+            place += 1  # the picture itself
+    return "" if data[place:] == b"\xff\xd9" else "the file ends within its picture"
 
 
 def _told(image: Image.Image) -> str:
@@ -191,7 +218,15 @@ def _films(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray,
         film([0.1, 0.1], low, [0]),  # one cannot be judged, so that not everybody is real
         film([0.9, 0.7], low, [0]),  # one cannot be judged, and the other is fake all the same
         film([0.1, 0.1], low),  # everybody is real
+        (np.full((1, 4), 0.5), np.ones((1, 4), bool), 0.25, 0.5),  # exactly where fake begins, and where real ends
+        (np.full((1, 4), 0.25), np.ones((1, 4), bool), 0.25, 0.5),
+        (generator.permutation([0.1, 0.1, 0.1, 0.9])[None], np.ones((1, 4), bool), 0.2, 0.4),  # its median is real
     ]
+
+
+def _by_medians(fake: np.ndarray, usable: np.ndarray, real_to: float, fake_from: float) -> str:
+    medians = np.array([[np.median(row[good]) if good.any() else 0] for row, good in zip(fake, usable, strict=True)])
+    return verdict(medians, np.asarray(usable.any(axis=1))[:, None], real_to, fake_from)
 
 
 VERDICT = Exercise(
@@ -209,6 +244,10 @@ VERDICT = Exercise(
             lambda fake, usable, *limits: _by_limits(fake.mean(axis=1).max(), *limits),
         "Is there a 0.5 in your code? The limits are given, and both may lie below it.":
             lambda fake, usable, real_to, fake_from: verdict(fake, usable, min(real_to, 0.5), 0.5),
+        "A mean exactly at a limit counts: fake from `fake_from` on (>=), real up to `real_to` (<=).":
+            lambda fake, usable, real_to, fake_from:
+            verdict(fake, usable, np.nextafter(real_to, 0), np.nextafter(fake_from, 1)),
+        "That is the median over frames. The mean is asked for.": _by_medians,
         "Between the two limits neither rate can be kept: there is a third answer.":
             lambda fake, usable, real_to, fake_from: verdict(fake, usable, np.nextafter(fake_from, 0), fake_from),
         "One person cannot be judged at all. Who says that this one is not the fake? Real needs everybody.":

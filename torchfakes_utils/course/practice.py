@@ -124,6 +124,7 @@ class _Stopped:
 
     text: str
     kind: type[BaseException]
+    said: str = ""  # its own words without numbers: by them, one mistake is told from another
 
 
 class _Yielded(list[Any]):
@@ -332,7 +333,13 @@ def _raised(error: BaseException, function: Callable[..., Any]) -> Any:
     if isinstance(error, NotImplementedError) and _safely(lambda: _says_so(error, function), lambda _: False):
         return ...
     name = _printable(type(error).__name__)
-    return _Stopped(_safely(lambda: _told(error, function), lambda _: f"stopped with {name}"), type(error))
+    return _Stopped(
+        _safely(lambda: _told(error, function), lambda _: f"stopped with {name}"), type(error), _said(error)
+    )
+
+
+def _said(error: BaseException) -> str:
+    return re.sub(r"\d+", "", str(_safely(lambda: str(error), lambda _: "")))
 
 
 def _says_so(error: BaseException, function: Callable[..., Any]) -> bool:
@@ -441,10 +448,17 @@ def _hint(
     for hint, mistake in exercise.wrong.items():
         with _quiet():
             given = [_call(mistake, copy.deepcopy(case)) for case in cases[: len(outcomes)]]
-        agree = {number for number, each in enumerate(given) if not _departure(exercise, each, outcomes[number])}
+        agree = {number for number, each in enumerate(given) if _is_like(exercise, each, outcomes[number])}
         if set(differing) <= agree and len(agree) > most:
             best, most = hint, len(agree)
     return best
+
+
+def _is_like(exercise: Exercise, mistake: Any, outcome: Any) -> bool:
+    """Whether a mistake gives what was found; of exceptions, one of the same words."""
+    if isinstance(mistake, _Stopped) and isinstance(outcome, _Stopped) and mistake.said != outcome.said:
+        return False
+    return not _departure(exercise, mistake, outcome)
 
 
 def _reason(name: str, cases: Sequence[tuple[Any, ...]], differing: Mapping[int, str]) -> str:
