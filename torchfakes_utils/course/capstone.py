@@ -33,9 +33,6 @@ VERSION, KEY_VERSION = 1, 1
 _RENDERED = ".rendered"  # what the clips are taken from, while they are made
 PEOPLE = 24  # each is seen in one real and in one forged clip
 ANSWERS = {"fake": 1.0, "real": 0.0, "cannot tell": np.nan}
-# What errors cost per 100 clips of which ten are fake, as at the newsroom of lesson 06: a real clip that is called
-# fake, a fake that is called real, and a person's look at a clip of which there is no verdict.
-FAKES, ALARM, MISS, LOOK = 0.10, 50.0, 5.0, 1.0
 _ANSWERS = ("label", "method", "compression", "target_id", "source_id")
 _BOARD_COLUMNS = (
     "name", "hand_in", "cost", "auc", "auc_low", "auc_high", "ece", "balanced_accuracy", "answered", "digest",
@@ -52,7 +49,7 @@ class Grade:
         balanced_accuracy: of the verdicts that were given; None where a class has none.
         answered: share of clips with a verdict.
         false_alarms, misses, open: clips: real ones called fake, fakes called real, and those without a verdict.
-        cost: points per 100 clips at the newsroom, see `FAKES`.
+        cost: points per 100 clips at the newsroom of lesson 06, `lesson_06_desks.NEWSROOM`.
         without: what the cheapest rule costs that looks at no clip.
         clips: how many there are.
     """
@@ -250,6 +247,7 @@ def grade(scores: Path | str | pd.DataFrame, answers: pd.DataFrame) -> Grade:
     Raises:
         InputError: clips are missing, unknown or there twice, or a score or verdict is none.
     """
+    from torchfakes_utils.course.lesson_06_desks import NEWSROOM, bill, without_detector
     from torchfakes_utils.metrics import binary, calibration, intervals
 
     table = _checked(scores, answers)
@@ -267,22 +265,10 @@ def grade(scores: Path | str | pd.DataFrame, answers: pd.DataFrame) -> Grade:
         false_alarms=int(alarms.sum()),
         misses=int(misses.sum()),
         open=int(left.sum()),
-        cost=cost(labels, given),
-        without=min(cost(labels, np.full(len(labels), answer)) for answer in ANSWERS.values()),
+        cost=bill(labels, given, NEWSROOM).total,
+        without=without_detector(NEWSROOM)[1].total,
         clips=len(table),
     )
-
-
-def cost(labels: np.ndarray, answers: np.ndarray) -> float:
-    """What answers cost the newsroom per 100 clips, on average, in points.
-
-    Args:
-        labels: (N,) of 0 and 1, both there.
-        answers: (N,) 1 for fake, 0 for real, NaN for no verdict.
-    """
-    share = np.where(labels == 1, FAKES / (labels == 1).sum(), (1 - FAKES) / (labels == 0).sum())
-    price = np.where(np.isnan(answers), LOOK, np.where(labels == 1, MISS * (answers == 0), ALARM * (answers == 1)))
-    return float(100 * (share * price).sum())
 
 
 def _checked(scores: Path | str | pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
