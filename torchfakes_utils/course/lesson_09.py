@@ -19,11 +19,10 @@ from torchfakes_utils.course.lesson_09_exercises import WRONGLY_ACCUSED as WRONG
 from torchfakes_utils.crops.table import read_crop
 from torchfakes_utils.faces.quality import crop_qualities
 from torchfakes_utils.inference.predictor import Examination, Predictor
-from torchfakes_utils.inference.verdict import Prediction
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames, write_video
 from torchfakes_utils.metrics.band import Band
-from torchfakes_utils.models.decision import DISTANCE, FAKE, Decision
+from torchfakes_utils.models.decision import DISTANCE
 from torchfakes_utils.models.likeness import measured
 
 # The mean of a clip's frames, from where to where; None where there are too few.
@@ -129,22 +128,6 @@ def group_photo(clips: Sequence[Path], frame: int, columns: int = 4) -> np.ndarr
         top, left = place // columns * height, place % columns * width
         whole[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return whole
-
-
-def group_answers(prediction: Prediction, decision: Decision) -> dict[str, bool]:
-    """Whether a photo of several people is called fake: by one threshold, by a rate for each face, by one for the file.
-
-    Args:
-        prediction: of the photo.
-        decision: the detector's.
-    """
-    scores = [face.probability_fake for face in prediction.faces if face.probability_fake is not None]
-    highest = max(scores, default=0.0)
-    return {
-        "one threshold": highest >= decision.threshold,
-        "the limit of one face": highest >= decision.photo.from_of(),
-        f"the limit of {len(scores)} faces": prediction.verdict == FAKE,
-    }
 
 
 def examine_photo(predictor: Predictor, photo: np.ndarray) -> Examination:
