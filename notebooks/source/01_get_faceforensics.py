@@ -33,7 +33,7 @@ if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the c
 from torchfakes_utils import course
 from torchfakes_utils.course import plots
 
-plots.use_style()
+course.begin()  # run this cell first, and again whenever the kernel was restarted
 
 # %%
 from torchfakes_utils.course import lesson_01

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
-from torchfakes_utils.course import lesson_06b
+from torchfakes_utils.course import lesson_06b, practice
 from torchfakes_utils.course import lesson_06b_figures as figures
 from torchfakes_utils.course.lesson_06 import auc_by_pairs
 from torchfakes_utils.metrics.calibration import reliability
@@ -57,16 +58,38 @@ def test_the_bootstrap_teaches():
         values = list(drawn(labels, scores, rows_of(units), replicates))
         return np.mean(values) - np.std(values), np.mean(values) + np.std(values)
 
+    def of_the_normal(labels, scores, units, replicates):
+        values = list(drawn(labels, scores, rows_of(units), replicates))
+        return np.mean(values) - 1.96 * np.std(values), np.mean(values) + 1.96 * np.std(values)
+
+    def middle(low, high):
+        return lambda labels, scores, units, replicates: np.quantile(
+            list(drawn(labels, scores, rows_of(units), replicates)), [low, high]
+        )
+
+    def with_tables(labels, scores, units, replicates):  # slow, and likely
+        table, generator, values = pd.DataFrame({"label": labels, "score": scores}), np.random.default_rng(1), []
+        tables = [own for _, own in table.groupby(units)]
+        for _ in range(replicates):
+            own = pd.concat([tables[unit] for unit in generator.choice(len(tables), len(tables))])
+            values.append(roc_auc_score(own["label"], own["score"]))
+        return np.quantile(values, [0.025, 0.975])
+
+    assert practice.judge(lesson_06b.BOOTSTRAP, with_tables).state is practice.State.RIGHT
     assert_teaches(
         lesson_06b.BOOTSTRAP,
         right=[by_percentile, sorted_by_hand, with_torch, with_pandas],
         wrong={
+            "1.96 standard deviations": of_the_normal,
+            "That is the middle 90 %": middle(0.05, 0.95),
+            "more than the middle 95 %": middle(0.01, 0.99),
             "You draw single crops": crops,
             "Draw with replacement": once_each,
             "one standard deviation": one_deviation,
             "yours is a single number": lambda labels, scores, *_: auc_by_pairs(labels, scores),
             "and about": lambda *words: np.array(by_percentile(*words)) - 0.5,
         },
+        seeds=range(2),
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from torchfakes_utils.course.lesson_06 import auc_by_pairs
 from torchfakes_utils.course.practice import Exercise
 from torchfakes_utils.evaluation.results import LevelMetrics
 
-CLOSE = 0.18  # of an interval's width: so far chance may move its ends
+EXACT = 20_000  # data sets that stand in for all there could be
+CLOSE = 0.1  # of an interval's width: so far chance may move the ends of one that is wrong
 RANGES = 10
 
 
@@ -38,33 +40,91 @@ def bootstrap(labels: Any, scores: Any, units: Any, replicates: int = 1000) -> t
 
 def _replicates(labels: Any, scores: Any, units: Any, replicates: int) -> np.ndarray:
     """The AUC of each data set that is drawn, (replicates,): pairs are compared once, then weighted."""
-    labels, scores, units = (np.asarray(column) for column in (labels, scores, units))
-    names, of = np.unique(units, return_inverse=True)
+    names, of = np.unique(np.asarray(units), return_inverse=True)
     drawn = np.random.default_rng(0).integers(0, len(names), (replicates, len(names)))
-    times = np.stack([np.bincount(row, minlength=len(names)) for row in drawn]).astype(float)  # (replicates, units)
+    times = np.stack([np.bincount(row, minlength=len(names)) for row in drawn])
+    return _weighted(labels, scores, of, times)
+
+
+def _weighted(labels: Any, scores: Any, of: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The AUC of each data set, by how often it holds each unit: `times` (replicates, units), `of` (N,) its columns."""
+    labels, scores, times = np.asarray(labels), np.asarray(scores), times.astype(np.float32)
     fakes, reals = (times[:, of[labels == label]] for label in (1, 0))
     gaps = scores[labels == 1][:, None] - scores[labels == 0][None, :]
-    right = (np.sign(gaps) + 1) / 2  # (fakes, reals): 1 in the right order, 0.5 for a tie
-    found: np.ndarray = ((fakes @ right) * reals).sum(1) / (fakes.sum(1) * reals.sum(1))
+    right = ((np.sign(gaps) + 1) / 2).astype(np.float32)  # (fakes, reals): 1 in the right order, 0.5 for a tie
+    found: np.ndarray = ((fakes @ right) * reals).sum(1, dtype=float) / (fakes.sum(1) * reals.sum(1))
     return found
 
 
-def _of_clips(generator: np.random.Generator, clips: int) -> tuple[Any, ...]:
-    """Eight near copies of each clip; two clips in five are real."""
-    label = np.repeat([0, 1], [2 * clips // 5, clips - 2 * clips // 5])
-    scores = expit(generator.normal(1.6 * label - 0.8, 1)[:, None] + generator.normal(0, 0.15, (clips, 8)))
-    order = generator.permutation(8 * clips)
-    return np.repeat(label, 8)[order], scores.ravel()[order], np.repeat(np.arange(clips), 8)[order], 600
+@dataclass(frozen=True)
+class _Drawn:
+    """What a learner's interval is held against: (EXACT,) AUCs, and how many data sets the learner drew."""
+
+    values: np.ndarray
+    replicates: int
+
+    def difference(self, low: float, high: float) -> str:
+        """How an interval departs from the middle 95 % by more than the luck of the draw.
+
+        Judged by the share of values outside, which of a right one is binomial: 90 % leaves out twice as much.
+        """
+        ends = np.quantile(self.values, [0.025, 0.975])
+        below, above = np.mean(self.values < low), np.mean(self.values > high)
+        if np.mean(self.values >= 1) > 0.01:  # the upper end is 1 or thereabouts
+            fine = 0 <= high <= 1 + 1e-6 and np.allclose([low, high], ends, rtol=0, atol=0.5 * (ends[1] - ends[0]))
+        else:
+            luck = 3.2 * np.sqrt(0.05 * 0.95 / self.replicates)
+            fine = -luck < below + above - 0.05 < 1.35 * luck and min(below, above) > 0.006
+        if fine:
+            return ""
+        return f"yours goes from {low:.3f} to {high:.3f}, and about {ends[0]:.3f} to {ends[1]:.3f} is expected"
+
+
+def _all(labels: Any, scores: Any, units: Any) -> np.ndarray:
+    """The AUCs of EXACT data sets."""
+    names, of = np.unique(np.asarray(units), return_inverse=True)
+    share = np.full(len(names), 1 / len(names))
+    return _weighted(labels, scores, of, np.random.default_rng(1).multinomial(len(names), share, EXACT))
+
+
+def _exact(labels: Any, scores: Any, units: Any, left_out: float = 0.025) -> tuple[float, float]:
+    """An interval of so many draws that chance hardly moves its ends; `left_out` on either side."""
+    low, high = np.quantile(_all(labels, scores, units), [left_out, 1 - left_out])
+    return float(low), float(high)
+
+
+def _normal(labels: Any, scores: Any, units: Any, deviations: float) -> tuple[float, float]:
+    values = _all(labels, scores, units)
+    return float(values.mean() - deviations * values.std()), float(values.mean() + deviations * values.std())
+
+
+def _of_clips(generator: np.random.Generator, easy: bool, replicates: int) -> tuple[Any, ...]:
+    """Eight near copies of each of 30 clips, 12 of them real; where they are told apart easily, the interval ends at 1.
+
+    So two things are seen that look alike otherwise: how much is left out, and a normal curve's ends beyond 1.
+    """
+    label = np.repeat([0, 1], [12, 18])
+    least, most = (0.92, 0.96) if easy else (0.78, 0.84)
+    while True:
+        logits = generator.normal((2.2 if easy else 1.2) * (label - 0.5), 1)
+        if least < auc_by_pairs(label, logits) < most:
+            break
+    scores = expit(logits[:, None] + generator.normal(0, 0.15, (30, 8)))
+    order = generator.permutation(240)
+    return np.repeat(label, 8)[order], scores.ravel()[order], np.repeat(np.arange(30), 8)[order], replicates
 
 
 def interval_difference(expected: Any, found: Any) -> str:
-    """How an interval departs from another by more than the luck of the draw."""
+    """How an interval departs from another, or from what all draws give, by more than the luck of the draw."""
+    pair = (0.0, 1.0) if isinstance(expected, _Drawn) else expected
     try:
-        own, ends = ([float(end) for end in pair] for pair in (found, expected))
+        own, ends = ([float(end) for end in ends] for ends in (found, pair))
     except (TypeError, ValueError, RuntimeError):
-        return comparison.difference(expected, found)
+        return comparison.difference(pair, found)
     if len(own) != len(ends):
-        return comparison.difference(expected, found)
+        return comparison.difference(pair, found)
+    if isinstance(expected, _Drawn):
+        return expected.difference(*own)
     if np.allclose(own, ends, rtol=0, atol=CLOSE * (ends[1] - ends[0]) + 1e-6):
         return ""
     return f"yours goes from {own[0]:.3f} to {own[1]:.3f}, and about {ends[0]:.3f} to {ends[1]:.3f} is expected"
@@ -73,14 +133,22 @@ def interval_difference(expected: Any, found: Any) -> str:
 BOOTSTRAP = Exercise(
     "bootstrap", "The bootstrap, by clip", minutes=12, difficulty=3,
     reference=bootstrap,
-    cases=lambda generator: [_of_clips(generator, clips) for clips in (36, 48)],
+    exact=lambda labels, scores, units, count: _Drawn(_all(labels, scores, units), count),
+    cases=lambda generator: [_of_clips(generator, True, 200), _of_clips(generator, False, 1500)],
     wrong={
         "You draw single crops. Draw units, and take all crops of each one that is drawn, as often as it is drawn.":
-            lambda labels, scores, units, replicates: bootstrap(labels, scores, np.arange(len(labels)), replicates),
+            lambda labels, scores, units, replicates: _exact(labels, scores, np.arange(len(labels))),
         "Each of your data sets holds every unit once. Draw with replacement: some come twice, and some not at all.":
             lambda labels, scores, units, replicates: (auc_by_pairs(labels, scores),) * 2,
         "That is the mean and one standard deviation to either side. Take the middle 95 % of the values: np.quantile.":
-            lambda *words: _replicates(*words).mean() + np.array([-1, 1]) * _replicates(*words).std(),
+            lambda labels, scores, units, replicates: _normal(labels, scores, units, 1),
+        "That is the mean and 1.96 standard deviations to either side, which ends above 1 where no AUC can be. Take the "
+        "middle 95 % of the values: np.quantile.":
+            lambda labels, scores, units, replicates: _normal(labels, scores, units, 1.96),
+        "That is the middle 90 %. For 95 % leave out 2.5 % at either end, and not 5 %.":
+            lambda labels, scores, units, replicates: _exact(labels, scores, units, 0.05),
+        "That is more than the middle 95 %. Leave out 2.5 % at either end: np.quantile with 0.025 and 0.975.":
+            lambda labels, scores, units, replicates: _exact(labels, scores, units, 0.01),
         "That is the whole range of the values. Leave out 2.5 % of them at either end: np.quantile.":
             lambda *words: (_replicates(*words).min(), _replicates(*words).max()),
     },

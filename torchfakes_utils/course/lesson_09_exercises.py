@@ -111,7 +111,7 @@ def _notes_differ(expected: Any, found: Any) -> str:
         return f"the file still says: {note}"
     if pixels.shape != other.shape:
         return f"yours has {pixels.shape[:2]} rows and columns, and {other.shape[:2]} are expected"
-    return "yours shows another picture" if np.abs(pixels - other).mean() > _SAME else ""
+    return "yours shows another picture, or one compressed too hard" if np.abs(pixels - other).mean() > _SAME else ""
 
 
 _KINDS = {0xE1: "XMP, or another note", 0xED: "IPTC, a newspaper's note", 0xFE: "a comment"}

@@ -59,6 +59,7 @@ class Exercise:
             learner's function gets wrong is just what such a function gives, its hint is told. A mistake may raise.
         difference: (expected, found) -> "" where they are alike, else how they differ ("yours is 3, …").
         afterwards: what is worth knowing once it is right.
+        exact: for the check, what the answers of a case are compared with where the reference's own depend on chance.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Exercise:
     wrong: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     difference: Callable[[Any, Any], str] = comparison.difference
     afterwards: str = ""
+    exact: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would only be noticed in front of a learner.
@@ -235,7 +237,7 @@ def judge(exercise: Exercise, function: Any, seed: int = 0, show: bool = False) 
     if _says_nothing(tried.outcomes):
         return _nothing(exercise.name, function, tried)
     with _quiet():
-        expected = [_call(exercise.reference, copy.deepcopy(case)) for case in cases]
+        expected = [_call(exercise.exact or exercise.reference, copy.deepcopy(case)) for case in cases]
         try:
             verdict: Verdict = limited(lambda: _assessed(exercise, cases, expected, tried.outcomes), COMPARING)
         except OutOfTimeError:

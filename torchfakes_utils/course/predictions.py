@@ -9,6 +9,7 @@ In the saved notebook, where nobody has guessed, the question is text and the an
 
 import html
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ class Prediction:
 
     @property
     def value(self) -> str | float | None:
-        """What was guessed, None until then; text that says a number ("30 %") is taken as one."""
+        """What was guessed, None until then; text that says a number ("30 %", "12,5") is taken as one."""
         return self._value
 
     @value.setter
@@ -81,7 +82,7 @@ class Prediction:
 
     def _number(self, guess: Any) -> float:
         try:
-            number = float(guess.strip().removesuffix(self.unit) if isinstance(guess, str) else guess)
+            number = float(_decimal(guess.strip().removesuffix(self.unit)) if isinstance(guess, str) else guess)
         except (TypeError, ValueError, RuntimeError):
             number = float("nan")
         if not self.low <= number <= self.high:
@@ -134,6 +135,8 @@ class Prediction:
         """A number with its unit, as finely as its range deserves."""
         span = self.high - self.low
         digits = next((digits for digits, least in ((0, 50), (1, 5), (2, 0.5)) if span >= least), 3)
+        if 0 < abs(number) < 1 and not digits:  # 0.3 where per cent are asked for: not 0 %, which nobody has typed
+            digits = 1
         if isinstance(self.step, int) and float(number).is_integer():  # things that are counted
             digits = 0
         unit = self.unit if unit is None else unit
@@ -238,6 +241,11 @@ def predict(
     else:
         print(guess.text)
     return guess
+
+
+def _decimal(text: str) -> str:
+    """With a decimal point, where most of the world writes a comma; "1,000" is a thousand."""
+    return re.sub(r",(?=\d{3}(\D|$))", "", text).replace(",", ".")
 
 
 def _round_step(step: float) -> float:

@@ -1,0 +1,54 @@
+"""How a lesson begins in its kernel: the course's look, and a word on names that are not there.
+
+Cells run out of order, or after a restart of the kernel, end in a NameError. Python's word for it says what is missing
+and not what to do; here both stand in one line.
+"""
+
+from types import TracebackType
+from typing import Any
+
+
+def begin() -> None:
+    """What the first cell of every lesson calls; called again, it changes nothing more."""
+    from torchfakes_utils.course import plots
+
+    plots.use_style()
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is not None:
+        shell.set_custom_exc((NameError,), _explain)
+
+
+def advice(error: NameError) -> str:
+    """What to do about a name that is not there, in one line."""
+    return (
+        f"{error}. If a cell further up makes it, run that first (Run > Run All Above Selected Cell); after a restart, "
+        "begin with the first cell. Otherwise look at the spelling."
+    )
+
+
+def _explain(
+    shell: Any, kind: type[BaseException], error: NameError, trace: TracebackType | None, tb_offset: int | None = None
+) -> list[str]:
+    """IPython's handler: the cell has failed all the same, so that "run all" ends there.
+
+    Where the name is missing within a function, which may be the package's own, the way to it is worth seeing.
+    """
+    if _depth(trace) > 1:
+        lines: list[str] = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+    else:
+        lines = [f"{kind.__name__}: {advice(error)}"]
+    shell._showtraceback(kind, error, lines)  # what IPython's own `showtraceback` ends in; the public one asks `sys`
+    return lines
+
+
+def _depth(trace: TracebackType | None) -> int:
+    """How many calls below the cell's own lines an error was raised, itself included."""
+    frames = 0
+    while trace is not None:
+        frames += trace.tb_frame.f_globals.get("__name__") != "IPython.core.interactiveshell"
+        trace = trace.tb_next
+    return frames
