@@ -1,13 +1,18 @@
-"""A notebook as an HTML page whose pictures have their alt text.
+"""A notebook as an HTML page that can be read anywhere: offline, on a phone, and by those who hear it.
 
     jupyter nbconvert --to torchfakes_utils.course.pages.PageExporter notebooks/03_sharp_enough.ipynb
 
-nbconvert 7 reads the alt text from an output's metadata in its template `classic` alone; in `lab`, its default, every
-picture becomes "No description has been provided for this image". GitHub and JupyterLab 4 show no alt text either.
+What nbconvert 7 does otherwise: its template `lab` shows no alt text of an output (GitHub and JupyterLab 4 show none
+either), sets formulas by a script from the network, cuts long lines of code, and shrinks a figure to the width of a
+phone until nobody can read it.
 """
 
+import html
+import re
 from typing import Any
 
+import latex2mathml.converter
+from jinja2 import pass_context
 from nbconvert import HTMLExporter
 
 # A picture begins with `<img src`; what stands in the template's own block is kept.
@@ -18,16 +23,41 @@ _BLOCK = """
 {%%- else %%}{{ super() }}{%% endif -%%}
 {%% endblock data_%(block)s %%}
 """
-_TEMPLATE = "{%- extends 'lab/index.html.j2' -%}" + "".join(
+# On a narrow screen figures and formulas keep a width at which they can be read, and are moved sideways.
+_STYLE = """
+{% block html_head_css %}{{ super() }}<style>
+.jp-InputArea-editor { overflow-x: auto }
+.jp-RenderedImage, math[display="block"] { overflow-x: auto }
+math[display="block"] { font-size: 120% }
+@media (max-width: 600px) { .jp-RenderedImage img { max-width: max(100%, 560px) } }
+</style>{% endblock html_head_css %}
+"""
+_NO_SCRIPT = "{% block html_head_js_mathjax %}{% endblock html_head_js_mathjax %}"
+_TEMPLATE = "{%- extends 'lab/index.html.j2' -%}" + _STYLE + _NO_SCRIPT + "".join(
     _BLOCK % {"block": block, "kind": kind} for block, kind in (("png", "png"), ("jpg", "jpeg"))
-)
+)  # fmt: skip
+
+_FORMULA = re.compile(r"<(code|pre)\b.*?</\1>|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$", re.S)
 
 
 class PageExporter(HTMLExporter):
-    """nbconvert's page in the look of JupyterLab, with alt texts."""
+    """nbconvert's page in the look of JupyterLab, with alt texts, and formulas in MathML."""
 
-    export_from_notebook = "HTML with alt texts"
+    export_from_notebook = "HTML to be read offline"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self.raw_template = _TEMPLATE
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        """Markdown to HTML."""
+        return _FORMULA.sub(_set, super().markdown2html(context, source))
+
+
+def _set(found: re.Match[str]) -> str:
+    """A formula in MathML; code stays as it is."""
+    tex = found["block"] or found["inline"]
+    if not tex:
+        return found[0]
+    return str(latex2mathml.converter.convert(html.unescape(tex), display="block" if found["block"] else "inline"))
