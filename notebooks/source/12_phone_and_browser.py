@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [clips, faces, run, export]
+#     alone: true
 # ---
 
 # %% [markdown]
@@ -274,10 +275,10 @@ guess_bits = course.predict(
 # %%
 plain = lesson_12.auc_by_clip(faces, eager)
 curves = {}
-for name, per_channel in (("one ruler per channel", True), ("one ruler per layer", False)):
+for name, tried in {"one ruler per channel": (8, 5, 4, 3, 2), "one ruler per layer": (5, 3)}.items():
     curves[name] = {}
-    for bits in (8, 5, 4, 3, 2):
-        changed = logits_of(lesson_12.quantised(folded, bits, per_channel), crops)
+    for bits in tried:
+        changed = logits_of(lesson_12.quantised(folded, bits, name.endswith("channel")), crops)
         curves[name][bits] = lesson_12.against(faces, changed, eager, cut)
 guess_bits.answer(str(max((b for b, one in curves["one ruler per channel"].items() if one.turned > 10), default=2)))
 print(f"32 bits, two crops a clip: AUC by clip {plain:.3f}.")
@@ -608,13 +609,17 @@ cable if isinstance(cable, str) else plots.images([cable.picture], title="The pa
 #
 # On a phone, the successor of PyTorch Live is **ExecuTorch**. `torchfakes export RUN --format executorch` writes
 # `.pte` files, for XNNPACK, which both Android and iOS run. [docs/phone.md](../docs/phone.md) has the recipe for
-# both. Where the runtime is installed, the next cell makes the file of 32 bits and runs it here. (Lines about `cpuinfo`
-# are the runtime's own, and harmless.) The command also writes one of eight bits.
+# both. The next cell makes the file of 32 bits and runs it here, if you wish: it takes half a minute. (Lines about
+# `cpuinfo` are the runtime's own, and harmless.) The command also writes one of eight bits.
 
 # %%
 import importlib.util
 
-if importlib.util.find_spec("executorch") is None:
+MAKE_PHONE_FILE = False  # True: half a minute more
+
+if not MAKE_PHONE_FILE:
+    print("Not made: set MAKE_PHONE_FILE to True, and run this cell again.")
+elif importlib.util.find_spec("executorch") is None:
     print("ExecuTorch is not installed here: pip install '.[phone]' in the project's folder")
 else:
     from torchfakes_utils.export.executorch_format import ExecutorchRuntime

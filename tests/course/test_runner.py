@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from pathlib import Path
 
 import nbformat
@@ -89,6 +90,41 @@ def test_runner_reports_an_input_that_cannot_be_built(lessons, built_steps, home
     assert runner.run(lessons, home / "out") == 1
     report = json.loads((home / "out" / "report.json").read_text())
     assert report["input_errors"] == {"clips": "the disk is full"} and report["notebooks"]["03_uses"]["errors"] == []
+
+
+@pytest.mark.slow
+def test_a_lesson_runs_while_the_inputs_of_another_are_made(lessons, built_steps, home, change_step):
+    def slow(order):
+        order.where.run.mkdir(parents=True)
+        deadline = time.monotonic() + 60
+        while not (home / "early").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        (order.where.run / "waited").write_text(str((home / "early").exists()))
+
+    change_step("run", build=slow)
+    add(lessons, "00_times", twin("# # 00 · Times", _touched("times", "early and late")))
+    add(lessons, "01_late", twin("# # 01 · Late", _touched("late", "early"), needs="run"))
+    add(lessons, "02_early", twin("# # 02 · Early", _touched("early", ""), needs="mini"))
+    alone = nbformat.read(lessons / "00_times.ipynb", as_version=4)
+    alone.metadata["torchfakes"] = {"needs": [], "alone": True}
+    nbformat.write(alone, lessons / "00_times.ipynb")
+    assert runner.run(lessons, home / "out") == 0
+    assert (home / "runs" / "mini" / "waited").read_text() == "True"
+    report = json.loads((home / "out" / "report.json").read_text())
+    assert list(report["notebooks"]) == ["00_times", "01_late", "02_early"]  # told in their order
+
+
+def _touched(name, after):
+    """A cell that leaves a file, and wants to find those of others."""
+    wanted = after.split(" and ") if after else []
+    return f"from pathlib import Path\nassert all(Path('..', name).exists() for name in {wanted})\nPath('../{name}').touch()"
+
+
+def test_what_goes_wrong_in_a_thread_is_raised_in_the_end(lessons, home, monkeypatch):
+    add(lessons, "00_lesson", twin("1 + 1"))
+    monkeypatch.setattr(runner, "_page", lambda *_: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(OSError, match="the disk is full"):
+        runner.run(lessons, home / "out")
 
 
 def test_runner_without_lessons(home):

@@ -36,7 +36,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
-# What a twin's header declares for us, in the notebook's metadata: {"needs": [names of inputs]}.
+# What a twin's header declares for us, in the notebook's metadata: {"needs": [names of inputs]}, and {"alone": True}
+# where it compares times, which another lesson beside it would spoil.
 DECLARATION = prose.KEY
 VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_SECONDS = 1800  # generous: the first lesson to need the detector may have to train it

@@ -74,7 +74,7 @@ class _Drawn:
             fine = 0 <= high <= 1 + 1e-6 and np.allclose([low, high], ends, rtol=0, atol=0.5 * (ends[1] - ends[0]))
         else:
             luck = 3.2 * np.sqrt(0.05 * 0.95 / self.replicates)
-            fine = -luck < below + above - 0.05 < 1.35 * luck and min(below, above) > 0.006
+            fine = bool(-luck < below + above - 0.05 < 1.35 * luck and min(below, above) > 0.006)
         if fine:
             return ""
         return f"yours goes from {low:.3f} to {high:.3f}, and about {ends[0]:.3f} to {ends[1]:.3f} is expected"

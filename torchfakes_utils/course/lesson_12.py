@@ -166,7 +166,8 @@ def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, crops: 
     """AUC and turned verdicts by the bits of a weight, a line a way of scaling.
 
     Args:
-        rows: by name and bits; the bars are the interval of the difference, put on `plain`.
+        rows: by name and bits, the first of all bits that there are; the bars are the interval of the difference, put
+            on `plain`.
         plain: AUC of the network as it is.
         crops: how many verdicts there are.
         title: the figure's one message.
@@ -174,20 +175,21 @@ def bits_figure(rows: Mapping[str, Mapping[int, Against]], plain: float, crops: 
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.5))
     left.axhline(plain, color=plots.NEUTRAL, linestyle="--", linewidth=1)
     left.axhline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1)
+    everyone = sorted(next(iter(rows.values())))
     for index, (name, values) in enumerate(rows.items()):
         colour, marker = _LINES[index % len(_LINES)]
         bits = sorted(values)
-        places = np.arange(len(bits)) + (0.06, -0.06)[index % 2]  # two bars on each other could not be read
+        places = np.searchsorted(everyone, bits) + (0.06, -0.06)[index % 2]  # two bars on each other: unreadable
         low, high = [plain + values[one].low for one in bits], [plain + values[one].high for one in bits]
         left.vlines(places, low, high, color=colour, linewidth=1.4, alpha=0.6)
         left.plot(places, [values[one].auc for one in bits], marker=marker, color=colour, label=name)
         right.plot(places, [values[one].turned for one in bits], marker=marker, color=colour, label=name)
-    last = len(bits) - 1
+    last = len(everyone) - 1
     left.annotate("32 bits", (last, plain), (0, 4), textcoords="offset points", color=plots.NEUTRAL, ha="right")
     left.annotate("a coin", (last, 0.5), (0, 4), textcoords="offset points", color=plots.NEUTRAL, ha="right")
     right.legend(loc="upper right")
     for ax, name in ((left, "AUC by clip"), (right, f"forced verdicts that turn, of {crops}")):
-        ax.set_xticks(range(len(bits)), bits)
+        ax.set_xticks(range(len(everyone)), everyone)
         ax.set_xlabel("bits per weight")
         ax.set_title(name, fontsize=10, fontweight="normal")
     left.set_ylim(0.2, 1.04)

@@ -1,14 +1,19 @@
 """The whole course in one go: every notebook in a fresh kernel, a page for each, and a report.
 
-`torchfakes course` and `make course` end here. A notebook that fails is reported and the next one goes on.
+`torchfakes course` and `make course` end here. A notebook that fails is reported and the next one goes on. While inputs
+are made, a notebook whose inputs are there already runs beside: what computes in one thread leaves a processor idle.
 """
 
 import base64
 import html
 import json
+import os
 import re
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,9 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, claim
 from torchfakes_utils.models.run_files import REPORT_FILE
+
+# What runs at a time, the making of an input included.
+LANES = 2
 
 _STAMP = Stamp("pages of the course", "torchfakes course", 1)
 
@@ -76,13 +84,13 @@ def run(
     started = time.perf_counter()
     files = build.select(sorted(notebooks.glob("*.ipynb")), only)
     lessons = {file.stem: nbformat.read(file, as_version=4) for file in files}
-    inputs, failed = _prepare({step for lesson in lessons.values() for step in build.needed(lesson)}, progress)
-
-    outcomes: dict[str, Outcome] = {}
-    for name, lesson in lessons.items():
-        outcome = outcomes[name] = _run_one(name, lesson, notebooks)
-        _write(out / outcome.page, _page(lesson, outcome.title, notebooks))
-        print(f"{name:<28} {outcome.seconds:7.1f} s  {outcome.errors[0] if outcome.errors else 'ok'}", flush=True)
+    work = _Lessons(lessons, lambda name, lesson: _lesson(name, lesson, notebooks, out))
+    lanes = min(LANES, os.cpu_count() or 1)
+    with work.running(lanes - 1):  # the input that is being made is the other
+        steps = {step for lesson in lessons.values() for step in build.needed(lesson)}
+        inputs, failed = _prepare(steps, progress, work.input_is_there)
+        work.no_more_inputs(lanes)
+    outcomes = {name: work.outcomes[name] for name in lessons}
 
     report = {
         "notebooks": {name: asdict(outcome) for name, outcome in outcomes.items()},
@@ -97,13 +105,97 @@ def run(
     return int(bool(failed) or any(outcome.errors for outcome in outcomes.values()))
 
 
-def _prepare(steps: set[str], progress: bool) -> tuple[dict[str, float], dict[str, str]]:
+class _Lessons:
+    """Notebooks that run in threads, each as soon as its inputs are there; the kernels are processes of their own.
+
+    A notebook that declares `alone` compares times: it comes last, with nothing beside it.
+    """
+
+    def __init__(
+        self, lessons: dict[str, nbformat.NotebookNode], run_one: Callable[[str, nbformat.NotebookNode], Outcome]
+    ) -> None:
+        self._lessons, self._run_one = lessons, run_one
+        self._waiting, self._running = list(lessons), list[str]()
+        self._there, self._no_more = set[str](), False
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._failed: BaseException | None = None
+        self.outcomes: dict[str, Outcome] = {}
+
+    @contextmanager
+    def running(self, lanes: int) -> Iterator[None]:
+        """Inside, so many notebooks at a time run; at the end, all have.
+
+        Threads that end with the process: who presses Ctrl-C does not wait for a lesson, and kernels notice.
+        """
+        self._start(lanes)
+        yield
+        for thread in self._threads:
+            thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def input_is_there(self, step: str) -> None:
+        """Let notebooks run that waited for it."""
+        with self._changed:
+            self._there.add(step)
+            self._changed.notify_all()
+
+    def no_more_inputs(self, lanes: int) -> None:
+        """Let all others run, so many at a time. One whose input could not be made says so itself."""
+        with self._changed:
+            self._no_more = True
+            self._changed.notify_all()
+        self._start(lanes - len(self._threads))
+
+    def _start(self, lanes: int) -> None:
+        new = [threading.Thread(target=self._work, daemon=True, name="lessons") for _ in range(lanes)]
+        self._threads += new
+        for thread in new:
+            thread.start()
+
+    def _work(self) -> None:
+        while (name := self._next()) is not None:
+            try:
+                self.outcomes[name] = self._run_one(name, self._lessons[name])
+            except BaseException as error:  # noqa: BLE001 - raised in the main thread
+                self._failed = error
+            with self._changed:
+                self._running.remove(name)
+                self._changed.notify_all()
+
+    def _next(self) -> str | None:
+        """The first notebook that may run now, or None at the end."""
+        with self._changed:
+            while self._waiting:
+                for name in self._waiting:
+                    if self._may_run(name):
+                        self._waiting.remove(name)
+                        self._running.append(name)
+                        return name
+                self._changed.wait()
+        return None
+
+    def _may_run(self, name: str) -> bool:
+        if _alone(self._lessons[name]):
+            return self._no_more and not self._running and all(_alone(self._lessons[one]) for one in self._waiting)
+        return self._no_more or self._there.issuperset(build.needed(self._lessons[name]))
+
+
+def _alone(lesson: nbformat.NotebookNode) -> bool:
+    return bool(lesson.metadata.get(build.DECLARATION, {}).get("alone"))
+
+
+def _prepare(
+    steps: Iterable[str], progress: bool, there: Callable[[str], None]
+) -> tuple[dict[str, float], dict[str, str]]:
     """Build the inputs; seconds for each, and what went wrong. A notebook whose input is missing says so itself."""
     seconds, failed = {}, {}
     for step in state.closure(steps):
         started = time.perf_counter()
         try:
             state.ensure(step, progress=progress)
+            there(step)
         except InputError as error:
             failed[step] = str(error)
             print(f"{step}: {error}", file=sys.stderr, flush=True)
@@ -113,6 +205,14 @@ def _prepare(steps: set[str], progress: bool) -> tuple[dict[str, float], dict[st
     return seconds, failed
 
 
+def _lesson(name: str, lesson: nbformat.NotebookNode, notebooks: Path, out: Path) -> Outcome:
+    """Run a notebook, and write its page."""
+    outcome = _run_one(name, lesson, notebooks)
+    _write(out / outcome.page, _page(lesson, outcome.title, notebooks))
+    print(f"{name:<28} {outcome.seconds:7.1f} s  {outcome.errors[0] if outcome.errors else 'ok'}", flush=True)
+    return outcome
+
+
 def _run_one(name: str, lesson: nbformat.NotebookNode, folder: Path) -> Outcome:
     outcome = Outcome(title=_title(lesson, name), page=f"{name}.html")
     ClearOutputPreprocessor().preprocess(lesson, {})
@@ -120,7 +220,8 @@ def _run_one(name: str, lesson: nbformat.NotebookNode, folder: Path) -> Outcome:
     outcome.cells = len(code)
     started = time.perf_counter()
     try:
-        outcome.untrue = build.execute(lesson, folder)
+        # Threads that wait are to leave the processors to what runs beside; where times are taken, nothing does.
+        outcome.untrue = build.execute(lesson, folder, {} if _alone(lesson) else {"OMP_WAIT_POLICY": "PASSIVE"})
     except build.FAILURES as error:
         outcome.errors.append(build.describe(error))
     outcome.seconds = round(time.perf_counter() - started, 1)
