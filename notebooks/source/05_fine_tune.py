@@ -348,7 +348,7 @@ for what in ("head", "norms", "all"):
     print(f"tune({what!r}):{'':{8 - len(what)}}{of:>10,} of {here:,} parameters")
 
 # %% [markdown]
-# Each of four ways was trained three times by the package's own loop: sixty steps of sixteen crops of 96 px, from the
+# Each of four ways was trained three times by the package's own loop: forty steps of sixteen crops of 96 px, from the
 # training clips of Mini-FF++. *Random weights* is the same small network without ImageNet. Each way has the better of
 # two learning rates, tried with another seed on the same validation clips, which makes all four look a
 # little better. Nothing was chosen afterwards: we look at the validation split after the last step. AUC is the share of
@@ -389,7 +389,7 @@ gains.round(3)
 # This is a statement about the *budget*. The course's detector also started from random weights, and with more steps it
 # learned (section 6).
 #
-# How many pictures does it take? The same two starts and sixty steps, with fewer training crops: real ones, each with
+# How many pictures does it take? The same two starts and forty steps, with fewer training crops: real ones, each with
 # one fake of the same frame, from as many people as there are.
 
 # %%
@@ -402,7 +402,7 @@ lesson_05_starts.few_figure(table, every, "32 crops and a good start beat all cr
 # {= every : , =} get {= few.loc[RANDOM, 0] : .2f =}.
 # <!-- holds: few.loc[ALL, 32] > few.loc[RANDOM, 0] + 0.1 -->
 # With 128 crops ImageNet's get {= few.loc[ALL, 128] : .2f =}, with all {= few.loc[ALL, 0] : .2f =}: in
-# sixty steps of sixteen no more than 960 crops are seen. So *how many are enough?* has one answer for each budget.
+# forty steps of sixteen no more than 640 crops are seen. So *how many are enough?* has one answer for each budget.
 #
 # **What Mini-FF++ can and cannot show.** Its faces are warps of two portraits, and validation holds few people. Take
 # away the order of the ways, not the values. Whether it holds for real deepfakes, the project measures on crops of the
@@ -488,7 +488,7 @@ guess_frozen.answer("some weights" if "weight" in kinds else "batch norm's avera
 # %% [markdown]
 # ## 5 · Fine-tune it yourself
 #
-# The best start of section 4, sixty steps, with a look at the validation clips after every ten. The package's `Trainer`
+# The best start of section 4, for sixty steps now, with a look at the validation clips after every ten. The package's `Trainer`
 # has your five lines, and beside them what long runs need: half precision, checkpoints, resuming
 # ([trainer.py](../torchfakes_utils/training/trainer.py)). The learning rate follows *one cycle* (Smith & Topin, 2019):
 # up, so that the new classifier does not push the rest about; high, to get somewhere; down to almost nothing, so that

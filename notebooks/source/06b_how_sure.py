@@ -388,7 +388,7 @@ lesson_06b.check_line(my_line, clip)
 # ## 4 · Where does it stop working?
 #
 # All test clips so far came out of one encoder. In the world they are compressed again, scaled down for a messenger,
-# filmed in a dark kitchen. So take **one** crop of each test clip, change it in seven ways at five strengths each, and
+# filmed in a dark kitchen. So take **one** crop of each test clip, change it in seven ways at three strengths each, and
 # score it again. JPEG and H.264 compress the film's frames before the crop is cut. Nothing is chosen here: this is a
 # measurement.
 

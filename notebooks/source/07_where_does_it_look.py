@@ -48,7 +48,7 @@ n = len(shown) // 2  # the fake of face k is n further on
 photos = [plots.face(file) for file in shown["file"]]
 titles = ["real"] * n + list(shown["method"][n:])
 overlays = [lesson_07.glow(*pair) for pair in zip(photos, maps, strict=True)]
-plots.images(overlays, titles, n, "Yellow: what spoke for the right answer, says Grad-CAM", list(shown["label"]))
+plots.images(overlays, titles, n, "Yellow: what pointed to the right answer, says Grad-CAM", list(shown["label"]))
 
 # %% [markdown]
 # Above are real faces, and below each the fake of the same frame. Where a map is cold, you see the photo; where it is
@@ -165,7 +165,7 @@ print("the same to three digits:", np.allclose(library, by_hand, atol=1e-3))
 #
 # - It is **stretched** to its own range. Its hottest place is 1, *however little* it mattered. Two maps can be compared
 #   in where, never in how much.
-# - It can be **dark**: zero everywhere, where nothing at that layer spoke for the answer (the ReLU has cut it all off).
+# - It can be **dark**: zero everywhere, where nothing at that layer pointed to the answer (the ReLU has cut it all off).
 #   A dark map has no hottest place. We count dark maps and leave them out.
 
 # %% [markdown]
@@ -366,7 +366,7 @@ attention_ratio = course.yours(lesson_07.ATTENTION_RATIO, attention_ratio)
 # </details>
 #
 # One face proves nothing. So: four crops of every test clip, real and fake apart, and an interval from drawing *people*
-# with all their clips (lesson 06b). Reals are asked what spoke for "real", fakes what spoke for "fake". The network of
+# with all their clips (lesson 06b). Reals are asked what pointed to "real", fakes what pointed to "fake". The network of
 # random labels gets the same crops and the same question.
 
 # %%
@@ -691,7 +691,7 @@ course.quiz("07")
 # - *"A plausible map is an explanation."* A random network draws plausible maps, too.
 # - *"Hot means important."* Hot means: hotter than the rest of this map. Every map that is not dark has a hottest
 #   place.
-# - *"The map shows the manipulated pixels."* It shows where a layer's features spoke for the answer, smeared over a
+# - *"The map shows the manipulated pixels."* It shows where a layer's features pointed to the answer, smeared over a
 #   whole place of that layer, by a network that may be wrong.
 # - *"It points at the fake in most pictures."* So does a blob in the middle.
 #

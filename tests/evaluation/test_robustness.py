@@ -15,7 +15,7 @@ from torchfakes_utils.evaluation import robustness as module
 from torchfakes_utils.evaluation.config import RobustnessConfig
 from torchfakes_utils.evaluation.films import Films
 from torchfakes_utils.evaluation.recompression import as_jpeg
-from torchfakes_utils.evaluation.robustness import PERTURBATIONS, changer, robustness
+from torchfakes_utils.evaluation.robustness import PERTURBATIONS, changer, robustness, strengths_of
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.models.decision import Decision
 from torchfakes_utils.models.preprocessing import Preprocessing
@@ -191,6 +191,16 @@ def test_films_are_compressed_and_taken_up_again(tiny_faces, tiny_ffpp, tmp_path
     again = robustness(Bright(), faces, config, kept=kept, films=films)
     assert len(calls) == 2 * 6, "with other films it is measured anew"
     assert "has changed" in again.perturbations["h264"].left_out["/".join(gone)]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(5, (0.5, 1, 1.5, 2, 3)), (3, (0.5, 1.5, 3)), (2, (0.5, 3)), (1, (3,))])
+def test_fewer_strengths_are_spread_and_end_with_the_harshest(count, expected, tiny_faces):
+    assert strengths_of("blur", count) == expected
+    config = RobustnessConfig(("blur",), strengths=count, frames=1, replicates=20)
+    found = robustness(Bright(), load_faces(tiny_faces / "faces.csv", "test"), config)
+    assert tuple(row.strength for row in found.perturbations["blur"].strengths) == expected
+    with pytest.raises(InputError, match="strengths"):
+        RobustnessConfig(strengths=6)
 
 
 def test_where_no_film_can_be_used_a_jpeg_is_one_of_crops(tiny_faces, tmp_path):

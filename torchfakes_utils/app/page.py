@@ -116,7 +116,7 @@ def _endpoints(answers: Answers) -> None:
         return _answered(answers.judge, video, frames)
 
     def heat_map(file: FileData, face: int = 0, method: str = METHODS[0], layer: str = "") -> dict[str, Any]:
-        """Show what in a face spoke for "fake". The answer holds two PNG pictures as data: addresses: heat, overlay.
+        """Show what in a face pointed to "fake". The answer holds two PNG pictures as data: addresses: heat, overlay.
 
         Args:
             file: a photo or a video; of a video, the frame in which the face looks most fake is taken.

@@ -217,7 +217,10 @@ class Evaluate(RunCommand):
     faces: Path = argument("FACES.CSV", "the table that `extract` wrote")
     config: EvaluationConfig = options_of(without=("scoring", "robustness", "boxes", "steadiness"))
     scoring: Scoring = options_of(without=("progress",))
-    robustness: RobustnessConfig = options_of(without=("replicates", "seed"), flags={"frames": ("--perturb-frames",)})
+    robustness: RobustnessConfig = options_of(
+        without=("replicates", "seed"),
+        flags={"frames": ("--perturb-frames",), "strengths": ("--perturb-strengths",)},
+    )
     boxes: OwnBoxesConfig = options_of(flags={"clips": ("--own-boxes-clips",)})
     steadiness: StabilityConfig = options_of(flags={"frames": ("--stability-frames",)})
 

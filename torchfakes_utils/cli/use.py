@@ -32,7 +32,7 @@ class Predict(RunCommand):
         FRAMES,
     )
     csv: Path | None = option("also write the answers there, a row a file; takes the place of such a table alone", None)
-    heat_maps: Path | None = option("new folder for a picture of each face with what spoke for fake", None)
+    heat_maps: Path | None = option("new folder for a picture of each face with what pointed to fake", None)
     network: Path | None = option("an export that computes instead of PyTorch (.onnx, .pte)", None)
     max_megapixels: Count = option("larger photos are refused", Limits.pixels // 1_000_000)
     max_seconds: Count | None = option("longer videos are refused; None refuses none", None)

@@ -105,7 +105,7 @@ def heat_map_figure(
     heat = of_faces(detector, row, target, layer, method)[0]
     grid = cv2.applyColorMap(np.rint(255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     name = "real" if row["label"].item() == 0 else f"fake, {row['method'].item()}"
-    titles = [name, f"{method} at {layer}", f"spoke for “{target}”" if heat.max() > 0 else f"“{target}”: dark"]
+    titles = [name, f"{method} at {layer}", f"pointed to “{target}”" if heat.max() > 0 else f"“{target}”: dark"]
     return plots.images([photo, grid, glow(photo, heat)], titles, inches=2.2)
 
 

@@ -148,7 +148,8 @@ def _export(order: Order) -> None:
     from torchfakes_utils.export.config import ExportConfig
     from torchfakes_utils.export.export import export_run
 
-    export_run(order.where.run, ExportConfig("onnx", faces=order.where.faces_csv)).raise_for_refused()
+    config = ExportConfig("onnx", faces=order.where.faces_csv, **order.settings)
+    export_run(order.where.run, config).raise_for_refused()
 
 
 def _matrix(order: Order) -> None:
@@ -247,12 +248,12 @@ _ALL = (
         # Written into the report that "scores" makes, and which knows nothing of robustness when it is made again.
         "robustness", "Changing the test faces, and scoring them again",
         makes=lambda where: where.run / REPORT_FILE, folder=lambda where: where.run,
-        needs=("scores",), renewed_with=("scores",), settings=_everywhere(frames=1), build=_robustness,
+        needs=("scores",), renewed_with=("scores",), settings=_everywhere(frames=1, strengths=3), build=_robustness,
     ),
     Step(
         "export", "Exporting the detector, and checking the export",
         makes=lambda where: where.run / "export" / "onnx", folder=lambda where: where.run / "export" / "onnx",
-        needs=("run",), build=_export,
+        needs=("run",), settings=_on_mini(crops=240), build=_export,  # three of a clip, for all would take a minute more
     ),
     Step(
         # A smaller network that knows pictures, for a few hundred crops of one kind are too few to begin from nothing;
@@ -270,7 +271,7 @@ _ALL = (
         makes=lambda where: where.control, folder=lambda where: where.control, ours=_ours(_RUN),
         needs=("faces",), build=lambda order: _train(order, order.where.control),
         settings=_everywhere(
-            pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True, min_sharpness=SHARPNESS_THRESHOLD
+            pretrained=None, epochs=1, crops_per_epoch=448, random_labels=True, min_sharpness=SHARPNESS_THRESHOLD
         ),
     ),
     Step(

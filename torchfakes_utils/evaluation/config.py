@@ -34,18 +34,22 @@ class RobustnessConfig:
     Attributes:
         perturbations: measure robustness against these alone, of jpeg, h264, rescale, blur, noise, brightness and
             shift; None is all.
-        frames: crops of a clip that are changed and scored, spread evenly over it; there are 36 passes over them.
+        strengths: of each one, so many of its five, spread evenly; the harshest is always among them.
+        frames: crops of a clip that are changed and scored, spread evenly over it; with five strengths there are 36
+            passes over them.
         replicates: of the bootstrap behind the intervals.
         seed: of noise and of the directions of shifts.
     """
 
     perturbations: tuple[str, ...] | None = None
+    strengths: int = 5
     frames: int = 4
     replicates: int = REPLICATES
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_counts(self, "frames")
+        check_counts(self, "strengths", most=5)
         check_counts(self, "replicates", most=MOST_REPLICATES)
         check_replicates(self.replicates, "replicates", 2)
 

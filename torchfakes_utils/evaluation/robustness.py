@@ -1,4 +1,5 @@
-"""How a detector bears what happens to films between the camera and the viewer: seven changes, each at five strengths.
+"""How a detector bears what happens to films between the camera and the viewer: seven changes, each at up to five
+strengths.
 
 JPEG (libjpeg) and H.264 (x264) compress the frames of the film, out of which the crops are then cut again, see
 `recompression`; what else is changed is changed in the crops as they are stored. Where the films are not there, H.264
@@ -112,6 +113,13 @@ PERTURBATIONS: dict[str, Perturbation] = {
 }
 
 
+def strengths_of(name: str, count: int = 5) -> tuple[float, ...]:
+    """So many of a perturbation's five strengths, evenly spread; the harshest is always among them."""
+    strengths = PERTURBATIONS[name].strengths
+    places = np.linspace(len(strengths) - 1, 0, count).round().astype(int)
+    return tuple(strengths[place] for place in sorted(places))
+
+
 def changer(name: str, strength: float, seed: int = 0) -> Change:
     """A perturbation at one strength, for `scoring.score`; what is random in it depends on seed and clip alone."""
     apply, place = PERTURBATIONS[name].apply, list(PERTURBATIONS).index(name)
@@ -158,7 +166,7 @@ def robustness(
     """
     chosen = check_names(config)
     work = _Work(detector, limit_frames(faces, config.frames), config, scoring, films, kept)
-    total = sum(len(PERTURBATIONS[name].strengths) for name in chosen)
+    total = config.strengths * len(chosen)
     bar = tqdm(total=total, desc="perturb", unit="pass", leave=False, disable=None if scoring.progress else True)
     curves: dict[str, PerturbationCurve] = {}
     not_measured: dict[str, str] = {}
@@ -187,21 +195,21 @@ class _Work:
     ) -> None:
         self._detector, self._faces, self._config, self._films = detector, faces, config, films
         self._quiet = Scoring(scoring.batch, scoring.device)
-        settings = {name: value for name, value in asdict(config).items() if name != "perturbations"}
+        settings = {name: value for name, value in asdict(config).items() if name not in ("perturbations", "strengths")}
         self._kept = Kept(kept, identity_of(detector, faces, settings, _FORMAT))
         self.plain, self.answered = self._scored()
 
     def curve(self, name: str, bar: "tqdm[Any]") -> PerturbationCurve | str:
         """A perturbation at all its strengths; or why it is not measured."""
-        one, reason = PERTURBATIONS[name], ""
+        one, reason, wanted = PERTURBATIONS[name], "", strengths_of(name, self._config.strengths)
         if one.codec is not None:
             reason = self._films.reason or self._in_films(name, one.codec, bar)
             if not reason:
                 return self._assembled(name, in_films=True)
         if one.apply is None:
-            bar.update(len(one.strengths))
+            bar.update(len(wanted))
             return reason
-        for strength in one.strengths:
+        for strength in wanted:
             bar.set_postfix_str(f"{name} {strength:g}")
             if (key := self._key(name, strength)) not in self._kept.rows:
                 self._kept.add({key: self._row(strength, *self._scored(changer(name, strength, self._config.seed)))})
@@ -212,7 +220,7 @@ class _Work:
         """Measure what compresses films, at all strengths that are not kept; why nothing can be, or ""."""
         strengths = [
             strength
-            for strength in PERTURBATIONS[name].strengths
+            for strength in strengths_of(name, self._config.strengths)
             if self._key(name, strength, True) not in self._kept.rows
         ]
         bar.set_postfix_str(name)
@@ -228,7 +236,7 @@ class _Work:
                     for strength, own in scores.items()
                 }
             )
-        bar.update(len(PERTURBATIONS[name].strengths))
+        bar.update(self._config.strengths)
         return ""
 
     def _scored_films(
@@ -271,7 +279,8 @@ class _Work:
 
     def _assembled(self, name: str, in_films: bool) -> PerturbationCurve:
         one = PERTURBATIONS[name]
-        rows = [self._kept.rows[self._key(name, strength, in_films)] for strength in one.strengths]
+        measured = strengths_of(name, self._config.strengths)
+        rows = [self._kept.rows[self._key(name, strength, in_films)] for strength in measured]
         strengths = tuple(msgspec.convert(row, StrengthMeasurement) for row in rows)
         return PerturbationCurve(one.name, one.unit, strengths, in_films, rows[0].get("left_out", {}))
 

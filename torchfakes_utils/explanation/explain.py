@@ -69,9 +69,9 @@ def explain(
 
         - `overlays/*.png` (a crop beside its overlay), `maps.npz` (`maps` (N, S, S) float32, `path` (N,)) and
           `explanations.csv` (the scores of these crops, and the overlay of each): as many real crops as of each
-          manipulation, one a clip, each with what spoke for "fake";
-        - `regions.csv`: attention by face region, with the column `network`; real crops are asked what spoke for
-          "real", fakes what spoke for "fake", networks that know nothing what spoke for their own answer;
+          manipulation, one a clip, each with what pointed to "fake";
+        - `regions.csv`: attention by face region, with the column `network`; real crops are asked what pointed to
+          "real", fakes what pointed to "fake", networks that know nothing what pointed to their own answer;
         - `masks.csv`: agreement with the masks of the manipulation, where there are any;
         - `layers.csv`: attention by region for every layer and method, one crop a clip;
         - `explanation.json`: all of these and the sanity checks, for the report.

@@ -1,4 +1,4 @@
-"""Heat maps: which places of a crop spoke for an answer, by Grad-CAM and its kin, and pictures of them.
+"""Heat maps: which places of a crop pointed to an answer, by Grad-CAM and its kin, and pictures of them.
 
 A heat map says which pixels moved the answer, not that the answer is right, and not that the fake is there.
 Sources: Grad-CAM: Selvaraju et al., ICCV 2017. Grad-CAM++: Chattopadhay et al., WACV 2018. LayerCAM: Jiang et al., IEEE

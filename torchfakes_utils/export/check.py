@@ -29,9 +29,9 @@ from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.models.decision import DISTANCE, Decision, farthest
 from torchfakes_utils.models.detector import Detector
 
-# Crops that are compared: what the detector judges in so many seconds, but this many at most, which say all that more
-# would, and at least. Of noise, where there are no others. And the most of one call.
-_SECONDS, _MOST, _LEAST, _NOISE, _BATCH = 60, 3000, 100, 16, 32
+# Crops that are compared: what the detector judges in so many seconds, and so many at least where more were asked for.
+# Of noise, where there are no others. And the most of one call.
+_SECONDS, _LEAST, _NOISE, _BATCH = 60, 100, 16, 32
 # Validation crops by which a limit of distances is fixed, at most.
 _MOST_OF_VALIDATION = 1000
 # Calls that are timed, of each file and of PyTorch in turn; when so many seconds are over, fewer.
@@ -82,7 +82,9 @@ def pace_of(detector: Detector) -> float:
     return min(taken)
 
 
-def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, calibrate: bool = True) -> CheckData:
+def read_data(
+    detector: Detector, faces_csv: Path, sha256: str | None = None, calibrate: bool = True, asked: int = 3000
+) -> CheckData:
     """Test crops to compare on, and validation crops to calibrate on.
 
     Args:
@@ -90,6 +92,7 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
         faces_csv: the table; crops of the splits "val" and "test" are taken from it.
         sha256: of the table that the run was trained on, where it is known.
         calibrate: validation crops are needed, too.
+        asked: crops to compare on, at most.
 
     Raises:
         InputError: no table, an empty split, crops that cannot be read, or ones cut in another way; or, where 8 bits
@@ -105,18 +108,20 @@ def read_data(detector: Detector, faces_csv: Path, sha256: str | None = None, ca
     notes, pace = [], pace_of(detector)
     if sha256 is not None and sha256_of(faces_csv) != sha256:
         notes = [f"{faces_csv.name}: not the table that this run was trained on; its test crops may be training crops"]
-    there, most = len(test), _affordable(pace, _MOST)
+    there, most = len(test), _affordable(pace, asked)
     test = _spread(test, most)
-    if len(test) < there and most < _MOST:
+    if len(test) < there and most < asked:
         notes.append(f"compared on {len(test)} of {there} test crops: the detector takes {pace:.1f} s for each")
     crops, test = _read(test, detector)
     data = CheckData(crops, test, notes=tuple(notes), pace=pace)
-    return _with_validation(data, detector, load_faces_for(detector, faces_csv, "val")) if calibrate else data
+    if not calibrate:
+        return data
+    return _with_validation(data, detector, load_faces_for(detector, faces_csv, "val"), min(asked, _MOST_OF_VALIDATION))
 
 
 def _affordable(pace: float, most: int) -> int:
     """Crops that can be compared in the time that there is."""
-    return max(_LEAST, min(most, int(_SECONDS / pace)))
+    return min(most, max(_LEAST, int(_SECONDS / pace)))
 
 
 def _spread(faces: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -125,13 +130,13 @@ def _spread(faces: pd.DataFrame, most: int) -> pd.DataFrame:
     return faces.iloc[spread(most, len(faces))]  # where there are more clips than that
 
 
-def _with_validation(data: CheckData, detector: Detector, validation: pd.DataFrame) -> CheckData:
+def _with_validation(data: CheckData, detector: Detector, validation: pd.DataFrame, asked: int) -> CheckData:
     """The same with crops to calibrate on, and with those that fix a limit of distances, where there is one."""
     calibration, _ = _read(validation.iloc[spread(CALIBRATION, len(validation))], detector)
     data = replace(data, calibration=calibration)
     if not has_limit(detector):
         return data
-    most = _affordable(data.pace, _MOST_OF_VALIDATION)
+    most = _affordable(data.pace, asked)
     crops, rows = _read(_spread(limit_frames(validation, FRAMES), most), detector)
     return replace(data, validation=rows, validation_crops=crops)
 

@@ -22,24 +22,27 @@ class ExportConfig:
         faces: the faces.csv whose validation crops int8 is calibrated on, and whose test crops all is checked on; None
             looks for the run's own near it.
         out: the folder; None is RUN/export/FORMAT.
+        crops: test crops that files are compared on, at most, spread evenly over the clips; and of validation crops, by
+            which distances get their limit, as many or 1,000.
         threads: that compute a crop while times are taken; with one, files and PyTorch meet alike what else runs.
         say: told what is being done, a line each.
 
     Raises:
-        InputError: an unknown format or precision, or none; threads below 1.
+        InputError: an unknown format or precision, or none; crops or threads below 1.
     """
 
     format: str = "onnx"
     precisions: tuple[str, ...] = PRECISIONS
     faces: Path | None = None
     out: Path | None = None
+    crops: int = 3000
     threads: int = 1
     say: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
         from torchfakes_utils.export.runtimes import FORMATS  # only to check: options need no torch
 
-        check_counts(self, "threads")
+        check_counts(self, "crops", "threads")
         if self.format not in FORMATS:
             raise InputError(f"no format {self.format!r}; choose one of {', '.join(FORMATS)}")
         wrong = [name for name in self.precisions if name not in PRECISIONS]

@@ -84,7 +84,7 @@ def _data(run: Path, detector: Detector, config: ExportConfig) -> check.CheckDat
     faces = config.faces or find_faces(run)
     if faces is not None:
         config.say(f"crops are those of {faces}")
-        return check.read_data(detector, faces, trained_on(run), INT8 in config.precisions)
+        return check.read_data(detector, faces, trained_on(run), INT8 in config.precisions, config.crops)
     if INT8 in config.precisions:
         raise InputError(
             f"{run}: int8 needs validation and test crops, and the run's table is not near it; give --faces FACES.CSV, "

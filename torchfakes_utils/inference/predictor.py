@@ -162,7 +162,7 @@ class Predictor:
         yield from self._judge_together(waiting)
 
     def heat_map(self, crop: np.ndarray, layer: str | None = None, method: str = "grad-cam") -> np.ndarray:
-        """Which places of a crop spoke for "fake".
+        """Which places of a crop pointed to "fake".
 
         Args:
             crop: (S, S, 3) uint8 RGB, from `Examination.crops`.

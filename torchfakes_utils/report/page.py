@@ -335,14 +335,14 @@ def _mistakes(report: Report, folder: Path) -> list[Block]:
         truth, answer = ("real", "fake") if one.label == 0 else (f"fake ({one.method})", "real")
         unsure = f"; it would get no answer: {one.cannot_tell}" if one.cannot_tell else ""
         where, p_fake = f"{one.clip_id}, frame {one.frame}", f"{one.probability_fake:.2f}"
-        alt = f"A {truth} face of clip {where}, called {answer} at {p_fake}; beside it what spoke for “{answer}”."
+        alt = f"A {truth} face of clip {where}, called {answer} at {p_fake}; beside it what pointed to “{answer}”."
         caption = f"{truth}, P(fake) {p_fake}: {where}{unsure}"
         pictures.append(embedded(picture, "image/jpeg", alt, caption))
     if not pictures:
         return ["Not one crop lies on the wrong side of the threshold."]
     return [
         f"The {len(pictures)} crops that lie farthest on the wrong side of the threshold, at most two a clip, worst "
-        "first; beside each, what spoke for the wrong answer (Grad-CAM; dark all over: nothing at this layer did). "
+        "first; beside each, what pointed to the wrong answer (Grad-CAM; dark all over: nothing at this layer did). "
         "These are faces: mind whom you show them.",
         pictures,
     ]  # fmt: skip
@@ -357,8 +357,8 @@ def _interpretation(found: Interpretation | None) -> list[Block]:
         for row in found.regions
     ]  # fmt: skip
     return [
-        f"{found.method} at {found.layer}, {found.crops} crops. Real crops are asked what spoke for “real”, fakes what "
-        "spoke for “fake”; networks that know nothing, what spoke for their own answer. "
+        f"{found.method} at {found.layer}, {found.crops} crops. Real crops are asked what pointed to “real”, fakes what "
+        "pointed to “fake”; networks that know nothing, what pointed to their own answer. "
         f"{text.own_findings(found.regions)}",
         *drawn(figures.regions(found.regions), "Share of heat over share of area by face region, real and "
                "fake, for each network; the numbers are in the table below.", "The dashed line is an even glow."),
