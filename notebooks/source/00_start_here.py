@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [faces]
+#     unlinked: [score]
 # ---
 
 # %% [markdown]

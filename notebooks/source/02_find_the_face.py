@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: []
+#     unlinked: [mask, score]
 # ---
 
 # %% [markdown]

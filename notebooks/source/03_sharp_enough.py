@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [clips, faces, scores]
+#     unlinked: [weight, score]
 # ---
 
 # %% [markdown]

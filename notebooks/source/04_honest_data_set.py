@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [faces, run]
+#     unlinked: [band, score]
 # ---
 
 # %% [markdown]

@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [mini, faces, run, scores, robustness, matrix]
+#     unlinked: [precision]
 # ---
 
 # %% [markdown]

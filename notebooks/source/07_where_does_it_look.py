@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [faces, run, control]
+#     unlinked: [weight, loss]
 # ---
 
 # %% [markdown]

@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [clips, faces, run, scores]
+#     unlinked: [mask]
 # ---
 
 # %% [markdown]

@@ -2,6 +2,7 @@
 # jupyter:
 #   torchfakes:
 #     needs: [clips, faces, run, export]
+#     unlinked: [batch, loss, calibration]
 #     alone: true
 # ---
 

@@ -8,6 +8,7 @@ import pytest
 
 from torchfakes_utils.course import build, glossary
 from torchfakes_utils.course.glossary import Term
+from torchfakes_utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 TWINS = sorted((ROOT / "notebooks" / "source").glob("*.py"))
@@ -28,6 +29,16 @@ def test_the_first_use_of_a_word_is_linked_and_no_other():
     first, second = linked("Its AUC is high. An AUC of 1", "AUC again, in c23")
     assert first == "Its [AUC](../docs/glossary.md#auc) is high. An AUC of 1"
     assert second == "AUC again, in [c23](../docs/glossary.md#c23)"
+
+
+def test_a_word_that_means_something_else_in_a_lesson_is_left_alone():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("its AUC in c23")])
+    notebook.metadata["torchfakes"] = {"unlinked": ["auc"]}
+    glossary.link(notebook, WORDS)
+    assert notebook.cells[0].source == "its AUC in [c23](../docs/glossary.md#c23)"
+    notebook.metadata["torchfakes"] = {"unlinked": ["mask"]}
+    with pytest.raises(InputError, match="no 'mask' in the glossary"):
+        glossary.link(notebook, WORDS)
 
 
 def test_the_longest_form_is_linked_over_a_line_end_too():

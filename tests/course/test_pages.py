@@ -8,6 +8,8 @@ import pytest
 from torchfakes_utils.course import pages
 
 SOURCE = """\
+Of 96 % and `96 %`.
+
 The **activation** $A_k$.
 
 It costs 5 $ a head.
@@ -46,3 +48,8 @@ def test_what_is_no_formula_stays(page: str) -> None:
 
 def test_figures_keep_a_width_on_a_phone(page: str) -> None:
     assert "max(100%, 560px)" in page.split("</head>")[0]
+
+
+def test_a_number_stays_with_its_per_cent(page: str) -> None:
+    assert "Of 96\N{NO-BREAK SPACE}%" in page
+    assert "<code>96 %</code>" in page

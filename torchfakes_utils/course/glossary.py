@@ -1,6 +1,7 @@
 """The words of the course: read from docs/glossary.md, and linked where a lesson first uses them.
 
-The build links them (`build.from_twin`), so that a twin stays plain text and no first use is forgotten.
+The build links them (`build.from_twin`), so that a twin stays plain text and no first use is forgotten. A lesson in
+which a word means something else says so in its header: `unlinked: [mask]`.
 """
 
 import re
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbformat import NotebookNode
+
+from torchfakes_utils.course import prose
+from torchfakes_utils.errors import InputError
 
 PLACE = Path("docs/glossary.md")  # below the project's folder
 ADDRESS = "../docs/glossary.md"  # from a notebook
@@ -66,8 +70,14 @@ def link(notebook: NotebookNode, terms: Sequence[Term]) -> None:
     Args:
         notebook: as read from its twin.
         terms: of the glossary.
+
+    Raises:
+        InputError: the header names a word that the glossary lacks.
     """
-    left = {form.lower(): term for term in terms for form in term.forms}
+    others = notebook.metadata.get(prose.KEY, {}).get("unlinked", []) if terms else []
+    if unknown := set(others) - {term.name.lower() for term in terms}:
+        raise InputError(f"unlinked: no {sorted(unknown)[0]!r} in the glossary")
+    left = {form.lower(): term for term in terms if term.name.lower() not in others for form in term.forms}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             text, heading, sources = cell.source.partition(SOURCES)

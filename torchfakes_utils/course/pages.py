@@ -23,13 +23,19 @@ _BLOCK = """
 {%%- else %%}{{ super() }}{%% endif -%%}
 {%% endblock data_%(block)s %%}
 """
-# On a narrow screen figures and formulas keep a width at which they can be read, and are moved sideways.
+# On a narrow screen figures, tables and printed lines keep a width at which they can be read, and are moved sideways.
 _STYLE = """
 {% block html_head_css %}{{ super() }}<style>
 .jp-InputArea-editor { overflow-x: auto }
 .jp-RenderedImage, math[display="block"] { overflow-x: auto }
 math[display="block"] { font-size: 120% }
-@media (max-width: 600px) { .jp-RenderedImage img { max-width: max(100%, 560px) } }
+.jp-OutputArea-output td, .jp-OutputArea-output th { white-space: nowrap }
+@media (max-width: 600px) {
+  .jp-RenderedImage img { max-width: max(100%, 560px) }
+  .jp-OutputArea-output { overflow-x: auto }
+  .jp-OutputArea-output pre, .jp-RenderedMarkdown pre { white-space: pre; word-break: normal; overflow-wrap: normal }
+  .jp-RenderedMarkdown pre { overflow-x: auto; margin-bottom: 1em }
+}
 </style>{% endblock html_head_css %}
 """
 _NO_SCRIPT = "{% block html_head_js_mathjax %}{% endblock html_head_js_mathjax %}"
@@ -37,7 +43,9 @@ _TEMPLATE = "{%- extends 'lab/index.html.j2' -%}" + _STYLE + _NO_SCRIPT + "".joi
     _BLOCK % {"block": block, "kind": kind} for block, kind in (("png", "png"), ("jpg", "jpeg"))
 )  # fmt: skip
 
-_FORMULA = re.compile(r"<(code|pre)\b.*?</\1>|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$", re.S)
+_TEXT = re.compile(
+    r"<(code|pre)\b.*?</\1>|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$|(?<=\d)(?P<space>\s)%", re.S
+)
 
 
 class PageExporter(HTMLExporter):
@@ -51,12 +59,14 @@ class PageExporter(HTMLExporter):
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
-        """Markdown to HTML."""
-        return _FORMULA.sub(_set, super().markdown2html(context, source))
+        """Markdown to HTML, in which no line ends between a number and its unit of per cent."""
+        return _TEXT.sub(_set, super().markdown2html(context, source))
 
 
 def _set(found: re.Match[str]) -> str:
-    """A formula in MathML; code stays as it is."""
+    """A formula in MathML, a space that does not break before "%"; code stays as it is."""
+    if found["space"]:
+        return "\N{NO-BREAK SPACE}%"
     tex = found["block"] or found["inline"]
     if not tex:
         return found[0]
