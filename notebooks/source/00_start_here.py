@@ -42,7 +42,7 @@ course.begin()  # run this cell first, and again whenever the kernel was restart
 # Some of these ten people were filmed as they are. Of the others you see a fake: somebody has changed their face. For
 # each picture press **real** or **fake**. The truth comes out after the tenth answer.
 #
-# All ten were made by distorting two portraits, and that does not count as a fake. Look for what was done to a face
+# All ten were made by bending two portraits, and that does not count as a fake. Look for what was done to a face
 # *after* that.
 
 # %%
