@@ -286,7 +286,7 @@ lesson_02_figures.boxes_figure(photo, shown, "Four numbers per window pull boxes
 # **What we saw.** On the left the windows lie on their grid and are all of one size. On the right the
 # {= len(near) =} windows near the face have moved to it, and are as wide and high as it. Their mean IoU with MTCNN's
 # last box rises from {= fit_grid : .2f =} to {= fit_moved : .2f =}. <!-- holds: fit_moved > fit_grid + 0.05 -->
-# The other {= len(grid) - len(near) =} lie on her arm: false alarms, which R-Net will refuse.
+# The other {= len(grid) - len(near) =} lie on the arm: false alarms, which R-Net will refuse.
 # <!-- holds: networks.rnet(mtcnn_numpy.patches_of(pixels, mtcnn_numpy.squared(np.delete(moved, near, axis=0)), 24)[1])[
 # 0].max() < 0.7 --> But it is still one face with {= len(near) =} boxes. <!-- holds: len(near) > 3 -->
 
