@@ -287,8 +287,8 @@ lesson_02_figures.boxes_figure(photo, shown, "Four numbers per window pull boxes
 # {= len(near) =} windows near the face have moved to it, and are as wide and high as it. Their mean IoU with MTCNN's
 # last box rises from {= fit_grid : .2f =} to {= fit_moved : .2f =}. <!-- holds: fit_moved > fit_grid + 0.05 -->
 # The other {= len(grid) - len(near) =} lie on the arm: false alarms, which R-Net will refuse.
-# <!-- holds: networks.rnet(mtcnn_numpy.patches_of(pixels, mtcnn_numpy.squared(np.delete(moved, near, axis=0)), 24)[1])[
-# 0].max() < 0.7 --> But it is still one face with {= len(near) =} boxes. <!-- holds: len(near) > 3 -->
+# <!-- holds: np.max(networks.rnet(mtcnn_numpy.patches_of(pixels, mtcnn_numpy.squared(np.delete(moved, near, axis=0)),
+# 24)[1])[0]) < 0.7 --> But it is still one face with {= len(near) =} boxes. <!-- holds: len(near) > 3 -->
 
 # %% [markdown]
 # ## 4 · How do hundreds of boxes become a few?
@@ -476,8 +476,8 @@ guess_seconds.answer(o_net_seconds)
 #
 # Now change the thresholds: how sure each network must be to let a box pass. What happens in the end when P-Net lets
 # three times as many boxes pass? How low can O-Net's threshold be before a helmet becomes a face? (The widget thins
-# out as MTCNN does: 0.5 within a level, 0.7 between levels, and each time before the boxes are moved. So at the same
-# thresholds it counts other boxes than your loop.)
+# out as MTCNN does: 0.5 within a level, 0.7 between levels, and after P-Net and R-Net before the boxes are moved. So at
+# the same thresholds it counts other boxes than your loop.)
 
 # %%
 from torchfakes_utils.course import widgets
