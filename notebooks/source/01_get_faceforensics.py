@@ -355,7 +355,8 @@ shares = {}
 for way, cards in ways.items():
     shares[f"{way} at random"] = np.mean([dealt(cards, seed) for seed in range(20)])
 by_target = shares["targets at random"]
-lesson_01.leak_figure(shares, f"Split by target alone, {by_target:.0%} of test fakes show somebody from training")
+title = f"Split by target alone, {by_target:.0%} of test fakes still show somebody from training"
+lesson_01.leak_figure(shares, title)
 
 # %%
 guess_leak.answer(100 * by_target)

@@ -98,5 +98,5 @@ def leak_figure(shares: Mapping[str, float], title: str) -> Figure:
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.tick_params(length=0)
     ax.invert_yaxis()
-    ax.set_title(title)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")  # longer than the axes are wide
     return plots.finish(figure)
