@@ -40,7 +40,7 @@ from torchfakes_utils.course import lesson_01
 from torchfakes_utils.datasets import faceforensics
 
 root = course.ensure("mini")
-clips = faceforensics.index(root)  # a row a video
+clips = faceforensics.index(root)  # one row per video
 compression = clips["compression"].iloc[0]
 pairs = clips.loc[clips["label"] == 1, ["target_id", "source_id"]].drop_duplicates()
 target = "009" if "009" in set(pairs["target_id"]) else pairs["target_id"].iloc[0]
@@ -125,7 +125,7 @@ guess_face = course.predict(question, options=[target, source])
 # ### Your turn · Who is in this file?
 #
 # *5 min, difficulty 1 of 3.* Read target and source from a file's name without its ending, as two texts. The source of
-# a real clip is the empty text. In the names of DFD, which scene it is stands behind *two* underscores.
+# a real clip is the empty text. In names of DFD the scene follows *two* underscores.
 #
 # | name | target | source |
 # |---|---|---|
@@ -164,9 +164,9 @@ mine = clips[clips["target_id"] == target].groupby("method").head(1)
 mine[["clip_id", "method", "label", "target_id", "source_id"]]
 
 # %% [markdown]
-# `faceforensics.index` reads the names of whatever folders there are and gives a row a video. It reads the same people
-# from them as you. <!-- holds: agree --> `label` is 1 for fake and 0 for real in every table of this course, and a
-# score is always the probability of *fake*. Now look at what the names promise. Choose a target and a family.
+# `faceforensics.index` reads the names of whatever folders there are and gives one row per video. It reads the same
+# people from them as you. <!-- holds: agree --> `label` is 1 for fake and 0 for real in every table of this course, and
+# a score is always the probability of *fake*. Now look at what the names promise. Choose a target and a family.
 
 # %%
 from torchfakes_utils.course import widgets
@@ -183,7 +183,7 @@ widgets.explore(
     target_id=[target, *sorted(set(pairs["target_id"]) - {target})[:40]],
     method=families,
     quality=sorted(set(clips["compression"])),
-    states=[{"method": families[0]}, {"method": families[-1]}],
+    states=[{"method": name} for name in families[:2]],
 )
 
 # %%
@@ -210,7 +210,7 @@ guess_islands = course.predict("How many islands are there?", 1, 64)
 # %% [markdown]
 # ### Your turn · Islands by hand
 #
-# *10 min, difficulty 3 of 3.* Sort people into islands: groups such that nobody has an arrow out of the group. For the
+# *10 min, difficulty 3 of 3.* Sort people into islands, the smallest groups that no arrow leaves or enters. For the
 # edges `[("a", "b"), ("c", "d"), ("b", "c"), ("e", "f")]` they are `a b c d` and `e f`. Return a list of groups; each
 # may be a list, a tuple or a set. *Hint:* begin with everybody alone. Each edge joins two groups.
 
@@ -262,7 +262,7 @@ import numpy as np
 clips = faceforensics.assign_splits(clips, faceforensics.splits_of(root))
 one_family = (clips["compression"] == compression) & clips["method"].isin(["youtube", families[0]])
 one = clips[one_family].reset_index(drop=True)
-mixed = np.random.default_rng(0).permutation(one["split"])  # as many clips a split as before
+mixed = np.random.default_rng(0).permutation(one["split"])  # as many clips per split as before
 
 
 def panel(split):
@@ -278,18 +278,20 @@ lesson_01.islands_figure(groups[:12], panels)
 
 # %%
 island_of = {person: members for members in groups for person in members}
-whole = {}
+whole, both = {}, {}
 for name, split in (("official", one["split"]), ("shuffled", mixed)):
-    sides = one.assign(split=split).groupby(one["target_id"].map(island_of))["split"].nunique()
-    whole[name] = int((sides == 1).sum())
-    print(f"{name}: {whole[name]} of {len(groups)} islands on one side")
+    sides = one.assign(split=split).groupby(one["target_id"].map(island_of))["split"].agg(set)
+    whole[name] = int((sides.map(len) == 1).sum())
+    both[name] = int(sides.map({"train", "test"}.issubset).sum())
+    print(f"{name}: {whole[name]} of {len(groups)} islands on one side, {both[name]} in training and in the test")
 
 # %% [markdown]
 # Each pair of shapes is an island: two people and two fakes (arrows), in the colour of the split of each clip.
 # Official: all {= whole["official"] =} islands have one colour. <!-- holds: whole["official"] == len(groups) -->
 # Shuffled: {= whole["shuffled"] =} of {= len(groups) =} have. <!-- holds: whole["shuffled"] < len(groups) / 2 --> In
-# the others the same two faces are in training *and* in the test. That test asks "do you remember her?" and not "can
-# you see a forgery?".
+# the others the same two faces are on more than one side, and in {= both["shuffled"] =} islands they are in training
+# *and* in the test. <!-- holds: both["shuffled"] > len(groups) / 2 --> There the test asks "do you remember her?" and
+# not "can you see a forgery?".
 
 # %% [markdown]
 # ## What would a random split leak?
@@ -352,10 +354,11 @@ ways = {"clips": names["method"] + names["clip_id"], "targets": names["target_id
 shares = {}
 for way, cards in ways.items():
     shares[f"{way} at random"] = np.mean([dealt(cards, seed) for seed in range(20)])
-lesson_01.leak_figure(shares)
+by_target = shares["targets at random"]
+title = f"Split by target alone, {by_target:.0%} of test fakes still show somebody from training"
+lesson_01.leak_figure(shares, title)
 
 # %%
-by_target = shares["targets at random"]
 guess_leak.answer(100 * by_target)
 
 # %% [markdown]
@@ -401,7 +404,7 @@ film_leak = compared.loc["official", "film_in_train"]
 # The same films exist as c23 and as c40.
 
 # %%
-guess_size = course.predict("A c40 file has which share of the size of its c23 file?", 0, 100, unit="%")
+guess_size = course.predict("How large is a c40 file, in % of its c23 file?", 0, 100, unit="%")
 
 # %%
 stored = clips.assign(kilobytes=[(root / path).stat().st_size / 1000 for path in clips["path"]])
@@ -450,12 +453,12 @@ lesson_01.compression_figure(root, clips, target, faint, title)
 
 # %% [markdown]
 # A c40 file has {= smaller : .0 % =} of the bytes of its c23 file. <!-- holds: 0 < smaller < 0.3 --> Inside the mask
-# the change is {= grown["inside"] : .1f =} times as large as before, outside {= grown["outside"] : .1f =} times: two
-# encodings of the same quiet wall now disagree everywhere. <!-- holds: grown["outside"] > 1.5 * grown["inside"] -->
-# The third column of the figure shows it for one face, both rows on one scale. In c23 the forger's trace is a bright
-# spot, in c40 it is one disturbance among many. <!-- holds: ratio[heavy] < 0.75 * ratio[light] --> The field sees the
-# same: an Xception trained on FF++ c23 has a frame AUC of 0.96 there and of 0.83 on c40 (DeepfakeBench). So never train
-# on one and report the other without saying so, and never let both copies of a clip fall on two sides of a split.
+# the change is {= grown["inside"] : .1f =} times as large as before, outside {= grown["outside"] : .1f =} times.
+# <!-- holds: grown["outside"] > 1.5 * grown["inside"] --> The third column of the figure shows it for one face, both
+# rows on one scale. In c23 the forger's trace is a bright spot. In c40 it is one disturbance among many, for target and
+# fake now differ at hair, eyes, chin and collar, too. <!-- holds: ratio[heavy] < 0.75 * ratio[light] --> The field sees
+# the same: an Xception trained on FF++ c23 has a frame AUC of 0.96 there and of 0.83 on c40 (DeepfakeBench). So never
+# train on one and report the other without saying so, and never let both copies of a clip fall on two sides of a split.
 
 # %% [markdown]
 # ## How do you run this on the real FaceForensics++?
@@ -483,14 +486,6 @@ lesson_01.compression_figure(root, clips, target, faint, title)
 # You may film ten friends who agree. Which pairs would you forge, in which directions, so that *any* split by whole
 # islands, 6 people to training and 4 to the test, keeps as many real clips as fakes on both sides? You got somewhere if
 # a script of yours can check it from the names alone.
-#
-# ## Misconceptions
-#
-# - *"A random split is a fair split."* For cats and dogs, perhaps. Here clips share people.
-# - *"I split by person, so I am safe."* A fake shows two people. Split by target alone, and most sources are known.
-# - *"It is public, so it is free to use."* The videos were public, the terms are not optional, and the faces belong
-#   to people.
-# - *"c40 is just a smaller file."* A forgery stands out less in it.
 
 # %% [markdown]
 # ## Quiz
@@ -499,6 +494,14 @@ lesson_01.compression_figure(root, clips, target, faint, title)
 course.quiz("01")
 
 # %% [markdown]
+# ## Misconceptions
+#
+# - *"A random split is a fair split."* For cats and dogs, perhaps. Here clips share people.
+# - *"I split by person, so I am safe."* A fake shows two people. Split by target alone, and most sources are known.
+# - *"It is public, so it is free to use."* The videos were public, the terms are not optional, and the faces belong
+#   to people.
+# - *"c40 is just a smaller file."* A forgery stands out less in it.
+#
 # ## Recap
 #
 # - `target_source`: the film that was changed, then the person who lent the face or the expression.

@@ -196,8 +196,8 @@ def track(pictures, detections):
 
 
 with_cover, without_cover = track(covered, seen), track(frames, seen)
-print("the face is covered:          ", with_cover)
-print("it is there, but was not found:", without_cover)
+print(f"{'the face is covered:':<32}{with_cover}")
+print(f"{'it is there, but was not found:':<32}{without_cover}")
 
 # %% [markdown]
 # In the first row the gap stays open, because a brown rectangle does not look like a face.
@@ -281,7 +281,7 @@ at_edge = max(with_face, key=lambda n: found[n].boxes[0, 2])  # the head is abou
 crops = [square_crop(frame, box, scale)[0] for scale in (1.0, 1.3, 2.0)]
 crops.append(square_crop(frames[at_edge], found[at_edge].boxes[0])[0])
 words = ["scale 1.0", "scale 1.3 (ours)", "scale 2.0", "1.3, at the picture's edge"]
-plots.images(crops, words, title="1.3 keeps chin and hairline", inches=1.72)
+plots.images(crops, words, title="1.3 keeps the chin and what lies above the forehead", inches=1.72)
 
 # %% [markdown]
 # At 1.0 the chin is at the edge. At 2.0 much of the picture is wall and uniform. The last square reaches out of the
@@ -311,9 +311,9 @@ lesson_02b_films.stretch_figure(pair, f"The same face, {stretch:.2f} times as wi
 # %% [markdown]
 # ## 3 · What does looking cost?
 #
-# FF++ in one compression has six thousand clips. With 32 frames a clip, that makes 192,000 frames. In lesson 02 we saw
-# that the smallest face sets the price. Here is what that means for a frame of 720 lines. The times are those of one
-# processor core, and the sizes are measured in turns.
+# FF++ in one compression has six thousand clips. With 32 frames per clip, that makes 192,000 frames. In lesson 02 we
+# saw that the smallest face sets the price. Here is what that means for a frame of 720 lines. The times are those of
+# one processor core, and the sizes are measured in turns.
 
 # %%
 import cv2
@@ -391,8 +391,9 @@ ladder.assign(gain=gain).round({"gain": 1, "overlap": 2, "seconds": 2})
 #
 # There is a better reason to cut an original and its fakes by the same box. Suppose that someone finds the faces of the
 # two classes in two different ways: other detectors, other margins, or a detector that likes a forged face a little
-# larger. We take *real* crops only, each twice: as it is, and cut a little wider, which we call "fake". Then we measure
-# the distance between the eyes with a ruler. The nearer they are, the more "fake".
+# larger. We take *real* crops only, each twice: as it is, and cut a little wider, which we call "fake". Then our
+# "detector" is a *ruler*: it measures the distance between the eyes, and the nearer they are, the more "fake". Its AUC
+# is the share of pairs, one of each class, that it puts in the right order; a coin has 0.5 (see lesson 06).
 
 # %%
 guess_ruler = course.predict(
@@ -427,9 +428,8 @@ widgets.explore(
 # **What we saw.** Not one face is forged, and everybody is in both classes. Still the ruler's AUC climbs from a coin's
 # {= auc[1.3] : .2f =} to {= auc[1.4] : .2f =} at 1.4 and {= auc[1.6] : .2f =} at 1.6.
 # <!-- holds: auc[1.3] < auc[1.35] < auc[1.4] < auc[1.5] < auc[1.6] and abs(auc[1.3] - 0.5) < 0.01 -->
-# (An AUC is the share of pairs, one of each class, that are put in the right order; see lesson 06.) In the picture, the
-# two hills move apart. A ruler measures one number. A network sees the hairline and the background, too, and finds such
-# a difference before it finds anything else.
+# In the picture, the two hills move apart. A ruler measures one number. A network sees the hairline and the background,
+# too, and finds such a difference before it finds anything else.
 #
 # So: *whatever happens to real and fake must be the same*. Same detector, same box, same margin, same file format. With
 # `extract` a fake takes the box of its original, and the column `found` says `reused`. Where the frames do not show the

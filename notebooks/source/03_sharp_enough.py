@@ -56,10 +56,10 @@ title = "One person, two seconds: real above, its fake below"
 plots.images(pictures, titles, columns=4, labels=both["label"].tolist(), title=title)
 
 # %% [markdown]
-# These are four frames of one real clip, and of one fake of it, in the order of time. The picture smears for a while
-# and clears again; the number above each crop falls and rises with it.
-# <!-- holds: real["sharpness"].iloc[1] > 3 * real["sharpness"].iloc[2] < real["sharpness"].iloc[3] / 3 --> Where it is
-# smeared, it is hard to say which row is the fake. What does the number measure?
+# These are four frames of one real clip, and of one fake of it, in the order of time. Twice the picture is smeared
+# and then clear; the number above each crop rises and falls with it.
+# <!-- holds: real["sharpness"].iloc[[0, 2]].max() < real["sharpness"].iloc[[1, 3]].min() / 3 --> Where it is smeared,
+# it is hard to say which row is the fake. What does the number measure?
 
 # %% [markdown]
 # ## 1 · What does a blurred face lack?
@@ -401,12 +401,12 @@ lesson_03_figures.close_up(faces["sharpness"], origin)
 #
 # And 30? It takes {= at_30.max() : .0 % =} of one group and {= at_30.min() : .0 % =} of the other, which looks fair.
 # <!-- holds: at_30.max() < 2 * at_30.min() -->
-# Yet it does not lie in a gap. The last figure shows the blurred hill by itself, astronaut below and Hopper on top. The
+# Yet it does not lie in a gap. The last figure shows the blurred hill by itself, Collins below and Hopper on top. The
 # hill ends above 40, so 30 cuts *through* its right side, and {= near =} crops are within a fifth of it.
 # <!-- holds: faces["sharpness"].between(30, 36).sum() > faces["sharpness"].between(40, 46).sum() -->
-# <!-- holds: near > 0.01 * len(faces) --> Look at the four faces of the widget at 30. The same number belongs to the
-# first picture, a rather soft astronaut, which goes, and to the fourth, a badly smeared Hopper, which stays. For the
-# softer photograph 30 is {= 30 / medians.min() : .0 % =} of what a usual crop has, for the crisper one
+# <!-- holds: near > 0.01 * len(faces) --> Look at the four faces of the widget at 30. Nearly the same number belongs
+# to the second picture, a soft Collins whose face you can still judge, and to the fourth, a badly smeared Hopper. Both
+# stay. For the softer photograph 30 is {= 30 / medians.min() : .0 % =} of what a usual crop has, for the crisper one
 # {= 30 / medians.max() : .0 % =}. <!-- holds: 30 / medians.min() > 2 * (30 / medians.max()) --> No threshold on this
 # number means "blurred" for both. So look at the histogram, and at the faces beside the line, before you choose.
 
@@ -456,7 +456,7 @@ rejected.round(3)
 # **What we saw.** In each column the five rows lie within {= 100 * apart : .1f =} percentage points.
 # <!-- holds: apart < 0.06 -->
 # The blur was put on originals and fakes alike, and whoever made Mini-FF++ gave each forged face about as much detail
-# as its original has. How *much* detail there is tells nothing, only what it looks like.
+# as its original has. The *amount* of detail does not tell real from fake here; only its look can.
 #
 # That is not how forgers work. On crops of the Deepfake Detection Challenge, real deepfakes, a threshold of 30 would
 # take 29 % of the reals and 42 % of the fakes (measured once; see `docs/data_tables.md`). Such a filter removes the
@@ -621,8 +621,8 @@ course.quiz("03")
 # ## Recap
 #
 # - The Laplacian answers where brightness bends; its variance is one number for sharpness.
-# - Size, contrast, noise and compression move it as much as blur does. Fix the size, look at the histogram, then
-#   choose.
+# - Size moves it as much as blur does; contrast, noise and compression move it, too. Fix the size, look at the
+#   histogram, then choose.
 # - Count what goes, for each class and method, before you let it go.
 # - Treat both classes alike. Leave the test split alone, or say what you took.
 #

@@ -47,7 +47,7 @@ course.begin()  # run this cell first, and again whenever the kernel was restart
 
 # %%
 guess_first = course.predict(
-    "Forty plain layers, default weights. How much of one layer's gradient reaches the first?",
+    "Forty plain layers, default weights. How large is the first layer's gradient, beside that of one layer alone?",
     options=["about a tenth", "about a thousandth", "about a millionth", "far less"],
 )
 
@@ -100,7 +100,8 @@ lesson_05b.first_gradient_figure(DEPTHS, gradients)
 
 # %% [markdown]
 # **What we saw.** A step on the left axis is a factor of a thousand. Forty plain layers pass
-# {= passed["plain"] : .0e =} of what a single one does: nothing. <!-- holds: passed["plain"] < 1e-9 -->
+# {= lesson_05b.power_of_ten(passed["plain"]) =} of what a single one does: nothing.
+# <!-- holds: passed["plain"] < 1e-9 -->
 # Both cures keep the gradient: careful weights pass {= passed["plain, careful weights"] : .2f =} of it, and shortcuts
 # {= passed["residual"] : .2f =}. <!-- holds: min(passed["plain, careful weights"], passed["residual"]) > 0.01 -->
 #
@@ -154,7 +155,7 @@ lesson_05b.depth_figure(ends, "Two cures at forty layers, neither of them sure a
 #
 # *6 min, difficulty 1 of 3.* `x` is (B, C, H, W). Each of the `branches` takes it and gives (B, some channels, H, W).
 # Join what they give along the channels, let `mix` bring them back to C channels, multiply by `scale`, add `x` itself,
-# and cut off below zero. With branches that give zeros, what comes out is relu(*x*).
+# and cut off below zero. With a `scale` of 0, what comes out is relu(*x*).
 
 
 # %%
@@ -239,11 +240,11 @@ lesson_05b.stages_figure(by_stage)
 
 # %% [markdown]
 # **What we saw.** From the last stage (left) to the first (right) the line without shortcuts climbs: at the first layer
-# the gradient is {= more : ,.0f =} times as large as with them. <!-- holds: more > 1000 -->
+# the gradient is about {= float(f"{more:.2g}") : ,.0f =} times as large as with them. <!-- holds: more > 1000 -->
 # It explodes. A block of which only 0.1 *f(x)* is left has little spread. Batch normalisation divides by that spread on
 # the way forward, and so multiplies the gradient on the way back, block after block.
 #
-# The first project looked at its gradients, too. Those of the course's run are in `steps.csv`, one column a stage,
+# The first project looked at its gradients, too. Those of the course's run are in `steps.csv`, one column per stage,
 # every ten steps:
 
 # %%
@@ -268,7 +269,7 @@ lesson_05b.gradient_figure(steps)
 # %%
 guess_larger = course.predict(
     "16 crops of 160 px, 23 million parameters: what takes more memory?",
-    options=["what belongs to the parameters", "the activations", "within a tenth the same"],
+    options=["what belongs to the parameters", "the activations", "about the same (within 10 %)"],
 )
 
 # %%
@@ -297,7 +298,7 @@ two, four = (saved_bytes(network, torch.zeros(batch, 3, 160, 160)) for batch in 
 per_crop = (four - two) / 2
 parameters = sum(p.numel() for p in network.parameters())
 active, fixed = 16 * per_crop / 2**20, 16 * parameters / 2**20
-print(f"activations:   {per_crop / 2**20:.0f} MiB a crop, {active:.0f} MiB for 16")
+print(f"activations:   {per_crop / 2**20:.0f} MiB per crop, {active:.0f} MiB for 16")
 print(f"per parameter: {fixed:.0f} MiB for weights, gradients and AdamW")
 near = abs(active / fixed - 1) <= 0.1
 guess_larger.answer(guess_larger.options[2 if near else int(active > fixed)])
@@ -312,9 +313,9 @@ guess_batch = course.predict("At which batch is a card of 8 GiB full, at 160 px?
 # %% [markdown]
 # ### Your turn · How many crops fit?
 #
-# *6 min, difficulty 1 of 3.* `card` is in GiB of 2³⁰ bytes. A network has so many `parameters`, with 16 bytes for each,
+# *6 min, difficulty 1 of 3.* `card` is in GiB of 2³⁰ bytes. `parameters` is the number of parameters, 16 bytes each,
 # and a crop keeps `per_crop` bytes of activations. Return the largest batch that fits, a whole number, and 0 where the
-# parameters alone are too much. A card of 1 GiB, no parameters and 2²⁸ bytes a crop: 4.
+# parameters alone are too much. A card of 1 GiB, no parameters and 2²⁸ bytes per crop: 4.
 
 
 # %%
@@ -374,7 +375,7 @@ network.eval()
 kept = saved_bytes(network, two_crops) / 2
 with torch.inference_mode():
     nothing = saved_bytes(network, two_crops)
-print(f"kept a crop: {kept / 2**20:.0f} MiB; inside torch.inference_mode(): {nothing} bytes")
+print(f"kept per crop: {kept / 2**20:.0f} MiB; inside torch.inference_mode(): {nothing} bytes")
 print(f"5,000 crops would want {5000 * kept / 2**30:,.0f} GiB")
 
 # %% [markdown]
@@ -408,11 +409,11 @@ course.quiz("05b")
 #
 # - Without care the gradient shrinks by a factor in each layer, and forty factors leave nothing.
 # - A residual block adds to its input, so that the error has a way back on which nobody multiplies it.
-# - Memory is 16 bytes a parameter, and activations that grow with the batch and the square of the crop's side.
+# - Memory is 16 bytes per parameter, and activations that grow with the batch and the square of the crop's side.
 # - Validate inside `inference_mode()`.
 #
 # **What this would have told the team.** Neither the depth nor the card explains *Real*: shortcuts carry the error to
-# the first layer, and a batch of 16 needs about {= (active + fixed) / 1024 : .1f =} of 8 GiB.
+# the first layer, and a batch of 16 needs about {= (active + fixed) / 1024 : .1f =} GiB of the card's 8.
 #
 # ## Next
 #

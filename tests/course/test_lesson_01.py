@@ -93,7 +93,9 @@ def test_islands_leave_out_arrows_to_people_who_are_not_drawn():
 
 
 def test_leaks_are_bars_with_their_share_beside_them():
-    ax = lesson_01.leak_figure({"clips": 1.0, "pairs": 0.0, "targets": 0.72}).axes[0]
+    figure = lesson_01.leak_figure({"clips": 1.0, "pairs": 0.0, "targets": 0.72}, "a message")
+    ax = figure.axes[0]
+    assert figure._suptitle.get_text() == "a message"
     assert [text.get_text() for text in ax.texts] == ["100%", "0%", "72%"]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["clips", "pairs", "targets"]
 

@@ -174,8 +174,8 @@ def test_p_nets_map_has_so_many_places(photo):
 def test_costs_are_told_per_frame_and_for_all():
     figure = films.cost_figure([20, 40], [0.5, 0.1], frames=36_000)
     assert [text.get_text().strip() for text in figure.axes[0].texts] == [
-        "0.50 s a frame, 5.0 h",
-        "0.10 s a frame, 1.0 h",
+        "0.50 s per frame, 5.0 h",
+        "0.10 s per frame, 1.0 h",
     ]
 
 

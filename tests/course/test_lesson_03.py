@@ -90,7 +90,7 @@ def people(faces) -> pd.Series:
 
 def test_thrown_away_counts_by_photograph_and_by_class(faces, people):
     figure = lesson_03_figures.thrown_away(faces, people, 30)
-    assert figure._suptitle.get_text() == "Below 30 lie 67 % of one, 50 % of seven"
+    assert figure._suptitle.get_text() == "A threshold of 30 drops 67 % of one's crops, 50 % of seven's"
     hills, bars = figure.axes[:2]
     assert [line.get_xdata()[0] for line in hills.lines] == [pytest.approx(np.log10(30))]
     assert [text.get_text() for text in hills.texts] == ["one", "seven"]
@@ -179,4 +179,4 @@ def test_portraits_are_those_of_mini_and_of_no_other_data_set(tmp_path):
     assert lesson_03.portraits(tmp_path) == {}
     people = [{"id": "000", "portrait": "astronaut"}, {"id": "001", "portrait": "hopper"}]
     (tmp_path / "mini.json").write_text(json.dumps({"people": people}))
-    assert lesson_03.portraits(tmp_path) == {"000": "astronaut", "001": "hopper"}
+    assert lesson_03.portraits(tmp_path) == {"000": "Collins", "001": "Hopper"}

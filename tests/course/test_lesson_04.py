@@ -208,7 +208,7 @@ def test_amounts_figure_has_a_point_a_plan_at_its_number_of_crops(people):
     features, groups = people[["label"]].to_numpy(), people["clip_id"].to_numpy()
     frames = lesson_04.amounts(features, people, groups, [(1, 1), (1, 4)], repeats=2)
     clips = lesson_04.amounts(features, people, groups, [(1, 1), (2, 1), (8, 1)], repeats=2)
-    ax = lesson_04_figures.amounts_figure(frames, clips, "t").axes[0]
+    ax = lesson_04_figures.amounts_figure(frames, clips).axes[0]
     assert [list(line.get_xdata()) for line in ax.lines] == [[2, 4, 16], [2, 8]]
     assert [text.get_text() for text in ax.texts] == ["more clips", "more frames"]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2", "4", "16"]
@@ -236,6 +236,19 @@ def test_nothing_is_changed_at_no_strength_and_something_at_full(name):
 def test_half_the_strength_is_half_the_range():
     half = lesson_04_figures.weaker(lesson_04_figures.AUGMENTATIONS["modern"], 0.5)
     assert half.rotation == 2.5 and half.rescale == 1.5 and half.jpeg == 75 and half.share == 0.3
+
+
+def test_new_clips_lead_from_where_they_stay_ahead():
+    def plans(column, auc):
+        other = {"groups": "frames", "frames": "groups"}[column]
+        counts = [1, 2, 4, 8]
+        return pd.DataFrame({column: counts, other: 1, "crops": [10 * n for n in counts], "auc": auc})
+
+    frames = plans("frames", [0.5, 0.52, 0.52, 0.52])
+    led = [lesson_04_figures.clips_lead(frames, plans("groups", auc)) for auc in
+           ([0.5, 0.51, 0.53, 0.54], [0.5, 0.53, 0.53, 0.54], [0.5, 0.53, 0.54, 0.52])]  # fmt: skip
+    assert led[0] == "From 40 crops on, new clips teach more than new frames"
+    assert led[1].startswith("From 20 crops on") and led[2] == "New clips teach no more than new frames"
 
 
 def test_previews_draw(tmp_path):

@@ -97,15 +97,21 @@ def test_the_largest_batch_is_the_last_that_fits(per_crop, parameters, size):
     assert lesson_05b.memory(batch + 2, per_crop, parameters, size).total > 8
 
 
+def test_powers_of_ten_are_written_with_one_digit():
+    assert lesson_05b.power_of_ten(8.4e-18) == "8·10⁻¹⁸" and lesson_05b.power_of_ten(9.6e4) == "1·10⁵"
+
+
 def test_no_batch_fits_where_the_weights_alone_are_too_much():
     assert lesson_05b.largest_batch(4, 10**9, 1e6) == 0
 
 
-def test_a_batch_that_does_not_fit_is_hatched():
-    ax = lesson_05b.memory_bars([1, 4, 16], 2**30, 10**6, card=8.0).axes[0]
-    activations = ax.patches[3:]
-    assert [bar.get_height() for bar in activations] == [1, 4, 16]
-    assert [bool(bar.get_hatch()) for bar in activations] == [False, False, True]
+def test_what_does_not_fit_is_hatched_and_nothing_else():
+    ax = lesson_05b.memory_bars([1, 4, 16], 2**30, 2**24, card=8.0).axes[0]  # 0.25 GiB for the parameters
+    grey, active, over = ax.patches[:3], ax.patches[3:6], ax.patches[6:]
+    assert [bar.get_height() for bar in grey] == [0.25] * 3
+    assert [bar.get_height() for bar in active] == [1, 4, 7.75]
+    assert [(bar.get_y(), bar.get_height(), bar.get_hatch()) for bar in over] == [(8, 8.25, "xx")]
+    assert not any(bar.get_hatch() for bar in [*grey, *active])
     assert "about 7 crops" in (ax.get_title() or ax.get_title("left"))
     assert [text.get_text() for text in ax.get_legend().get_texts()][1:] == ["activations", "more than the card has"]
 
@@ -178,7 +184,7 @@ def test_the_largest_batch_is_judged():
         right=[by_trying, lambda c, n, a: np.maximum(0, np.floor((c * 1024**3 - 16 * n) / a))],
         wrong={
             "activations alone": lambda c, n, a: int(c * 2**30 / a),
-            "4 bytes a parameter": lambda c, n, a: max(0, int((c * 2**30 - 4 * n) / a)),
+            "4 bytes per parameter": lambda c, n, a: max(0, int((c * 2**30 - 4 * n) / a)),
             "12 bytes": lambda c, n, a: max(0, int((c * 2**30 - 12 * n) / a)),
             "not 10**9": lambda c, n, a: max(0, int((c * 1e9 - 16 * n) / a)),
             "round down": lambda c, n, a: max(0, int(np.ceil((c * 2**30 - 16 * n) / a))),

@@ -54,8 +54,8 @@ def draw_islands(
         ax.plot(*zip(places[first], places[second], strict=True), color="black", linestyle=":", linewidth=1.6, zorder=0)
     for name, (x, y) in places.items():
         split = side.get(name, "")  # a real clip may not have been downloaded
-        ax.plot(x, y, SPLIT_SHAPES[split], color=SPLIT_COLOURS[split], markersize=14 if split == "val" else 17)
-        ax.text(x, y - 0.02, name, ha="center", va="center", color="white", fontsize=8, fontweight="bold")
+        ax.plot(x, y, SPLIT_SHAPES[split], color=SPLIT_COLOURS[split], markersize=17)
+        ax.text(x, y - 0.02, name, ha="center", va="center", fontsize=8, fontweight="bold")  # dark: seen on each colour
     rows = -(-len(islands) // columns)
     ax.set(xlim=(-0.6, columns * width - 1), ylim=(-rows + 0.45, 0.5), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -83,11 +83,12 @@ def split_key() -> list[Line2D]:
     ]
 
 
-def leak_figure(shares: Mapping[str, float]) -> Figure:
+def leak_figure(shares: Mapping[str, float], title: str) -> Figure:
     """A bar for each way of splitting: the share of test fakes that show somebody from training.
 
     Args:
         shares: way -> share, 0 to 1.
+        title: the figure's one message.
     """
     figure, ax = plt.subplots(figsize=(7.0, 0.45 * len(shares) + 0.6))
     for place, share in enumerate(shares.values()):
@@ -97,5 +98,5 @@ def leak_figure(shares: Mapping[str, float]) -> Figure:
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.tick_params(length=0)
     ax.invert_yaxis()
-    ax.set_title("Test fakes that show somebody whom training shows, too")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")  # longer than the axes are wide
     return plots.finish(figure)

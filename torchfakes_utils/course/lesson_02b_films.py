@@ -143,7 +143,7 @@ def cost_figure(sizes: Sequence[int], seconds: Sequence[float], frames: int) -> 
     figure, ax = plt.subplots(figsize=(6.4, 3.0))
     ax.barh(range(len(sizes)), seconds, color=plots.NEUTRAL, height=0.65)
     for row, taken in enumerate(seconds):
-        ax.annotate(f" {taken:.2f} s a frame, {taken * frames / 3600:.1f} h", (taken, row), va="center")
+        ax.annotate(f" {taken:.2f} s per frame, {taken * frames / 3600:.1f} h", (taken, row), va="center")
     ax.set(yticks=range(len(sizes)), yticklabels=[f"{size} px" for size in sizes], ylim=(len(sizes) - 0.4, -0.6))
     ax.set(xlim=(0, max(seconds) * 1.6), xlabel="core seconds for a frame of 720 lines", ylabel="smallest face")
     ax.set_title(f"Small faces cost most; the hours are for {frames:,} frames")

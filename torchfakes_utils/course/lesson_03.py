@@ -21,6 +21,7 @@ from torchfakes_utils.metrics import binary, intervals
 
 __all__ = ["LAPLACIAN", "NOISE_GAIN", "SHARE_REJECTED", "SHARPNESS"]
 
+SITTERS = {"astronaut": "Collins", "hopper": "Hopper"}  # whose portraits Mini-FF++ is made from
 SOFT = 30.0  # sharpness at which the detector of section 7 says 0.5; its order is the same for any value
 
 
@@ -112,11 +113,11 @@ def in_both(faces: pd.DataFrame, clips: pd.DataFrame, data: Path | str, per_clip
 
 
 def portraits(data: Path | str) -> dict[str, str]:
-    """Which of the two photographs each person of Mini-FF++ was made from; empty for another data set."""
+    """Of whom the photograph is that each person of Mini-FF++ was made from; empty for another data set."""
     manifest = Path(data) / MINI_FILE
     if not manifest.is_file():
         return {}
-    return {person["id"]: person["portrait"] for person in json.loads(manifest.read_text())["people"]}
+    return {person["id"]: SITTERS[person["portrait"]] for person in json.loads(manifest.read_text())["people"]}
 
 
 def sharpness_after(faces: pd.DataFrame, blur_on_fakes: float) -> np.ndarray:

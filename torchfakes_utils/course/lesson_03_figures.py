@@ -82,10 +82,17 @@ def thrown_away(faces: pd.DataFrame, groups: pd.Series, threshold: float) -> Fig
         for spine in ax.spines.values():
             dash = ("-", "--")[crop.label]
             spine.set(visible=True, color=plots.label_colour(crop.label), linewidth=2.5, linestyle=dash)
-    gone = (faces["sharpness"] < threshold).groupby(groups).mean()
-    said = ", ".join(f"{100 * gone[name]:.0f} % of {name}" for name in names)
-    figure.suptitle(f"Below {threshold:g} lie {said}", x=0.01, y=0.985, ha="left", fontsize=11, fontweight="bold")
+    said = f"A threshold of {threshold:g} drops {_dropped((faces['sharpness'] < threshold).groupby(groups).mean())}"
+    figure.suptitle(said, x=0.01, y=0.985, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
+
+
+def _dropped(gone: pd.Series) -> str:
+    """Shares, 0 to 1, by the name of their group, as words; of a single group, which has no name worth saying."""
+    if len(gone) == 1:
+        return f"{100 * gone.iloc[0]:.0f} % of the crops"
+    first, *others = (f"{100 * share:.0f} % of {name}'s" for name, share in gone.items())
+    return ", ".join([f"{first} crops", *others])
 
 
 def hills(ax: Axes, sharpness: pd.Series, groups: pd.Series, threshold: float) -> None:
@@ -105,7 +112,7 @@ def hills(ax: Axes, sharpness: pd.Series, groups: pd.Series, threshold: float) -
     ax.axvline(np.log10(max(threshold, 1)), color="black", linestyle="--")
     ax.margins(y=0.2)
     ax.set_xticks(np.log10(TICKS), TICK_LABELS)
-    ax.set(xlabel="sharpness (each step is a factor)", ylabel="crops", xlim=(0.8, 3.3))
+    ax.set(xlabel="sharpness (log scale)", ylabel="crops", xlim=(0.8, 3.3))
 
 
 def close_up(sharpness: pd.Series, groups: pd.Series, threshold: float = SHARPNESS_THRESHOLD) -> Figure:

@@ -79,8 +79,9 @@ def dots_figure(panels: dict[str, pd.DataFrame], column: str, title: str, xlabel
     return plots.finish(figure)
 
 
-def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame, title: str) -> Figure:
+def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame) -> Figure:
     """Two ways to get more crops, from two tables of `amounts`: their means, and the middle 80 % of the repeats."""
+    title = clips_lead(more_frames, more_clips)
     figure, ax = plt.subplots(figsize=(6.8, 3.7))
     for name, key, runs, colour, marker in (
         ("more clips", "groups", more_clips, "black", "o"),
@@ -100,6 +101,18 @@ def amounts_figure(more_frames: pd.DataFrame, more_clips: pd.DataFrame, title: s
     ax.set_xticks(ticks, ticks)
     ax.minorticks_off()
     return plots.finish(figure)
+
+
+def clips_lead(more_frames: pd.DataFrame, more_clips: pd.DataFrame) -> str:
+    """In a sentence, from how many crops on new clips have the higher mean AUC; both tables are those of `amounts`."""
+    # By plan: a short clip has fewer frames than are asked for, so the numbers of crops differ a little.
+    frames, clips = (runs.groupby(runs["groups"] * runs["frames"]).mean() for runs in (more_frames, more_clips))
+    lead = (clips["auc"] - frames["auc"]).dropna().iloc[1:]  # both begin with the same crops
+    behind = np.flatnonzero(lead <= 0)
+    first = behind[-1] + 1 if len(behind) else 0
+    if first == len(lead):
+        return "New clips teach no more than new frames"
+    return f"From {clips['crops'][lead.index[first]]:.0f} crops on, new clips teach more than new frames"
 
 
 def weaker(recipe: Augmentation, strength: float) -> Augmentation:
@@ -135,6 +148,11 @@ def preview(crop: torch.Tensor, change: str, strength: float, seed: int = 0, cou
     return plots.images(pictures, titles, title=f"{change}, up to {100 * strength:.0f} % of its range", inches=1.7)
 
 
+def drawn_rows(faces: pd.DataFrame, sampling: str, seed: int, count: int) -> pd.DataFrame:
+    """The first `count` rows of an epoch, in the order in which a sampler draws them; arguments as those of `batch`."""
+    return faces.iloc[list(SAMPLERS[sampling](faces, count, torch.Generator().manual_seed(seed)))]
+
+
 def batch(faces: pd.DataFrame, sampling: str, seed: int = 0, count: int = 8) -> Figure:
     """The first crops of an epoch, two by two: above what is drawn first, below what comes after it.
 
@@ -144,8 +162,8 @@ def batch(faces: pd.DataFrame, sampling: str, seed: int = 0, count: int = 8) -> 
         seed: of the draw.
         count: crops, an even number.
     """
-    drawn = list(SAMPLERS[sampling](faces, count, torch.Generator().manual_seed(seed)))
-    rows = faces.iloc[[*drawn[::2], *drawn[1::2]]]
+    rows = drawn_rows(faces, sampling, seed, count)
+    rows = pd.concat([rows.iloc[::2], rows.iloc[1::2]])
     titles = rows["method"].where(rows["label"] == 1, "real") + " of " + rows["target_id"]
     title = f"{sampling}: {int((rows['label'] == 0).sum())} real and {int((rows['label'] == 1).sum())} fake"
     pictures = [plots.face(file) for file in rows["file"]]

@@ -81,7 +81,8 @@ def journey(face: np.ndarray, stages: Sequence[Stage], probability: float) -> Fi
     axes[-1].set_title("P(fake)", fontsize=10, fontweight="normal", loc="center")
     for ax in axes:
         ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
+        ax.spines[:].set(color=plots.NEUTRAL, linewidth=0.8)  # or a white cell at the edge looks cut off
+    axes[-1].spines[:].set_visible(False)
     figure.suptitle("The picture shrinks, the channels multiply", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 

@@ -75,7 +75,7 @@ def first_gradient_figure(depths: Sequence[int], gradients: Mapping[str, Sequenc
 
 
 def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]], title: str) -> Figure:
-    """Training losses at the end, by depth, a dot a seed: which kind of layers still learns when there are many?
+    """Training losses at the end, by depth, a dot for each seed: which kind of layers still learns when there are many?
 
     Args:
         losses: kind to depth to the last loss of each seed; the same depths in all.
@@ -93,9 +93,15 @@ def depth_figure(losses: Mapping[str, Mapping[int, Sequence[float]]], title: str
         ax.set(xlim=(0, 0.85), ylim=(len(losses) - 0.5, -0.6),
                yticks=range(len(losses)), yticklabels=list(losses))  # fmt: skip
         ax.set_title(f"{depth} layers", fontsize=10)
-    figure.supxlabel("training loss at the end, a mark a seed", fontsize=10)
+    figure.supxlabel("training loss at the end, one mark per seed", fontsize=10)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
+
+
+def power_of_ten(value: float) -> str:
+    """A number above 0 with one digit, such as 8·10⁻¹⁸."""
+    digit, exponent = f"{value:.0e}".split("e")
+    return f"{digit}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def stages_figure(by_stage: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -184,7 +190,7 @@ def memory(batch: int, per_crop: float, parameters: int, size: int = STAGE_SIZE)
 def memory_bars(
     batches: Sequence[int], per_crop: float, parameters: int, size: int = STAGE_SIZE, card: float = 8.0
 ) -> Figure:
-    """Memory against batch size as stacked bars, with the card's limit; hatched is what does not fit.
+    """Memory against batch size as stacked bars, with the card's limit; hatched is what lies above it.
 
     Args:
         batches: a bar each.
@@ -194,15 +200,13 @@ def memory_bars(
         card: memory of the card, GiB.
     """
     found = [memory(batch, per_crop, parameters, size) for batch in batches]
-    active = np.array([each.activations for each in found])
     total = np.array([each.total for each in found])
+    fixed = np.minimum([each.total - each.activations for each in found], card)
     figure, ax = plt.subplots(figsize=(7.0, 3.3))
     x, over = np.arange(len(batches)), total > card
-    ax.bar(x, total - active, color="#B5B5B5", edgecolor="white")
-    ax.bar(
-        x, active, bottom=total - active, color=np.where(over, CUT, KEPT), edgecolor="white",
-        hatch=["xx" if each else "" for each in over],
-    )  # fmt: skip
+    ax.bar(x, fixed, color="#B5B5B5", edgecolor="white")
+    ax.bar(x, np.minimum(total, card) - fixed, bottom=fixed, color=KEPT, edgecolor="white")
+    ax.bar(x[over], total[over] - card, bottom=card, color=CUT, edgecolor="white", hatch="xx")
     top = 2.1 * card
     for index, height in enumerate(total):
         text = f"{height:.1f}" if height < top else f"{height:.0f} ↑"
@@ -303,10 +307,10 @@ LARGEST_BATCH = Exercise(
         "You count activations alone. Each parameter takes room, too: 16 bytes.": lambda card, n, a: int(
             card * GIB // a
         ),
-        "4 bytes a parameter are the weights alone. Add the gradient and AdamW's two means.": lambda card, n, a: max(
+        "4 bytes per parameter are the weights alone. Add the gradient and AdamW's two means.": lambda card, n, a: max(
             0, int((card * GIB - 4 * n) // a)
         ),
-        "12 bytes a parameter: AdamW keeps two running means, so there are four numbers.": lambda card, n, a: max(
+        "12 bytes per parameter: AdamW keeps two running means, so there are four numbers.": lambda card, n, a: max(
             0, int((card * GIB - 12 * n) // a)
         ),
         "A GiB is 2**30 bytes, not 10**9.": lambda card, n, a: max(0, int((card * 10**9 - 16 * n) // a)),
