@@ -158,8 +158,8 @@ def two_curves(labels: plots.Labels, scores: plots.Numbers, fakes: float) -> Fig
 
 
 def share_text(share: float) -> str:
-    """A share in per cent, with a decimal where it needs one."""
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
+    """A share in per cent, with a decimal where it needs one: below 1 % and above 99 %."""
+    return f"{share:.0%}" if 0.01 <= share <= 0.99 or share in (0, 1) else f"{share:.1%}"
 
 
 def strip(ax: Axes, labels: np.ndarray, scores: np.ndarray) -> None:
