@@ -462,7 +462,7 @@ lesson_06_figures.few_people_figure(tables, title)
 # %% [markdown]
 # A line is a validation set; grey is "cannot tell". New people are called fake wrongly in {= few.false_alarms : .1 % =}
 # of cases with sixteen, in {= many.false_alarms : .1 % =} with 140. The rate is kept either way, *on average over many
-# sets*. With few people you pay in another way: more clips get no answer, {= few.silent : .0 % =} against
+# sets*. With few people there is another price: more clips get no answer, {= few.silent : .0 % =} against
 # {= many.silent : .0 % =}.
 # <!-- holds: few.false_alarms < 0.05 and many.false_alarms < 0.05 and few.silent > many.silent -->
 #

@@ -166,8 +166,8 @@ print("the same to three digits:", np.allclose(library, by_hand, atol=1e-3))
 #
 # - It is **stretched** to its own range. Its hottest place is 1, *however little* it mattered. Two maps can be compared
 #   in where, never in how much.
-# - It can be **dark**: zero everywhere, where nothing at that layer pointed to the answer (the ReLU has cut it all off).
-#   A dark map has no hottest place. We count dark maps and leave them out.
+# - It can be **dark**: zero everywhere, where nothing at that layer pointed to the answer (the ReLU has cut it all
+#   off). A dark map has no hottest place. We count dark maps and leave them out.
 
 # %% [markdown]
 # ## Which layer should you ask?
@@ -367,8 +367,8 @@ attention_ratio = course.yours(lesson_07.ATTENTION_RATIO, attention_ratio)
 # </details>
 #
 # One face proves nothing. So: four crops of every test clip, real and fake apart, and an interval from drawing *people*
-# with all their clips (lesson 06b). Reals are asked what pointed to "real", fakes what pointed to "fake". The network of
-# random labels gets the same crops and the same question.
+# with all their clips (lesson 06b). Reals are asked what pointed to "real", fakes what pointed to "fake". The network
+# of random labels gets the same crops and the same question.
 
 # %%
 from torchfakes_utils.models.detector import load_detector

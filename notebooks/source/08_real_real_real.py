@@ -289,8 +289,8 @@ norms.round(2)
 #   <!-- holds: norms.loc[6, "block2"] > 0.1 and same.loc[6, "real: changed"] == same.loc[6, "fake: changed"] ==
 #        "nothing" -->
 # - One gives the same face another score when other faces are in the batch: the signature of a forgotten `eval()`. The
-#   difference is small here, because a crop of many pixels is a batch of its own. In InceptionResnetV1, whose last batch norm sees
-#   one number per crop, lesson 05 showed what it can do.
+#   difference is small here, because a crop of many pixels is a batch of its own. In InceptionResnetV1, whose last
+#   batch norm sees one number per crop, lesson 05 showed what it can do.
 #   <!-- holds: (norms["alone or together"] > 0.02).sum() == 1 -->
 #
 # </details>

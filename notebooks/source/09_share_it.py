@@ -344,10 +344,10 @@ by_light.round(2)
 
 # %% [markdown]
 # **What we saw.** At 60 % of the light {= by_light.loc[60, "refused"] =} of {= len(one_each) =} crops are refused.
-# Refusing them loses {= by_light.loc[60, "right verdicts lost"] =} right and avoids
+# That costs {= by_light.loc[60, "right verdicts lost"] =} right and keeps out
 # {= by_light.loc[60, "wrong ones avoided"] =} wrong verdicts. Of the others the two limits would have said nothing
-# anyway.
-# <!-- holds: by_light.loc[60, ["right verdicts lost", "wrong ones avoided"]].sum() <= 0.2 * by_light.loc[60, "refused"] -->
+# anyway. <!-- holds: by_light.loc[60, ["right verdicts lost", "wrong ones avoided"]].sum() <=
+#      0.2 * by_light.loc[60, "refused"] -->
 #
 # The dark itself costs much more. AUC falls from {= by_light.loc[100, "AUC, one crop a clip"] : .2f =} to
 # {= by_light.loc[60, "AUC, one crop a clip"] : .2f =}.
@@ -356,7 +356,7 @@ by_light.round(2)
 # {= by_light.loc[100, "refused"] =} in full light, while right verdicts fall from
 # {= by_light.loc[100, "answered rightly"] =} to {= by_light.loc[70, "answered rightly"] =}.
 # <!-- holds: by_light.loc[70, "answered rightly"] < by_light.loc[100, "answered rightly"] -->
-# If your visitors take photos in the evening, train and measure with darker crops, and the ranges widen by themselves.
+# If your visitors take photos in the evening, train and measure with darker crops, and the ranges grow by themselves.
 #
 # The five ranges are about size, light and blur. That a face comes from another camera, another continent or another
 # forger, none of them tells. The *distance* is meant for that: how unlike training is what the network itself sees in
@@ -388,8 +388,9 @@ lesson_09_figures.sizes_figure(sizes, decision.photo, decision.threshold, title)
 # %% [markdown]
 # Each dot is the same photo at another size. (The axis is one of log-odds, on which 0.01 and 0.1 lie apart.) The
 # course's portrait is real, and by one look (the photo alone, without its mirror image) its P(fake) goes from
-# {= low : .2f =} to {= high : .2f =}, with the size alone. The black line is what the package uses, the mean of the photo and its mirror image. It lies between the two
-# looks and is steadier than the worse of them, but it does not stand still.
+# {= low : .2f =} to {= high : .2f =}, with the size alone. The black line is what the package uses, the mean of the
+# photo and its mirror image. It lies between the two looks and is steadier than the worse of them, but it does not
+# stand still.
 # <!-- holds: sizes["both"].max() / sizes["both"].min() > 1.5 -->
 # <!-- holds: (sizes["both"] <= sizes[["one_look", "mirrored"]].max(axis=1) + 1e-3).all() -->
 #

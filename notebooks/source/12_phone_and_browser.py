@@ -407,7 +407,8 @@ widgets.explore(
 # line is for a calibration that saw one value more, a hundred times as large as all others, such as a damaged crop may
 # give. A range that holds it has steps so coarse that the rest loses
 # {= by_range["calibrated with one outlier more"][100] : .0 % =} of its power, and a range that leaves it out is better.
-# <!-- holds: by_range["calibrated with one outlier more"][99.99] < by_range["calibrated with one outlier more"][100] -->
+# <!-- holds: by_range["calibrated with one outlier more"][99.99] <
+#      by_range["calibrated with one outlier more"][100] -->
 # There is no formula, there is only trying on validation crops. This package keeps the whole range that it saw there,
 # of the crops *and of copies with more contrast*, because people who were not in the calibration went beyond the range
 # of those who were.

@@ -210,8 +210,8 @@ def at_desk(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk:
     least, (how, blind) = cost(labels, scores, best, desk), without_detector(desk)
     top = max(lost.max(), blind.total)
     lower.plot(grid, lost, color=plots.NEUTRAL, drawstyle="steps-pre")
-    words = f"no detector, {how}: {blind.total:,.0f}"
-    lower.axhline(blind.total, color="black", linestyle=":", linewidth=1.2, label=words)
+    label = f"no detector, {how}: {blind.total:,.0f}"
+    lower.axhline(blind.total, color="black", linestyle=":", linewidth=1.2, label=label)
     # The one corner where neither desk's costs lie.
     lower.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="white", borderpad=0.1)
     lower.plot(min(best, 1), least, "D", color=plots.NEUTRAL, markersize=8, clip_on=False)

@@ -1,4 +1,4 @@
-"""The exercises of lesson 06b: a bootstrap of clips, the calibration error, one honest line; two formulas; one-sided help."""
+"""The exercises of lesson 06b: a bootstrap of clips, the calibration error, one honest line; and formulas."""
 
 import re
 from collections.abc import Callable, Sequence
