@@ -420,7 +420,8 @@ title = f"H.264 at CRF {worst.strength:g}: AUC {worst.auc:.2f}, {worst.coverage:
 lesson_06b_figures.two_changes(found, ["h264", "rescale"], title)
 
 # %%
-others, blurred = lesson_06b_figures.worst_of(found.perturbations), found.perturbations["blur"].strengths[1]
+others = lesson_06b_figures.worst_of(found.perturbations)
+blurred = next(row for row in found.perturbations["blur"].strengths if row.strength == 1.5)
 others.round(2)
 
 # %% [markdown]

@@ -274,8 +274,8 @@ for light, upload, number in zip(lights, dimmed, numbers, strict=True):
     print(f"{light:4.0%} of the light: {told:26s} the verdict is: {upload.prediction.verdict}")
 
 # %% [markdown]
-# When the detector was trained, it was stored with the weights what its training crops looked like: five measured
-# ranges (part outside the picture, face size, brightness, contrast, sharpness) and one distance, of which more below.
+# Training has stored with the weights what its crops looked like: five measured ranges (part outside the picture, face
+# size, brightness, contrast, sharpness) and one distance, of which more below.
 # <!-- holds: set(decision.ranges) ==
 #      {"outside", "face", "brightness", "contrast", "sharpness", "distance"} -->
 # Outside of them `predict` gives no verdict, whatever the network says, and tells why. Move the sliders and see where
