@@ -53,7 +53,7 @@ figures.scores(clips, title="Every mark is a clip: which number says how good th
 
 # %% [markdown]
 # The course's detector on the *validation* split: people it was not trained on. Each mark is a clip, scored by the mean
-# over its {= per_clip =} crops. Blue circles should be on the left, vermilion crosses on the right.
+# over its {= per_clip =} crops. Blue circles should be on the left, orange crosses on the right.
 #
 # All numbers of this lesson rest on these {= n_real =} real and {= n_fake =} fake clips. With other people they would
 # be others; [06b](06b_how_sure.ipynb) measures by how much. The test split stays closed until then.
@@ -218,7 +218,7 @@ widgets.explore(
 # %%
 right_alarms = float(lesson_06_figures.precision(eer, 1 - eer, 0.01))
 unseen = 1 - 0.05 ** (1 / n_real)
-at_worst = float(lesson_06_figures.precision(unseen, 1, 0.01))
+at_worst = float(lesson_06_figures.worst_precision(truth, p_fake, 0.01)[1].max())  # the top of the dashed line
 print(f"no alarm on {n_real} reals: the rate may still be {unseen:.0%}, as {1 - unseen:.2f}^{n_real} = 0.05")
 guess_precision.answer(100 * right_alarms)
 two_curves(1)
@@ -227,9 +227,10 @@ two_curves(1)
 # The left picture does not change by a pixel when the slider moves. The right one collapses. Where one clip in a
 # hundred is fake, {= 100 * right_alarms : .0f =} of 100 alarms are right at the EER. The black line says that the
 # surest fakes are found without a false alarm. It rests on no alarm among {= n_real =} reals, and with a true rate of
-# {= unseen : .0 % =} that would still happen one time in twenty. The dashed line takes this rate: a precision of
-# {= at_worst : .0 % =}. <!-- holds: at_worst < 0.2 and right_alarms < 0.5 --> An ROC curve alone does not tell what it
-# costs to find a fake where you work.
+# {= unseen : .0 % =} that would still happen one time in twenty. The dashed line takes this rate: its precision is
+# {= at_worst : .1 % =} at most. <!-- holds: at_worst < 0.2 and right_alarms < 0.5 -->
+# <!-- holds: p_fake[truth == 1].max() > p_fake[truth == 0].max() -->
+# An ROC curve alone does not tell what it costs to find a fake where you work.
 
 # %% [markdown]
 # ## 4 · Good for whom? What an error costs
@@ -314,8 +315,8 @@ for name, desk in lesson_06_desks.DESKS.items():
 guess_desk.answer("the newsroom" if decided["newsroom"] > decided["bank"] else "the bank")
 
 # %% [markdown]
-# One detector, one set of clips, two bills. The newsroom wants the higher threshold, because a false alarm is its dear
-# error; the bank wants a low one. <!-- holds: decided["newsroom"] > decided["bank"] -->
+# One detector, one set of clips, two bills. The newsroom wants the higher threshold, because a false alarm is its
+# costly error; the bank wants a low one. <!-- holds: decided["newsroom"] > decided["bank"] -->
 # Nothing makes 0.5 special: there the newsroom loses {= at_half["newsroom"] : ,.0f =} points, and
 # {= blind["newsroom"] : .0f =} with no detector. In the figure, the grey steps are the cost at each threshold, and the
 # dotted line is no detector. The steps are high: each is one clip.
@@ -324,8 +325,9 @@ guess_desk.answer("the newsroom" if decided["newsroom"] > decided["bank"] else "
 # ### Your turn · A dating site
 #
 # *5 min, difficulty 1 of 3.* A third customer checks profile videos. One in twenty is fake. A miss costs 100, because
-# somebody falls in love with it. A false alarm costs 20: a lonely person is called a fraud. A look costs 10. Which
-# error will cost more, if both are equally common? Choose a threshold before you compute anything.
+# somebody falls in love with it. A false alarm costs 20: a lonely person is called a fraud. A look costs 10.
+# Suppose that one honest profile in a hundred is called fake and one fake in a hundred is missed. Which error costs
+# more per 100 profiles? Choose a threshold before you compute anything.
 
 # %%
 dating_site = lesson_06_desks.Desk("dating site", fakes=0.05, miss=100, alarm=20, look=10)
@@ -398,7 +400,7 @@ for name, desk in lesson_06_desks.DESKS.items():
     rules = partial(lesson_06_desks.best_threshold, desk=desk), partial(lesson_06_desks.cost, desk=desk)
     halves = lesson_06_desks.halves(people)
     found[name] = np.array([promised_and_billed(truth, p_fake, people, half, *rules) for half in halves])
-title = "Chosen on half of the people, billed on the others: dearer"
+title = "Chosen on half of the people, billed on the others: it costs more"
 lesson_06_figures.promises(found, lesson_06_desks.DESKS, title)
 
 # %%
@@ -460,7 +462,7 @@ lesson_06_figures.few_people_figure(tables, title)
 # %% [markdown]
 # A line is a validation set; grey is "cannot tell". New people are called fake wrongly in {= few.false_alarms : .1 % =}
 # of cases with sixteen, in {= many.false_alarms : .1 % =} with 140. The rate is kept either way, *on average over many
-# sets*. Few people are paid for in answers that are not given: {= few.silent : .0 % =} against
+# sets*. With few people there is another price: more clips get no answer, {= few.silent : .0 % =} against
 # {= many.silent : .0 % =}.
 # <!-- holds: few.false_alarms < 0.05 and many.false_alarms < 0.05 and few.silent > many.silent -->
 #

@@ -54,6 +54,37 @@ def test_precision_falls_with_the_share_of_fakes_and_the_roc_curve_does_not():
     assert worst[0] < 0.02 and (worst <= low + 1e-9).all(), "what four real clips allow"
 
 
+def test_the_worst_precision_is_the_dashed_line():
+    hits, worst = figures.worst_precision(LABELS, SCORES, 0.01)
+    dashed = figures.two_curves(LABELS, SCORES, 0.01).axes[1].lines[1]
+    assert (dashed.get_xdata() == hits).all() and (dashed.get_ydata() == worst).all()
+    reals = int((np.asarray(LABELS) == 0).sum())
+    assert worst[0] == pytest.approx(figures.precision(1 - 0.05 ** (1 / reals), hits[0], 0.01)), "no alarm yet"
+
+
+def within(figure, text):
+    """Whether a text of a figure lies within its edges."""
+    box = text.get_window_extent()
+    return figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+
+
+def test_the_name_of_a_way_to_decide_is_not_cut_off():
+    found = {"no detector: somebody looks at all": desks.Bill(0, 0, 100), "two limits": desks.Bill(0, 1, 30)}
+    figure = figures.bills_figure(found, desks.NEWSROOM)
+    assert all(within(figure, label) for label in figure.axes[0].get_yticklabels())
+
+
+@pytest.mark.parametrize("desk", desks.DESKS.values(), ids=desks.DESKS)
+def test_no_curve_runs_through_what_no_detector_costs(desk):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [16, 64])
+    scores = np.where(labels == 1, rng.beta(6, 2, 80), rng.beta(1, 6, 80))
+    lower = figures.at_desk(labels, scores, 0.5, desk).axes[1]
+    box = lower.get_legend().get_window_extent()
+    drawn = lower.transData.transform(np.column_stack([np.linspace(0, 1, 201), lower.lines[0].get_ydata()]))
+    assert not any(box.contains(*point) for point in drawn)
+
+
 def test_the_desk_counts_both_errors_and_bills_beside_no_detector():
     figure = figures.at_desk(LABELS, SCORES, 0.5, desks.BANK)
     upper, lower = figure.axes
@@ -61,7 +92,8 @@ def test_the_desk_counts_both_errors_and_bills_beside_no_detector():
     assert [line.get_xdata()[0] for line in upper.lines if line.get_linestyle() == "--"] == [0.5]
     lost, blind = desks.cost(LABELS, SCORES, 0.5, desks.BANK), desks.without_detector(desks.BANK)[1].total
     assert f"loses {lost:,.0f} points at 0.50, and {blind:,.0f} with no detector" in figure.get_suptitle()
-    assert lower.get_yscale() == "symlog" and f"no detector, somebody looks at all: {blind:,.0f}" in texts(lower)
+    assert lower.get_yscale() == "symlog"
+    assert texts(lower.get_legend()) == [f"no detector, somebody looks at all: {blind:,.0f}"]
     best = desks.best_threshold(LABELS, SCORES, desks.BANK)
     assert f"cheapest: {desks.cost(LABELS, SCORES, best, desks.BANK):,.0f}" in texts(lower)
 

@@ -209,6 +209,13 @@ def test_a_score_moves_with_the_share_of_fakes():
     assert lesson_06b.in_another_world([0.2, 0.9], 0.1, 0.1) == pytest.approx([0.2, 0.9])
 
 
+def test_the_most_one_sided_pair_is_the_one_with_the_largest_gap_to_its_reverse():
+    auc = {("A", "B"): 0.9, ("B", "A"): 0.6, ("A", "C"): 0.99, ("C", "A"): 0.95, ("B", "C"): 0.5, ("C", "B"): 0.7}
+    auc |= {(name, name): 1.0 for name in "ABC"}
+    matrix = pd.DataFrame([(*pair, value) for pair, value in auc.items()], columns=["trained_on", "tested_on", "auc"])
+    assert lesson_06b.most_one_sided(matrix) == ("A", "B", 0.9, 0.6)
+
+
 def texts(ax):
     return [text.get_text() for text in ax.texts]
 
@@ -228,6 +235,9 @@ def test_moved_scores_keep_their_word_where_scores_of_halves_did():
     said, moved = ax.lines[1:]
     assert np.abs(moved.get_xdata() - moved.get_ydata()).max() < 0.04
     assert (said.get_xdata() - said.get_ydata()).max() > 0.3
+    assert all(text.get_position()[1] > 1 for text in ax.texts), "above the axes, where no curve runs"
+    title = figures.kept_word(labels, scores, 0.99).get_suptitle()
+    assert title == "Where 99% are fake, a score of 0.90 means 99.9%"
 
 
 def strength(value, auc, coverage=0.9):

@@ -3,6 +3,7 @@
 import io
 import math
 import urllib.request
+from itertools import combinations
 from types import SimpleNamespace
 
 import ipywidgets
@@ -96,7 +97,8 @@ def test_pictures_show_the_verdict_the_score_and_the_limits(predictor, clips, po
     times = curves.axes[0].lines[0].get_xdata()
     assert list(times) == [frame.time for frame in examined[0].prediction.faces[0].frames]
     assert [text.get_text() for text in curves.axes[0].texts] == ["called real up to 0.40", "called fake from 0.40"]
-    assert "cannot tell" in lesson_09_figures.changed_figure(predictor, portraits[0], 0.1, 0, 1).axes[1].get_xlabel()
+    picture, score = lesson_09_figures.changed_figure(predictor, portraits[0], 0.1, 0, 1).axes
+    assert "cannot tell" in score.get_xlabel() and "too dark" in picture.get_title()
     plt.close("all")
 
 
@@ -364,6 +366,9 @@ def test_a_hundred_uploads_by_hand():
     title = lesson_09_figures.accused_figure(found).axes[0].get_title()
     assert title == "1,000 uploads, 10 forged: 62 of the 71 called fake are honest"
     assert lesson_09_figures.accused_figure(lesson_09.accused_of(0.01, 0, 1)).axes, "nobody is called fake"
+    entries = lesson_09_figures.accused_figure(lesson_09.accused_of(0.5, 0.125, 0.11)).axes[0].texts
+    boxes = [entry.get_window_extent() for entry in entries]
+    assert len(boxes) == 4 and not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_what_a_lesson_needs_beside_the_course_is_named(monkeypatch):

@@ -89,6 +89,10 @@ def test_figures_say_what_was_measured():
     lost = [float(ax.get_title().split(":\n")[1].split("%")[0]) for ax in figure.axes]
     assert lost[0] > lost[1]
     assert lost[0] == pytest.approx(100 * lesson_12.share_lost(weights, 3), abs=0.06)
+    times = lesson_12.share_lost(weights, 3) / lesson_12.share_lost(weights, 3, 0)
+    assert f"{times:.1f} times as much" in figure.get_suptitle()
+    fine = lesson_12.layer_figure(weights, bits=8).axes[0]
+    assert "0.0% of" not in fine.get_title() and fine.collections[0].get_linewidth()[0] < 0.5, "lines, no bars"
     figure = lesson_12.range_figure(np.array([0.0, 1, 2, 3, 100]), 0, 3)
     assert "20.00% cut off" in figure.axes[0].get_title()
     row = lambda auc, turned: lesson_12.Against(auc, auc - 0.91, auc - 0.96, auc - 0.81, turned)  # noqa: E731
@@ -107,12 +111,12 @@ def test_figures_say_what_was_measured():
     plt.close("all")
 
 
-def test_a_freak_value_makes_a_narrower_range_the_better_one():
+def test_an_outlier_makes_a_narrower_range_the_better_one():
     usual = np.random.default_rng(0).gamma(1.0, 1.0, 20_000)
-    held, freak = (lesson_12.percentiles(seen, usual, (99, 99.99, 100)) for seen in (usual, np.append(usual, 1000)))
-    assert held[100] < held[99] and freak[99.99] < freak[100], "nothing is cut off; steps are too coarse"
-    figure = lesson_12.percentiles_figure({"plain": held, "freak": freak}, "title")
-    assert [text.get_text() for text in figure.axes[0].texts][1] == "freak: least at 99.99 %"
+    held, beyond = (lesson_12.percentiles(seen, usual, (99, 99.99, 100)) for seen in (usual, np.append(usual, 1000)))
+    assert held[100] < held[99] and beyond[99.99] < beyond[100], "nothing is cut off; steps are too coarse"
+    figure = lesson_12.percentiles_figure({"plain": held, "outlier": beyond}, "title")
+    assert [text.get_text() for text in figure.axes[0].get_legend().texts][1] == "outlier: least at 99.99 %"
 
 
 def test_verdicts_that_turn_are_counted():
@@ -307,7 +311,7 @@ self.addEventListener("fetch", (event) => event.respondWith(caches.match(event.r
 
 @pytest.mark.browser
 @pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not kept"])
-def test_the_cable_is_really_out(tmp_path, monkeypatch, keeps):
+def test_the_browser_is_really_offline(tmp_path, monkeypatch, keeps):
     """A page that keeps itself answers without a network; one that does not is found out."""
     require_package("playwright")
     require(any(map(shutil.which, lesson_12_page._BROWSERS)), "Chromium")

@@ -107,6 +107,28 @@ def precision(alarms: float | np.ndarray, hits: float | np.ndarray, fakes: float
     return share
 
 
+def worst_precision(labels: plots.Labels, scores: plots.Numbers, fakes: float) -> tuple[np.ndarray, np.ndarray]:
+    """Precision with the highest false alarm rates that the real clips still allow, at each recall.
+
+    Args:
+        labels: 0 or 1, both present.
+        scores: P(fake).
+        fakes: share of fakes in the world.
+
+    Returns:
+        Recalls and precisions, (T,) each.
+    """
+    alarms, hits = _rates(labels, scores)
+    reals = int((np.asarray(labels) == 0).sum())
+    return hits, precision(allowed(alarms * reals, reals), hits, fakes)
+
+
+def _rates(labels: plots.Labels, scores: plots.Numbers) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of reals and of fakes called fake, (T,) each, at every threshold that finds a fake."""
+    alarms, hits, _ = roc_curve(labels, scores, drop_intermediate=False)
+    return alarms[hits > 0], hits[hits > 0]
+
+
 def two_curves(labels: plots.Labels, scores: plots.Numbers, fakes: float) -> Figure:
     """ROC and precision–recall of the same scores in a world with another share of fakes.
 
@@ -115,17 +137,14 @@ def two_curves(labels: plots.Labels, scores: plots.Numbers, fakes: float) -> Fig
         scores: P(fake).
         fakes: share of fakes in that world.
     """
-    labels = np.asarray(labels)
-    alarms, hits, _ = roc_curve(labels, scores, drop_intermediate=False)
-    alarms, hits, reals = alarms[hits > 0], hits[hits > 0], int((labels == 0).sum())
+    (alarms, hits), reals = _rates(labels, scores), int((np.asarray(labels) == 0).sum())
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.5), layout="none")
     figure.subplots_adjust(0.08, 0.15, 0.98, 0.82, 0.28)
     plots.roc(left, labels, scores, colour="black")
     left.set(aspect="auto")
     left.set_title("ROC: the same in every world", fontsize=10)
     right.plot(hits, precision(alarms, hits, fakes), color="black")
-    worst = precision(allowed(alarms * reals, reals), hits, fakes)
-    right.plot(hits, worst, color=plots.NEUTRAL, linestyle="--")
+    right.plot(*worst_precision(labels, scores, fakes), color=plots.NEUTRAL, linestyle="--")
     right.axhline(fakes, color=plots.NEUTRAL, linestyle=":", linewidth=1)
     right.text(0.98, 0.9, f"as counted on {reals} reals", ha="right", fontweight="bold", transform=right.transAxes)
     right.text(0.98, 0.81, f"dashed: as bad as {reals} reals allow", ha="right", color=plots.NEUTRAL,
@@ -139,8 +158,8 @@ def two_curves(labels: plots.Labels, scores: plots.Numbers, fakes: float) -> Fig
 
 
 def share_text(share: float) -> str:
-    """A share in per cent, with a decimal where it needs one."""
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
+    """A share in per cent, with a decimal where it needs one: below 1 % and above 99 %."""
+    return f"{share:.0%}" if 0.01 <= share <= 0.99 or share in (0, 1) else f"{share:.1%}"
 
 
 def strip(ax: Axes, labels: np.ndarray, scores: np.ndarray) -> None:
@@ -191,8 +210,10 @@ def at_desk(labels: plots.Labels, scores: plots.Numbers, threshold: float, desk:
     least, (how, blind) = cost(labels, scores, best, desk), without_detector(desk)
     top = max(lost.max(), blind.total)
     lower.plot(grid, lost, color=plots.NEUTRAL, drawstyle="steps-pre")
-    lower.axhline(blind.total, color="black", linestyle=":", linewidth=1.2)
-    lower.annotate(f"no detector, {how}: {blind.total:,.0f}", (0.01, blind.total), (0, 3), textcoords="offset points")
+    label = f"no detector, {how}: {blind.total:,.0f}"
+    lower.axhline(blind.total, color="black", linestyle=":", linewidth=1.2, label=label)
+    # The one corner where neither desk's costs lie.
+    lower.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="white", borderpad=0.1)
     lower.plot(min(best, 1), least, "D", color=plots.NEUTRAL, markersize=8, clip_on=False)
     side = "left" if best < 0.7 else "right"
     lower.annotate(f"cheapest: {least:,.0f}", (min(best, 1), least), (8 if side == "left" else -8, -5), va="top",
@@ -264,7 +285,7 @@ def bills_figure(found: Mapping[str, Bill], desk: Desk) -> Figure:
         desk: whose.
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 0.6 * len(found) + 1.1), layout="none")
-    figure.subplots_adjust(0.22, 0.24, 0.93, 0.88)
+    figure.subplots_adjust(0.26, 0.24, 0.93, 0.88)
     most = max(max(one.total for one in found.values()), 1e-9)
     for row, one in enumerate(found.values()):
         parts = {"false alarms": (one.alarms, plots.REAL, "//"), "misses": (one.misses, plots.FAKE, "xx"),

@@ -1,9 +1,9 @@
-"""The exercises of lesson 06b: a bootstrap of clips, the calibration error, one honest line; and two formulas."""
+"""The exercises of lesson 06b: a bootstrap of clips, the calibration error, one honest line; and formulas."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -328,6 +328,26 @@ def in_another_world(scores: Any, fakes: float, trained_with: float = 0.5) -> np
     """
     moved: np.ndarray = expit(logit(np.asarray(scores, float)) + logit(fakes) - logit(trained_with))
     return moved
+
+
+class OneSided(NamedTuple):
+    """AUC of a detector that was trained on one manipulation, on another, and `back`: of the reverse."""
+
+    trained_on: str
+    tested_on: str
+    auc: float
+    back: float
+
+
+def most_one_sided(matrix: pd.DataFrame) -> OneSided:
+    """The pair of manipulations of which one helps with the other most, beside how little it is helped by it.
+
+    Args:
+        matrix: matrix.csv, a row for each manipulation trained on and each tested on.
+    """
+    auc = matrix.set_index(["trained_on", "tested_on"])["auc"]
+    pairs = [OneSided(one, other, auc[one, other], auc[other, one]) for one, other in auc.index]
+    return max(pairs, key=lambda pair: pair.auc - pair.back)
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:

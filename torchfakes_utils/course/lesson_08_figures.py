@@ -25,7 +25,8 @@ def screen(patient: Patient, count: int = 4) -> Figure:
     )
     words = [f"it says {'fake' if score >= 0.5 else 'real'}, {score:.2f}" for score in rows["probability_fake"]]
     accuracy = score_summary(patient.validation)["accuracy"]
-    title = f"Validation accuracy {accuracy:.0%}. Real faces above, fakes below:"
+    missed = int(((rows["label"] == 1) & (rows["probability_fake"] < 0.5)).sum())
+    title = f"{accuracy:.0%} right in validation, yet {missed} of {count} fakes (lower row) are called real"
     return plots.images([plots.face(file) for file in rows["file"]], words, count, title, rows["label"].tolist())
 
 

@@ -103,9 +103,11 @@ def _limits(span: Callable[..., object], limits: tuple[float | None, float | Non
 
 
 def changed_figure(predictor: Predictor, photo: np.ndarray, light: float, blur: float, size: float) -> Figure:
-    """A changed photo with its verdict."""
+    """A changed photo with its verdict, and why there is none."""
     upload = examine_photo(predictor, changed(photo, light, blur, size))
-    why = upload.prediction.reason.partition(": ")[0] if upload.prediction.verdict == CANNOT_TELL else ""
+    # What was measured of the crop, where that is the reason: the sentence round it is the same for all crops.
+    refused = [frame.cannot_tell for face in upload.prediction.faces for frame in face.frames if frame.cannot_tell]
+    why = (refused or [upload.prediction.reason])[0] if upload.prediction.verdict == CANNOT_TELL else ""
     return verdicts_figure([upload], ["\n".join(textwrap.wrap(why, 44)[:3])], "")
 
 
@@ -232,7 +234,7 @@ def accused_figure(found: Accused) -> Figure:
     Args:
         found: how many there are of each.
     """
-    figure, ax = plt.subplots(figsize=(_WIDTH, 3.9))
+    figure, ax = plt.subplots(figsize=(_WIDTH, 4.2))
     kinds = (
         ("honest, left alone", found.honest - found.accused, "o", "none", "#9aa7b0", 3.0),
         ("honest, called fake", found.accused, "o", plots.REAL, plots.REAL, 7.0),
@@ -244,11 +246,11 @@ def accused_figure(found: Accused) -> Figure:
         numbers = np.arange(start, start + count)
         style: dict[str, Any] = {"color": edge, "markerfacecolor": inside, "markersize": size, "linestyle": "none"}
         ax.plot(numbers // _ROW, _ROW - 1 - numbers % _ROW, marker, **style)
-        ax.plot(0.3 + 10.5 * place, -3.2, marker, **(style | {"markersize": 7}), clip_on=False)
-        ax.annotate(f"  {count} {name}", (0.3 + 10.5 * place, -3.2), va="center", annotation_clip=False,
-                    color="black" if inside == "none" else edge)  # fmt: skip
+        at = (0.3 + 20 * (place % 2), -2.6 - 1.9 * (place // 2))  # two lines of two: honest, forged
+        ax.plot(*at, marker, **(style | {"markersize": 7}))
+        ax.annotate(f"  {count} {name}", at, va="center", color="black" if inside == "none" else edge)
         start += count
-    ax.set(xlim=(-0.7, start / _ROW), ylim=(-0.7, _ROW), xticks=[], yticks=[])
+    ax.set(xlim=(-0.7, start / _ROW), ylim=(-5.4, _ROW), xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
     called = found.accused + found.caught

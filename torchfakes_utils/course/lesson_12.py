@@ -143,7 +143,10 @@ def layer_figure(weights: np.ndarray, bits: int = 3, channels: int = 24) -> Figu
         bits: of the grid.
         channels: how many are drawn, from the widest to the narrowest.
     """
+    # Twice as many lines a bit: with more than four, thick ones would touch, and be a black bar.
+    width = 1.4 if bits <= 4 else max(1.4 / 2 ** (bits - 4), 0.15)
     figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.6), sharey=True)
+    lost: list[float] = []
     order = np.argsort(-np.abs(weights.reshape(len(weights), -1)).max(axis=1))
     chosen = order[np.linspace(0, len(order) - 1, min(channels, len(order))).astype(int)]
     for ax, axis, name in zip(axes, (None, 0), ("one scale for the layer", "one scale for each channel"), strict=True):
@@ -153,12 +156,14 @@ def layer_figure(weights: np.ndarray, bits: int = 3, channels: int = 24) -> Figu
             own = np.sort(weights[channel].ravel())[np.linspace(0, weights[channel].size - 1, _POINTS).astype(int)]
             levels = np.unique(back[channel])
             ax.plot(np.full(own.size, place), own, ".", color=plots.NEUTRAL, markersize=2, alpha=0.35)
-            ax.hlines(levels, place - 0.4, place + 0.4, color="black", linewidth=1.4)
-        lost = share_lost(weights, bits, axis)
-        ax.set_title(f"{name}:\n{lost:.1%} of the power is lost", fontsize=10, fontweight="normal")
+            ax.hlines(levels, place - 0.4, place + 0.4, color="black", linewidth=width)
+        lost.append(share_lost(weights, bits, axis))
+        decimals = 1 if lost[-1] >= 0.01 else 3
+        ax.set_title(f"{name}:\n{lost[-1]:.{decimals}%} of the power is lost", fontsize=10, fontweight="normal")
         ax.set(xlabel="channels, widest to narrowest", xticks=[])
     axes[0].set_ylabel("weight (points); grid (lines)")
-    figure.suptitle(f"The same weights on a grid of {bits} bits", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    title = f"In {bits} bits, one scale loses {lost[0] / lost[1]:.1f} times as much as one for each channel"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
 
@@ -221,14 +226,13 @@ def percentiles_figure(lost: Mapping[str, Mapping[float, float]], title: str) ->
     figure, ax = plt.subplots(figsize=(7.0, 3.2))
     for index, (name, values) in enumerate(lost.items()):
         colour, marker = _LINES[index % len(_LINES)]
-        ax.plot(range(len(values)), list(values.values()), marker=marker, color=colour)
         best = min(values, key=values.__getitem__)
+        label = f"{name}: least at {best:g} %"
+        ax.plot(range(len(values)), list(values.values()), marker=marker, color=colour, label=label)
         ax.plot(list(values).index(best), values[best], marker, color=colour, markersize=13, fillstyle="none")
-        last = len(values) - 1
-        ax.annotate(f"{name}: least at {best:g} %", (last, list(values.values())[-1]), (-12, -4), color=colour,
-                    textcoords="offset points", ha="right")  # fmt: skip
         ax.set_xticks(range(len(values)), [f"{percent:g}" for percent in values])
     ax.set_yscale("log")
+    ax.legend(loc="lower left", frameon=False, labelcolor="linecolor")  # the lines begin at the top left
     ax.set(xlabel="per cent of activations that the range ends at (100: all of them)", ylabel="power lost")
     ax.set_yticks([1e-4, 1e-3, 1e-2, 1e-1], ["0.01 %", "0.1 %", "1 %", "10 %"])
     ax.set_title(title)

@@ -1,4 +1,4 @@
-"""Lesson 12's page: the detector in a browser of this machine, asked again once the network is gone."""
+"""Lesson 12's page: the detector in a browser of this machine, asked again once it is offline."""
 
 import base64
 import functools
@@ -37,14 +37,14 @@ _ASK = """async (data) => {
 
 @dataclass(frozen=True)
 class Unplugged:
-    """What the page said, before and after the network was taken away.
+    """What the page said, online and offline.
 
     Attributes:
         before, after: P(fake) of the photo.
-        verdict: what the page calls it without a network.
-        milliseconds: for the photo without a network, from file to verdict.
+        verdict: what the page calls it offline.
+        milliseconds: for the photo offline, from file to verdict.
         elsewhere: addresses of other machines that the page asked for.
-        picture: the page without a network, (H, W, 3) uint8.
+        picture: the page offline, (H, W, 3) uint8.
     """
 
     before: float
@@ -86,7 +86,7 @@ def _checked(onnx: Path) -> Exported:
 
 
 def unplugged(folder: Path, photo: np.ndarray) -> Unplugged | str:
-    """Open the page in Chromium, judge a photo, take the network away, open it again and judge once more.
+    """Open the page in Chromium, judge a photo, go offline, open it again and judge once more.
 
     Args:
         folder: the page's.
