@@ -76,7 +76,7 @@ guess_places = course.predict(
 # *5 min, difficulty 1 of 3.* Write a function that gives the **scale** of each level, the finest first. A scale is a
 # level's side, as a share of the photograph's side. At the first level, a face of `min_face` px is 12 px high. The last
 # level is the last one in which the window of 12 px still fits. For a photograph of 100 px and faces from 40 px the
-# scales are 0.3, 0.2127 and 0.1508. The next would be 0.1069: a picture of 11 px, which is too small.
+# scales are 0.3, 0.2127 and 0.1508. Do not round: the next, 0.1069, gives a picture of 10.7 px, which is too small.
 
 
 # %%
@@ -310,8 +310,8 @@ print(f"P-Net likes {len(proposed)} of {len(boxes):,} windows")
 # *15 min, difficulty 2 of 3.* Give the **numbers** of the boxes to keep, the surest first. Of two boxes whose `iou` is
 # more than `limit`, the surer one stays. A box that was thrown away throws nobody away any more.
 #
-# An example: three boxes with scores 0.7, 0.9 and 0.8. The first two show the same face, the third another one. The
-# answer is [1, 2].
+# An example: the boxes `[[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]]` with scores 0.7, 0.9 and 0.8, and a limit of
+# 0.5. The first two show the same face, the third another one. The answer is [1, 2].
 #
 # Hints: `np.argsort(-scores)` gives the numbers from the surest to the least sure. A `while` loop takes the first of
 # them, keeps it, and makes the list shorter.

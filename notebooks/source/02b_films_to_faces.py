@@ -107,7 +107,8 @@ guess_rules = course.predict(
 # - In each later frame take the box whose `iou` with the **last known** box is largest.
 # - If that overlap is less than `least`, the face is not there: None. Go on looking for the last known box.
 #
-# `iou(a, b)` is that of lesson 02.
+# `iou(a, b)` is that of lesson 02. An example: three frames have the boxes `[[0, 0, 4, 4], [10, 0, 16, 6]]`, then
+# `[[11, 0, 17, 6]]`, then `[[0, 0, 4, 4]]`. The answer is [1, 0, None].
 
 
 # %%
@@ -240,7 +241,8 @@ print("FaceDetector:", [len(faces) for faces in detector.detect(mixed)], "faces"
 # ### Your turn · The square to cut out
 #
 # *5 min, difficulty 1 of 3.* Give x1, y1, x2, y2 of that square, on whole pixels. It lies over the box's middle. For
-# the box (100, 60, 180, 160) the answer is (75, 45, 205, 175). It may reach out of the picture.
+# the box (100, 60, 180, 160) the answer is (75, 45, 205, 175). It may reach out of the picture. Both sides stay equal;
+# how halves are rounded does not matter.
 
 
 # %%
@@ -379,8 +381,9 @@ ladder.assign(gain=gain).round({"gain": 1, "overlap": 2, "seconds": 2})
 # <details><summary>One answer</summary>
 #
 # 15 % of 1080 lines are 162 px: only people near the camera are found, and the rest of the hall is empty. Faces from
-# 40 px leave some room below 48, since nobody's face is measured to the pixel. They cost about
-# (162 / 40)² ≈ 16 times the windows. To shrink the frame to half with faces from 20 px costs the same: it is the share
+# 40 px leave some room below 48, since nobody's face is measured to the pixel. They cost 21 times the windows
+# (48,124 / 2,273). The square rule says (162 / 40)² ≈ 16; the rest is because the window loses its 12 px at each level,
+# which matters most on small levels. To shrink the frame to half with faces from 20 px costs the same: it is the share
 # of the frame that counts. If that is too expensive, look at fewer frames a second. A person stays in the hall for
 # longer than that, and a missed size is missed in every frame.
 #

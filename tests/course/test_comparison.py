@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from torchfakes_utils.course.comparison import describe, difference
+from torchfakes_utils.course.comparison import describe, difference, written
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ from torchfakes_utils.course.comparison import describe, difference
         (0.5, Fraction(1, 2)), ([0.5, 2], [Fraction(1, 2), Decimal(2)]), (np.ones(2), np.array([1, 1.0], object)),
         (np.ones((1, 2)), pd.DataFrame({"a": [1], "b": [1]})), (np.ones(2), np.array([torch.tensor(1.0), 1], object)),
         (np.eye(2), torch.eye(2).to_sparse()),
+        ([], pd.Series([])), ([], pd.Series([], dtype=str)), (np.zeros(0), np.array([], "U3")),
         (0.5, Decimal("0.5")), (1j, np.array(1j, object)), ([0, None], np.array([0, None], object)),
     ],
 )  # fmt: skip
@@ -60,7 +61,8 @@ def test_alike(expected, found):
         ({1, 2}, {1}, "yours lacks 2"),
         ({1}, {1, 3}, "yours has 3"),
         ({1}, 1, "a set is expected"),
-        ([np.ones(2), np.ones(3)], [np.ones(2)], "yours has 1 parts, and 2 are expected"),
+        ([np.ones(2), np.ones(3)], [np.ones(2)], "yours has 1 part, and 2 are expected"),
+        (["a"], ["a", "b"], "yours has 2 parts, and 1 is expected"),
         ([np.ones(2), np.ones(3)], [np.ones(2), np.zeros(3)], "in part 1, yours has 0 at [0]"),
         (["a"], "a", "a list of 1 is expected"),
         (slice(3), slice(4), "yours is a slice"),
@@ -97,6 +99,20 @@ def test_values_are_described_in_a_few_words():
     assert describe(np.zeros((2, 3))) == describe(torch.zeros(2, 3)) == "an array of shape (2, 3)"
     assert describe(("a", np.zeros(9))) == "('a', an array of shape (9,))"
     assert describe(object()) == "an object" and describe({}) == "a dict"
+
+
+def test_small_arguments_are_written_out_so_that_one_can_try_them():
+    pairs = [("a", ""), ("b", "c")]
+    assert written(pairs) == "[('a', ''), ('b', 'c')]" and written((1,)) == "(1,)"
+    assert written(np.array(["b", "a"])) == "['b', 'a']"
+    assert written(np.array([[0, 1.5], [2, 3]])) == written(torch.tensor([[0, 1.5], [2, 3]])) == "[[0, 1.5], [2, 3]]"
+    assert written(pd.DataFrame({"who": ["000"], "n": [1]})) == "{'who': ['000'], 'n': [1]}"
+    assert written([np.zeros((0, 4)), np.ones(1)]) == "[[], [1]]"
+    assert written(np.zeros((9, 9))) == "an array of shape (9, 9)"
+    assert written("it's " * 99) == describe("it's " * 99) and written([print]) == describe([print])
+    endless: list = []
+    endless.append(endless)
+    assert "list" in written(endless) or written(endless).startswith("(")
 
 
 def test_lists_without_end_are_described():

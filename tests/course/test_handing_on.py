@@ -18,6 +18,7 @@ from torchfakes_utils.course import (
     practice,
 )
 from torchfakes_utils.course import lesson_01_exercises as lesson_01
+from torchfakes_utils.course import lesson_04_exercises as lesson_04
 from torchfakes_utils.course import lesson_09_exercises as lesson_09
 from torchfakes_utils.course import lesson_12_exercises as lesson_12
 from torchfakes_utils.course.practice import State
@@ -52,6 +53,7 @@ ANSWERS = [
     (lesson_02.SUPPRESS, lambda *words: np.array(suppressed(*words), float)),
     (lesson_02.SUPPRESS, lambda *words: tuple(suppressed(*words))),
     (lesson_02.PYRAMID, lambda *words: (scale for scale in lesson_02.pyramid_scales(*words))),
+    (lesson_02.PYRAMID, lambda *words: pd.Series(lesson_02.pyramid_scales(*words))),
     (lesson_02.PYRAMID, lambda *words: torch.tensor(lesson_02.pyramid_scales(*words), dtype=torch.float64)),
     (lesson_02b.FOLLOW, lambda *words: np.array(lesson_02b.follow_one(*words), object)),
     (lesson_02b.SQUARE, lambda *words: torch.tensor(lesson_02b.square(*words))),
@@ -68,6 +70,7 @@ ANSWERS = [
         *words)[1]]),
     (lesson_12.SYMMETRIC, lambda *words: (lesson_12.symmetric(*words)[0].astype(np.int8), lesson_12.symmetric(
         *words)[1])),
+    (lesson_04.HOLD_OUT, lambda *words: tuple(set(side.tolist()) for side in lesson_04.hold_out(*words))),
     (lesson_01.ISLANDS, emptied),
     (lesson_01.ISLANDS, lambda edges: {frozenset(group) for group in lesson_01.islands(edges)}),
     (lesson_01.READ_NAME, lambda stem: np.array(lesson_01.read_name(stem))),

@@ -8,11 +8,12 @@ import pytest
 
 from torchfakes_utils.course import lesson_01, lesson_01_exercises
 from torchfakes_utils.course.lesson_01 import ISLANDS, LEAKS, READ_NAME
+from torchfakes_utils.course.practice import State
 from torchfakes_utils.datasets import faceforensics, split_files, splits
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.video import write_video
 
-from helpers.exercises import assert_teaches
+from helpers.exercises import assert_line, assert_teaches
 
 matplotlib.use("Agg")
 
@@ -136,6 +137,36 @@ def test_names_are_read():
     )
 
 
+def removing_both(edges):
+    groups = [{p} for p in {p for edge in edges for p in edge}]
+    for a, b in edges:
+        ga = next(g for g in groups if a in g)
+        gb = next(g for g in groups if b in g)
+        groups.remove(ga)
+        groups.remove(gb)
+        groups.append(ga | gb)
+    return groups
+
+
+def by_number(edges, join):
+    groups = [[p] for p in sorted({p for edge in edges for p in edge})]
+    for a, b in edges:
+        i = next(n for n, group in enumerate(groups) if a in group)
+        j = next(n for n, group in enumerate(groups) if b in group)
+        groups = join(groups, i, j)
+    return groups
+
+
+def deleting(groups, i, j):
+    groups[i] += groups[j]
+    del groups[j]
+    return groups
+
+
+def doubling(groups, i, j):
+    return [group for n, group in enumerate(groups) if n not in (i, j)] + [groups[i] + groups[j]]
+
+
 def test_islands_are_found():
     def by_walking(edges):
         found, waiting = [], {person for edge in edges for person in edge}
@@ -165,10 +196,26 @@ def test_islands_are_found():
                 tuple(sorted({p for edge in edges if person in edge for p in edge}))
                 for person in {p for edge in edges for p in edge}
             },
-            "yours has 1 islands": lambda edges: [{p for edge in edges for p in edge}],
+            "Not yet: Both ends may be in one group already": removing_both,
+            "You lose an island": lambda edges: by_number(edges, deleting),
+            "is twice on one of your islands; both ends": lambda edges: by_number(edges, doubling),
+            "for islands([('a', 'b'), ('c', 'd'), ('b', 'c'), ('e', 'f')]), yours has 1 island, and 2": lambda edges: [
+                {p for edge in edges for p in edge}
+            ],
             "groups of ids is expected": lambda edges: len(by_walking(edges)),
         },
     )
+
+
+def test_it_does_not_matter_how_often_a_mistake_gives_a_group():
+    def neighbours(edges):
+        people = sorted({p for edge in edges for p in edge})
+        return [{p for edge in edges if person in edge for p in edge} for person in people]
+
+    for seed in range(5):
+        assert_line(ISLANDS, neighbours, seed, State.WRONG, "direct neighbours")
+        assert_line(ISLANDS, lambda edges: {frozenset(edge) for edge in edges}, seed, State.WRONG, "as they are")
+    assert "on two of your islands" in ISLANDS.difference([("a", "b")], [("a", "b"), ("a", "b")])
 
 
 def test_somebody_on_two_islands_is_named():
@@ -211,6 +258,11 @@ def test_leaks_are_counted():
             ),
             "is nobody": lambda train, test: np.mean(
                 [a in {p for c in train for p in c} or b in {p for c in train for p in c} for a, b in test]
+            ),
+            "A real clip shows somebody": lambda train, test: looped([clip for clip in train if clip[1]], test),
+            "You count real test clips": lambda train, test: np.mean([bool({a, b} & known(train)) for a, b in test]),
+            "for leaks([('a', ''), ('b', 'c')], [('d', 'c'), ('d', 'e'), ('b', '')]), yours is": lambda train, test: (
+                1.0
             ),
         },
     )

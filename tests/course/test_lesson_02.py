@@ -1,6 +1,7 @@
 """Lesson 02's exercises: what learners may write, and what they are told."""
 
 import numpy as np
+import pandas as pd
 import torch
 from torchvision.ops import box_iou, nms
 
@@ -53,14 +54,23 @@ def test_pyramid():
         levels = int(np.floor(np.log(min_face / shorter_side) / np.log(factor) + 1e-12)) + 1
         return torch.tensor(12 / min_face * factor ** np.arange(levels))
 
+    def rounded(shorter_side, min_face, factor=0.709):
+        scale, found = 12 / min_face, []
+        while int(shorter_side * scale + 0.5) >= 12:
+            found.append(scale)
+            scale *= factor
+        return found
+
     assert_teaches(
         lesson_02.PYRAMID,
-        right=[looped, by_logarithm],
+        right=[looped, by_logarithm, lambda *words: pd.Series(looped(*words))],  # an empty one is one of objects
         wrong={
             "not the photograph itself": from_the_photograph,
             "One level too many": one_more,
             ">= and not >": strict,
-            "values differ": upside_down,
+            "for pyramid_scales(100, 40), yours has 0.1508 at [0]": upside_down,
+            "do not round": rounded,
+            "`factor` is given": lambda shorter_side, min_face, factor=0.709: looped(shorter_side, min_face),
         },
     )
 
@@ -99,7 +109,9 @@ def test_cell():
             "divide by the scale.": smaller,
             "moves by 2 px": stepless,
             "The window has 12 px on its level": small_window,
-            "shape (4,) is expected": lambda row, column, scale: one_by_one(row, column, scale)[:2],
+            "for cell_to_box(3, 5, 0.5), yours is of shape (2,)": lambda row, column, scale: one_by_one(
+                row, column, scale
+            )[:2],
         },
     )
 
@@ -136,7 +148,8 @@ def test_iou():
             "negative width or height": negative,
             "counted twice": plain_sum,
             "an area in pixels": lambda a, b: lesson_02.iou(a, b) and lesson_02._shared(a, b),
-            "for iou(": lambda a, b: 1 - lesson_02.iou(a, b),
+            "the share of one box": lambda a, b: lesson_02._shared(a, b) / ((a[2] - a[0]) * (a[3] - a[1])),
+            "for iou([0, 0, 2, 2], [1, 0, 3, 2]), yours is 0.6667": lambda a, b: 1 - lesson_02.iou(a, b),
         },
     )
 
@@ -189,6 +202,16 @@ def loses_the_last(boxes, scores, limit):
     return keep
 
 
+def removing(boxes, scores, limit):
+    order, keep = np.argsort(-scores).tolist(), []
+    while order:
+        keep.append(order.pop(0))
+        for other in order:
+            if lesson_02.iou(boxes[keep[-1]], boxes[other]) > limit:
+                order.remove(other)
+    return keep
+
+
 def test_suppress():
     assert_teaches(
         lesson_02.SUPPRESS,
@@ -198,6 +221,10 @@ def test_suppress():
             "not sorted": unsorted,
             "wrong way round": turned_round,
             "The last box is lost": loses_the_last,
-            "is expected": lambda boxes, scores, limit: boxes[looped(boxes, scores, limit)],
+            "You remove from a list": removing,
+            "You give scores": lambda boxes, scores, limit: [scores[k] for k in looped(boxes, scores, limit)],
+            "the surest first": lambda boxes, scores, limit: np.unique(looped(boxes, scores, limit)),
+            "for suppress([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]], [0.7, 0.9, 0.8], 0.5), yours is of shape "
+            "(2, 4)": lambda boxes, scores, limit: boxes[looped(boxes, scores, limit)],
         },
     )

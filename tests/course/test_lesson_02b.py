@@ -1,6 +1,9 @@
 """Lesson 02b: what learners may write, who is followed, cuts, costs, and what a crop gives away."""
 
+import functools
 import json
+import math
+import operator
 
 import cv2
 import matplotlib
@@ -12,15 +15,37 @@ import skimage
 from torchfakes_utils.course import lesson_02, lesson_02b
 from torchfakes_utils.course import lesson_02_cascade as cascade
 from torchfakes_utils.course import lesson_02b_films as films
+from torchfakes_utils.course.practice import State
 from torchfakes_utils.course.widgets import png
 from torchfakes_utils.datasets import faceforensics
 from torchfakes_utils.export import mtcnn_numpy
 from torchfakes_utils.faces.detection import Detections, square_crop
 from torchfakes_utils.io.video import read_frames
 
-from helpers.exercises import assert_teaches
+from helpers.exercises import assert_line, assert_teaches
 
 matplotlib.use("Agg")
+
+
+def biggest_of(boxes):
+    return int(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).argmax())
+
+
+def as_beginners_do(film, least, begin=biggest_of, enough=operator.ge, there=lambda k: k is not None, drifts=False):
+    last, chosen = None, []
+    for boxes in film:
+        best = None
+        if len(boxes) and last is None:
+            best = begin(boxes)
+        elif len(boxes):
+            overlaps = [lesson_02.iou(box, last) for box in boxes]
+            nearest = boxes[int(np.argmax(overlaps))]
+            best = int(np.argmax(overlaps)) if enough(max(overlaps), least) else None
+            last = nearest if drifts else last
+        if there(best):
+            last = boxes[best]
+        chosen.append(best)
+    return chosen
 
 
 def test_follow():
@@ -60,20 +85,42 @@ def test_follow():
         wrong={
             "compare with the first box": from_the_first,
             "remember nothing": biggest,
-            "shape (14,) is expected": lambda film, least=0.3: [0] * (len(film) - 1),
+            "for follow_one([[[0, 0, 4, 4], [10, 0, 16, 6]], [[11, 0, 17, 6]], [[0, 0, 4, 4]]]), yours has 2 parts":
+                lambda film, least=0.3: [0] * (len(film) - 1),
+            "It is 0.3 only where nobody says so": lambda film, least=0.3: by_hand(film, 0.3),
+            "not with a number of your own": lambda film, least=0.3: by_hand(film, 0.5),
+            "You begin with the first box": lambda film, least=0.3: as_beginners_do(film, least, begin=lambda boxes: 0),
+            "is enough: >= and not >": lambda film, least=0.3: as_beginners_do(film, least, enough=operator.gt),
+            "0 is a box, too: ask": lambda film, least=0.3: as_beginners_do(film, least, there=bool),
+            "and you answer None": lambda film, least=0.3: [
+                k or None for k in as_beginners_do(film, least, there=bool)
+            ],
+            "the last box stays where it was": lambda film, least=0.3: as_beginners_do(film, least, drifts=True),
         },
-    )
-    film = lesson_02b.FOLLOW.inputs()[1][0]
+    )  # fmt: skip
+    film = lesson_02b.FOLLOW.inputs()[2][0]
     assert lesson_02b.follow_one(film)[3:7] == [0, None, None, 0]
     assert falls_back(film) != by_hand(film)
 
 
-def test_square():
-    def in_numpy(box, scale=1.3):
-        middle, edge = (box[:2] + box[2:]) / 2, round(scale * (box[2:] - box[:2]).max())
-        corner = (middle - edge / 2).round()
-        return np.concatenate([corner, corner + edge])
+def square_in_numpy(box, scale=1.3):
+    middle, edge = (box[:2] + box[2:]) / 2, round(scale * (box[2:] - box[:2]).max())
+    corner = (middle - edge / 2).round()
+    return np.concatenate([corner, corner + edge])
 
+
+def square_floored(box, scale=1.3):
+    edge = int(scale * max(box[2] - box[0], box[3] - box[1]))
+    left, top = ((box[:2] + box[2:] - edge) // 2).astype(int)
+    return left, top, left + edge, top + edge
+
+
+def ends_by_themselves(box, scale=1.3, whole=round):
+    middle, edge = (box[:2] + box[2:]) / 2, scale * (box[2:] - box[:2]).max()
+    return [whole(end) for end in np.concatenate([middle - edge / 2, middle + edge / 2])]
+
+
+def test_square():
     def the_packages(box, scale=1.3):
         return square_crop(np.zeros((400, 400, 3), np.uint8), box, scale, 2)[1]
 
@@ -82,7 +129,7 @@ def test_square():
         return np.concatenate([middle - sides / 2, middle + sides / 2]).round()
 
     def both_sides(box, scale=1.3):
-        return in_numpy(box, 1 + 2 * (scale - 1))
+        return square_in_numpy(box, 1 + 2 * (scale - 1))
 
     def at_the_corner(box, scale=1.3):
         edge = round(scale * max(box[2] - box[0], box[3] - box[1]))
@@ -90,13 +137,26 @@ def test_square():
 
     assert_teaches(
         lesson_02b.SQUARE,
-        right=[in_numpy, the_packages],
+        right=[square_in_numpy, the_packages, square_floored],
         wrong={
             "no square": stretched,
             "begins in the box's corner": at_the_corner,
-            "shape (4,) is expected": lambda box, scale=1.3: in_numpy(box, scale)[:2],
+            "for square([100, 60, 180, 160], 1.3), yours is of shape (2,)": lambda box, scale=1.3: square_in_numpy(
+                box, scale
+            )[:2],
+            "Each end is rounded by itself": ends_by_themselves,
+            "nothing is cut off at 0": lambda box, scale=1.3: np.clip(square_in_numpy(box, scale), 0, None),
+            "do not push it back": lambda box, scale=1.3: (
+                np.tile(np.clip(square_in_numpy(box, scale)[:2], 0, None), 2)
+                + np.repeat([0, square_in_numpy(box, scale)[2] - square_in_numpy(box, scale)[0]], 2)
+            ),
         },
+        seeds=range(30),
     )
+    for whole in (math.floor, math.ceil, int):
+        for seed in range(30):
+            mistake = functools.partial(ends_by_themselves, whole=whole)
+            assert_line(lesson_02b.SQUARE, mistake, seed, State.WRONG, "Each end is rounded by itself")
     for seed in range(5):
         for box, scale in lesson_02b.SQUARE.inputs(seed):
             assert lesson_02b.square(box, scale) == the_packages(box, scale)

@@ -151,7 +151,7 @@ def long_winded(labels):
         (too_many, "does it take the arguments that its stub had?"),
         (out_of_range, "stopped with IndexError (index 11 is out of bounds for axis 0 with size 11) in line"),
         (out_of_range, "of its cell: `return labels[len(labels)]`."),
-        (leaving, "Not yet: weights(an array of shape (11,)) stopped with SystemExit in line"),
+        (leaving, "Not yet: weights([0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0]) stopped with SystemExit in line"),
         (long_winded, "stopped with ValueError (first line) in line"),
         (lambda labels: weights(labels)[:-1], "yours is of shape (10,), and shape (11,) is expected."),
         (lambda labels: weights(labels) * np.nan, "yours has nan at [0], where"),
@@ -305,7 +305,8 @@ def test_an_endless_loop_is_given_up(loop, capsys, monkeypatch):
     exec(f"def stuck(labels):\n    {loop}", names)
     line = said(names["stuck"], capsys)
     assert line == (
-        "Not yet: weights(an array of shape (11,)) has not ended after 0.3 s, and was given up: too slow, or endless.\n"
+        "Not yet: weights([0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0]) has not ended after 0.3 s, and was given up: "
+        "too slow, or endless.\n"
     )
 
 

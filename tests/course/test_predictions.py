@@ -28,6 +28,12 @@ def either():
         (30, 42.4, "You said 30 %; it was 42 %: 12 percentage points too low."),
         ("60 %", np.float32(42), "You said 60 %; it was 42 %: 18 percentage points too high."),
         (42, torch.tensor([42.2]), "You said 42 %, and 42 % it is."),
+        (12.5, 42.4, "You said 12.5 %; it was 42.4 %: 29.9 percentage points too low."),
+        (42.5, 42.5, "You said 42.5 %, and 42.5 % it is."),
+        (43, 42.4, "You said 43 %; it was 42 %: 1 percentage point too high."),
+        (100 / 3, 42.4, "You said 33 %; it was 42 %: 9 percentage points too low."),
+        (42.25, 42, "You said 42.25 %; it was 42 %: 0.25 percentage points too high."),
+        ("0.3 %", 0.34, "You said 0.3 %, and 0.3 % it is."),
     ],
 )
 def test_a_number_is_told_with_its_distance(guess, actual, line, capsys):
@@ -44,6 +50,9 @@ def test_a_number_is_told_with_its_distance(guess, actual, line, capsys):
         (0.0, 0.2, "", 0.1, 0.05, "You said 0.100; it was 0.050: 0.050 too high."),
         (0, 20000, "boxes", 12000, 9954, "You said 12,000 boxes; it was 9,954 boxes: 2,046 boxes too high."),
         (0, 10, "s", 2.5, 30, "You said 2.5 s; it was 30 s: 27.5 s too low."),
+        (0, 120, "s", 2, 3, "You said 2 s; it was 3 s: 1 s too low."),
+        (1, 56, "values", 22.5, 23, "You said 22.5 values; it was 23 values: 0.5 values too low."),
+        (1, 56, "values", 22, 23, "You said 22 values; it was 23 values: 1 value too low."),
     ],
 )
 def test_numbers_are_as_fine_as_their_range(low, high, unit, guess, actual, line):
@@ -66,10 +75,30 @@ def test_what_is_no_guess_is_said_and_forgotten(guess, capsys):
     asked = number()
     asked.value = guess
     said = capsys.readouterr().out
-    assert asked.value is None and said.count("\n") == 1 and said.endswith("is no number from 0 % to 100 %.\n")
+    assert asked.value is None and said.count("\n") == 1 and said.endswith("is no number from 0 to 100 %.\n")
     other = either()
     other.value = guess
     assert other.value is None and "They are: 80 px; 160 px; 320 px" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("guess", "line"),
+    [
+        (0.3, "0.3 %? For 30 % type 30.\n"), ("0,29", "0.29 %? For 29 % type 29.\n"), ("0.3 %", ""), (0, ""),
+        (1, ""), (30, ""),
+    ],
+)  # fmt: skip
+def test_a_share_where_per_cent_are_asked_for_is_doubted(guess, line, capsys):
+    asked = number()
+    asked.value = guess
+    assert capsys.readouterr().out == line and asked.value is not None
+    of_a_range = Prediction("Which share?", 0.0, 1.0)
+    of_a_range.value = 0.3
+    assert not capsys.readouterr().out
+
+
+def test_the_unit_stands_once_behind_the_range():
+    assert Prediction("How many?", 1, 56, unit="values").text == "Predict: How many? (1 to 56 values)"
 
 
 @pytest.mark.parametrize(
@@ -128,8 +157,8 @@ def test_in_a_saved_notebook_the_question_is_text_and_the_answer_folded(home):
     assert all(len(each) == 1 for each in outputs)
     asked, folded, told, other, quiz = (each[0] for each in outputs)
     assert asked.data == {
-        "text/plain": "Predict: How many < 50? (0 % to 100 %)",
-        "text/html": "<b>Predict:</b> How many &lt; 50? (0 % to 100 %)",
+        "text/plain": "Predict: How many < 50? (0 to 100 %)",
+        "text/html": "<b>Predict:</b> How many &lt; 50? (0 to 100 %)",
     }
     assert folded.data["text/html"].startswith("<details><summary>The answer</summary>You made no guess: it was 42 %.")
     assert told.text == "You said 40 %; it was 42 %: 2 percentage points too low.\n"

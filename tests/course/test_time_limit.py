@@ -1,5 +1,6 @@
 """A call that does not end is given up, whoever waits for it, and wherever it hangs."""
 
+import sys
 import threading
 import time
 
@@ -31,6 +32,19 @@ def stone_deaf():
             pass
 
 
+def appending():
+    found = []
+    while True:
+        found.append([len(found)])  # takes its time to go away, too
+
+
+def raising():
+    try:
+        endless()
+    finally:
+        raise ValueError("on the way out")
+
+
 @pytest.mark.parametrize("call", [endless, deaf, stone_deaf])
 def test_a_loop_without_an_end_is_stopped(call):
     before, started = threading.active_count(), time.monotonic()
@@ -38,6 +52,27 @@ def test_a_loop_without_an_end_is_stopped(call):
         limited(call, 0.2)
     assert caught.value.stopped and threading.active_count() == before
     assert time.monotonic() - started < 0.2 + time_limit.GRACE + 10  # a busy machine takes its time
+
+
+@pytest.mark.parametrize("call", [endless, stone_deaf, appending, raising])
+def test_a_loop_is_stopped_without_a_word(call, monkeypatch):
+    """What is raised again and again must not reach the thread's own lines, where Python would print it."""
+    said = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    for _ in range(5):
+        with pytest.raises(OutOfTimeError) as caught:
+            limited(call, 0.1)
+        assert caught.value.stopped
+    assert not said
+
+
+def test_nothing_is_raised_in_a_call_that_is_over():
+    call = time_limit._Call(lambda: 3)
+    call.start()
+    call.join()
+    call.interrupt()
+    assert call.value == 3 and call.error is None
 
 
 def test_a_call_that_only_sleeps_is_left_behind(monkeypatch):

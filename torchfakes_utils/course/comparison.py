@@ -10,6 +10,8 @@ DEEPEST = 12  # lists in lists; no answer is as deep, and NumPy would look at ea
 TOLERANCE = 1e-4  # relative: float32 beside float64 is no mistake, another formula is
 SMALLEST = 1e-6  # absolute, for what should be zero
 SHORT = 6  # so many values of an array are told one by one
+LONGEST = 110  # characters of an argument that is written out
+_NUMBERS = "biufc"  # kinds of NumPy's arrays
 _WORDS = {
     "DataFrame": "a table", "Series": "an array", "Index": "an array", "ndarray": "an array", "Tensor": "a tensor",
     "Parameter": "a tensor", "builtin_function_or_method": "a function", "type": "a class", "ellipsis": "…",
@@ -72,6 +74,37 @@ def _described(value: Any, depth: int) -> str:
     if isinstance(value, list | tuple) and len(value) <= SHORT and depth < 3:
         return _clipped(f"({', '.join(_described(each, depth + 1) for each in value)})")
     return kind(own)
+
+
+def written(value: Any) -> str:
+    """A value as one types it, where that is short, so that a reader can try the same; else as `describe`."""
+    try:
+        text = _typed(value)
+    except Exception:  # noqa: BLE001 - of no kind that is known here, or it raises when it is looked at
+        return describe(value)
+    return text if len(text) <= LONGEST else describe(value)
+
+
+def _typed(value: Any) -> str:
+    """Lists in brackets, whatever holds them: `np.array([1, 2])` is as good as `[1, 2]` to those who try."""
+    value = plain(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist() if value.size <= LONGEST else None
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_typed(name)}: {_typed(each)}' for name, each in value.items())}}}"
+    if type(value) in (list, tuple) and len(value) <= LONGEST and not _is_too_deep(value):
+        inside = ", ".join(map(_typed, value))
+        return f"[{inside}]" if type(value) is list else f"({inside}{',' * (len(value) == 1)})"
+    if isinstance(value, Number):
+        return _number(value)
+    raise ValueError(f"{kind(value)} is not written out")
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 part" and "2 parts"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def kind(value: Any) -> str:
@@ -143,11 +176,13 @@ def _array(value: Any) -> np.ndarray | None:
         value = [plain(each) for each in value]
     try:
         array = np.asarray(value)
-        if array.dtype == object and array.size:  # big whole numbers, fractions, decimals, tensors
+        if array.size == 0:  # holds no number that could be of another kind: an empty column is one of objects
+            return array if array.dtype.kind in _NUMBERS else np.empty(array.shape)
+        if array.dtype == object:  # big whole numbers, fractions, decimals, tensors
             array = _of_objects(array)
     except Exception:  # noqa: BLE001 - of unequal lengths; an object that is no array, or raises when it is asked
         return None
-    return array if array.dtype.kind in "biufc" else None
+    return array if array.dtype.kind in _NUMBERS else None
 
 
 def _of_objects(array: np.ndarray) -> np.ndarray:
@@ -160,7 +195,7 @@ def _of_objects(array: np.ndarray) -> np.ndarray:
 
 
 def _is_numeric(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biufc"
+    return isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in _NUMBERS
 
 
 def _is_too_deep(value: Any) -> bool:
@@ -255,7 +290,8 @@ def _of_sequences(expected: Any, found: Any, tolerance: float) -> str:
     if not _is_sequence(found):
         return f"yours is {describe(found)}, and a list of {len(expected)} is expected"
     if len(expected) != len(found):
-        return f"yours has {len(found)} parts, and {len(expected)} are expected"
+        verb = "is" if len(expected) == 1 else "are"
+        return f"yours has {counted(len(found), 'part')}, and {len(expected)} {verb} expected"
     parts = zip(map(str, range(len(expected))), expected, found, strict=True)
     return _of_parts(parts, tolerance)
 

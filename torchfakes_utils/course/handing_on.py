@@ -80,6 +80,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _as_array(found: Any, sample: np.ndarray) -> np.ndarray:
+    found = sorted(found) if isinstance(found, set | frozenset) else found
     array = np.asarray(found.to_numpy() if hasattr(found, "iloc") else comparison.as_numbers(found))
     return array if array.dtype == sample.dtype else array.astype(sample.dtype)
 

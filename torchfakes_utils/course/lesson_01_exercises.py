@@ -78,20 +78,21 @@ def islands(edges: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
 
 
 def _graphs(generator: np.random.Generator) -> list[tuple[Any, ...]]:
-    cases = []
+    cases: list[tuple[Any, ...]] = [([("a", "b"), ("c", "d"), ("b", "c"), ("e", "f")],)]  # that of the lesson
     for sizes in ((2, 2, 2), (2, 3, 4), (6, 2), (5, 4, 3, 2)):
         names = [f"{number:03d}" for number in generator.permutation(100)]
-        edges = []
+        edges, back = [], []
         for size in sizes:
             members, names = names[:size], names[size:]
             chain = [tuple(generator.permutation(members[place : place + 2]).tolist()) for place in range(size - 1)]
             edges += [*chain[::2], *chain[1::2]]  # ends before middles: groups grow apart, and are joined late
-        cases.append((edges,))
+            back.append(chain[0][::-1])  # the lesson's arrows come both ways: this one joins a group with itself
+        cases.append(([*edges, *back],))
     return cases
 
 
 def _directly(edges: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    return sorted({tuple(sorted(edge)) for edge in edges})
+    return sorted(tuple(sorted(edge)) for edge in edges)
 
 
 def _first_found(edges: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -107,11 +108,30 @@ def _first_found(edges: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
 def _neighbours(edges: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     people = {person for edge in edges for person in edge}
-    return sorted({tuple(sorted({p for edge in edges if person in edge for p in edge})) for person in people})
+    return sorted(tuple(sorted({p for edge in edges if person in edge for p in edge})) for person in people)
+
+
+def _removing_both(edges: Sequence[Sequence[str]]) -> list[set[str]]:
+    groups = [{person} for person in sorted({person for edge in edges for person in edge})]
+    for first, second in edges:
+        one, other = (next(group for group in groups if person in group) for person in (first, second))
+        groups.remove(one)
+        groups.remove(other)
+        groups.append(one | other)
+    return groups
+
+
+def _losing_both(edges: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    lost = {person for place, edge in enumerate(edges) if edge[::-1] in edges[:place] for person in edge}
+    return [group for group in islands(edges) if not lost & set(group)]
 
 
 def difference_of_islands(expected: list[tuple[str, ...]], found: Any) -> str:
-    """As `comparison.difference`, for groups in any order and of any kind: lists, tuples or sets of ids."""
+    """As `comparison.difference`, for groups in any order and of any kind: lists, tuples or sets of ids.
+
+    Where somebody is in two groups of what is expected, as in what a mistake gives, it does not matter how often each
+    group is there.
+    """
     if isinstance(found, Mapping | str):
         return f"yours is {comparison.describe(found)}, and a list of groups of ids is expected"
     try:
@@ -121,19 +141,25 @@ def difference_of_islands(expected: list[tuple[str, ...]], found: Any) -> str:
         if not all(found):
             return "one of your islands is empty"
         if again := [person for group in found for person in group if group.count(person) > 1]:
-            return f"{comparison.describe(again[0])} is twice on one of your islands"
+            person = comparison.describe(again[0])
+            return f"{person} is twice on one of your islands; both ends of an edge may be in one group already"
         groups, wanted = (sorted(tuple(sorted(group)) for group in given) for given in (found, expected))
-        people = [person for group in groups for person in group]
-        twice = sorted({person for person in people if people.count(person) > 1})
+        twice = _in_two(groups)
+        if groups == wanted or (_in_two(wanted) and set(groups) == set(wanted)):
+            return ""
     except TypeError:
         return f"yours is {comparison.describe(found)}, and a list of groups of ids is expected"
-    if groups == wanted:
-        return ""
     if twice and all(isinstance(person, str) for person in twice):
         return f"{twice[0]!r} is on two of your islands"
     if len(groups) != len(expected):
-        return f"yours has {len(groups)} islands, and {len(expected)} are expected"
+        return f"yours has {comparison.counted(len(groups), 'island')}, and {len(expected)} are expected"
     return comparison.difference([list(group) for group in wanted], [list(group) for group in groups])
+
+
+def _in_two(groups: Sequence[Sequence[str]]) -> list[str]:
+    """Who is in several of the groups."""
+    people = [person for group in groups for person in group]
+    return sorted({person for person in people if people.count(person) > 1})
 
 
 ISLANDS = Exercise(
@@ -147,6 +173,8 @@ ISLANDS = Exercise(
         "You give the pairs as they are. Two pairs that share a person are one island.": _directly,
         "An edge may join two groups that are there already: then both have to become one.": _first_found,
         "You give everybody's direct neighbours. Neighbours of neighbours are on the island, too.": _neighbours,
+        "Both ends may be in one group already: then there is nothing to join.": _removing_both,
+        "You lose an island. Both ends may be in one group already: then there is nothing to join.": _losing_both,
     },
     difference=difference_of_islands,
     afterwards="Computer science calls them connected components.",
@@ -166,7 +194,11 @@ def leaks(train: Sequence[Clip], test: Sequence[Clip]) -> float:
 
 
 def _splits(generator: np.random.Generator) -> list[tuple[Any, ...]]:
-    cases = []
+    cases: list[tuple[Any, ...]] = [
+        ([("a", ""), ("b", "c")], [("d", "c"), ("d", "e"), ("b", "")]),  # that of the lesson
+        # `a` is known from a real clip alone, once a target and once a source; `e` is not known.
+        ([("a", ""), ("b", "c")], [("d", "a"), ("a", "e"), ("d", "c"), ("d", "e"), ("b", "")]),
+    ]
     for people in (20, 30, 40):
         names = [f"{number:03d}" for number in generator.permutation(100)[:people]]
         loans = [tuple(generator.choice(names, 2, replace=False).tolist()) for _ in range(people)]
@@ -196,6 +228,12 @@ LEAKS = Exercise(
         ),
         "Whoever lent a face in training is known from there, too, not only its targets.": lambda train, test: _counted(
             train, test, lambda target, source: target or source, {clip[0] for clip in train}
+        ),
+        "A real clip shows somebody, too: whoever is in one of training is known.": lambda train, test: leaks(
+            [clip for clip in train if clip[1]], test
+        ),
+        "You count real test clips, too. The share is asked of the fakes.": lambda train, test: float(
+            np.mean([bool(set(clip) & ({person for each in train for person in each} - {""})) for clip in test])
         ),
         "One known person is enough for a leak: `or`, not `and`.": lambda train, test: _counted(
             train, test, lambda target, source: target and source

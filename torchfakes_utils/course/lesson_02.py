@@ -91,6 +91,25 @@ def _against_all(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[in
     return [k for n, k in enumerate(order) if all(iou(boxes[k], boxes[other]) <= limit for other in order[:n])]
 
 
+def _removing_while_looping(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
+    waiting, kept = [int(place) for place in _sorted(scores)], []
+    while waiting:
+        best = waiting.pop(0)
+        kept.append(best)
+        for other in waiting:
+            if iou(boxes[best], boxes[other]) > limit:
+                waiting.remove(other)
+    return kept
+
+
+def _rounded(shorter_side: float, min_face: float, factor: float = FACTOR) -> list[float]:
+    scale, scales = WINDOW / min_face, []
+    while round(shorter_side * scale) >= WINDOW:
+        scales.append(scale)
+        scale *= factor
+    return scales
+
+
 def _of_smaller(a: Box, b: Box) -> float:
     return _shared(a, b) / min(_area(a), _area(b))
 
@@ -99,7 +118,7 @@ def _without_union(a: Box, b: Box) -> float:
     return _shared(a, b) / (_area(a) + _area(b))
 
 
-# --- random inputs
+# --- random inputs, after the examples of the lesson
 
 
 def _a_box(generator: np.random.Generator, middle: Sequence[float] = (150, 150)) -> np.ndarray:
@@ -111,7 +130,8 @@ def _two_boxes(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndar
     first = _a_box(generator)
     near = first + generator.uniform(5, 30, 2)[[0, 1, 0, 1]]
     inside = first + np.array([8, 6, -5, -9])
-    pairs = [(first, near), (near, first), (first, inside), (first, first.copy())]
+    told = (np.array([0.0, 0, 2, 2]), np.array([1.0, 0, 3, 2]))
+    pairs = [told, (first, near), (near, first), (first, inside), (first, first.copy())]
     apart = [first + np.array(by)[[0, 1, 0, 1]] for by in ((200, 210), (200, 5), (5, -230))]
     return [*pairs, *((first, other) for other in apart)]
 
@@ -127,7 +147,8 @@ def _crowds(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray
     crowds.append((chain, np.array([0.9, 0.8, 0.7]), 0.35))  # the second goes, and takes nobody with it
     lone = np.array([[10.0, 10, 60, 70]])
     exactly_half = np.array([[0.0, 0, 64, 64], [0, 0, 128, 64], [200, 200, 240, 240]])
-    return [*crowds, (lone, np.array([0.9]), 0.5), (exactly_half, np.array([0.7, 0.9, 0.8]), 0.5)]
+    told = (np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]]), np.array([0.7, 0.9, 0.8]), 0.5)
+    return [told, *crowds, (lone, np.array([0.9]), 0.5), (exactly_half, np.array([0.7, 0.9, 0.8]), 0.5)]
 
 
 # --- the exercises
@@ -135,8 +156,9 @@ def _crowds(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray
 PYRAMID = Exercise(
     "pyramid_scales", "The pyramid's scales", minutes=5, difficulty=1, reference=pyramid_scales,
     cases=lambda generator: [
-        *((int(generator.integers(200, 900)), int(generator.integers(16, 60))) for _ in range(3)),
+        (100, 40), *((int(generator.integers(200, 900)), int(generator.integers(16, 60))) for _ in range(3)),
         (int(generator.integers(300, 900)), 20, 0.5), (48, 48), (30, 40),
+        (int(generator.integers(155, 160)), 20, 0.5),  # the level below the last is of 11.6 to 11.9 px
     ],
     wrong={
         "The first level is not the photograph itself: a face of `min_face` px has to be 12 px high there.":
@@ -155,6 +177,9 @@ PYRAMID = Exercise(
             lambda shorter, least, factor=FACTOR: [
                 scale for scale in pyramid_scales(shorter, least, factor) if shorter * scale >= least
             ],
+        "A picture of 11.6 px is smaller than the window: do not round.": _rounded,
+        "`factor` is given. It is 0.709 only where nobody says so.":
+            lambda shorter, least, factor=FACTOR: pyramid_scales(shorter, least),
         "These are sides in pixels. Return the scales.":
             lambda shorter, least, factor=FACTOR: [
                 shorter * scale for scale in pyramid_scales(shorter, least, factor)
@@ -165,8 +190,11 @@ PYRAMID = Exercise(
 CELL = Exercise(
     "cell_to_box", "From a place of the map to a box", minutes=5, difficulty=1, reference=cell_to_box,
     cases=lambda generator: [
-        (int(row), int(row + generator.integers(3, 30)), float(generator.uniform(0.03, 0.6)))
-        for row in generator.integers(0, 30, 5)
+        (3, 5, 0.5),
+        *(
+            (int(row), int(row + generator.integers(3, 30)), float(generator.uniform(0.03, 0.6)))
+            for row in generator.integers(0, 30, 5)
+        ),
     ],
     wrong={
         "x and y are exchanged: a column is a place from left to right, which is x.":
@@ -190,7 +218,7 @@ IOU = Exercise(
         "Boxes that lie apart share nothing: a negative width or height has to become 0.":
             lambda a, b: (shared := _shared(a, b, -np.inf)) / (_area(a) + _area(b) - shared),
         "What both share is counted twice in the sum of the areas: take it away once.": _without_union,
-        "This is the share of the smaller box. Divide by the area of the union.": _of_smaller,
+        "This is the share of one box. Divide by the area of the union.": _of_smaller,
         "This is an area in pixels. Divide it by the area of the union.": _shared,
         "The union is what either box covers, not the smallest box round both.":
             lambda a, b: _shared(a, b) / _enclosing(a, b),
@@ -207,6 +235,12 @@ SUPPRESS = Exercise(
             lambda boxes, scores, limit: _suppress(boxes, np.arange(len(scores)), limit),
         "The limit is compared the wrong way round: boxes that overlap by more than it go, the others stay.":
             lambda boxes, scores, limit: _suppress(boxes, _sorted(scores), limit, stays=operator.gt),
+        "You remove from a list while you loop over it, and so the loop leaves out the next box. Make a new list.":
+            _removing_while_looping,
+        "You give scores. Return the numbers of the boxes.":
+            lambda boxes, scores, limit: np.asarray(scores)[suppress(boxes, scores, limit)],
+        "These are the right boxes. Return the surest first.":
+            lambda boxes, scores, limit: sorted(suppress(boxes, scores, limit)),
         "These are places in the sorted order. Return the numbers that the boxes had at first.": _places_in_order,
         "A box that was thrown away throws nobody away any more: compare with the boxes that you keep.": _against_all,
         "Overlap is measured by the smaller box here. Use `iou`, which divides by the union.":

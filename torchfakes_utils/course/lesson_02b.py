@@ -1,6 +1,7 @@
 """What learners write in lesson 02b: one face followed through a film, and the square to cut out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,8 +40,22 @@ def _biggest(boxes: np.ndarray) -> int:
     return int(np.argmax([_area(box) for box in boxes]))
 
 
-def _follow(films_boxes: Sequence[np.ndarray], least: float, lost: str = "", update: bool = True) -> list[int | None]:
-    """`lost`: what is done where nothing overlaps, "" for the right thing, else one of the mistakes."""
+def _follow(
+    films_boxes: Sequence[np.ndarray],
+    least: float,
+    lost: str = "",
+    keeps: Callable[[int | None, np.ndarray | None], bool] = lambda place, _: place is not None,
+    begin: Callable[[np.ndarray], int] = _biggest,
+) -> list[int | None]:
+    """The loop, with a place for each mistake.
+
+    Args:
+        films_boxes: as of `follow_one`.
+        least: as of `follow_one`.
+        lost: what is done where nothing overlaps, "" for the right thing, else one of the mistakes.
+        keeps: of the box's number and the last box, whether the box is remembered.
+        begin: which box of the first frame that has some.
+    """
     last: np.ndarray | None = None
     chosen: list[int | None] = []
     for boxes in films_boxes:
@@ -48,7 +63,7 @@ def _follow(films_boxes: Sequence[np.ndarray], least: float, lost: str = "", upd
         if len(boxes) == 0:
             pass
         elif last is None:
-            place = _biggest(boxes)
+            place = begin(boxes)
         else:
             overlaps = [iou(box, last) for box in boxes]
             near = int(np.argmax(overlaps))
@@ -58,7 +73,9 @@ def _follow(films_boxes: Sequence[np.ndarray], least: float, lost: str = "", upd
             place = near if overlaps[near] >= least or lost == "nearest" else None
             if place is None and lost == "biggest":
                 place = _biggest(boxes)
-        if place is not None and (update or last is None):
+            if place is None and lost == "drift":
+                last = boxes[near]
+        if place is not None and keeps(place, last):
             last = boxes[place]
         elif place is None and lost == "begin again":
             last = None
@@ -86,25 +103,58 @@ def _stretched(box: Box, scale: float = 1.3) -> tuple[int, ...]:
     return tuple(round(end) for end in ends)
 
 
+def _begun_again_at_0(film: Sequence[np.ndarray], least: float = 0.3) -> list[int | None]:
+    return _follow(film, least, keeps=lambda place, _: bool(place))
+
+
+def _none_for_0(film: Sequence[np.ndarray], least: float = 0.3) -> list[int | None]:
+    return [place or None for place in _begun_again_at_0(film, least)]
+
+
+def _cut_off(box: Box, scale: float = 1.3) -> tuple[int, ...]:
+    return tuple(max(0, end) for end in square(box, scale))
+
+
+def _pushed_back(box: Box, scale: float = 1.3) -> tuple[int, ...]:
+    left, top, right, bottom = square(box, scale)
+    x, y = max(0, left), max(0, top)
+    return x, y, x + right - left, y + bottom - top
+
+
 def within_a_pixel(expected: Box, found: Box) -> str:
-    """How two boxes differ; "" where no end is more than a pixel off: how halves are rounded is nobody's mistake."""
+    """How two boxes differ; "" where no end is more than a pixel off: how halves are rounded is nobody's mistake.
+
+    A square is expected wherever the expected box is one; what a mistake gives may be none.
+    """
     said = comparison.difference(expected, found)
     if said and not comparison.difference(np.zeros(4), np.zeros(np.shape(found))):
         own = np.asarray(found, float)
         if (own != own.round()).any():
             return f"yours is {comparison.describe(found)}, and whole pixels are expected"
-        wide, high = own[2] - own[0], own[3] - own[1]
-        if wide != high:
-            return f"yours is {wide:g} wide and {high:g} high, and a square is expected"
+        if expected[2] - expected[0] == expected[3] - expected[1] and (text := _no_square(own)):
+            return text
         return "" if np.abs(np.subtract(expected, own)).max() <= 1 else said
     return said
 
 
-# --- random inputs
+def _no_square(box: np.ndarray) -> str:
+    """What is wrong with sides that are not equal; "" where they are."""
+    wide, high = box[2] - box[0], box[3] - box[1]
+    text = f"yours is {wide:g} wide and {high:g} high"
+    if abs(wide - high) == 1:
+        return (
+            f"{text}. Each end is rounded by itself, and the square may be a pixel out of square. Round the edge, then "
+            "one corner, and add"
+        )
+    return f"{text}, and a square is expected" if wide != high else ""
 
 
-def _films(generator: np.random.Generator) -> list[tuple[list[np.ndarray]]]:
+# --- random inputs, after the examples of the lesson
+
+
+def _films(generator: np.random.Generator) -> list[tuple[Any, ...]]:
     """A face that walks to the right beside a smaller one that stands still; for some frames it is not seen."""
+    told = [np.array([[0.0, 0, 4, 4], [10, 0, 16, 6]]), np.array([[11.0, 0, 17, 6]]), np.array([[0.0, 0, 4, 4]])]
     films = []
     for missed in ((), (4, 5), (3, 7, 8)):
         film = []
@@ -118,15 +168,26 @@ def _films(generator: np.random.Generator) -> list[tuple[list[np.ndarray]]]:
             if frame in (2, 9) and frame not in missed:
                 both = [grown, bystander, walker]
             film.append(np.array(both))
-        films.append((film,))
-    nobody_first = [np.zeros((0, 4)), *films[0][0][:5], np.zeros((0, 4)), *films[0][0][6:]]
-    return [*films, (nobody_first,)]
+        films.append(film)
+    nobody_first = [np.zeros((0, 4)), *films[0][:5], np.zeros((0, 4)), *films[0][6:]]
+    turned = [boxes[::-1] for boxes in films[2]]  # the biggest box is the last one
+    half = [np.array([[0.0, 0, 8, 4]]), np.array([[0.0, 0, 4, 4]]), np.array([[0.0, 0, 4, 2]])]
+    fast = [np.array([[0.0, 0, 10, 10]]), np.array([[4.0, 0, 14, 10]]), np.array([[4.0, 0, 6, 2]])]  # 0.43, then 0.04
+    given = [(turned, 0.75), (half, 0.5)]
+    return [(told,), *((film,) for film in films), (nobody_first,), (turned,), (fast,), *given]
 
 
 def _face_boxes(generator: np.random.Generator) -> list[tuple[np.ndarray, float]]:
-    high = [np.tile(corner, 2) + np.array([0, 0, 70, 100]) for corner in generator.uniform(-20, 200, (3, 2))]
-    wide = [np.tile(corner, 2) + np.array([0, 0, 110, 80]) for corner in generator.uniform(30, 200, (2, 2))]
-    return [(box.round(1), scale) for box, scale in zip([*high, *wide], (1.3, 1.0, 2.0, 1.3, 1.5), strict=True)]
+    """Boxes whose squares begin and end between pixels, so that ends rounded by themselves make no square."""
+    cases = [(np.array([100.0, 60, 180, 160]), 1.3)]
+    for number, scale in enumerate((1.3, 1.0, 2.0, 1.3, 1.5)):
+        edge = generator.integers(90, 200) + generator.uniform(0.45, 0.55)
+        corner = generator.integers(20, 120, 2) if number else generator.integers(-30, -5, 2)
+        # An end at .1 or .2 is another whole pixel away from its corner than one at .6 or .7, however one rounds.
+        corner = corner + generator.permutation([generator.uniform(0.1, 0.2), generator.uniform(0.6, 0.7)])
+        half = np.array([edge, 0.7 * edge][:: generator.choice([1, -1])]) / scale / 2
+        cases.append((np.concatenate([corner + edge / 2 - half, corner + edge / 2 + half]), scale))
+    return cases
 
 
 # --- the exercises
@@ -141,11 +202,22 @@ FOLLOW = Exercise(
         "You begin again with the biggest face after a gap. Remember the last box until the face is back.":
             lambda film, least=0.3: _follow(film, least, "begin again"),
         "You compare with the first box of the film. The face moves: remember the last one.":
-            lambda film, least=0.3: _follow(film, least, update=False),
+            lambda film, least=0.3: _follow(film, least, keeps=lambda _, last: last is None),
         "Of the boxes that overlap you take the biggest. Take the one that overlaps most.":
             lambda film, least=0.3: _follow(film, least, "biggest of those"),
         "The box that overlaps most may still overlap too little: below `least` the answer is None.":
             lambda film, least=0.3: _follow(film, least, "nearest"),
+        "You begin with the first box of a frame. Begin with the biggest one.":
+            lambda film, least=0.3: _follow(film, least, begin=lambda _: 0),
+        "`least` is given: compare with it. It is 0.3 only where nobody says so.":
+            lambda film, least=0.3: _follow(film, 0.3),
+        "`least` is given: compare with it, not with a number of your own.": lambda film, least=0.3: _follow(film, 0.5),
+        "An overlap of just `least` is enough: >= and not >.": lambda film, least=0.3: _follow(film, least + 1e-9),
+        "0 is a box, too: ask whether the number `is not None`.": _begun_again_at_0,
+        "0 is a box, too, and you answer None: ask whether the number `is not None`.":
+            _none_for_0,
+        "Where nothing overlaps enough, the last box stays where it was.":
+            lambda film, least=0.3: _follow(film, least, "drift"),
     },
 )  # fmt: skip
 
@@ -157,6 +229,8 @@ SQUARE = Exercise(
         "The edge is taken of the shorter side: hair or chin would be cut off.":
             lambda box, scale=1.3: _square_of(box, scale * min(box[2] - box[0], box[3] - box[1])),
         "The square begins in the box's corner. It has to lie over the box's middle.": _from_the_corner,
+        "It may reach out of the picture: nothing is cut off at 0.": _cut_off,
+        "It may reach out of the picture: do not push it back to 0.": _pushed_back,
         "The margin is added on both sides: the whole edge is `scale` times the longer side.":
             lambda box, scale=1.3: square(box, 2 * scale - 1),
     },

@@ -418,7 +418,7 @@ def _endless(name: str, case: tuple[Any, ...], error: OutOfTimeError) -> str:
 
 
 def _arguments(case: tuple[Any, ...]) -> str:
-    return ", ".join(map(describe, case))
+    return ", ".join(map(comparison.written, case))
 
 
 def _differing(exercise: Exercise, expected: Sequence[Any], outcomes: Sequence[Any]) -> dict[int, str]:

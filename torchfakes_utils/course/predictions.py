@@ -65,6 +65,10 @@ class Prediction:
             _KEPT[self._key] = self._value = self._option(guess) if self.options else self._number(guess)
         except ValueError as error:
             print(error)
+            return
+        if self._may_be_a_share(guess):
+            share = float(self._value)
+            print(f"{share:g} %? For {100 * share:g} % type {100 * share:g}.")
 
     @property
     def _key(self) -> tuple[Any, ...]:
@@ -86,8 +90,14 @@ class Prediction:
         except (TypeError, ValueError, RuntimeError):
             number = float("nan")
         if not self.low <= number <= self.high:
-            raise ValueError(f"{guess!r} is no number from {self._shown(self.low)} to {self._shown(self.high)}.")
+            raise ValueError(f"{guess!r} is no number from {self._range}.")
         return number
+
+    def _may_be_a_share(self, guess: Any) -> bool:
+        """Whether 0.3 was typed where per cent are asked for; "0.3 %" says what is meant."""
+        if self.unit != "%" or self.high != 100 or (isinstance(guess, str) and "%" in guess):
+            return False
+        return 0 < float(self._value or 0) < 1
 
     def answer(self, actual: Any) -> None:
         """Say in one line how far off the guess was; where there was none, the answer is folded.
@@ -114,11 +124,16 @@ class Prediction:
         if self.options:
             right = self._value == truth
             return f"You said {self._value}: right." if right else f"You said {self._value}; it was {shown}."
-        own = self._shown(self._value)
+        return self._told_number(float(self._value), truth)
+
+    def _told_number(self, guess: float, truth: float) -> str:
+        """The line for a number: all three as finely as the guess was typed, so that they add up."""
+        digits = _digits_of(guess)
+        own, shown = self._shown(guess, digits), self._shown(truth, digits)
         if own == shown:
             return f"You said {own}, and {shown} it is."
-        distance = truth - float(self._value)
-        far = self._shown(abs(distance), "percentage points" if self.unit == "%" else self.unit)
+        distance = round(truth, self._digits(truth, digits)) - guess
+        far = self._shown(abs(distance), digits, "percentage points" if self.unit == "%" else self.unit)
         return f"You said {own}; it was {shown}: {far} too {'low' if distance > 0 else 'high'}."
 
     def _truth(self, actual: Any) -> tuple[Any, str]:
@@ -131,21 +146,33 @@ class Prediction:
             raise ValueError(f"{self.question!r}: the answer is not a number")
         return number, self._shown(number)
 
-    def _shown(self, number: Any, unit: str | None = None) -> str:
-        """A number with its unit, as finely as its range deserves."""
+    def _shown(self, number: Any, least: int = 0, unit: str | None = None) -> str:
+        """A number with its unit, as finely as its range deserves, and with `least` digits behind the point or more."""
+        text = f"{number:,.{self._digits(number, least)}f}"
+        unit = self.unit if unit is None else unit
+        if text == "1" and len(unit) > 1:  # "1 value", and "1 s" as it is
+            unit = unit.removesuffix("s")
+        return f"{text} {unit}".rstrip()
+
+    def _digits(self, number: Any, least: int = 0) -> int:
+        """How many digits behind the point a number is shown with."""
         span = self.high - self.low
-        digits = next((digits for digits, least in ((0, 50), (1, 5), (2, 0.5)) if span >= least), 3)
+        digits = next((digits for digits, enough in ((0, 50), (1, 5), (2, 0.5)) if span >= enough), 3)
         if 0 < abs(number) < 1 and not digits:  # 0.3 where per cent are asked for: not 0 %, which nobody has typed
             digits = 1
         if isinstance(self.step, int) and float(number).is_integer():  # things that are counted
-            digits = 0
-        unit = self.unit if unit is None else unit
-        return f"{number:,.{digits}f} {unit}".rstrip()
+            return 0
+        return max(digits, least)
+
+    @property
+    def _range(self) -> str:
+        """From where to where a number is asked for: the unit stands once, behind both."""
+        return f"{self._shown(self.low, unit='')} to {self._shown(self.high)}"
 
     @property
     def text(self) -> str:
         """The question with its possible answers."""
-        choice = "; ".join(self.options) or f"{self._shown(self.low)} to {self._shown(self.high)}"
+        choice = "; ".join(self.options) or self._range
         return f"Predict: {self.question} ({choice})"
 
     @property
@@ -177,7 +204,7 @@ class Prediction:
             said.value = self._guessed()
 
         inner.observe(guessed, names="value")
-        ends = "" if self.options else f" ({self._shown(self.low)} to {self._shown(self.high)})"
+        ends = "" if self.options else f" ({self._range})"
         asked = ipywidgets.HTML(f"<b>Predict:</b> {html.escape(self.question + ends)}")
         return ipywidgets.VBox([asked, inner, said])
 
@@ -187,13 +214,12 @@ class Prediction:
         return round(self.low + steps * self.step, 10)
 
     def _guessed(self) -> str:
-        return html.escape(f"your guess: {self._value if self.options else self._shown(self._value)}")
+        own = self._value if self.options else self._shown(self._value, _digits_of(float(self._value or 0)))
+        return html.escape(f"your guess: {own}")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython gives them
         items = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
-        choice = (
-            f"<ul>{items}</ul>" if items else html.escape(f" ({self._shown(self.low)} to {self._shown(self.high)})")
-        )
+        choice = f"<ul>{items}</ul>" if items else html.escape(f" ({self._range})")
         bundle: dict[str, Any] = {
             "text/plain": self.text,
             "text/html": f"<b>Predict:</b> {html.escape(self.question)}{choice}",
@@ -246,6 +272,11 @@ def predict(
 def _decimal(text: str) -> str:
     """With a decimal point, where most of the world writes a comma; "1,000" is a thousand."""
     return re.sub(r",(?=\d{3}(\D|$))", "", text).replace(",", ".")
+
+
+def _digits_of(number: float) -> int:
+    """How many digits behind the point a number was typed with; 0 where it was calculated, such as 100 / 3."""
+    return next((digits for digits in range(5) if abs(number - round(number, digits)) < 1e-9), 0)
 
 
 def _round_step(step: float) -> float:

@@ -29,8 +29,48 @@ class OutOfTimeError(Exception):
         self.stopped = stopped
 
 
-class Stop(BaseException):
-    """Raised in the thread of a call that is out of time; `except Exception` in its loop does not catch it."""
+class Stop(SystemExit):
+    """Raised in the thread of a call that is out of time; `except Exception` in its loop does not catch it.
+
+    A `SystemExit`, since of all exceptions it is the one that a thread may end with without a word.
+    """
+
+
+class _Call(threading.Thread):
+    """A call in a thread of its own.
+
+    Attributes:
+        value: what it gave; None until then.
+        error: what it raised.
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        super().__init__(daemon=True, name="a learner's call")
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._function, self._context = function, contextvars.copy_context()
+        self._lock, self._over = threading.Lock(), False
+
+    def run(self) -> None:
+        """Call, and say under the lock that it is over: what comes after must not be stopped any more."""
+        try:
+            self.value = self._context.run(self._function)
+        except Stop:
+            pass
+        except BaseException as error:  # noqa: BLE001 - handed on to the caller, SystemExit too
+            self.error = error
+        while not self._over:  # one more Stop may be on its way
+            try:
+                with self._lock:
+                    self._over = True
+            except Stop:
+                pass
+
+    def interrupt(self) -> None:
+        """Raise `Stop` in the call, unless it is over."""
+        with self._lock:
+            if not self._over:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident or 0), ctypes.py_object(Stop))
 
 
 def limited(function: Callable[[], Any], seconds: float) -> Any:
@@ -39,29 +79,19 @@ def limited(function: Callable[[], Any], seconds: float) -> Any:
     Raises:
         OutOfTimeError: it did not.
     """
-    result: dict[str, Any] = {}
-
-    def call() -> None:
-        try:
-            result["value"] = function()
-        except Stop:
-            pass
-        except BaseException as error:  # noqa: BLE001 - handed on to the caller, SystemExit too
-            result["error"] = error
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(call,), daemon=True, name="a learner's call")
-    thread.start()
+    call = _Call(function)
+    call.start()
     try:
-        _wait(thread, seconds)
+        _wait(call, seconds)
     except BaseException:  # the reader pressed "interrupt"
-        _stop(thread)
+        _stop(call)
         raise
-    if thread.is_alive():
-        _stop(thread)
-        raise OutOfTimeError(seconds, not thread.is_alive())
-    if "error" in result:
-        raise result["error"]
-    return result.get("value")
+    if call.is_alive():
+        _stop(call)
+        raise OutOfTimeError(seconds, not call.is_alive())
+    if call.error is not None:
+        raise call.error
+    return call.value
 
 
 def _wait(thread: threading.Thread, seconds: float) -> None:
@@ -71,13 +101,13 @@ def _wait(thread: threading.Thread, seconds: float) -> None:
         thread.join(min(0.1, max(end - time.monotonic(), 0)))
 
 
-def _stop(thread: threading.Thread) -> None:
-    """Raise in the thread until it ends: a loop round a bare `except:` swallows what comes within a turn."""
+def _stop(call: _Call) -> None:
+    """Raise in the call until it ends: a loop round a bare `except:` swallows what comes within a turn."""
     end, interval = time.monotonic() + GRACE, sys.getswitchinterval()
     sys.setswitchinterval(0.0001)  # so that there are thousands of tries
     try:
-        while thread.is_alive() and time.monotonic() < end:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
-            thread.join(0.001)
+        while call.is_alive() and time.monotonic() < end:
+            call.interrupt()
+            call.join(0.001)
     finally:
         sys.setswitchinterval(interval)
