@@ -271,7 +271,7 @@ _ALL = (
         makes=lambda where: where.control, folder=lambda where: where.control, ours=_ours(_RUN),
         needs=("faces",), build=lambda order: _train(order, order.where.control),
         settings=_everywhere(
-            pretrained=None, epochs=1, crops_per_epoch=448, random_labels=True, min_sharpness=SHARPNESS_THRESHOLD
+            pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True, min_sharpness=SHARPNESS_THRESHOLD
         ),
     ),
     Step(
