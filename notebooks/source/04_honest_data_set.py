@@ -291,13 +291,14 @@ share_known = course.yours(lesson_04.SHARE_KNOWN, share_known)
 # one side has no real crop at all.
 
 # %%
-source = faces["source_id"].to_numpy()
+ids, source = faces[["target_id", "source_id"]], faces["source_id"].to_numpy()
 ways = {"frame": np.arange(len(faces)), "clip": clip, "target": person, "source": source, "pair": pair}
 rows = []
 for name, groups in ways.items():
     for seed in range(20):
         train, out = split(groups, seed)
-        row = {"split": f"by {name}", "somebody known": float(share_known(faces.iloc[train], faces.iloc[out]))}
+        known = share_known(*(ids.iloc[side].reset_index(drop=True) for side in (train, out)))
+        row = {"split": f"by {name}", "somebody known": float(known)}
         row |= {"no real held out": (label[out] == 1).all(), "no real to train on": (label[train] == 1).all()}
         rows.append(row)
 how = {"somebody known": "mean", "no real held out": "sum", "no real to train on": "sum"}

@@ -1,5 +1,7 @@
 """What lesson 04's checks say: right solutions however they are written, and the mistakes that learners make."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import torch
@@ -36,6 +38,7 @@ def test_hold_out():
                 np.where(~pd.Series(groups).isin(chosen(order, share)))[0],
                 np.where(pd.Series(groups).isin(chosen(order, share)))[0],
             ),
+            lambda groups, order, share: tuple(map(set, looped_split(groups, order, share))),
         ],
         wrong={
             "hold out rows": lambda groups, order, share: (
@@ -52,6 +55,20 @@ def test_hold_out():
                 np.flatnonzero(~np.isin(groups, order[: int(share * len(order))])),
                 np.flatnonzero(np.isin(groups, order[: int(share * len(order))])),
             ),
+            "math.ceil() rounds up": lambda groups, order, share: looped_split(
+                groups, order, math.ceil(share * len(order)) / len(order)
+            ),
+            "does not look into a set": lambda groups, order, share: (
+                np.flatnonzero(~np.isin(groups, set(chosen(order, share)))),
+                np.flatnonzero(np.isin(groups, set(chosen(order, share)))),
+            ),
+            "np.where gives a tuple": lambda groups, order, share: (
+                np.where(~np.isin(groups, chosen(order, share))), np.where(np.isin(groups, chosen(order, share))),
+            ),
+            "for hold_out(['b', 'a', 'b', 'c'], ['b', 'c', 'a'], 0.3333), of the rows held out, yours": (
+                lambda groups, order, share: (looped_split(groups, order, share)[0], [])
+            ),
+            "two arrays of row numbers are expected": lambda *words: np.array(looped_split(*words)[0]),
         },
     )  # fmt: skip
 
@@ -99,6 +116,11 @@ def test_share_known():
             ),
             "number of crops": lambda training, held_out: by_rows(training, held_out) * len(held_out),
             "nobody known": lambda training, held_out: 1 - by_rows(training, held_out),
+            "A real clip shows somebody": lambda training, held_out: by_rows(
+                training.query("source_id != ''"), held_out
+            ),
+            "real ones too": lambda training, held_out: by_rows(training, held_out.query("source_id != ''")),
+            "for share_known({'target_id': ['000'], 'source_id': ['003']}, {'target_id': ['0": lambda *tables: 0.25,
         },
     )
 
@@ -128,7 +150,9 @@ def test_balanced_accuracy():
             "precision": lambda labels, answers: metrics.precision_score(labels, answers, average="macro"),
             "divide by all crops": lambda labels, answers: (labels == answers).mean() / 2,
             "share of mistakes": lambda labels, answers: 1 - metrics.balanced_accuracy_score(labels, answers),
-            "is expected": lambda labels, answers: metrics.f1_score(labels, answers),
+            "for balanced_accuracy([0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 0]), yours is 0.75": lambda labels, answers: (
+                metrics.f1_score(labels, answers)
+            ),
         },
     )  # fmt: skip
 
@@ -167,6 +191,10 @@ def test_sampler_weights():
             ],
             "You multiply by": lambda methods: np.where(methods == "real", len(set(methods)) - 1, 1) * count(methods),
             "plain shuffle": lambda methods: np.full(len(methods), 1 / len(methods)),
+            "Your weight grows": lambda methods: count(methods) / len(methods),
+            "for sampler_weights(['real', 'real', 'A', 'B', 'A']), in proportion, yours has": lambda methods: np.arange(
+                1, len(methods) + 1
+            ),
         },
     )
 

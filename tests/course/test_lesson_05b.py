@@ -1,5 +1,7 @@
 """Lesson 05b: cut shortcuts, gradients that are drawn, the memory estimate, and its exercises."""
 
+import operator
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -10,11 +12,12 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from torchfakes_utils.course import lesson_05b
+from torchfakes_utils.course.practice import State
 from torchfakes_utils.models.detector import Detector, DetectorConfig
 from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.detectors import opinionated
-from helpers.exercises import assert_teaches
+from helpers.exercises import assert_line, assert_teaches
 
 matplotlib.use("Agg")
 
@@ -157,6 +160,7 @@ def test_a_residual_block_is_judged():
             "cut off below zero before": lambda x, b, m, s: F.relu(m(torch.cat([f(x) for f in b], 1)) * s) + x,
             "ReLU is missing": lambda x, b, m, s: m(torch.cat([f(x) for f in b], 1)) * s + x,
             "stand side by side": lambda x, b, m, s: F.relu(x + s * m(torch.stack([f(x) for f in b]))),
+            "torch.relu cuts off": lambda x, b, m, s: torch.max(m(torch.cat([f(x) for f in b], 1)) * s + x, 0),
             "`scale` is not used": lambda x, b, m, s: F.relu(m(torch.cat([f(x) for f in b], 1)) + x),
         },
     )
@@ -171,9 +175,9 @@ def test_the_reference_is_the_networks_own_block(images):
         assert torch.allclose(found, block(x), atol=1e-5)
 
 
-def by_trying(card, parameters, per_crop):
+def by_trying(card, parameters, per_crop, fits=operator.le):
     batch, room = 0, card * 2**30 - 4 * 4 * parameters
-    while (batch + 1) * per_crop <= room:
+    while fits((batch + 1) * per_crop, room):
         batch += 1
     return batch
 
@@ -189,6 +193,13 @@ def test_the_largest_batch_is_judged():
             "not 10**9": lambda c, n, a: max(0, int((c * 1e9 - 16 * n) / a)),
             "round down": lambda c, n, a: max(0, int(np.ceil((c * 2**30 - 16 * n) / a))),
             "smaller than 0": lambda c, n, a: int((c * 2**30 - 16 * n) / a),
+            "What fits exactly": lambda c, n, a: by_trying(c, n, a, operator.lt),
+            "room for no crop at all": lambda c, n, a: max(0, int((c * 2 ^ 30 - 16 * n) // a)),
+            "Your room is below 0": lambda c, n, a: (c - 16 * n) // a,
             "yours is": lambda c, n, a: max(0, (c * 2**30 - 16 * n) / a),
         },
     )
+    without_a_sign = assert_line(
+        lesson_05b.LARGEST_BATCH, lambda c, n, a: int(abs(c * 2**30 - 16 * n) // a), 0, State.WRONG
+    )
+    assert "for largest_batch(1, 201326592, 16777216), yours is 128, and 0 is expected" in without_a_sign

@@ -1,5 +1,6 @@
 """What learners write in lesson 04: a grouped split, what it leaves, balanced accuracy, and the sampler's weights."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +35,8 @@ def _first_rows(groups: np.ndarray, _: np.ndarray, share: float) -> Rows:
 
 
 def _groups(generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    for names, share in ((5, 0.4), (8, 0.25), (7, 0.4)):
+    yield np.array(["b", "a", "b", "c"]), np.array(["b", "c", "a"]), 1 / 3  # that of the lesson
+    for names, share in ((5, 0.4), (8, 0.25), (7, 0.4), (3, 0.4)):
         # Group k has k + 1 rows or so: to hold out rows, or other groups, cannot come out right by chance.
         groups = generator.permutation(np.repeat([f"{name:03d}" for name in range(names)], np.arange(names) + 2))
         order, count = np.unique(groups), round(share * names)
@@ -44,16 +46,19 @@ def _groups(generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.nda
 
 
 def _sides_differ(expected: Rows, found: Any) -> str:
-    """As `comparison.difference`, of rows in any order, sets of them included."""
-    return comparison.difference(*(_in_order(sides) for sides in (expected, found)))
+    """As `comparison.difference`, side by side, of rows in any order, sets of them included."""
+    if not isinstance(found, list | tuple) or len(found) != len(expected):
+        return f"yours is {comparison.describe(found)}, and two arrays of row numbers are expected"
+    for part, *sides in zip(("rows to train on", "rows held out"), expected, found, strict=True):
+        if said := comparison.difference(*map(_in_order, sides)):
+            return f"of the {part}, {said}"
+    return ""
 
 
-def _in_order(sides: Any) -> Any:
-    if not isinstance(sides, list | tuple):
-        return sides
-    rows = [np.asarray(list(side) if isinstance(side, set | frozenset) else comparison.plain(side)) for side in sides]
-    numbers = [side.ndim == 1 and side.dtype.kind in "iu" for side in rows]
-    return tuple(np.sort(row) if number else side for side, row, number in zip(sides, rows, numbers, strict=True))
+def _in_order(side: Any) -> Any:
+    """Row numbers from the lowest to the highest; anything else as it is."""
+    rows = np.asarray(list(side) if isinstance(side, set | frozenset) else comparison.plain(side))
+    return np.sort(rows) if rows.ndim == 1 and rows.dtype.kind in "iu" else side
 
 
 HOLD_OUT = Exercise(
@@ -88,6 +93,15 @@ HOLD_OUT = Exercise(
         ),
         "int() cuts off where round() rounds, so you hold out a group too few.": lambda groups, order, share: hold_out(
             groups, order, int(share * len(order)) / len(order)
+        ),
+        "math.ceil() rounds up where round() may round down, so you hold out a group too many.": (
+            lambda groups, order, share: hold_out(groups, order, math.ceil(share * len(order)) / len(order))
+        ),
+        "np.isin does not look into a set, so nothing is found. Give it a list or an array.": (
+            lambda groups, order, share: (np.arange(len(groups)), np.arange(0))
+        ),
+        "np.where gives a tuple, with the row numbers inside. Take np.flatnonzero.": lambda groups, order, share: tuple(
+            (rows,) for rows in hold_out(groups, order, share)
         ),
     },
     afterwards="No group lies on both sides, whatever the groups are.",
@@ -131,15 +145,17 @@ def _splits(generator: np.random.Generator) -> Iterator[tuple[pd.DataFrame, pd.D
         crops = [crops[number] for number in generator.permutation(len(crops))]
         return pd.DataFrame(crops, columns=["target_id", "source_id"])
 
+    yield table([("000", "003", 1)]), table([("003", "", 1), ("004", "005", 1)])  # that of the lesson
     for _ in range(3):
         a, b, c, d, e, f, g, h, k, m = (f"{number:03d}" for number in generator.permutation(40)[:10])
-        count = generator.integers(1, 5, 6)
+        count = generator.permutation([1, 3, 5, 8, 11, 15])  # so far apart that no two mistakes give one share
         training = table([(a, "", 3), (a, b, 2), (c, d, 2), (e, "", 1)])
-        # Held out: a known target; a target known only as a source; a source known as target; as source; both; nobody.
+        # Held out: a known target; a target known only as a source; a source known as target; as source; both; nobody;
+        # a source known from a real clip alone.
         held_out = table(
             [
                 (a, f, count[0]), (b, g, count[1]), (f, c, count[2]), (g, d, count[3]), (a, d, 1),
-                (h, "", count[4]), (k, m, count[5]), (d, "", 2),
+                (h, "", count[4]), (k, m, count[5]), (d, "", 2), (h, e, 1),
             ]
         )  # fmt: skip
         yield training, held_out
@@ -167,6 +183,12 @@ SHARE_KNOWN = Exercise(
         "A real clip has no source: its empty name is nobody, so take it out of the set.": lambda training, held_out: (
             _known(training, held_out, True)[0] | _known(training, held_out, True)[1]
         ).mean(),
+        "A real clip shows somebody, too: whoever is in one of training is known.": lambda training, held_out: (
+            share_known(training[training["source_id"] != ""], held_out)
+        ),
+        "All held-out crops count here, real ones too.": lambda training, held_out: share_known(
+            training, held_out[held_out["source_id"] != ""]
+        ),
         "One of the two is enough: use | (or), not & (and).": lambda training, held_out: (
             _known(training, held_out)[0] & _known(training, held_out)[1]
         ).mean(),
@@ -203,6 +225,7 @@ def _precision(labels: np.ndarray, answers: np.ndarray, label: int) -> float:
 
 
 def _answers(generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    yield np.array([0, 0, 1, 1, 1, 1]), np.array([0, 1, 1, 1, 1, 0])  # that of the lesson
     for reals, fakes, right_reals, right_fakes in ((5, 20, 2, 17), (9, 23, 7, 16), (4, 30, 1, 28)):
         labels = np.repeat([0, 1], [reals, fakes])
         answers = np.repeat([0, 1, 1, 0], [right_reals, reals - right_reals, right_fakes, fakes - right_fakes])
@@ -260,7 +283,9 @@ def sampler_weights(methods: ArrayLike) -> np.ndarray:
 
 def in_proportion(expected: Any, found: Any) -> str:
     """`comparison.difference` of weights, of which only the proportions count."""
-    return comparison.difference(_shares(expected), _shares(found))
+    shares = _shares(found)
+    said = comparison.difference(_shares(expected), shares)
+    return f"in proportion, {said}" if said and shares is not found else said
 
 
 def _shares(weights: Any) -> Any:
@@ -289,6 +314,7 @@ def _share_alone(names: np.ndarray) -> np.ndarray:
 
 
 def _methods(generator: np.random.Generator) -> Iterator[tuple[np.ndarray]]:
+    yield (np.array(["real", "real", "A", "B", "A"]),)  # that of the lesson
     for counts in ((3, 7, 4), (5, 12, 9, 20, 15), (8, 3, 5, 6)):
         names = ["real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"][: len(counts)]
         yield (generator.permutation(np.repeat(names, counts)),)
@@ -312,6 +338,9 @@ SAMPLER_WEIGHTS = Exercise(
         ),
         "You multiply by the group's size where you should divide by it.": lambda names: (
             _share_alone(names) * _counts(names)
+        ),
+        "Your weight grows with the number of crops. The more there are of a method, the less each of them weighs.": (
+            _counts
         ),
         "Every crop weighs the same: that is a plain shuffle.": lambda names: np.ones(len(names)),
     },

@@ -264,7 +264,7 @@ def _blocks(generator: np.random.Generator) -> Iterable[tuple[torch.Tensor, list
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(generator.integers(2**31)))
             branches = [nn.Conv2d(6, width, 2 * n + 1, padding=n) for n, width in enumerate(widths)]
-            yield torch.randn(2, 6, 5, 5), branches, nn.Conv2d(sum(widths), 6, 1), scale
+            yield torch.randn(3, 6, 5, 5), branches, nn.Conv2d(sum(widths), 6, 1), scale
 
 
 def _inside(x: torch.Tensor, branches: Sequence[Any], mix: Any) -> torch.Tensor:
@@ -286,6 +286,8 @@ RESIDUAL = Exercise(
             x + torch.relu(s * _inside(x, b, m))
         ),
         "The ReLU is missing.": lambda x, b, m, s: x + s * _inside(x, b, m),
+        "torch.max(y, 0) looks for the largest values along the batch. Below zero, torch.relu cuts off.":
+            lambda x, b, m, s: torch.max(x + s * _inside(x, b, m), 0),
         "`scale` is not used.": lambda x, b, m, s: torch.relu(x + _inside(x, b, m)),
         "The branches do not fit into `mix`. They stand side by side as channels: `torch.cat(…, dim=1)`.":
             lambda x, b, m, s: torch.relu(x + s * m(torch.cat([branch(x) for branch in b], dim=0))),
@@ -295,9 +297,10 @@ RESIDUAL = Exercise(
 
 
 def _cards(generator: np.random.Generator) -> Iterable[tuple[float, int, int]]:
+    yield 1, 0, 2**28  # that of the lesson: it fits exactly
     for card in (8, 4, 15):
         yield card, int(generator.integers(20, 100)) * 10**6, int(generator.integers(10, 60)) * 2**20 + 12345
-    yield 1, 2**27, 2**24  # the weights alone are too much
+    yield 1, 3 * 2**26, 2**24  # the weights alone are too much
 
 
 LARGEST_BATCH = Exercise(
@@ -317,6 +320,11 @@ LARGEST_BATCH = Exercise(
         "A crop that fits in part does not fit: round down.": lambda card, n, a: max(
             0, -int(-(card * GIB - 16 * n) // a)
         ),
+        "What fits exactly, fits.": lambda card, n, a: max(0, -int(-(card * GIB - 16 * n) // a) - 1),
+        "You find room for no crop at all. Turn GiB into bytes, card * 2**30; in Python, `^` is no power.":
+            lambda card, n, a: 0,
+        "Your room is below 0. Turn GiB into bytes, card * 2**30; in Python, `^` is no power.":
+            lambda card, n, a: int((card - 16 * n) // a),
         "No batch is smaller than 0.": lambda card, n, a: int((card * GIB - 16 * n) // a),
     },
     afterwards="An estimate: a real card keeps some of its memory for itself.",
