@@ -148,7 +148,8 @@ def _crowds(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray
     lone = np.array([[10.0, 10, 60, 70]])
     exactly_half = np.array([[0.0, 0, 64, 64], [0, 0, 128, 64], [200, 200, 240, 240]])
     told = (np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]]), np.array([0.7, 0.9, 0.8]), 0.5)
-    return [told, *crowds, (lone, np.array([0.9]), 0.5), (exactly_half, np.array([0.7, 0.9, 0.8]), 0.5)]
+    alike = (np.array([[0.0, 0, 30, 30], [1, 0, 31, 30], [2, 0, 32, 30]]), np.array([0.9, 0.8, 0.7]), 0.5)  # two go
+    return [told, alike, *crowds, (lone, np.array([0.9]), 0.5), (exactly_half, np.array([0.7, 0.9, 0.8]), 0.5)]
 
 
 # --- the exercises
