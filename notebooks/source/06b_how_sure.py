@@ -72,12 +72,13 @@ guess_width = course.predict(
 # *12 min, difficulty 3 of 3.* `units` (N,) holds the number of the unit that each crop is a part of, say its clip.
 #
 # 1. For each unit find the rows of its crops (`np.flatnonzero(units == unit)`).
-# 2. Draw as many units as there are, with replacement (`generator.integers(0, count, count)`), and join their rows. A
-#    unit that is drawn twice counts twice.
+# 2. Draw as many units as there are, with replacement: `generator.integers(0, count, count)` with
+#    `generator = np.random.default_rng(0)`, made once before the loop. Join their rows with `np.concatenate`. A unit
+#    that is drawn twice counts twice.
 # 3. Compute the AUC of these rows, `replicates` times in all, and give the 2.5 % and the 97.5 % quantile of the values.
 #
-# `auc_by_pairs` is there. Yours may differ from ours by the luck of the draw. The check asks for 1,500 data sets and
-# waits 10 s, so do step 1 once, before the loop.
+# `auc_by_pairs` is there. Yours may differ from ours by the luck of the draw. The check asks for 1,700 data sets in all
+# and waits 10 s, so do step 1 once, before the loop.
 
 
 # %%
@@ -372,7 +373,8 @@ print(f"  95 %: {low:.3f} to {high:.3f}; one that keeps its word would get {chan
 #
 # *5 min, difficulty 1 of 3.* What should the team have written instead of "96 %"? Write the result of this test in one
 # or two sentences, so that somebody who was not there can check it: which data, how many real and fake clips, AUC with
-# both ends of its interval, and what it is to be compared with.
+# both ends of its interval, and what it is to be compared with: balanced accuracy, or what a coin or always saying
+# "fake" would reach.
 
 # %%
 my_line = None  # "On …"

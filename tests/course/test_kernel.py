@@ -24,9 +24,7 @@ def errors() -> list[Any]:
     """What each cell showed as an error, None where it ran."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=120).execute()
-    return [
-        next((output for output in cell.outputs if output.output_type == "error"), None) for cell in notebook.cells
-    ]
+    return [next((output for output in cell.outputs if output.output_type == "error"), None) for cell in notebook.cells]
 
 
 def test_a_name_that_no_cell_has_made_yet_is_told_in_one_line(errors: list[Any]) -> None:

@@ -12,9 +12,10 @@ from sklearn.metrics import roc_auc_score
 from torchfakes_utils.course import lesson_06b, practice
 from torchfakes_utils.course import lesson_06b_figures as figures
 from torchfakes_utils.course.lesson_06 import auc_by_pairs
+from torchfakes_utils.course.lesson_06b_bootstrap import interval_difference
 from torchfakes_utils.metrics.calibration import reliability
 
-from helpers.exercises import assert_teaches
+from helpers.exercises import assert_line, assert_teaches
 
 matplotlib.use("Agg")
 
@@ -31,57 +32,134 @@ def rows_of(units):
     return [np.flatnonzero(units == unit) for unit in np.unique(units)]
 
 
+def by_percentile(labels, scores, units, replicates):
+    return np.percentile(list(drawn(labels, scores, rows_of(units), replicates)), [2.5, 97.5]).tolist()
+
+
+def sorted_by_hand(labels, scores, units, replicates):
+    values = sorted(drawn(labels, scores, rows_of(units), replicates, seed=9))
+    return values[round(0.025 * replicates)], values[round(0.975 * replicates) - 1]
+
+
+def with_torch(labels, scores, units, replicates):
+    values = torch.tensor(list(drawn(labels, scores, rows_of(units), replicates, seed=3)))
+    return torch.quantile(values, torch.tensor([0.025, 0.975], dtype=values.dtype))
+
+
+def with_pandas(labels, scores, units, replicates):
+    groups = [own.index.to_numpy() for _, own in pd.DataFrame({"unit": units}).groupby("unit")]
+    return pd.Series(drawn(labels, scores, groups, replicates, seed=2)).quantile([0.025, 0.975])
+
+
+def crops(labels, scores, units, replicates):
+    return np.quantile(list(drawn(labels, scores, rows_of(np.arange(len(labels))), replicates)), [0.025, 0.975])
+
+
+def once_each(labels, scores, units, replicates):
+    return np.quantile(list(drawn(labels, scores, rows_of(units), 20, replace=False)), [0.025, 0.975])
+
+
+def one_deviation(labels, scores, units, replicates):
+    values = list(drawn(labels, scores, rows_of(units), replicates))
+    return np.mean(values) - np.std(values), np.mean(values) + np.std(values)
+
+
+def of_the_normal(labels, scores, units, replicates):
+    values = list(drawn(labels, scores, rows_of(units), replicates))
+    return np.mean(values) - 1.96 * np.std(values), np.mean(values) + 1.96 * np.std(values)
+
+
+def middle(low, high):
+    return lambda labels, scores, units, replicates: np.quantile(
+        list(drawn(labels, scores, rows_of(units), replicates)), [low, high]
+    )
+
+
+def quantiles(values):
+    return np.quantile(list(values), [0.025, 0.975])
+
+
+def auc_of(labels, scores, rows, units):
+    own = np.concatenate([rows[unit] for unit in units])
+    return auc_by_pairs(labels[own], scores[own])
+
+
+def once_at_most(labels, scores, units, replicates):
+    generator, names = np.random.default_rng(5), np.unique(units)
+    inside = (np.isin(units, generator.choice(names, len(names))) for _ in range(replicates))
+    return quantiles(auc_by_pairs(labels[own], scores[own]) for own in inside)
+
+
+def as_many_as_rows(labels, scores, units, replicates):
+    generator, rows = np.random.default_rng(5), rows_of(units)
+    return quantiles(auc_of(labels, scores, rows, generator.integers(0, len(rows), len(units)))
+                     for _ in range(replicates))  # fmt: skip
+
+
+def mean_first(labels, scores, units, replicates):
+    rows = rows_of(units)
+    first, means = (np.array(each) for each in zip(*[(labels[own[0]], scores[own].mean()) for own in rows],
+                                                   strict=True))  # fmt: skip
+    return quantiles(drawn(first, means, np.arange(len(rows))[:, None], replicates, seed=9))
+
+
+def classes_apart(labels, scores, units, replicates):
+    generator, rows = np.random.default_rng(5), rows_of(units)
+    parts = [[i for i, own in enumerate(rows) if labels[own[0]] == label] for label in (0, 1)]
+    return quantiles(auc_of(labels, scores, rows, np.concatenate([generator.choice(p, len(p)) for p in parts]))
+                     for _ in range(replicates))  # fmt: skip
+
+
+def crops_again(labels, scores, units, replicates):
+    generator, rows = np.random.default_rng(5), rows_of(units)
+    again = (
+        [generator.choice(rows[unit], len(rows[unit])) for unit in generator.integers(0, len(rows), len(rows))]
+        for _ in range(replicates)
+    )
+    return quantiles(auc_of(labels, scores, own, range(len(own))) for own in again)
+
+
+def never_the_last(labels, scores, units, replicates):
+    generator, rows = np.random.default_rng(5), rows_of(units)
+    return quantiles(auc_of(labels, scores, rows, generator.integers(0, len(rows) - 1, len(rows)))
+                     for _ in range(replicates))  # fmt: skip
+
+
+def not_joined(labels, scores, units, replicates):
+    generator, rows, values = np.random.default_rng(5), rows_of(units), []
+    for _ in range(replicates):
+        own = [rows[unit] for unit in generator.integers(0, len(rows), len(rows))]
+        values.append(auc_by_pairs(labels[own], scores[own]))
+    return quantiles(values)
+
+
+def with_tables(labels, scores, units, replicates):  # slow, and likely
+    table, generator, values = pd.DataFrame({"label": labels, "score": scores}), np.random.default_rng(1), []
+    tables = [own for _, own in table.groupby(units)]
+    for _ in range(replicates):
+        own = pd.concat([tables[unit] for unit in generator.choice(len(tables), len(tables))])
+        values.append(roc_auc_score(own["label"], own["score"]))
+    return np.quantile(values, [0.025, 0.975])
+
+
 @pytest.mark.slow
 def test_the_bootstrap_teaches():
-    def by_percentile(labels, scores, units, replicates):
-        return np.percentile(list(drawn(labels, scores, rows_of(units), replicates)), [2.5, 97.5]).tolist()
-
-    def sorted_by_hand(labels, scores, units, replicates):
-        values = sorted(drawn(labels, scores, rows_of(units), replicates, seed=9))
-        return values[round(0.025 * replicates)], values[round(0.975 * replicates) - 1]
-
-    def with_torch(labels, scores, units, replicates):
-        values = torch.tensor(list(drawn(labels, scores, rows_of(units), replicates, seed=3)))
-        return torch.quantile(values, torch.tensor([0.025, 0.975], dtype=values.dtype))
-
-    def with_pandas(labels, scores, units, replicates):
-        groups = [own.index.to_numpy() for _, own in pd.DataFrame({"unit": units}).groupby("unit")]
-        return pd.Series(drawn(labels, scores, groups, replicates, seed=2)).quantile([0.025, 0.975])
-
-    def crops(labels, scores, units, replicates):
-        return np.quantile(list(drawn(labels, scores, rows_of(np.arange(len(labels))), replicates)), [0.025, 0.975])
-
-    def once_each(labels, scores, units, replicates):
-        return np.quantile(list(drawn(labels, scores, rows_of(units), 20, replace=False)), [0.025, 0.975])
-
-    def one_deviation(labels, scores, units, replicates):
-        values = list(drawn(labels, scores, rows_of(units), replicates))
-        return np.mean(values) - np.std(values), np.mean(values) + np.std(values)
-
-    def of_the_normal(labels, scores, units, replicates):
-        values = list(drawn(labels, scores, rows_of(units), replicates))
-        return np.mean(values) - 1.96 * np.std(values), np.mean(values) + 1.96 * np.std(values)
-
-    def middle(low, high):
-        return lambda labels, scores, units, replicates: np.quantile(
-            list(drawn(labels, scores, rows_of(units), replicates)), [low, high]
-        )
-
-    def with_tables(labels, scores, units, replicates):  # slow, and likely
-        table, generator, values = pd.DataFrame({"label": labels, "score": scores}), np.random.default_rng(1), []
-        tables = [own for _, own in table.groupby(units)]
-        for _ in range(replicates):
-            own = pd.concat([tables[unit] for unit in generator.choice(len(tables), len(tables))])
-            values.append(roc_auc_score(own["label"], own["score"]))
-        return np.quantile(values, [0.025, 0.975])
-
+    for seed in range(2):  # as narrow as the middle 90 %, so that both are asked about
+        assert_line(lesson_06b.BOOTSTRAP, once_at_most, seed, practice.State.WRONG, "drawn twice count twice?")
     assert practice.judge(lesson_06b.BOOTSTRAP, with_tables).state is practice.State.RIGHT
     assert_teaches(
         lesson_06b.BOOTSTRAP,
         right=[by_percentile, sorted_by_hand, with_torch, with_pandas],
         wrong={
             "1.96 standard deviations": of_the_normal,
-            "That is the middle 90 %": middle(0.05, 0.95),
+            "twice count twice? And": middle(0.05, 0.95),
+            "Much too narrow. Are your": middle(0.25, 0.75),
+            "Much too narrow. Do you": as_many_as_rows,
+            "average the crops": mean_first,
+            "that are fake apart": classes_apart,
+            "again inside each unit": crops_again,
+            "is never drawn": never_the_last,
+            "to be one index": not_joined,
             "more than the middle 95 %": middle(0.01, 0.99),
             "You draw single crops": crops,
             "Draw with replacement": once_each,
@@ -93,6 +171,18 @@ def test_the_bootstrap_teaches():
     )
 
 
+def test_few_right_bootstraps_are_refused():
+    """Of ones that draw other sets, below one in two hundred."""
+    refused, generator = 0, np.random.default_rng(0)
+    for seed in range(4):
+        for labels, scores, units, replicates in lesson_06b.BOOTSTRAP.inputs(seed):
+            exact = lesson_06b.BOOTSTRAP.exact(labels, scores, units, replicates)
+            for _ in range(100):
+                values = generator.choice(exact.values, replicates)
+                refused += bool(exact.difference(*np.quantile(values, [0.025, 0.975])))
+    assert refused <= 5, f"{refused} of 400"
+
+
 def test_the_lessons_own_bootstrap_is_the_loop_that_its_solution_shows():
     labels, scores, units, _ = lesson_06b.BOOTSTRAP.inputs()[0]
     scores = scores.round(1)  # ties count half
@@ -102,11 +192,11 @@ def test_the_lessons_own_bootstrap_is_the_loop_that_its_solution_shows():
 
 
 def test_intervals_are_alike_within_the_luck_of_the_draw():
-    assert lesson_06b.interval_difference((0.8, 0.9), [0.805, 0.893]) == ""
-    assert "from 0.820 to 0.900" in lesson_06b.interval_difference((0.8, 0.9), [0.82, 0.9])
-    assert "from nan to" in lesson_06b.interval_difference((0.8, 0.9), [float("nan"), 0.9])
+    assert interval_difference((0.8, 0.9), [0.805, 0.893]) == ""
+    assert "from 0.820 to 0.900" in interval_difference((0.8, 0.9), [0.82, 0.9])
+    assert "from nan to" in interval_difference((0.8, 0.9), [float("nan"), 0.9])
     for strange in (None, 0.8, "0.8 to 0.9", [0.8, 0.9, 1.0], {"low": 0.8}, [[0.8], [0.9]]):
-        assert "expected" in lesson_06b.interval_difference((0.8, 0.9), strange)
+        assert "expected" in interval_difference((0.8, 0.9), strange)
 
 
 def looped_ece(labels, scores):
@@ -174,6 +264,14 @@ def test_the_calibration_error_teaches():
 CLIP = SimpleNamespace(n_real=16, n_fake=64, auc=0.979, auc_interval=(0.938, 1.0), balanced_accuracy=0.898,
                        always_fake_accuracy=0.8)  # fmt: skip
 LINE = "On Mini-FF++, {} real and 64 fake clips: AUC {}; balanced accuracy 0.90."
+DATA = "On Mini-FF++, 16 real and 64 fake clips: "
+
+
+def said_of(line, capsys):
+    lesson_06b.check_line(line, CLIP)
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    return out
 
 
 @pytest.mark.parametrize(
@@ -183,17 +281,49 @@ LINE = "On Mini-FF++, {} real and 64 fake clips: AUC {}; balanced accuracy 0.90.
         (0.98, "Not yet: 0.98 is no text"),
         ("AUC 0.98", "of which data?"),
         ("On Mini-FF++: AUC 0.98", "on how many clips? There are 16 real and 64 fake"),
-        (LINE.format(16, "is good"), "how good is it?"),
+        ("Mini-FF++ 16 64 0.98 0.94 1.00 0.90", "on how many clips?"),
+        (LINE.format(16, "is good"), "how good is it? The AUC"),
         (LINE.format(16, 0.98), "how sure are you?"),
+        (LINE.format(16, "0.98 (1.00 to 0.94)"), "how sure are you?"),
         (LINE.format(16, "0.98 (0.94 to 1.00)").replace("balanced accuracy 0.90", "good"), "beside what?"),
-        (LINE.format(16, "0.98 (0.94 to 1.00)"), "Right: somebody who was not there"),
-        (LINE.format(16, "98 % (94 to 100 %)").replace("balanced accuracy 0.90", "always fake: 80 %"), "Right:"),
+        (DATA + "AUC 0.98 (0.94 to 1.00), 50 people, a coin", "beside what?"),
+        (DATA + "accuracy 0.98, 0.94 to 1.00; balanced accuracy 0.90", "0.98 is there, but not behind “AUC”"),
+        (DATA + "AUC 0.94 (0.98 to 1.00), always “fake” has 0.80", "0.98 is there, but not behind “AUC”"),
+        (LINE.format(16, "0.98 (0.94 to 1.00), not 90 %"), "it says that something is *not* so"),
+        (DATA.replace("On", "Not on") + "AUC 0.98 (0.94 to 1.00); a coin has 0.5", "it says that something is *not*"),
     ],
 )
 def test_a_line_that_nobody_can_check_is_told_what_it_lacks(capsys, line, said):
-    lesson_06b.check_line(line, CLIP)
-    out = capsys.readouterr().out
-    assert said in out and out.count("\n") == 1
+    assert said in said_of(line, capsys)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE.format(16, "0.98 (0.94 to 1.00)"),
+        LINE.format(16, "98 % (94 to 100 %)").replace("balanced accuracy 0.90", "always fake: 80 %"),
+        DATA + "AUC 0.98 (0.94 to 1.00); a coin has 0.5.",
+        DATA + "AUC 0.98 (0.94 to 1.00), where guessing would have 50 %.",
+        DATA + "AUC 0.98 (0.94 to 1.00), to be compared with a coin's AUC of 0.50; balanced accuracy 0.90.",
+        DATA + "0.94 to 1.00 around 0.98 is the AUC; balanced accuracy 0.90.",
+        DATA + "AUC 0.94 to 1.00 around 0.98; balanced accuracy 0.90.",
+        DATA + "AUC 95 % CI 0.94–1.00, mean 0.98; balanced accuracy 0.90.",
+        DATA + "AUC 0,98 (0,94 bis 1,00); balanced accuracy 0,90.",
+        DATA + "AUC between 0.94 and 1.00, 0.98 as measured; balanced accuracy 0.90.",
+        DATA + "AUC [0.94, 1.00], 0.98; balanced accuracy 0.90.",
+        DATA + "an area under the ROC curve of 0.98 (0.94 to 1.00); balanced accuracy 0.90.",
+        DATA + "0.98 AUC (0.94 to 1.00). The accuracies are 0.90 and 0.80.",
+        DATA + "AUC 0.98 (0.94 to 1.00); balanced accuracy 0.90; not 96 %.",
+        DATA + "AUC 0.98 (0.94 to 1.00); balanced accuracy 0.90, and no 96 %.",
+        "On Mini FF++ the AUC of 16 real and 64 fake clips is 0.98 (0.94 to 1.00); balanced accuracy 90 per cent.",
+        "MiniFF++, 16 original and 64 forged clips, AUC by clip: 0.979 (0.938 to 1.000), balanced accuracy 0.898",
+        "On Mini-FF++ (two portraits), 16 real and 64 fake clips of people not trained on: AUC by clip 0.98 (95 % "
+        "interval from drawing people, 0.94 to 1.00); balanced accuracy 0.90 (0.83 to 0.97), where always “fake” has "
+        "0.50.",
+    ],
+)
+def test_a_line_that_can_be_checked_is_right(capsys, line):
+    assert said_of(line, capsys).startswith("Right: somebody who was not there")
 
 
 def test_wilson():

@@ -117,7 +117,8 @@ def test_a_lesson_runs_while_the_inputs_of_another_are_made(lessons, built_steps
 def _touched(name, after):
     """A cell that leaves a file, and wants to find those of others."""
     wanted = after.split(" and ") if after else []
-    return f"from pathlib import Path\nassert all(Path('..', name).exists() for name in {wanted})\nPath('../{name}').touch()"
+    wait = f"assert all(Path('..', name).exists() for name in {wanted})"
+    return f"from pathlib import Path\n{wait}\nPath('../{name}').touch()"
 
 
 def test_what_goes_wrong_in_a_thread_is_raised_in_the_end(lessons, home, monkeypatch):

@@ -193,7 +193,9 @@ def test_films_are_compressed_and_taken_up_again(tiny_faces, tiny_ffpp, tmp_path
     assert "has changed" in again.perturbations["h264"].left_out["/".join(gone)]
 
 
-@pytest.mark.parametrize(("count", "expected"), [(5, (0.5, 1, 1.5, 2, 3)), (3, (0.5, 1.5, 3)), (2, (0.5, 3)), (1, (3,))])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(5, (0.5, 1, 1.5, 2, 3)), (3, (0.5, 1.5, 3)), (2, (0.5, 3)), (1, (3,))]
+)
 def test_fewer_strengths_are_spread_and_end_with_the_harshest(count, expected, tiny_faces):
     assert strengths_of("blur", count) == expected
     config = RobustnessConfig(("blur",), strengths=count, frames=1, replicates=20)

@@ -12,6 +12,6 @@ from torchfakes_utils.course.quizzes import quiz
 from torchfakes_utils.course.state import ensure
 
 __all__ = [
-    "Paths", "begin", "broken_detector", "check", "detector", "ensure", "faces_table", "paths", "predict", "quiz", "short",
-    "yours",
+    "Paths", "begin", "broken_detector", "check", "detector", "ensure", "faces_table", "paths", "predict", "quiz",
+    "short", "yours",
 ]  # fmt: skip

@@ -41,7 +41,7 @@ def _explain(
         lines: list[str] = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
     else:
         lines = [f"{kind.__name__}: {advice(error)}"]
-    shell._showtraceback(kind, error, lines)  # what IPython's own `showtraceback` ends in; the public one asks `sys`
+    shell._showtraceback(kind, error, lines)  # noqa: SLF001 - the public one would show the whole way to it
     return lines
 
 

@@ -1,8 +1,6 @@
-"""The exercises of lesson 06b: a bootstrap of clips, the calibration error, one honest line; and formulas."""
+"""The exercises of lesson 06b, with the calibration error and formulas."""
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,151 +8,14 @@ import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import binomtest
 
-from torchfakes_utils.course import comparison
-from torchfakes_utils.course.lesson_06 import auc_by_pairs
+from torchfakes_utils.course.lesson_06b_bootstrap import BOOTSTRAP, bootstrap
+from torchfakes_utils.course.lesson_06b_line import check_line
 from torchfakes_utils.course.practice import Exercise
-from torchfakes_utils.evaluation.results import LevelMetrics
 
-EXACT = 20_000  # data sets that stand in for all there could be
-CLOSE = 0.1  # of an interval's width: so far chance may move the ends of one that is wrong
+# What the notebook checks besides stands in modules of its own.
+__all__ = ["BOOTSTRAP", "ECE", "bootstrap", "check_line", "ece", "in_another_world", "most_one_sided", "wilson"]
+
 RANGES = 10
-
-
-# --- the bootstrap
-
-
-def bootstrap(labels: Any, scores: Any, units: Any, replicates: int = 1000) -> tuple[float, float]:
-    """The 95 % interval of an AUC when whole units are drawn: with replacement, as many as there are.
-
-    Args:
-        labels: (N,) of 0 and 1.
-        scores: (N,).
-        units: (N,) what each is a part of, such as the number of its clip.
-        replicates: how often.
-
-    Source: Efron, Bootstrap Methods: Another Look at the Jackknife, Annals of Statistics 7, 1979.
-    """
-    low, high = np.quantile(_replicates(labels, scores, units, replicates), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _replicates(labels: Any, scores: Any, units: Any, replicates: int) -> np.ndarray:
-    """The AUC of each data set that is drawn, (replicates,): pairs are compared once, then weighted."""
-    names, of = np.unique(np.asarray(units), return_inverse=True)
-    drawn = np.random.default_rng(0).integers(0, len(names), (replicates, len(names)))
-    times = np.stack([np.bincount(row, minlength=len(names)) for row in drawn])
-    return _weighted(labels, scores, of, times)
-
-
-def _weighted(labels: Any, scores: Any, of: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The AUC of each data set, by how often it holds each unit: `times` (replicates, units), `of` (N,) its columns."""
-    labels, scores, times = np.asarray(labels), np.asarray(scores), times.astype(np.float32)
-    fakes, reals = (times[:, of[labels == label]] for label in (1, 0))
-    gaps = scores[labels == 1][:, None] - scores[labels == 0][None, :]
-    right = ((np.sign(gaps) + 1) / 2).astype(np.float32)  # (fakes, reals): 1 in the right order, 0.5 for a tie
-    found: np.ndarray = ((fakes @ right) * reals).sum(1, dtype=float) / (fakes.sum(1) * reals.sum(1))
-    return found
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """What a learner's interval is held against: (EXACT,) AUCs, and how many data sets the learner drew."""
-
-    values: np.ndarray
-    replicates: int
-
-    def difference(self, low: float, high: float) -> str:
-        """How an interval departs from the middle 95 % by more than the luck of the draw.
-
-        Judged by the share of values outside, which of a right one is binomial: 90 % leaves out twice as much.
-        """
-        ends = np.quantile(self.values, [0.025, 0.975])
-        below, above = np.mean(self.values < low), np.mean(self.values > high)
-        if np.mean(self.values >= 1) > 0.01:  # the upper end is 1 or thereabouts
-            fine = 0 <= high <= 1 + 1e-6 and np.allclose([low, high], ends, rtol=0, atol=0.5 * (ends[1] - ends[0]))
-        else:
-            luck = 3.2 * np.sqrt(0.05 * 0.95 / self.replicates)
-            fine = bool(-luck < below + above - 0.05 < 1.35 * luck and min(below, above) > 0.006)
-        if fine:
-            return ""
-        return f"yours goes from {low:.3f} to {high:.3f}, and about {ends[0]:.3f} to {ends[1]:.3f} is expected"
-
-
-def _all(labels: Any, scores: Any, units: Any) -> np.ndarray:
-    """The AUCs of EXACT data sets."""
-    names, of = np.unique(np.asarray(units), return_inverse=True)
-    share = np.full(len(names), 1 / len(names))
-    return _weighted(labels, scores, of, np.random.default_rng(1).multinomial(len(names), share, EXACT))
-
-
-def _exact(labels: Any, scores: Any, units: Any, left_out: float = 0.025) -> tuple[float, float]:
-    """An interval of so many draws that chance hardly moves its ends; `left_out` on either side."""
-    low, high = np.quantile(_all(labels, scores, units), [left_out, 1 - left_out])
-    return float(low), float(high)
-
-
-def _normal(labels: Any, scores: Any, units: Any, deviations: float) -> tuple[float, float]:
-    values = _all(labels, scores, units)
-    return float(values.mean() - deviations * values.std()), float(values.mean() + deviations * values.std())
-
-
-def _of_clips(generator: np.random.Generator, easy: bool, replicates: int) -> tuple[Any, ...]:
-    """Eight near copies of each of 30 clips, 12 of them real; where they are told apart easily, the interval ends at 1.
-
-    So two things are seen that look alike otherwise: how much is left out, and a normal curve's ends beyond 1.
-    """
-    label = np.repeat([0, 1], [12, 18])
-    least, most = (0.92, 0.96) if easy else (0.78, 0.84)
-    while True:
-        logits = generator.normal((2.2 if easy else 1.2) * (label - 0.5), 1)
-        if least < auc_by_pairs(label, logits) < most:
-            break
-    scores = expit(logits[:, None] + generator.normal(0, 0.15, (30, 8)))
-    order = generator.permutation(240)
-    return np.repeat(label, 8)[order], scores.ravel()[order], np.repeat(np.arange(30), 8)[order], replicates
-
-
-def interval_difference(expected: Any, found: Any) -> str:
-    """How an interval departs from another, or from what all draws give, by more than the luck of the draw."""
-    pair = (0.0, 1.0) if isinstance(expected, _Drawn) else expected
-    try:
-        own, ends = ([float(end) for end in ends] for ends in (found, pair))
-    except (TypeError, ValueError, RuntimeError):
-        return comparison.difference(pair, found)
-    if len(own) != len(ends):
-        return comparison.difference(pair, found)
-    if isinstance(expected, _Drawn):
-        return expected.difference(*own)
-    if np.allclose(own, ends, rtol=0, atol=CLOSE * (ends[1] - ends[0]) + 1e-6):
-        return ""
-    return f"yours goes from {own[0]:.3f} to {own[1]:.3f}, and about {ends[0]:.3f} to {ends[1]:.3f} is expected"
-
-
-BOOTSTRAP = Exercise(
-    "bootstrap", "The bootstrap, by clip", minutes=12, difficulty=3,
-    reference=bootstrap,
-    exact=lambda labels, scores, units, count: _Drawn(_all(labels, scores, units), count),
-    cases=lambda generator: [_of_clips(generator, True, 200), _of_clips(generator, False, 1500)],
-    wrong={
-        "You draw single crops. Draw units, and take all crops of each one that is drawn, as often as it is drawn.":
-            lambda labels, scores, units, replicates: _exact(labels, scores, np.arange(len(labels))),
-        "Each of your data sets holds every unit once. Draw with replacement: some come twice, and some not at all.":
-            lambda labels, scores, units, replicates: (auc_by_pairs(labels, scores),) * 2,
-        "That is the mean and one standard deviation to either side. Take the middle 95 % of the values: np.quantile.":
-            lambda labels, scores, units, replicates: _normal(labels, scores, units, 1),
-        "That is the mean and 1.96 standard deviations to either side, which ends above 1 where no AUC can be. Take the "
-        "middle 95 % of the values: np.quantile.":
-            lambda labels, scores, units, replicates: _normal(labels, scores, units, 1.96),
-        "That is the middle 90 %. For 95 % leave out 2.5 % at either end, and not 5 %.":
-            lambda labels, scores, units, replicates: _exact(labels, scores, units, 0.05),
-        "That is more than the middle 95 %. Leave out 2.5 % at either end: np.quantile with 0.025 and 0.975.":
-            lambda labels, scores, units, replicates: _exact(labels, scores, units, 0.01),
-        "That is the whole range of the values. Leave out 2.5 % of them at either end: np.quantile.":
-            lambda *words: (_replicates(*words).min(), _replicates(*words).max()),
-    },
-    difference=interval_difference,
-    afterwards="The ends differ a little from ours: each draw is another one.",
-)  # fmt: skip
 
 
 # --- the calibration error
@@ -251,66 +112,6 @@ ECE = Exercise(
     },
     afterwards="It is zero for a detector that always says the share of fakes, and knows nothing.",
 )  # fmt: skip
-
-
-# --- judgement: one line that can be checked
-
-
-def check_line(text: object, clip: LevelMetrics) -> None:
-    """Say in one line what a report of a test still lacks.
-
-    Args:
-        text: the learner's sentence or two.
-        clip: what was measured, by clip.
-    """
-    if text is None or text is ...:
-        print("Not attempted yet: put your line in place of None, in quotation marks.")
-        return
-    if not isinstance(text, str):
-        print(f"Not yet: {comparison.describe(text)} is no text. Put your line in quotation marks.")
-        return
-    numbers = [float(number) for number in pd.Series([text]).str.findall(r"\d+(?:\.\d+)?")[0]]
-    low, high = clip.auc_interval or (clip.auc or 0, clip.auc or 0)
-    lacking = {
-        "of which data? Name Mini-FF++.": "mini-ff++" in text.lower(),
-        "it says that something is *not* so. Say what is so.": not _denies(text),
-        f"on how many clips? There are {clip.n_real} real and {clip.n_fake} fake ones.":
-            {clip.n_real, clip.n_fake} <= set(numbers) and not _swapped(text, clip),
-        "how good is it? The AUC by clip is in the table above.": _told(clip.auc, numbers)
-            and all(_told(clip.auc, [float(each)]) for each in _BEHIND_AUC.findall(text)),
-        "how sure are you? Give both ends of the AUC's interval.": _told(low, numbers) and _told(high, numbers)
-            and not any(float(first) > float(last) for first, last in _FROM_TO.findall(text)),
-        "beside what? Give balanced accuracy, or what always saying “fake” would reach.":
-            _told(clip.balanced_accuracy, numbers) or _told(clip.always_fake_accuracy, numbers),
-    }  # fmt: skip
-    for question, answered in lacking.items():
-        if not answered:
-            print(f"Not yet: {question}")
-            return
-    print("Right: somebody who was not there could check every number in it.")
-
-
-_BEHIND_AUC = re.compile(r"\bauc(?: by clip)?\s*(?:of|is|was|=|:)?\s*(\d+(?:\.\d+)?)(?!\s*%\s*interval)", re.I)
-_FROM_TO = re.compile(r"(\d+(?:\.\d+)?)\s*(?:%\s*)?(?:to|–|and)\s*(\d*\.\d+)")
-
-
-def _denies(text: str) -> bool:
-    """Whether "not" stands before a number or the name of the data."""
-    return (
-        re.search(r"(?:\b(?:not|no|never)|n't)\s+(?:(?:on|of|an?|the|auc)\s+)*(?:mini-ff|\d)", text, re.I) is not None
-    )
-
-
-def _swapped(text: str, clip: LevelMetrics) -> bool:
-    """Whether the number of fakes is said of the real ones, or the other way round."""
-    said = rf"\b{clip.n_fake}\s+real\b|\b{clip.n_real}\s+fakes?\b"
-    return clip.n_real != clip.n_fake and re.search(said, text, re.I) is not None
-
-
-def _told(value: float | None, numbers: Sequence[float]) -> bool:
-    """Whether a share stands among numbers, to two digits, as it is or in per cent."""
-    return value is not None and any(abs(number - each) < 0.0051 * scale for number in numbers
-                                     for each, scale in ((value, 1), (100 * value, 100)))  # fmt: skip
 
 
 # --- formulas

@@ -253,7 +253,8 @@ _ALL = (
     Step(
         "export", "Exporting the detector, and checking the export",
         makes=lambda where: where.run / "export" / "onnx", folder=lambda where: where.run / "export" / "onnx",
-        needs=("run",), settings=_on_mini(crops=240), build=_export,  # three of a clip, for all would take a minute more
+        needs=("run",), build=_export,
+        settings=_on_mini(crops=240),  # three of a clip; all would take a minute more
     ),
     Step(
         # A smaller network that knows pictures, for a few hundred crops of one kind are too few to begin from nothing;

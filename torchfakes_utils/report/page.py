@@ -357,8 +357,8 @@ def _interpretation(found: Interpretation | None) -> list[Block]:
         for row in found.regions
     ]  # fmt: skip
     return [
-        f"{found.method} at {found.layer}, {found.crops} crops. Real crops are asked what pointed to “real”, fakes what "
-        "pointed to “fake”; networks that know nothing, what pointed to their own answer. "
+        f"{found.method} at {found.layer}, {found.crops} crops. Real crops are asked what pointed to “real”, fakes "
+        "what pointed to “fake”; networks that know nothing, what pointed to their own answer. "
         f"{text.own_findings(found.regions)}",
         *drawn(figures.regions(found.regions), "Share of heat over share of area by face region, real and "
                "fake, for each network; the numbers are in the table below.", "The dashed line is an even glow."),
