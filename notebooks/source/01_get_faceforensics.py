@@ -15,7 +15,7 @@
 # - **You will be able to** read who is in a file from its name, find out who is connected with whom, count what a
 #   split gives away, and say what compression does to a forgery.
 # - **You need** Python with lists, sets and a little pandas. No access to anything, no GPU.
-# - **Time:** about 25 min to read, 30 min of exercises, 20 s to run on two CPU cores.
+# - **Time:** about 25 min to read, 30 min of exercises, 10 s to run on two CPU cores.
 #
 # The team of lesson 00 put all its crops into one list, shuffled it and cut it into training and validation. So frames
 # of one film lay on both sides, and nobody had asked whose faces were in which file. That question costs nothing, and

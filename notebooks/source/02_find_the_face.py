@@ -15,7 +15,7 @@
 # - **You will be able to** compute an image pyramid, turn a map of probabilities into boxes, measure how well two boxes
 #   agree, write non-maximum suppression, and say why a detector is a row of three networks.
 # - **You need** NumPy and a first idea of a convolution. Lesson 01 helps, but is not needed.
-# - **Time:** about 30 min to read, 35 min of exercises, 20 s to run on two CPU cores.
+# - **Time:** about 30 min to read, 35 min of exercises, 15 s to run on two CPU cores.
 #
 # Our bootcamp team wrote a loop: for each video, for each frame, find the face, save it. The loop called a library's
 # face detector, and the team took what came out. Where a crop showed something else than a face, nobody could say why.

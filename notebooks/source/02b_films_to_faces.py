@@ -15,7 +15,7 @@
 # - **You will be able to** follow one person through a clip, cut a face so that training and prediction see the same,
 #   choose what detection may cost, and test whether a crop gives away its label.
 # - **You need** the idea of a box and of intersection over union, from lesson 02.
-# - **Time:** about 25 min to read, 25 min of exercises, 60 s to run on two CPU cores.
+# - **Time:** about 25 min to read, 25 min of exercises, 20 s to run on two CPU cores.
 #
 # The bootcamp team's loop ran for three hours, and died in a film in which somebody looked away. They wrapped it in
 # `try` and started again. It ended, and the folder was full. They never learnt that some of the crops showed the wrong

@@ -16,7 +16,7 @@
 # - **You will be able to** explain how a split leaks, keep together what belongs together, find out who is on both
 #   sides, read an accuracy beside the always-fake answer, compute sampler weights, and check what a network is fed.
 # - **You need** pandas and a first idea of training a network. Lessons 02 and 03 made the crops; they are not needed.
-# - **Time:** about 35 min to read, 35 min of exercises, 90 s to run on two CPU cores.
+# - **Time:** about 35 min to read, 35 min of exercises, 100 s to run on two CPU cores.
 #
 # Our bootcamp team had thousands of crops. They shuffled them, put a quarter aside for validation, trained, and read
 # 96 %. Nobody had cheated, and everything looked right. How much of such a number is left when you ask about people

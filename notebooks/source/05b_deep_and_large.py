@@ -17,7 +17,7 @@
 #   shortcuts are for, and what they are not; estimate the largest batch that fits on a card; validate without filling
 #   the memory.
 # - **You need** lesson 05 (logits, binary cross-entropy, batch normalisation). No GPU.
-# - **Time:** about 20 min to read, 15 min of exercises, 40 s to run on two CPU cores.
+# - **Time:** about 20 min to read, 15 min of exercises, 60 s to run on two CPU cores.
 #
 # The bootcamp team had one laptop with a GTX 1070, and InceptionResnetV1, a network with more than a hundred
 # convolutions. Both names raise a question: why does such a depth not stop learning, and was the card too small?

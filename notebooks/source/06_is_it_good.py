@@ -15,7 +15,7 @@
 # - **You will be able to** count an AUC in pairs, say what an accuracy is worth without looking at the model, write a
 #   desk's bill, choose a threshold on some people and bill it on others, and read two limits off chosen error rates.
 # - **You need** lesson 04 (splits by person, always-fake baseline). A little probability helps. No GPU.
-# - **Time:** about 30 min to read, 30 min of exercises, 20 s to run on two CPU cores.
+# - **Time:** about 30 min to read, 30 min of exercises, 70 s to run on two CPU cores.
 #
 # The bootcamp team's report says 96 %. It is one number, it looks excellent, and it cannot answer what anybody would
 # ask before using the thing. Good at what? Good for whom? Compared with what? Let us see what they should have written.

@@ -16,7 +16,7 @@
 # - **You will be able to** put an interval round an AUC by drawing clips, measure and correct a calibration error, open
 #   a test split once, write a result that somebody can check, and say where a detector should be silent.
 # - **You need** [lesson 06](06_is_it_good.ipynb) (AUC by pairs, the bill, two limits). No GPU.
-# - **Time:** about 30 min to read, 30 min of exercises, 30 s to run on two CPU cores.
+# - **Time:** about 30 min to read, 30 min of exercises, 50 s to run on two CPU cores.
 #
 # Lesson 06 turned scores into an AUC and a bill. Each was one number, from the people that we happen to have. What
 # would other people have given? Another share of fakes? Another encoder? A forger whom nobody has met?

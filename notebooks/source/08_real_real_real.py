@@ -16,7 +16,7 @@
 #   mistakes apart by what each leaves behind; say which of them make a detector answer “real” to fakes; and write a
 #   check that rings for the sick and not for the healthy.
 # - **You need** lesson 05 (the training loop, batch normalisation) and lesson 06 (AUC, balanced accuracy). No GPU.
-# - **Time:** about 25 min to read, 40 min of exercises, 60 s to run on two CPU cores.
+# - **Time:** about 25 min to read, 40 min of exercises, 50 s to run on two CPU cores.
 #
 # This is where the story of the course began. A bootcamp team reached 96 % in validation, opened the test set, and
 # read: *Real. Real. Real.* With 3.8 fakes to a real, saying “fake” to everybody gives 79 %, so 96 % is less than it

@@ -18,7 +18,7 @@
 #   layer by hand with scale and zero point, say when eight bits are enough and when they are not, and hold every
 #   export against the original before anybody uses it.
 # - **You need** lessons 05 and 06; or, what a convolution is, and what AUC by clip means.
-# - **Time:** about 35 min to read, 35 min of exercises, 90 s to run on two CPU cores.
+# - **Time:** about 35 min to read, 35 min of exercises, 100 s to run on two CPU cores.
 
 # %%
 import sys
