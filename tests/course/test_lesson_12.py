@@ -280,7 +280,7 @@ def test_what_a_range_costs_teaches():
             "round down": lambda *given: lost_in_torch(*given, rounding=torch.floor),
             "sum of squares": lambda values, *ends: lost_in_torch(values, *ends) * np.square(values).sum(),
             "divide by that": lambda values, *ends: lost_in_torch(values, *ends) * np.square(values).mean(),
-            "no byte stands for 0": lambda values, low, high: lost_in_torch(
+            "Add it to round": lambda values, low, high: lost_in_torch(
                 values, low, high, zero=-low / ((high - low) / 255)),
             "wraps round in bytes": lost_in_bytes,
         },
