@@ -615,8 +615,9 @@ for file in (fake_clip, folder / "letter.mp4"):
 # ### Your turn · Keep the face, not the place
 #
 # *8 min, difficulty 2 of 3.* You get the bytes of a JPEG file with an EXIF note, and give the bytes of a JPEG file that
-# looks the same in a viewer and has no note. Open it from `io.BytesIO(data)`, save into an empty `io.BytesIO()`, and
-# end with its `getvalue()`. Pillow writes no note unless you hand it one. Mind what the note was needed for.
+# looks the same in a viewer and has no note. Open it from `io.BytesIO(data)`, save into `file = io.BytesIO()` with
+# `save(file, "JPEG")`, and end with `file.getvalue()`. Pillow writes no note unless you hand it one. Mind what the note
+# was needed for.
 
 
 # %%

@@ -183,7 +183,7 @@ print(f"largest error {error:.5f}, which is {error / scale:.2f} of a step")
 # ### Your turn · A ruler for each channel
 #
 # *8 min, difficulty 2 of 3.* Weights are (C, …), C output channels. Give the whole numbers in the same shape, and the C
-# scales. A channel may hold nothing but zeros: it stays zeros. So [[1.0, −0.5], [0.1, 0.3]] in 3 bits becomes
+# scales. A channel may hold nothing but zeros: it stays zeros. So [[1.0, −0.6], [0.1, 0.3]] in 3 bits becomes
 # [[3, −2], [1, 3]], with the scales 1/3 and 0.1. Hint: a reshape to (C, −1) puts each
 # channel in a row.
 

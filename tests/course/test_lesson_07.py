@@ -218,6 +218,8 @@ def test_the_exercise_on_the_map_teaches():
             "a sum grows with": lambda a, g: (g.sum(dim=(1, 2))[:, None, None] * a).sum(0).relu(),
             "one weight of a whole channel": lambda a, g: (g * a).sum(0).relu(),
             "averaged over the channels": lambda a, g: (g.mean(dim=0) * a).sum(0).relu(),
+            "before the sum": lambda a, g: (g.mean(dim=(1, 2))[:, None, None] * a).relu().sum(0),
+            "changed places": lambda a, g: (a.mean(dim=(1, 2))[:, None, None] * g).sum(0).relu(),
         },
     )
 
@@ -242,7 +244,15 @@ def test_the_exercise_on_heat_per_area_teaches():
             "Turned round": lambda heat, inside: inside.mean() * heat.sum() / heat[inside].sum(),
             "mean heat inside": lambda heat, inside: heat[inside].mean(),
             "avoids this region": lambda heat, inside: heat[inside].mean() / heat.mean() if heat.any() else 0,
+            "A place that is 0": lambda heat, inside: np.nan if heat.all() == 0 else heat[inside].mean() / heat.mean(),
         },
+    )
+    assert_line(
+        lesson_07.ATTENTION_RATIO,
+        lambda heat, inside: np.nan if heat.min() == 0 else heat[inside].mean() / heat.mean(),
+        0,
+        State.WRONG,
+        "A place that is 0",
     )
 
 
@@ -298,5 +308,11 @@ def test_the_exercise_on_pointing_teaches():
             "Turned round": lambda heat, mask: 1 - at_maximum(heat, mask) if heat.any() else np.nan,
             "share of the heat inside": lambda heat, mask: heat[mask].sum() / heat.sum(),
             "changed over": lambda heat, mask: at_maximum(heat, mask.T) if heat.any() else np.nan,
+            "by the width": lambda heat, mask: mask[divmod(heat.argmax(), heat.shape[0])] if heat.any() else np.nan,
+            "A place that is 0": lambda heat, mask: np.nan if heat.all() == 0 else float(at_maximum(heat, mask)),
+            "not argmin": lambda heat, mask: at_maximum(-heat, mask) if heat.any() else np.nan,
+            "whether there is more": lambda heat, mask: heat[mask].sum() > heat.sum() / 2 if heat.any() else np.nan,
         },
     )
+    on_average = lambda heat, mask: heat[mask].mean() > heat[~mask].mean()  # noqa: E731
+    assert_line(lesson_07.POINTING, on_average, 0, State.WRONG, "Only the hottest place counts. And a dark map")

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 
 from torchfakes_utils.course import colab, lesson_09, lesson_09_app, lesson_09_figures
 from torchfakes_utils.course.lesson_09_exercises import noted, upright, without_note, wrongly_accused
+from torchfakes_utils.course.practice import State
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.inference.verdict import frame_interval
@@ -26,7 +27,7 @@ from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.decisions import Answering, answering
 from helpers.detectors import opinionated
-from helpers.exercises import assert_teaches
+from helpers.exercises import assert_line, assert_teaches
 
 BAND = Band((0.4, 0.7), 0.3)
 
@@ -250,6 +251,7 @@ def test_turning_photos_teaches():
             "anticlockwise": lambda pixels, value: np.rot90(pixels, {1: 0, 3: 2, 6: 1, 8: -1}[value]),
             "as it is stored": lambda pixels, value: pixels,
             "left and right": lambda pixels, value: np.flipud(pixels) if value == 3 else upright(pixels, value),
+            "up and down": lambda pixels, value: np.fliplr(pixels) if value == 3 else upright(pixels, value),
             "no turn": lambda pixels, value: upright(pixels, value) if value < 4 else pixels.transpose(1, 0, 2),
             "stopped with TypeError": lambda pixels, value: pixels / {},
         },
@@ -322,6 +324,17 @@ def by_masked_means(fake, usable, real_to, fake_from):
     return "real" if (means <= real_to).all() else "cannot tell"
 
 
+def without_whom_nobody_sees(fake, usable, real_to, fake_from):
+    means = np.array([row[good].mean() for row, good in zip(fake, usable, strict=True) if good.any()])
+    if (means >= fake_from).any():
+        return "fake"
+    return "real" if (means <= real_to).all() else "cannot tell"
+
+
+def unusable_as_zero(fake, usable, real_to, fake_from):
+    return by_limits((fake * usable).mean(1).max(), real_to, fake_from)
+
+
 def test_verdicts_on_films_teach():
     assert_teaches(
         lesson_09.VERDICT,
@@ -335,12 +348,26 @@ def test_verdicts_on_films_teach():
             "still count": lambda fake, usable, *limits: by_limits(fake.mean(1).max(), *limits),
             "a 0.5 in your code": lambda fake, usable, real_to, _: by_loops(fake, usable, real_to, 0.5),
             "a third answer": lambda fake, usable, _, fake_from: by_loops(fake, usable, fake_from - 1e-9, fake_from),
-            "Real needs everybody": of_whom_can_be_judged,
+            "One person cannot be judged": of_whom_can_be_judged,
             "all the same": lambda fake, usable, *limits: by_loops(fake, usable, *limits)
             if usable.any(1).all() else "cannot tell",
             "'FAKE'": lambda *film: by_loops(*film).upper(),
+            "nobody is called fake either": lambda fake, usable, real_to, _: by_loops(
+                fake, usable, real_to, real_to + 1e-9),
+            "all` of nobody is True": without_whom_nobody_sees,
+            "Leave it out of": unusable_as_zero,
+            "not by all": lambda fake, usable, *limits: unusable_as_zero(fake, usable, *limits)
+            if usable.any(1).all() else by_loops(fake, usable, *limits),
+            "no largest score": lambda fake, usable, *limits: by_limits(
+                max(row[good].mean() for row, good in zip(fake, usable, strict=True) if good.any()), *limits),
+            "np.max has nothing": lambda fake, usable, *limits: by_limits(
+                np.max([row[good].mean() for row, good in zip(fake, usable, strict=True) if good.any()]), *limits),
         },
     )  # fmt: skip
+    as_zero = lambda fake, usable, *limits: by_limits(  # noqa: E731
+        max(row[good].mean() if good.any() else 0 for row, good in zip(fake, usable, strict=True)), *limits
+    )
+    assert_line(lesson_09.VERDICT, as_zero, 0, State.WRONG, "by a score of 0")
 
 
 def test_weighing_the_rates_teaches():

@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 
 from torchfakes_utils.course import lesson_12, lesson_12_page
 from torchfakes_utils.course.lesson_12_exercises import quantise
+from torchfakes_utils.course.practice import State
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.parity import Distances, Exported, Parity
 from torchfakes_utils.models.detector import DetectorConfig
@@ -21,7 +22,7 @@ from torchfakes_utils.models.preprocessing import Preprocessing
 
 from helpers.browser import require, require_package
 from helpers.detectors import opinionated
-from helpers.exercises import assert_teaches
+from helpers.exercises import assert_line, assert_teaches
 
 WEIGHTS = hnp.arrays(np.float64, (3, 4), elements=st.floats(-10, 10, allow_subnormal=False))
 
@@ -157,10 +158,11 @@ def in_torch(weights, bits):
     return (tensor / scale).round().int(), scale
 
 
-def rounded_by(rounding, top=lambda bits: 2 ** (bits - 1) - 1, widest=lambda weights: np.abs(weights).max()):
+def rounded_by(rounding, top=lambda bits: 2 ** (bits - 1) - 1, widest=lambda weights: np.abs(weights).max(), cut=False):
     def answer(weights, bits):
-        scale = widest(weights) / top(bits)
-        return np.clip(rounding(weights / scale), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1), scale
+        scale, largest = widest(weights) / top(bits), 2 ** (bits - 1) - 1
+        whole = rounding(weights / scale)
+        return np.clip(whole, -largest, largest) if cut else whole, scale
 
     return answer
 
@@ -170,11 +172,14 @@ def test_a_ruler_for_weights_teaches():
         lesson_12.SYMMETRIC,
         right=[by_loops, in_torch],
         wrong={
-            "the largest weight": rounded_by(np.rint, widest=np.max),
-            "clipped at 127": rounded_by(np.rint, top=lambda bits: 2 ** (bits - 1)),
+            "negative, and does not fit": rounded_by(np.rint, widest=np.max),
+            "negative, and is cut off": rounded_by(np.rint, widest=np.max, cut=True),
+            "weight, which does not fit": rounded_by(np.rint, top=lambda bits: 2 ** (bits - 1)),
+            "is cut off at 127": rounded_by(np.rint, top=lambda bits: 2 ** (bits - 1), cut=True),
+            "up to 255": rounded_by(np.rint, top=lambda bits: 2**bits - 1),
             "round up": rounded_by(np.ceil),
             "round down": rounded_by(np.floor),
-            "cut off": rounded_by(np.trunc),
+            "what is behind the point": rounded_by(np.trunc),
             "Upside down": lambda weights, bits: (in_torch(weights, bits)[0], 1 / in_torch(weights, bits)[1]),
             "a pair is expected": lambda weights, bits: in_torch(weights, bits)[0],
             "multiplied back": lambda weights, bits: (in_torch(weights, bits)[0] * in_torch(weights, bits)[1],
@@ -195,7 +200,7 @@ def channel_by_channel(weights, bits):
 
 def channels_in_torch(weights, bits):
     tensor = torch.tensor(weights)
-    scale = tensor.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12) / (2 ** (bits - 1) - 1)
+    scale = tensor.abs().amax(dim=tuple(range(1, tensor.ndim)), keepdim=True).clamp(min=1e-12) / (2 ** (bits - 1) - 1)
     return torch.round(tensor / scale), scale
 
 
@@ -205,8 +210,15 @@ def by_input_channel(weights, bits):
 
 
 def without_a_guard(weights, bits):
-    scale = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / (2 ** (bits - 1) - 1)
+    widest = np.abs(weights).reshape(len(weights), -1).max(1)
+    scale = widest.reshape(-1, *[1] * (weights.ndim - 1)) / (2 ** (bits - 1) - 1)
     return np.rint(weights / scale), scale.flatten()
+
+
+def of_convolutions_only(weights, bits):
+    widest = np.abs(weights).max((1, 2, 3))
+    scales = np.where(widest > 0, widest, 1) / (2 ** (bits - 1) - 1)
+    return np.rint(weights / scales[:, None, None, None]), scales
 
 
 def test_a_ruler_for_each_channel_teaches():
@@ -219,8 +231,12 @@ def test_a_ruler_for_each_channel_teaches():
                                                                      [in_torch(weights, bits)[1]] * len(weights)),
             "input channels": by_input_channel,
             "0 / 0": without_a_guard,
+            "may have two axes": of_convolutions_only,
         },
     )  # fmt: skip
+    example = np.array([[1.0, -0.6], [0.1, 0.3]])
+    whole, scales = channel_by_channel(example, 3)
+    assert whole == [[3, -2], [1, 3]] and scales == pytest.approx([1 / 3, 0.1]), "the example of the lesson"
 
 
 def lost_by_loops(values, low, high):
@@ -241,6 +257,19 @@ def lost_in_torch(values, low, high, zero=None, ends=(0, 255), rounding=torch.ro
     return (back - tensor).square().mean() / tensor.square().mean()
 
 
+def lost_from_low(values, low, high):
+    step = (high - low) / 255
+    back = low + step * np.round((values - low) / step).clip(0, 255)
+    return ((back - values) ** 2).sum() / (values**2).sum()
+
+
+def lost_in_bytes(values, low, high):
+    step = (high - low) / 255
+    zero = round(-low / step)
+    whole = np.clip(np.round(values / step) + zero, 0, 255).astype(np.uint8)
+    return ((step * (whole - zero) - values) ** 2).sum() / (values**2).sum()
+
+
 def test_what_a_range_costs_teaches():
     assert lost_by_loops([-1, 0, 1, 6], -1, 3) == pytest.approx(9 / 38, abs=1e-3), "the example of the lesson"
     assert_teaches(
@@ -255,10 +284,13 @@ def test_what_a_range_costs_teaches():
             "round down": lambda *given: lost_in_torch(*given, rounding=torch.floor),
             "sum of squares": lambda values, *ends: lost_in_torch(values, *ends) * np.square(values).sum(),
             "divide by that": lambda values, *ends: lost_in_torch(values, *ends) * np.square(values).mean(),
-            "no byte stands for 0": lambda values, low, high: lost_in_torch(
+            "Add it to round": lambda values, low, high: lost_in_torch(
                 values, low, high, zero=-low / ((high - low) / 255)),
+            "wraps round in bytes": lost_in_bytes,
         },
     )  # fmt: skip
+    for seed in range(3):
+        assert_line(lesson_12.POWER_LOST, lost_from_low, seed, State.WRONG, "No byte stands for 0 exactly in yours")
 
 
 def test_the_size_of_a_file_teaches():
@@ -269,6 +301,10 @@ def test_the_size_of_a_file_teaches():
                                                   for one in shapes]).double().sum() / 1e6],
         wrong={
             "eight of them": lambda shapes, bits: sum(np.prod(one) * bits + 32 * one[0] for one in shapes) / 1e6,
+            "those of the weights by 8": lambda shapes, bits: sum(np.prod(one) * bits + 4 * one[0]
+                                                                  for one in shapes) / 1e6,
+            "32 bits make four": lambda shapes, bits: sum(np.prod(one) * bits / 8 + 32 * one[0]
+                                                          for one in shapes) / 1e6,
             "scales are missing": lambda shapes, bits: sum(np.prod(one) for one in shapes) * bits / 8 / 1e6,
             "One scale a layer": lambda shapes, bits: sum(np.prod(one) * bits / 8 + 4 for one in shapes) / 1e6,
             "mebibytes": lambda shapes, bits: sum(np.prod(one) * bits / 8 + 4 * one[0] for one in shapes) / 2**20,

@@ -1,5 +1,7 @@
 """The exercises of lesson 07: Grad-CAM's map, heat per area, a comparison paired by clip, and the pointing game."""
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,10 @@ CLASS_MAP = Exercise(
             lambda a, g: _of_weights(g.mean(dim=(1, 2)).clamp(min=0)[:, None, None], a),
         "You average over the channels at the end, and their sum is asked.":
             lambda a, g: _of_weights(g.mean(dim=(1, 2))[:, None, None], a) / len(a),
+        "Your ReLU comes before the sum, so that what speaks against the answer never counts. It comes last.":
+            lambda a, g: torch.relu(g.mean(dim=(1, 2))[:, None, None] * a).sum(dim=0),
+        "Activation and gradient have changed places: the mean of a channel's *gradient* weights its activation.":
+            lambda a, g: _class_map(g, a),
     },
     afterwards="That is all of Grad-CAM.",
 )  # fmt: skip
@@ -59,12 +65,14 @@ def attention_ratio(heat: np.ndarray, inside: np.ndarray) -> float:
 
 
 def _heats_and_regions(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Maps with a region each, smaller than half; the last is dark."""
+    """Maps with a region each, smaller than half; all have places that are 0, and the last is dark."""
     found = []
     for rows, columns in ((4, 6), (8, 5), (6, 6)):
         inside = np.zeros((rows, columns), bool)
         inside[1:3, 1 : 2 + int(generator.integers(1, 3))] = True
-        found.append((generator.random((rows, columns)) ** 2, inside))
+        heat = np.maximum(generator.random((rows, columns)) - 0.3, 0) ** 2
+        heat[1, 1], heat[-1] = 0.1 + heat[1, 1], 0
+        found.append((heat, inside))
     found[-1] = (np.zeros_like(found[-1][0]), found[-1][1])
     return found
 
@@ -84,6 +92,8 @@ ATTENTION_RATIO = Exercise(
             lambda heat, inside: 0.0 if heat.sum() == 0 else attention_ratio(heat, inside),
         "A dark map has no shares: give NaN, for 1 would say that its heat is spread evenly.":
             lambda heat, inside: 1.0 if heat.sum() == 0 else attention_ratio(heat, inside),
+        "A place that is 0 does not make a map dark; all of it has to be.":
+            lambda heat, inside: attention_ratio(heat, inside) if heat.all() else float("nan"),
     },
     afterwards="1 is what an even glow gives.",
 )  # fmt: skip
@@ -151,17 +161,26 @@ PAIRED = Exercise(
 
 
 def _heats_and_masks(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Maps whose hottest place lies inside, outside, and nowhere."""
-    found = []
-    for place in ("inside", "outside", "nowhere", "inside"):
-        size = int(generator.integers(7, 10))
-        mask = np.zeros((size, size), bool)
-        mask[1:4, size - 3 : size - 1] = True  # not its own mirror image
-        heat = generator.random((size, size)) * 0.9
-        row, column = 2, size - 2
-        heat[(row, column) if place == "inside" else (size - 1, 0)] = 1
-        found.append((heat * (place != "nowhere"), mask))
+    """A dark map, then high and wide ones: the hottest place, the one that is 0 and most heat, inside or outside."""
+    found = [(np.zeros((7, 7)), np.eye(7, dtype=bool))]
+    for hottest, zero, most, size in product((True, False), (True, False), (True, False), ((9, 6), (6, 9))):
+        mask = np.zeros(size, bool)
+        row, column = generator.integers(1, np.subtract(size, 4))
+        mask[row : row + 2, column : column + 3] = True
+        heat = np.where(mask == most, generator.uniform(0.6, 0.9, size), generator.uniform(0.001, 0.01, size))
+        for value, inside in ((1.0, hottest), (0.0, zero)):
+            places = np.argwhere((mask == inside) & (heat < 1))
+            heat[tuple(generator.choice(places))] = value
+        found.append((heat, mask))
     return found
+
+
+def _unless_dark(hint: str, rule: Callable[[np.ndarray, np.ndarray], Any]) -> dict[str, Callable[..., float]]:
+    """The hint of a mistake that somebody makes who has thought of dark maps, and of one who has not."""
+    return {
+        hint: lambda heat, mask: float(rule(heat, mask)) if heat.any() else float("nan"),
+        f"{hint} And a dark map points nowhere: give NaN.": lambda heat, mask: float(rule(heat, mask)),
+    }
 
 
 def _at_its_hottest(heat: np.ndarray, mask: np.ndarray) -> float:
@@ -175,9 +194,18 @@ POINTING = Exercise(
         "Turned round: 1 is for inside.": lambda heat, mask: 1 - pointing(heat, mask),
         "That is the share of the heat inside, which is another measure. Here only the hottest place counts.":
             lambda heat, mask: heat[mask].sum() / heat.sum(),
-        "Rows and columns are changed over: a place of a map is [y, x].": lambda heat, mask: pointing(heat, mask.T),
         "Right for maps that point. A dark one is left out with NaN; a string or None cannot be averaged.":
             lambda heat, mask: pointing(heat, mask) if heat.max() > 0 else None,
+        "A place that is 0 does not make a map dark; all of it has to be.":
+            lambda heat, mask: pointing(heat, mask) if heat.all() else float("nan"),
+        **_unless_dark("Rows and columns are changed over: a place of a map is [y, x].",
+                       lambda heat, mask: mask[np.unravel_index(heat.argmax(), heat.shape)[::-1]]),
+        **_unless_dark("argmax counts along the rows, so divide by the width, heat.shape[1]. np.unravel_index does it "
+                       "for you.", lambda heat, mask: mask[divmod(int(heat.argmax()), heat.shape[0])]),
+        **_unless_dark("That is the coldest place: argmax, not argmin.",
+                       lambda heat, mask: mask[np.unravel_index(heat.argmin(), heat.shape)]),
+        **_unless_dark("You ask whether there is more heat inside than outside. Only the hottest place counts.",
+                       lambda heat, mask: heat[mask].sum() > heat[~mask].sum()),
     },
     afterwards="A dark map is no miss: it did not point at all.",
 )  # fmt: skip

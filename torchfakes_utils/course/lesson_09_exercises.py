@@ -38,6 +38,8 @@ UPRIGHT = Exercise(
             lambda pixels, value: pixels,
         "3 is half a turn. Upside down alone is a mirror image: left and right change places as well.":
             lambda pixels, value: pixels[::-1] if value == 3 else upright(pixels, value),
+        "3 is half a turn. Left and right alone is a mirror image: up and down change places as well.":
+            lambda pixels, value: pixels[:, ::-1] if value == 3 else upright(pixels, value),
         "To swap height and width is a mirror image, and no turn. A quarter turn also flips one of the two axes.":
             lambda pixels, value: pixels.swapaxes(0, 1) if value in (6, 8) else upright(pixels, value),
     },
@@ -185,7 +187,7 @@ def verdict(fake: np.ndarray, usable: np.ndarray, real_to: float, fake_from: flo
 
 def _of_judged(fake: np.ndarray, usable: np.ndarray, real_to: float, fake_from: float) -> str:
     """The verdict on those who can be judged, whoever cannot."""
-    means = [row[good].mean() for row, good in zip(fake, usable, strict=True) if good.any()]
+    means = _means(fake, usable)
     return _by_limits(max(means), real_to, fake_from) if means else CANNOT_TELL
 
 
@@ -208,6 +210,8 @@ def _films(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray,
     odd[0][0, int(generator.integers(4))] = 0.95  # one odd frame of four; the mean stays low
     dark = film([0.1], low)
     dark[0][0, :2], dark[1][0, :2] = 0.95, False  # what looks fake is not usable
+    short = film([0.7], low)
+    short[1][0, 1:] = False  # fake in the one frame that is usable
     return [
         film([0.1, 0.6, 0.1], low),  # one forged face among real ones
         odd,
@@ -221,12 +225,18 @@ def _films(generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray,
         (np.full((1, 4), 0.5), np.ones((1, 4), bool), 0.25, 0.5),  # exactly where fake begins, and where real ends
         (np.full((1, 4), 0.25), np.ones((1, 4), bool), 0.25, 0.5),
         (generator.permutation([0.1, 0.1, 0.1, 0.9])[None], np.ones((1, 4), bool), 0.2, 0.4),  # its median is real
+        short,
     ]
 
 
 def _by_medians(fake: np.ndarray, usable: np.ndarray, real_to: float, fake_from: float) -> str:
     medians = np.array([[np.median(row[good]) if good.any() else 0] for row, good in zip(fake, usable, strict=True)])
     return verdict(medians, np.asarray(usable.any(axis=1))[:, None], real_to, fake_from)
+
+
+def _means(fake: np.ndarray, usable: np.ndarray) -> list[float]:
+    """The scores of those who can be judged."""
+    return [float(row[good].mean()) for row, good in zip(fake, usable, strict=True) if good.any()]
 
 
 VERDICT = Exercise(
@@ -250,6 +260,20 @@ VERDICT = Exercise(
         "That is the median over frames. The mean is asked for.": _by_medians,
         "Between the two limits neither rate can be kept: there is a third answer.":
             lambda fake, usable, real_to, fake_from: verdict(fake, usable, np.nextafter(fake_from, 0), fake_from),
+        "Between the two limits nobody is called fake either: the answer is that one cannot tell.":
+            lambda fake, usable, real_to, fake_from: verdict(fake, usable, real_to, np.nextafter(real_to, 1)),
+        "Somebody who cannot be judged is real in yours, by a score of 0 or because `all` of nobody is True. Real "
+        "needs everybody.":
+            lambda fake, usable, *limits: _by_limits(max(_means(fake, usable), default=0.0), *limits),
+        "A frame that is not usable counts as 0 in your means. Leave it out of them.":
+            lambda fake, usable, *limits: _by_limits(np.where(usable, fake, 0).mean(axis=1).max(), *limits),
+        "A frame that is not usable counts as 0 in your means: divide by how many are usable, not by all.":
+            lambda fake, usable, *limits: _by_limits(np.where(usable, fake, 0).mean(axis=1).max(), *limits)
+            if usable.any(axis=1).all() else verdict(fake, usable, *limits),
+        "Where nobody can be judged, there is no largest score: ask for that first. What is the answer then?":
+            lambda fake, usable, *limits: _by_limits(max(_means(fake, usable)), *limits),
+        "Where nobody can be judged, np.max has nothing to choose from: ask for that first. What is the answer then?":
+            lambda fake, usable, *limits: _by_limits(np.max(_means(fake, usable)), *limits),
         "One person cannot be judged at all. Who says that this one is not the fake? Real needs everybody.":
             lambda fake, usable, *limits: _of_judged(fake, usable, *limits),
         "You fall silent as soon as one person cannot be judged. One who is fake makes the film fake all the same.":

@@ -59,16 +59,23 @@ def symmetric(weights: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
     return whole, float(scale.item())
 
 
+def _largest(bits: int) -> int:
+    """The largest whole number of so many bits, of which the negative fits, too."""
+    return int(2 ** (bits - 1) - 1)
+
+
 def _wrongly(
-    top: Callable[[int], float] = lambda bits: 2 ** (bits - 1) - 1,
+    top: Callable[[int], float] = _largest,
     widest: Callable[[np.ndarray], Any] = lambda weights: np.abs(weights).max(),
     rounded: Callable[[np.ndarray], np.ndarray] = np.rint,
+    cut: bool = False,
 ) -> Callable[[np.ndarray, int], tuple[np.ndarray, Any]]:
-    """Symmetric quantisation with something else in one place, cut to what the bits can hold."""
+    """Symmetric quantisation with something else in one place; `cut` to what fits, which nobody asks for."""
 
     def quantised(weights: np.ndarray, bits: int) -> tuple[np.ndarray, Any]:
         scale = widest(weights) / top(bits)
-        return np.clip(rounded(weights / scale), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1), scale
+        whole = rounded(weights / scale)
+        return (np.clip(whole, -_largest(bits), _largest(bits)) if cut else whole), scale
 
     return quantised
 
@@ -84,12 +91,16 @@ SYMMETRIC = Exercise(
     "symmetric", "A ruler for weights", minutes=6, difficulty=1, reference=symmetric, cases=_weights,
     difference=_of_weights,
     wrong={
-        "Your scale follows from the largest weight. The widest one may be negative, and would not fit.":
+        "Your scale follows from the largest weight. The widest one may be negative, and does not fit.":
             _wrongly(widest=np.max),
-        "Your steps are widest / 2^(bits − 1), such as 128, and the widest weight is clipped at 127. Divide by 127.":
-            _wrongly(top=lambda bits: 2 ** (bits - 1)),
+        "Your scale follows from the largest weight. The widest one may be negative, and is cut off in yours.":
+            _wrongly(widest=np.max, cut=True),
+        "Your steps are widest / 2^(bits − 1), such as 128, and so is the widest weight, which does not fit. Divide by "
+        "2^(bits − 1) − 1, such as 127.": _wrongly(top=lambda bits: 2 ** (bits - 1)),
+        "Your steps are widest / 2^(bits − 1), such as 128, and the widest weight is cut off at 127. Divide by "
+        "2^(bits − 1) − 1.": _wrongly(top=lambda bits: 2 ** (bits - 1), cut=True),
         "Your steps are for numbers from 0 on, up to 255. Signed ones of 8 bits go from −127 to 127.":
-            lambda weights, bits: _wrongly(top=lambda bits: 2**bits - 1)(weights, bits + 1),
+            lambda weights, bits: symmetric(weights, bits + 1),
         "You round up, so that every weight becomes larger, and over a layer these errors add up. Take the nearest.":
             _wrongly(rounded=np.ceil),
         "You round down, so that every weight becomes smaller, and over a layer these errors add up. Take the nearest.":
@@ -125,11 +136,17 @@ def _by_input(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     return whole, scale.ravel()
 
 
+def _of_four_axes(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """As somebody writes it who thinks of convolutions only."""
+    scale = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / (2 ** (bits - 1) - 1)
+    return np.rint(weights / scale), scale.ravel()
+
+
 def _channels(generator: np.random.Generator) -> list[tuple[np.ndarray, int]]:
-    """Channels of different width; one of the last case is all 0."""
+    """Channels of different width; those of the third case have one axis, and one of the last case is all 0."""
     cases = []
-    for shape, bits in (((5, 3, 3, 3), 8), ((4, 6, 1, 1), 4), ((6, 2, 3, 3), 3)):
-        wide = generator.uniform(0.1, 4, (shape[0], 1, 1, 1))
+    for shape, bits in (((5, 3, 3, 3), 8), ((4, 6, 1, 1), 4), ((3, 4), 8), ((6, 2, 3, 3), 3)):
+        wide = generator.uniform(0.1, 4, (shape[0], *[1] * (len(shape) - 1)))
         cases.append((generator.normal(size=shape) * wide, bits))
     cases[-1][0][int(generator.integers(6))] = 0
     return cases
@@ -145,6 +162,8 @@ BY_CHANNEL = Exercise(
         "Your scales are those of the input channels. The first axis has the output channels.": _by_input,
         "A channel of which all weights are 0 has the scale 0, and 0 / 0 is no number. Any other scale will do for it.":
             _unguarded,
+        "Weights may have two axes, as those of a linear layer. Take all axes but the first, or reshape to (C, −1).":
+            _of_four_axes,
     },
     afterwards="It costs one number a channel.",
 )  # fmt: skip
@@ -189,9 +208,26 @@ def _activations(generator: np.random.Generator) -> list[tuple[np.ndarray, float
     cases = []
     for share in (0.01, 0.0, 0.1):
         values = generator.gamma(1.0, 1.5, 400) - 1.0
+        if not share:
+            values[::2] = 0  # as padding is: where nothing is cut off, a byte that is a little off shows
         low, high = np.quantile(values, [share, 1 - share])
         cases.append((values, round(float(low), 3), round(float(high), 3)))
     return cases
+
+
+def _from_low(values: np.ndarray, low: float, high: float) -> float:
+    """What is lost on a ruler whose steps begin at `low`."""
+    scale = (high - low) / 255
+    back = low + scale * np.clip(np.rint((values - low) / scale), 0, 255)
+    return float(np.square(back - values).sum() / np.square(values).sum())
+
+
+def _in_bytes(values: np.ndarray, low: float, high: float) -> float:
+    """What is lost where q − z is a byte again."""
+    scale = (high - low) / 255
+    zero = round(-low / scale)
+    whole = np.clip(np.rint(values / scale) + zero, 0, 255).astype(np.uint8)
+    return float(np.square(scale * (whole - np.uint8(zero)) - values).sum() / np.square(values).sum())
 
 
 POWER_LOST = Exercise(
@@ -203,8 +239,11 @@ POWER_LOST = Exercise(
         "You clip at 128. An unsigned byte goes up to 255.": _lost(cut=(0, 128)),
         "You round up, so that every value becomes larger. Take the nearest.": _lost(rounded=np.ceil),
         "You round down, so that every value becomes smaller. Take the nearest.": _lost(rounded=np.floor),
-        "The zero point is a whole number, or no byte stands for 0 exactly, of which padding is full: round it.":
-            _lost(zero=lambda low, scale: -low / scale),
+        "No byte stands for 0 exactly in yours, of which padding is full. The zero point is a whole number: z = "
+        "round(−low / s). Add it to round(x / s).": _lost(zero=lambda low, scale: -low / scale),
+        "No byte stands for 0 exactly in yours, of which padding is full. The zero point is a whole number: z = "
+        "round(−low / s).": _from_low,
+        "q − z wraps round in bytes: 3 − 5 is 254 there. Make q a float or an int before you take z away.": _in_bytes,
         "That is the power of the error. Asked is its share of the values' own power: divide by the sum of squares.":
             _lost(error=lambda off, own: np.square(off).sum()),
         "That is the mean square of the error. Asked is its share of the values' own power: divide by that.":
@@ -234,6 +273,10 @@ FILE_MEGABYTES = Exercise(
     wrong={
         "Bits are not bytes: eight of them make one.":
             lambda shapes, bits: sum(math.prod(shape) * bits + shape[0] * 32 for shape in shapes) / 1e6,
+        "The weights are in bits, and the scales in bytes. Eight bits make a byte: divide those of the weights by 8.":
+            lambda shapes, bits: sum(math.prod(shape) * bits + shape[0] * 4 for shape in shapes) / 1e6,
+        "The weights are in bytes, and the scales in bits. 32 bits make four bytes.":
+            lambda shapes, bits: sum(math.prod(shape) * bits / 8 + shape[0] * 32 for shape in shapes) / 1e6,
         "The weights are right, and the scales are missing: four bytes for each output channel.":
             lambda shapes, bits: sum(math.prod(shape) for shape in shapes) * bits / 8e6,
         "One scale a layer is not what was chosen: each output channel, shape[0] of them, has one.":
