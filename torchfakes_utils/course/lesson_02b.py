@@ -144,8 +144,8 @@ def _no_square(box: np.ndarray) -> str:
     if abs(wide - high) != 1:
         return text
     return (
-        f"{text}. Where each end is rounded by itself, it may be a pixel out of square: round the edge, then one corner, "
-        "and add"
+        f"{text}. Where each end is rounded by itself, it may be a pixel out of square: round the edge, then one "
+        "corner, and add"
     )
 
 
