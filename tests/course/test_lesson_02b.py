@@ -144,7 +144,7 @@ def test_square():
             "for square([100, 60, 180, 160], 1.3), yours is of shape (2,)": lambda box, scale=1.3: square_in_numpy(
                 box, scale
             )[:2],
-            "Each end is rounded by itself": ends_by_themselves,
+            "each end is rounded by itself": ends_by_themselves,
             "nothing is cut off at 0": lambda box, scale=1.3: np.clip(square_in_numpy(box, scale), 0, None),
             "do not push it back": lambda box, scale=1.3: (
                 np.tile(np.clip(square_in_numpy(box, scale)[:2], 0, None), 2)
@@ -156,7 +156,7 @@ def test_square():
     for whole in (math.floor, math.ceil, int):
         for seed in range(30):
             mistake = functools.partial(ends_by_themselves, whole=whole)
-            assert_line(lesson_02b.SQUARE, mistake, seed, State.WRONG, "Each end is rounded by itself")
+            assert_line(lesson_02b.SQUARE, mistake, seed, State.WRONG, "each end is rounded by itself")
     for seed in range(5):
         for box, scale in lesson_02b.SQUARE.inputs(seed):
             assert lesson_02b.square(box, scale) == the_packages(box, scale)

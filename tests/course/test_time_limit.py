@@ -38,6 +38,17 @@ def appending():
         found.append([len(found)])  # takes its time to go away, too
 
 
+class Untidy:
+    def __del__(self):
+        for _ in range(1000):
+            pass
+
+
+def tidying():
+    while True:
+        Untidy()
+
+
 def raising():
     try:
         endless()
@@ -54,7 +65,7 @@ def test_a_loop_without_an_end_is_stopped(call):
     assert time.monotonic() - started < 0.2 + time_limit.GRACE + 10  # a busy machine takes its time
 
 
-@pytest.mark.parametrize("call", [endless, stone_deaf, appending, raising])
+@pytest.mark.parametrize("call", [endless, stone_deaf, appending, tidying, raising])
 def test_a_loop_is_stopped_without_a_word(call, monkeypatch):
     """What is raised again and again must not reach the thread's own lines, where Python would print it."""
     said = []

@@ -140,13 +140,13 @@ def within_a_pixel(expected: Box, found: Box) -> str:
 def _no_square(box: np.ndarray) -> str:
     """What is wrong with sides that are not equal; "" where they are."""
     wide, high = box[2] - box[0], box[3] - box[1]
-    text = f"yours is {wide:g} wide and {high:g} high"
-    if abs(wide - high) == 1:
-        return (
-            f"{text}. Each end is rounded by itself, and the square may be a pixel out of square. Round the edge, then "
-            "one corner, and add"
-        )
-    return f"{text}, and a square is expected" if wide != high else ""
+    text = f"yours is {wide:g} wide and {high:g} high, and a square is expected" if wide != high else ""
+    if abs(wide - high) != 1:
+        return text
+    return (
+        f"{text}. Where each end is rounded by itself, it may be a pixel out of square: round the edge, then one "
+        "corner, and add"
+    )
 
 
 # --- random inputs, after the examples of the lesson

@@ -6,15 +6,16 @@ place of other people's timers. The thread is then stopped by an exception that 
 Python code. What hangs inside one call of C code cannot be stopped: it is left behind, and ends with the kernel.
 """
 
+import contextlib
 import contextvars
 import ctypes
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-GRACE = 1.0  # seconds that a call has for ending, after it was stopped
+GRACE = 2.0  # seconds that a call has for ending, after it was stopped; mostly a tenth of one is enough
 
 
 class OutOfTimeError(Exception):
@@ -106,8 +107,20 @@ def _stop(call: _Call) -> None:
     end, interval = time.monotonic() + GRACE, sys.getswitchinterval()
     sys.setswitchinterval(0.0001)  # so that there are thousands of tries
     try:
-        while call.is_alive() and time.monotonic() < end:
-            call.interrupt()
-            call.join(0.001)
+        with _unheard():
+            while call.is_alive() and time.monotonic() < end:
+                call.interrupt()
+                call.join(0.001)
     finally:
         sys.setswitchinterval(interval)
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Say nothing of a `Stop` that comes while Python tidies up, in a `__del__`, where it can only be printed."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda told: None if told.exc_type is Stop else before(told)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
