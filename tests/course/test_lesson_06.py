@@ -28,6 +28,16 @@ def torch_auc(labels, scores):
     return (torch.sign(fakes[:, None] - reals[None, :]).mean() + 1) / 2
 
 
+def in_one_order(labels, scores, first):
+    right = []
+    for i in range(len(labels)):
+        for j in range(i + 1, len(labels)):
+            if labels[i] == first and labels[j] != first:
+                gap = scores[i] - scores[j] if first else scores[j] - scores[i]
+                right.append(1 if gap > 0 else 0.5 if gap == 0 else 0)
+    return np.mean(right)
+
+
 def test_auc_by_pairs_teaches():
     assert_teaches(
         lesson_06.AUC,
@@ -38,6 +48,11 @@ def test_auc_by_pairs_teaches():
             "A tie counts nothing": lambda labels, scores: np.mean(scores[labels == 1][:, None] > scores[labels == 0]),
             "have changed places": lambda labels, scores: looped_auc(1 - labels, scores),
             "how many pairs": lambda labels, scores: looped_auc(labels, scores) * sum(labels == 1) * sum(labels == 0),
+            "the fake clip comes first": lambda labels, scores: in_one_order(labels, scores, 0),
+            "the real clip comes first": lambda labels, scores: in_one_order(labels, scores, 1),
+            "That is 0.5 for any scores": lambda labels, scores: (
+                (scores[:, None] > scores).mean() + (scores[:, None] == scores).mean() / 2),
+            "in per cent": lambda labels, scores: 100 * roc_auc_score(labels, scores),
             "accuracy at 0.5": lambda labels, scores: ((scores >= 0.5) == (labels == 1)).mean(),
             "a single number is expected": lambda labels, scores: scores[labels == 1][:, None] > scores[labels == 0],
         },
@@ -82,6 +97,10 @@ def test_a_desks_cost_teaches():
                 looped_cost(labels, scores, threshold + 1e-9, *rest),
             "Each error rate counts in full": lambda labels, scores, threshold, fakes, miss, alarm:
                 2 * looped_cost(labels, scores, threshold, 0.5, miss, alarm),
+            "two shares have changed": lambda labels, scores, threshold, fakes, *rest:
+                looped_cost(labels, scores, threshold, 1 - fakes, *rest),
+            "misses are forgotten": lambda *words: looped_cost(*words[:4], 0, words[5]),
+            "alarms are forgotten": lambda *words: looped_cost(*words[:5], 0),
             "for one clip": lambda *words: looped_cost(*words) / 100,
             "is expected": lambda *words: -looped_cost(*words),
         },
@@ -113,6 +132,10 @@ def test_a_bill_on_other_people_teaches():
         threshold = choose(labels[own], scores[own])
         return cost(labels[own], scores[own], threshold), cost(labels, scores, threshold)
 
+    def threshold_of(labels, scores, people, half, choose, cost):
+        own = np.isin(people, half)
+        return choose(labels[own], scores[own])
+
     assert_teaches(
         lesson_06.CHOICE,
         right=[looped, with_rows],
@@ -123,6 +146,10 @@ def test_a_bill_on_other_people_teaches():
             "promise them the bill": lambda labels, scores, people, half, *rest:
                 looped(labels, scores, people, sorted(set(people) - set(half)), *rest),
             "two numbers have changed places": lambda *words: looped(*words)[::-1],
+            "That is the threshold": threshold_of,
+            "The first number is the threshold": lambda *words: (threshold_of(*words), looped(*words)[1]),
+            "the bill alone": lambda *words: looped(*words)[1],
+            "yours is a single number, and two numbers are expected": lambda *words: sum(looped(*words)),
         },
     )  # fmt: skip
 
@@ -143,6 +170,12 @@ def test_the_lessons_auc_is_scikit_learns_and_takes_lists():
         (0.65, "Right, on these clips"),
         (np.float32(0.65), "Right, on these clips"),
         (torch.tensor(0.65), "Right, on these clips"),
+        ("0,65", "Right, on these clips"),
+        (" 65 % ", "Right, on these clips"),
+        (np.array([0.65]), "Right, on these clips"),
+        (torch.tensor([0.65]), "Right, on these clips"),
+        ("65", "no number between 0 and 1"),
+        ("%", "no number between 0 and 1"),
         (0.0, "no better than no detector. Your false alarms cost most"),
         (1.0, "no better than no detector. Your misses cost most"),
         (0.85, "Most of what is lost are misses. A little down?"),

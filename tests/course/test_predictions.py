@@ -70,6 +70,30 @@ def test_an_option_is_right_or_not():
     assert asked.told("160 px") == "You said 160 px: right."
 
 
+@pytest.mark.parametrize(
+    ("guess", "option"),
+    [
+        ("8x8", "8 × 8"), ("8 X 8", "8 × 8"), ("8", "8 × 8"), ("a", "row A"), ("newsroom", "the newsroom"),
+        ("the newsroom", "the newsroom"), ("the right labels’ alone", "the right labels' alone"), (3.0, "3"), (3, "3"),
+        (np.float64(3), "3"), ("about 4000", "about 4,000"), ("4,000", "about 4,000"), ("fake", "fake"),
+        ("not", "not fake"),
+    ],
+)  # fmt: skip
+def test_an_option_may_be_written_a_little_differently(guess, option):
+    options = ["8 × 8", "row A", "row B", "the newsroom", "the right labels' alone", "3", "about 4,000", "about 0.5",
+               "fake", "not fake"]  # fmt: skip
+    asked = Prediction("Which?", options=options)
+    asked.value = guess
+    assert asked.value == option
+
+
+@pytest.mark.parametrize("guess", ["row", "about", "", " ", "the", "5", "ake", 3.5, "real"])
+def test_what_may_mean_several_options_or_none_is_refused(guess, capsys):
+    asked = Prediction("Which?", options=["row A", "row B", "about 0.5", "about 4", "the fake", "not fake"])
+    asked.value = guess
+    assert asked.value is None and "is none of the answers" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("guess", [101, -1, "many", float("nan"), [1, 2], object()])
 def test_what_is_no_guess_is_said_and_forgotten(guess, capsys):
     asked = number()

@@ -234,6 +234,8 @@ def _of_arrays(expected: np.ndarray, found: Any, tolerance: float) -> str:
         return ""
     if array.shape != expected.shape:
         wanted = "a single number" if expected.ndim == 0 else f"shape {expected.shape}"
+        if array.ndim == 0 and expected.shape == (2,):
+            return "yours is a single number, and two numbers are expected"
         own = "a single number" if array.ndim == 0 else f"of shape {array.shape}"
         return f"yours is {own}, and {wanted} is expected"
     kind = np.complex128 if "c" in (expected.dtype.kind, array.dtype.kind) else np.float64

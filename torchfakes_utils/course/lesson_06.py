@@ -1,6 +1,7 @@
 """The exercises of lesson 06: pairs in order, a desk's bill, a threshold chosen on some people and billed on others."""
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torchfakes_utils.course.lesson_06_desks import (
     without_detector,
 )
 from torchfakes_utils.course.practice import Exercise
+from torchfakes_utils.course.predictions import _decimal
 
 Choose = Callable[[np.ndarray, np.ndarray], float]
 Cost = Callable[[np.ndarray, np.ndarray, float], float]
@@ -50,6 +52,18 @@ def _pairs(labels: np.ndarray, scores: np.ndarray) -> Iterator[tuple[float, floa
     return ((fake, real) for fake in scores[labels == 1] for real in scores[labels == 0])
 
 
+def _in_order(first: int) -> Callable[[np.ndarray, np.ndarray], float]:
+    """The share of right pairs among those whose clip of this class stands before the other in the list."""
+
+    def share(labels: np.ndarray, scores: np.ndarray) -> float:
+        pairs = [(scores[i], scores[j]) for i, j in combinations(range(len(labels)), 2)
+                 if labels[i] == first != labels[j]]  # fmt: skip
+        fakes, reals = np.array(pairs).reshape(-1, 2).T[:: 1 if first else -1]
+        return float(np.mean((fakes > reals) + 0.5 * (fakes == reals)))
+
+    return share
+
+
 AUC = Exercise(
     "auc_by_pairs", "AUC, pair by pair", minutes=6, difficulty=1,
     reference=auc_by_pairs,
@@ -67,6 +81,14 @@ AUC = Exercise(
             lambda labels, scores: auc_by_pairs(labels, scores) * labels.sum() * (1 - labels).sum() / len(labels) ** 2,
         "That is the accuracy at 0.5. AUC has no threshold: it asks which clip of a pair scores higher.":
             lambda labels, scores: np.mean((scores >= 0.5) == labels),
+        "You leave out pairs in which the fake clip comes first in the list. Put every fake beside every real.":
+            _in_order(0),
+        "You leave out pairs in which the real clip comes first in the list. Put every fake beside every real.":
+            _in_order(1),
+        "That is 0.5 for any scores, as it is where every clip stands beside every other, both ways. Put fakes beside "
+        "reals alone.": lambda labels, scores: 0.5,
+        "That is in per cent. A share lies between 0 and 1.":
+            lambda labels, scores: 100 * auc_by_pairs(labels, scores),
     },
     afterwards="No threshold, no costs and no share of fakes went into it.",
 )  # fmt: skip
@@ -133,6 +155,14 @@ COST = Exercise(
             _of_all,
         "The two costs have changed places: a false alarm is a real clip called fake, a miss a fake called real.":
             lambda *words: desk_cost(*words[:4], *words[:3:-1]),
+        "The two shares have changed places: of 100 clips 100 · fakes are fake and may be missed, the others are real.":
+            lambda labels, scores, threshold, fakes, *more: desk_cost(labels, scores, threshold, 1 - fakes, *more),
+        "The misses are forgotten: fakes that are called real cost something, too.":
+            lambda labels, scores, threshold, fakes, miss, alarm:
+                desk_cost(labels, scores, threshold, fakes, 0, alarm),
+        "The false alarms are forgotten: reals that are called fake cost something, too.":
+            lambda labels, scores, threshold, fakes, miss, alarm:
+                desk_cost(labels, scores, threshold, fakes, miss, 0),
         "A clip whose score *is* the threshold is called fake: >= and not >.":
             lambda labels, scores, threshold, *more: desk_cost(labels, scores, np.nextafter(threshold, 2), *more),
         "Each error rate counts in full in yours. Of 100 clips there, only a share is real, and only a share is fake.":
@@ -215,10 +245,17 @@ def _halves_swapped(
     return promised_and_billed(labels, scores, people, np.setdiff1d(people, half), choose, cost)
 
 
+def _threshold_alone(
+    labels: np.ndarray, scores: np.ndarray, people: np.ndarray, half: np.ndarray, choose: Choose, _: Cost
+) -> float:
+    own = np.isin(people, half)
+    return choose(labels[own], scores[own])
+
+
 CHOICE = Exercise(
     "promised_and_billed", "Chosen here, billed there", minutes=8, difficulty=2,
     reference=promised_and_billed,
-    cases=lambda generator: [_of_people(generator, people) for people in (6, 8, 10, 12)],
+    cases=lambda generator: [_of_people(generator, people) for people in (6, 7, 8, 9, 10, 11, 12)],
     wrong={
         "Your threshold has seen everybody's clips. Choose it on those of `half` alone.": _chosen_on_all,
         "You choose anew for the others. They are billed for the threshold that was chosen without them.":
@@ -227,12 +264,29 @@ CHOICE = Exercise(
         "You choose on the others and promise them the bill: `half` are those to choose on.": _halves_swapped,
         "The two numbers have changed places: the promise first, then the bill.":
             lambda *words: promised_and_billed(*words)[::-1],
+        "That is the threshold. Give what it costs, on the clips of `half` and on the others.": _threshold_alone,
+        "The first number is the threshold. Give what it costs on the clips of `half`.":
+            lambda *words: (_threshold_alone(*words), promised_and_billed(*words)[1]),
+        "That is the bill alone. Give the promise before it: what the threshold costs on the clips of `half`.":
+            lambda *words: promised_and_billed(*words)[1],
     },
     afterwards="This is what validation is for, and why its own number is too kind.",
 )  # fmt: skip
 
 
 # --- judgement
+
+
+def _share(guess: object) -> float:
+    """What somebody took for a share: a number, also as text, in per cent, or as an array of one; NaN where none is."""
+    scale = 1.0
+    if isinstance(guess, str):
+        scale = 0.01 if guess.strip().endswith("%") else 1.0
+        guess = _decimal(guess.strip().removesuffix("%"))
+    try:
+        return scale * float(np.asarray(guess, float).item())
+    except (TypeError, ValueError, RuntimeError):
+        return float("nan")
 
 
 def check_threshold(threshold: object, labels: plots.Labels, scores: plots.Numbers, desk: Desk) -> None:
@@ -247,10 +301,7 @@ def check_threshold(threshold: object, labels: plots.Labels, scores: plots.Numbe
     if threshold is None or threshold is ...:
         print("Not attempted yet: put a number in place of None.")
         return
-    try:
-        own = float(threshold)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError):
-        own = float("nan")
+    own = _share(threshold)
     if not 0 <= own <= 1:
         print(f"Not yet: {threshold!r} is no number between 0 and 1.")
         return

@@ -204,14 +204,18 @@ def _lost(
 
 
 def _activations(generator: np.random.Generator) -> list[tuple[np.ndarray, float, float]]:
-    """Skewed values, with a range that holds nearly all, one that holds them all and one that cuts off a tenth."""
+    """Skewed values, with a range that holds nearly all, one that is much too wide and one that cuts off a tenth.
+
+    0 lies between two steps from `low`, and half of the values in the wide range are 0, as padding is.
+    """
     cases = []
     for share in (0.01, 0.0, 0.1):
         values = generator.gamma(1.0, 1.5, 400) - 1.0
-        if not share:
-            values[::2] = 0  # as padding is: where nothing is cut off, a byte that is a little off shows
         low, high = np.quantile(values, [share, 1 - share])
-        cases.append((values, round(float(low), 3), round(float(high), 3)))
+        if not share:
+            values[::2], low, high = 0, 1.5 * low, 4 * high
+        steps = np.floor(-low / (high - low) * 255) + 0.4
+        cases.append((values, round(float(-high * steps / (255 - steps)), 3), round(float(high), 3)))
     return cases
 
 

@@ -79,9 +79,14 @@ class Prediction:
         self._value = _KEPT.get(self._key)
 
     def _option(self, guess: Any) -> str:
-        for option in self.options:
-            if str(guess).strip().lower() == option.lower():
-                return option
+        """The option that somebody means: written a little differently, or by a part that no other option has."""
+        own = _folded(guess)
+        alike = [option for option in self.options if _folded(option).replace(" ", "") == own.replace(" ", "")]
+        words = re.compile(rf"(?<![\w.]){re.escape(own)}(?!\w|\.\d)")
+        parts = [option for option in self.options if own and words.search(_folded(option))]
+        for found in (alike, parts):
+            if len(found) == 1:
+                return found[0]
         raise ValueError(f"{guess!r} is none of the answers. They are: {'; '.join(self.options)}")
 
     def _number(self, guess: Any) -> float:
@@ -267,6 +272,14 @@ def predict(
     else:
         print(guess.text)
     return guess
+
+
+def _folded(option: Any) -> str:
+    """Without what people type differently: capitals, × and x, apostrophes, commas, "the" in front, 3.0 for 3."""
+    if isinstance(option, float) and option.is_integer():
+        option = int(option)
+    text = str(option).lower().translate(str.maketrans("×’‘", "x''", ","))
+    return " ".join(text.split()).removeprefix("the ")
 
 
 def _decimal(text: str) -> str:
