@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-GRACE = 2.0  # seconds that a call has for ending, after it was stopped; mostly a tenth of one is enough
+GRACE = 3.0  # seconds that a call has for ending, after it was stopped; mostly a tenth of one is enough
 
 
 class OutOfTimeError(Exception):
@@ -110,7 +110,7 @@ def _stop(call: _Call) -> None:
         with _unheard():
             while call.is_alive() and time.monotonic() < end:
                 call.interrupt()
-                call.join(0.001)
+                call.join(0.0001)
     finally:
         sys.setswitchinterval(interval)
 
