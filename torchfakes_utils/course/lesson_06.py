@@ -17,7 +17,7 @@ from torchfakes_utils.course.lesson_06_desks import (
     without_detector,
 )
 from torchfakes_utils.course.practice import Exercise
-from torchfakes_utils.course.predictions import _decimal
+from torchfakes_utils.course.predictions import with_point
 
 Choose = Callable[[np.ndarray, np.ndarray], float]
 Cost = Callable[[np.ndarray, np.ndarray, float], float]
@@ -282,7 +282,7 @@ def _share(guess: object) -> float:
     scale = 1.0
     if isinstance(guess, str):
         scale = 0.01 if guess.strip().endswith("%") else 1.0
-        guess = _decimal(guess.strip().removesuffix("%"))
+        guess = with_point(guess.strip().removesuffix("%"))
     try:
         return scale * float(np.asarray(guess, float).item())
     except (TypeError, ValueError, RuntimeError):

@@ -91,7 +91,7 @@ class Prediction:
 
     def _number(self, guess: Any) -> float:
         try:
-            number = float(_decimal(guess.strip().removesuffix(self.unit)) if isinstance(guess, str) else guess)
+            number = float(with_point(guess.strip().removesuffix(self.unit)) if isinstance(guess, str) else guess)
         except (TypeError, ValueError, RuntimeError):
             number = float("nan")
         if not self.low <= number <= self.high:
@@ -282,7 +282,7 @@ def _folded(option: Any) -> str:
     return " ".join(text.split()).removeprefix("the ")
 
 
-def _decimal(text: str) -> str:
+def with_point(text: str) -> str:
     """With a decimal point, where most of the world writes a comma; "1,000" is a thousand."""
     return re.sub(r",(?=\d{3}(\D|$))", "", text).replace(",", ".")
 
