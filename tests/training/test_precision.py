@@ -55,15 +55,20 @@ def clock(monkeypatch):
     return use
 
 
+_ASKED_FOR = {"float32": "off", "bfloat16": "bf16", "float16": "fp16"}
+
+
 def test_what_the_hardware_promises(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     for supported, name in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda it=supported: it, raising=False)
         assert precision.candidate(cpu) == name
+        assert TrainingConfig(mixed_precision=precision.promised(cpu)).mixed_precision == _ASKED_FOR[name]
     for supported, name in ((True, "bfloat16"), (False, "float16")):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, it=supported: it)
         assert precision.candidate(cuda) == name
+        assert precision.promised(cuda) == _ASKED_FOR[name]
 
 
 @pytest.mark.parametrize(

@@ -113,10 +113,16 @@ def _faces(order: Order) -> None:
 
 
 def _train(order: Order, run: Path) -> None:
+    """In the type that the processor is built for: which one a lesson running beside leaves faster, is chance, and the
+    lessons' numbers would go with it.
+    """
+    from torchfakes_utils.io.machine import torch_device
+    from torchfakes_utils.training import precision
     from torchfakes_utils.training.config import TrainingConfig
     from torchfakes_utils.training.run import train
 
-    train(order.where.faces_csv, run, TrainingConfig(**order.settings), progress=order.progress)
+    config = TrainingConfig(mixed_precision=precision.promised(torch_device("auto")), **order.settings)
+    train(order.where.faces_csv, run, config, progress=order.progress)
 
 
 def _scores(order: Order) -> None:

@@ -80,6 +80,11 @@ def candidate(device: torch.device) -> str:
     return "bfloat16" if fast else "float32"
 
 
+def promised(device: torch.device) -> str:
+    """What `mixed_precision` is called that asks for `candidate`, untimed."""
+    return next(asked for asked, name in _ASKED.items() if name == candidate(device))
+
+
 def choose(detector: Detector, config: TrainingConfig, steps: int, world: World) -> Precision:
     """The type that `config.mixed_precision` names; for "auto", the one in which this network is trained faster.
 
