@@ -96,7 +96,7 @@ lesson_00.making_figure()
 # On the left are the portraits of the astronaut Eileen Collins and of Rear Admiral Grace Hopper, who wrote one of the
 # first compilers. Each is bent like a rubber sheet and given other tones, which makes a new person. That person is
 # filmed before a wall, with moving head, light and noise. On the right is a fake of that film, with the other one's
-# face. Blue and solid borders are real, vermilion and dashed ones are fake, here and in all lessons.
+# face. Blue and solid borders are real, orange and dashed ones are fake, here and in all lessons.
 #
 # Some of these people are bent more than any face is. The game takes its real faces from those that are bent
 # least. "Real" means: nobody has forged this film. The fakes are plain image operations, not the work of neural
