@@ -70,6 +70,16 @@ def test_a_detector_of_a_run_that_has_not_ended_says_so_and_a_second_call_settle
     assert is_settled(best) and stored_decision(best) == before and before.silence == ""
 
 
+def test_a_run_without_verdicts_is_not_settled_until_they_are_asked_for(settled, tmp_path):
+    faces_csv, config, whole = settled
+    run = train(faces_csv, tmp_path / "run", config, progress=False, verdicts=False).run
+    assert not is_settled(run / "best") and load_detector(run).decision.silence
+    weights = (run / "best" / "model.safetensors").read_bytes()
+    train(faces_csv, run, config, progress=False)
+    assert is_settled(run / "best") and stored_decision(run / "best") == stored_decision(whole / "best")
+    assert (run / "best" / "model.safetensors").read_bytes() == weights, "the same network"
+
+
 @pytest.mark.parametrize("lost", ["likeness.safetensors", "model.safetensors", "decision"])
 def test_a_finished_run_whose_detector_is_damaged_says_what_to_do(settled, tmp_path, lost):
     faces_csv, config, whole = settled

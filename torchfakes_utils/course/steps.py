@@ -112,7 +112,7 @@ def _faces(order: Order) -> None:
     )
 
 
-def _train(order: Order, run: Path) -> None:
+def _train(order: Order, run: Path, verdicts: bool = True) -> None:
     """In the type that the processor is built for: which one a lesson running beside leaves faster, is chance, and the
     lessons' numbers would go with it.
     """
@@ -122,7 +122,7 @@ def _train(order: Order, run: Path) -> None:
     from torchfakes_utils.training.run import train
 
     config = TrainingConfig(mixed_precision=precision.promised(torch_device("auto")), **order.settings)
-    train(order.where.faces_csv, run, config, progress=order.progress)
+    train(order.where.faces_csv, run, config, progress=order.progress, verdicts=verdicts)
 
 
 def _scores(order: Order) -> None:
@@ -276,7 +276,7 @@ _ALL = (
     Step(
         "control", "Training on random labels",
         makes=lambda where: where.control, folder=lambda where: where.control, ours=_ours(_RUN),
-        needs=("faces",), build=lambda order: _train(order, order.where.control),
+        needs=("faces",), build=lambda order: _train(order, order.where.control, verdicts=False),  # only looked at
         settings=_everywhere(
             pretrained=None, epochs=3, crops_per_epoch=448, random_labels=True, min_sharpness=SHARPNESS_THRESHOLD
         ),

@@ -59,6 +59,7 @@ def train(
     on_epoch: Callable[[EpochRow], None] | None = None,
     progress: bool = True,
     most_hours: float | None = None,
+    verdicts: bool = True,
 ) -> TrainingResult:
     """Train on split "train", choose the epoch on split "val"; the same call again finishes an interrupted run.
 
@@ -71,6 +72,8 @@ def train(
         on_epoch: called with each new row of the history.
         progress: print a line an epoch, and show a bar on a terminal.
         most_hours: on a CPU, how long a run may take that is begun; None asks nobody. A run that has begun goes on.
+        verdicts: fix at the end what answers mean, which takes every validation crop once more. Without, the detector
+            gives scores and no verdicts, until the same call with it finishes the run.
 
     Raises:
         InputError: crops or classes lack, it would take too long, `out` holds another run or cannot be written to,
@@ -94,7 +97,7 @@ def train(
                 if on_epoch is not None and world.first:
                     on_epoch(row)
                 trainer.interruption.follow()
-        return _concluded(trainer, out, say)
+        return _concluded(trainer, out, say, verdicts)
 
 
 def _begun(
@@ -124,7 +127,7 @@ def _begun(
     return trainer
 
 
-def _concluded(trainer: Trainer, out: Path, say: Callable[[str], object]) -> TrainingResult:
+def _concluded(trainer: Trainer, out: Path, say: Callable[[str], object], verdicts: bool) -> TrainingResult:
     """What came of a run, with its last lines said."""
     config, history, best = trainer.config, trainer.progress.history, trainer.progress.best
     assert best is not None  # the first epoch is the best so far
@@ -134,7 +137,7 @@ def _concluded(trainer: Trainer, out: Path, say: Callable[[str], object]) -> Tra
     say(f"best: epoch {best['epoch']}, validation AUC {best['val_auc']:.3f} (by clip {best['val_auc_clip']:.3f})")
     if trainer.world.first:
         _check_best(out)
-        if not is_settled(out / BEST_FOLDER):
+        if verdicts and not is_settled(out / BEST_FOLDER):
             say("fixing thresholds on validation, as verdicts will be given")
             settle(out / BEST_FOLDER, trainer.data, config, trainer.scope, trainer.device)
         for caution in stored_decision(out / BEST_FOLDER).cautions:
