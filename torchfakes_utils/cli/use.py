@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torchfakes_utils import __version__
 from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
 from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
@@ -267,6 +268,26 @@ class Course(Command):
             output.record(json.loads(report.read_text(encoding="utf-8")))
             output.line(f"pages and {report.name} are in {self.out}")
         return status
+
+
+@dataclass(frozen=True)
+class Doctor(Command):
+    """Say what this machine lacks of what TorchFakes needs, and how to get it."""
+
+    def run(self, output: Output) -> int:
+        """Look; each finding is a record, and so is the sum, which may be sent to whoever helps."""
+        from torchfakes_utils.cli import doctor
+
+        found = doctor.examine()
+        width = max(len(one.name) for one in found)
+        for one in found:
+            output.record(dataclasses.asdict(one))
+            remedy = f"\n{'':<{width + 9}}{one.remedy}" if one.remedy else ""
+            output.line(f"{one.state:<6} {one.name:<{width}}  {one.said}{remedy}")
+        wrong = [one.name for one in found if one.state == doctor.WRONG]
+        output.record({"wrong": wrong, "version": __version__})
+        output.line(f"to be mended: {', '.join(wrong)}" if wrong else "nothing is in the way")
+        return SOME_UNUSABLE if wrong else DONE
 
 
 @dataclass(frozen=True)
