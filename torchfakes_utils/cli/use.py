@@ -252,14 +252,16 @@ class Space(RunCommand):
 
 @dataclass(frozen=True)
 class Course(Command):
-    """Run every notebook and write a page for each."""
+    """Run every notebook and write a page for each; or, with new TITLE, begin a lesson of your own."""
 
-    names: tuple[str, ...] = argument("NAME", "only these, such as 03; all where none is named", "*")
+    names: tuple[str, ...] = argument("NAME", "only these, such as 03; all where none is named; or: new TITLE", "*")
     notebooks: Path = option("the notebooks' folder", Path("notebooks"))
     out: Path = option("where pages and report.json go", Path("build/course"))
 
     def run(self, output: Output) -> int:
         """Run them; the report is the record."""
+        if self.names[:1] == ("new",):
+            return self._new(output)
         from torchfakes_utils.course import runner
 
         status = runner.run(self.notebooks, self.out, only=list(self.names) or None)
@@ -268,6 +270,23 @@ class Course(Command):
             output.record(json.loads(report.read_text(encoding="utf-8")))
             output.line(f"pages and {report.name} are in {self.out}")
         return status
+
+    def _new(self, output: Output) -> int:
+        """Make a lesson in the checkout around this folder."""
+        from torchfakes_utils.course import folders, scaffold
+
+        made = scaffold.new_lesson(" ".join(self.names[1:]), folders.paths().home)
+        files = {"twin": made.twin, "exercises": made.module, "test": made.test}
+        output.record({"number": made.number} | {name: folders.short(file) for name, file in files.items()})
+        for name, file in files.items():
+            output.line(f"{name:<10} {folders.short(file)}")
+        changed = " and ".join(folders.short(file) for file in made.changed)
+        output.line(
+            f"{changed} have its quiz and its line; now replace what is in brackets, and then",
+            f"  make notebooks NAMES={made.number} && make architecture",
+            f'  make test PYTEST="-k {made.number} or form or step"',
+        )
+        return DONE
 
 
 @dataclass(frozen=True)
