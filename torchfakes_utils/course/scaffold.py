@@ -52,6 +52,9 @@ def new_lesson(title: str, root: Path) -> NewLesson:
     quizzes, readme = root / _QUIZZES, root / _README
     if not (quizzes.is_file() and readme.is_file() and (root / "notebooks" / "source").is_dir()):
         raise InputError(f"{root}: a lesson is made in a checkout of TorchFakes; clone it and work there")
+    before = readme.read_text(encoding="utf-8")
+    if not _ROW.search(before):
+        raise InputError(f"{readme}: there is no table of lessons to add a row to")
     number = f"{1 + max(int(name[:2]) for name in folders.lessons(root / 'torchfakes_utils' / 'course')):02d}"
     stem, module = f"{number}_{'_'.join(words)}", f"lesson_{number}"
     twin = root / "notebooks" / "source" / f"{stem}.py"
@@ -68,16 +71,14 @@ def new_lesson(title: str, root: Path) -> NewLesson:
     _write(twin, _rendered("twin.py.jinja", fields | minutes))
     _write(quizzes, quizzes.read_text(encoding="utf-8").rstrip() + "\n" + _rendered("quiz.yaml.jinja", fields))
     row = f"| {number} | [{title}](notebooks/{stem}.ipynb) | … | {length.reading} | {length.exercises} | 0.2 | "
-    _write(readme, _with_row(readme.read_text(encoding="utf-8"), f"{row}{colab.badge(stem)} |\n"))
+    _write(readme, _with_row(before, f"{row}{colab.badge(stem)} |\n"))
     return made
 
 
 def _with_row(text: str, row: str) -> str:
     """The README with one more row below the last lesson's."""
-    rows = list(_ROW.finditer(text))
-    if not rows:
-        raise InputError(f"{_README}: there is no table of lessons to add a row to")
-    return text[: rows[-1].end()] + row + text[rows[-1].end() :]
+    end = [found.end() for found in _ROW.finditer(text)][-1]
+    return text[:end] + row + text[end:]
 
 
 def _rendered(name: str, fields: dict[str, Any]) -> str:
