@@ -15,7 +15,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast test-lab coverage types schema lab notebooks space architecture lint clean lock
+.PHONY: help setup course test test-fast test-lab coverage types schema lab notebooks space instructors architecture lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -79,6 +79,9 @@ notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAME
 RUN ?= runs/mini
 space: $(STAMP)  ## make a folder for Hugging Face Spaces, build/space, of a run (RUN=runs/mini)
 	@$(BIN)/torchfakes space $(RUN)
+
+instructors: $(STAMP)  ## write schedules, notes and answers for teachers in docs/instructors, from the lessons
+	@$(BIN)/python -m torchfakes_utils.course.kit
 
 architecture: $(STAMP)  ## draw the picture of the rooms in docs/architecture.md from the code
 	@$(BIN)/python docs/architecture.py
