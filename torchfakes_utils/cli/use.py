@@ -252,16 +252,21 @@ class Space(RunCommand):
 
 @dataclass(frozen=True)
 class Course(Command):
-    """Run every notebook and write a page for each; or, with new TITLE, begin a lesson of your own."""
+    """Run every notebook and write a page for each; or lay the lessons down in a folder, or begin one of your own."""
 
-    names: tuple[str, ...] = argument("NAME", "only these, such as 03; all where none is named; or: new TITLE", "*")
+    names: tuple[str, ...] = argument(
+        "NAME", "only these, such as 03; all where none is named. Or: init FOLDER. Or: new TITLE", "*"
+    )
     notebooks: Path = option("the notebooks' folder", Path("notebooks"))
     out: Path = option("where pages and report.json go", Path("build/course"))
+    outputs: bool = option("init lays them down with what they showed when they were built", False)
 
     def run(self, output: Output) -> int:
         """Run them; the report is the record."""
         if self.names[:1] == ("new",):
             return self._new(output)
+        if self.names[:1] == ("init",):
+            return self._init(output)
         from torchfakes_utils.course import runner
 
         status = runner.run(self.notebooks, self.out, only=list(self.names) or None)
@@ -270,6 +275,19 @@ class Course(Command):
             output.record(json.loads(report.read_text(encoding="utf-8")))
             output.line(f"pages and {report.name} are in {self.out}")
         return status
+
+    def _init(self, output: Output) -> int:
+        """Lay the lessons down."""
+        from torchfakes_utils.course import laid_down
+
+        if len(self.names) != 2:
+            raise InputError("give one folder: torchfakes course init lessons")
+        done = laid_down.lay_down(Path(self.names[1]), self.outputs)
+        output.record({"folder": str(done.folder), "lessons": len(done.lessons), "kept": list(map(str, done.kept))})
+        for file in done.kept:
+            say(f"{file}: kept as you have changed it; remove it to get ours")
+        output.line(f"{len(done.lessons)} lessons are in {done.folder}; open them: jupyter lab {done.folder}")
+        return DONE
 
     def _new(self, output: Output) -> int:
         """Make a lesson in the checkout around this folder."""
