@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST ?=
 NAMES ?=
+LESSON ?= 00
 WORKERS ?= 2
 THREADS ?= 1
 
@@ -70,8 +71,10 @@ types: $(STAMP)  ## check the type hints: strictly from io to explanation
 schema: $(STAMP)  ## describe report.json in docs/report.schema.json, from the classes that it is made of
 	@$(BIN)/python -m torchfakes_utils.report.schema
 
-lab: $(STAMP)  ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab notebooks
+# Copies, since JupyterLab saves what it opens, and git would then refuse to pull. `make clean` leaves them alone.
+lab: $(STAMP)  ## open the lessons in JupyterLab: copies of your own in lessons/, without outputs (LESSON=03 begins there)
+	@$(BIN)/torchfakes course init lessons
+	@$(BIN)/jupyter lab lessons --LabApp.news_url=None --LabApp.default_url="/lab/tree/$$(cd lessons && ls notebooks/$(LESSON)_*.ipynb)"
 
 notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAMES=03 for some, FORCE=1 for all again)
 	@$(BIN)/python -m torchfakes_utils.course.build $(NAMES) $(if $(FORCE),--force)

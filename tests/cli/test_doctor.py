@@ -108,7 +108,7 @@ def test_an_extra_that_is_absent_says_what_one_does_without(installed):
 
 def test_every_extra_that_a_user_may_want_is_looked_at():
     asked = set(metadata.metadata("torchfakes").get_all("Provides-Extra"))
-    assert asked - {"dev", "cluster"} == {name for name, _ in doctor.CHECKS} & asked
+    assert asked - {"dev", "cluster", "site"} == {name for name, _ in doctor.CHECKS} & asked
 
 
 def test_two_opencvs_in_one_folder(installed):
