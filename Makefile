@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST ?=
 NAMES ?=
+LESSON ?= 00
 WORKERS ?= 2
 THREADS ?= 1
 
@@ -15,7 +16,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast test-lab coverage types schema lab notebooks space architecture lint clean lock
+.PHONY: help setup course test test-fast test-lab coverage types schema lab notebooks space instructors site architecture lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	       "On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (some minutes the first time; PyTorch is large)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[app,cluster,course,dev,export,phone,timm,trackers]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[app,cluster,course,dev,export,phone,site,timm,trackers]' --constraint constraints.txt
 	@touch $@
 
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course (NAMES="00 03" for some)
@@ -70,8 +71,10 @@ types: $(STAMP)  ## check the type hints: strictly from io to explanation
 schema: $(STAMP)  ## describe report.json in docs/report.schema.json, from the classes that it is made of
 	@$(BIN)/python -m torchfakes_utils.report.schema
 
-lab: $(STAMP)  ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab notebooks
+# Copies, since JupyterLab saves what it opens, and git would then refuse to pull. `make clean` leaves them alone.
+lab: $(STAMP)  ## open the lessons in JupyterLab: copies of your own in lessons/, without outputs (LESSON=03 begins there)
+	@$(BIN)/torchfakes course init lessons
+	@$(BIN)/jupyter lab lessons --LabApp.news_url=None --LabApp.default_url="/lab/tree/$$(cd lessons && ls notebooks/$(LESSON)_*.ipynb)"
 
 notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAMES=03 for some, FORCE=1 for all again)
 	@$(BIN)/python -m torchfakes_utils.course.build $(NAMES) $(if $(FORCE),--force)
@@ -79,6 +82,14 @@ notebooks: $(STAMP)  ## make the notebooks from their text twins, executed (NAME
 RUN ?= runs/mini
 space: $(STAMP)  ## make a folder for Hugging Face Spaces, build/space, of a run (RUN=runs/mini)
 	@$(BIN)/torchfakes space $(RUN)
+
+instructors: $(STAMP)  ## write schedules, notes and answers for teachers in docs/instructors, from the lessons
+	@$(BIN)/python -m torchfakes_utils.course.kit
+
+site: $(STAMP)  ## make the site in build/site/html: lessons, commands, modules, benchmarks; no network, no warning
+	@$(BIN)/python docs/site/stage.py build/site/source
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html build/site/source build/site/html
+	@echo "the site: build/site/html/index.html"
 
 architecture: $(STAMP)  ## draw the picture of the rooms in docs/architecture.md from the code
 	@$(BIN)/python docs/architecture.py

@@ -34,7 +34,7 @@ DISTRIBUTIONS = {
 }  # fmt: skip
 # Present wherever the distribution on the right is, whose public interface they are part of.
 CARRIED = {
-    "IPython": "ipykernel", "matplotlib_inline": "ipykernel", "packaging": "pytest", "traitlets": "ipywidgets",
+    "IPython": "ipykernel", "matplotlib_inline": "ipykernel", "traitlets": "ipywidgets",
     "gradio_client": "gradio", "torchao": "executorch",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torchfakes_utils import __version__
 from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
 from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
@@ -251,14 +252,21 @@ class Space(RunCommand):
 
 @dataclass(frozen=True)
 class Course(Command):
-    """Run every notebook and write a page for each."""
+    """Run every notebook and write a page for each; or lay the lessons down in a folder, or begin one of your own."""
 
-    names: tuple[str, ...] = argument("NAME", "only these, such as 03; all where none is named", "*")
+    names: tuple[str, ...] = argument(
+        "NAME", "only these, such as 03; all where none is named. Or: init FOLDER. Or: new TITLE", "*"
+    )
     notebooks: Path = option("the notebooks' folder", Path("notebooks"))
     out: Path = option("where pages and report.json go", Path("build/course"))
+    outputs: bool = option("init lays them down with what they showed when they were built", False)
 
     def run(self, output: Output) -> int:
         """Run them; the report is the record."""
+        if self.names[:1] == ("new",):
+            return self._new(output)
+        if self.names[:1] == ("init",):
+            return self._init(output)
         from torchfakes_utils.course import runner
 
         status = runner.run(self.notebooks, self.out, only=list(self.names) or None)
@@ -267,6 +275,56 @@ class Course(Command):
             output.record(json.loads(report.read_text(encoding="utf-8")))
             output.line(f"pages and {report.name} are in {self.out}")
         return status
+
+    def _init(self, output: Output) -> int:
+        """Lay the lessons down."""
+        from torchfakes_utils.course import laid_down
+
+        if len(self.names) != 2:
+            raise InputError("give one folder: torchfakes course init lessons")
+        done = laid_down.lay_down(Path(self.names[1]), self.outputs)
+        output.record({"folder": str(done.folder), "lessons": len(done.lessons), "kept": list(map(str, done.kept))})
+        for file in done.kept:
+            say(f"{file}: kept as you have changed it; remove it to get ours")
+        output.line(f"{len(done.lessons)} lessons are in {done.folder}; open them: jupyter lab {done.folder}")
+        return DONE
+
+    def _new(self, output: Output) -> int:
+        """Make a lesson in the checkout around this folder."""
+        from torchfakes_utils.course import folders, scaffold
+
+        made = scaffold.new_lesson(" ".join(self.names[1:]), folders.paths().home)
+        files = {"twin": made.twin, "exercises": made.module, "test": made.test}
+        output.record({"number": made.number} | {name: folders.short(file) for name, file in files.items()})
+        for name, file in files.items():
+            output.line(f"{name:<10} {folders.short(file)}")
+        changed = " and ".join(folders.short(file) for file in made.changed)
+        output.line(
+            f"{changed} have its quiz and its line; now replace what is in brackets, and then",
+            f"  make notebooks NAMES={made.number} && make architecture",
+            f'  make test PYTEST="-k {made.number} or form or step"',
+        )
+        return DONE
+
+
+@dataclass(frozen=True)
+class Doctor(Command):
+    """Say what this machine lacks of what TorchFakes needs, and how to get it."""
+
+    def run(self, output: Output) -> int:
+        """Look; each finding is a record, and so is the sum, which may be sent to whoever helps."""
+        from torchfakes_utils.cli import doctor
+
+        found = doctor.examine()
+        width = max(len(one.name) for one in found)
+        for one in found:
+            output.record(dataclasses.asdict(one))
+            remedy = f"\n{'':<{width + 9}}{one.remedy}" if one.remedy else ""
+            output.line(f"{one.state:<6} {one.name:<{width}}  {one.said}{remedy}")
+        wrong = [one.name for one in found if one.state == doctor.WRONG]
+        output.record({"wrong": wrong, "version": __version__})
+        output.line(f"to be mended: {', '.join(wrong)}" if wrong else "nothing is in the way")
+        return SOME_UNUSABLE if wrong else DONE
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from torchfakes_utils.errors import InputError
 
+# In a folder that `torchfakes course init` has made: what of it is ours.
+LAID_DOWN = "torchfakes-lessons.json"
+
 
 @dataclass(frozen=True)
 class Paths:
     """Where the lessons' inputs live.
 
     Args:
-        home: `TORCHFAKES_HOME`, or the checkout around the working directory, or the working directory itself.
+        home: `TORCHFAKES_HOME`, or the checkout around the working directory, or the folder of lessons around it, or
+            the working directory itself.
         data: the data set in the layout of FaceForensics++: `TORCHFAKES_DATA`, or data/mini below home.
         faces: the folder of the face crops and of faces.csv.
         run: the run folder of the course's detector.
@@ -73,7 +77,8 @@ def paths() -> Paths:
     Raises:
         InputError: `TORCHFAKES_DATA` names something that is no folder.
     """
-    home = Path(os.environ.get("TORCHFAKES_HOME") or _checkout(Path.cwd()) or Path.cwd()).expanduser().resolve()
+    here = Path.cwd()
+    home = Path(os.environ.get("TORCHFAKES_HOME") or _checkout(here) or _laid_down(here) or here).expanduser().resolve()
     own = os.environ.get("TORCHFAKES_DATA")
     if not own:
         return Paths(home, home / "data" / "mini", home / "data" / "mini" / "faces", home / "runs" / "mini")
@@ -104,6 +109,11 @@ def lessons(modules: Path = Path(__file__).parent) -> list[str]:
     """
     found = (re.fullmatch(r"lesson_(\d\d[a-z]?)", path.stem) for path in modules.glob("lesson_*.py"))
     return sorted(each[1] for each in found if each)
+
+
+def _laid_down(folder: Path) -> Path | None:
+    """The folder of lessons that `folder` lies in."""
+    return next((one for one in (folder, *folder.parents) if (one / LAID_DOWN).is_file()), None)
 
 
 def _checkout(folder: Path) -> Path | None:

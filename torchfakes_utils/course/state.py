@@ -73,6 +73,12 @@ def closure(names: Iterable[str]) -> list[str]:
     return [name for name in STEPS if name in wanted]
 
 
+def made() -> list[str]:
+    """The inputs that were made here, with whatever settings; nothing is built, and nothing heavy loaded."""
+    where = paths()
+    return [step.name for step in STEPS.values() if _stamp(step, where).is_file() and step.makes(where).exists()]
+
+
 def _step(name: str) -> Step:
     if name not in STEPS:
         raise InputError(f"{name!r} is no input of the course; there are {', '.join(STEPS)}")
