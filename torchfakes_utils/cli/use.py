@@ -12,6 +12,7 @@ from torchfakes_utils import __version__
 from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
 from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
+from torchfakes_utils.course.bundle import BundleConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.io.limits import Limits
@@ -305,6 +306,27 @@ class Course(Command):
             f'  make test PYTEST="-k {made.number} or form or step"',
         )
         return DONE
+
+
+@dataclass(frozen=True)
+class Bundle(Command):
+    """Pack wheels, lessons, practice data and trained detectors into one archive, for a room without a network."""
+
+    out: Path = argument("FILE.tar", "the archive, such as torchfakes-bundle.tar")
+    config: BundleConfig = options_of()
+
+    def run(self, output: Output) -> int:
+        """Pack; what is in it is the record."""
+        from torchfakes_utils.course import bundle
+
+        made = bundle.make_bundle(self.out, self.config)
+        output.record(dataclasses.asdict(made) | {"path": str(made.path)})
+        output.line(f"{made.path}: {made.size / 1e9:.2f} GB, with {', '.join(made.inputs)}")
+        output.line(f"SHA-256 {made.sha256}")
+        output.line(f"unpack it with tar --extract, then: python3 {bundle.NAME}/install.py")
+        if made.missing:
+            say(f"not in it, since not made here: {', '.join(made.missing)}; make course makes them")
+        return SOME_UNUSABLE if made.missing else DONE
 
 
 @dataclass(frozen=True)
