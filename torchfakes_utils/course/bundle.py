@@ -188,13 +188,11 @@ def fetch_wheels(config: BundleConfig, cache: Path) -> list[Path]:
     _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(root))
     _pip("wheel", "--no-deps", *pinned, "--wheel-dir", str(folder), *_SOURCES)
     own = next(folder.glob("torchfakes-*.whl"))
-    only = [f"--platform={one}" for one in config.platforms] + (
-        [f"--python-version={config.python}"] * bool(config.python)
-    )
+    only = [f"--platform={one}" for one in config.platforms]
+    only += [f"--python-version={config.python}"] if config.python else []
     wanted = f"{own}[{','.join(config.extras)}]"
-    _pip(
-        "download", *only, "--only-binary=:all:", *pinned, "--dest", str(folder), "--find-links", str(folder), wanted, "pip",
-    )  # fmt: skip
+    there = ("--dest", str(folder), "--find-links", str(folder))
+    _pip("download", *only, "--only-binary=:all:", *pinned, *there, wanted, "pip")
     return sorted(folder.glob("*.whl"))
 
 
