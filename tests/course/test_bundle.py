@@ -169,6 +169,19 @@ def test_a_full_disk_leaves_no_half_bundle(home, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
 
 
+def test_its_own_bundle_is_made_anew_and_nothing_else_is_written_over(home, tmp_path):
+    out = tmp_path / "b.tar"
+    first = bundle.make_bundle(out, WITHOUT)
+    assert bundle.make_bundle(out, WITHOUT).inputs == first.inputs
+    out.write_text("mine")
+    with pytest.raises(InputError, match="no bundle of ours"):
+        bundle.make_bundle(out, WITHOUT)
+    assert out.read_text() == "mine"
+    out.unlink()
+    with pytest.raises(InputError, match="sha256: is there"):
+        bundle.make_bundle(out, WITHOUT)
+
+
 def test_wheels_are_asked_for_by_platform_and_python(tmp_path, monkeypatch):
     asked = []
 

@@ -12,7 +12,6 @@ from torchfakes_utils import __version__
 from torchfakes_utils.app.config import AppConfig, AppLimits
 from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
 from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
-from torchfakes_utils.course.bundle import BundleConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.export.config import ExportConfig
 from torchfakes_utils.io.limits import Limits
@@ -313,13 +312,20 @@ class Bundle(Command):
     """Pack wheels, lessons, practice data and trained detectors into one archive, for a room without a network."""
 
     out: Path = argument("FILE.tar", "the archive, such as torchfakes-bundle.tar")
-    config: BundleConfig = options_of()
+    platforms: tuple[str, ...] = option(
+        "for which the wheels are, as pip names them (manylinux_2_28_x86_64, macosx_14_0_arm64, win_amd64); this "
+        "machine's where none is named, and several may stand for one system",
+        (),
+    )
+    python: str | None = option("for which Python, such as 3.12; None is this one", None)
+    wheels: bool = option("put wheels in; without, it is for machines that are set up", True)
 
     def run(self, output: Output) -> int:
         """Pack; what is in it is the record."""
         from torchfakes_utils.course import bundle
 
-        made = bundle.make_bundle(self.out, self.config)
+        config = bundle.BundleConfig(self.platforms, self.python, wheels=self.wheels)
+        made = bundle.make_bundle(self.out, config)
         output.record(dataclasses.asdict(made) | {"path": str(made.path)})
         output.line(f"{made.path}: {made.size / 1e9:.2f} GB, with {', '.join(made.inputs)}")
         output.line(f"SHA-256 {made.sha256}")

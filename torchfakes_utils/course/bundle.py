@@ -23,7 +23,7 @@ from torchfakes_utils import __version__
 from torchfakes_utils.course import folders, laid_down, state
 from torchfakes_utils.course.steps import STEPS
 from torchfakes_utils.errors import InputError
-from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.io.files import atomic_write, check_no_link, check_writable, sha256_of
 
 NAME = "torchfakes-bundle"  # the folder that the archive unpacks to
 INSTALLER = Path(__file__).with_name("templates") / "install.py"
@@ -81,12 +81,8 @@ class _Archive:
 
     def add(self, name: str, source: Path) -> None:
         """One file."""
-        digest = hashlib.sha256()
-        with source.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
         self.tar.add(source, f"{NAME}/{name}", recursive=False, filter=_nobody)
-        self.sums[name] = digest.hexdigest()
+        self.sums[name] = sha256_of(source)
 
     def write(self, name: str, content: bytes) -> None:
         """One file, from memory."""
@@ -112,8 +108,10 @@ def make_bundle(out: Path, config: BundleConfig = BundleConfig(), cache: Path = 
         cache: where wheels are kept.
 
     Raises:
-        InputError: no input was made yet, this is no checkout, pip finds no wheel, or the disk is full.
+        InputError: something else is at `out`, it cannot be written to, no input was made yet, this is no checkout,
+            pip finds no wheel, or the disk is full.
     """
+    _check_out(out)
     made = state.made()
     if not made:
         raise InputError(f"{folders.paths().home}: no input of the lessons is there yet; run make course first")
@@ -137,14 +135,33 @@ def make_bundle(out: Path, config: BundleConfig = BundleConfig(), cache: Path = 
         archive.write("install.py", INSTALLER.read_bytes())
         sums = "".join(f"{digest}  {name}\n" for name, digest in archive.sums.items())
         archive.write("SHA256SUMS", sums.encode())
-    digest = hashlib.sha256()
-    with out.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    with atomic_write(out.with_name(f"{out.name}.sha256")) as temporary:
-        temporary.write_text(f"{digest.hexdigest()}  {out.name}\n", encoding="utf-8")
+    digest = sha256_of(out)
+    with atomic_write(_sum_of(out)) as temporary:
+        temporary.write_text(_line(digest, out), encoding="utf-8")
     missing = tuple(name for name in STEPS if name not in made)
-    return Bundle(out, digest.hexdigest(), out.stat().st_size, tuple(made), missing)
+    return Bundle(out, digest, out.stat().st_size, tuple(made), missing)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse to write over what is no bundle of ours: that, the sum beside it tells."""
+    beside = _sum_of(out)
+    check_writable(out.parent)
+    for path in (out, beside):
+        check_no_link(path)
+    if not (out.exists() or beside.exists()):
+        return
+    whole = out.is_file() and beside.is_file()
+    if not whole or beside.read_bytes() != _line(sha256_of(out), out).encode():
+        raise InputError(f"{out if out.exists() else beside}: is there, and is no bundle of ours; give another name")
+
+
+def _sum_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.sha256")
+
+
+def _line(digest: str, out: Path) -> str:
+    """In the form that `sha256sum -c` takes."""
+    return f"{digest}  {out.name}\n"
 
 
 def input_files(names: Sequence[str]) -> Iterator[Path]:
