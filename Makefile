@@ -16,7 +16,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast test-lab coverage types schema lab notebooks space instructors site architecture lint clean lock
+.PHONY: help setup course test test-fast test-lab coverage types schema lab notebooks space instructors bundle site architecture lint clean lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +85,10 @@ space: $(STAMP)  ## make a folder for Hugging Face Spaces, build/space, of a run
 
 instructors: $(STAMP)  ## write schedules, notes and answers for teachers in docs/instructors, from the lessons
 	@$(BIN)/python -m torchfakes_utils.course.kit
+
+BUNDLE ?=
+bundle: $(STAMP)  ## pack all that a room without a network needs into build/torchfakes-bundle.tar; `make course` comes first
+	@$(BIN)/torchfakes bundle build/torchfakes-bundle.tar $(BUNDLE)
 
 site: $(STAMP)  ## make the site in build/site/html: lessons, commands, modules, benchmarks; no network, no warning
 	@$(BIN)/python docs/site/stage.py build/site/source

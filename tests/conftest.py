@@ -33,12 +33,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 class _Scheduling(LoadFileScheduling):
     """A file at a time, and all notebooks by one process: while it makes what they need, another would only wait.
 
-    The same process goes through them in JupyterLab afterwards: by then, what they need is there.
+    The same process goes through them in JupyterLab afterwards, and packs them: by then, what they need is there.
     """
 
     def _split_scope(self, nodeid):
         file = super()._split_scope(nodeid)
-        return "notebooks" if file.startswith(("notebooks/", "tests/course/test_jupyterlab_lessons")) else file
+        return (
+            "notebooks"
+            if file.startswith(("notebooks/", "tests/course/test_jupyterlab_lessons", "tests/course/test_bundle_off"))
+            else file
+        )
 
 
 def pytest_xdist_make_scheduler(config, log):

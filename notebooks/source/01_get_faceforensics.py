@@ -7,7 +7,7 @@
 # %% [markdown]
 # # 01 · Get FaceForensics++
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/01_get_faceforensics.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/01_get_faceforensics.ipynb)
 #
 # **In this lesson you learn to read a data set of forgeries like a family tree: who was filmed, who lent the face,
 # and who must never meet whom.**
@@ -22,12 +22,13 @@
 # it comes before any network.
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 02 · Find the face
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/02_find_the_face.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/02_find_the_face.ipynb)
 #
 # **In this lesson you build a face detector round three small networks, and see what each of them lets through.**
 #
@@ -23,12 +23,13 @@
 # to a folder of films.
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

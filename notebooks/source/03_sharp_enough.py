@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 03 · Sharp enough?
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/03_sharp_enough.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/03_sharp_enough.ipynb)
 #
 # **In this lesson you turn "blurred" into a number, find out what else moves that number, and see how a harmless
 # filter can hand the answer to a network.**
@@ -23,12 +23,13 @@
 # Nobody had asked. In this lesson we ask.
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 05 · Fine-tune
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/05_fine_tune.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/05_fine_tune.ipynb)
 #
 # **In this lesson you measure what pretrained weights are worth, fine-tune a network yourself, and write checks that
 # tell within a minute whether training works.**
@@ -23,12 +23,13 @@
 # test image came out *Real*. Nobody had asked what the falling loss was a loss *of*. This lesson asks.
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 05b · Deep and large
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/05b_deep_and_large.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/05b_deep_and_large.ipynb)
 #
 # **In this lesson you find out why a network of more than a hundred layers can learn at all, and how many faces of it
 # fit on a graphics card.**
@@ -23,12 +23,13 @@
 # convolutions. Both names raise a question: why does such a depth not stop learning, and was the card too small?
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 07 · Where does it look?
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/07_where_does_it_look.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/07_where_does_it_look.ipynb)
 #
 # **Build Grad-CAM from two hooks, and then make it prove itself: against networks that have learned nothing, against
 # five landmarks, against the mask of the forgery, and against taking the hot place away.**
@@ -20,12 +20,13 @@
 # - **Time:** about 35 min to read, 30 min of exercises, 80 s to run on two CPU cores.
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

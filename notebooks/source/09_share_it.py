@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 09 · Share it
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/09_share_it.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/09_share_it.ipynb)
 #
 # **Put the detector where a stranger can use it, and find out what you owe them: the right answer to a photo that
 # lies on its side, "cannot tell" to one that is too dark, a place in the queue, and nothing of theirs kept.**
@@ -20,12 +20,13 @@
 # - **Time:** about 40 min to read, 35 min of exercises, 80 s to run on two CPU cores.
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 12 · Phone and browser
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/12_phone_and_browser.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/v0.1.0/notebooks/12_phone_and_browser.ipynb)
 #
 # **Take Python away from the detector, then three quarters of its bits, and check after each step that it still gives
 # the answers that you measured; then let it answer in a browser that is offline.**
@@ -21,12 +21,13 @@
 # - **Time:** about 35 min to read, 35 min of exercises, 100 s to run on two CPU cores.
 
 # %%
+import importlib.util
 import sys
 
-if "google.colab" in sys.modules:  # elsewhere, `make setup` has installed the course
+if "google.colab" in sys.modules and importlib.util.find_spec("torchfakes_utils") is None:  # elsewhere: `make setup`
     import subprocess
 
-    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes"
+    package = "torchfakes @ git+https://github.com/torchfakes/torchfakes@v0.1.0"  # or a wheel that you have uploaded
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 from torchfakes_utils import course

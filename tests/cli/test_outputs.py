@@ -110,6 +110,7 @@ OUTPUTS = {
         "course 00 --out {path}",
         ["index.html", "report.json", "torchfakes.json", "00_start_here.html"],
     ),
+    ("bundle", "out"): ("bundle {path}/b.tar --no-wheels", ["b.tar", "b.tar.sha256"]),
     ("capstone", "folder"): ("capstone {path}", ["capstone.json", "clips"]),
     ("capstone", "key"): ("capstone {photo}-clips --key {path}/key.json", ["key.json"]),
     # Beside what is given.
@@ -373,6 +374,7 @@ WORK = {
     "space": "app.space.package",
     "pull": "hub.pull.pull",
     "course": "course.runner._prepare",
+    "bundle": "course.state.made",
     "capstone": "course.capstone._render",
     "clips": "io.tables.read_table",
 }

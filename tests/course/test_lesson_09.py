@@ -407,4 +407,4 @@ def test_what_a_lesson_needs_beside_the_course_is_named(monkeypatch):
     monkeypatch.setattr(colab, "on_colab", lambda: True)
     monkeypatch.setattr(colab.subprocess, "run", lambda command, check: asked.append(command[-1]))
     colab.extra("export")
-    assert asked == [f"torchfakes[export] @ git+{colab.REPOSITORY}"]
+    assert asked == [f"torchfakes[export] @ git+{colab.REPOSITORY}@{colab.RELEASE}"]

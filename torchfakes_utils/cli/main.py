@@ -28,7 +28,7 @@ from torchfakes_utils.cli.stages import (
     Train,
     Verify,
 )
-from torchfakes_utils.cli.use import App, Capstone, Course, Doctor, Export, Predict, Pull, Push, Space
+from torchfakes_utils.cli.use import App, Bundle, Capstone, Course, Doctor, Export, Predict, Pull, Push, Space
 from torchfakes_utils.io.text import printable
 
 # In the order of the pipeline.
@@ -51,6 +51,7 @@ _KINDS = (
     Space,
     Course,
     Capstone,
+    Bundle,
     Doctor,
 )
 COMMANDS: Mapping[str, type[Command]] = {kind.__name__.lower(): kind for kind in _KINDS}

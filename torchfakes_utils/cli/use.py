@@ -308,6 +308,34 @@ class Course(Command):
 
 
 @dataclass(frozen=True)
+class Bundle(Command):
+    """Pack wheels, lessons, practice data and trained detectors into one archive, for a room without a network."""
+
+    out: Path = argument("FILE.tar", "the archive, such as torchfakes-bundle.tar")
+    platforms: tuple[str, ...] = option(
+        "for which the wheels are, as pip names them (manylinux_2_28_x86_64, macosx_14_0_arm64, win_amd64); this "
+        "machine's where none is named, and several may stand for one system",
+        (),
+    )
+    python: str | None = option("for which Python, such as 3.12; None is this one", None)
+    wheels: bool = option("put wheels in; without, it is for machines that are set up", True)
+
+    def run(self, output: Output) -> int:
+        """Pack; what is in it is the record."""
+        from torchfakes_utils.course import bundle
+
+        config = bundle.BundleConfig(self.platforms, self.python, wheels=self.wheels)
+        made = bundle.make_bundle(self.out, config)
+        output.record(dataclasses.asdict(made) | {"path": str(made.path)})
+        output.line(f"{made.path}: {made.size / 1e9:.2f} GB, with {', '.join(made.inputs)}")
+        output.line(f"SHA-256 {made.sha256}")
+        output.line(f"unpack it with tar --extract, then: python3 {bundle.NAME}/install.py")
+        if made.missing:
+            say(f"not in it, since not made here: {', '.join(made.missing)}; make course makes them")
+        return SOME_UNUSABLE if made.missing else DONE
+
+
+@dataclass(frozen=True)
 class Doctor(Command):
     """Say what this machine lacks of what TorchFakes needs, and how to get it."""
 

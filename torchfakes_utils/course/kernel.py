@@ -8,10 +8,15 @@ from types import TracebackType
 from typing import Any
 
 
-def begin() -> None:
-    """What the first cell of every lesson calls; called again, it changes nothing more."""
-    from torchfakes_utils.course import plots
+def begin(drive: bool = False) -> None:
+    """What the first cell of every lesson calls; called again, it changes nothing more.
 
+    Args:
+        drive: on Colab, keep what the lessons make in the learner's Google Drive.
+    """
+    from torchfakes_utils.course import colab, plots
+
+    colab.prepare(drive)
     plots.use_style()
     try:
         from IPython import get_ipython
