@@ -274,13 +274,14 @@ class Calibrate(RunCommand):
 
 @dataclass(frozen=True)
 class Matrix(Command):
-    """Train on each manipulation alone, and test each on all of them."""
+    """Train on each manipulation alone, or on all but each, and test on all."""
 
     faces: Path = argument("FACES.CSV", "the table that `extract` wrote")
     out: Path = option("for the runs and matrix.csv", metavar="FOLDER")
     config: TrainingConfig = options_of(**_TRAINING)
     split: str = option("which rows of faces.csv are tested on", "test")
     frames: Count | None = option("crops of a clip at most that are tested on; None is all", None)
+    leave_out: bool = option("train on all manipulations but each, and see what is made of the one left out", False)
     anyway: bool = option(_ANYWAY, False)
 
     def run(self, output: Output) -> None:
@@ -289,7 +290,9 @@ class Matrix(Command):
 
         scoring = Scoring(device=self.config.device, frames=self.frames, progress=True)
         most_hours = _most_hours(self.anyway)
-        found = cross_manipulation.matrix(self.faces, self.out, self.config, self.split, scoring, most_hours)
+        found = cross_manipulation.matrix(
+            self.faces, self.out, self.config, self.split, scoring, most_hours, self.leave_out
+        )
         output.record(dataclasses.asdict(found))
         output.line(*cross_manipulation.lines(found), f"the table is {self.out / 'matrix.csv'}")
 

@@ -153,21 +153,6 @@ def check_faces(faces: pd.DataFrame, faces_csv: Path | str, splits: Sequence[str
             )
 
 
-def check_reals(faces: pd.DataFrame, faces_csv: Path | str) -> None:
-    """The same where fakes are made of real crops: these have to be there, in training and in validation.
-
-    Raises:
-        InputError: there are none, or files are gone.
-    """
-    check_faces(faces, faces_csv)
-    for split in ("train", "val"):
-        if not ((faces["split"] == split) & (faces["label"] == 0)).any():
-            raise InputError(
-                f"{faces_csv}: split {split!r} has no real crops, of which self-blended fakes are made; check the "
-                "columns `split` and `label` of clips.csv"
-            )
-
-
 def load_faces_for(
     detector: Detector, faces_csv: Path | str, split: str | None = None, frames: int | None = None
 ) -> pd.DataFrame:

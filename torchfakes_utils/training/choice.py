@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -55,18 +56,39 @@ def crops_to_decide_on(faces: pd.DataFrame, config: TrainingConfig) -> pd.DataFr
 
 
 def with_self_blends(val: pd.DataFrame) -> pd.DataFrame:
-    """Validation crops; where there is no fake among them, each real one a second time, to be blended with itself.
+    """Validation crops; where there is no fake among them, each real one a second time, to be blended with itself."""
+    if (val["label"] == 1).any():
+        return val
+    blends = _blendable(val)
+    return pd.concat(
+        [val, blends.assign(label=1, method=SELF_BLENDED, original_id=blends["clip_id"])], ignore_index=True
+    )
+
+
+def check_blendable(faces: pd.DataFrame, faces_csv: Path | str) -> None:
+    """See that fakes can be made of real crops, in training and, where there are no others, in validation.
 
     Raises:
-        InputError: there is none, and no real crop has landmarks.
+        InputError: there are no real crops, or none with landmarks.
     """
-    if (val["label"] == 1).any() or val.empty:
-        return val
-    blends = val[are_faces(torch.from_numpy(outlines_of(val))).numpy()]
-    if blends.empty:
-        raise InputError("no validation crop has landmarks, which self-blended fakes need; run `torchfakes extract`")
-    blends = blends.assign(label=1, method=SELF_BLENDED, original_id=blends["clip_id"])
-    return pd.concat([val, blends], ignore_index=True)
+    for split in ("train", "val"):
+        here = faces[faces["split"] == split]
+        reals = here[here["label"] == 0]
+        if reals.empty:
+            raise InputError(
+                f"{faces_csv}: split {split!r} has no real crops, of which self-blended fakes are made; check the "
+                "columns `split` and `label` of clips.csv"
+            )
+        if (split == "train" or len(reals) == len(here)) and _blendable(reals).empty:
+            raise InputError(
+                f"{faces_csv}: no real crop of split {split!r} has landmarks, which self-blended fakes need; run "
+                "`torchfakes extract`"
+            )
+
+
+def _blendable(faces: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose face has an outline."""
+    return faces[are_faces(torch.from_numpy(outlines_of(faces))).numpy()]
 
 
 def _check_classes(crops: pd.DataFrame, name: str, why: list[str], classes: Sequence[int] = (0, 1)) -> None:

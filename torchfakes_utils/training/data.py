@@ -28,7 +28,6 @@ from torchfakes_utils.crops.sizes import without_small
 from torchfakes_utils.crops.store import CropStore, open_store
 from torchfakes_utils.crops.table import (
     check_faces,
-    check_reals,
     extraction_of,
     first_of,
     left_out,
@@ -41,7 +40,13 @@ from torchfakes_utils.faces.outline import outlines_of
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
 from torchfakes_utils.models.architectures import Architecture, architecture, check_patches
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.training.choice import choose_crops, crops_to_decide_on, epoch_size, originals_elsewhere
+from torchfakes_utils.training.choice import (
+    check_blendable,
+    choose_crops,
+    crops_to_decide_on,
+    epoch_size,
+    originals_elsewhere,
+)
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
 
@@ -81,10 +86,10 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     kind = architecture(config.architecture)
     if "size" not in extraction:
         faces = without_small(faces, faces_csv, kind.min_size)
-    if config.self_blended == 1:
-        check_reals(faces, faces_csv)
-    else:
+    if config.self_blended < 1:
         check_faces(faces, faces_csv, splits=("train", "val"))
+    if config.self_blended:
+        check_blendable(faces, faces_csv)
     stored, wanted = extraction.get("size") or stored_edge(faces), kind.input
     fitting = fitting_size(kind, stored)
     if fitting < kind.min_size:
