@@ -161,15 +161,12 @@ def as_roles(images: torch.Tensor, outlines: torch.Tensor, drawn: Draw, roles: t
     Returns:
         (B, 3, H, W) uint8.
     """
-    # A target that is not changed is the crop itself.
-    for rows, change in (
-        ((roles == TARGET) & ~drawn["source_changed"], lambda some, _, what: other_copies(some, what)),
-        (roles == BLENDED, lambda some, around, what: self_blend(some, around, what).fakes),
-    ):
-        places = rows.nonzero()[:, 0]
-        if len(places):
-            there = places.to(images.device)
-            images = images.index_copy(0, there, change(images[there], outlines[there], part(drawn, places)))
+    changed, blended = (roles == TARGET) & ~drawn["source_changed"], roles == BLENDED  # other targets are as they were
+    for places in (rows.nonzero()[:, 0] for rows in (changed, blended) if rows.any()):
+        there, what = places.to(images.device), part(drawn, places)
+        some = images[there]
+        new = self_blend(some, outlines[there], what).fakes if blended[places[0]] else other_copies(some, what)
+        images = images.index_copy(0, there, new)
     return images
 
 

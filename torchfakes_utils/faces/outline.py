@@ -96,7 +96,8 @@ def outlines(landmarks: Points, forehead: bool = True) -> Points:
     Returns:
         (..., `CORNERS`, 2) in the same unit, clockwise as seen in the picture from the top on.
     """
-    return np.einsum("kl,...lx->...kx", _combinations(forehead), landmarks)
+    found: Points = np.einsum("kl,...lx->...kx", _combinations(forehead), landmarks)
+    return found
 
 
 @cache
