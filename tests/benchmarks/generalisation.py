@@ -99,17 +99,15 @@ def mini(faces_csv: Path, work: Path, seeds: Sequence[int], ways: Sequence[str])
     faces = load_faces(faces_csv)
     methods = sorted(faces.loc[faces["label"] == 1, "method"].unique())
     test = limit_frames(faces[faces["split"] == "test"].reset_index(drop=True), FRAMES)
-    reals_csv = reals_alone(faces_csv, work / "reals")
     scored: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for way in ways:
         for left_out in methods:
             known = tuple(name for name in methods if name != left_out)
             for seed in seeds:
                 name = f"{way}-{seed}" if way == ALONE else f"{way}-without-{left_out}-{seed}"
-                kinds = {} if way == ALONE else {"methods": known}
-                config = TrainingConfig(**MINI, self_blended=SHARES[way], seed=seed, **kinds)
-                table = reals_csv if way == ALONE else faces_csv
-                run = train(table, work / name.replace(" ", "_"), config).run
+                kinds = () if way == ALONE else known
+                config = TrainingConfig(**MINI, self_blended=SHARES[way], seed=seed, methods=kinds)
+                run = train(faces_csv, work / name.replace(" ", "_"), config).run
                 scored.setdefault((way, left_out), []).append(clips_of(run, test))
     cells = [
         {"way": way, "left_out": left_out, "tested_on": tested, **spread(of_method(runs, tested))}
@@ -123,17 +121,6 @@ def mini(faces_csv: Path, work: Path, seeds: Sequence[int], ways: Sequence[str])
     ]
     counts = faces.drop_duplicates("clip_id").groupby("split").size().to_dict()
     return {"methods": methods, "seeds": list(seeds), "settings": MINI, "cells": cells, "gains": gains, "clips": counts}
-
-
-def reals_alone(faces_csv: Path, folder: Path) -> Path:
-    """The table without the fakes of training and validation, in a folder of its own beside the same crops."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in faces_csv.parent.resolve().iterdir():
-        if path.name not in ("faces.csv", "failures.csv", ".cache", ".parts") and not (folder / path.name).exists():
-            (folder / path.name).symlink_to(path)
-    table = pd.read_csv(faces_csv, dtype=str, keep_default_na=False)
-    table[(table["label"] == "0") | (table["split"] == "test")].to_csv(folder / "faces.csv", index=False)
-    return folder / "faces.csv"
 
 
 def clips_of(run: Path, test: pd.DataFrame) -> pd.DataFrame:
@@ -167,13 +154,13 @@ def gain(ours: list[pd.DataFrame], theirs: list[pd.DataFrame]) -> dict[str, Any]
 def dfdc(folder: Path, work: Path, seeds: Sequence[int], ways: Sequence[str]) -> dict[str, Any]:
     """Of each way: validation and test AUC on real deepfakes, by video."""
     table = with_landmarks(folder, work / "faces")
-    reals = reals_alone(table, work / "reals")
     rows = []
     for way in ways:
         for seed in seeds:
-            config = TrainingConfig(**DFDC, self_blended=SHARES[way], seed=seed)
+            kinds = () if way == ALONE else None
+            config = TrainingConfig(**DFDC, self_blended=SHARES[way], seed=seed, methods=kinds)
             run = work / f"{way.replace(' ', '_')}-{seed}"
-            result = train(reals if way == ALONE else table, run, config)
+            result = train(table, run, config)
             own = {"train_loss": float(result.history["train_loss"].iloc[-1]), "own_auc": float(result.best["val_auc"])}
             rows.append({"way": way, "seed": seed, **own, "logits": {
                 split: logits(run, load_faces(table, split), split) for split in ("val", "test")}})  # fmt: skip

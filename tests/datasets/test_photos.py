@@ -94,6 +94,7 @@ def people(tmp_path, portraits):
     return root
 
 
+@pytest.mark.slow
 def test_photos_that_give_no_face_are_rows_with_a_reason_and_the_rest_is_cut(people, tmp_path, capsys):
     status = main(["faces", str(people), "--out", str(tmp_path / "out"), "--size", "96"])
     said = capsys.readouterr()
@@ -113,6 +114,7 @@ def test_photos_that_give_no_face_are_rows_with_a_reason_and_the_rest_is_cut(peo
     )
 
 
+@pytest.mark.slow
 def test_what_the_command_refuses(people, tmp_path, capsys):
     for words, why in (
         ([str(people), "--out", str(people / "out")], "lies among the photos"),
@@ -202,6 +204,7 @@ def test_what_does_not_come_leaves_nothing_and_says_what_to_do(archive, server, 
     assert not list((tmp_path / "out").rglob("*")), "nothing is left behind"
 
 
+@pytest.mark.slow
 def test_from_lfw_to_a_table_of_faces(archive, server, tmp_path, capsys):
     server.answer = lambda path, times: (200, archive)
     assert main(["faces", "lfw", "--out", str(tmp_path / "lfw"), "--size", "64"]) == 0

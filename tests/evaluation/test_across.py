@@ -19,6 +19,8 @@ from helpers.scenes import moving, person
 
 SCORING = Scoring(frames=2)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -74,7 +74,8 @@ class TrainingConfig:
             on FF++ rewards a network for always saying "fake".
         crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
             are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
-        methods: train and validate on these manipulations only, beside the reals; None is all of the table.
+        methods: train and validate on these manipulations only, beside the reals; None is all of the table, and () is
+            none, for self-blended fakes alone.
         self_blended: share of the drawn fakes that are made from their own real crop by blending it with itself
             (Shiohara and Yamasaki, CVPR 2022), instead of taken from the table: what all face swaps share, and nobody's
             method. At 1 no fakes are needed; where validation has none either, it has self-blended ones, and says so.
