@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from torchfakes_utils.course import lesson_11, lesson_11_figures, lesson_11_matrix
-from torchfakes_utils.course.unseen import BLENDED, FORGERIES, NONE
+from torchfakes_utils.course.unseen import BLENDED, FORGERIES, NONE, UNSEEN_COLUMNS
 from torchfakes_utils.faces.outline import outlines
 
 from helpers.exercises import assert_teaches
