@@ -49,7 +49,7 @@ BASE: dict[str, Any] = {
     "architecture": "EfficientNet-Lite0", "pretrained": "imagenet", "batch_size": 16, "learning_rate": 3e-4,
     "augmentation": "mild", "sampling": "paired", "mixed_precision": "off", "device": "cpu",
 }  # fmt: skip
-MINI = BASE | {"epochs": 4, "crops_per_epoch": 384, "image_size": 112}
+MINI = BASE | {"epochs": 3, "crops_per_epoch": 320, "image_size": 112}
 DFDC = BASE | {"epochs": 3, "crops_per_epoch": 2848, "image_size": 128, "val_frames_per_clip": None}
 FRAMES = 4  # of a clip of Mini-FF++ that are scored
 REPLICATES = 2000

@@ -44,7 +44,7 @@ def test_the_outline_teaches():
             "third number": lambda outline, five, landmarks: outline @ np.linalg.pinv(five) @ landmarks,
             "wrong way round": lambda outline, five, landmarks: by_pinv(outline, landmarks, five),
             "changed places": lambda outline, five, landmarks: by_pinv(outline, five, landmarks)[:, ::-1],
-            "yours has": lambda outline, five, landmarks: by_pinv(five, five, landmarks),
+            "of shape (5, 2)": lambda outline, five, landmarks: by_pinv(five, five, landmarks),
         },
     )
 
@@ -147,8 +147,10 @@ def runs():
             for method, label in (("youtube", 0), ("A", 1), ("B", 1)):
                 good = way == FORGERIES and method not in ("youtube", left_out)
                 score = 0.9 if good else 0.1 + 0.05 * person
-                rows.append((way, left_out, f"{method}-{person}", method, "c23", f"p{person}", "", label, score))
-    return pd.DataFrame(rows, columns=UNSEEN_COLUMNS)
+                named = {"clip_id": f"{method}-{person}", "method": method, "compression": "c23"}
+                named |= {"target_id": f"p{person}", "source_id": ""}
+                rows.append({"way": way, "left_out": left_out, **named, "label": label, "probability_fake": score})
+    return pd.DataFrame(rows)[UNSEEN_COLUMNS]
 
 
 def test_the_matrix_says_what_was_not_met():

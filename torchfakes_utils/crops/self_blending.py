@@ -194,7 +194,7 @@ def face_mask(outlines: torch.Tensor, drawn: Draw, size: tuple[int, int]) -> tor
         (B, 1, H, W) float32 in 0…1; 0 everywhere where nothing of the face is left.
     """
     device = outlines.device
-    chosen = outlines[torch.arange(len(outlines)), drawn["forehead"].long().to(device)]
+    chosen = outlines[torch.arange(len(outlines), device=device), drawn["forehead"].long().to(device)]
     hull = filled(chosen, size)
     grid = F.affine_grid(_source_places(drawn).to(device), [len(hull), 1, *size], align_corners=False)
     bend = F.interpolate(drawn["bend"].to(device), size, mode="bicubic", align_corners=True)

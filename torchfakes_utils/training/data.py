@@ -241,18 +241,18 @@ class TrainingData:
             config.sampling, self.train_faces, self.crops, self._generator(0, epoch), config.self_blended,
             self._blendable,
         )  # fmt: skip
-        leaders = self._leaders(order.rows, config.shared_draws)
+        leaders, pairs = (self._leaders(order.rows, shared) for shared in (config.shared_draws, True))
         for number in range(start, self.batches_per_epoch):
             overall, places = (epoch - 1) * self.batches_per_epoch + number, slice(number * size, (number + 1) * size)
             drawn = self._draw(overall, leaders[places] - number * size, self._drawn_alone)
-            yield self._read(order.rows[places], overall, drawn, self._blends(order, overall, places))
+            blends = self._blends(order, overall, places, pairs[places] - number * size)
+            yield self._read(order.rows[places], overall, drawn, blends)
 
-    def _blends(self, order: Order, overall: int, places: slice) -> SelfBlends | None:
+    def _blends(self, order: Order, overall: int, places: slice, leaders: NDArray[np.int64]) -> SelfBlends | None:
         """What becomes of the real crops of a batch. A pair is of one picture, whatever else its crops do not share."""
         if self._outlines is None:
             return None
         roles = np.select([order.blended, order.partners], [BLENDED, TARGET], UNTOUCHED)[places]
-        leaders = self._leaders(order.rows, shared=True)[places] - places.start
         drawn = self._draw(overall, leaders, self._blends_alone)
         return SelfBlends(torch.from_numpy(roles), self._outlines[order.rows[places]], drawn)
 
