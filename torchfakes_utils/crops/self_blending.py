@@ -172,11 +172,14 @@ def as_roles(images: torch.Tensor, outlines: torch.Tensor, drawn: Draw, roles: t
 
 def other_copies(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
     """Crops (B, 3, H, W) uint8 with other colours, and either sharpened or less sharp: as a face from elsewhere is."""
-    images = augment(images, drawn)  # rescale comes after colour there, which for both is the same
-    sharp = images.float()
-    edges = sharp - gaussian_blur(sharp, torch.ones(len(images)))
-    sharp = sharp + _column(drawn["sharpen"], sharp) * edges
-    return (sharp + drawn["rgb"].to(sharp)[:, :, None, None]).round().clamp(0, 255).to(torch.uint8)
+    changed = augment(images, drawn).float()
+    rows = drawn["sharpen"].nonzero()[:, 0]
+    if len(rows):
+        there, strength = rows.to(images.device), drawn["sharpen"][rows]
+        some = changed[there]
+        edges = some - gaussian_blur(some, torch.ones(len(rows)))
+        changed = changed.index_add(0, there, _column(strength, some) * edges)
+    return (changed + drawn["rgb"].to(changed)[:, :, None, None]).round().clamp(0, 255).to(torch.uint8)
 
 
 def face_mask(outlines: torch.Tensor, drawn: Draw, size: tuple[int, int]) -> torch.Tensor:
@@ -195,7 +198,7 @@ def face_mask(outlines: torch.Tensor, drawn: Draw, size: tuple[int, int]) -> tor
     """
     device = outlines.device
     chosen = outlines[torch.arange(len(outlines), device=device), drawn["forehead"].long().to(device)]
-    hull = filled(chosen, size)
+    hull = filled(chosen, ((size[0] + 1) // 2, (size[1] + 1) // 2))  # what is blurred afterwards need not be finer
     grid = F.affine_grid(_source_places(drawn).to(device), [len(hull), 1, *size], align_corners=False)
     bend = F.interpolate(drawn["bend"].to(device), size, mode="bicubic", align_corners=True)
     grid = grid + 2 * bend.permute(0, 2, 3, 1)
