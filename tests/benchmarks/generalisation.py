@@ -38,7 +38,7 @@ from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 
-from common import DFDC_COLUMNS, command, dfdc_table, in_turns, machine
+from common import DFDC_COLUMNS, dfdc_table, in_turns, machine
 
 # Shares of the fakes drawn that are self-blended. At 1, validation has no fakes either.
 SHARES = {"forgeries": 0.0, "half of each": 0.5, "self-blended": 1.0}
@@ -51,6 +51,8 @@ BASE: dict[str, Any] = {
 }  # fmt: skip
 MINI = BASE | {"epochs": 3, "crops_per_epoch": 320, "image_size": 112}
 DFDC = BASE | {"epochs": 3, "crops_per_epoch": 2848, "image_size": 128, "val_frames_per_clip": None}
+# As a reader gives them, whatever their folders are called.
+COMMANDS = {"mini": "mini FACES.CSV", "dfdc": "dfdc FOLDER", "step": "step", "mask": "mask FOLDER --mesh FILE.tflite"}
 FRAMES = 4  # of a clip of Mini-FF++ that are scored
 REPLICATES = 2000
 PAGE = "generalisation"
@@ -74,7 +76,7 @@ def main() -> None:
     else:
         measure = {"mini": mini, "dfdc": dfdc}[args.part]
         found = measure(args.data, args.work / args.part, args.seeds, args.ways)
-    found |= {"machine": machine(), "command": command("generalisation.py", args.out)}
+    found |= {"machine": machine(), "command": f"python tests/benchmarks/generalisation.py {COMMANDS[args.part]}"}
     print(json.dumps(found)[:2000])
     if args.out is not None:
         write(args.out, args.part, found)
@@ -265,13 +267,14 @@ def mesh_hull(network: Any, crop: np.ndarray) -> np.ndarray | None:
     import cv2
 
     entry, (points, seen) = network.get_input_details()[0], network.get_output_details()
-    edge = int(entry["shape"][1])
-    network.set_tensor(entry["index"], cv2.resize(crop, (edge, edge))[None].astype(np.float32) / 255)
+    edge, margin = int(entry["shape"][1]), len(crop) // 4  # it was made for squares of 1.5 times the face
+    wider = cv2.copyMakeBorder(crop, *([margin] * 4), cv2.BORDER_REPLICATE)
+    network.set_tensor(entry["index"], cv2.resize(wider, (edge, edge))[None].astype(np.float32) / 255)
     network.invoke()
     if network.get_tensor(seen["index"]).item() < 0:  # a logit
         return None
-    found = network.get_tensor(points["index"]).reshape(-1, 3)[:, :2] / edge
-    return cv2.convexHull(found.astype(np.float32))[:, 0]
+    found = network.get_tensor(points["index"]).reshape(-1, 3)[:, :2] / edge * len(wider) - margin
+    return cv2.convexHull((found / len(crop)).astype(np.float32))[:, 0]
 
 
 def overlap(one: np.ndarray, other: np.ndarray, edge: int = 128) -> float:
