@@ -36,7 +36,9 @@ from torchfakes_utils.metrics.intervals import compare_runs, over_runs
 from torchfakes_utils.metrics.paired import auc, comparisons, pairs_right, resampled, whole
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
+from torchfakes_utils.training.data import load_crops
 from torchfakes_utils.training.run import train
+from torchfakes_utils.training.trainer import Trainer
 
 from common import DFDC_COLUMNS, dfdc_table, in_turns, machine
 
@@ -49,7 +51,7 @@ BASE: dict[str, Any] = {
     "architecture": "EfficientNet-Lite0", "pretrained": "imagenet", "batch_size": 16, "learning_rate": 3e-4,
     "augmentation": "mild", "sampling": "paired", "mixed_precision": "off", "device": "cpu",
 }  # fmt: skip
-MINI = BASE | {"epochs": 3, "crops_per_epoch": 320, "image_size": 112}
+MINI = BASE | {"epochs": 3, "crops_per_epoch": 320, "image_size": 112, "val_frames_per_clip": 1}
 DFDC = BASE | {"epochs": 3, "crops_per_epoch": 2848, "image_size": 128, "val_frames_per_clip": None}
 # As a reader gives them, whatever their folders are called.
 COMMANDS = {"mini": "mini FACES.CSV", "dfdc": "dfdc FOLDER", "step": "step", "mask": "mask FOLDER --mesh FILE.tflite"}
@@ -109,8 +111,8 @@ def mini(faces_csv: Path, work: Path, seeds: Sequence[int], ways: Sequence[str])
                 name = f"{way}-{seed}" if way == ALONE else f"{way}-without-{left_out}-{seed}"
                 kinds = () if way == ALONE else known
                 config = TrainingConfig(**MINI, self_blended=SHARES[way], seed=seed, methods=kinds)
-                run = train(faces_csv, work / name.replace(" ", "_"), config).run
-                scored.setdefault((way, left_out), []).append(clips_of(run, test))
+                file = work / f"{name.replace(' ', '_')}.csv"
+                scored.setdefault((way, left_out), []).append(clips_of(faces_csv, config, test, file))
     cells = [
         {"way": way, "left_out": left_out, "tested_on": tested, **spread(of_method(runs, tested))}
         for (way, left_out), runs in scored.items()
@@ -125,11 +127,15 @@ def mini(faces_csv: Path, work: Path, seeds: Sequence[int], ways: Sequence[str])
     return {"methods": methods, "seeds": list(seeds), "settings": MINI, "cells": cells, "gains": gains, "clips": counts}
 
 
-def clips_of(run: Path, test: pd.DataFrame) -> pd.DataFrame:
-    """A run's best detector on the test clips, a row each; kept beside the run."""
-    file = run / "test.csv"
+def clips_of(faces_csv: Path, config: TrainingConfig, test: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """A detector, as it is after its last epoch, on the test clips, a row each; kept in a file."""
     if not file.is_file():
-        by_clip(score(load_detector(run), test)).to_csv(file, index=False)
+        trainer = Trainer(*load_crops(faces_csv, config), config)
+        for _ in range(config.epochs):
+            trainer.epoch()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        by_clip(score(trainer.detector.eval(), test)).to_csv(file, index=False)
+        print(file.stem, flush=True)
     return pd.read_csv(file, dtype=dict.fromkeys(("clip_id", "target_id", "source_id"), str), keep_default_na=False)
 
 
@@ -291,21 +297,22 @@ ABOUT = """\
 Self-blended images (Shiohara and Yamasaki, CVPR 2022) are fakes made from real faces alone: a face blended with itself.
 Each row or table trains EfficientNet-Lite0 from ImageNet weights on pairs of a real crop and a fake of it; what differs
 is where the fakes come from: *forgeries*, the table's; *self-blended*, none of the table's, neither in training nor in
-validation; *half of each*. Epochs are chosen on validation; no setting was chosen on test.
+validation; *half of each*. No setting was chosen on test.
 """
 MINI_IS = """\
 Mini-FF++ holds four families of forgery, made of two portraits: what is measured is how a detector bears a family that
 it has not met, and says nothing about the world's deepfakes. Each row is trained on three families; the fourth is in
-**bold**. AUC by clip on test, {frames} crops a clip, the mean of {seeds} seeds (in brackets their range); below it the
-95 % interval by person, of the mean of these seeds. *self-blended* has met none of the four: its row is the same
-detector, whichever is left out.
+**bold**. AUC by clip on test, {frames} crops a clip, of the detector after its last epoch; the mean of {seeds} seeds,
+in brackets their range; below it the 95 % interval by person, of the mean of these seeds. *self-blended* has met none
+of the four: its row is the same detector, whichever is left out.
 """
 DFDC_IS = """\
 Crops of the Deepfake Detection Challenge, dealt out by video as in [dfdc.md](dfdc.md): real deepfakes of people, which
 *self-blended* has never seen. {epochs} passes over {crops} crops at {size} px, {seeds} seeds. *own task* is the AUC on
 each way's own validation (of *self-blended*, on self-blended crops). Intervals: 95 % by video, of the mean of the
 seeds. *Pairs* are the fakes that score higher than their own original. On {unmarked:.0%} of the crops MTCNN finds no
-landmarks (they are cut tightly, and many faces are turned away): these are not blended.
+landmarks (they are cut tightly, and many faces are turned away): these are not blended. Of each run the epoch with the
+best AUC on its own validation is kept.
 """
 
 
