@@ -57,11 +57,6 @@ class Paths:
         return self.run.with_name(f"{self.run.name}-starts")
 
     @property
-    def unseen(self) -> Path:
-        """The folder of what lesson 11's runs said, one for each family that is left out."""
-        return self.run.with_name(f"{self.run.name}-unseen")
-
-    @property
     def control(self) -> Path:
         """The run folder of the detector that cannot have learned anything."""
         return self.run.with_name(f"{self.run.name}-control")

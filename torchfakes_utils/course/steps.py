@@ -180,18 +180,6 @@ def _starts_settings(_: Paths) -> Settings:
     return starts.settings()
 
 
-def _unseen(order: Order) -> None:
-    from torchfakes_utils.course import unseen
-
-    unseen.build(order.where.faces_csv, order.where.unseen, progress=order.progress)
-
-
-def _unseen_settings(_: Paths) -> Settings:
-    from torchfakes_utils.course import unseen
-
-    return unseen.settings()
-
-
 def _lab(order: Order) -> None:
     from torchfakes_utils.course import lab
 
@@ -297,11 +285,6 @@ _ALL = (
         "starts", "Training from other first weights, for lesson 05",
         makes=lambda where: where.starts / SCORES_FILE, folder=lambda where: where.starts, ours=_ours(_STARTS),
         needs=("faces",), version=2, settings=_starts_settings, build=_starts,
-    ),
-    Step(
-        "unseen", "Leaving each family of forgery out, for lesson 11",
-        makes=lambda where: where.unseen / SCORES_FILE, folder=lambda where: where.unseen, ours=_ours(_STARTS),
-        needs=("faces",), settings=_unseen_settings, build=_unseen,
     ),
     Step(
         "lab", "Training the teams of lesson 08",
