@@ -151,6 +151,29 @@ def source_and_target(images: torch.Tensor, drawn: Draw) -> tuple[torch.Tensor, 
     return moved.round().to(torch.uint8), target
 
 
+@dataclass(frozen=True)
+class SelfBlends:
+    """What becomes of the real crops of a batch, some of which are made into fakes.
+
+    Attributes:
+        roles: (B,) int, see `as_roles`.
+        outlines: (B, 2, K, 2) float32, of each face.
+        drawn: how each is blended; the same for both crops of a pair.
+    """
+
+    roles: torch.Tensor
+    outlines: torch.Tensor
+    drawn: Draw
+
+    def apply(self, images: torch.Tensor) -> torch.Tensor:
+        """Crops (B, 3, S, S) uint8 as they are trained on, on the same device."""
+        return as_roles(images, self.outlines.to(images.device), self.drawn, self.roles)
+
+    def only(self, rows: slice | torch.Tensor) -> "SelfBlends":
+        """Of some of the crops."""
+        return SelfBlends(self.roles[rows], self.outlines[rows], part(self.drawn, rows))
+
+
 def as_roles(images: torch.Tensor, outlines: torch.Tensor, drawn: Draw, roles: torch.Tensor) -> torch.Tensor:
     """A batch of real crops as they are trained on.
 

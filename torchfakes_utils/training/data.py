@@ -20,8 +20,8 @@ from torchfakes_utils.crops.self_blending import (
     SELF_BLENDED,
     TARGET,
     UNTOUCHED,
+    SelfBlends,
     are_faces,
-    as_roles,
     draw_blends,
 )
 from torchfakes_utils.crops.sizes import without_small
@@ -136,29 +136,6 @@ def size_note(config: TrainingConfig, preprocessing: Preprocessing) -> str:
         f"{size} px instead of its own {own}, for the crops are stored at {preprocessing.crop_size} px{whole} "
         f"(extract --size {own} for more)"
     )
-
-
-@dataclass
-class SelfBlends:
-    """What becomes of the real crops of a batch, some of which are made into fakes.
-
-    Attributes:
-        roles: (B,) int, see `crops.self_blending.as_roles`.
-        outlines: (B, 2, K, 2) float32, of each face.
-        drawn: how each is blended; the same for both crops of a pair.
-    """
-
-    roles: torch.Tensor
-    outlines: torch.Tensor
-    drawn: Draw
-
-    def apply(self, images: torch.Tensor) -> torch.Tensor:
-        """Crops (B, 3, S, S) uint8 as they are trained on, on the same device."""
-        return as_roles(images, self.outlines.to(images.device), self.drawn, self.roles)
-
-    def only(self, rows: slice | torch.Tensor) -> "SelfBlends":
-        """Of some of the crops."""
-        return SelfBlends(self.roles[rows], self.outlines[rows], part(self.drawn, rows))
 
 
 @dataclass
