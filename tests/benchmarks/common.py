@@ -1,5 +1,6 @@
-"""What the benchmarks share: processes of their own, ways that take turns, peaks of memory, the machine's name."""
+"""What the benchmarks share: processes, ways that take turns, peaks of memory, the machine's name, DFDC's crops."""
 
+import hashlib
 import json
 import os
 import platform
@@ -14,6 +15,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
+
+from torchfakes_utils.crops.table import read_crop
+from torchfakes_utils.faces.quality import variance_of_laplacian
+from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
+
+DFDC_COLUMNS = [*FACE_COLUMNS, "original_id"]
+_STORED = 224  # pixels, as the crops were published
 
 
 def alone(work: Callable[..., Any], *words: Any) -> Any:
@@ -77,3 +86,46 @@ def command(script: str, out: Path | None) -> str:
     """The command that this is, as it goes into a report: without the folder that the report goes to."""
     said = [word for word in sys.argv[1:] if word not in ("--out", str(out))]
     return " ".join([f"python tests/benchmarks/{script}", *(repr(word) if " " in word else word for word in said)])
+
+
+def dfdc_table(folder: Path, work: Path) -> Path:
+    """Crops of the Deepfake Detection Challenge as a `faces.csv`, one clip a crop, split by source video, linked to."""
+    labels = pd.read_csv(folder / "labels.csv")
+    work.mkdir(parents=True, exist_ok=True)
+    for name in {path.split("/")[0] for path in labels["path"]}:
+        link = work / name
+        if not link.is_symlink():
+            link.symlink_to((folder / name).resolve(), target_is_directory=True)
+    video = labels["source_video"]
+    faces = pd.DataFrame(
+        {
+            "clip_id": labels["path"].map(lambda path: Path(path).stem),
+            "path": labels["path"],
+            "label": labels["label"],
+            "method": labels["label"].map({0: "original", 1: "DFDC"}),
+            "compression": "jpg",
+            "target_id": video,
+            "source_id": "",
+            "original_id": video,
+            "split": video.map(_side),
+            "frame": 0,
+            "landmarks": "",
+            "probability": 1.0,
+            "sharpness": [_sharpness(folder / path) for path in labels["path"]],
+        }
+    ).reindex(columns=DFDC_COLUMNS)
+    faces[["x1", "y1", "x2", "y2"]] = ""  # how large the faces were in their films is not known
+    write_table(faces, work / "faces.csv", DFDC_COLUMNS)
+    (work / "extraction.json").write_text(json.dumps({"format": 2, "size": _STORED}), encoding="utf-8")
+    return work / "faces.csv"
+
+
+def _sharpness(path: Path) -> float:
+    """That of a crop as it is stored."""
+    return variance_of_laplacian(read_crop(path).permute(1, 2, 0).numpy())
+
+
+def _side(video: str) -> str:
+    """The same video is always on the same side, whatever else is there."""
+    tenth = int(hashlib.sha256(video.encode()).hexdigest(), 16) % 10
+    return "test" if tenth < 2 else "val" if tenth < 3 else "train"

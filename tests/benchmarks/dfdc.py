@@ -13,7 +13,6 @@ leaves the machine.
 
 import argparse
 import glob
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,17 +21,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from torchfakes_utils.crops.table import load_faces, read_crop
+from torchfakes_utils.crops.table import load_faces
 from torchfakes_utils.evaluation.evaluate import score
-from torchfakes_utils.faces.quality import variance_of_laplacian
-from torchfakes_utils.io.tables import FACE_COLUMNS, write_table
 from torchfakes_utils.metrics.bootstrap import percentiles
 from torchfakes_utils.metrics.paired import Statistic, auc, comparisons, pairs_right, resampled, whole
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.run import train
 
-from common import machine
+from common import dfdc_table, machine
 
 EPOCHS = 5
 # What the other rows begin from: pairs of a real crop and its own fake, mirrored together, and
@@ -75,9 +72,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cpu, twice the passes": CPU | {"epochs": 4 * EPOCHS},
     "cpu, constant rate and average": CPU | {"schedule": "constant", "average": 0.998, "patience": 20},
 }
-STORED = 224  # pixels, as the crops were published
 REPLICATES = 2000
-COLUMNS = [*FACE_COLUMNS, "original_id"]
 
 
 def main() -> None:
@@ -90,7 +85,7 @@ def main() -> None:
     parser.add_argument("--final", nargs="+", default=[], choices=VARIANTS, metavar="NAME", help="judge these on test")
     parser.add_argument("--out", type=Path, help="write dfdc.md and dfdc.json there; rows that are there are kept")
     args = parser.parse_args()
-    faces_csv = make_table(args.folder, args.work / "faces")
+    faces_csv = dfdc_table(args.folder, args.work / "faces")
     rows = {} if args.out is None else kept(args.out / "dfdc.json")
     for name in args.recipes:
         for seed in {*args.seeds, *made(name, args.work)}:
@@ -125,49 +120,6 @@ def made(name: str, work: Path) -> list[int]:
     """Seeds with which a variant was trained to its end before."""
     stem = f"{name.replace(' ', '_')}-"
     return [int(file.parent.name.removeprefix(stem)) for file in work.glob(f"{glob.escape(stem)}[0-9]*/val.csv")]
-
-
-def make_table(folder: Path, work: Path) -> Path:
-    """The crops as a `faces.csv`, one clip a crop, split by source video; the pictures are linked to, not copied."""
-    labels = pd.read_csv(folder / "labels.csv")
-    work.mkdir(parents=True, exist_ok=True)
-    for name in {path.split("/")[0] for path in labels["path"]}:
-        link = work / name
-        if not link.is_symlink():
-            link.symlink_to((folder / name).resolve(), target_is_directory=True)
-    video = labels["source_video"]
-    faces = pd.DataFrame(
-        {
-            "clip_id": labels["path"].map(lambda path: Path(path).stem),
-            "path": labels["path"],
-            "label": labels["label"],
-            "method": labels["label"].map({0: "original", 1: "DFDC"}),
-            "compression": "jpg",
-            "target_id": video,
-            "source_id": "",
-            "original_id": video,
-            "split": video.map(side),
-            "frame": 0,
-            "landmarks": "",
-            "probability": 1.0,
-            "sharpness": [sharpness(folder / path) for path in labels["path"]],
-        }
-    ).reindex(columns=COLUMNS)
-    faces[["x1", "y1", "x2", "y2"]] = ""  # how large the faces were in their films is not known
-    write_table(faces, work / "faces.csv", COLUMNS)
-    (work / "extraction.json").write_text(json.dumps({"format": 2, "size": STORED}), encoding="utf-8")
-    return work / "faces.csv"
-
-
-def sharpness(path: Path) -> float:
-    """That of a crop as it is stored."""
-    return variance_of_laplacian(read_crop(path).permute(1, 2, 0).numpy())
-
-
-def side(video: str) -> str:
-    """The same video is always on the same side, whatever else is there."""
-    tenth = int(hashlib.sha256(video.encode()).hexdigest(), 16) % 10
-    return "test" if tenth < 2 else "val" if tenth < 3 else "train"
 
 
 def measure(faces_csv: Path, run: Path, name: str, seed: int) -> dict[str, Any]:

@@ -45,3 +45,12 @@ def test_the_card_says_what_a_verdict_means_and_counts_the_answers():
     assert "| real clips | 1 of 4: 25.0 % (0.6 to 80.6 %) | 1 of 4:" in text
     assert "It never gives a verdict" not in text
     assert "**It never gives a verdict**: its thresholds" in card(made_up_report()).replace("\\", "")
+
+
+def test_the_card_of_a_detector_that_has_met_no_forgery():
+    report = made_up_report()
+    for share, said in ((1.0, True), (0.5, False)):
+        training = report.detector.training | {"self_blended": share}
+        text = card(replace(report, detector=replace(report.detector, training=training)))
+        assert ("real faces alone, blended with themselves: it has met no manipulation" in text) == said
+        assert ("not those of tomorrow" in text) != said and "self blended" in text.replace("\\", "").replace("_", " ")

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from torchfakes_utils import __version__
 from torchfakes_utils.cli.command import Command, add_options, made
+from torchfakes_utils.cli.other_data import Across, Faces
 from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Output, say, warnings_on_stderr
 from torchfakes_utils.cli.stages import (
     Calibrate,
@@ -37,11 +38,13 @@ _KINDS = (
     Clips,
     Verify,
     Extract,
+    Faces,
     Recipes,
     Train,
     Evaluate,
     Calibrate,
     Matrix,
+    Across,
     Explain,
     Predict,
     Export,

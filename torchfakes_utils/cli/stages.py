@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchfakes_utils.cli.command import Command, Count, RunCommand, argument, option, options_of
 from torchfakes_utils.cli.output import (
@@ -35,6 +35,9 @@ from torchfakes_utils.metrics.config import RATE, check_rate, check_replicates
 from torchfakes_utils.models import run_files
 from torchfakes_utils.training import recipes
 from torchfakes_utils.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from torchfakes_utils.faces.extraction import ExtractionReport
 
 # The command tells the local tracker; a call from a program tells nobody unless it asks for it.
 _TRAINING: Mapping[str, Any] = {
@@ -74,7 +77,7 @@ class Clips(Command):
 
     root: Path = argument("FOLDER", "the data set; a partial download will do")
     split: str = option("official, or strict: nobody, and no YouTube video, on two sides", "official")
-    layout: str = option("whose folders: auto, faceforensics, celeb-df, dfdc, labelled (real/ and fake/)", "auto")
+    layout: str = option("whose folders: auto, faceforensics, celeb-df, dfdc, df40, labelled (real/ and fake/)", "auto")
     from_csv: Path | None = option("take the clips from a table of yours: path, label (1 fake, 0 real) and more", None)
     out: Path | None = option("the table; None is clips.csv in FOLDER", None)
     methods: tuple[str, ...] | None = option("only these manipulations; None is all", None)
@@ -159,20 +162,26 @@ class Extract(Command):
         """Cut; clips that gave no face are named."""
         from torchfakes_utils.faces import extraction
         from torchfakes_utils.faces.workers import Workers
-        from torchfakes_utils.io import tables
 
         workers = Workers(self.workers, self.scheduler)
         report = extraction.extract_faces(self.root, self.out, self.config, workers, True, self.overwrite)
-        output.record(dataclasses.asdict(report))
-        count = f"{report.faces} faces from {report.clips} clips in {report.seconds:.0f} s"
-        output.line(f"{count}: {self.out / 'faces.csv'}")
-        if not report.failures:
-            return DONE
-        table = self.out / tables.FAILURES_FILE
-        for row in tables.read_table(table, tables.FAILURE_COLUMNS).head(10).itertuples():  # the table names all
-            say(f"{row.path}: {row.reason}")
-        say(f"{report.failures} of {report.clips} clips gave no face; {table} names each, with the reason")
-        return SOME_UNUSABLE if report.faces else UNUSABLE
+        return say_extracted(report, self.out, output)
+
+
+def say_extracted(report: "ExtractionReport", out: Path, output: Output) -> int:
+    """Say what an extraction came to; clips that gave no face are named."""
+    from torchfakes_utils.io import tables
+
+    output.record(dataclasses.asdict(report))
+    count = f"{report.faces} faces from {report.clips} clips in {report.seconds:.0f} s"
+    output.line(f"{count}: {out / 'faces.csv'}")
+    if not report.failures:
+        return DONE
+    table = out / tables.FAILURES_FILE
+    for row in tables.read_table(table, tables.FAILURE_COLUMNS).head(10).itertuples():  # the table names all
+        say(f"{row.path}: {row.reason}")
+    say(f"{report.failures} of {report.clips} clips gave no face; {table} names each, with the reason")
+    return SOME_UNUSABLE if report.faces else UNUSABLE
 
 
 @dataclass(frozen=True)
@@ -274,13 +283,14 @@ class Calibrate(RunCommand):
 
 @dataclass(frozen=True)
 class Matrix(Command):
-    """Train on each manipulation alone, and test each on all of them."""
+    """Train on each manipulation alone, or on all but each, and test on all."""
 
     faces: Path = argument("FACES.CSV", "the table that `extract` wrote")
     out: Path = option("for the runs and matrix.csv", metavar="FOLDER")
     config: TrainingConfig = options_of(**_TRAINING)
     split: str = option("which rows of faces.csv are tested on", "test")
     frames: Count | None = option("crops of a clip at most that are tested on; None is all", None)
+    leave_out: bool = option("train on all manipulations but each, and see what is made of the one left out", False)
     anyway: bool = option(_ANYWAY, False)
 
     def run(self, output: Output) -> None:
@@ -289,7 +299,9 @@ class Matrix(Command):
 
         scoring = Scoring(device=self.config.device, frames=self.frames, progress=True)
         most_hours = _most_hours(self.anyway)
-        found = cross_manipulation.matrix(self.faces, self.out, self.config, self.split, scoring, most_hours)
+        found = cross_manipulation.matrix(
+            self.faces, self.out, self.config, self.split, scoring, most_hours, self.leave_out
+        )
         output.record(dataclasses.asdict(found))
         output.line(*cross_manipulation.lines(found), f"the table is {self.out / 'matrix.csv'}")
 

@@ -216,10 +216,15 @@ def _rescale(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
     return torch.stack([there_and_back(*one) for one in zip(images, drawn["rescale"].tolist(), strict=True)])
 
 
-def _blur(images: torch.Tensor, drawn: Draw) -> torch.Tensor:
-    """A Gaussian, each crop with its own, first along the rows and then along the columns."""
+def gaussian_blur(images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    """A Gaussian, each crop with its own, first along the rows and then along the columns.
+
+    Args:
+        images: (B, C, H, W) float32.
+        sigma: (B,) standard deviations above 0, pixels.
+    """
     batch, channels, height, width = images.shape
-    sigma = drawn["blur"].to(images.device, torch.float32)
+    sigma = sigma.to(images.device, torch.float32)
     reach = min(max(1, math.ceil(3 * float(sigma.max()))), height - 1, width - 1)
     at = torch.arange(-reach, reach + 1, device=images.device)
     exponents = -(at**2) / (2 * sigma[:, None] ** 2)  # (B, K)
@@ -356,7 +361,7 @@ _CHANGES: dict[str, Callable[[torch.Tensor, Draw], torch.Tensor]] = {
     "geometry": _geometry,
     "colour": _colour,
     "rescale": _rescale,
-    "blur": _blur,
+    "blur": lambda images, drawn: gaussian_blur(images, drawn["blur"]),
     "noise": _noise,
     "jpeg": lambda images, drawn: jpeg(images, drawn["jpeg"], drawn["jpeg_at"]),
     "cutout": _cutout,

@@ -5,6 +5,7 @@ generator that makes the draw repeatable. All but the uniform one need both clas
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -94,6 +95,87 @@ class PairedSampler(Sampler[int]):
 def uniform_sampler(faces: pd.DataFrame, num_samples: int, generator: torch.Generator | None = None) -> Sampler[int]:
     """Draw crops as the table has them: each before any comes a second time, the classes as unequal as they are."""
     return RandomSampler(range(len(faces)), num_samples=num_samples, generator=generator)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which crops are drawn in a pass, one after the other.
+
+    Attributes:
+        rows: (N,) of `faces`; of a fake that is to be made by blending a real crop with itself, that crop.
+        blended: (N,) bool, which of them are such fakes.
+        partners: (N,) bool, which real crops are changed as the target of such a fake is, so that no such change is a
+            sign of forgery.
+    """
+
+    rows: NDArray[np.int64]
+    blended: NDArray[np.bool_]
+    partners: NDArray[np.bool_]
+
+
+def draw_order(
+    sampling: str,
+    faces: pd.DataFrame,
+    num_samples: int,
+    generator: torch.Generator | None = None,
+    self_blended: float = 0.0,
+    blendable: NDArray[np.bool_] | None = None,
+) -> Order:
+    """Draw a pass, in which a share of the fakes is to be made from real crops.
+
+    Args:
+        sampling: of `SAMPLERS`.
+        faces: rows of `faces.csv`.
+        num_samples: crops of a pass.
+        generator: makes the draw repeatable; without self-blended fakes it is drawn from as by the sampler alone.
+        self_blended: the share; at 1 the fakes of the table are not asked for, and need not be there.
+        blendable: (len(faces),) which crops have a face whose outline is known; None is all.
+
+    Raises:
+        InputError: as the sampler, or no real crop can be blended.
+    """
+    real = (faces["label"] == 0).to_numpy()
+    able = np.flatnonzero(real if blendable is None else real & blendable)
+    if self_blended and not len(able):
+        raise InputError("no real training crop has landmarks, which self-blended fakes need; run `torchfakes extract`")
+    if self_blended == 1:
+        return _from_reals(sampling, able, num_samples, generator)
+    rows = np.array(list(SAMPLERS[sampling](faces, num_samples, generator)), np.int64)
+    if not self_blended:
+        return Order(rows, np.zeros(len(rows), bool), np.zeros(len(rows), bool))
+    return _with_blends(sampling, faces, rows, (self_blended, able), generator)
+
+
+def _from_reals(sampling: str, able: NDArray[np.int64], num_samples: int, generator: torch.Generator | None) -> Order:
+    """A real crop, then a fake made from it (or, where crops are not paired, from another real one), in turn."""
+    count = -(-num_samples // 2) if sampling == "paired" else num_samples
+    rounds = -(-count // len(able))
+    deck = np.concatenate([able[torch.randperm(len(able), generator=generator).numpy()] for _ in range(rounds)])[:count]
+    rows = np.repeat(deck, 2)[:num_samples] if sampling == "paired" else deck
+    blended = np.arange(num_samples) % 2 == 1
+    return Order(rows, blended, ~blended)
+
+
+def _with_blends(
+    sampling: str,
+    faces: pd.DataFrame,
+    rows: NDArray[np.int64],
+    share: tuple[float, NDArray[np.int64]],
+    generator: torch.Generator | None,
+) -> Order:
+    """Some of the fakes drawn become real crops to be blended: their own originals, wherever these are there."""
+    wanted, able = share
+    chosen = (torch.rand(len(rows), generator=generator) < wanted).numpy()
+    fake = (faces["label"] == 1).to_numpy()[rows]
+    if sampling == "paired":  # a real crop, then a fake
+        before = np.roll(rows, 1)
+        blended = chosen & fake & np.isin(before, able)
+        return Order(np.where(blended, before, rows), blended, np.append(blended[1:], False))
+    moment = moments(faces)
+    originals = dict(zip(moment[able].tolist(), able.tolist(), strict=True))
+    others = able[torch.randint(len(able), (len(rows),), generator=generator).numpy()]
+    own = [originals.get(one, other) for one, other in zip(moment[rows].tolist(), others.tolist(), strict=True)]
+    return Order(np.where(chosen & fake, own, rows), chosen & fake, chosen & ~fake)
 
 
 SAMPLERS: dict[str, Callable[[pd.DataFrame, int, torch.Generator | None], Sampler[int]]] = {

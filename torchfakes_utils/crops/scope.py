@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from torchfakes_utils.crops.self_blending import SELF_BLENDED
 from torchfakes_utils.crops.table import read_extraction
 from torchfakes_utils.datasets.mini.config import MINI_FILE
 from torchfakes_utils.errors import InputError
@@ -45,8 +46,8 @@ def _noted(faces_csv: Path) -> dict[str, str | bool]:
     return data
 
 
-def scope_of(faces: pd.DataFrame, faces_csv: Path) -> Scope:
-    """The scope of a detector that is trained on these rows of a table.
+def scope_of(faces: pd.DataFrame, faces_csv: Path, self_blended: bool = False) -> Scope:
+    """The scope of a detector that is trained on these rows of a table, and on `self_blended` fakes made of them.
 
     Of more or longer words than a scope holds, such as a table of one's own may have, those that fit are taken.
 
@@ -54,8 +55,8 @@ def scope_of(faces: pd.DataFrame, faces_csv: Path) -> Scope:
         InputError: as `is_practice`.
     """
     train = faces[faces["split"] == "train"]
-    methods, compressions = (_words(values) for values in (train.loc[train["label"] == 1, "method"],
-                                                           train["compression"]))  # fmt: skip
+    kinds = [train.loc[train["label"] == 1, "method"], *([pd.Series([SELF_BLENDED])] if self_blended else [])]
+    methods, compressions = _words(pd.concat(kinds)), _words(train["compression"])
     return Scope(data_name(faces_csv)[:MOST_IN_NAME], methods, compressions, is_practice(faces_csv))
 
 

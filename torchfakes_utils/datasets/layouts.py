@@ -1,4 +1,4 @@
-"""The way into `clips.csv` for a folder: FaceForensics++, Celeb-DF v2, DFDC, or folders called real and fake.
+"""The way into `clips.csv` for a folder: FaceForensics++, Celeb-DF v2, DFDC, DF40, or folders called real and fake.
 
 - Celeb-DF v2 (Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics", CVPR 2020):
   `Celeb-real/id0_0000.mp4`, `YouTube-real/00000.mp4`, `Celeb-synthesis/id0_id1_0000.mp4` (the clip 0000 of id0 with the
@@ -18,6 +18,7 @@ import pandas as pd
 
 from torchfakes_utils.datasets import faceforensics, splits
 from torchfakes_utils.datasets.dealing import deal, warn_of_sides
+from torchfakes_utils.datasets.df40 import df40, is_df40
 from torchfakes_utils.datasets.labelled_folders import is_labelled, labelled_folders
 from torchfakes_utils.datasets.own_table import UNKNOWN
 from torchfakes_utils.datasets.splits import by_people, check_names, people, with_splits
@@ -46,7 +47,7 @@ def index_clips(
     Args:
         root: the data set's folder; a partial download will do.
         out: the table to write, by default `root/clips.csv`; its paths are relative to its own folder.
-        layout: "faceforensics", "celeb-df", "dfdc", "labelled", or "auto", which sees it from the folders.
+        layout: "faceforensics", "celeb-df", "dfdc", "df40", "labelled", or "auto", which sees it from the folders.
         methods: only these manipulations of FaceForensics++; None is all.
         compressions: only these, of "raw", "c23" and "c40"; None is all.
         rule: "official", or "strict": nobody, and no YouTube video, on two sides.
@@ -81,7 +82,7 @@ def index_clips(
 
 
 def recognise(root: Path | str) -> str:
-    """Whose layout a folder has: "faceforensics", "celeb-df", "dfdc" or "labelled"; "" where nothing is recognised."""
+    """Whose layout a folder has: "faceforensics", "celeb-df", "dfdc", "df40" or "labelled"; "" where it is none."""
     root = Path(root)
     if any(below(root, name).is_dir() for name in ("original_sequences", "manipulated_sequences")):
         return "faceforensics"
@@ -90,6 +91,8 @@ def recognise(root: Path | str) -> str:
     tables = _dfdc_tables(root)
     if tables and _is_dfdc(tables[0]):
         return "dfdc"
+    if is_df40(root):
+        return "df40"
     if root.is_dir() and is_labelled(root):
         return "labelled"
     return "dfdc" if tables else ""
@@ -109,8 +112,8 @@ def _unknown(root: Path) -> str:
     path = first.relative_to(root).as_posix()
     example = f"`path,label` and then `{path},{int('fake' in path.casefold())}` (0 real, 1 fake)"
     return (
-        f"{root}: no layout that is known (FaceForensics++, Celeb-DF, DFDC, folders called real and fake); write a "
-        f"table that begins {example}, and give it: torchfakes clips {root} --from-csv {root / 'mine.csv'}"
+        f"{root}: no layout that is known (FaceForensics++, Celeb-DF, DFDC, DF40, folders called real and fake); write "
+        f"a table that begins {example}, and give it: torchfakes clips {root} --from-csv {root / 'mine.csv'}"
     )
 
 
@@ -183,6 +186,7 @@ def dfdc(root: Path, rule: str = "official") -> pd.DataFrame:
 READERS: dict[str, Callable[[Path, str], pd.DataFrame]] = {
     "celeb-df": celeb_df,
     "dfdc": dfdc,
+    "df40": df40,
     "labelled": labelled_folders,
 }
 

@@ -1,4 +1,4 @@
-"""Does what is learned from one manipulation help against another? Train on each alone, test each on all of them.
+"""Does what is learned from some manipulations help against others? Train on each alone, or on all but each.
 
 The runs stay in their folders: a second call trains what is missing, and goes on where a run was stopped.
 """
@@ -34,12 +34,15 @@ logger = logging.getLogger(__name__)
 
 TABLE_FILE, RECORD_FILE = "matrix.csv", "matrix.json"
 
+# How a row is called, and its run's folder, that is trained on all manipulations but one.
+_ALL_BUT = "all but "
+
 _STAMP = Stamp("a matrix", "torchfakes matrix", 1)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A detector of one manipulation on another's clips, by clip and at its own threshold.
+    """A detector of one manipulation, or of "all but" one, on another's clips, by clip and at its own threshold.
 
     The real clips are those of the tested manipulation's own data source (`metrics.people.same_source`). The
     AUC comes with the ends of its 95 % interval; what cannot be computed is None.
@@ -62,6 +65,8 @@ class Matrix:
     split: str
     methods: list[str]
     rows: list[Cell]
+    left_out: bool = False  # each detector has learned from all manipulations but one
+    self_blended: float = 0.0  # share of the fakes it has learned from that were self-blended
 
 
 def matrix(
@@ -71,6 +76,7 @@ def matrix(
     split: str = "test",
     scoring: Scoring = Scoring(),
     most_hours: float | None = None,
+    leave_out: bool = False,
 ) -> Matrix:
     """Train on each manipulation of a table alone, and measure every detector on every manipulation.
 
@@ -81,6 +87,8 @@ def matrix(
         split: which rows are tested on.
         scoring: how they are scored.
         most_hours: on a CPU, how long all runs together may take that are begun; None asks nobody.
+        leave_out: train on all manipulations but each, instead of each alone: what a detector is worth against what it
+            has not seen is then the diagonal.
 
     Raises:
         InputError: fewer than two manipulations, other things in `out`, it would take too long, or what
@@ -96,10 +104,13 @@ def matrix(
         there = ", ".join(methods) or "none"
         raise InputError(f"{faces_csv}: a matrix takes two manipulations or more; there are {there}")
     owned(out, _STAMP)
-    names = components({*table["method"], *methods}, (TABLE_FILE, RECORD_FILE, STAMP_FILE))
+    trained_on = {name: (name,) for name in methods}
+    if leave_out:
+        trained_on = {f"{_ALL_BUT}{name}": tuple(one for one in methods if one != name) for name in methods}
+    names = components({*table["method"], *methods, *trained_on}, (TABLE_FILE, RECORD_FILE, STAMP_FILE))
     faces = load_faces(faces_csv, split)
     faces = faces[(faces["label"] == 0) | faces["method"].isin(methods)].reset_index(drop=True)
-    runs = {out / names[method]: replace(config, methods=(method,)) for method in methods}
+    runs = {out / names[name]: replace(config, methods=chosen) for name, chosen in trained_on.items()}
     world = World(1, 0, torch_device(config.device))
     crops, preprocessing = load_crops(faces_csv, config)
     faces = faces[faces["path"].isin(crops["path"])].reset_index(drop=True)  # without those that are far too small
@@ -109,12 +120,12 @@ def matrix(
     ask_patience(crops, preprocessing, runs, world, most_hours, print if scoring.progress else logger.info)
     claim(out, _STAMP)
     rows: list[Cell] = []
-    for method, (run, one) in zip(methods, runs.items(), strict=True):
-        logger.info("training on %s", method)
+    for name, (run, one) in zip(trained_on, runs.items(), strict=True):
+        logger.info("training on %s", name)
         detector = load_detector(train(faces_csv, run, one, progress=scoring.progress).run)
         clips = by_clip(score(detector, faces, scoring))
-        rows += [_cell(method, tested, clips, detector.decision.threshold) for tested in methods]
-    found = Matrix(split, list(methods), rows)
+        rows += [_cell(name, tested, clips, detector.decision.threshold) for tested in methods]
+    found = Matrix(split, list(methods), rows, leave_out, config.self_blended)
     write_table(pd.DataFrame(rows), out / TABLE_FILE)
     write_record(out / RECORD_FILE, asdict(found))
     return found
@@ -130,8 +141,10 @@ def _cell(trained: str, tested: str, clips: pd.DataFrame, threshold: float) -> C
 
 def lines(found: Matrix) -> list[str]:
     """The matrix for people: a line a detector, a column a manipulation."""
-    width = max(map(len, found.methods)) + 2
+    trained = list(dict.fromkeys(row.trained_on for row in found.rows))
+    width = max(map(len, (*trained, *found.methods))) + 2
     aucs = {(row.trained_on, row.tested_on): "–" if row.auc is None else f"{row.auc:.3f}" for row in found.rows}
-    table = [["", *found.methods], *([one, *(aucs[one, other] for other in found.methods)] for one in found.methods)]
+    table = [["", *found.methods], *([one, *(aucs[one, other] for other in found.methods)] for one in trained)]
     rows = [f"{name:<{width}}" + "".join(f"{cell:>{width}}" for cell in cells) for name, *cells in table]
-    return ["AUC by clip; rows: trained on, columns: tested on", *rows]
+    blends = f", {found.self_blended:.0%} of the fakes self-blended" if found.self_blended else ""
+    return [f"AUC by clip; rows: trained on{blends}, columns: tested on", *rows]

@@ -205,7 +205,8 @@ def _differing(run: Path, other: Path) -> list[str]:
     except (OSError, ValueError, TypeError):
         return []
     left_out = {"seed", "versions", "git_revision", COMPUTED_IN, *FREE_FIELDS}
-    return sorted(name for name in {*one, *two} - left_out if one.get(name) != two.get(name))
+    # A choice that an older run did not have yet is not made there.
+    return sorted(name for name in {*one, *two} - left_out if (one.get(name) or None) != (two.get(name) or None))
 
 
 def _fix_decision(run: Path, faces_csv: Path, detector: Detector, scoring: Scoring) -> None:

@@ -14,8 +14,9 @@ from torchfakes_utils.explanation import heat_maps
 from torchfakes_utils.explanation.config import ExplanationConfig
 from torchfakes_utils.explanation.heat_maps import NAMES, grad_cam
 from torchfakes_utils.explanation.mask_agreement import agreement, agreement_table, baselines, crop_masks
-from torchfakes_utils.explanation.regions import landmarks_of, region_shares, region_table
+from torchfakes_utils.explanation.regions import region_shares, region_table
 from torchfakes_utils.explanation.sanity_checks import untrained
+from torchfakes_utils.faces.outline import landmarks_of
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.models.detector import Detector, load_detector
 

@@ -11,28 +11,13 @@ import pandas as pd
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import NAMES
+from torchfakes_utils.faces.outline import landmarks_of as landmarks_of
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.config import MEAN_REPLICATES
 from torchfakes_utils.metrics.intervals import ClipMeans, people_drawn
 
 REGIONS = ("forehead", "eyes", "nose", "cheeks", "mouth", "chin", "outside")
 REGION_COLUMNS = ["kind", "region", "crops", "clips", "area", "ratio", "low", "high", "verdict"]
-
-
-def landmarks_of(text: str) -> np.ndarray:
-    """The column `landmarks` of faces.csv as (5, 2): left eye, right eye, nose, mouth corners; x, y in pixels.
-
-    Raises:
-        InputError: the text is not ten numbers.
-    """
-    try:
-        points = np.array(text.split(), np.float64).reshape(5, 2)
-    except ValueError:
-        points = np.array([np.nan])
-    if not np.isfinite(points).all():
-        why = "ten numbers are needed, x and y of five points; run `torchfakes extract` again"
-        raise InputError(f"landmarks {text[:100]!r}: {why}")
-    return points
 
 
 def face_regions(landmarks: np.ndarray, size: int = 160) -> np.ndarray:

@@ -42,7 +42,8 @@ _MARK, _HEAD = b"made by torchfakes evaluate", 1000
 # Of a run's configuration, what says how its weights came about.
 _TRAINING = (
     "recipe", "tune", "epochs", "batch_size", "accumulate", "learning_rate", "schedule", "warmup_epochs", "sampling",
-    "crops_per_epoch", "methods", "min_sharpness", "augmentation", "shared_draws", "random_labels", "seed", COMPUTED_IN,
+    "crops_per_epoch", "methods", "self_blended", "min_sharpness", "augmentation", "shared_draws", "random_labels",
+    "seed", COMPUTED_IN,
 )  # fmt: skip
 
 

@@ -1,12 +1,17 @@
 """Which crops of a table a run takes, and how much of them an epoch is; asked before a run begins, and by the run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
+import torch
 
+from torchfakes_utils.crops.self_blending import SELF_BLENDED, are_faces
 from torchfakes_utils.crops.table import limit_frames
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import NOWHERE, films, splits_of_originals
+from torchfakes_utils.faces.outline import outlines_of
 from torchfakes_utils.faces.quality import filter_blurred
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.metrics.config import FRAMES
@@ -29,11 +34,13 @@ def choose_crops(faces: pd.DataFrame, config: TrainingConfig) -> tuple[pd.DataFr
     held_out = (asked["split"] == "train") & splits_of_originals(asked).isin(_HELD_OUT)
     chosen = filter_blurred(asked[~held_out], config.min_sharpness)
     train, val = (chosen[chosen["split"] == split].reset_index(drop=True) for split in ("train", "val"))
+    if config.self_blended == 1:
+        train, val = train[train["label"] == 0].reset_index(drop=True), with_self_blends(val)
     if config.val_frames_per_clip is not None:
         val = limit_frames(val, config.val_frames_per_clip)
     why = [f"blurrier than {config.min_sharpness:g} (--min-sharpness)"] if config.min_sharpness else []
     why += ["whose originals are in validation or test (original_id)"] if held_out.any() else []
-    _check_classes(train, "training", why)
+    _check_classes(train, "training", why, classes=(0,) if config.self_blended == 1 else (0, 1))
     _check_classes(val, "validation", [])
     return train, val
 
@@ -44,19 +51,58 @@ def crops_to_decide_on(faces: pd.DataFrame, config: TrainingConfig) -> pd.DataFr
     `faces` and `config` are as for `choose_crops`.
     """
     asked = _only(faces, config.methods)
-    return limit_frames(asked[asked["split"] == "val"], FRAMES)
+    val = asked[asked["split"] == "val"]
+    return limit_frames(with_self_blends(val) if config.self_blended == 1 else val, FRAMES)
 
 
-def _check_classes(crops: pd.DataFrame, name: str, why: list[str]) -> None:
-    """See that both classes are there; `why` says of which crops nothing was taken, beside unreadable ones.
+def with_self_blends(val: pd.DataFrame) -> pd.DataFrame:
+    """Validation crops; where there is no fake among them, each real one a second time, to be blended with itself."""
+    if (val["label"] == 1).any():
+        return val
+    blends = _blendable(val)
+    return pd.concat(
+        [val, blends.assign(label=1, method=SELF_BLENDED, original_id=blends["clip_id"])], ignore_index=True
+    )
+
+
+def check_blendable(faces: pd.DataFrame, faces_csv: Path | str) -> None:
+    """See that fakes can be made of real crops, in training and, where there are no others, in validation.
+
+    Raises:
+        InputError: there are no real crops, or none with landmarks.
+    """
+    for split in ("train", "val"):
+        here = faces[faces["split"] == split]
+        reals = here[here["label"] == 0]
+        if reals.empty:
+            raise InputError(
+                f"{faces_csv}: split {split!r} has no real crops, of which self-blended fakes are made; check the "
+                "columns `split` and `label` of clips.csv"
+            )
+        if (split == "train" or len(reals) == len(here)) and _blendable(reals).empty:
+            raise InputError(
+                f"{faces_csv}: no real crop of split {split!r} has landmarks, which self-blended fakes need; run "
+                "`torchfakes extract`"
+            )
+
+
+def _blendable(faces: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose face has an outline."""
+    return faces[are_faces(torch.from_numpy(outlines_of(faces))).numpy()]
+
+
+def _check_classes(crops: pd.DataFrame, name: str, why: list[str], classes: Sequence[int] = (0, 1)) -> None:
+    """See that all `classes` are there; `why` says of which crops nothing was taken, beside unreadable ones.
 
     Raises:
         InputError: one is not.
     """
-    real, fake = (int((crops["label"] == label).sum()) for label in (0, 1))
-    if not (real and fake):
-        left_out = ", or ".join(["that cannot be read", *why])
-        raise InputError(f"{name} has {real} real and {fake} fake crops, and takes both; left out are those {left_out}")
+    counts = real, fake = [int((crops["label"] == label).sum()) for label in (0, 1)]
+    if not all(counts[label] for label in classes):
+        left_out, wanted = ", or ".join(["that cannot be read", *why]), "both" if len(classes) > 1 else "real ones"
+        raise InputError(
+            f"{name} has {real} real and {fake} fake crops, and takes {wanted}; left out are those {left_out}"
+        )
 
 
 def originals_elsewhere(faces: pd.DataFrame, config: TrainingConfig) -> list[str]:

@@ -25,6 +25,7 @@ _TAKES = {
     "weight_decay": "0 or more",
     "average": "0 or more, and less than 1",
     "dropout": "0 or more, and less than 1",
+    "self_blended": "shares, from 0 to 1, of which no more than 0 with random labels",
 }
 
 
@@ -73,7 +74,11 @@ class TrainingConfig:
             on FF++ rewards a network for always saying "fake".
         crops_per_epoch: crops drawn in a pass; None is as many as there are real training crops. Half of those drawn
             are fake, so that every real crop comes in every other pass: an epoch short enough to watch.
-        methods: train and validate on these manipulations only, beside the reals; None is all of the table.
+        methods: train and validate on these manipulations only, beside the reals; None is all of the table, and () is
+            none, for self-blended fakes alone.
+        self_blended: share of the drawn fakes that are made from their own real crop by blending it with itself
+            (Shiohara and Yamasaki, CVPR 2022), instead of taken from the table: what all face swaps share, and nobody's
+            method. At 1 no fakes are needed; where validation has none either, it has self-blended ones, and says so.
         min_sharpness: training frames blurrier than this are left out (variance of the Laplacian of the original's
             crop, its fakes with it); 0 keeps all. The first project took 30, which on DFDC's crops takes 29 % of the
             reals and, asked one by one, 42 % of the fakes. Validation crops are never filtered.
@@ -120,6 +125,7 @@ class TrainingConfig:
     sampling: str = "paired"
     crops_per_epoch: int | None = None
     methods: tuple[str, ...] | None = None
+    self_blended: float = 0.0
     min_sharpness: float = 0.0
     augmentation: str = "none"
     shared_draws: bool = True
@@ -162,6 +168,7 @@ class TrainingConfig:
         good |= {
             "weight_decay": 0 <= self.weight_decay < math.inf,
             "average": 0 <= self.average < 1,
+            "self_blended": 0 <= self.self_blended <= 1 and not (self.self_blended and self.random_labels),
             "min_sharpness": 0 <= self.min_sharpness < math.inf,
             "warmup_epochs": 0 <= self.warmup_epochs < self.epochs
             and (self.schedule == "cosine" or not self.warmup_epochs),

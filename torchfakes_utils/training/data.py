@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +13,40 @@ import torch
 from numpy.typing import NDArray
 
 from torchfakes_utils.crops.augmentation import Draw, augmentation, draw, joined, part
-from torchfakes_utils.crops.samplers import SAMPLERS
+from torchfakes_utils.crops.samplers import Order, draw_order
+from torchfakes_utils.crops.self_blending import (
+    BLENDED,
+    DEFAULTS,
+    SELF_BLENDED,
+    TARGET,
+    UNTOUCHED,
+    SelfBlends,
+    are_faces,
+    draw_blends,
+)
 from torchfakes_utils.crops.sizes import without_small
 from torchfakes_utils.crops.store import CropStore, open_store
-from torchfakes_utils.crops.table import check_faces, extraction_of, first_of, left_out, load_faces, stored_edge
+from torchfakes_utils.crops.table import (
+    check_faces,
+    extraction_of,
+    first_of,
+    left_out,
+    load_faces,
+    stored_edge,
+)
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.faces.films import moments
+from torchfakes_utils.faces.outline import outlines_of
 from torchfakes_utils.faces.quality import crop_qualities, face_edges, outside_of
 from torchfakes_utils.models.architectures import Architecture, architecture, check_patches
 from torchfakes_utils.models.preprocessing import Preprocessing
-from torchfakes_utils.training.choice import choose_crops, crops_to_decide_on, epoch_size, originals_elsewhere
+from torchfakes_utils.training.choice import (
+    check_blendable,
+    choose_crops,
+    crops_to_decide_on,
+    epoch_size,
+    originals_elsewhere,
+)
 from torchfakes_utils.training.config import TrainingConfig
 from torchfakes_utils.training.distributed import World, gather
 
@@ -62,7 +86,10 @@ def load_crops(faces_csv: Path, config: TrainingConfig) -> tuple[pd.DataFrame, P
     kind = architecture(config.architecture)
     if "size" not in extraction:
         faces = without_small(faces, faces_csv, kind.min_size)
-    check_faces(faces, faces_csv, splits=("train", "val"))
+    if config.self_blended < 1:
+        check_faces(faces, faces_csv, splits=("train", "val"))
+    if config.self_blended:
+        check_blendable(faces, faces_csv)
     stored, wanted = extraction.get("size") or stored_edge(faces), kind.input
     fitting = fitting_size(kind, stored)
     if fitting < kind.min_size:
@@ -122,6 +149,7 @@ class Batch:
         number: of the batch in the whole run, from 0: where its random numbers come from.
         drawn: what augmentation does to them.
         skipped: crops that could not be read.
+        blends: which are blended with themselves before, and how; None where none is.
     """
 
     images: torch.Tensor
@@ -130,6 +158,7 @@ class Batch:
     number: int
     drawn: Draw
     skipped: int
+    blends: SelfBlends | None = None
 
 
 class TrainingData:
@@ -137,7 +166,8 @@ class TrainingData:
 
     Attributes:
         train_faces, val_faces: what `choice.choose_crops` takes of the crops that can be read.
-        deciding_faces: validation crops that thresholds are fixed on.
+        deciding_faces: validation crops that thresholds are fixed on. Where the table has no fakes among them, those of
+            both are real crops once more, to be blended with themselves.
         crops: drawn in an epoch.
         batches_per_epoch: batches of `batch_size` crops that makes.
     """
@@ -166,11 +196,15 @@ class TrainingData:
             logger.warning("%s", line)
         self.train_faces, self.val_faces = choose_crops(faces[readable], config)
         self.deciding_faces = crops_to_decide_on(faces[readable], config)
+        self._outlines = self._blendable = None
+        if config.self_blended:
+            self._outlines = torch.from_numpy(outlines_of(self.train_faces).astype(np.float32))
+            self._blendable = are_faces(self._outlines).numpy()
         size = epoch_size(self.train_faces, config, world.size)
         self.crops, self.batch_size, self.batches_per_epoch = size.crops, size.batch_size, size.batches
         self._moments = moments(self.train_faces)
         self._qualities: pd.DataFrame | None = None
-        self._train_rows, self._val_rows = map(self._store.rows, (self.train_faces, self.val_faces))
+        self._train_rows = self._store.rows(self.train_faces)
         self._labels = self.train_faces["label"].to_numpy(np.float32)
         if config.random_labels:
             generator = np.random.default_rng(seed_of(config.seed, 4))
@@ -179,48 +213,87 @@ class TrainingData:
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch (from 1) from `start` on; all that is random in them depends on the seed alone."""
         size = self.batch_size
-        generator = torch.Generator().manual_seed(seed_of(self._config.seed, 0, epoch))
-        order = np.array(list(SAMPLERS[self._config.sampling](self.train_faces, self.crops, generator)))
-        leaders = self._leaders(order)
+        config = self._config
+        order = draw_order(
+            config.sampling, self.train_faces, self.crops, self._generator(0, epoch), config.self_blended,
+            self._blendable,
+        )  # fmt: skip
+        leaders, pairs = (self._leaders(order.rows, shared) for shared in (config.shared_draws, True))
         for number in range(start, self.batches_per_epoch):
             overall, places = (epoch - 1) * self.batches_per_epoch + number, slice(number * size, (number + 1) * size)
-            drawn = self._draw(overall, leaders[places] - number * size)
-            yield self._read(order[places], overall, drawn)
+            drawn = self._draw(overall, leaders[places] - number * size, self._drawn_alone)
+            blends = self._blends(order, overall, places, pairs[places] - number * size)
+            yield self._read(order.rows[places], overall, drawn, blends)
 
-    def _leaders(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _blends(self, order: Order, overall: int, places: slice, leaders: NDArray[np.int64]) -> SelfBlends | None:
+        """What becomes of the real crops of a batch. A pair is of one picture, whatever else its crops do not share."""
+        if self._outlines is None:
+            return None
+        roles = np.select([order.blended, order.partners], [BLENDED, TARGET], UNTOUCHED)[places]
+        drawn = self._draw(overall, leaders, self._blends_alone)
+        return SelfBlends(torch.from_numpy(roles), self._outlines[order.rows[places]], drawn)
+
+    def _leaders(self, order: NDArray[np.int64], shared: bool) -> NDArray[np.int64]:
         """For each place in an epoch's order the one whose random change its crop goes through, (N,): mostly its own.
 
         The paired sampler draws a fake after its original. Were the two changed differently, how sharp or how turned a
         crop is would differ within the pair as well, and the forgery be only one of several differences.
         """
         leaders = np.arange(len(order))
-        if self._config.shared_draws and self._config.sampling == "paired":
+        if shared and self._config.sampling == "paired":
             second, moment = leaders[1::2], self._moments[order]
             leaders[1::2] -= (moment[second] >= 0) & (moment[second] == moment[second - 1])
         return leaders
 
-    def _draw(self, overall: int, leaders: NDArray[np.int64]) -> Draw:
+    def _draw(self, overall: int, leaders: NDArray[np.int64], alone: Callable[[int], Draw]) -> Draw:
         """What happens to the crops of a batch; `leaders` are places in it, or -1 for the last of the batch before.
 
-        Drawn for the whole batch by every process, so that it does not matter how many share it.
+        Drawn by `alone` for the whole batch by every process, so that it does not matter how many share it.
         """
-        drawn = self._drawn_alone(overall)
+        drawn = alone(overall)
         if leaders[0] < 0:  # batches of odd size cut a pair in two
-            drawn, leaders = joined(part(self._drawn_alone(overall - 1), slice(-1, None)), drawn), leaders + 1
+            drawn, leaders = joined(part(alone(overall - 1), slice(-1, None)), drawn), leaders + 1
         return part(drawn, torch.from_numpy(leaders))
 
     def _drawn_alone(self, overall: int) -> Draw:
-        generator = torch.Generator().manual_seed(seed_of(self._config.seed, 1, overall))
-        return draw(self._augmentation, self.batch_size, generator)
+        return draw(self._augmentation, self.batch_size, self._generator(1, overall))
+
+    def _blends_alone(self, overall: int) -> Draw:
+        return draw_blends(DEFAULTS, self.batch_size, self._generator(5, overall))
 
     def validation(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         """This process's share of the validation crops: places in `val_faces`, (B,), and crops, (B, 3, S, S) uint8."""
         mine = np.arange(self._world.rank, len(self.val_faces), self._world.size)
-        return self._in_order(self._val_rows, mine, batch)
+        return self._validated(self.val_faces, mine, batch)
 
     def deciding(self, batch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         """Crops that thresholds are fixed on, as `validation` gives them: places in `deciding_faces`."""
-        return self._in_order(self._store.rows(self.deciding_faces), np.arange(len(self.deciding_faces)), batch)
+        return self._validated(self.deciding_faces, np.arange(len(self.deciding_faces)), batch)
+
+    @property
+    def decides_on_self_blends(self) -> bool:
+        """Whether validation has no other fakes than real crops that are blended with themselves."""
+        return bool((self.deciding_faces["method"] == SELF_BLENDED).any())
+
+    def _validated(
+        self, faces: pd.DataFrame, places: NDArray[np.int64], batch: int
+    ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """Some crops of a table, of which those that are to be blended with themselves are, each always alike.
+
+        Their targets are the real crops as they are, which stand beside them.
+        """
+        blended = (faces["method"] == SELF_BLENDED).to_numpy()
+        for some, images in self._in_order(self._store.rows(faces), places, batch):
+            if blended[some].any():
+                alone = [draw_blends(DEFAULTS, 1, self._generator(6, place)) for place in some.tolist()]
+                drawn = joined(*alone) | {"source_changed": torch.ones(len(some), dtype=torch.bool)}
+                outlines = torch.from_numpy(outlines_of(faces.iloc[some]).astype(np.float32))
+                roles = torch.from_numpy(np.where(blended[some], BLENDED, UNTOUCHED))
+                images = SelfBlends(roles, outlines, drawn).apply(images)
+            yield some, images
+
+    def _generator(self, *numbers: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed_of(self._config.seed, *numbers))
 
     def likened(self, batch: int) -> Iterator[torch.Tensor]:
         """Some training crops, evenly spread, that say what faces of training are like, (B, 3, S, S) uint8."""
@@ -261,7 +334,7 @@ class TrainingData:
             found.append(crop_qualities(images.numpy(), outside_of(own), edges, sharpness).set_index(some[good]))
         return pd.concat(found)
 
-    def _read(self, rows: np.ndarray, number: int, drawn: Draw) -> Batch:
+    def _read(self, rows: np.ndarray, number: int, drawn: Draw, blends: SelfBlends | None = None) -> Batch:
         """This process's share of a batch."""
         share = self._world.share(len(rows))
         rows = rows[share]
@@ -271,11 +344,15 @@ class TrainingData:
             logger.warning("left out of a batch: %s", self._reasons(bad))
             if good.sum() < 2:
                 raise InputError(f"{self._reasons(bad)}; nothing is left of a batch: run `torchfakes extract` again")
-        drawn = {name: values[torch.from_numpy(good)] for name, values in part(drawn, share).items()}
+        kept = torch.from_numpy(good)
+        drawn = part(part(drawn, share), kept)
         labels = torch.from_numpy(self._labels[rows[good]])
+        if blends is not None:
+            blends = blends.only(share).only(kept)
+            labels = torch.where(blends.roles == BLENDED, 1.0, labels)
         if self._world.device.type == "cuda":
             images, labels = images.pin_memory(), labels.pin_memory()
-        return Batch(images, labels, rows[good], number, drawn, int((~good).sum()))
+        return Batch(images, labels, rows[good], number, drawn, int((~good).sum()), blends)
 
     def _reasons(self, rows: list[int]) -> str:
         return first_of([self._store.unreadable[row] for row in rows])

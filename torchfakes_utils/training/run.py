@@ -119,7 +119,7 @@ def _begun(
         claim_run(out, record)
     gather(world, "claimed")  # nobody reads the folder before its owner has looked at it
     trainer = Trainer(faces, preprocessing, config, world, RunFolder(out, record | provenance()))
-    trainer.scope = scope_of(choose_crops(faces, config)[0], faces_csv)
+    trainer.scope = scope_of(choose_crops(faces, config)[0], faces_csv, config.self_blended > 0)
     if trainer.folder is not None:
         found = {COMPUTED_IN: trainer.learner.precision.name}
         trainer.folder.record |= found
@@ -233,7 +233,8 @@ def describe_run(trainer: Trainer, out: Path) -> list[str]:
     lines = [
         f"crops train: {_counts(data.train_faces)}; val: {_counts(data.val_faces)}; {data.crops} drawn an epoch"
         + ("" if config.sampling == "uniform" else ", half of them real")
-        + (_alone(data.train_faces) if config.sampling == "paired" else ""),
+        + (_alone(data.train_faces) if config.sampling == "paired" else "")
+        + (f"; {config.self_blended:.0%} of the fakes drawn are self-blended" if config.self_blended else ""),
         f"{detector.config.architecture} from {detector.config.pretrained or 'random'} weights, {total:,} parameters, "
         f"{changed}; {size_note(config, detector.preprocessing)}; {trainer.learner.precision} on {trainer.device}"
         f"{together}",
@@ -272,4 +273,5 @@ def describe_epoch(row: EpochRow, epochs: int) -> str:
 def _counts(faces: pd.DataFrame) -> str:
     fakes = faces.loc[faces["label"] == 1, "method"].value_counts(sort=False).items()
     by_method = ", ".join(f"{name} {count}" for name, count in fakes)
-    return f"{(faces['label'] == 0).sum()} real, {(faces['label'] == 1).sum()} fake ({by_method})"
+    counts = f"{(faces['label'] == 0).sum()} real, {(faces['label'] == 1).sum()} fake"
+    return f"{counts} ({by_method})" if by_method else counts

@@ -56,6 +56,11 @@ def provisional(validation: pd.DataFrame, data: TrainingData, config: TrainingCo
     decision = decide(validation, data.qualities(), rates, scope)
     if config.random_labels:
         decision = decision.cautioned("its training labels were drawn at random")
+    if data.decides_on_self_blends:
+        decision = decision.cautioned(
+            "its thresholds rest on self-blended images, for validation has no other fakes: how often it is wrong "
+            "about forgeries is not known"
+        )
     return Decision(**{**vars(decision), "notes": (NOT_SETTLED, *decision.notes)})
 
 

@@ -164,8 +164,11 @@ class Trainer:
         return self.data.batches(self.progress.epoch, self.progress.batch)
 
     def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch on the device, augmented and normalised, (B, 3, S, S) float32, and its labels (B,)."""
-        images = augment(batch.images.to(self.device, non_blocking=True), batch.drawn)
+        """A batch on the device, blended, augmented and normalised, (B, 3, S, S) float32, and its labels (B,)."""
+        images = batch.images.to(self.device, non_blocking=True)
+        if batch.blends is not None:
+            images = batch.blends.apply(images)
+        images = augment(images, batch.drawn)
         images = self.detector.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
         return images, batch.labels.to(self.device, non_blocking=True)
 
