@@ -9,6 +9,7 @@ VENV ?= .venv
 PYTEST ?=
 NAMES ?=
 LESSON ?= 00
+EXTRAS ?= app,cluster,course,dev,export,phone,site,timm,trackers
 WORKERS ?= 2
 THREADS ?= 1
 
@@ -21,7 +22,7 @@ STAMP = $(VENV)/.installed
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP)  ## install the course and its tests in .venv (once; again when the dependencies change)
+setup: $(STAMP)  ## install everything in .venv (once; again when the dependencies change); EXTRAS=course is a small way in
 
 # The stamp comes last, so that a failure is tried again. An environment that works is added to, not made anew.
 $(STAMP): pyproject.toml constraints.txt
@@ -35,8 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "$(PYTHON) cannot make virtual environments (venv or ensurepip is missing)." \
 	       "On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (some minutes the first time; PyTorch is large)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[app,cluster,course,dev,export,phone,site,timm,trackers]' --constraint constraints.txt
+	@$(BIN)/python .ci/install.py $(EXTRAS)
 	@touch $@
 
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course (NAMES="00 03" for some)
