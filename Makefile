@@ -22,7 +22,7 @@ STAMP = $(VENV)/.installed
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP)  ## install everything in .venv (once; again when the dependencies change); EXTRAS=course is a small way in
+setup: $(STAMP)  ## install everything in .venv (once; again when the dependencies change); EXTRAS=course,timm is a smaller way in (no app, exports, tests)
 
 # The stamp comes last, so that a failure is tried again. An environment that works is added to, not made anew.
 $(STAMP): pyproject.toml constraints.txt

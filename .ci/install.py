@@ -10,7 +10,7 @@ import sys
 import time
 
 # Measured on Linux with Python 3.11, where PyTorch brings CUDA: what pip fetches, and what lies on the disk afterwards.
-ABOUT, ALL = {"course": (3.1, 6.5)}, (3.2, 7.6)
+ABOUT, ALL = {"course,timm": (3.1, 6.5)}, (3.2, 7.6)
 EVERY = 10.0  # seconds between two lines
 
 _FETCHED = re.compile(r"^\s*Downloading \S+ \(([\d.]+) (kB|MB|GB)\)")
