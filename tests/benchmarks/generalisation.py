@@ -408,9 +408,9 @@ def step_page(found: dict[str, Any]) -> list[str]:
     blended = f"with every fake self-blended {taken['step, self-blended']:.0f} ms ({more:+.1%})"
     return [
         "## What it costs", "",
-        f"A training step of EfficientNet-Lite0, {crops}, one thread: {taken['step']:.0f} ms; {blended}. Timed by itself, "
-        f"blending takes {taken['blending alone']:.0f} ms, {share:.1%} of a step. Medians of twenty rounds in turns; "
-        "where other work shares the machine, the second figure is the steadier one.", "",
+        f"A training step of EfficientNet-Lite0, {crops}, one thread: {taken['step']:.0f} ms; {blended}. Timed by "
+        f"itself, blending takes {taken['blending alone']:.0f} ms, {share:.1%} of a step. Medians of twenty rounds in "
+        "turns; where other work shares the machine, the second figure is the steadier one.", "",
     ]  # fmt: skip
 
 
