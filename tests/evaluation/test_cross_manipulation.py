@@ -35,6 +35,32 @@ def test_every_manipulation_is_trained_alone_and_tested_on_all(tiny_faces, tmp_p
     assert matrix(tiny_faces / "faces.csv", tmp_path, TINY, scoring=Scoring(frames=2)) == found
 
 
+@pytest.mark.slow
+def test_one_manipulation_is_left_out_in_turn(tiny_faces, tmp_path, monkeypatch):
+    asked = {}
+
+    def watched(faces_csv, run, config, **more):
+        asked[run.name] = config
+        return train(faces_csv, run, config, **more)
+
+    monkeypatch.setattr(cross_manipulation, "train", watched)
+    config = replace(TINY, self_blended=0.5)
+    found = matrix(tiny_faces / "faces.csv", tmp_path, config, scoring=Scoring(frames=2), leave_out=True)
+    assert {name: one.methods for name, one in asked.items()} == {
+        "all but Deepfakes": ("FaceSwap",), "all but FaceSwap": ("Deepfakes",),
+    }  # fmt: skip
+    assert all(one.self_blended == 0.5 for one in asked.values())
+    assert found.left_out and found.self_blended == 0.5 and found.methods == ["Deepfakes", "FaceSwap"]
+    pairs = [(row.trained_on, row.tested_on) for row in found.rows]
+    assert pairs == [(f"all but {one}", other) for one in found.methods for other in found.methods]
+    said = lines(found)
+    assert "50% of the fakes self-blended" in said[0] and said[2].startswith("all but Deepfakes")
+    # Each alone is another matrix, beside it in the same folder.
+    monkeypatch.setattr(cross_manipulation, "train", train)
+    alone = matrix(tiny_faces / "faces.csv", tmp_path, config, scoring=Scoring(frames=2))
+    assert not alone.left_out and [row.trained_on for row in alone.rows][:2] == ["Deepfakes", "Deepfakes"]
+
+
 def test_whatever_manipulations_are_called_their_runs_lie_in_the_folder(tiny_faces, tmp_path):
     table = pd.read_csv(tiny_faces / "faces.csv", dtype=str)
     table["path"] = [str(tiny_faces / path) for path in table["path"]]
