@@ -61,6 +61,11 @@ OUTPUTS = {
             "Deepfakes/best/detector.json",
         ],
     ),
+    ("across", "out"): (
+        "across {run} {faces} --out {path} --split all",
+        ["torchfakes.json", "across.csv", "across.json"],
+    ),
+    ("faces", "out"): ("faces {photos} --out {path}", ["clips.csv", "faces/faces.csv", "faces/extraction.json"]),
     ("explain", "out"): (
         "explain {run} {faces} --out {path} --limit 2 --no-checks",
         [
@@ -173,6 +178,8 @@ INPUTS = {
     ("space", "data"),
     ("course", "notebooks"),
     ("capstone", "hand_in"),
+    ("across", "run_folder"),
+    ("faces", "archive"),
 }
 PLACES = [key for key in OUTPUTS if key[1] not in ("root", "run_folder")]
 NAMES = [(*key, name) for key, (_, names) in OUTPUTS.items() for name in names]
@@ -199,7 +206,10 @@ def command(tmp_path, tiny_ffpp, tiny_faces, monkeypatch, capsys):
     (tmp_path / "of").mkdir()
     run = small_run(tmp_path / "of")
     monkeypatch.setattr(pull, "pull", lambda *words: run / "best")
-    places = {"data": data, "faces": tiny_faces / "faces.csv", "photo": photo, "run": run}
+    photos = tmp_path / "people"
+    (photos / "ada").mkdir(parents=True)
+    shutil.copy(photo, photos / "ada")
+    places = {"data": data, "faces": tiny_faces / "faces.csv", "photo": photo, "photos": photos, "run": run}
     capsys.readouterr()
     torch.manual_seed(0)
 
@@ -363,6 +373,8 @@ def test_a_pipe_is_not_waited_for(command, tmp_path, key, name):
 # Where work begins: nothing of it is done where its results cannot be kept.
 WORK = {
     "mini": "datasets.mini.build._film_all",
+    "across": "evaluation.across.score",
+    "faces": "faces.extraction._run",
     "extract": "faces.extraction._run",
     "train": "training.run.Trainer",
     "matrix": "evaluation.cross_manipulation.train",
