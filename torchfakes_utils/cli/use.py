@@ -18,7 +18,11 @@ from torchfakes_utils.metrics.config import FRAMES
 
 if TYPE_CHECKING:
     from torchfakes_utils.hub.offers import Offer
+    from collections.abc import Iterable
+
+    from torchfakes_utils.inference.films import FilmPredictor
     from torchfakes_utils.inference.predictor import Predictor
+    from torchfakes_utils.inference.verdict import Prediction
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Predict(RunCommand):
     files: tuple[str, ...] = argument("FILE", "photos, videos, folders of them, or patterns", "+")
     frames: Count = option(
         "frames of a video that are looked at, evenly spread; up to four times as many of a long one (one in ten "
-        "seconds) and of one with short shots (three in each)",
+        "seconds) and of one with short shots (three in each); of a detector of films, windows that are",
         FRAMES,
     )
     csv: Path | None = option("also write the answers there, a row a file; takes the place of such a table alone", None)
@@ -42,14 +46,15 @@ class Predict(RunCommand):
     def run(self, output: Output) -> int:
         """Judge file after file, each a record; none that is bad keeps the others from being judged."""
         from torchfakes_utils.cli import predict
+        from torchfakes_utils.inference.predictor import Predictor
         from torchfakes_utils.io import media
         from torchfakes_utils.models.decision import CANNOT_TELL
 
         predict.check_places(self.csv, self.heat_maps)
         predictor = self._predictor()
         sources = [name for pattern in self.files for name in media.matching(pattern)]
-        answers = predictor.predict_many(sources, self.frames)
-        if self.heat_maps is not None:
+        answers: Iterable[Prediction] = predictor.predict_many(sources, self.frames)
+        if self.heat_maps is not None and isinstance(predictor, Predictor):
             answers = predict.with_heat_maps(predictor, sources, self.frames, self.heat_maps)
         started, predictions = time.monotonic(), []
         output.line(predict.HEADER)
@@ -72,10 +77,18 @@ class Predict(RunCommand):
             return UNUSABLE
         return SOME_UNUSABLE if unusable else DONE
 
-    def _predictor(self) -> "Predictor":
+    def _predictor(self) -> "Predictor | FilmPredictor":
         from torchfakes_utils.inference.predictor import Predictor
+        from torchfakes_utils.temporal.detector import is_video
 
         limits = Limits(self.max_megapixels * 1_000_000, self.max_seconds, patience=self.patience)
+        if is_video(self.fetched()):
+            from torchfakes_utils.inference.films import FilmPredictor
+
+            if self.network is not None or self.heat_maps is not None:
+                option = "--network" if self.network is not None else "--heat-maps"
+                raise InputError(f"{option} is for detectors of face crops; {self.run_folder} is one of films")
+            return FilmPredictor.from_run(self.fetched(), self.device, limits)
         if self.network is None:
             return Predictor.from_run(self.fetched(), self.device, limits=limits)
         from torchfakes_utils.export.description import check_same, use_limit

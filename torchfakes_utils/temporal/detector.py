@@ -30,7 +30,7 @@ from torchfakes_utils.temporal.store import Described
 # Of the description of a detector of films; and of what is computed from the same film.
 FORMAT, VERSION = 1, 1
 # Directions in which features move most, that a head is given.
-DIRECTIONS = 32
+DIRECTIONS = 64
 _MOST_DIRECTIONS, _BATCH = 512, 32
 
 

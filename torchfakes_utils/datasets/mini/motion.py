@@ -18,12 +18,12 @@ from torchfakes_utils.datasets.mini.render import Shot
 # Of the movements: they are heard and seen at about the rate of phrases and stressed syllables. Sums of so many waves.
 _LOWEST, _HIGHEST, _USUAL, _BAND, _WAVES = 0.25, 1.75, 0.9, 0.3, 48  # Hz, Hz, Hz, Hz
 # Standard deviations: shift across and down (px of `render.CANON`), rotation (degrees), scale.
-_MOVES = np.array([4.0, 7.0, 2.0, 0.045])
+_MOVES = np.array([3.0, 5.0, 1.5, 0.035])
 _DOWN, _NEARER = 1, 3  # columns of a pose
 # How much of mouth and brows the head's velocity decides, as a correlation: each person between these.
 _COUPLED = (0.88, 0.98)
 # Mouth and brows: standard deviation, and how far they go at most.
-_EXPRESSION, _MOST = 0.6, 1.2
+_EXPRESSION, _MOST = 1.0, 1.8
 
 
 @dataclass(frozen=True)
