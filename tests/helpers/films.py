@@ -31,7 +31,10 @@ def film_table(folder: Path, people: int = 6, seconds: float = 2.0, fps: float =
         generator = np.random.default_rng(person)
         phase = generator.uniform(0, 6, 2)
         place = 5 * np.sin(2 * np.pi * 0.9 * times + phase[0])
-        for label, method, name in ((0, "youtube", f"{person:03d}"), (1, "Temporal", f"{person:03d}_{(person + 1) % people:03d}")):
+        for label, method, name in (
+            (0, "youtube", f"{person:03d}"),
+            (1, "Temporal", f"{person:03d}_{(person + 1) % people:03d}"),
+        ):
             other = 5 * np.cos(2 * np.pi * 0.9 * times + phase[label])
             path = f"films/{method}-{name}.mp4"
             write_video(folder / path, drawn(place, other), fps=fps, crf=10, preset="ultrafast")

@@ -87,7 +87,9 @@ def test_a_cut_is_seen(tmp_path):
     scenes = [np.kron(generator.integers(0, 255, (8, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8) for _ in range(2)]
     film = write_video(tmp_path / "film.mp4", [scenes[0]] * 20 + [scenes[1]] * 20, fps=12.5)
     media = open_passages(film, PACE, HERE)
-    assert set(media.shots[media.indices < 20].tolist()) == {0} and set(media.shots[media.indices >= 20].tolist()) == {1}
+    assert set(media.shots[media.indices < 20].tolist()) == {0} and set(media.shots[media.indices >= 20].tolist()) == {
+        1
+    }
 
 
 def test_the_process_that_reads_gives_the_same(tmp_path):
@@ -95,8 +97,8 @@ def test_the_process_that_reads_gives_the_same(tmp_path):
     here, there = open_passages(film, PACE, HERE), Reader(Limits()).open_passages(film, PACE)
     assert (here.indices == there.indices).all() and here.times == pytest.approx(there.times)
     assert all((one == other).all() for one, other in zip(here.pictures, there.pictures, strict=True))
+    Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
     with pytest.raises(InputError, match="a photo or an animation, and this detector looks at films"):
-        Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
         Reader(Limits()).open_passages(tmp_path / "photo.png", PACE)
 
 
@@ -109,12 +111,16 @@ def test_files_that_are_no_films_are_refused_in_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_truncated_film_is_read_as_far_as_it_goes_or_refused(tmp_path):
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_truncated_film_is_read_as_far_as_it_goes_or_refused_in_one_line(tmp_path, share):
     film = a_film(tmp_path / "film.mp4", 60, 25, size=96)
-    film.write_bytes(film.read_bytes()[: film.stat().st_size * 3 // 4])
+    film.write_bytes(film.read_bytes()[: round(film.stat().st_size * share)])
+    pictures: list[np.ndarray] = []
     try:
-        media = open_passages(film, PACE, HERE)
+        media = open_passages(film, PACE, HERE, pictures)
     except InputError as error:
-        assert "\n" not in str(error)
+        said = str(error)
     else:
-        assert 0 < len(media.pictures) == len(media.times)
+        said = "; ".join(media.notes)
+        assert 0 < len(media.pictures) == len(media.times) == len(media.indices)
+    assert "\n" not in said

@@ -47,10 +47,16 @@ def test_on_whole_pixels_and_without_scaling_it_cuts_what_square_crop_cuts(x, y,
 
 @pytest.mark.parametrize("size", [24, 40, 96])
 def test_a_crop_moves_by_less_than_a_pixel_where_its_centre_does(size):
-    ramp = np.arange(200) + np.random.default_rng(0).uniform(0, 1, (200, 200, 1))  # a level a pixel, its rounding spread
+    ramp = 0.83 * np.arange(200)[None, :, None] + np.random.default_rng(0).uniform(0, 1, (200, 200, 1))
     frame = np.floor(ramp).astype(np.uint8).repeat(3, axis=2)
     one, other = (cut(frame, np.array([100.0 + shift, 100.0]), 80, size)[4:-4, 4:-4].mean() for shift in (0.0, 10.4))
-    assert other - one == pytest.approx(10.4, abs=0.3)
+    assert other - one == pytest.approx(0.83 * 10.4, abs=0.25)
+
+
+@pytest.mark.parametrize("edge", [64.01, 66.0, 70.0, 640.0])
+def test_a_large_square_is_made_small_whatever_its_edge(edge):
+    frame = np.full((700, 900, 3), 90, np.uint8)
+    assert (cut(frame, np.array([400.0, 300.0]), edge, 32) == 90).all()
 
 
 def test_beside_the_frame_the_border_is_repeated():

@@ -20,7 +20,9 @@ def test_a_place_is_the_mean_of_the_windows_that_hold_its_middle():
 
 def test_where_no_window_was_there_is_no_score():
     found = timeline(np.array([0.0, 3.0]), np.array([1.0, 4.0]), np.array([0.2, 0.8]))
-    assert np.isnan(found.scores[[2, 3, 4, 5]]).all() and found.scores[[0, 1, 6, 7]] == pytest.approx([0.2, 0.2, 0.8, 0.8])
+    assert np.isnan(found.scores[[2, 3, 4, 5]]).all() and found.scores[[0, 1, 6, 7]] == pytest.approx(
+        [0.2, 0.2, 0.8, 0.8]
+    )
 
 
 def test_windows_that_know_point_and_windows_by_chance_do_not():
@@ -49,9 +51,8 @@ def test_overlap_is_intersection_over_union(one, other, share):
 
 def test_only_clips_with_one_known_span_are_in_the_table():
     starts, ends = windows()
-    rows = pd.concat([pd.DataFrame({"method": method, "compression": "c23", "clip_id": clip, "start": starts, "end": ends,
-                                    "probability_fake": starts / 10})
-                      for method, clip in (("Part", "a"), ("Whole", "a"), ("youtube", "a"))])  # fmt: skip
+    known = {"compression": "c23", "clip_id": "a", "start": starts, "end": ends, "probability_fake": starts / 10}
+    rows = pd.concat([pd.DataFrame(known | {"method": method}) for method in ("Part", "Whole", "youtube")])
     segments = pd.DataFrame([("Part", "c23", "a", 7.0, 9.0), ("Whole", "c23", "a", 0.0, 10.0)],
                             columns=["method", "compression", "clip_id", "start", "end"])  # fmt: skip
     table = pointing_table(rows, segments)

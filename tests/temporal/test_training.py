@@ -96,7 +96,9 @@ def test_a_damaged_detector_is_noticed_and_one_of_crops_is_told_apart(run, tmp_p
     with pytest.raises(InputError, match="a detector of films, and one of face crops is needed here") as caught:
         load_detector(run)
     assert "\n" not in str(caught.value)
-    (tmp_path / "run" / "best" / "detector.json").write_text('{"format": 1, "kind": "video", "version": 1, "config": {}}')
+    (tmp_path / "run" / "best" / "detector.json").write_text(
+        '{"format": 1, "kind": "video", "version": 1, "config": {}}'
+    )
     with pytest.raises(InputError, match="not a detector's description"):
         load_video(tmp_path / "run")
     with pytest.raises(InputError, match="no detector here"):
@@ -142,7 +144,9 @@ def test_an_unknown_method_is_refused_and_a_known_one_taken_alone(table):
 def test_a_head_without_a_table_of_faces_says_how_to_make_one(table, tmp_path):
     write_table(read_table(table, CLIP_COLUMNS), tmp_path / "clips.csv")
     with pytest.raises(InputError, match="torchfakes extract"):
-        train_video(tmp_path / "clips.csv", tmp_path / "run", replace(SMALL, architecture="gru", size=None), progress=False)
+        train_video(
+            tmp_path / "clips.csv", tmp_path / "run", replace(SMALL, architecture="gru", size=None), progress=False
+        )
 
 
 def test_half_of_what_is_drawn_is_fake_and_made_from_the_real_clip_before_it(table):
@@ -176,8 +180,8 @@ def test_a_head_is_trained_on_faces_and_measured(table, tmp_path):
     assert {"start", "end", "probability_fake"} <= set(windows) and (windows["end"] > windows["start"]).all()
 
 
-@pytest.mark.parametrize("wrong", [{"architecture": "lstm"}, {"seconds": 0.01}, {"rate": 0.5}, {"size": 4}, {"epochs": 0},
-                                   {"batch_size": 1}, {"learning_rate": -1.0}, {"weights": "x.pth"},
+@pytest.mark.parametrize("wrong", [{"architecture": "lstm"}, {"seconds": 0.01}, {"rate": 0.5}, {"size": 4},
+                                   {"epochs": 0}, {"batch_size": 1}, {"learning_rate": -1.0}, {"weights": "x.pth"},
                                    {"seconds": 20, "rate": 100}, {"seconds": float("nan")}])  # fmt: skip
 def test_impossible_configurations_are_refused_in_one_line(wrong):
     with pytest.raises(InputError) as caught:

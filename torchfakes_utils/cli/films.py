@@ -35,8 +35,8 @@ class TrainVideo(Command):
 
     clips: Path = argument("CLIPS.CSV", "the table that `clips` wrote")
     out: Path = option("the run's folder, such as runs/films", metavar="RUN")
-    faces: Path | None = option(_FACES, None)
     config: VideoConfig = options_of(flags={"learning_rate": ("--learning-rate", "--lr")})
+    faces: Path | None = option(_FACES, None)
 
     def run(self, output: Output) -> None:
         """Train; every epoch is a record, the best one the last."""
@@ -53,8 +53,8 @@ class EvaluateVideo(Command):
 
     run_folder: Path = argument("RUN", "the folder that `train-video` wrote")
     clips: Path = argument("CLIPS.CSV", "the table that `clips` wrote; segments.csv beside it says what is forged when")
-    faces: Path | None = option(_FACES, None)
     config: FilmEvaluationConfig = options_of()
+    faces: Path | None = option(_FACES, None)
 
     def run(self, output: Output) -> int:
         """Measure; the report is the record."""

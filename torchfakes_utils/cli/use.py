@@ -17,9 +17,9 @@ from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.metrics.config import FRAMES
 
 if TYPE_CHECKING:
-    from torchfakes_utils.hub.offers import Offer
     from collections.abc import Iterable
 
+    from torchfakes_utils.hub.offers import Offer
     from torchfakes_utils.inference.films import FilmPredictor
     from torchfakes_utils.inference.predictor import Predictor
     from torchfakes_utils.inference.verdict import Prediction

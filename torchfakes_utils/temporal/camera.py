@@ -12,6 +12,8 @@ import numpy as np
 
 # The standard deviation of the average over time, seconds: what moves at 0.5 Hz and faster is kept to within 1 %.
 CALM = 1.0
+# Made smaller than this, linear interpolation would skip pixels: what is left to it is a half.
+_SKIPS = 0.45
 # A face's place that lies so many of its edges from the place before it is another shot's, or another person's.
 _JUMP = 0.75
 
@@ -62,7 +64,7 @@ def cut(frame: np.ndarray, centre: np.ndarray, edge: float, size: int) -> np.nda
     What of it lies outside of the frame repeats the border.
     """
     scale = size / edge
-    if scale < 0.5:  # else linear interpolation would skip pixels
+    if scale < _SKIPS:
         shrunk = cv2.resize(frame, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
         ratio = np.array([shrunk.shape[1] / frame.shape[1], shrunk.shape[0] / frame.shape[0]])
         return cut(shrunk, (np.asarray(centre) + 0.5) * ratio - 0.5, edge * float(ratio.mean()), size)

@@ -11,7 +11,7 @@ HEADS, WHOLE_FRAMES = ("gru", "attention", "correlation"), ("diff3d", "r2plus1d_
 ARCHITECTURES = (*HEADS, *WHOLE_FRAMES)
 
 # What the networks of this room look at, unless they were trained otherwise. Edge of a picture, pixels.
-SIZES = {"gru": 112, "attention": 112, "correlation": 112, "diff3d": 96, "r2plus1d_18": 112}
+SIZES = {"gru": 112, "attention": 112, "correlation": 112, "diff3d": 64, "r2plus1d_18": 112}
 
 # Windows of a clip that are judged at most: a long film is looked at in so many places.
 WINDOWS = 16

@@ -1,4 +1,4 @@
-"""Features of a frame in which a face's movement shows: the first stages of EfficientNet-Lite0, frozen, on a coarse grid.
+"""Features of a frame in which a movement shows: the first stages of EfficientNet-Lite0, frozen, on a coarse grid.
 
 The last layers of a network for pictures say *what* is seen, wherever it is: a nod is lost on them. Half way down,
 the grid still says *where*, and the channels already know edges and corners.

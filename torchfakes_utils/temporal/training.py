@@ -7,6 +7,7 @@ goes on to the same bits. Each step draws its random numbers from (seed, epoch, 
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -119,9 +120,10 @@ def train_video(
     if config.weights is not None:
         record["weights"] = Path(config.weights).name  # the same file from elsewhere is the same run
     _claim(out, record)
-    with memory_kept(), Interruption() as interruption:
+    with memory_kept(), ExitStack() as stack:
         trainer = _Trainer(table, clips_csv, known, out, config, record, progress)
-        trainer.interruption = interruption
+        # From here on there is something to keep; what is described of clips is kept clip by clip.
+        interruption = trainer.interruption = stack.enter_context(Interruption())
         for line in trainer.lines():
             say(line)
         while len(trainer.history) < config.epochs:

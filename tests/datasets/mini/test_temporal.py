@@ -74,7 +74,9 @@ def test_segments_say_what_is_forged_and_the_films_are_so(small):
 
 def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes_and_a_second_call_resumes(small, tmp_path):
     again = temporal.build_temporal(tmp_path / "again", SMALL, workers=2, progress=False)
-    assert digests(again) == {name: one for name, one in digests(small).items() if "clips" not in name and "some" not in name}
+    assert digests(again) == {
+        name: one for name, one in digests(small).items() if "clips" not in name and "some" not in name
+    }
     lost = next((again / "manipulated_sequences/Temporal/c23/videos").iterdir())
     content, kept = lost.read_bytes(), {path: path.stat().st_mtime_ns for path in again.rglob("*.mp4") if path != lost}
     lost.unlink()
