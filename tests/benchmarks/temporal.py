@@ -27,14 +27,14 @@ from torchfakes_utils.faces.extraction import extract_faces
 from torchfakes_utils.inference.films import FilmPredictor
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.io.machine import set_threads
-from torchfakes_utils.io.tables import SEGMENT_COLUMNS, SEGMENTS_FILE, read_table
+from torchfakes_utils.io.tables import SCORED_COLUMNS, SEGMENT_COLUMNS, SEGMENTS_FILE, read_table, write_table
 from torchfakes_utils.metrics.intervals import over_runs
 from torchfakes_utils.models.detector import load_detector
 from torchfakes_utils.temporal.aggregation import WAYS, clip_scores
 from torchfakes_utils.temporal.config import VideoConfig
 from torchfakes_utils.temporal.detector import VideoDetector, VideoDetectorConfig, load_video
 from torchfakes_utils.temporal.evaluation import clips_for
-from torchfakes_utils.temporal.scoring import window_scores
+from torchfakes_utils.temporal.scoring import WINDOW_COLUMNS, window_scores
 from torchfakes_utils.temporal.store import Described
 from torchfakes_utils.temporal.timeline import pointing_table
 from torchfakes_utils.temporal.training import train_video
@@ -70,19 +70,30 @@ def prepared(home: Path, name: str) -> Path:
 
 def of_frames(clips: Path, run: Path, seed: int, methods: tuple[str, ...] | None) -> pd.DataFrame:
     """Test scores of a detector of frames, trained on the same people."""
+    kept = run / "test_scores.csv"
+    if kept.is_file():
+        return read_table(kept, SCORED_COLUMNS)
     faces_csv = clips.parent / "faces" / "faces.csv"
     config: dict[str, Any] = FRAMES | {"seed": seed, "methods": methods}
     train(faces_csv, run, TrainingConfig(**config), progress=False)
     faces = load_faces(faces_csv)
-    return score(load_detector(run), faces[faces["split"] == "test"], Scoring(device="cpu"))
+    found = score(load_detector(run), faces[faces["split"] == "test"], Scoring(device="cpu"))
+    write_table(found, kept)
+    return found
 
 
 def of_windows(clips: Path, run: Path, config: VideoConfig) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Test scores of windows of a detector of films: as they are, out of order, and all that there are."""
-    train_video(clips, run, config, progress=False)
-    detector = load_video(run)
-    found = clips_for(detector, clips, "test")
-    return tuple(window_scores(detector, found, **how) for how in ({}, {"shuffled": 0}, {"most": None}))
+    kept = {run / f"test_{name}.csv": how for name, how in
+            (("windows", {}), ("shuffled", {"shuffled": 0}), ("all", {"most": None}))}  # fmt: skip
+    if not all(path.is_file() for path in kept):
+        train_video(clips, run, config, progress=False)
+        detector = load_video(run)
+        found = clips_for(detector, clips, "test")
+        for path, how in kept.items():
+            write_table(window_scores(detector, found, **how), path)
+    whole, mixed, fine = (read_table(path, WINDOW_COLUMNS) for path in kept)
+    return whole, mixed, fine
 
 
 def only(scores: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFrame:
@@ -182,7 +193,8 @@ def page(results: dict[str, Any]) -> str:
         lines += ["", "Where in a partial fake (2 s of some 10) it shows, means over clips, a value a seed: how often "
                   "a forged half second scores above another, how often the highest is a forged one and would be by "
                   "chance, and the overlap of the highest run with what is forged.", "",
-                  "| way | AUC of places | highest is forged | by chance | overlap |", "|---|---|---|---|---|"]  # fmt: skip
+                  "| way | AUC of places | highest is forged | by chance | overlap |",
+                  "|---|---|---|---|---|"]  # fmt: skip
         for way, one in results["pointing"].items():
             cells = [", ".join(f"{value:.2f}" for value in one[key]) for key in ("auc", "hit", "chance", "iou")]
             lines.append(f"| {way} | {' | '.join(cells)} |")

@@ -111,7 +111,10 @@ class Export(RunCommand):
         """Export; files that were refused are named."""
         from torchfakes_utils.export import parity
         from torchfakes_utils.export.export import export_run
+        from torchfakes_utils.temporal.detector import is_video
 
+        if is_video(self.fetched()):
+            return self._film(output)
         exported = export_run(self.fetched(writes=True), dataclasses.replace(self.config, say=say))
         output.record({"format": self.config.format, "path": str(exported.folder)} | exported.to_json())
         output.line(*parity.lines(exported))
@@ -124,6 +127,17 @@ class Export(RunCommand):
         for why in exported.refused.values():
             say(why)
         return SOME_UNUSABLE if exported.refused else DONE
+
+    def _film(self, output: Output) -> int:
+        from torchfakes_utils.export.film_head import export_film
+
+        if self.config.format != "onnx":
+            raise InputError(f"{self.run_folder} is of films, and exported as onnx alone, not as {self.config.format}")
+        made = export_film(self.fetched(writes=True), self.config.out)
+        output.record({"format": "onnx"} | dataclasses.asdict(made) | {"path": str(made.path)})
+        output.line(f"{made.path}: crops ({made.ticks}, 3, {made.size}, {made.size}) to logit and P(fake); it differs "
+                    f"from PyTorch by {made.difference:.1g} at most")  # fmt: skip
+        return DONE
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def _send(process: "subprocess.Popen[bytes]", source: Source, wanted: int | Pace
     folder = ""
     with contextlib.suppress(OSError):  # it may be gone
         folder = str(Path.cwd())
-    request = {"path": path, "bytes": len(content), "frames": wanted, "folder": folder}
+    request: dict[str, Any] = {"path": path, "bytes": len(content), "frames": wanted, "folder": folder}
     if isinstance(wanted, Pace):
         request["frames"] = dataclasses.asdict(wanted)
     to: IO[bytes] = process.stdin  # type: ignore[assignment]  # it has one

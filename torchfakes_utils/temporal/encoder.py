@@ -18,8 +18,8 @@ from torchfakes_utils.models.pretrained import build_detector
 # Stages that are kept, of seven: those up to an eighth of the input. And the grid that is made of what they give. A
 # ridge regression on these reads the jaw of people whom it has not met with a correlation of 0.9, and a nod with 0.98.
 _STAGES, GRID = 3, 7
-# (x - mean) / spread of 0…255, as its weights expect it.
-_MEAN = _SPREAD = 127.5
+# (x - SPREAD) / SPREAD of 0…255 is what its weights expect.
+SPREAD = 127.5
 _BATCH = 64
 
 
@@ -29,7 +29,7 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         """Random weights; `pretrained_encoder` fills in ImageNet's."""
         super().__init__()
-        network = Detector(DetectorConfig(LITE0, None, preprocessing=Preprocessing(112, _MEAN, _SPREAD))).backbone
+        network = Detector(DetectorConfig(LITE0, None, preprocessing=Preprocessing(112, SPREAD, SPREAD))).backbone
         self.stem = nn.Sequential(network.get_submodule("conv_stem"), network.get_submodule("bn1"))
         self.stages = nn.Sequential(*list(network.get_submodule("blocks").children())[:_STAGES])
         self.width = GRID * GRID * _channels(self.stages)
@@ -58,7 +58,7 @@ def pretrained_encoder() -> Encoder:
     Raises:
         InputError: the package that holds them is absent or damaged.
     """
-    config = DetectorConfig(LITE0, "imagenet", preprocessing=Preprocessing(112, _MEAN, _SPREAD))
+    config = DetectorConfig(LITE0, "imagenet", preprocessing=Preprocessing(112, SPREAD, SPREAD))
     backbone = build_detector(config, required=True)[0].backbone
     encoder = Encoder()
     encoder.stem.load_state_dict({f"{place}.{name}": value for place, part in enumerate(("conv_stem", "bn1"))
@@ -75,7 +75,7 @@ def encoded(encoder: Encoder, pictures: np.ndarray) -> np.ndarray:
     device = next(encoder.parameters()).device
     found = []
     for part in np.array_split(pictures, max(1, -(-len(pictures) // _BATCH))):
-        images = (torch.from_numpy(part).to(device).permute(0, 3, 1, 2).float() - _MEAN) / _SPREAD
+        images = (torch.from_numpy(part).to(device).permute(0, 3, 1, 2).float() - SPREAD) / SPREAD
         found.append(encoder(images.contiguous(memory_format=torch.channels_last)).half().cpu())
     return torch.cat(found).numpy()
 
