@@ -39,7 +39,8 @@ def test_the_file_answers_as_the_detector_does(architecture, tmp_path):
     wanted = detector.answers(clip, np.zeros(1, int))[0, 0]
     session = onnxruntime.InferenceSession(str(made.path), providers=["CPUExecutionProvider"])
     logit, probability = session.run(None, {"crops": pictures.transpose(0, 3, 1, 2).copy()})
-    assert float(logit[0]) == pytest.approx(wanted, abs=0.02, rel=3e-3), "features are kept in half precision between the two"
+    # In half precision features are kept between the two.
+    assert float(logit[0]) == pytest.approx(wanted, abs=0.02, rel=3e-3)
     assert float(probability[0]) == pytest.approx(1 / (1 + np.exp(-float(logit[0]))), abs=1e-5)
     assert made.difference < 1e-3 and abs(wanted) > 1e-3
     again = export_film(tmp_path)
