@@ -139,7 +139,8 @@ class VideoDetector(nn.Module):
         count = pictures.shape[1]
         small = nn.functional.interpolate(pictures.flatten(0, 1).permute(0, 3, 1, 2), size=64, mode="area") / 255
         found = pooled(small, 4)
-        return found.unflatten(0, (-1, count)).mean(dim=1)
+        mean: torch.Tensor = found.unflatten(0, (-1, count)).mean(dim=1)
+        return mean
 
     @torch.inference_mode()
     def answers(self, clip: Described, starts: np.ndarray) -> np.ndarray:
