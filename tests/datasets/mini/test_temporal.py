@@ -19,14 +19,14 @@ from helpers import cues
 
 pytestmark = pytest.mark.slow
 
-SMALL = TemporalConfig(identities=6, size=96, seconds=1.6, forged_seconds=0.5)
+SMALL = TemporalConfig(identities=6, size=96, seconds=2.0, forged_seconds=0.5)
 METHODS = (temporal.WHOLE, temporal.PART)
 LIMIT = 0.65
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
-    """Six people, some twenty frames each, small."""
+    """Six people, some 25 frames each, small."""
     return temporal.build_temporal(tmp_path_factory.mktemp("films") / "set", SMALL, workers=1, progress=False)
 
 
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes_and_a_sec
     assert lost.read_bytes() == content and {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-@pytest.mark.parametrize("wrong", [{"identities": 7}, {"seconds": 0.5}, {"forged_seconds": 0.1}, {"forged_seconds": 6},
+@pytest.mark.parametrize("wrong", [{"identities": 7}, {"seconds": 0.5}, {"forged_seconds": 0.1}, {"forged_seconds": 9},
                                    {"seconds": float("nan")}, {"size": 95}])  # fmt: skip
 def test_impossible_configurations_are_refused_in_one_line(wrong):
     with pytest.raises(InputError) as caught:
@@ -100,8 +100,8 @@ def test_a_folder_of_mini_ffpp_is_left_alone(tmp_path):
 
 
 def test_no_trivial_clue_tells_either_method_from_the_originals(tmp_path):
-    """The default people and size, in clips of 1.6 s: one number a clip, alone and within pairs."""
-    config = TemporalConfig(seconds=1.6, forged_seconds=0.5)
+    """The default people and size, in clips of 2 s: one number a clip, alone and within pairs."""
+    config = TemporalConfig(seconds=2.0, forged_seconds=0.5)
     folder = temporal.build_temporal(tmp_path / "wide", config, progress=False)
     table = cues.verdicts(cues.measured(folder))
     assert set(table["method"]) == set(METHODS)
@@ -122,7 +122,7 @@ def test_a_forgery_that_is_drawn_otherwise_is_noticed(tmp_path, monkeypatch):
             yield frame if purpose == 10 else cv2.GaussianBlur(frame, (0, 0), 0.8)
 
     monkeypatch.setattr(temporal._Camera, "filmed", smoother)
-    config = TemporalConfig(identities=8, seconds=1.0, forged_seconds=0.4)
+    config = TemporalConfig(identities=8, seconds=1.6, forged_seconds=0.4)
     folder = temporal.build_temporal(tmp_path / "set", config, workers=1, progress=False)
     table = cues.verdicts(cues.measured(folder))
     whole = table[table["method"] == temporal.WHOLE].set_index("cue")

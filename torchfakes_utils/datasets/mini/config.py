@@ -51,8 +51,10 @@ class TemporalConfig(MiniConfig):
     def __post_init__(self) -> None:
         """Refuse what cannot be made."""
         super().__post_init__()
-        if not self.seconds >= 1:
-            raise InputError(f"clips of {self.seconds} s: a movement needs at least 1")
-        # The shortest clip has 0.88 of the mean length.
-        if not 0.4 <= self.forged_seconds <= self.seconds / 2:
-            raise InputError(f"{self.forged_seconds} s forged: give at least 0.4 and at most half of a clip")
+        # The shortest clip has 0.88 of the mean length, and half a second at either end stays as it is.
+        most = 0.88 * self.seconds - 1
+        if not 0.4 <= self.forged_seconds <= most:
+            raise InputError(
+                f"{self.forged_seconds} s forged in clips of {self.seconds} s: give from 0.4 to {max(most, 0.4):.1f}, or "
+                "longer clips (1.6 s at least)"
+            )
