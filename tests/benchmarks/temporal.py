@@ -7,6 +7,7 @@ ways have the same clips and the same split. Intervals are of the mean over the 
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -185,8 +186,8 @@ def page(results: dict[str, Any]) -> str:
         ends = "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
         return f"{row['mean']:.2f} | {ends} | {values}"
 
-    lines = ["# Whole films: frames, heads over time, networks of frames", "", f"    {results['command']}", "",
-             f"On {results['machine']}. AUC by clip on the test split, mean over seeds, 95 % interval of that mean "
+    lines = ["# Whole films: frames, heads over time, networks of frames", "",
+             *(f"    {line}" for line in results["commands"]), "", f"On {results['machine']}. AUC by clip on the test split, mean over seeds, 95 % interval of that mean "
              "from drawing people, and each seed.", "", "| fakes | way | AUC | interval | seeds |",
              "|---|---|---|---|---|"]  # fmt: skip
     lines += [f"| {row['fakes']} | {row['way']} | {told(row)} |" for row in results["rows"]]
@@ -209,6 +210,18 @@ def page(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Two results: what was measured again is taken from the second."""
+    new = {(row["fakes"], row["way"]) for row in now["rows"]}
+    rows = [row for row in before["rows"] if (row["fakes"], row["way"]) not in new] + now["rows"]
+    return now | {
+        "rows": sorted(rows, key=lambda row: row["fakes"]),
+        "pointing": before["pointing"] | now["pointing"],
+        "speed": now["speed"] or before["speed"],
+        "commands": list(dict.fromkeys([*before["commands"], *now["commands"]])),
+    }
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -217,11 +230,17 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=["frames", "gru", "attention", "correlation", "diff3d"])
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS, help="of which fakes")
     parser.add_argument("--no-speed", action="store_true")
+    parser.add_argument("--append", action="store_true", help="keep the rows of before that are not measured anew")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     results = measured(chosen.home, chosen.seeds, chosen.ways, chosen.sets)
     results["speed"] = None if chosen.no_speed else speed(chosen.home)
-    results |= {"command": command("temporal.py", chosen.out), "machine": machine()}
+    results |= {
+        "commands": [command("temporal.py", chosen.out).replace(str(chosen.home), "build/films")],
+        "machine": machine(),
+    }
+    if chosen.append and (before := chosen.out / "temporal.json").is_file():
+        results = joined(json.loads(before.read_text(encoding="utf-8")), results)
     text = page(results)
     print(text)
     if chosen.out:

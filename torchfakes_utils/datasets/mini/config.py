@@ -36,7 +36,7 @@ class MiniConfig:
 
 @dataclass(frozen=True)
 class TemporalConfig(MiniConfig):
-    """What to make of the family that only time betrays. The same configuration gives the same files, byte for byte.
+    """What to make of the family that only time betrays; as `MiniConfig`.
 
     Attributes:
         size: edge of a frame, pixels, even; smaller than Mini-FF++'s, for its films are longer.
