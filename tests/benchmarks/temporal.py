@@ -186,10 +186,13 @@ def page(results: dict[str, Any]) -> str:
         ends = "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
         return f"{row['mean']:.2f} | {ends} | {values}"
 
-    lines = ["# Whole films: frames, heads over time, networks of frames", "",
-             *(f"    {line}" for line in results["commands"]), "", f"On {results['machine']}. AUC by clip on the test split, mean over seeds, 95 % interval of that mean "
-             "from drawing people, and each seed.", "", "| fakes | way | AUC | interval | seeds |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    about = (
+        f"On {results['machine']}. AUC by clip on the test split, mean over seeds, 95 % interval of that mean from drawing "
+        "people, and each seed."
+    )
+    head = ["| fakes | way | AUC | interval | seeds |", "|---|---|---|---|---|"]
+    commands = [f"    {line}" for line in results["commands"]]
+    lines = ["# Whole films: frames, heads over time, networks of frames", "", *commands, "", about, "", *head]
     lines += [f"| {row['fakes']} | {row['way']} | {told(row)} |" for row in results["rows"]]
     if results["pointing"]:
         lines += ["", "Where in a partial fake (2 s of some 10) it shows, means over clips, a value a seed: how often "

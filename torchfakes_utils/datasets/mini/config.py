@@ -55,6 +55,6 @@ class TemporalConfig(MiniConfig):
         most = 0.88 * self.seconds - 1
         if not 0.4 <= self.forged_seconds <= most:
             raise InputError(
-                f"{self.forged_seconds} s forged in clips of {self.seconds} s: give from 0.4 to {max(most, 0.4):.1f}, or "
+                f"{self.forged_seconds} s forged in clips of {self.seconds} s: give 0.4 to {max(most, 0.4):.1f}, or "
                 "longer clips (1.6 s at least)"
             )
