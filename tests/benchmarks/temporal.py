@@ -187,8 +187,8 @@ def page(results: dict[str, Any]) -> str:
         return f"{row['mean']:.2f} | {ends} | {values}"
 
     about = (
-        f"On {results['machine']}. AUC by clip on the test split, mean over seeds, 95 % interval of that mean from drawing "
-        "people, and each seed."
+        f"On {results['machine']}. AUC by clip on the test split, mean over seeds, 95 % interval of that mean from "
+        "drawing people, and each seed."
     )
     head = ["| fakes | way | AUC | interval | seeds |", "|---|---|---|---|---|"]
     commands = [f"    {line}" for line in results["commands"]]

@@ -181,9 +181,10 @@ class FilmPredictor:
     ) -> list[WindowVerdict]:
         """The verdicts on windows of somebody, or of the whole frame."""
         view, decision, answers = self.detector.view, self.detector.decision, []
-        for own in places:
-            part = ticks_of(media.pictures, media.times, own, view, known)
-            clip = Described(part.times, part.shots, self.detector.describe(part.pictures))
+        once = np.unique(places)  # windows overlap, and what a picture shows is described once
+        values = self.detector.describe(ticks_of(media.pictures, media.times, once, view, known).pictures)
+        for own in np.searchsorted(once, places):
+            clip = Described(media.times[once[own]], np.zeros(len(own), int), values[own])
             answers.append(self.detector.answers(clip, np.zeros(1, int))[0])
         logits, distances = np.array(answers).T
         return [
