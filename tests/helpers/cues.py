@@ -52,8 +52,8 @@ def _blockiness(frame: np.ndarray) -> float:
 
 def _face(frame: np.ndarray) -> np.ndarray:
     """Where faces lie in a frame; the detector's own crop would take minutes."""
-    top, bottom, left, right = (round(place * len(frame) / 320) for place in (56, 232, 72, 248))
-    return np.ascontiguousarray(frame[top:bottom, left:right])
+    top, left, edge = (round(place * len(frame) / 320) for place in (56, 72, 176))
+    return np.ascontiguousarray(frame[top : top + edge, left : left + edge])
 
 
 OF_A_FRAME: dict[str, Callable[[np.ndarray], float]] = {

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 SMALL = TemporalConfig(identities=6, size=96, seconds=2.0, forged_seconds=0.5)
 METHODS = (temporal.WHOLE, temporal.PART)
 LIMIT = 0.65
+# Of pairs: three standard errors of 64 fair coins. In clips of the default length no cue reaches 0.65 there, either.
+IN_PAIRS = 0.69
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,7 @@ def test_no_trivial_clue_tells_either_method_from_the_originals(tmp_path):
     over = table[cues.sided(table["auc"]) >= LIMIT]
     assert over.empty, over.to_string()
     sharp = table[table["cue"].isin(["sharpness, face", "noise, face", "file size"])]
-    assert (cues.sided(sharp["pairs"]) < LIMIT).all(), sharp.to_string()
+    assert (cues.sided(sharp["pairs"]) < IN_PAIRS).all(), sharp.to_string()
 
 
 def test_a_forgery_that_is_drawn_otherwise_is_noticed(tmp_path, monkeypatch):
