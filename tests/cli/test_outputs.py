@@ -376,6 +376,8 @@ def test_a_pipe_is_not_waited_for(command, tmp_path, key, name):
 # Where work begins: nothing of it is done where its results cannot be kept.
 WORK = {
     "mini": "datasets.mini.build._film_all",
+    "mini-temporal": "datasets.mini.temporal._all",
+    "train-video": "temporal.training._Trainer",
     "extract": "faces.extraction._run",
     "train": "training.run.Trainer",
     "matrix": "evaluation.cross_manipulation.train",
