@@ -209,7 +209,7 @@ def page(results: dict[str, Any]) -> str:
             f"{name} judges {quick[name]['frames a second']:.0f} frames a second" for name in ("diff3d", "r2plus1d_18")
         ) + f". `predict` of a film of ten seconds by the head takes {both['by the detector of films, ms']:.0f} ms, of "
             f"which the head itself {both['head, ms']:.0f} ms ({both['share of the head']:.1%}); by a detector of "
-            f"frames {both['by the detector of frames, ms']:.0f} ms."]  # fmt: skip
+            f"frames {both['by the detector of frames, ms']:.0f} ms. {results['note']}".rstrip()]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -221,6 +221,7 @@ def joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         "rows": sorted(rows, key=lambda row: row["fakes"]),
         "pointing": before["pointing"] | now["pointing"],
         "speed": now["speed"] or before["speed"],
+        "note": now["note"] or before.get("note", ""),
         "commands": list(dict.fromkeys([*before["commands"], *now["commands"]])),
     }
 
@@ -234,6 +235,9 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS, help="of which fakes")
     parser.add_argument("--no-speed", action="store_true")
     parser.add_argument("--append", action="store_true", help="keep the rows of before that are not measured anew")
+    parser.add_argument(
+        "--note", default="", help="what has to be known of the times, such as that others were at work"
+    )
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     results = measured(chosen.home, chosen.seeds, chosen.ways, chosen.sets)
