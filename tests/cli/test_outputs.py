@@ -25,6 +25,10 @@ TRAINED = "--architecture Meso4 --image-size 64 --epochs 1 --batch-size 4 --min-
 
 OUTPUTS = {
     ("mini", "out"): ("mini {path} --identities 6", ["mini.json", "splits", "original_sequences"]),
+    ("mini-temporal", "out"): (
+        "mini-temporal {path} --identities 6 --size 96 --seconds 1.6 --forged-seconds 0.4",
+        ["mini.json", "splits", "original_sequences"],
+    ),
     ("clips", "out"): ("clips {data} --out {path}/clips.csv", ["clips.csv"]),
     ("extract", "out"): (
         "extract {data} --out {path} --frames 1",
@@ -49,6 +53,11 @@ OUTPUTS = {
             "best/detector.json",
             "best/model.safetensors",
         ],
+    ),
+    ("train-video", "out"): (
+        "train-video {data}/clips.csv --out {path} --architecture diff3d --size 16 --seconds 0.32 --epochs 1 "
+        "--windows-per-clip 1 --batch-size 2 --device cpu",
+        ["config.json", "history.csv", "last.safetensors", "best", "best/detector.json", "best/model.safetensors"],
     ),
     ("matrix", "out"): (
         f"matrix {{faces}} --out {{path}} {TRAINED}",
@@ -180,6 +189,11 @@ INPUTS = {
     ("capstone", "hand_in"),
     ("across", "run_folder"),
     ("faces", "archive"),
+    ("train-video", "clips"),
+    ("train-video", "faces"),
+    ("evaluate-video", "clips"),
+    ("evaluate-video", "faces"),
+    ("evaluate-video", "run_folder"),  # into which it writes windows.csv and film_report.json
 }
 PLACES = [key for key in OUTPUTS if key[1] not in ("root", "run_folder")]
 NAMES = [(*key, name) for key, (_, names) in OUTPUTS.items() for name in names]
@@ -375,6 +389,8 @@ WORK = {
     "mini": "datasets.mini.build._film_all",
     "across": "evaluation.across.score",
     "faces": "faces.extraction._run",
+    "mini-temporal": "datasets.mini.temporal._all",
+    "train-video": "temporal.training._Trainer",
     "extract": "faces.extraction._run",
     "train": "training.run.Trainer",
     "matrix": "evaluation.cross_manipulation.train",

@@ -9,12 +9,14 @@ What is imported here is light: a stage's libraries are loaded when it runs, so 
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from torchfakes_utils import __version__
 from torchfakes_utils.cli.command import Command, add_options, made
+from torchfakes_utils.cli.films import EvaluateVideo, MiniTemporal, TrainVideo
 from torchfakes_utils.cli.other_data import Across, Faces
 from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Output, say, warnings_on_stderr
 from torchfakes_utils.cli.stages import (
@@ -35,6 +37,7 @@ from torchfakes_utils.io.text import printable
 # In the order of the pipeline.
 _KINDS = (
     Mini,
+    MiniTemporal,
     Clips,
     Verify,
     Extract,
@@ -46,6 +49,8 @@ _KINDS = (
     Matrix,
     Across,
     Explain,
+    TrainVideo,
+    EvaluateVideo,
     Predict,
     Export,
     Push,
@@ -57,7 +62,10 @@ _KINDS = (
     Bundle,
     Doctor,
 )
-COMMANDS: Mapping[str, type[Command]] = {kind.__name__.lower(): kind for kind in _KINDS}
+# TrainVideo is train-video.
+COMMANDS: Mapping[str, type[Command]] = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in _KINDS
+}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -18,8 +18,12 @@ from torchfakes_utils.io.limits import Limits
 from torchfakes_utils.metrics.config import FRAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torchfakes_utils.hub.offers import Offer
+    from torchfakes_utils.inference.films import FilmPredictor
     from torchfakes_utils.inference.predictor import Predictor
+    from torchfakes_utils.inference.verdict import Prediction
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Predict(RunCommand):
     files: tuple[str, ...] = argument("FILE", "photos, videos, folders of them, or patterns", "+")
     frames: Count = option(
         "frames of a video that are looked at, evenly spread; up to four times as many of a long one (one in ten "
-        "seconds) and of one with short shots (three in each)",
+        "seconds) and of one with short shots (three in each); of a detector of films, windows that are",
         FRAMES,
     )
     csv: Path | None = option("also write the answers there, a row a file; takes the place of such a table alone", None)
@@ -43,14 +47,15 @@ class Predict(RunCommand):
     def run(self, output: Output) -> int:
         """Judge file after file, each a record; none that is bad keeps the others from being judged."""
         from torchfakes_utils.cli import predict
+        from torchfakes_utils.inference.predictor import Predictor
         from torchfakes_utils.io import media
         from torchfakes_utils.models.decision import CANNOT_TELL
 
         predict.check_places(self.csv, self.heat_maps)
         predictor = self._predictor()
         sources = [name for pattern in self.files for name in media.matching(pattern)]
-        answers = predictor.predict_many(sources, self.frames)
-        if self.heat_maps is not None:
+        answers: Iterable[Prediction] = predictor.predict_many(sources, self.frames)
+        if self.heat_maps is not None and isinstance(predictor, Predictor):
             answers = predict.with_heat_maps(predictor, sources, self.frames, self.heat_maps)
         started, predictions = time.monotonic(), []
         output.line(predict.HEADER)
@@ -73,10 +78,18 @@ class Predict(RunCommand):
             return UNUSABLE
         return SOME_UNUSABLE if unusable else DONE
 
-    def _predictor(self) -> "Predictor":
+    def _predictor(self) -> "Predictor | FilmPredictor":
         from torchfakes_utils.inference.predictor import Predictor
+        from torchfakes_utils.temporal.detector import is_video
 
         limits = Limits(self.max_megapixels * 1_000_000, self.max_seconds, patience=self.patience)
+        if is_video(self.fetched()):
+            from torchfakes_utils.inference.films import FilmPredictor
+
+            if self.network is not None or self.heat_maps is not None:
+                option = "--network" if self.network is not None else "--heat-maps"
+                raise InputError(f"{option} is for detectors of face crops; {self.run_folder} is one of films")
+            return FilmPredictor.from_run(self.fetched(), self.device, limits)
         if self.network is None:
             return Predictor.from_run(self.fetched(), self.device, limits=limits)
         from torchfakes_utils.export.description import check_same, use_limit
@@ -99,7 +112,10 @@ class Export(RunCommand):
         """Export; files that were refused are named."""
         from torchfakes_utils.export import parity
         from torchfakes_utils.export.export import export_run
+        from torchfakes_utils.temporal.detector import is_video
 
+        if is_video(self.fetched()):
+            return self._film(output)
         exported = export_run(self.fetched(writes=True), dataclasses.replace(self.config, say=say))
         output.record({"format": self.config.format, "path": str(exported.folder)} | exported.to_json())
         output.line(*parity.lines(exported))
@@ -112,6 +128,17 @@ class Export(RunCommand):
         for why in exported.refused.values():
             say(why)
         return SOME_UNUSABLE if exported.refused else DONE
+
+    def _film(self, output: Output) -> int:
+        from torchfakes_utils.export.film_head import export_film
+
+        if self.config.format != "onnx":
+            raise InputError(f"{self.run_folder} is of films, and exported as onnx alone, not as {self.config.format}")
+        made = export_film(self.fetched(writes=True), self.config.out)
+        output.record({"format": "onnx"} | dataclasses.asdict(made) | {"path": str(made.path)})
+        output.line(f"{made.path}: crops ({made.ticks}, 3, {made.size}, {made.size}) to logit and P(fake); it differs "
+                    f"from PyTorch by {made.difference:.1g} at most")  # fmt: skip
+        return DONE
 
 
 @dataclass(frozen=True)

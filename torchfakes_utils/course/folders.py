@@ -66,6 +66,21 @@ class Paths:
         return self.run.with_name(f"{self.run.name}-control")
 
     @property
+    def films(self) -> Path:
+        """The data set that only time betrays, of lesson 10."""
+        return self.home / "data" / "mini-temporal"
+
+    @property
+    def films_faces_csv(self) -> Path:
+        """The table of their faces."""
+        return self.films / "faces" / "faces.csv"
+
+    @property
+    def film_run(self) -> Path:
+        """The run folder of lesson 10's detector of films."""
+        return self.home / "runs" / "mini-films"
+
+    @property
     def capstone(self) -> Path:
         """The folder of the last task's clips and of its board."""
         return self.home / "data" / "capstone"

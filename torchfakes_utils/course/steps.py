@@ -13,7 +13,7 @@ from typing import Any
 
 from torchfakes_utils.course.folders import Paths
 from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
-from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, REPORT_FILE, SCORES_FILE
+from torchfakes_utils.models.run_files import BEST_FOLDER, DETECTOR_FILE, FILM_REPORT_FILE, REPORT_FILE, SCORES_FILE
 
 Settings = Mapping[str, Any]
 
@@ -192,6 +192,31 @@ def _lab_settings(_: Paths) -> Settings:
     return teams.settings()
 
 
+def _films(order: Order) -> None:
+    from torchfakes_utils.datasets import faceforensics
+    from torchfakes_utils.datasets.mini.config import TemporalConfig
+    from torchfakes_utils.datasets.mini.temporal import build_temporal
+    from torchfakes_utils.faces import extraction
+    from torchfakes_utils.faces.config import ExtractionConfig
+
+    root, settings = order.where.films, dict(order.settings)
+    config = ExtractionConfig(frames=settings.pop("frames"))
+    build_temporal(root, TemporalConfig(**settings), progress=order.progress, overwrite=order.renew)
+    faceforensics.write_clips(root)
+    extraction.extract_faces(root, root / "faces", config, progress=order.progress, overwrite=order.renew)
+
+
+def _film_run(order: Order) -> None:
+    from torchfakes_utils.temporal.config import VideoConfig
+    from torchfakes_utils.temporal.evaluation import evaluate_video
+    from torchfakes_utils.temporal.training import train_video
+
+    clips = order.where.films / "clips.csv"
+    settings = dict(order.settings) | {"methods": tuple(order.settings["methods"])}
+    train_video(clips, order.where.film_run, VideoConfig(**settings), progress=order.progress)
+    evaluate_video(order.where.film_run, clips, progress=order.progress)
+
+
 def _capstone(order: Order) -> None:
     from torchfakes_utils.course import capstone
 
@@ -207,6 +232,7 @@ _RUN = (
     rf"last\.safetensors|(history|steps|scores)\.csv|best/({_DETECTOR}|README\.md)|report\.(json|html)|"
     r"mistakes/\d\d\.jpg|robustness\.json"
 )
+_FILM_RUN = rf"last\.safetensors|(history|windows)\.csv|film_report\.json|best/({_DETECTOR}|likeness\.safetensors)"
 _RUNS = rf"matrix\.(csv|json)|[^/]+/({_RUN})"
 _STARTS = r"scores\.csv|parts/[\w-]+\.csv"
 _LAB = rf"scores\.csv|[^/]+-\d/({_DETECTOR})"
@@ -290,6 +316,18 @@ _ALL = (
         "lab", "Training the teams of lesson 08",
         makes=lambda where: where.lab / SCORES_FILE, folder=lambda where: where.lab, ours=_ours(_LAB),
         needs=("faces",), version=2, settings=_lab_settings, build=_lab,
+    ),
+    Step(
+        # Eight frames of ten seconds are enough to know where a face is on average; nothing else is cut from them.
+        "films", "Making the films that only time betrays, and finding their faces",
+        makes=lambda where: where.films_faces_csv, folder=lambda where: where.films, ours=_ours(_CLIPS),
+        settings=_everywhere(frames=8), build=_films,
+    ),
+    Step(
+        "film_run", "Training a detector of whole films",
+        makes=lambda where: where.film_run / FILM_REPORT_FILE, folder=lambda where: where.film_run,
+        ours=_ours(_FILM_RUN), needs=("films",), build=_film_run,
+        settings=_everywhere(architecture="gru", methods=["Temporal"], epochs=15),
     ),
     Step(
         # Of people whom nobody has met, so it needs nothing; where it is there it stays, board and all.

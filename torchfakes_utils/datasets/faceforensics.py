@@ -30,9 +30,11 @@ logger = logging.getLogger(__name__)
 
 FAKE_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter", "DeepFakeDetection")
 REAL_METHODS = ("youtube", "actors")
+# Of Mini-FF++'s temporal family (`mini.temporal`), which has the same layout.
+TEMPORAL_METHODS = ("Temporal", "TemporalPart")
 COMPRESSIONS = ("raw", "c23", "c40")
-# The masks of FaceShifter were never published.
-UNMASKED_METHODS = ("FaceShifter",)
+# The masks of FaceShifter were never published; of the temporal family `segments.csv` says when, and nothing where.
+UNMASKED_METHODS = ("FaceShifter", *TEMPORAL_METHODS)
 
 # Target, source and scene, as far as a name has them; of the other methods, as `_FAKE_NAME`.
 _FAKE_NAME = re.compile("([0-9]+)_([0-9]+)()")
@@ -69,7 +71,7 @@ def index(
         InputError: the folder is not there, holds no such video, or a method or compression is unknown.
     """
     root = Path(root)
-    chosen = [*REAL_METHODS, *FAKE_METHODS] if methods is None else with_reals(methods)
+    chosen = [*REAL_METHODS, *FAKE_METHODS, *TEMPORAL_METHODS] if methods is None else with_reals(methods)
     check_names("compression", compressions or (), COMPRESSIONS)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder. {_LAYOUT}")
@@ -98,7 +100,7 @@ def with_reals(methods: Sequence[str]) -> list[str]:
     Raises:
         InputError: a method is unknown.
     """
-    check_names("method", methods, FAKE_METHODS + REAL_METHODS)
+    check_names("method", methods, FAKE_METHODS + TEMPORAL_METHODS + REAL_METHODS)
     reals = ["actors" if method in ACTOR_METHODS else "youtube" for method in methods]
     return list(dict.fromkeys([*reals, *methods]))  # each once, in this order
 
@@ -163,7 +165,7 @@ def _folder(method: str) -> PurePosixPath:
 
 def _unknown_methods(root: Path) -> list[Path]:
     """Folders beside those of the methods, whose films nobody would miss otherwise."""
-    known = {name.casefold() for name in (*REAL_METHODS, *FAKE_METHODS)}
+    known = {name.casefold() for name in (*REAL_METHODS, *FAKE_METHODS, *TEMPORAL_METHODS)}
     parts = [below(root, name) for name in ("original_sequences", "manipulated_sequences")]
     inside = [path for part in parts if part.is_dir() for path in sorted(part.iterdir()) if path.is_dir()]
     return [path for path in inside if path.name.casefold() not in known and not path.name.startswith(".")]

@@ -90,7 +90,7 @@ def open_media(
     """
     if pictures is None:
         return open_media(source, frames, limits, []).in_order()
-    name, head = name_of(source), _head(source, limits)
+    name, head = name_of(source), head_of(source, limits)
     try:
         if what := photos.no_media(head):
             raise InputError(what)
@@ -151,7 +151,7 @@ def _leads_out(path: Path, folder: Path | str) -> bool:
         return True
 
 
-def _head(source: Source, limits: Limits) -> bytes:
+def head_of(source: Source, limits: Limits) -> bytes:
     """The first bytes, once it is clear that there is a file whose size is allowed."""
     name = name_of(source)
     if isinstance(source, bytes):

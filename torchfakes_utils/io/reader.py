@@ -27,6 +27,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.decoding import Source, name_of
 from torchfakes_utils.io.limits import MOST_FRAME_PIXELS, Limits
 from torchfakes_utils.io.media import Media, open_media
+from torchfakes_utils.io.passages import Pace, open_passages
 from torchfakes_utils.io.photos import formats
 
 _LONGEST_LINE = 2**24
@@ -62,13 +63,24 @@ class Reader:
         Raises:
             InputError: as there; or the file takes more memory or time than it may, or crashes what reads it.
         """
+        return self._opened(source, frames)
+
+    def open_passages(self, source: Source, pace: Pace) -> Media:
+        """As `passages.open_passages`.
+
+        Raises:
+            InputError: as there; or the file takes more memory or time than it may, or crashes what reads it.
+        """
+        return self._opened(source, pace)
+
+    def _opened(self, source: Source, wanted: int | Pace) -> Media:
         if not self.limits.own_process:
             try:
-                return open_media(source, frames, self.limits)
+                return _open(source, wanted, self.limits)
             except MemoryError as error:
                 raise InputError(f"{name_of(source)}: {self._too_hungry()}") from error
         with self._lock:
-            return self._ask(source, frames)
+            return self._ask(source, wanted)
 
     def close(self) -> None:
         """End the process; it starts again when it is needed."""
@@ -76,7 +88,7 @@ class Reader:
             _end(self._process, self._owner)
             self._process = None
 
-    def _ask(self, source: Source, frames: int) -> Media:
+    def _ask(self, source: Source, wanted: int | Pace) -> Media:
         name = name_of(source)
         try:
             process = self._started()
@@ -85,7 +97,7 @@ class Reader:
         late = threading.Timer(min(self.limits.patience, _LONGEST_PATIENCE), process.kill)
         late.start()
         try:
-            _send(process, source, frames)
+            _send(process, source, wanted)
             media, problem = _received(process, name, self.limits)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             why = self._why_not(process, late.is_alive(), error)
@@ -153,13 +165,22 @@ def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
     process.wait()
 
 
-def _send(process: "subprocess.Popen[bytes]", source: Source, frames: int) -> None:
+def _open(source: Source, wanted: int | Pace, limits: Limits, pictures: list[np.ndarray] | None = None) -> Media:
+    """So many frames of a file, or passages of a film."""
+    opener: Any = open_passages if isinstance(wanted, Pace) else open_media
+    media: Media = opener(source, wanted, limits, pictures)
+    return media
+
+
+def _send(process: "subprocess.Popen[bytes]", source: Source, wanted: int | Pace) -> None:
     content = source if isinstance(source, bytes) else b""
     path = None if isinstance(source, bytes) else os.fspath(source)
     folder = ""
     with contextlib.suppress(OSError):  # it may be gone
         folder = str(Path.cwd())
-    request = {"path": path, "bytes": len(content), "frames": frames, "folder": folder}
+    request: dict[str, Any] = {"path": path, "bytes": len(content), "frames": wanted, "folder": folder}
+    if isinstance(wanted, Pace):
+        request["frames"] = dataclasses.asdict(wanted)
     to: IO[bytes] = process.stdin  # type: ignore[assignment]  # it has one
     to.write(json.dumps(request).encode() + b"\n")
     to.write(content)
@@ -251,16 +272,20 @@ def serve() -> None:
         content = sys.stdin.buffer.read(asked["bytes"]) if asked["path"] is None else asked["path"]
         with contextlib.suppress(OSError):
             os.chdir(asked["folder"])
-        answers.write(json.dumps(_answer(content, asked["frames"], allowed, answers)).encode() + b"\n")
+        answers.write(json.dumps(_answer(content, _wanted(asked["frames"]), allowed, answers)).encode() + b"\n")
         answers.flush()
         gc.collect()  # what PyAV leaves in circles holds threads
 
 
-def _answer(source: Source, frames: int, limits: Limits, to: IO[bytes]) -> dict[str, Any]:
+def _wanted(asked: int | dict[str, Any]) -> int | Pace:
+    return asked if isinstance(asked, int) else Pace(**asked)
+
+
+def _answer(source: Source, wanted: int | Pace, limits: Limits, to: IO[bytes]) -> dict[str, Any]:
     late = getattr(signal, "alarm", lambda seconds: None)
     late(round(min(limits.patience, _LONGEST_PATIENCE)) + 10)  # if nobody is left who would end it
     try:
-        return {"media": _fields(open_media(source, frames, limits, _Sent(to)))}
+        return {"media": _fields(_open(source, wanted, limits, _Sent(to)))}
     except InputError as error:
         return {"problem": str(error)}
     except MemoryError:

@@ -27,7 +27,7 @@ from torchfakes_utils.models.judge import Ends, FeatureNetwork, check_width, jud
 from torchfakes_utils.models.likeness import Likeness
 from torchfakes_utils.models.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from torchfakes_utils.models.provenance import remedy
-from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, WEIGHTS_FILE, best_folder
+from torchfakes_utils.models.run_files import DETECTOR_FILE, LIKENESS_FILE, VIDEO_KIND, WEIGHTS_FILE, best_folder
 from torchfakes_utils.models.stored import (
     DECIDE_AGAIN,
     decision_of,
@@ -426,6 +426,11 @@ def _computed_unsaved(detector: Detector) -> bool:
 def _checked_config(description: Mapping[str, Any], folder: Path) -> DetectorConfig:
     """The configuration in a `detector.json`, if this program understands it."""
     path = folder / DETECTOR_FILE
+    if description.get("kind") == VIDEO_KIND:
+        raise InputError(
+            f"{path}: a detector of films, and one of face crops is needed here; `torchfakes predict` and "
+            "`torchfakes evaluate-video` take this one"
+        )
     try:
         form, version = description["format"], description["preprocessing_version"]
         if form != _FORMAT or version != PREPROCESSING_VERSION:

@@ -16,6 +16,7 @@
     stability.json          answers to changed photos that are given
     explanations/           what `torchfakes explain` measured: explanation.json; explanations.csv, regions.csv,
                             masks.csv, layers.csv, maps.npz and overlays/
+    windows.csv             of a detector of films: a row a window; film_report.json, what these say
     export/FORMAT/          what `torchfakes export` made: detector.json; parity.json and parity.md; the networks
 
 A folder of a detector alone (one that was pulled from the Hub) holds what lies in `best`, and is taken wherever a run
@@ -33,6 +34,7 @@ TENSORBOARD_FOLDER, WANDB_FOLDER = "tensorboard", "wandb"
 BEST_FOLDER = "best"
 WEIGHTS_FILE = "model.safetensors"
 DETECTOR_FILE = "detector.json"
+VIDEO_KIND = "video"  # as the `kind` in the description of a detector of films; one of crops has none
 LIKENESS_FILE = "likeness.safetensors"
 CARD_FILE = "README.md"
 # No more is read of a detector, which may be a stranger's, nor fetched from the Hub. The largest networks of the field
@@ -45,6 +47,7 @@ PAGE_FILE = "report.html"
 MISTAKES_FOLDER = "mistakes"
 ROBUSTNESS_FILE = "robustness.json"
 STABILITY_FILE = "stability.json"
+WINDOWS_FILE, FILM_REPORT_FILE = "windows.csv", "film_report.json"
 
 EXPLANATIONS_FOLDER = "explanations"
 EXPLANATION_FILE = "explanation.json"

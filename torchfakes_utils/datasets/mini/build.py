@@ -188,7 +188,7 @@ def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Pers
     target, shot = _cast(config, person)
     source, driver = _cast(config, partner, frames=person.frames)
     fields = render.expression_fields(target.landmarks)
-    filmed, sensor = [], render.Grain(_rng(config, person, 2))
+    filmed, sensor = [], render.Grain(stream(config, person, 2))
     bystander = _bystander(config, person) if person.second_face else None
     for index in range(person.frames):
         mapping = render.frame_map(shot.pose[index], *fields, shot.mouth[index], shot.brow[index])
@@ -201,9 +201,9 @@ def _film_and_forge(out: Path, config: MiniConfig, person: Person, partner: Pers
     for number, (method, make) in enumerate(fakes.MANIPULATIONS.items()):
         if method not in methods:
             continue
-        forgery = make(source, target, _rng(config, person, 10 + number))
+        forgery = make(source, target, stream(config, person, 10 + number))
         moments = [fakes.Moment(frame, index, shot, driver, fields) for index, frame in enumerate(filmed)]
-        grain = render.Grain(_rng(config, person, 30 + number), sensor.sheets)
+        grain = render.Grain(stream(config, person, 30 + number), sensor.sheets)
         edited = list(fakes.forge(forgery, moments, _factor(config, person, number), grain))
         folder = out / "manipulated_sequences" / method
         _write_clip(folder, name, _finish(config, person, shot, [frame for frame, _ in edited], 25 + number))
@@ -215,25 +215,25 @@ def _factor(config: MiniConfig, person: Person, method: int) -> float:
     """How much of its original's detail a fake has: of a pair's two fakes, one has more and the other less."""
     first = min(int(person.id), int(person.partner))
     more = bool(np.random.default_rng([config.seed, 1 + first, 40 + method]).integers(2)) == (int(person.id) == first)
-    distance = _rng(config, person, 50 + method).uniform(*SPREAD)
+    distance = stream(config, person, 50 + method).uniform(*SPREAD)
     return float(np.exp(distance if more else -distance))
 
 
-def _rng(config: MiniConfig, person: Person, purpose: int) -> np.random.Generator:
+def stream(config: MiniConfig, person: Person, purpose: int) -> np.random.Generator:
     """A random stream for one purpose of one person: what is made first does not change what is made after."""
     return np.random.default_rng([config.seed, 1 + int(person.id), purpose])
 
 
 def _cast(config: MiniConfig, person: Person, frames: int | None = None) -> tuple[render.Identity, render.Shot]:
-    identity = render.make_identity(person.portrait, _rng(config, person, 0))
-    shot = render.make_shot(_rng(config, person, 1), frames or person.frames, bool(person.blur), person.leaves)
+    identity = render.make_identity(person.portrait, stream(config, person, 0))
+    shot = render.make_shot(stream(config, person, 1), frames or person.frames, bool(person.blur), person.leaves)
     return identity, shot
 
 
 def _bystander(config: MiniConfig, person: Person) -> tuple[np.ndarray, np.ndarray]:
     """A second, smaller person at the edge of the picture, who stands still: image and alpha of a whole frame."""
     other = "hopper" if person.portrait == "astronaut" else "astronaut"
-    identity = render.make_identity(other, _rng(config, person, 3))
+    identity = render.make_identity(other, stream(config, person, 3))
     canon = render.CANON
     matrix = np.array([[0.52, 0, -40.0], [0, 0.52, canon * 0.48]])
     image = cv2.warpAffine(identity.image, matrix, (canon, canon), flags=cv2.INTER_AREA)
@@ -244,13 +244,14 @@ def _finish(
     config: MiniConfig, person: Person, shot: render.Shot, frames: list[np.ndarray], purpose: int
 ) -> list[np.ndarray]:
     """What comes after the forger: the lens, the second camera's grain, the frame size. The same for real and fake."""
-    sensor = render.Grain(_rng(config, person, purpose))
+    sensor = render.Grain(stream(config, person, purpose))
     strength = 0.4 if person.blur else 0.45 * shot.grain
     blurred = map(render.blur_frame, frames, [person.blur] * len(frames), shot.blur_amount)
-    return [_to_size(sensor.add(frame, strength), config.size) for frame in blurred]
+    return [to_size(sensor.add(frame, strength), config.size) for frame in blurred]
 
 
-def _to_size(frame: np.ndarray, size: int) -> np.ndarray:
+def to_size(frame: np.ndarray, size: int) -> np.ndarray:
+    """A square frame (H, H, 3) or (H, H) with another edge, pixels."""
     if frame.shape[0] == size:
         return frame
     how = cv2.INTER_AREA if size < frame.shape[0] else cv2.INTER_CUBIC
@@ -266,5 +267,5 @@ def _write_clip(folder: Path, name: str, frames: list[np.ndarray]) -> None:
 
 def _write_mask(path: Path, masks: list[np.ndarray], size: int) -> None:
     if not path.is_file():
-        frames = (_to_size((mask * 255).astype(np.uint8), size) for mask in masks)
+        frames = (to_size((mask * 255).astype(np.uint8), size) for mask in masks)
         write_video(path, frames, fps=FPS, crf=23, preset="ultrafast")

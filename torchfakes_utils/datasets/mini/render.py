@@ -186,16 +186,21 @@ def expression_fields(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return jaw.astype(np.float32), brows.astype(np.float32)
 
 
-def frame_map(pose: np.ndarray, jaw: np.ndarray, brows: np.ndarray, mouth: float, brow: float) -> np.ndarray:
-    """Where each pixel of a frame comes from in the canonical picture, (CANON, CANON, 2) float32.
+def frame_map(
+    pose: np.ndarray, jaw: np.ndarray, brows: np.ndarray, mouth: float, brow: float, size: int = CANON
+) -> np.ndarray:
+    """Where each pixel of a frame of edge `size` comes from in the canonical picture, (size, size, 2) float32.
 
     Expression and head motion are one map, so that the picture is interpolated once and stays as sharp as it was.
     """
     matrix = pose_matrix(pose)
+    if size != CANON:
+        matrix *= size / CANON
+        matrix[:, 2] += (size / CANON - 1) / 2  # pixels are squares, whose middles have whole numbers
     inverse = cv2.invertAffineTransform(matrix).astype(np.float32)
     # Only the smooth expression field is resampled; the affine part is exact, also outside the canonical picture.
-    mapping: np.ndarray = cv2.warpAffine(cv2.addWeighted(jaw, -mouth, brows, -brow, 0), matrix, (CANON, CANON))
-    along = np.arange(CANON, dtype=np.float32)
+    mapping: np.ndarray = cv2.warpAffine(cv2.addWeighted(jaw, -mouth, brows, -brow, 0), matrix, (size, size))
+    along = np.arange(size, dtype=np.float32)
     mapping += (np.outer(along, inverse[:, 0]) + inverse[:, 2])[None]  # what a step to the right adds
     mapping += np.outer(along, inverse[:, 1])[:, None]  # what a step down adds
     return mapping
@@ -218,14 +223,23 @@ def resample(
     return moved
 
 
-def render(identity: Identity, mapping: np.ndarray) -> np.ndarray:
-    """Film one frame of `identity` before its background, without light and grain: (CANON, CANON, 3) uint8."""
+def render(identity: Identity, mapping: np.ndarray, background: np.ndarray | None = None) -> np.ndarray:
+    """Film one frame of `identity` before its background, without light and grain.
+
+    Args:
+        identity: who.
+        mapping: (H, W, 2), from `frame_map`, or that brought to another size.
+        background: (H, W, 3) uint8; the identity's own where not given, for a mapping of its size.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
     person = resample(identity.image, mapping, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
     alpha = resample(identity.alpha, mapping)
     # Below the picture the body goes on; beside it, it does not.
     beyond = (mapping[..., 1] > CANON - 2) & (mapping[..., 0] > 0) & (mapping[..., 0] < CANON - 1)
     alpha[beyond] = 1
-    return blend(identity.background, person, alpha)
+    return blend(identity.background if background is None else background, person, alpha)
 
 
 def blend(behind: np.ndarray, front: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -234,8 +248,8 @@ def blend(behind: np.ndarray, front: np.ndarray, alpha: np.ndarray) -> np.ndarra
 
 
 def light_up(frame: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Multiply a frame (CANON, CANON, 3) uint8 by a tilted plane of light."""
-    ramp = np.linspace(-1, 1, CANON, dtype=np.float32)
+    """Multiply a square frame (H, H, 3) uint8 by a tilted plane of light."""
+    ramp = np.linspace(-1, 1, len(frame), dtype=np.float32)
     plane = light[0] + light[1] * ramp[None, :] + light[2] * ramp[:, None]
     return cv2.multiply(frame, cv2.merge([plane.astype(np.float32)] * 3), dtype=cv2.CV_8U)
 
@@ -245,21 +259,22 @@ class Grain:
 
     _SPARE = 64  # pixels by which a sheet is larger than a frame
 
-    def __init__(self, rng: np.random.Generator, sheets: np.ndarray | None = None) -> None:
-        """Draw the sheets, or take those of another sensor and cut them elsewhere."""
-        edge = CANON + self._SPARE
+    def __init__(self, rng: np.random.Generator, sheets: np.ndarray | None = None, edge: int = CANON) -> None:
+        """Draw the sheets for frames of some edge, or take those of another sensor and cut them elsewhere."""
+        whole = edge + self._SPARE
         self._rng = rng
-        self.sheets = rng.standard_normal((4, edge, edge, 3), dtype=np.float32) if sheets is None else sheets
+        self.sheets = rng.standard_normal((4, whole, whole, 3), dtype=np.float32) if sheets is None else sheets
 
     def cut(self) -> np.ndarray:
-        """Noise of standard deviation 1, (CANON, CANON, 3) float32, another at every call. Not to be written to."""
+        """Noise of standard deviation 1, (H, H, 3) float32, another at every call. Not to be written to."""
         sheet = self.sheets[self._rng.integers(len(self.sheets))]
+        edge = len(sheet) - self._SPARE
         row, column = self._rng.integers(self._SPARE, size=2)
-        noise: np.ndarray = sheet[row : row + CANON, column : column + CANON]
+        noise: np.ndarray = sheet[row : row + edge, column : column + edge]
         return noise
 
     def add(self, frame: np.ndarray, strength: float) -> np.ndarray:
-        """Add noise of standard deviation `strength` (grey levels) to a (CANON, CANON, 3) uint8 frame."""
+        """Add noise of standard deviation `strength` (grey levels) to a (H, H, 3) uint8 frame."""
         return cv2.addWeighted(frame, 1.0, self.cut(), strength, 0, dtype=cv2.CV_8U)
 
 
