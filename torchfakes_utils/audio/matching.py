@@ -1,0 +1,120 @@
+"""A recording and its copies made alike in all that is not the voice: band, colour, level, background, length.
+
+What a detector could go by otherwise are traces of how a copy was stored, not of how it was made. Whatever small
+difference is left is smaller than what is drawn anew for every clip, real and fake alike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import firwin2, oaconvolve, sosfilt
+
+from torchfakes_utils.io.sound import RATE
+
+_TAPS = 513
+_SIZE = 512
+# Frames within so many dB of the loudest ones are speech, whose level is matched; the others are pauses.
+_SPEECH = 30.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is drawn for a clip, whether it is real or fake.
+
+    Attributes:
+        level: dB of full scale, of its speech.
+        tilt: dB from the lowest to the highest frequency.
+        noise: dB below the speech, of a hiss that is added.
+        limit: dB above the speech, from which on peaks are rounded off, as recorders do.
+        poles: (P, 2) radius and angle of an all-pass filter: phase, as rooms and microphones turn it.
+        seed: of the hiss.
+    """
+
+    level: float
+    tilt: float
+    noise: float
+    limit: float
+    poles: tuple[tuple[float, float], ...]
+    seed: int
+
+    @classmethod
+    def drawn(cls, generator: np.random.Generator) -> "Scene":
+        """One more."""
+        poles = tuple((float(generator.uniform(0.7, 0.95)), float(generator.uniform(0.05, 0.9) * np.pi))
+                      for _ in range(10))  # fmt: skip
+        return cls(
+            float(generator.uniform(-32, -20)),
+            float(generator.uniform(-8, 8)),
+            float(generator.uniform(15, 28)),
+            float(generator.uniform(6, 10)),
+            poles,
+            int(generator.integers(2**31)),
+        )
+
+
+def long_term(samples: np.ndarray) -> np.ndarray:
+    """The mean power spectrum (1 + 256,) of the frames of speech in (N,) samples."""
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, _SIZE // 2), _SIZE)[:: _SIZE // 2]
+    power = np.abs(np.fft.rfft(frames * np.hanning(_SIZE), axis=1)) ** 2
+    loud = power.sum(axis=1)
+    kept = loud >= np.percentile(loud, 95) * 10 ** (-_SPEECH / 10)
+    mean: np.ndarray = power[kept].mean(axis=0)
+    return mean
+
+
+def speech_level(samples: np.ndarray) -> float:
+    """dB of full scale, of the frames of speech."""
+    return float(10 * np.log10(long_term(samples).mean() / np.sum(np.hanning(_SIZE) ** 2) + 1e-20))
+
+
+def coloured_like(samples: np.ndarray, model: np.ndarray, most: float = 15.0) -> np.ndarray:
+    """(N,) samples filtered so that their long-term spectrum is that of `model`, (M,), within `most` dB.
+
+    The filter is smooth and of linear phase: it changes how bright a recording is, not what is in it.
+    """
+    ratio = 5 * np.log10((_smooth(long_term(model)) + 1e-14) / (_smooth(long_term(samples)) + 1e-14))
+    gain = 10 ** (np.clip(2 * ratio - np.median(2 * ratio), -most, most) / 20)
+    return filtered(samples, np.linspace(0, RATE / 2, len(gain)), gain)
+
+
+def _smooth(power: np.ndarray, width: int = 9) -> np.ndarray:
+    shape = np.hanning(width + 2)[1:-1]
+    return np.convolve(np.pad(power, width // 2, mode="edge"), shape / shape.sum(), mode="valid")
+
+
+def filtered(samples: np.ndarray, hertz: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """(N,) samples through a linear-phase filter of these gains at these frequencies, from 0 to 8000 Hz; no delay."""
+    taps = firwin2(_TAPS, hertz, gain, fs=RATE)
+    half = _TAPS // 2
+    return oaconvolve(np.pad(samples.astype(np.float64), half), taps, mode="valid").astype(np.float32)
+
+
+def band_edge(samples: np.ndarray, below: float = 55.0) -> float:
+    """Hz up to which a recording has anything: where its long-term spectrum last is within `below` dB of its top."""
+    power = 10 * np.log10(_smooth(long_term(samples)) + 1e-20)
+    return float(np.flatnonzero(power > power.max() - below)[-1] * RATE / _SIZE)
+
+
+def within_band(samples: np.ndarray, high: float, low: float = 90.0) -> np.ndarray:
+    """(N,) samples without what lies below `low` and above `high` Hz."""
+    edges = np.array([0, low * 0.6, low, high * 0.94, high, RATE / 2])
+    return filtered(samples, edges, np.array([0, 0, 1, 1, 0, 0]))
+
+
+def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:
+    """(N,) float32 samples as they would be heard in a scene, up to `high` Hz; never louder than full scale."""
+    heard = samples.astype(np.float64)
+    for radius, angle in scene.poles:
+        cosine = -2 * radius * np.cos(angle)
+        section = np.array([[radius**2, cosine, 1, 1, cosine, radius**2]])
+        heard = sosfilt(section, heard)
+    hertz = np.linspace(0, RATE / 2, 9)
+    heard = filtered(heard, hertz, 10 ** (scene.tilt * (hertz / hertz[-1] - 0.5) / 20))
+    heard = heard * 10 ** ((scene.level - speech_level(heard)) / 20)
+    most = 10 ** ((scene.level + scene.limit) / 20)
+    heard = most * np.tanh(heard / most)
+    hiss = np.random.default_rng(scene.seed).standard_normal(len(heard))
+    heard = heard + hiss * 10 ** ((scene.level - scene.noise) / 20)
+    heard = within_band(heard, high)
+    heard = heard - heard.mean()
+    return (heard / max(1.0, float(np.abs(heard).max()) / 0.99)).astype(np.float32)
