@@ -22,8 +22,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # The order in which data flows: a room imports from those before it. What stands outside of all rooms is `errors`.
 ROOMS = [
-    "io", "datasets", "metrics", "faces", "models", "crops", "training", "evaluation", "explanation", "report", "hub",
-    "inference", "export", "app", "course", "cli",
+    "io", "datasets", "metrics", "faces", "models", "crops", "training", "evaluation", "explanation", "audio", "report",
+    "hub", "inference", "export", "app", "course", "cli",
 ]  # fmt: skip
 
 # Import names that differ from the name of the distribution.

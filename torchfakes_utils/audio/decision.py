@@ -71,8 +71,8 @@ class VoiceDecision:
         """Why no verdict is ever given, and what to do; "" where one may be."""
         if self.scope.practice:
             return (
-                "a practice detector: a handful of speakers and vocoders says nothing of other recordings; its score is "
-                "for the practice voices alone"
+                "a practice detector: a handful of speakers and vocoders says nothing of other recordings; its score "
+                "is for the practice voices alone"
             )
         if not self.band.fake_from and self.band.real_to is None:
             return "; ".join([*self.notes, f"at least {FEWEST} speakers of each class are needed in validation"])
@@ -107,8 +107,8 @@ class VoiceDecision:
         """What a verdict means, in one sentence."""
         return (
             "A verdict compares a voice with recordings that this detector was checked on, of whose real ones at most "
-            f"{100 * self.false_alarms:.3g} % are called fake and of whose fakes at most {100 * self.misses:.3g} % real; "
-            "how likely this very recording is a forgery, it does not say."
+            f"{100 * self.false_alarms:.3g} % are called fake and of whose fakes at most {100 * self.misses:.3g} % "
+            "real; how likely this very recording is a forgery, it does not say."
         )
 
 

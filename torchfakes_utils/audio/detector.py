@@ -1,7 +1,7 @@
 """A detector of made voices: front end, network and decision in one; saved and loaded as numbers and text.
 
-    FOLDER/model.safetensors   the weights
-    FOLDER/detector.json       what they are: front end, network, decision, SHA-256
+FOLDER/model.safetensors   the weights
+FOLDER/detector.json       what they are: front end, network, decision, SHA-256
 """
 
 import dataclasses

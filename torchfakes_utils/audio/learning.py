@@ -1,9 +1,9 @@
 """A table of recordings becomes a run: a detector of made voices, trained epoch by epoch, and stopped and gone on with.
 
-    RUN/config.json        how it was trained, on which table (SHA-256); by it a run is known
-    RUN/last.safetensors   where training is, after the last epoch that is done
-    RUN/history.csv        a row an epoch
-    RUN/best/              the best detector, with its decision
+RUN/config.json        how it was trained, on which table (SHA-256); by it a run is known
+RUN/last.safetensors   where training is, after the last epoch that is done
+RUN/history.csv        a row an epoch
+RUN/best/              the best detector, with its decision
 """
 
 import dataclasses

@@ -22,10 +22,10 @@ class Scene:
     """What is drawn for a clip, whether it is real or fake.
 
     Attributes:
-        level: dB of full scale, of its speech.
+        level: dB of full scale, of its speech, which is what is set last.
         tilt: dB from the lowest to the highest frequency.
         noise: dB below the speech, of a hiss that is added.
-        limit: dB above the speech, from which on peaks are rounded off, as recorders do.
+        crest: dB of the highest peak over the whole, to which peaks are rounded off, as recorders do.
         poles: (P, 2) radius and angle of an all-pass filter: phase, as rooms and microphones turn it.
         seed: of the hiss.
     """
@@ -33,7 +33,7 @@ class Scene:
     level: float
     tilt: float
     noise: float
-    limit: float
+    crest: float
     poles: tuple[tuple[float, float], ...]
     seed: int
 
@@ -46,7 +46,7 @@ class Scene:
             float(generator.uniform(-32, -20)),
             float(generator.uniform(-8, 8)),
             float(generator.uniform(15, 28)),
-            float(generator.uniform(6, 10)),
+            float(generator.uniform(10, 13)),
             poles,
             int(generator.integers(2**31)),
         )
@@ -63,17 +63,20 @@ def long_term(samples: np.ndarray) -> np.ndarray:
 
 
 def speech_level(samples: np.ndarray) -> float:
-    """dB of full scale, of the frames of speech."""
+    """The level of the frames of speech, dB of full scale."""
     return float(10 * np.log10(long_term(samples).mean() / np.sum(np.hanning(_SIZE) ** 2) + 1e-20))
 
 
 def coloured_like(samples: np.ndarray, model: np.ndarray, most: float = 15.0) -> np.ndarray:
-    """(N,) samples filtered so that their long-term spectrum is that of `model`, (M,), within `most` dB.
+    """(N,) samples filtered so that their level and long-term spectrum are those of `model`, (M,), within
+    `most` dB a band.
 
     The filter is smooth and of linear phase: it changes how bright a recording is, not what is in it.
     """
-    ratio = 5 * np.log10((_smooth(long_term(model)) + 1e-14) / (_smooth(long_term(samples)) + 1e-14))
-    gain = 10 ** (np.clip(2 * ratio - np.median(2 * ratio), -most, most) / 20)
+    level = 10 ** ((speech_level(model) - speech_level(samples)) / 20)
+    levelled = samples * level
+    ratio = 10 * np.log10((_smooth(long_term(model)) + 1e-14) / (_smooth(long_term(levelled)) + 1e-14))
+    gain = level * 10 ** (np.clip(ratio, -most, most) / 20)
     return filtered(samples, np.linspace(0, RATE / 2, len(gain)), gain)
 
 
@@ -101,6 +104,22 @@ def within_band(samples: np.ndarray, high: float, low: float = 90.0) -> np.ndarr
     return filtered(samples, edges, np.array([0, 0, 1, 1, 0, 0]))
 
 
+def limited(samples: np.ndarray, crest: float) -> np.ndarray:
+    """(N,) samples whose peaks are rounded off until the highest is `crest` dB above the root mean square, or less.
+
+    Vocoders put the energy of a voice into higher or lower peaks, for they do not keep its phases: a limiter hides it.
+    """
+    peak = float(np.abs(samples).max()) + 1e-12
+    low, high = np.log(peak / 100), np.log(peak * 10)
+    for _ in range(16):
+        most = np.exp((low + high) / 2)
+        made = most * np.tanh(samples / most)
+        found = 20 * np.log10(np.abs(made).max() / (np.sqrt(np.mean(made**2)) + 1e-12) + 1e-12)
+        low, high = (low, np.log(most)) if found > crest else (np.log(most), high)
+    most = np.exp(low)
+    return (most * np.tanh(samples / most)).astype(np.float32)
+
+
 def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:
     """(N,) float32 samples as they would be heard in a scene, up to `high` Hz; never louder than full scale."""
     heard = samples.astype(np.float64)
@@ -111,10 +130,9 @@ def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:
     hertz = np.linspace(0, RATE / 2, 9)
     heard = filtered(heard, hertz, 10 ** (scene.tilt * (hertz / hertz[-1] - 0.5) / 20))
     heard = heard * 10 ** ((scene.level - speech_level(heard)) / 20)
-    most = 10 ** ((scene.level + scene.limit) / 20)
-    heard = most * np.tanh(heard / most)
     hiss = np.random.default_rng(scene.seed).standard_normal(len(heard))
     heard = heard + hiss * 10 ** ((scene.level - scene.noise) / 20)
-    heard = within_band(heard, high)
+    heard = limited(within_band(heard, high), scene.crest)
     heard = heard - heard.mean()
+    heard = heard * 10 ** ((scene.level - speech_level(heard)) / 20)
     return (heard / max(1.0, float(np.abs(heard).max()) / 0.99)).astype(np.float32)

@@ -7,6 +7,7 @@
   kept; it is made narrower and its recurrent layer smaller, for a CPU.
 """
 
+import itertools
 import math
 
 import torch
@@ -56,7 +57,7 @@ class SmallCnn(nn.Module):
                 nn.Conv2d(before, after, 3, stride=(1, 2) if at == 0 else 1, padding=1, bias=False),
                 nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2),
             )
-            for at, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            for at, (before, after) in enumerate(itertools.pairwise(widths))
         ))  # fmt: skip
         self.drop = nn.Dropout(0.3)
         self.head = nn.Linear(2 * widths[-1], 1)
@@ -145,7 +146,7 @@ class RawNet2(nn.Module):
         widths = [filters, filters, filters, wide, wide, wide, wide]
         self.blocks = nn.Sequential(*(
             _Residual(before, after, first=at == 0)
-            for at, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            for at, (before, after) in enumerate(itertools.pairwise(widths))
         ))  # fmt: skip
         self.last = nn.BatchNorm1d(wide)
         self.unit = nn.GRU(wide, state, batch_first=True)

@@ -1,10 +1,11 @@
 """A tiny neural vocoder, trained here within a minute: from a log-mel spectrogram and a pitch back to sound.
 
 A source of sines and hiss (as in Wang, Takaki and Yamagishi, Neural Source-Filter Waveform Models, TASLP 28, 2020) is
-filtered by what a network of one-dimensional ConvNeXt blocks makes of the mel spectrogram: for every bin of a short-time
-spectrum a gain and a turn of the phase, as in networks that end in an inverse transform (Kaneko et al., iSTFTNet, ICASSP
-2022; Siuzdak, Vocos, ICLR 2024). There is no discriminator: it is trained on spectra at three resolutions (Yamamoto,
-Song and Kim, Parallel WaveGAN, ICASSP 2020, equations 4 to 6), and phase is what it learns least.
+filtered by what a network of one-dimensional ConvNeXt blocks makes of the mel spectrogram: for every bin of a
+short-time spectrum a gain and a turn of the phase, as in networks that end in an inverse transform (Kaneko et al.,
+iSTFTNet, ICASSP 2022; Siuzdak, Vocos, ICLR 2024). There is no discriminator: it is trained on spectra at three
+resolutions (Yamamoto, Song and Kim, Parallel WaveGAN, ICASSP 2020, equations 4 to 6), and phase is what it learns
+least.
 """
 
 import math
@@ -110,7 +111,9 @@ def spectral_distance(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return total / len(_RESOLUTIONS)
 
 
-def train(recordings: Sequence[np.ndarray], config: VocoderTraining = VocoderTraining()) -> tuple[NeuralVocoder, list[float]]:
+def train(
+    recordings: Sequence[np.ndarray], config: VocoderTraining = VocoderTraining()
+) -> tuple[NeuralVocoder, list[float]]:
     """Train on recordings, (N,) float32 each at 16 kHz; the network, at test, and the loss of each step."""
     generator = np.random.default_rng(config.seed)
     with torch.random.fork_rng(devices=[]):

