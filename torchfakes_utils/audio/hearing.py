@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy.fft
 
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.sound import RATE, read_sound
@@ -66,12 +67,13 @@ def changed(windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     hiss 15 to 40 dB below the voice. None of it depends on the label.
     """
     count, size = windows.shape
-    spectrum = np.fft.rfft(windows, axis=1)
+    spectrum = scipy.fft.rfft(windows, axis=1)  # in float32, where numpy's takes twice as much
     place = np.linspace(0, 1, spectrum.shape[1])
     tilt = generator.uniform(-6, 6, (count, 1))
     edge = np.where(generator.random((count, 1)) < 1 / 3, generator.uniform(2000, 7500, (count, 1)), RATE) / (RATE / 2)
     gain = 10 ** (tilt * (place - 0.5) / 20) / (1 + np.exp(np.clip((place - edge) * 80, -50, 50)))
-    made = np.fft.irfft(spectrum * gain, size, axis=1)
-    level = np.sqrt((made**2).mean(axis=1, keepdims=True)) * 10 ** (-generator.uniform(15, 40, (count, 1)) / 20)
-    hiss = generator.standard_normal((count, size)) * level * (generator.random((count, 1)) < 0.5)
-    return (made + hiss).astype(np.float32)
+    made: np.ndarray = scipy.fft.irfft(spectrum * gain.astype(np.float32), size, axis=1)
+    level = np.sqrt((made**2).mean(axis=1)) * 10 ** (-generator.uniform(15, 40, count) / 20)
+    for row in np.flatnonzero(generator.random(count) < 0.5):
+        made[row] += generator.standard_normal(size, dtype=np.float32) * np.float32(level[row])
+    return made
