@@ -102,7 +102,7 @@ class _Bench:
         return pd.read_csv(path, keep_default_na=False)
 
     def each(self, ways: Any = WAYS) -> Any:
-        """Ways and seeds; what is fitted at once has one seed only by its augmentation, and is run thrice all the same."""
+        """Ways and seeds; what is fitted at once has a seed by its augmentation alone, and is run thrice, too."""
         return itertools.product(ways, range(self.seeds))
 
     def seen(self) -> dict[str, Any]:
@@ -225,8 +225,8 @@ def _page(results: dict[str, Any]) -> str:
     lines = [
         "# Who hears a made voice?", "",
         f"`{results['command']}` on {results['machine']}.", "",
-        f"{results['clips']['real']} real clips of {len(results['clips']['by_speaker'])} speakers, two seconds each, and "
-        "their copies by each vocoder. Numbers are AUCs, the mean of the seeds; in brackets the mean of their 95 % "
+        f"{results['clips']['real']} real clips of {len(results['clips']['by_speaker'])} speakers, two seconds each, "
+        "and their copies by each vocoder. Numbers are AUCs, the mean of the seeds; in brackets the mean of their 95 % "
         "intervals by speaker. With two to eight speakers an interval is a rough guess, and none of this is a claim "
         "about people.", "",
         "| | seen speakers | unseen speakers | " + " | ".join(f"unseen: {one}" for one in next(iter(vocoders.values())))

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import av
 import numpy as np
@@ -32,7 +33,7 @@ class Channel:
 CHANNELS: Mapping[str, Channel] = {
     "amr-nb": Channel("libopencore_amrnb", "amr", 8000, 12_200, "mobile telephony, 8 kHz, 12.2 kbit/s"),
     "opus": Channel("libopus", "ogg", 48_000, 16_000, "calls over the internet, 16 kbit/s"),
-    "g722": Channel("g722", "g722", 16_000, 0, "telephony in wide band, 64 kbit/s"),
+    "g722": Channel("g722", "wav", 16_000, 0, "telephony in wide band, 64 kbit/s"),
     "mp3": Channel("libmp3lame", "mp3", 16_000, 32_000, "files, 32 kbit/s"),
 }
 
@@ -69,7 +70,7 @@ def _encoded(samples: np.ndarray, found: Channel) -> bytes:
     buffer = io.BytesIO()
     values = (np.clip(samples, -1, 1) * 32767).astype(np.int16)[None]
     with av.open(buffer, "w", format=found.container) as container:
-        stream = container.add_stream(found.codec, rate=found.rate, layout="mono")
+        stream = cast("av.AudioStream", container.add_stream(found.codec, rate=found.rate, layout="mono"))
         if found.bits:
             stream.bit_rate = found.bits
         frame = av.AudioFrame.from_ndarray(values, format="s16", layout="mono")

@@ -35,7 +35,13 @@ from torchfakes_utils.io.machine import torch_device
 from torchfakes_utils.io.tables import CLIP_KEY, write_table
 from torchfakes_utils.metrics.binary import binary_metrics
 from torchfakes_utils.metrics.calibration import probability
-from torchfakes_utils.models.run_files import BEST_FOLDER, HISTORY_FILE, STATE_FILE, TRAINING_FILE
+from torchfakes_utils.models.run_files import (
+    BEST_FOLDER,
+    DETECTOR_FILE,
+    HISTORY_FILE,
+    STATE_FILE,
+    TRAINING_FILE,
+)
 from torchfakes_utils.models.scope import Scope
 
 _FORMAT = 1
@@ -82,7 +88,8 @@ def train_voice(
         "a run of another kind", "torchfakes train-audio", _FORMAT, TRAINING_FILE,
         {**dataclasses.asdict(config), "table": sha256_of(table)}, ("device",),
     )  # fmt: skip
-    claim(out, stamp)
+    begun = (out / STATE_FILE).is_file() or (out / BEST_FOLDER / DETECTOR_FILE).is_file()
+    claim(out, stamp, overwrite=not begun)
     sounds = Recordings(list(rows["file"]))
     sides = {split: sounds.readable(places) for split, places in sides.items()}
     _check(rows, sides, table)

@@ -89,7 +89,8 @@ def filtered(samples: np.ndarray, hertz: np.ndarray, gain: np.ndarray) -> np.nda
     """(N,) samples through a linear-phase filter of these gains at these frequencies, from 0 to 8000 Hz; no delay."""
     taps = firwin2(_TAPS, hertz, gain, fs=RATE)
     half = _TAPS // 2
-    return oaconvolve(np.pad(samples.astype(np.float64), half), taps, mode="valid").astype(np.float32)
+    made: np.ndarray = oaconvolve(np.pad(samples.astype(np.float64), half), taps, mode="valid")
+    return made.astype(np.float32)
 
 
 def band_edge(samples: np.ndarray, below: float = 55.0) -> float:
@@ -117,7 +118,8 @@ def limited(samples: np.ndarray, crest: float) -> np.ndarray:
         found = 20 * np.log10(np.abs(made).max() / (np.sqrt(np.mean(made**2)) + 1e-12) + 1e-12)
         low, high = (low, np.log(most)) if found > crest else (np.log(most), high)
     most = np.exp(low)
-    return (most * np.tanh(samples / most)).astype(np.float32)
+    rounded: np.ndarray = most * np.tanh(samples / most)
+    return rounded.astype(np.float32)
 
 
 def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:

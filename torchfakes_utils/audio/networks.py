@@ -39,7 +39,8 @@ class Logistic(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Judge."""
-        return self.line((self.summary(features) - self.mean) / self.scale)[:, 0]
+        logits: torch.Tensor = self.line((self.summary(features) - self.mean) / self.scale)[:, 0]
+        return logits
 
 
 class SmallCnn(nn.Module):
@@ -69,7 +70,8 @@ class SmallCnn(nn.Module):
         centred = features - features.mean(2, keepdim=True)
         maps = self.blocks(self.norm(centred)[:, None])
         pooled = torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
-        return self.head(self.drop(pooled))[:, 0]
+        logits: torch.Tensor = self.head(self.drop(pooled))[:, 0]
+        return logits
 
 
 class SincFilters(nn.Module):
@@ -160,4 +162,5 @@ class RawNet2(nn.Module):
         maps = F.leaky_relu(self.norm(F.max_pool1d(self.sinc(signal).abs(), 3)), 0.3)
         maps = F.leaky_relu(self.last(self.blocks(maps)), 0.3)
         _, state = self.unit(maps.transpose(1, 2))
-        return self.head(self.between(state[-1]))[:, 0]
+        logits: torch.Tensor = self.head(self.between(state[-1]))[:, 0]
+        return logits

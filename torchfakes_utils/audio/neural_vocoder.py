@@ -57,7 +57,8 @@ class _Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, F) to (B, C, F)."""
-        return x + self.into(F.gelu(self.out(self.norm(self.depthwise(x)))))
+        more: torch.Tensor = self.into(F.gelu(self.out(self.norm(self.depthwise(x)))))
+        return x + more
 
 
 class NeuralVocoder(nn.Module):
@@ -151,4 +152,5 @@ def resynthesised(network: NeuralVocoder, samples: np.ndarray, seed: int = 0) ->
     """(N,) samples spoken again by the network, from their mel spectrogram and pitch alone."""
     level = _levelled(samples)
     made = network(_mel(torch.from_numpy(level)[None]), torch.from_numpy(source_of(level, seed))[None])
-    return made[0].numpy() * float(np.sqrt(np.mean(samples**2)) / 0.1)
+    spoken: np.ndarray = made[0].numpy()
+    return spoken * float(np.sqrt(np.mean(samples**2)) / 0.1)

@@ -144,4 +144,5 @@ class NeuralVoice:
         made = self._session.run(None, feeds)[0].reshape(-1)
         rate = int(self._settings["audio"]["sample_rate"])
         divisor = int(np.gcd(rate, RATE))
-        return resample_poly(made.astype(np.float64), RATE // divisor, rate // divisor).astype(np.float32)
+        spoken: np.ndarray = resample_poly(made.astype(np.float64), RATE // divisor, rate // divisor).astype(np.float32)
+        return spoken

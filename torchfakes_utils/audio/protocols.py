@@ -160,8 +160,8 @@ def wavefake(root: Path) -> Iterator[Row]:
     """
     generated = Path(_folder(root, "generated_audio"))
     real = {"ljspeech": (_folder(root, "LJSpeech-1.1"), "LJ"), "jsut": (_folder(root, "jsut_ver1.1"), "JSUT")}
-    for folder, speaker in real.values():
-        for path in _sounds(root / folder, root):
+    for place, speaker in real.values():
+        for path in _sounds(root / place, root):
             yield _row(path, 0, REAL, speaker, _split_of(_passage(path)), original="")
     for folder in sorted((root / generated).glob("*")):
         if not folder.is_dir():

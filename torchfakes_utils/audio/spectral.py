@@ -33,7 +33,8 @@ def framed(signal: torch.Tensor, size: int, hop: int) -> torch.Tensor:
     """
     half = size // 2
     padded = F.pad(signal[:, None], (half, half), mode="reflect")[:, 0]
-    return padded.unfold(1, size, hop)
+    frames: torch.Tensor = padded.unfold(1, size, hop)
+    return frames
 
 
 @lru_cache(maxsize=32)

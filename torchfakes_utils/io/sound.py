@@ -72,7 +72,9 @@ def read_sound(source: Source, most_seconds: float = MOST_SECONDS) -> Sound:
         samples, notes = _decoded(container, stream, name, int(most_seconds * RATE))
     if not np.isfinite(samples).all():
         raise InputError(f"{name}: holds samples that are no numbers (NaN or infinite); export it again")
-    return Sound(samples, rate, channels, tuple(notes))
+    peak = float(np.abs(samples).max())
+    # Six channels add up to more than full scale, and samples of floating point may be anything.
+    return Sound(samples / max(peak, 1.0), rate, channels, tuple(notes))
 
 
 def has_sound(source: Source) -> bool:
