@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml constraints.txt
 	       "On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (some minutes the first time; PyTorch is large)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[app,cluster,course,dev,export,phone,timm,trackers]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[app,audio,cluster,course,dev,export,phone,timm,trackers]' --constraint constraints.txt
 	@touch $@
 
 course: $(STAMP)  ## run every notebook in order; pages and a report go to build/course (NAMES="00 03" for some)

@@ -8,8 +8,10 @@ from torchfakes_utils.audio.matching import (
     band_edge,
     coloured_like,
     in_scene,
+    limited,
     long_term,
     speech_level,
+    with_pauses_of,
     within_band,
 )
 
@@ -67,3 +69,23 @@ def test_cues_find_what_was_not_matched_and_nothing_where_all_was():
     assert duller.loc["high", "pooled"] > 0.75 and duller.loc["high", "pairs"] > 0.8
     shorter = single_cues(table(lambda x: x[:12_000])).set_index("cue")
     assert shorter.loc["seconds", "pooled"] == 1.0 == shorter.loc["seconds", "pairs"]
+
+
+def test_a_copy_gets_the_pauses_of_its_original_and_keeps_its_own_speech():
+    real = voices.spoken(2.0)
+    copy = (0.7 * real + 0.05 * np.random.default_rng(0).standard_normal(len(real))).astype(np.float32)
+    mixed = with_pauses_of(copy, real)
+    power = np.convolve(real.astype(float) ** 2, np.ones(256) / 256, mode="same")
+    loud, silent = power > np.percentile(power, 60), power < np.percentile(power, 95) * 1e-4
+    assert silent.sum() > 1000 and np.allclose(mixed[loud], copy[loud], atol=1e-3)
+    assert np.abs(mixed - real)[silent].mean() < 0.1 * np.abs(copy - real)[silent].mean()
+
+
+def test_a_limiter_holds_its_crest_and_leaves_the_rest_alone():
+    samples = voices.spoken(1.0)
+    for crest in (6.0, 9.0):
+        made = limited(samples, crest)
+        found = 20 * np.log10(np.abs(made).max() / np.sqrt(np.mean(made**2)))
+        assert found == pytest.approx(crest, abs=0.2)
+        assert np.corrcoef(made, samples)[0, 1] > 0.9
+    assert np.allclose(limited(samples, 60.0), samples, atol=0.01), "what is below it already stays"

@@ -45,8 +45,8 @@ class Scene:
         return cls(
             float(generator.uniform(-32, -20)),
             float(generator.uniform(-8, 8)),
-            float(generator.uniform(15, 28)),
-            float(generator.uniform(10, 13)),
+            float(generator.uniform(24, 38)),
+            float(generator.uniform(9, 12)),
             poles,
             int(generator.integers(2**31)),
         )
@@ -122,19 +122,31 @@ def limited(samples: np.ndarray, crest: float) -> np.ndarray:
     return rounded.astype(np.float32)
 
 
+def with_pauses_of(samples: np.ndarray, model: np.ndarray) -> np.ndarray:
+    """(N,) samples with the background of `model`, (N,), where nobody speaks in it: a vocoder's own silence is a cue.
+
+    Where the model is 30 dB or more below its speech it is taken instead, with 20 ms to cross over.
+    """
+    size = _SIZE // 2
+    power = np.convolve(model.astype(np.float64) ** 2, np.ones(size) / size, mode="same")
+    quiet = power < np.percentile(power, 95) * 10 ** (-_SPEECH / 10)
+    ramp = np.hanning(size + 2)[1:-1]
+    share = np.convolve(quiet.astype(np.float64), ramp / ramp.sum(), mode="same")
+    mixed: np.ndarray = samples * (1 - share) + model * share
+    return mixed.astype(np.float32)
+
+
 def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:
     """(N,) float32 samples as they would be heard in a scene, up to `high` Hz; never louder than full scale."""
-    heard = samples.astype(np.float64)
+    heard = limited(samples.astype(np.float64), scene.crest).astype(np.float64)
     for radius, angle in scene.poles:
         cosine = -2 * radius * np.cos(angle)
         section = np.array([[radius**2, cosine, 1, 1, cosine, radius**2]])
         heard = sosfilt(section, heard)
     hertz = np.linspace(0, RATE / 2, 9)
     heard = filtered(heard, hertz, 10 ** (scene.tilt * (hertz / hertz[-1] - 0.5) / 20))
-    heard = heard * 10 ** ((scene.level - speech_level(heard)) / 20)
     hiss = np.random.default_rng(scene.seed).standard_normal(len(heard))
-    heard = heard + hiss * 10 ** ((scene.level - scene.noise) / 20)
-    heard = limited(within_band(heard, high), scene.crest)
+    heard = within_band(heard + hiss * 10 ** ((speech_level(heard) - scene.noise) / 20), high)
     heard = heard - heard.mean()
     heard = heard * 10 ** ((scene.level - speech_level(heard)) / 20)
     return (heard / max(1.0, float(np.abs(heard).max()) / 0.99)).astype(np.float32)

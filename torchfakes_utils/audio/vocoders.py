@@ -5,7 +5,6 @@ one, so that a detector that hears vocoders needs no fakes of systems that it ca
 Training Data for Speech Spoofing Countermeasure Can Be Efficiently Created Using Neural Vocoders, ICASSP 2023).
 """
 
-import importlib.util
 from collections.abc import Callable
 
 import numpy as np
@@ -53,14 +52,23 @@ def by_world(samples: np.ndarray, _seed: int = 0) -> np.ndarray:
     return np.pad(made, (0, max(0, len(samples) - len(made))))[: len(samples)].astype(np.float32)
 
 
-def vocoders(network: neural_vocoder.NeuralVocoder | None = None) -> dict[str, Vocoder]:
-    """All that work here, by name; WORLD where pyworld is installed, the neural one where a `network` is given."""
+def without_world() -> str:
+    """Why WORLD does not work here, or ""."""
+    try:
+        import pyworld  # noqa: F401
+    except ImportError as error:  # 0.3.5 asks for pkg_resources, which newer setuptools do not have
+        return f"pyworld cannot be imported ({error}); try: pip install pyworld 'setuptools<81'"
+    return ""
+
+
+def vocoders(network: neural_vocoder.NeuralVocoder | None = None, world: bool = False) -> dict[str, Vocoder]:
+    """All that are to be used, by name: the neural one where a `network` is given, WORLD where it is asked for."""
     found: dict[str, Vocoder] = {
         GRIFFIN_LIM: by_griffin_lim,
         MEL: by_mel,
         LPC: lambda samples, seed: lpc.resynthesised(samples, seed=seed),
     }
-    if importlib.util.find_spec("pyworld") is not None:
+    if world:
         found[WORLD] = by_world
     if network is not None:
         found[NEURAL] = lambda samples, seed: neural_vocoder.resynthesised(network, samples, seed)

