@@ -9,7 +9,14 @@ from torchfakes_utils.audio.config import AudioTrainingConfig
 from torchfakes_utils.audio.detector import VoiceConfig, VoiceDetector
 from torchfakes_utils.errors import InputError
 
-KINDS = [("lfcc", "logistic"), ("log-mel", "logistic"), ("lfcc", "cnn"), ("log-mel", "cnn"), ("waveform", "rawnet2")]
+KINDS = [
+    ("lfcc", "logistic"),
+    ("log-mel", "logistic"),
+    ("lfcc", "cnn"),
+    ("log-mel", "cnn"),
+    ("log-mel-long", "cnn"),
+    ("waveform", "rawnet2"),
+]
 
 
 @pytest.mark.parametrize(("front_end", "network"), KINDS)
@@ -64,7 +71,7 @@ def test_feature_maps_are_scaled_as_the_paper_says():
 def test_a_network_gets_the_front_end_that_it_takes():
     with pytest.raises(InputError, match="rawnet2 takes --front-end waveform"):
         AudioTrainingConfig(front_end="lfcc", network="rawnet2")
-    with pytest.raises(InputError, match="no front end 'mfcc'; choose one of lfcc, log-mel, waveform"):
+    with pytest.raises(InputError, match="no front end 'mfcc'; choose one of lfcc, log-mel, log-mel-long, waveform"):
         AudioTrainingConfig(front_end="mfcc")
     with pytest.raises(InputError, match="epochs is 0; 1 to 10000 are possible"):
         AudioTrainingConfig(epochs=0)

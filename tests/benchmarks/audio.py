@@ -38,9 +38,10 @@ import common
 
 WAYS = {
     "LFCC, logistic": ("lfcc", "logistic"),
-    "log-mel, logistic": ("log-mel", "logistic"),
+    "log-mel 8 ms, logistic": ("log-mel", "logistic"),
     "LFCC, CNN": ("lfcc", "cnn"),
-    "log-mel, CNN": ("log-mel", "cnn"),
+    "log-mel 32 ms, CNN": ("log-mel-long", "cnn"),
+    "log-mel 8 ms, CNN": ("log-mel", "cnn"),
     "waveform, RawNet2": ("waveform", "rawnet2"),
 }
 FOLDS = (("reader", "awb"), ("maintainer", "slt"), ("channel", "cards"), ("forever", "telephone"))

@@ -7,7 +7,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.metrics.config import RATE as ERROR_RATE
 from torchfakes_utils.metrics.config import REPLICATES
 
-FRONT_ENDS = ("lfcc", "log-mel", "waveform")
+FRONT_ENDS = ("lfcc", "log-mel", "log-mel-long", "waveform")
 NETWORKS = ("logistic", "cnn", "rawnet2")
 
 
@@ -56,8 +56,8 @@ class AudioTrainingConfig:
     """How a detector of made voices is trained.
 
     Attributes:
-        front_end: what the network sees: lfcc (fine in high bands), log-mel (fine where voices are), or waveform (for
-            rawnet2).
+        front_end: what the network sees: lfcc (20 ms windows, fine in high bands), log-mel (8 ms windows, which part the
+            pulses of a voice), log-mel-long (32 ms windows, which do not), or waveform (for rawnet2).
         network: logistic (means and spreads over time, fitted at once), cnn (a small one over time and frequency), or
             rawnet2 (sinc filters and residual blocks on the waveform itself).
         seconds: of the window that is judged at once; of a longer recording windows are averaged. The practice clips
@@ -74,7 +74,7 @@ class AudioTrainingConfig:
         device: auto, cpu, cuda, …
     """
 
-    front_end: str = "lfcc"
+    front_end: str = "log-mel"
     network: str = "cnn"
     seconds: float = 2.0
     epochs: int = 12
@@ -97,7 +97,7 @@ class AudioTrainingConfig:
             if value not in known:
                 raise InputError(f"no {what} {value!r}; choose one of {', '.join(known)}")
         if (self.network == "rawnet2") != (self.front_end == "waveform"):
-            raise InputError("rawnet2 takes --front-end waveform, and the other networks lfcc or log-mel")
+            raise InputError("rawnet2 takes --front-end waveform, and the other networks any other")
         _check("seconds", self.seconds, 0.5, 10)
         _check("epochs", self.epochs, 1, 10_000)
         _check("batch", self.batch, 2, 4096)

@@ -20,7 +20,7 @@ from torch import nn
 from torchfakes_utils.audio import networks
 from torchfakes_utils.audio.config import FRONT_ENDS, NETWORKS
 from torchfakes_utils.audio.decision import VoiceDecision
-from torchfakes_utils.audio.spectral import COEFFICIENTS, MELS, lfcc, log_mel
+from torchfakes_utils.audio.spectral import COEFFICIENTS, LONG_MELS, MELS, lfcc, log_mel, long_log_mel
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write, parse_json
 from torchfakes_utils.io.sound import RATE
@@ -84,7 +84,7 @@ class VoiceDetector(nn.Module):
         self.decision = VoiceDecision()
         self.extra: dict[str, Any] = {}
         self.sha256 = ""
-        rows = {"lfcc": 3 * COEFFICIENTS, "log-mel": MELS, "waveform": 1}[config.front_end]
+        rows = {"lfcc": 3 * COEFFICIENTS, "log-mel": MELS, "log-mel-long": LONG_MELS, "waveform": 1}[config.front_end]
         self.network: nn.Module
         if config.network == "rawnet2":
             self.network = networks.RawNet2()
@@ -102,7 +102,7 @@ class VoiceDetector(nn.Module):
         levelled = windows * (_LEVEL / level)
         if self.config.front_end == "waveform":
             return levelled
-        return lfcc(levelled) if self.config.front_end == "lfcc" else log_mel(levelled)
+        return {"lfcc": lfcc, "log-mel": log_mel, "log-mel-long": long_log_mel}[self.config.front_end](levelled)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         """Logits."""

@@ -45,8 +45,8 @@ class Scene:
         return cls(
             float(generator.uniform(-32, -20)),
             float(generator.uniform(-8, 8)),
-            float(generator.uniform(24, 38)),
-            float(generator.uniform(9, 12)),
+            float(generator.uniform(20, 30)),
+            float(generator.uniform(8, 10.5)),
             poles,
             int(generator.integers(2**31)),
         )
@@ -122,18 +122,33 @@ def limited(samples: np.ndarray, crest: float) -> np.ndarray:
     return rounded.astype(np.float32)
 
 
-def with_pauses_of(samples: np.ndarray, model: np.ndarray) -> np.ndarray:
-    """(N,) samples with the background of `model`, (N,), where nobody speaks in it: a vocoder's own silence is a cue.
+def loud_like(samples: np.ndarray, model: np.ndarray, most: float = 15.0) -> np.ndarray:
+    """(N,) samples that swell and fade as `model`, (N,), does, within `most` dB: vocoders blur when a sound begins.
 
-    Where the model is 30 dB or more below its speech it is taken instead, with 20 ms to cross over.
+    Where the model is 30 dB or more below its speech it is taken instead: a vocoder's own silence is a cue. Levels are
+    those of 16 ms, and 20 ms pass from one to the next.
     """
     size = _SIZE // 2
-    power = np.convolve(model.astype(np.float64) ** 2, np.ones(size) / size, mode="same")
-    quiet = power < np.percentile(power, 95) * 10 ** (-_SPEECH / 10)
-    ramp = np.hanning(size + 2)[1:-1]
-    share = np.convolve(quiet.astype(np.float64), ramp / ramp.sum(), mode="same")
-    mixed: np.ndarray = samples * (1 - share) + model * share
+    ours, theirs = (
+        np.convolve(one.astype(np.float64) ** 2, np.ones(size) / size, mode="same") for one in (samples, model)
+    )
+    floor = np.percentile(theirs, 95) * 1e-6 + 1e-14
+    gain = np.clip(5 * np.log10((theirs + floor) / (ours + floor)), -most / 2, most / 2)
+    ramp = np.hanning(size + 2)[1:-1] / np.hanning(size + 2).sum()
+    quiet = (theirs < np.percentile(theirs, 95) * 10 ** (-_SPEECH / 10)).astype(np.float64)
+    gain, share = (np.convolve(one, ramp, mode="same") for one in (gain, quiet))
+    mixed: np.ndarray = samples * 10 ** (gain / 10) * (1 - share) + model * share
     return mixed.astype(np.float32)
+
+
+def matched(samples: np.ndarray, model: np.ndarray, rounds: int = 3) -> np.ndarray:
+    """(N,) samples in the colour and with the loudness of `model`, (N,), both of one band.
+
+    Each of the two changes the other a little, so that they take turns.
+    """
+    for _ in range(rounds):
+        samples = loud_like(coloured_like(samples, model), model)
+    return samples
 
 
 def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:
@@ -142,7 +157,7 @@ def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:
     for radius, angle in scene.poles:
         cosine = -2 * radius * np.cos(angle)
         section = np.array([[radius**2, cosine, 1, 1, cosine, radius**2]])
-        heard = sosfilt(section, heard)
+        heard = np.asarray(sosfilt(section, heard))
     hertz = np.linspace(0, RATE / 2, 9)
     heard = filtered(heard, hertz, 10 ** (scene.tilt * (hertz / hertz[-1] - 0.5) / 20))
     hiss = np.random.default_rng(scene.seed).standard_normal(len(heard))

@@ -17,11 +17,18 @@ from torchfakes_utils.io.sound import RATE
 
 Scale = Literal["mel", "linear"]
 
-# Of the front ends: 32 ms of sound every 10 ms. The spectrum of a voice is steady for about as long.
-SIZE, HOP = 512, 160
-MELS = 64
-# ASVspoof's baselines take 20 coefficients of as many filters, with their first and second differences.
+# Samples of a window, and from one to the next; of LFCC as in ASVspoof's baselines, 20 ms every 10 ms, with 20
+# coefficients of as many filters, and their first and second differences.
+SIZE, HOP = 320, 160
 COEFFICIENTS = 20
+# Of log-mel 8 ms every 4 ms: so short a window sees every pulse of the vocal folds by itself. Vocoders that throw
+# phases away blur these, and keep what a longer window sees (`docs/benchmarks/audio.md` compares the two).
+SHORT_SIZE, SHORT_HOP = 128, 64
+MELS = 32
+# The usual one, for comparison: 32 ms every 10 ms, which shows the harmonics of a voice and no pulse.
+LONG_SIZE, LONG_HOP, LONG_MELS = 512, 160, 64
+# Points of the transform: a window is filled up with zeros, so that narrow filters have bins.
+POINTS = 512
 # What is added before a logarithm: -100 dB of a sound of full scale.
 FLOOR = 1e-10
 
@@ -43,9 +50,13 @@ def window(size: int) -> torch.Tensor:
     return torch.hann_window(size)
 
 
-def stft(signal: torch.Tensor, size: int = SIZE, hop: int = HOP) -> torch.Tensor:
-    """Short-time Fourier transform (B, 1 + size / 2, F), complex, of signals (B, N) with N > size / 2."""
-    return torch.fft.rfft(framed(signal, size, hop) * window(size).to(signal), dim=2).transpose(1, 2)
+def stft(signal: torch.Tensor, size: int = 512, hop: int = 128, points: int | None = None) -> torch.Tensor:
+    """Short-time Fourier transform (B, 1 + P / 2, F), complex, of signals (B, N) with N > size / 2.
+
+    P is `points`, or `size` where not given: a shorter window is filled up with zeros.
+    """
+    spectra: torch.Tensor = torch.fft.rfft(framed(signal, size, hop) * window(size).to(signal), points, dim=2)
+    return spectra.transpose(1, 2)
 
 
 def istft(spectrum: torch.Tensor, length: int, hop: int) -> torch.Tensor:
@@ -108,7 +119,7 @@ def hertz_of(mel: torch.Tensor) -> torch.Tensor:
 
 
 @lru_cache(maxsize=32)
-def filter_bank(count: int, size: int = SIZE, low: float = 0.0, high: float = RATE / 2, scale: Scale = "mel",
+def filter_bank(count: int, size: int = POINTS, low: float = 0.0, high: float = RATE / 2, scale: Scale = "mel",
                 rate: int = RATE) -> torch.Tensor:  # fmt: skip
     """Triangular filters (count, 1 + size / 2) over a power spectrum; each rises to 1 where its neighbours reach 0.
 
@@ -129,15 +140,21 @@ def filter_bank(count: int, size: int = SIZE, low: float = 0.0, high: float = RA
     return torch.minimum(rising, falling).clamp_min(0).float()
 
 
-def banded(signal: torch.Tensor, count: int, scale: Scale, size: int = SIZE, hop: int = HOP) -> torch.Tensor:
+def banded(signal: torch.Tensor, count: int, scale: Scale, size: int, hop: int) -> torch.Tensor:
     """Log power (B, count, F), natural logarithm, of signals (B, N) in the bands of `filter_bank`."""
-    power = stft(signal, size, hop).abs() ** 2 / size
-    return (filter_bank(count, size, scale=scale).to(power) @ power + FLOOR).log()
+    points = max(size, POINTS)
+    power = stft(signal, size, hop, points).abs() ** 2 / size
+    return (filter_bank(count, points, scale=scale).to(power) @ power + FLOOR).log()
 
 
 def log_mel(signal: torch.Tensor, count: int = MELS) -> torch.Tensor:
     """Log-mel spectrogram (B, count, F) of signals (B, N) at 16 kHz."""
-    return banded(signal, count, "mel")
+    return banded(signal, count, "mel", SHORT_SIZE, SHORT_HOP)
+
+
+def long_log_mel(signal: torch.Tensor, count: int = LONG_MELS) -> torch.Tensor:
+    """The same with the window that most people take."""
+    return banded(signal, count, "mel", LONG_SIZE, LONG_HOP)
 
 
 @lru_cache(maxsize=32)
@@ -164,7 +181,7 @@ def lfcc(signal: torch.Tensor, kept: int = COEFFICIENTS) -> torch.Tensor:
 
     Unlike mel filters, linear ones see the high bands, where vocoders forget most, as finely as the low ones.
     """
-    static = cosines(kept, kept).to(signal) @ banded(signal, kept, "linear")
+    static = cosines(kept, kept).to(signal) @ banded(signal, kept, "linear", SIZE, HOP)
     first = differences(static)
     return torch.cat([static, first, differences(first)], dim=1)
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 from torchfakes_utils.audio import neural_vocoder
 from torchfakes_utils.audio.config import OwnVoices, VoicesConfig
-from torchfakes_utils.audio.matching import Scene, band_edge, coloured_like, in_scene, with_pauses_of
+from torchfakes_utils.audio.matching import Scene, band_edge, in_scene, matched, within_band
 from torchfakes_utils.audio.neural_voice import SENTENCES, VITS, NeuralVoice, available
 from torchfakes_utils.audio.pitch import HOP, LEAST_VOICED, pitch
 from torchfakes_utils.audio.sources import Recording, recordings
@@ -134,9 +134,9 @@ def _clips(
 ) -> Iterator[_Clip]:
     for recording in found:
         high = min(_HIGHEST, 0.94 * band_edge(recording.samples), 0.47 * recording.rate)
-        real = recording.samples
+        real = within_band(recording.samples, high)
         copies = {REAL: real} | {
-            name: with_pauses_of(coloured_like(way(real, config.seed), real), real) for name, way in ways.items()
+            name: matched(within_band(way(recording.samples, config.seed), high), real) for name, way in ways.items()
         }
         split = SPLITS.get(recording.speaker, "test")
         for number, (start, end) in enumerate(pieces(recording.samples, config.seconds)):
