@@ -10,13 +10,9 @@ from torchfakes_utils.audio.detector import VoiceConfig, VoiceDetector
 from torchfakes_utils.errors import InputError
 
 KINDS = [
-    ("lfcc", "logistic"),
-    ("log-mel", "logistic"),
-    ("lfcc", "cnn"),
-    ("log-mel", "cnn"),
-    ("log-mel-long", "cnn"),
+    ("lfcc", "logistic"), ("log-mel", "logistic"), ("lfcc", "cnn"), ("log-mel", "cnn"), ("log-mel-long", "cnn"),
     ("waveform", "rawnet2"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("front_end", "network"), KINDS)

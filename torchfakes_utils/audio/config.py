@@ -56,8 +56,8 @@ class AudioTrainingConfig:
     """How a detector of made voices is trained.
 
     Attributes:
-        front_end: what the network sees: lfcc (20 ms windows, fine in high bands), log-mel (8 ms windows, which part the
-            pulses of a voice), log-mel-long (32 ms windows, which do not), or waveform (for rawnet2).
+        front_end: what the network sees: lfcc (20 ms windows, fine in high bands), log-mel (8 ms windows, which part
+            the pulses of a voice), log-mel-long (32 ms windows, which do not), or waveform (for rawnet2).
         network: logistic (means and spreads over time, fitted at once), cnn (a small one over time and frequency), or
             rawnet2 (sinc filters and residual blocks on the waveform itself).
         seconds: of the window that is judged at once; of a longer recording windows are averaged. The practice clips

@@ -44,8 +44,8 @@ class Scene:
                       for _ in range(10))  # fmt: skip
         return cls(
             float(generator.uniform(-32, -20)),
-            float(generator.uniform(-8, 8)),
-            float(generator.uniform(20, 30)),
+            float(generator.uniform(-12, 12)),
+            float(generator.uniform(18, 27)),
             float(generator.uniform(8, 10.5)),
             poles,
             int(generator.integers(2**31)),
@@ -153,15 +153,16 @@ def matched(samples: np.ndarray, model: np.ndarray, rounds: int = 3) -> np.ndarr
 
 def in_scene(samples: np.ndarray, scene: Scene, high: float) -> np.ndarray:
     """(N,) float32 samples as they would be heard in a scene, up to `high` Hz; never louder than full scale."""
-    heard = limited(samples.astype(np.float64), scene.crest).astype(np.float64)
+    heard: np.ndarray = limited(samples.astype(np.float64), scene.crest).astype(np.float64)
     for radius, angle in scene.poles:
         cosine = -2 * radius * np.cos(angle)
         section = np.array([[radius**2, cosine, 1, 1, cosine, radius**2]])
-        heard = np.asarray(sosfilt(section, heard))
+        heard = np.asarray(sosfilt(section, heard), np.float64)
     hertz = np.linspace(0, RATE / 2, 9)
     heard = filtered(heard, hertz, 10 ** (scene.tilt * (hertz / hertz[-1] - 0.5) / 20))
     hiss = np.random.default_rng(scene.seed).standard_normal(len(heard))
     heard = within_band(heard + hiss * 10 ** ((speech_level(heard) - scene.noise) / 20), high)
     heard = heard - heard.mean()
     heard = heard * 10 ** ((scene.level - speech_level(heard)) / 20)
-    return (heard / max(1.0, float(np.abs(heard).max()) / 0.99)).astype(np.float32)
+    bounded: np.ndarray = heard / max(1.0, float(np.abs(heard).max()) / 0.99)
+    return bounded.astype(np.float32)
