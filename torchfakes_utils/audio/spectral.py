@@ -27,8 +27,8 @@ SHORT_SIZE, SHORT_HOP = 128, 64
 MELS = 32
 # The usual one, for comparison: 32 ms every 10 ms, which shows the harmonics of a voice and no pulse.
 LONG_SIZE, LONG_HOP, LONG_MELS = 512, 160, 64
-# Points of the transform: a window is filled up with zeros, so that narrow filters have bins.
-POINTS = 512
+# Points of a transform, at least: a short window is filled up with zeros, so that narrow filters have bins.
+POINTS = 256
 # What is added before a logarithm: -100 dB of a sound of full scale.
 FLOOR = 1e-10
 
@@ -142,7 +142,7 @@ def filter_bank(count: int, size: int = POINTS, low: float = 0.0, high: float = 
 
 def banded(signal: torch.Tensor, count: int, scale: Scale, size: int, hop: int) -> torch.Tensor:
     """Log power (B, count, F), natural logarithm, of signals (B, N) in the bands of `filter_bank`."""
-    points = max(size, POINTS)
+    points = max(POINTS, 1 << (size - 1).bit_length())
     power = stft(signal, size, hop, points).abs() ** 2 / size
     return (filter_bank(count, points, scale=scale).to(power) @ power + FLOOR).log()
 
