@@ -234,12 +234,12 @@ def _page(results: dict[str, Any]) -> str:
         "# Who hears a made voice?", "",
         f"`{results['command']}` on {results['machine']}.", "",
         f"{real} real clips of two seconds, of {people} speakers, and their copies by each vocoder. Numbers are AUCs, "
-        f"the mean of {results['seeds']} seeds; in brackets the mean of their 95 % intervals by speaker. Of two to eight "
-        "speakers such an interval is a rough guess: none of this is a claim about people.", "",
+        f"the mean of {results['seeds']} seeds; in brackets the mean of their 95 % intervals by speaker. Of two to "
+        "eight speakers such an interval is a rough guess: none of this is a claim about people.", "",
         "## What was known in training", "",
         "All vocoders and the speakers (other passages of theirs are tested); all vocoders, and no speaker (four folds, "
-        "so that every clip is tested once); all vocoders, and neither of the two test speakers of the table's split; the "
-        "same against a neural voice (VITS) that speaks for itself, beside real clips of the two test speakers.", "",
+        "so that every clip is tested once); all vocoders, and neither of the two test speakers of the table's split; "
+        "the same against a neural voice (VITS) that speaks for itself, beside real clips of the two test speakers.", "",
         "| | seen speakers | unseen speakers | unseen, one split | unseen VITS voice |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for way, one in split.items():
