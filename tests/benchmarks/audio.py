@@ -237,9 +237,9 @@ def _page(results: dict[str, Any]) -> str:
         f"the mean of {results['seeds']} seeds; in brackets the mean of their 95 % intervals by speaker. Of two to "
         "eight speakers such an interval is a rough guess: none of this is a claim about people.", "",
         "## What was known in training", "",
-        "Seen: all vocoders and the speakers; other passages of theirs are tested. Unseen: all vocoders, and no speaker, "
-        "in four folds, so that every clip is tested once. One split: the two test speakers of the table. VITS voice: a "
-        "neural voice that speaks for itself, beside real clips of the two test speakers.", "",
+        "Seen: all vocoders and the speakers; other passages of theirs are tested. Unseen: all vocoders, and no "
+        "speaker, in four folds, so that every clip is tested once. One split: the two test speakers of the table. "
+        "VITS voice: a neural voice that speaks for itself, beside real clips of the two test speakers.", "",
         "| | seen speakers | unseen speakers | unseen, one split | unseen VITS voice |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for way, one in split.items():
