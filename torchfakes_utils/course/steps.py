@@ -209,7 +209,9 @@ def _listener(order: Order) -> None:
     from torchfakes_utils.audio.config import AudioTrainingConfig
     from torchfakes_utils.audio.learning import train_voice
 
-    train_voice(order.where.voices / "recordings.csv", order.where.listener, AudioTrainingConfig(**order.settings))
+    table, run = order.where.voices / "recordings.csv", order.where.listener
+    for front_end, folder in (("log-mel-long", run.with_name(f"{run.name}-long")), ("log-mel", run)):
+        train_voice(table, folder, AudioTrainingConfig(front_end=front_end, **order.settings))
 
 
 # What the steps leave in their folders. The stamps of the pipeline's commands stay: by these a command takes up its own
@@ -317,7 +319,7 @@ _ALL = (
         makes=lambda where: where.listener / BEST_FOLDER / DETECTOR_FILE, folder=lambda where: where.listener,
         ours=_ours(rf"last\.safetensors|(history|scores)\.csv|audio\.json|best/({_DETECTOR})"),
         needs=("voices",), renewed_with=("voices",), build=_listener,
-        settings=_everywhere(front_end="log-mel", network="cnn"),
+        settings=_everywhere(network="cnn", epochs=12),
     ),
     Step(
         # Of people whom nobody has met, so it needs nothing; where it is there it stays, board and all.
