@@ -167,14 +167,11 @@ EER = Exercise(
             lambda real, at: (real[:, None] >= at).sum(0).astype(float),
             lambda fake, at: (fake[:, None] < at).sum(0).astype(float),
         ),
-        "Your classes are the wrong way round: a high score is called fake.": _with(
+        "That is the share that is right: a high score is called fake, and the rate is of errors.": _with(
             lambda real, at: (real[:, None] < at).mean(0), lambda fake, at: (fake[:, None] >= at).mean(0)
         ),
         "That is the share of all that are wrong, at one half. Move the threshold until both shares meet.": (
             lambda real, fake: float((np.mean(np.asarray(real) >= 0.5) + np.mean(np.asarray(fake) < 0.5)) / 2)
-        ),
-        "That is how many are right. The rate is of errors: one minus it.": lambda real, fake: (
-            1 - equal_error_rate(real, fake)
         ),
     },
 )
