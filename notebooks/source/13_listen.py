@@ -180,9 +180,10 @@ HTML(lesson_13.player(voice, "real") + lesson_13.player(waveform[0].numpy(), "ph
 # %% [markdown]
 # ## What does a vocoder forget?
 #
-# When somebody speaks, the vocal folds close a hundred times a second or more. Each time all frequencies start at once:
-# a pulse. Guessed phases start when they like. Does that show in the picture? It depends on the window. A window of
-# 32 ms holds several pulses, and shows their rhythm as lines that lie. A window of 8 ms holds one pulse at most.
+# When somebody speaks, the vocal folds close a hundred times a second or more. Each time all frequencies start at
+# once: a pulse. Guessed phases start when they like. Does that show in the picture? It depends on the window. A
+# window of 32 ms holds several pulses, and shows their rhythm as lines that lie. A window of 8 ms holds one pulse of
+# a low voice at most.
 
 # %%
 lesson_13.pictures(
@@ -193,12 +194,13 @@ lesson_13.pictures(
 # %%
 lesson_13.pictures(
     {name: heard[name] for name in ("speech", "Griffin-Lim", "LPC", "neural vocoder")}, "8 ms", (0.3, 0.9),
-    "A short window: real pulses stand upright, guessed ones blur",
+    "A short window: the pulses of the copies are blurred, or all alike",
 )  # fmt: skip
 
 # %% [markdown]
 # In the first figure all four rows show the same dark and bright stripes. In the second, the real voice has fine
-# upright lines, one for each pulse. Look for them in the copies: where are they sharp, and where are they washed out?
+# upright lines, one for each pulse, and no two are alike. Look for them in the copies. Griffin-Lim washes them out in
+# the upper bands. LPC and the neural vocoder put them back, and make them all alike, through all bands.
 #
 # The viewer shows one version at a time, with its sound:
 
@@ -293,11 +295,12 @@ guess_telephone = course.predict("AUC of the 8 ms network on clips that came thr
 # %%
 through = {name: scored(detectors["8 ms"], test, sounds, name) for name in ("amr-nb", "mp3")}
 sent = {name: binary_metrics(part["label"], part["probability_fake"])["auc"] for name, part in through.items()}
-called = {name: float((part.loc[part["label"] == 0, "probability_fake"] >= 0.5).mean())
+limit = detectors["8 ms"].decision.threshold  # chosen on validation
+called = {name: float((part.loc[part["label"] == 0, "probability_fake"] >= limit).mean())
           for name, part in {"clean": one, **through}.items()}  # fmt: skip
 guess_telephone.answer(sent["amr-nb"])
 for name, auc in {"clean": aucs["8 ms"], **sent}.items():
-    print(f"{name:<8}AUC {auc:.2f}, real clips called fake at 0.5: {called[name]:.0%}")
+    print(f"{name:<8}AUC {auc:.2f}, real clips called fake: {called[name]:.0%}")
 
 # %% [markdown]
 # **What we saw.** Clean, the AUC is {= aucs["8 ms"] : .2f =}; through a mobile telephone it is
@@ -333,8 +336,8 @@ for name, answer in answers.items():
 # is the right answer: for a verdict, train on ASVspoof or your own data, with many people in validation.
 #
 # **Whose voice?** The commonest harm is no film at all. It is a call: a daughter's voice, in tears, who needs money
-# now. A few seconds from a social network are enough to copy it. No detector sits in a telephone call today, and
-# through the telephone ours is worse. A word that only the family knows, and calling back on the number that you
+# now. A few seconds from a social network are enough to copy it. Few calls pass a detector, and through the
+# telephone ours is worse. A word that only the family knows, and calling back on the number that you
 # have, help more. If you record somebody for this lesson (`torchfakes voices --own`), ask first, say what the copies
 # are for, and delete them afterwards.
 
