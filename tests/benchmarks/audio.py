@@ -62,20 +62,22 @@ def main() -> None:
     parser.add_argument("--held", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--parts", nargs="+", default=["split", "vocoders", "speakers", "seen", "seconds", "last"])
     args = parser.parse_args()
     table = build_voices(args.data, VoicesConfig(), OwnVoices(held=args.held))
     rows = read_recordings(table)
     bench = _Bench(rows, args.work, args.seeds)
+    command = " ".join(["python tests/benchmarks/audio.py", f"--seeds {args.seeds}", "--parts", *args.parts])
     results: dict[str, Any] = {
-        "machine": common.machine(), "command": "python tests/benchmarks/audio.py", "seeds": args.seeds,
+        "machine": common.machine(), "command": command, "seeds": args.seeds,
         "clips": _counts(rows), "cues": _cues(rows),
     }  # fmt: skip
     parts: dict[str, Callable[[], Any]] = {
         "split": lambda: bench.split([way for way in WAYS if way not in LAST]), "vocoders": bench.vocoders,
         "speakers": bench.speakers, "seen": bench.seen, "seconds": bench.seconds, "last": lambda: bench.split(LAST),
     }  # fmt: skip
-    for name, measure in parts.items():  # the page is there from the first part on, and grows
-        results[name] = measure()
+    for name in args.parts:  # the page is there from the first part on, and grows; "split" has to be the first
+        results[name] = parts[name]()
         common.write_page(args.out, "audio", _page(results), results)
         print(f"{time.strftime('%X')} {name}", flush=True)
 
@@ -255,7 +257,7 @@ def _page(results: dict[str, Any]) -> str:
         "# Who hears a made voice?", "",
         f"`{results['command']}` on {results['machine']}.", "",
         f"{real} real clips of two seconds, of {people} speakers, and their copies by each vocoder. Numbers are AUCs, "
-        f"the mean of {results['seeds']} seeds; in brackets the mean of their 95 % intervals by speaker. Of two to "
+        f"the mean over seeds ({results['seeds']}); in brackets the mean of their 95 % intervals by speaker. Of two to "
         "eight speakers such an interval is a rough guess: none of this is a claim about people.", "",
         "## What was known in training", "",
         "Seen: all vocoders and the speakers; other passages of theirs are tested. Unseen: all vocoders, and no "

@@ -42,7 +42,7 @@ def spectrogram(samples: np.ndarray, window: str) -> np.ndarray:
     """Log-mel spectrogram (M, F), dB below its loudest, of (N,) samples, with one of `WINDOWS`."""
     size, hop, mels = WINDOWS[window]
     found = 4.343 * banded(torch.from_numpy(samples)[None], mels, "mel", size, hop)[0].numpy()
-    return np.maximum(found - found.max(), -60)
+    return np.asarray(np.maximum(found - found.max(), -60))
 
 
 def draw(ax: Axes, samples: np.ndarray, window: str, title: str, label: int) -> None:

@@ -24,7 +24,7 @@ def mel_filters(corners: Any, hertz: Any) -> np.ndarray:
     """
     corners, hertz = np.asarray(corners, float), np.asarray(hertz, float)
     left, peak, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-    return np.maximum(0, np.minimum((hertz - left) / (peak - left), (right - hertz) / (right - peak)))
+    return np.asarray(np.maximum(0, np.minimum((hertz - left) / (peak - left), (right - hertz) / (right - peak))))
 
 
 def _boxes(corners: Any, hertz: Any) -> np.ndarray:
@@ -33,13 +33,13 @@ def _boxes(corners: Any, hertz: Any) -> np.ndarray:
 
 def _by_area(corners: Any, hertz: Any) -> np.ndarray:
     corners = np.asarray(corners, float)
-    return mel_filters(corners, hertz) * 2 / (corners[2:] - corners[:-2])[:, None]
+    return np.asarray(mel_filters(corners, hertz) * 2 / (corners[2:] - corners[:-2])[:, None])
 
 
 def _unbounded(corners: Any, hertz: Any) -> np.ndarray:
     corners, hertz = np.asarray(corners, float), np.asarray(hertz, float)
     left, peak, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-    return np.minimum((hertz - left) / (peak - left), (right - hertz) / (right - peak))
+    return np.asarray(np.minimum((hertz - left) / (peak - left), (right - hertz) / (right - peak)))
 
 
 def _rising(corners: Any, hertz: Any) -> np.ndarray:
@@ -87,7 +87,7 @@ def new_phases(magnitude: Any, again: Any) -> np.ndarray:
         (K, F) complex.
     """
     again = np.asarray(again, complex)
-    return np.asarray(magnitude, float) * again / np.abs(again)
+    return np.asarray(np.asarray(magnitude, float) * again / np.abs(again))
 
 
 def _spectra(generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
