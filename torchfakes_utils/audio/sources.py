@@ -1,8 +1,8 @@
 """The recordings that practice data is made from: eight speakers, some ninety seconds, each with its licence.
 
 Who speaks is not written in all of the archives: files of one folder, or recorded for one purpose by one person, are
-taken as one speaker. A speaker encoder agrees (`docs/benchmarks/audio.md`); where it is not sure, the cautious
-answer is that two recordings are of one speaker, so that no voice is in training and in test.
+taken as one speaker. A speaker encoder agrees (`docs/voices_card.md`); where it is not sure, the cautious answer is
+that two recordings are of one speaker, so that no voice is in training and in test.
 """
 
 import io
