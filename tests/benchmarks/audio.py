@@ -262,7 +262,8 @@ def _page(results: dict[str, Any]) -> str:
         "## What was known in training", "",
         "Seen: all vocoders and the speakers; other passages of theirs are tested. Unseen: all vocoders, and no "
         "speaker, in four folds, so that every clip is tested once. One split: the two test speakers of the table. "
-        "VITS voice: a neural voice that speaks for itself, beside real clips of the two test speakers.", "",
+        "VITS voice: a neural voice that speaks for itself, beside real clips of the two test speakers. A dash: not "
+        "measured in this run.", "",
         "| | seen speakers | unseen speakers | unseen, one split | unseen VITS voice |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for way, one in split.items():
@@ -282,6 +283,7 @@ def _page(results: dict[str, Any]) -> str:
     if "seconds" in results:
         taken = ", ".join(f"{way} {value:.2f}" for way, value in results["seconds"].items())
         lines += ["", "## Speed", "", f"Seconds to judge a minute of sound that was read already: {taken}."]
+    lines += ["", "## What did not come out as expected", "", *_unexpected(split)]
     lines += ["", "## Single cues", "",
               "The three of each that tell most: AUC over all clips, and share of pairs, both from 0.5 up.", "",
               "| vocoder | cue | pooled | within pairs |", "|---|---|---|---|"]  # fmt: skip
@@ -289,6 +291,32 @@ def _page(results: dict[str, Any]) -> str:
         pairs = "-" if one["pairs"] is None else f"{one['pairs']:.2f}"
         lines.append(f"| {one['method']} | {one['cue']} | {one['pooled']:.2f} | {pairs} |")
     return "\n".join(lines) + "\n"
+
+
+def _unexpected(split: dict[str, Any]) -> list[str]:
+    """What the numbers say against what one would hope, as far as they do."""
+    heard = {way: one["voice"]["auc"] for way, one in split.items() if "voice" in one}
+    said = []
+    if heard and max(heard.values()) < 0.6:
+        best = max(heard, key=lambda way: heard[way])
+        said.append(
+            f"- Nobody hears the VITS voice: the best ({best}) has {heard[best]:.2f}, where a coin has 0.50. To have "
+            "learned four vocoders is not to know what a made voice is. And it has no originals: the others stand far "
+            "below 0.50, which says that they take its clean sound for more real than real recordings."
+        )
+    classical = split.get("LFCC, logistic")
+    if classical and classical["known"]["auc"] < 0.6:
+        said.append(
+            f"- Means and spreads of LFCC get {classical['known']['auc']:.2f} on new speakers, once level, colour, "
+            "pauses and loudness are matched. What is left differs in time, and they forget time."
+        )
+    long, short = (split.get(f"log-mel {size} ms, CNN") for size in (32, 8))
+    if long and short and short["known"]["auc"] > long["known"]["auc"]:
+        said.append(
+            f"- The window matters more than was thought: the same network gets {long['known']['auc']:.2f} with 32 ms "
+            f"and {short['known']['auc']:.2f} with 8 ms."
+        )
+    return said or ["- Nothing that these numbers would show."]
 
 
 def _header(names: Sequence[str]) -> list[str]:
