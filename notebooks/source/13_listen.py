@@ -242,9 +242,9 @@ lesson_13.bars(by_method, "The same network, with two windows")
 # {= aucs["8 ms"] : .2f =}. <!-- holds: aucs["8 ms"] > aucs["32 ms"] + 0.05 -->
 # The network was the same. What the picture had thrown away, no network can find.
 #
-# Two test speakers are two. The interval by speaker cannot even be trusted to be wide enough. The benchmark page
-# `docs/benchmarks/audio.md` leaves each speaker out in turn, and each vocoder, and lets the detectors hear a real
-# neural voice that they have never met. Read there what became of it, before you believe this figure.
+# Two test speakers are two. The interval by speaker cannot even be trusted to be wide enough. The page
+# `docs/benchmarks/audio.md` also lets the detectors hear a real neural voice that none of them has met. Read there what
+# became of it, before you believe this figure.
 #
 # ### Your turn · The equal error rate
 #
