@@ -48,9 +48,9 @@ class Pitch:
 def pitch(samples: np.ndarray) -> Pitch:
     """The fundamental frequency of (N,) samples at 16 kHz: the lag at which a frame is most like itself.
 
-    The autocorrelation is divided by the energy of both parts that are compared, or short lags would win. Lags are whole
-    samples: of voices above some 320 Hz, half the frequency is found now and then. Source:
-    Rabiner, On the Use of Autocorrelation Analysis for Pitch Detection, IEEE TASSP 25, 1977.
+    The autocorrelation is divided by the energy of both parts that are compared, or short lags would win. Lags are
+    whole samples: of voices above some 320 Hz, half the frequency is found now and then. Source: Rabiner, On the Use of
+    Autocorrelation Analysis for Pitch Detection, IEEE TASSP 25, 1977.
     """
     half = _SIZE // 2
     padded = np.pad(samples.astype(np.float32), half)
