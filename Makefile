@@ -9,7 +9,7 @@ VENV ?= .venv
 PYTEST ?=
 NAMES ?=
 LESSON ?= 00
-EXTRAS ?= app,cluster,course,dev,export,phone,site,timm,trackers
+EXTRAS ?= app,audio,cluster,course,dev,export,phone,site,timm,trackers
 WORKERS ?= 2
 THREADS ?= 1
 

@@ -22,8 +22,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # The order in which data flows: a room imports from those before it. What stands outside of all rooms is `errors`.
 ROOMS = [
-    "io", "datasets", "metrics", "faces", "models", "crops", "training", "evaluation", "explanation", "temporal",
-    "report", "hub", "inference", "export", "app", "course", "cli",
+    "io", "datasets", "metrics", "faces", "models", "crops", "training", "evaluation", "explanation", "audio",
+    "temporal", "report", "hub", "inference", "export", "app", "course", "cli",
 ]  # fmt: skip
 
 # Import names that differ from the name of the distribution.
@@ -143,7 +143,7 @@ def test_a_wheel_holds_what_is_no_module():
 
 def test_every_import_is_declared():
     extras = tuple(PROJECT["optional-dependencies"])
-    used = declared("app", "cluster", "export", "phone", "timm", "trackers")
+    used = declared("app", "audio", "cluster", "export", "phone", "timm", "trackers", "world")
     for path in MODULES:
         assert third_party(path.read_text()) <= (declared("course") if room(path) == "course" else used), path.name
     for path in (ROOT / "tests").rglob("*.py"):
@@ -198,7 +198,7 @@ def test_what_the_dependencies_need_is_pinned_too():
 
 def test_one_list_of_dependencies():
     text = (ROOT / "environment.yml").read_text()
-    assert "--editable .[app,cluster,course,dev,export,phone,timm,trackers]" in text
+    assert "--editable .[app,audio,cluster,course,dev,export,phone,site,timm,trackers]" in text
     assert "--constraint constraints.txt" in text
     assert not [name for name in declared("course", "dev") if f"- {name}" in text]
 

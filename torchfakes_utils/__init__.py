@@ -21,8 +21,8 @@ What one holds:
 - `InputError`, which all of them raise where something given cannot be used: one line that says what to do.
 
 The rooms behind them, in the order in which data flows: `io`, `datasets`, `metrics`, `faces`, `models`, `crops`,
-`training`, `evaluation`, `explanation`, `temporal`; and what is built on these: `report`, `hub`, `inference`, `export`,
-`app`, `course`, `cli`.
+`training`, `evaluation`, `explanation`, `audio`, `temporal`; and what is built on these: `report`, `hub`, `inference`,
+`export`, `app`, `course`, `cli`.
 """
 
 import importlib

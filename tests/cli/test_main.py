@@ -91,7 +91,7 @@ def test_no_command_shows_help_on_standard_error(capsys):
     [
         ["extract", "data"],
         ["nonsense"],
-        ["predict", "run"],
+        ["predict"],
         ["predict", "run", "a", "--frames", "0"],
         ["predict", "run", "a", "--frame", "4"],  # no beginnings of options
         ["train", "--lr"],

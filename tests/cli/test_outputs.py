@@ -19,6 +19,7 @@ from cases.folders import SIBLINGS, THEIRS, theirs
 from cases.people import portrait
 from cases.photos import saved
 from cases.runs import run as small_run
+from helpers import voices
 
 TRAINED = "--architecture Meso4 --image-size 64 --epochs 1 --batch-size 4 --min-sharpness 0 --device cpu"
 # By command and option, how results are sent to {path}, and what a command then makes there.
@@ -75,6 +76,12 @@ OUTPUTS = {
         ["torchfakes.json", "across.csv", "across.json"],
     ),
     ("faces", "out"): ("faces {photos} --out {path}", ["clips.csv", "faces/faces.csv", "faces/extraction.json"]),
+    ("voices", "out"): ("voices {path}", ["torchfakes.json", "recordings.csv", "clips"]),
+    ("recordings", "out"): ("recordings {speech} --out {path}/recordings.csv", ["recordings.csv"]),
+    ("train-audio", "out"): (
+        "train-audio {recordings} --out {path} --network logistic",
+        ["config.json", "history.csv", "best/detector.json"],
+    ),
     ("explain", "out"): (
         "explain {run} {faces} --out {path} --limit 2 --no-checks",
         [
@@ -188,6 +195,14 @@ INPUTS = {
     ("course", "notebooks"),
     ("capstone", "hand_in"),
     ("across", "run_folder"),
+    ("recordings", "root"),  # without --out, recordings.csv is written there as by --out
+    ("train-audio", "recordings"),
+    ("evaluate-audio", "recordings"),
+    ("evaluate-audio", "run_folder"),  # into which it writes scores.csv and audio.json
+    ("predict", "audio"),
+    ("app", "audio"),
+    ("voices", "held"),
+    ("voices", "own"),
     ("faces", "archive"),
     ("train-video", "clips"),
     ("train-video", "faces"),
@@ -223,7 +238,10 @@ def command(tmp_path, tiny_ffpp, tiny_faces, monkeypatch, capsys):
     photos = tmp_path / "people"
     (photos / "ada").mkdir(parents=True)
     shutil.copy(photo, photos / "ada")
-    places = {"data": data, "faces": tiny_faces / "faces.csv", "photo": photo, "photos": photos, "run": run}
+    for kind in ("real", "fake"):
+        voices.write(tmp_path / "speech" / kind / "a.wav", voices.spoken(0.5))
+    places = {"data": data, "faces": tiny_faces / "faces.csv", "photo": photo, "photos": photos, "run": run,
+              "speech": tmp_path / "speech", "recordings": voices.data_set(tmp_path / "voices")}  # fmt: skip
     capsys.readouterr()
     torch.manual_seed(0)
 
@@ -388,6 +406,9 @@ def test_a_pipe_is_not_waited_for(command, tmp_path, key, name):
 WORK = {
     "mini": "datasets.mini.build._film_all",
     "across": "evaluation.across.score",
+    "voices": "audio.voices._voice",
+    "recordings": "audio.voices.read_recordings",
+    "train-audio": "audio.learning._Learner",
     "faces": "faces.extraction._run",
     "mini-temporal": "datasets.mini.temporal._all",
     "train-video": "temporal.training._Trainer",

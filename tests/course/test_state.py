@@ -51,7 +51,8 @@ THEIRS = ("notes.txt", "best/mine.safetensors", "crops/holiday.png", "original_s
 def test_somebodys_own_files_stay_where_a_step_is_done_anew(built_steps, home, change_step, name):
     course.ensure(name)
     folder = STEPS[name].folder(course.paths())
-    own = {"mini": "clips.csv", "faces": "crops/youtube/c23/000/00001.png", "matrix": "FaceSwap/last.safetensors",
+    own = {"mini": "clips.csv", "films": "clips.csv", "voices": "clips/a.wav",
+           "faces": "crops/youtube/c23/000/00001.png", "matrix": "FaceSwap/last.safetensors",
            "lab": "healthy-0/detector.json", "starts": "parts/0-0-1-00000000.csv"}  # fmt: skip
     own = own.get(name, "last.safetensors")
     for file in (*THEIRS, own):

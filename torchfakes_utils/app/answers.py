@@ -10,6 +10,7 @@ import numpy as np
 from torchfakes_utils.app import pictures, views
 from torchfakes_utils.app.asgi import UNEXPECTED, note_unexpected
 from torchfakes_utils.app.uploads import Uploads
+from torchfakes_utils.audio.judging import VoiceJudge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import check_choice, overlay
 from torchfakes_utils.inference.predictor import Examination, Predictor
@@ -49,10 +50,13 @@ class Answers:
         predictor: whose verdicts they are.
         uploads: where the uploads lie; each is deleted once it is judged.
         frames: of a video, how many are looked at.
+        voice: what judges the voice in a file; None where nobody asked.
     """
 
-    def __init__(self, predictor: Predictor, uploads: Uploads, frames: int = FRAMES) -> None:
-        self.predictor, self.uploads, self.frames = predictor, uploads, frames
+    def __init__(
+        self, predictor: Predictor, uploads: Uploads, frames: int = FRAMES, voice: VoiceJudge | None = None
+    ) -> None:
+        self.predictor, self.uploads, self.frames, self.voice = predictor, uploads, frames, voice
 
     @_discreet
     def judge(self, upload: Any, frames: int | None = None) -> dict[str, Any]:
@@ -65,6 +69,8 @@ class Answers:
         """
         with self.uploads.taken(upload) as (path, name):  # whatever else is wrong: it is taken, and then deleted
             answer = self.predictor.predict(path, self.frames if frames is None else _checked(frames)).to_json()
+            if self.voice is not None:
+                answer["voice"] = self.voice.judge(path).to_json()
         del answer["path"]
         return {"file": name, **answer}
 
@@ -79,9 +85,15 @@ class Answers:
     def show_file(self, path: Path, name: str) -> Shown:
         """The same of a file that stays where it is."""
         try:
-            return self._shown(path, name)
+            html, crops = self._shown(path, name)
         except InputError as error:
-            return views.refusal(str(error).removeprefix(f"{path}: "), name), {}
+            html, crops = views.refusal(str(error).removeprefix(f"{path}: "), name), {}
+        return html + self._heard(path), crops
+
+    @_discreet
+    def _heard(self, path: Path) -> str:
+        """What is said of the voice in a file, below what is said of its faces."""
+        return "" if self.voice is None else views.voice(self.voice.judge(path))
 
     @_discreet
     def _shown(self, path: Path, name: str) -> Shown:

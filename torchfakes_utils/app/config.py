@@ -92,6 +92,8 @@ class AppConfig:
         browser: open the page.
         frames: frames of a video that are looked at; up to four times as many of a long one or one with short shots.
         limits: what is accepted.
+        audio: the run of `train-audio` that judges voices, too: a verdict of its own, below that on the faces; None
+            judges no voice.
         examples: a Mini-FF++ folder, or a folder of examples made from one; None has no examples.
         auth: file with USER:PASSWORD, a line each, of who may use it; TORCHFAKES_AUTH may hold such a line instead.
             Not as words of the command, which everybody on this machine can read in the list of processes.
@@ -111,6 +113,7 @@ class AppConfig:
     browser: bool = False
     frames: int = FRAMES
     limits: AppLimits = field(default_factory=AppLimits)
+    audio: Path | None = None
     examples: Path | None = None
     auth: Path | None = None
     hosts: tuple[str, ...] | None = None

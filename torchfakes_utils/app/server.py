@@ -32,6 +32,7 @@ from torchfakes_utils.app.gate import Rules, gate
 from torchfakes_utils.app.scratch import Scratch
 from torchfakes_utils.app.uploads import Uploads, repeated
 from torchfakes_utils.app.visitors import Visitors
+from torchfakes_utils.audio.judging import VoiceJudge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Predictor
 from torchfakes_utils.report import write
@@ -92,7 +93,10 @@ class Served(contextlib.ExitStack):
             stack.callback(shown.close)
             gradio.set_static_paths(shown.folder)
             examples = [] if config.examples is None else put_examples(config.examples, shown.folder)
-            answers = Answers(predictor, self.uploads, config.frames)
+            voice = None
+            if config.audio is not None:
+                voice = VoiceJudge.from_run(config.audio, str(predictor.device), config.limits.seconds)
+            answers = Answers(predictor, self.uploads, config.frames, voice)
             self._page = the_page.build(answers, config.limits, examples, shown.folder, measured, config.share)
             self._visitors = Visitors(self._page)
             answers.warm_up()

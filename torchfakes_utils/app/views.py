@@ -14,6 +14,7 @@ import numpy as np
 
 from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.pictures import COLOURS, SMALL, Box, boxed, data_url
+from torchfakes_utils.audio.judging import VoiceVerdict
 from torchfakes_utils.explanation.heat_maps import overlay
 from torchfakes_utils.inference.predictor import Examination
 from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, digits_apart, seen
@@ -294,6 +295,11 @@ def result(examined: Examination, decision: Decision, name: str) -> str:
 def refusal(reason: str, name: str) -> str:
     """What is shown of a file that could not be opened: the reason, where the verdict would be."""
     return _render("result", prediction=Prediction(name, CANNOT_TELL, None, reason), name=name, doubt="", sentence="")
+
+
+def voice(heard: VoiceVerdict) -> str:
+    """What is said of the voice, as HTML: beside the verdict on the faces, and never mixed with it."""
+    return _render("voice", heard=heard, score="" if heard.probability_fake is None else score(heard.probability_fake))
 
 
 def heat_map(crop: np.ndarray, heat: np.ndarray, face: int, layer: str, method: str) -> str:

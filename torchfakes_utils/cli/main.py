@@ -17,6 +17,7 @@ from typing import NoReturn
 from torchfakes_utils import __version__
 from torchfakes_utils.cli.command import Command, add_options, made
 from torchfakes_utils.cli.films import EvaluateVideo, MiniTemporal, TrainVideo
+from torchfakes_utils.cli.listen import EvaluateAudio, Recordings, TrainAudio, Voices
 from torchfakes_utils.cli.other_data import Across, Faces
 from torchfakes_utils.cli.output import DONE, INTERRUPTED, SOME_UNUSABLE, UNUSABLE, Output, say, warnings_on_stderr
 from torchfakes_utils.cli.stages import (
@@ -51,6 +52,10 @@ _KINDS = (
     Explain,
     TrainVideo,
     EvaluateVideo,
+    Voices,
+    Recordings,
+    TrainAudio,
+    EvaluateAudio,
     Predict,
     Export,
     Push,
@@ -62,7 +67,7 @@ _KINDS = (
     Bundle,
     Doctor,
 )
-# TrainVideo is train-video.
+# TrainVideo is `train-video`.
 COMMANDS: Mapping[str, type[Command]] = {
     re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in _KINDS
 }

