@@ -7,10 +7,22 @@ and not what to do; here both stand in one line.
 from types import TracebackType
 from typing import Any
 
+from torchfakes_utils import language as spoken
+from torchfakes_utils.language import tr
 
-def begin() -> None:
-    """What the first cell of every lesson calls; called again, it changes nothing more."""
+
+def begin(language: str = spoken.ENGLISH) -> None:
+    """What the first cell of every lesson calls; called again, it changes nothing more.
+
+    Args:
+        language: in which the lesson speaks, such as "es".
+
+    Raises:
+        InputError: there is no such language.
+    """
     from torchfakes_utils.course import plots
+
+    spoken.use(language)
 
     plots.use_style()
     try:
@@ -24,9 +36,10 @@ def begin() -> None:
 
 def advice(error: NameError) -> str:
     """What to do about a name that is not there, in one line."""
-    return (
-        f"{error}. If a cell further up makes it, run that first (Run > Run All Above Selected Cell); after a restart, "
-        "begin with the first cell. Otherwise look at the spelling."
+    return tr(
+        "{error}. If a cell further up makes it, run that first (Run > Run All Above Selected Cell); after a restart, "
+        "begin with the first cell. Otherwise look at the spelling.",
+        error=error,
     )
 
 
