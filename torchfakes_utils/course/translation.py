@@ -25,6 +25,7 @@ from torchfakes_utils.errors import InputError
 PACKAGE = Path(__file__).parents[1]
 
 _HEADING = re.compile(r"^(#+) ", re.MULTILINE)
+_IN_TEMPLATE = re.compile(r'\b_\("([^"]*)"')
 _FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 # Minutes and difficulty of an exercise; minutes and seconds of a lesson. Whatever the language, their order is this.
 _TASK = re.compile(r"^\*(\d+) min, \D+([123]) \w+ 3\.\*", re.MULTILINE)
@@ -117,8 +118,11 @@ def typography(text: str, language: str) -> list[str]:
 
 
 def asked(package: Path = PACKAGE) -> set[str]:
-    """Every English text that the package asks a catalogue for: what stands in `tr("…")` or `mark("…")`, or is put
-    under a name that `tr` gets in the same function."""
+    """Every English text that the package asks a catalogue for.
+
+    That is what stands in `tr("…")` or `mark("…")`, or is put under a name that `tr` gets in the same function; and in
+    a template, `_("…")`.
+    """
     found: set[str] = set()
     for file in sorted(package.rglob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -129,6 +133,8 @@ def asked(package: Path = PACKAGE) -> set[str]:
             found |= {one.value for one in firsts if isinstance(one, ast.Constant) and isinstance(one.value, str)}
             if isinstance(function, ast.FunctionDef):
                 found |= _assigned(function, {one.id for one in firsts if isinstance(one, ast.Name)})
+    for file in sorted(package.rglob("*.html")):
+        found |= set(_IN_TEMPLATE.findall(file.read_text(encoding="utf-8")))
     return found
 
 
