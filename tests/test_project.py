@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "torchfakes_utils"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-# The order in which data flows: a room imports from those before it. Outside of all rooms stand `errors` and `language`.
+# The order in which data flows: a room imports from those before it. Outside stand `errors` and `language`.
 ROOMS = [
     "io", "datasets", "metrics", "faces", "models", "crops", "training", "evaluation", "explanation", "report", "hub",
     "inference", "export", "app", "course", "cli",

@@ -34,7 +34,7 @@ def use(language: str) -> None:
     Raises:
         InputError: there is no such language.
     """
-    global _current  # noqa: PLW0603 - a process speaks one language
+    global _current
     if language not in languages():
         raise InputError(f"language {language!r}: there are {', '.join(languages())}")
     _current = language

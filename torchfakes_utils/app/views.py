@@ -305,7 +305,9 @@ def result(examined: Examination, decision: Decision, name: str) -> str:
         higher=why_higher(prediction, decision),
         picture=data_url(boxed(examined.picture(frame), boxes)),
         alt=f"{name}: " + (tr("frame {frame}, at {when:.2f} s; ", frame=frame, when=when) if moving else "") + who,
-        caption=tr("Frame {frame}, at {when:.2f} s of {end:.2f} s.", frame=frame, when=when, end=examined.media.duration)
+        caption=tr(
+            "Frame {frame}, at {when:.2f} s of {end:.2f} s.", frame=frame, when=when, end=examined.media.duration
+        )
         if moving
         else "",
         faces=[(face, face_sentence(face, decision)) for face in prediction.faces],

@@ -360,7 +360,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="some only, such as 03; all by default")
     parser.add_argument("--force", action="store_true", help="also those whose twin has not changed")
     parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="their folder (default: notebooks)")
-    parser.add_argument("--language", help="the lessons in this language alone, such as es (default: all, English first)")
+    parser.add_argument(
+        "--language", help="the lessons in this language alone, such as es (default: all, English first)"
+    )
     options = parser.parse_args(argv)
     try:
         made = []

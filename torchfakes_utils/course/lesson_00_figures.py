@@ -48,9 +48,17 @@ def coin_figure(games: NDArray[np.bool_], right: int) -> Figure:
         ax.bar(count, height, color="black" if high else plots.NEUTRAL, alpha=1 if high else 0.5, width=0.85)
         ax.text(count, height + 0.005, f"{height:.0%}", ha="center", va="bottom")
     ax.annotate(
-        tr("{right} or more: {share:.0%}", right=right, share=share[right:].sum()), (faces - 0.2, share.max() * 0.75), ha="right", fontweight="bold"
+        tr("{right} or more: {share:.0%}", right=right, share=share[right:].sum()),
+        (faces - 0.2, share.max() * 0.75),
+        ha="right",
+        fontweight="bold",
     )
-    ax.set(xticks=range(faces + 1), yticks=[], xlabel=tr("right answers of {faces}", faces=faces), ylabel=tr("share of the games"))
+    ax.set(
+        xticks=range(faces + 1),
+        yticks=[],
+        xlabel=tr("right answers of {faces}", faces=faces),
+        ylabel=tr("share of the games"),
+    )
     ax.set_ylim(0, share.max() * 1.18)
     ax.spines["left"].set_visible(False)
     said = "A coin gets {right} or more of {faces} in {games:.0f} games of 100"
@@ -239,7 +247,11 @@ def alarms(percent_right: float = 95.0, one_in: int = 1000, films: int = 100_000
         f"{false_alarms:,.0f} real", (true_alarms + false_alarms, 0.47), va="bottom", ha="right", color=plots.REAL,
         fontweight="bold",
     )  # fmt: skip
-    ax.set(yticks=[], ylim=(-0.4, 0.9), xlabel=tr("films called fake, of {films:,} judged (expected, without luck)", films=films))
+    ax.set(
+        yticks=[],
+        ylim=(-0.4, 0.9),
+        xlabel=tr("films called fake, of {films:,} judged (expected, without luck)", films=films),
+    )
     ax.spines["left"].set_visible(False)
     share = alarm_is_right(right, right, 1 / one_in)
     said = "{percent:g} % right, 1 film in {one_in:,} fake: an alarm is right {share:.1%} of the time"

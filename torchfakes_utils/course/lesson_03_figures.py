@@ -95,7 +95,9 @@ def _dropped(gone: pd.Series) -> str:
         return tr("{percent:.0f} % of the crops", percent=100 * gone.iloc[0])
     (name, share), *others = gone.items()
     first = tr("{percent:.0f} % of {name}'s crops", percent=100 * share, name=name)
-    return ", ".join([first, *(tr("{percent:.0f} % of {name}'s", percent=100 * share, name=name) for name, share in others)])
+    return ", ".join(
+        [first, *(tr("{percent:.0f} % of {name}'s", percent=100 * share, name=name) for name, share in others)]
+    )
 
 
 def hills(ax: Axes, sharpness: pd.Series, groups: pd.Series, threshold: float) -> None:
@@ -157,7 +159,14 @@ def noise_figure(
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     plots.curves(ax, noise, sharpness, colours=["black", plots.NEUTRAL, "#999999"][: len(sharpness)])
     ax.axhline(threshold, color=plots.NEUTRAL, linestyle="--", linewidth=1)
-    ax.text(noise[-1], threshold * 0.83, tr("threshold {threshold:g}", threshold=threshold), ha="right", va="top", color=plots.NEUTRAL)
+    ax.text(
+        noise[-1],
+        threshold * 0.83,
+        tr("threshold {threshold:g}", threshold=threshold),
+        ha="right",
+        va="top",
+        color=plots.NEUTRAL,
+    )
     ax.set(yscale="log", xlabel=tr("noise, standard deviation in grey levels"), ylabel=tr("variance of the Laplacian"))
     ax.set_xlim(-0.1, noise[-1] * 1.02)
     ax.set_title(tr("A little noise makes a blurred face pass"))

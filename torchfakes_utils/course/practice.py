@@ -393,7 +393,9 @@ def _nothing(name: str, function: Callable[..., Any], tried: _Tried) -> Verdict:
     if tried.changed:
         return _wrong(tr("`{name}` changes what it is given and returns nothing. End it with `return`.", name=name))
     if ... in tried.outcomes or _is_stub(function):
-        return _empty(tr("`{name}` returns nothing. Write your lines into its stub, the last with `return`.", name=name))
+        return _empty(
+            tr("`{name}` returns nothing. Write your lines into its stub, the last with `return`.", name=name)
+        )
     return _wrong(tr("`{name}` returns nothing (None). Is its `return` missing?", name=name))
 
 
@@ -473,4 +475,6 @@ def _reason(name: str, cases: Sequence[tuple[Any, ...]], differing: Mapping[int,
     number, text = next(iter(differing.items()))
     called = f"{name}({_arguments(cases[number])})"
     end = "" if text.endswith("?") else "."
-    return f"{called} {text}{end}" if text.startswith("stopped") else f"{tr('for {called}', called=called)}, {text}{end}"
+    return (
+        f"{called} {text}{end}" if text.startswith("stopped") else f"{tr('for {called}', called=called)}, {text}{end}"
+    )

@@ -96,10 +96,10 @@ def skeleton(code: str) -> str:
 class _Quoteless(ast.NodeTransformer):
     """Takes out the words of a piece of code; formats such as .2f are no words."""
 
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:  # noqa: N802 - ast's name
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         return ast.Constant("") if isinstance(node.value, str) else node
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         values = [one for one in node.values if isinstance(one, ast.FormattedValue)]
         for one in values:
             one.value = self.visit(one.value)
@@ -178,7 +178,7 @@ def quiz(english: object, other: object) -> list[str]:
     """How translated quizzes depart from the English ones: other lessons, choices, or another right answer."""
     if found := quizzes.problems(other):
         return found
-    assert isinstance(english, dict) and isinstance(other, dict)  # noqa: S101 - `problems` has seen to it
+    assert isinstance(english, dict) and isinstance(other, dict)
     found = []
     for name, questions in other.items():
         right = [[choice.get("right", False) for choice in one["choices"]] for one in questions]

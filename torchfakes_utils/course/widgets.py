@@ -134,7 +134,10 @@ def _alt(stills: list[Still], alt: str) -> str:
     common = alt or (stills[0].alt if len({still.alt for still in stills}) == 1 else "")
     if common:
         return f"{common} {tr('Shown at {settings}.', settings='; '.join(settings))}" if settings[0] else common
-    said = [tr("At {setting}: {alt}", setting=setting, alt=still.alt) for setting, still in zip(settings, stills, strict=True)]
+    said = [
+        tr("At {setting}: {alt}", setting=setting, alt=still.alt)
+        for setting, still in zip(settings, stills, strict=True)
+    ]
     if sum(map(len, said)) > LONG:  # who listens has heard the axes once
         said[1:] = [tr("Also shown at {settings}.", settings="; ".join(settings[1:]))]
     return " ".join(said)
