@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.lesson_03 import neighbours, verdict
 from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
-from torchfakes_utils.language import tr
+from torchfakes_utils.language import mark, tr
 
+CONTROLS = (mark("threshold"),)  # of `thrown_away`, as a widget names them
 TICKS = (10, 30, 100, 300, 1000)
 TICK_LABELS = [str(tick) for tick in TICKS]
 # Groups that are neither real nor fake: dark and plain, light and dotted.

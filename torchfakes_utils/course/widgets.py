@@ -77,7 +77,9 @@ def explore(
     Raises:
         ValueError: a state names no control, or a value that its control does not have.
     """
-    boxes = {name: control(spec, (labels or {}).get(name, name.replace("_", " "))) for name, spec in controls.items()}
+    boxes = {
+        name: control(spec, (labels or {}).get(name, tr(name.replace("_", " ")))) for name, spec in controls.items()
+    }
 
     start = {name: box.value for name, box in boxes.items()}
     first = _still(draw, start)
