@@ -31,7 +31,7 @@ _FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _TASK = re.compile(r"^\*(\d+) min, \D+([123]) \w+ 3\.\*", re.MULTILINE)
 _TIME = re.compile(r"^- \*\*\w+:\*\* \D*(\d+) min\D*(\d+) min\D*(\d+) s ", re.MULTILINE)
 # What opens and closes, by language; text between marks of code is no prose.
-_PAIRS = {"es": ("¿?", "¡!", "«»")}
+_PAIRS = {"es": (("¿", "?"), ("¡", "!"), ("«", "»"))}
 _STRAIGHT = {"es": '"“”'}
 _NO_PROSE = re.compile(
     r"```.*?```|`[^`]*`|\$\$.*?\$\$|<!--.*?-->|\{=\s.*?\s=\}|\]\([^)]*\)|!\[[^\]]*\]|</?\w[^>]*>", re.DOTALL
@@ -167,7 +167,7 @@ def texts(needed: set[str], catalogue: dict[str, str]) -> list[str]:
 
 def _fields(text: str) -> list[tuple[str, str, str]]:
     """Names, conversions and formats that a text is filled in with."""
-    return sorted((name, conversion or "", form) for _, name, form, conversion in string.Formatter().parse(text)
+    return sorted((name, conversion or "", form or "") for _, name, form, conversion in string.Formatter().parse(text)
                   if name is not None)  # fmt: skip
 
 
