@@ -10,8 +10,8 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/torchfakes/torchfakes/blob/main/notebooks/es/00_start_here.ipynb)
 #
-# **Diez caras, diez apuestas. Después sabrás cómo de bien detectas un fake, cómo de bien lo hace una red pequeña con
-# las mismas caras, y en qué parte de la cara miró esa red.**
+# **Diez caras, diez apuestas. Después sabrás cuánto aciertas al buscar fakes, cuánto acierta una red pequeña con las
+# mismas caras, y en qué parte de la cara miró esa red.**
 #
 # - **Aprenderás a** juzgar diez caras y decir cuánto vale tu resultado, dibujar un mapa de calor (heat map) y decir
 #   qué no demuestra, compararte con un modelo y con una moneda, y contar cuánto vale una alarma cuando los fakes son
@@ -63,8 +63,8 @@ game = lesson_00.play(ten)  # si la ejecutas otra vez, conserva tus respuestas
 game.show()
 
 # %% [markdown]
-# ¿Lees sin ejecutar? Entonces decide primero las diez, en papel, y abre el pliegue. (Con *Run all*, tus clics esperan
-# hasta que terminen las celdas de abajo. Mejor ve celda por celda.)
+# ¿Lees sin ejecutar? Entonces decide primero las diez, en papel, y abre el desplegable. (Con *Run all*, tus clics
+# esperan hasta que terminen las celdas de abajo. Mejor ve celda por celda.)
 #
 # Las respuestas nombran cuatro tipos de falsificación. En *Deepfakes* y *FaceSwap* se pone en el video la cara de
 # otra persona. En *Face2Face* y *NeuralTextures* la cara se queda y se mueve, sobre todo en la boca. La lección 01
@@ -204,7 +204,7 @@ lesson_00.heat_figure(photos, list(maps), titles, labels, "El apoyo para cada re
 # de calor es una pregunta para ti, no una respuesta.
 
 # %% [markdown]
-# ## Acertaste siete. ¿Cómo de bien se te da?
+# ## Acertaste siete. ¿Qué dice eso de ti?
 #
 # Digamos que acertaste siete de diez. Con otras diez caras habrían sido seis, o nueve. Entonces, ¿qué dice un siete?
 # Empieza con alguien que no ve nada: una moneda juega tu juego. Cada fila de `games` es un juego, cada columna una
@@ -429,8 +429,8 @@ guess_alarm.answer("2 %")
 # alarma acierta en el {= (truth == 0).mean() : .1% =} de estos videos, y no encuentra ningún fake.
 #
 # Mueve los controles. La barra muestra lo que se espera sin suerte: {= 0.05 * 99_900 : ,.0f =} falsas alarmas, donde
-# este sorteo dio {= on_reals : , =}. <!-- holds: abs(on_reals - 4995) < 300 --> ¿Cómo de bueno tiene que ser el
-# detector para que sea correcta una de cada dos alarmas, con un fake entre 1000?
+# este sorteo dio {= on_reals : , =}. <!-- holds: abs(on_reals - 4995) < 300 --> ¿Cuánto tiene que acertar el detector
+# para que sea correcta una de cada dos alarmas, con un fake entre 1000?
 
 # %%
 from torchfakes_utils.course import widgets

@@ -59,8 +59,8 @@ plots.images(pictures, titles, columns=4, labels=both["label"].tolist(), title=t
 
 # %% [markdown]
 # Estos son cuatro fotogramas (frames) de un video real, y de un fake suyo, en orden de tiempo. Dos veces la imagen
-# sale corrida y después clara; el número sobre cada recorte sube y baja con ella. <!-- holds:
-# real["sharpness"].iloc[[0, 2]].max() < real["sharpness"].iloc[[1, 3]].min() / 3 --> Donde sale corrida, cuesta decir
+# sale movida y después clara; el número sobre cada recorte sube y baja con ella. <!-- holds:
+# real["sharpness"].iloc[[0, 2]].max() < real["sharpness"].iloc[[1, 3]].min() / 3 --> Donde sale movida, cuesta decir
 # qué fila es el fake. ¿Qué mide el número?
 
 # %% [markdown]
@@ -158,12 +158,12 @@ print("la misma forma:", by_hand.shape == by_library.shape, "  mayor diferencia:
 smeared = pictures[int(real["sharpness"].argmin())]
 answers = [np.asarray(laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))) for picture in (sharp, smeared)]
 shown = [np.clip(128 + 3 * answer, 0, 255).astype(np.uint8) for answer in answers]  # el gris es cero
-names = ["nítida", "su laplaciano", "corrida", "su laplaciano"]
-plots.images([sharp, shown[0], smeared, shown[1]], names, title="Una cara corrida apenas responde", inches=1.7)
+names = ["nítida", "su laplaciano", "movida", "su laplaciano"]
+plots.images([sharp, shown[0], smeared, shown[1]], names, title="Una cara movida apenas responde", inches=1.7)
 
 # %% [markdown]
 # **Lo que vimos.** Unas pocas rebanadas y OpenCV coinciden hasta la última cifra, borde incluido. En la cara nítida
-# responde cada arruga. La cara corrida, del video de arriba, es casi un gris plano, que significa cero. <!-- holds:
+# responde cada arruga. La cara movida, del video de arriba, es casi un gris plano, que significa cero. <!-- holds:
 # answers[1].std() < 0.3 * answers[0].std() --> Quedan líneas en la dirección en que tembló la cámara: un borde que se
 # mueve a lo largo de sí mismo no se emborrona. <!-- holds: np.diff(smeared.mean(2), 2, axis=0).std() > 1.3 *
 # np.diff(smeared.mean(2), 2, axis=1).std() -->
@@ -408,7 +408,7 @@ lesson_03_figures.close_up(faces["sharpness"], origin)
 # {= near =} recortes están a menos de un quinto de él. <!-- holds: faces["sharpness"].between(30, 36).sum() >
 # faces["sharpness"].between(40, 46).sum() --> <!-- holds: near > 0.01 * len(faces) --> Mira las cuatro caras del
 # control con 30. Casi el mismo número tienen la segunda imagen, una Collins suave cuya cara aún puedes juzgar, y la
-# cuarta, una Hopper muy corrida. Las dos se quedan. Para la fotografía más suave, 30 es el {= 30 / medians.min() : .0
+# cuarta, una Hopper muy movida. Las dos se quedan. Para la fotografía más suave, 30 es el {= 30 / medians.min() : .0
 # % =} de lo que tiene un recorte normal; para la más definida, el {= 30 / medians.max() : .0 % =}. <!-- holds: 30 /
 # medians.min() > 2 * (30 / medians.max()) --> Ningún umbral de este número quiere decir «borroso» para las dos. Así
 # que mira el histograma, y las caras junto a la línea, antes de elegir.
