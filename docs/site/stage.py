@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
 _BADGE = re.compile(r"\[!\[(Open in Colab)\]\([^)]*\)\]")  # a picture from elsewhere
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_COPIED = ("README.md", "CHANGELOG.md", "docs/**/*.md", "docs/**/*.jpg", "docs/**/*.svg", "notebooks/*.ipynb")
+_COPIED = (
+    "README.md", "CHANGELOG.md", "docs/**/*.md", "docs/**/*.jpg", "docs/**/*.svg", "notebooks/*.ipynb",
+    "notebooks/[a-z][a-z]/*.ipynb",
+)  # fmt: skip
 
 INDEX = """# TorchFakes
 
@@ -42,6 +45,13 @@ CHANGELOG
 
 %(lessons)s
 docs/glossary
+```
+
+```{toctree}
+:maxdepth: 1
+:caption: In other languages
+
+%(translated)s
 ```
 
 ```{toctree}
@@ -102,7 +112,8 @@ def stage(out: Path) -> None:
     rooms = _rooms(out)
     names = [page.removesuffix(".md") for page in pages if page.endswith(".md")]
     lists = {
-        "lessons": [page.removesuffix(".ipynb") for page in pages if page.endswith(".ipynb")],
+        "lessons": [page.removesuffix(".ipynb") for page in pages if re.fullmatch(r"notebooks/\w+\.ipynb", page)],
+        "translated": [page.rpartition(".")[0] for page in pages if re.match(r"(docs|notebooks)/[a-z]{2}/", page)],
         "guides": [name for name in names if re.fullmatch(r"docs/\w+", name) and Path(name).name not in _PLACED],
         "benchmarks": [name for name in names if name.startswith("docs/benchmarks/")],
         "rooms": rooms,

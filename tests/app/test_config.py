@@ -35,3 +35,9 @@ def test_hosts_are_names(name):
     with pytest.raises(InputError, match="give a name alone"):
         AppConfig(hosts=("fine.example", name))
     assert AppConfig(hosts=("fakes.example", "*.example.org")).hosts
+
+
+def test_a_language_is_one_that_there_is():
+    assert AppConfig(language="es").language == "es" and AppConfig().language == "en"
+    with pytest.raises(InputError, match="--language fr: there are en, es"):
+        AppConfig(language="fr")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from torchfakes_utils import language
 from torchfakes_utils.app import pictures as app_pictures
 from torchfakes_utils.app import views
 from torchfakes_utils.app.config import AppLimits
@@ -541,3 +542,30 @@ def test_the_page_fetches_nothing_from_elsewhere():
     for part in parts:
         assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", part)
     assert "const mostBytes = 200000000;" in parts[1]
+
+
+@pytest.fixture
+def spanish():
+    language.use("es")
+    yield
+    language.use("en")
+
+
+def test_the_page_speaks_another_language_and_keeps_its_numbers(spanish):
+    assert "<h1>¿Real o falso?</h1>" in views.head(DECISION)
+    examined = examination(face(0, [0.9, 0.8, 0.9], interval=(0.7, 0.95)), face(1, [0.1, 0.2, 0.1]))
+    html = views.result(examined, DECISION, "a.mp4")
+    for words in ("Probablemente falso", "intervalo del 95 % entre fotogramas 0.70 a 0.95", "fake a partir de 0.75",
+                  "real hasta 0.25", "Fotograma a fotograma", "Cara 2: probablemente real.",
+                  "cara 1 fake"):  # fmt: skip
+        assert words in html, words
+    assert "Cannot tell" not in views.about(None, DECISION, AppLimits()) and "200 MB" in views.about(
+        None, DECISION, AppLimits()
+    )
+    script = views.script(AppLimits())
+    assert 'documentElement.lang = "es"' in script and "se aceptan {most} como m" in script
+
+
+def test_the_page_is_british_english_by_default():
+    assert 'documentElement.lang = "en-GB"' in views.script(AppLimits())
+    assert "<h1>Real or fake?</h1>" in views.head(DECISION)

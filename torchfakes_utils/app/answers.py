@@ -104,7 +104,7 @@ class Answers:
     def explain(self, crops: dict[int, np.ndarray] | None, face: int, method: str, layer: str) -> str:
         """A face, by its number in `crops` of `show` (None where they were forgotten), under its heat map, as HTML."""
         if crops is None or face not in crops:
-            return views.FORGOTTEN
+            return views.forgotten()
         heat = self.predictor.heat_map(crops[face], layer, method)
         return views.heat_map(crops[face], heat, face, layer, method)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torchfakes_utils.errors import InputError, check_counts
 from torchfakes_utils.io.limits import Limits
+from torchfakes_utils.language import ENGLISH, languages
 from torchfakes_utils.metrics.config import FRAMES
 
 # Seconds that an upload may take to be read, and again to be searched for faces: the others wait.
@@ -102,9 +103,10 @@ class AppConfig:
         proxied: a proxy in front of it says in X-Forwarded-For who is asking.
         framed_by: sites that may show it in a frame.
         gate: what connections may cost.
+        language: of the page, by its code, such as es; what it lacks is said in English.
 
     Raises:
-        InputError: a port or a number of frames below 1, or a name that is none.
+        InputError: a language that there is not, a port or a number of frames below 1, or a name that is none.
     """
 
     host: str = "127.0.0.1"
@@ -120,9 +122,12 @@ class AppConfig:
     proxied: bool = False
     framed_by: tuple[str, ...] = ()
     gate: GateLimits = field(default_factory=GateLimits)
+    language: str = ENGLISH
 
     def __post_init__(self) -> None:
         check_counts(self, "port", "frames")
+        if self.language not in languages():
+            raise InputError(f"--language {self.language}: there are {', '.join(languages())}")
         for name in self.hosts or ():
             if any(sign in name for sign in "/: ") or "*" in name.removeprefix("*.") or not name.strip("."):
                 raise InputError(f"--hosts {name}: give a name alone, such as fakes.example.org or *.example.org")

@@ -12,12 +12,16 @@ from torchfakes_utils.app.config import AppLimits
 from torchfakes_utils.app.examples import Example
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.explanation.heat_maps import METHODS, usual_layer
+from torchfakes_utils.language import mark, tr
 from torchfakes_utils.metrics.config import FRAMES
 from torchfakes_utils.report.contents import Report
 
 # One at a time, whatever was asked: the network takes all cores anyway, and memory stays bounded.
 _ALONE: dict[str, Any] = {"concurrency_id": "detector", "concurrency_limit": 1}
 _INTERNAL: dict[str, Any] = {"api_visibility": "private"}
+
+_TABS = {"photo": mark("Photo"), "video": mark("Video")}
+_UPLOADS = {"photo": mark("Your photo"), "video": mark("Your video")}
 
 
 def build(
@@ -40,11 +44,11 @@ def build(
     """
     import gradio as gr
 
-    with gr.Blocks(title="TorchFakes: real or fake?", analytics_enabled=False) as page:
+    with gr.Blocks(title=tr("TorchFakes: real or fake?"), analytics_enabled=False) as page:
         decision = answers.predictor.detector.decision
         gr.HTML(views.head(decision))
         for kind in ("photo", "video"):
-            with gr.Tab(kind.capitalize()):
+            with gr.Tab(tr(_TABS[kind])):
                 _tab(answers, kind, [one for one in examples if one.kind == kind], folder)
         gr.HTML(views.about(measured, decision, limits, shared))
         _endpoints(answers)
@@ -59,20 +63,20 @@ def _tab(answers: Answers, kind: str, examples: Sequence[Example], folder: Path)
     crops = gr.State()
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            upload = gr.File(label=f"Your {kind}", height=180)
+            upload = gr.File(label=tr(_UPLOADS[kind]), height=180)
             with gr.Group(elem_classes="tf-examples"):
                 buttons = [gr.Button(one.label, icon=folder / one.thumbnail) for one in examples]
         with gr.Column(scale=5, min_width=300):
             gr.HTML(views.PROBLEM)
             result = gr.HTML(views.empty(kind), elem_classes="tf-answer")
-            with gr.Accordion("Where did it look?", visible=False) as explanation:
-                gr.HTML(views.CAUTION)
+            with gr.Accordion(tr("Where did it look?"), visible=False) as explanation:
+                gr.HTML(views.caution())
                 with gr.Row():
-                    face = gr.Radio([1], value=1, label="Face", min_width=110)
-                    method = gr.Radio(list(METHODS), value=METHODS[0], label="Method", min_width=280)
+                    face = gr.Radio([1], value=1, label=tr("Face"), min_width=110)
+                    method = gr.Radio(list(METHODS), value=METHODS[0], label=tr("Method"), min_width=280)
                     layers, usual = list(detector.feature_layers), usual_layer(detector)
-                    layer = gr.Dropdown(layers, value=usual, label="Layer, fine to coarse", min_width=140)
-                draw = gr.Button("Draw the heat map")
+                    layer = gr.Dropdown(layers, value=usual, label=tr("Layer, fine to coarse"), min_width=140)
+                draw = gr.Button(tr("Draw the heat map"))
                 heat_map = gr.HTML()
 
     def show(answer: Callable[[Any], Shown], asked: Any) -> tuple[Any, ...]:
@@ -85,10 +89,10 @@ def _tab(answers: Answers, kind: str, examples: Sequence[Example], folder: Path)
     shown: dict[str, Any] = {"outputs": outputs, "show_progress_on": result, **_ALONE, **_INTERNAL}
     events = [upload.upload(functools.partial(show, answers.show), upload, preprocess=False, **shown)]
     for example, button in zip(examples, buttons, strict=True):
-        path, name = folder / example.file, f"Example: {example.label}"
+        path, name = folder / example.file, tr("Example: {label}", label=example.label)
         events.append(button.click(functools.partial(show, functools.partial(answers.show_file, path), name), **shown))
     for event in events:  # the queue is full
-        busy = functools.partial(show, lambda text: (views.refusal(text, ""), {}), views.BUSY)
+        busy = functools.partial(show, lambda text: (views.refusal(text, ""), {}), tr(views.BUSY))
         event.failure(busy, None, outputs, queue=False, **_INTERNAL)
     draw.click(answers.explain, [crops, face, method, layer], heat_map, **_ALONE, **_INTERNAL)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from torchfakes_utils import language as spoken
 from torchfakes_utils.app import listening, pictures, views
 from torchfakes_utils.app import page as the_page
 from torchfakes_utils.app.access import AUTH_VARIABLE, Hosts, credentials, is_loopback
@@ -35,6 +36,7 @@ from torchfakes_utils.app.visitors import Visitors
 from torchfakes_utils.audio.judging import VoiceJudge
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.inference.predictor import Predictor
+from torchfakes_utils.language import tr
 from torchfakes_utils.report import write
 from torchfakes_utils.report.contents import Report
 
@@ -82,6 +84,7 @@ class Served(contextlib.ExitStack):
         """
         super().__init__()
         config = config or AppConfig()
+        spoken.use(config.language)
         check_address(config.host, config.port)
         users = credentials(config.auth)
         self.uploads = Uploads(config.limits, config.gate)
@@ -115,7 +118,7 @@ class Served(contextlib.ExitStack):
                 server_name=config.host,
                 server_port=config.port,
                 auth=users,
-                auth_message="Ask whoever runs this page for the password." if users else None,
+                auth_message=tr("Ask whoever runs this page for the password.") if users else None,
                 share=config.share,
                 inbrowser=config.browser,
                 inline=False,  # not into the notebook that it may be started from

@@ -4,6 +4,7 @@ Everything is inside the HTML, pictures too, so that nothing of an upload is eve
 vermilion, and what cannot be told grey; since colour alone tells not everybody, each has a mark, a word and a line.
 """
 
+import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -18,6 +19,7 @@ from torchfakes_utils.audio.judging import VoiceVerdict
 from torchfakes_utils.explanation.heat_maps import overlay
 from torchfakes_utils.inference.predictor import Examination
 from torchfakes_utils.inference.verdict import FaceVerdict, Prediction, digits_apart, seen
+from torchfakes_utils.language import ENGLISH, current, mark, tr
 from torchfakes_utils.models.decision import CANNOT_TELL, FAKE, REAL, Decision
 from torchfakes_utils.report import text
 from torchfakes_utils.report.contents import Report
@@ -25,7 +27,9 @@ from torchfakes_utils.report.contents import Report
 _TEMPLATES = Path(__file__).parent / "templates"
 
 MARKS = {FAKE: "✕", REAL: "●", CANNOT_TELL: "?"}
-HEADINGS = {FAKE: "Probably fake", REAL: "Probably real", CANNOT_TELL: "Cannot tell"}
+HEADINGS = {FAKE: mark("Probably fake"), REAL: mark("Probably real"), CANNOT_TELL: mark("Cannot tell")}
+# The same in the middle of a sentence.
+_VERDICTS = {FAKE: mark("fake"), REAL: mark("real"), CANNOT_TELL: mark("cannot tell")}
 # The curve's picture: its size and its margins, left, top, right, bottom; SVG units.
 _WIDTH, _HEIGHT, _MARGINS = 440, 220, (38, 22, 18, 40)
 # The height of a line of text in it; and what of the scale's width anything takes that is to be seen, per cent.
@@ -33,33 +37,45 @@ _LINE, _LEAST_PART = 16, 2.0
 
 # Filled by the page's own script: what is wrong with a file that is not sent at all; what screen readers are told.
 PROBLEM = '<div class="tf-problem" role="alert"></div><div class="tf-said" role="status"></div>'
-BUSY = "it was not judged: too many files are waiting. Try again in a minute"
-CAUTION = (
-    "<p>A heat map shows which places of the crop raised P(fake) at one layer of the network. It does not show where a "
-    "forgery is, and it does not prove the verdict: it is as bright where the network is wrong.</p>"
+BUSY = mark("it was not judged: too many files are waiting. Try again in a minute")
+_CAUTION = mark(
+    "A heat map shows which places of the crop raised P(fake) at one layer of the network. It does not show where a "
+    "forgery is, and it does not prove the verdict: it is as bright where the network is wrong."
 )
 # Of a face that was judged, whose score says nothing.
-BETWEEN = (
+BETWEEN = mark(
     "Its score lies where neither rate of errors could be kept in validation. The original file, a longer film or a "
     "sharper picture may say more."
 )
-FORGOTTEN = "<p>This face is no longer in memory: give the file again.</p>"
+_FORGOTTEN = mark("This face is no longer in memory: give the file again.")
+
+_TOO_LARGE = mark(
+    "{name}: {size}, and {most} are the most that is accepted. Give a smaller file, or a part of it."
+)  # filled in by the page's own script
+_HIGHEST = mark("Face {face} at its highest: P(fake) {value} at {time:.2f} s (frame {frame})")
+_LOWEST = mark("Face {face} at its lowest: P(fake) {value} at {time:.2f} s (frame {frame})")
 
 # By what a face lacks: what helps.
 _HELP = {
-    "cut off": "Use a picture that shows the whole face.",
-    "too small": "Use a picture taken from nearer, or the original instead of a scaled-down copy.",
-    "too dark": "Use a picture with more light on the face.",
-    "too bright": "Use a picture in which the face is not overexposed.",
-    "too little contrast": "Use a picture with clearer light on the face.",
-    "too much contrast": "Use a picture with softer light on the face.",
-    "too blurred": "Use a sharper picture: the original rather than a copy, and without motion blur.",
-    "too noisy": "Use a picture with more light, less noise, and no sharpening filter.",
-    "a practice detector": "It has learned from practice data that shows no real person, and can say nothing of "
-    "people: take a detector that was trained on data of people.",
-    "unlike the faces of its training": "The network has seen no such face in training: a drawing, a mask, a filter, "
-    "or a camera of another kind. Use the original picture; if it is, this detector was not made for such.",
-    "no face found": "Use a picture in which a face looks towards the camera and takes up a good part of the frame.",
+    "cut off": mark("Use a picture that shows the whole face."),
+    "too small": mark("Use a picture taken from nearer, or the original instead of a scaled-down copy."),
+    "too dark": mark("Use a picture with more light on the face."),
+    "too bright": mark("Use a picture in which the face is not overexposed."),
+    "too little contrast": mark("Use a picture with clearer light on the face."),
+    "too much contrast": mark("Use a picture with softer light on the face."),
+    "too blurred": mark("Use a sharper picture: the original rather than a copy, and without motion blur."),
+    "too noisy": mark("Use a picture with more light, less noise, and no sharpening filter."),
+    "a practice detector": mark(
+        "It has learned from practice data that shows no real person, and can say nothing of people: take a detector "
+        "that was trained on data of people."
+    ),
+    "unlike the faces of its training": mark(
+        "The network has seen no such face in training: a drawing, a mask, a filter, or a camera of another kind. Use "
+        "the original picture; if it is, this detector was not made for such."
+    ),
+    "no face found": mark(
+        "Use a picture in which a face looks towards the camera and takes up a good part of the frame."
+    ),
 }
 
 
@@ -67,8 +83,8 @@ def score(value: float, digits: int = 2) -> str:
     """P(fake) with so many digits; never 1.00 and never 0.00, for no detector is that sure."""
     least = 10.0**-digits
     if value > 1 - least / 2:
-        return f"above {1 - least:.{digits}f}"
-    return f"below {least:.{digits}f}" if value < least / 2 else f"{value:.{digits}f}"
+        return tr("above {limit}", limit=f"{1 - least:.{digits}f}")
+    return tr("below {limit}", limit=f"{least:.{digits}f}") if value < least / 2 else f"{value:.{digits}f}"
 
 
 # Up to where somebody is called real, and from where on fake; None where nothing is.
@@ -94,16 +110,20 @@ def _scored(one: Prediction | FaceVerdict, limits: _Limits) -> str:
         return one.reason
     over = ""
     if one.interval is not None:
-        over = f", 95 % interval over frames {' to '.join(dict.fromkeys(map(score, one.interval)))}"
+        ends = dict.fromkeys(map(score, one.interval))
+        over = tr(", 95 % interval over frames {ends}", ends=tr(" to ").join(ends))
     real, fake = limit_words(value, limits)
-    return f"P(fake) {score(value, _digits(value, limits))}{over}; called {fake}, {real}"
+    shown = score(value, _digits(value, limits))
+    return tr("P(fake) {shown}{over}; called {fake}, {real}", shown=shown, over=over, fake=fake, real=real)
 
 
 def limit_words(value: float, limits: _Limits) -> tuple[str, str]:
     """Up to where a face is called real, and from where on fake, with as many digits as tell its score from both."""
     digits, (real_to, fake_from) = _digits(value, limits), limits
-    real = "real never" if real_to is None else f"real up to {real_to:.{digits}f}"
-    return real, "fake never" if fake_from is None else f"fake from {fake_from:.{digits}f} on"
+    real = tr("real never") if real_to is None else tr("real up to {limit}", limit=f"{real_to:.{digits}f}")
+    if fake_from is None:
+        return real, tr("fake never")
+    return real, tr("fake from {limit} on", limit=f"{fake_from:.{digits}f}")
 
 
 def _digits(value: float, limits: _Limits) -> int:
@@ -144,14 +164,14 @@ def doubt(prediction: Prediction) -> str:
     real_to, fake_from = prediction.limits
     if prediction.verdict == CANNOT_TELL:
         lacking = next((help_ for lack, help_ in _HELP.items() if lack in prediction.reason), "")
-        return lacking or ("" if prediction.limits == (None, None) else BETWEEN)
+        return tr(lacking or ("" if prediction.limits == (None, None) else BETWEEN))
     if prediction.interval is None:
         return ""
     low, high = prediction.interval
     crossed = (fake_from is not None and low < fake_from) if prediction.verdict == FAKE else (
         real_to is not None and high > real_to
     )  # fmt: skip
-    return "A close call: the interval reaches across the limit." if crossed else ""
+    return tr("A close call: the interval reaches across the limit.") if crossed else ""
 
 
 def why_higher(prediction: Prediction, decision: Decision) -> str:
@@ -164,10 +184,12 @@ def why_higher(prediction: Prediction, decision: Decision) -> str:
     if not alone < fake_from:
         return ""
     digits = _digits(alone, (None, fake_from))
-    return (
-        f"The file is called fake from {fake_from:.{digits}f} on, where one face alone is from {alone:.{digits}f} on: "
-        f"each of {len(judged)} faces is another chance of a false alarm, which all of them together may cause no more "
-        "often than one."
+    return tr(
+        "The file is called fake from {all} on, where one face alone is from {alone} on: each of {count} faces is "
+        "another chance of a false alarm, which all of them together may cause no more often than one.",
+        all=f"{fake_from:.{digits}f}",
+        alone=f"{alone:.{digits}f}",
+        count=len(judged),
     )
 
 
@@ -192,9 +214,10 @@ def peaks(prediction: Prediction) -> list[tuple[int, str]]:
         usable = [frame for frame in face.frames if not frame.cannot_tell]
         usable.sort(key=lambda frame: frame.probability_fake)
         if len(usable) > 1:
-            for which, frame in (("highest", usable[-1]), ("lowest", usable[0])):
-                value, when = score(frame.probability_fake), f"{frame.time:.2f} s (frame {frame.frame})"
-                found.append((frame.frame, f"Face {face.face + 1} at its {which}: P(fake) {value} at {when}"))
+            for text_of, frame in ((_HIGHEST, usable[-1]), (_LOWEST, usable[0])):
+                value = score(frame.probability_fake)
+                said = tr(text_of, face=face.face + 1, value=value, time=frame.time, frame=frame.frame)
+                found.append((frame.frame, said))
     return found
 
 
@@ -246,12 +269,12 @@ def _limit_lines(prediction: Prediction, height: Callable[[float], float]) -> li
     if fake_from is not None:
         y, top = height(fake_from), height(1)
         inside = y - top > _LINE
-        words = _words(f"called {fake}", y - 4 if inside else y + _LINE - 3, inside)
+        words = _words(tr("called {what}", what=fake), y - 4 if inside else y + _LINE - 3, inside)
         found.append({"y": y, "colour": COLOURS[FAKE], "top": top, "height": round(y - top, 1), **words})
     if real_to is not None:
         y, bottom = height(real_to), height(0)
         inside = bottom - y > _LINE
-        words = _words(f"called {real}", y + _LINE - 3 if inside else y - 4, inside)
+        words = _words(tr("called {what}", what=real), y + _LINE - 3 if inside else y - 4, inside)
         found.append({"y": y, "colour": COLOURS[REAL], "top": y, "height": round(bottom - y, 1), **words})
     return found
 
@@ -268,7 +291,8 @@ def result(examined: Examination, decision: Decision, name: str) -> str:
     frame = shown_frame(prediction)
     frame = int(examined.media.indices[0]) if frame is None else frame
     boxes = boxes_in(prediction, frame)
-    who = ", ".join(f"face {box.number} {box.verdict}" for box in boxes) or "no face found"
+    each = (tr("face {number} {verdict}", number=box.number, verdict=tr(_VERDICTS[box.verdict])) for box in boxes)
+    who = ", ".join(each) or tr("no face found")
     moving = prediction.kind != "photo"
     when = examined.media.times[examined.media.indices.tolist().index(frame)]
     return _render(
@@ -281,8 +305,12 @@ def result(examined: Examination, decision: Decision, name: str) -> str:
         doubt=doubt(prediction),
         higher=why_higher(prediction, decision),
         picture=data_url(boxed(examined.picture(frame), boxes)),
-        alt=f"{name}: " + (f"frame {frame}, at {when:.2f} s; " if moving else "") + who,
-        caption=f"Frame {frame}, at {when:.2f} s of {examined.media.duration:.2f} s." if moving else "",
+        alt=f"{name}: " + (tr("frame {frame}, at {when:.2f} s; ", frame=frame, when=when) if moving else "") + who,
+        caption=tr(
+            "Frame {frame}, at {when:.2f} s of {end:.2f} s.", frame=frame, when=when, end=examined.media.duration
+        )
+        if moving
+        else "",
         faces=[(face, face_sentence(face, decision)) for face in prediction.faces],
         curve=curve(prediction, examined.media.duration) if moving else None,
         peaks=[
@@ -323,6 +351,16 @@ def empty(kind: str) -> str:
     return _render("empty", kind=kind)
 
 
+def caution() -> str:
+    """What a heat map is worth, above it, as HTML."""
+    return f"<p>{tr(_CAUTION)}</p>"
+
+
+def forgotten() -> str:
+    """What is shown of a face that was asked for too late, as HTML."""
+    return f"<p>{tr(_FORGOTTEN)}</p>"
+
+
 def style() -> str:
     """The page's style sheet."""
     return (_TEMPLATES / "app.css").read_text(encoding="utf-8")
@@ -331,6 +369,9 @@ def style() -> str:
 def script(limits: AppLimits) -> str:
     """What the page does by itself in the browser."""
     source = (_TEMPLATES / "app.js").read_text(encoding="utf-8")
+    language = "en-GB" if current() == ENGLISH else current()
+    for place, said in (("__TOO_LARGE__", json.dumps(tr(_TOO_LARGE))), ("__LANGUAGE__", json.dumps(language))):
+        source = source.replace(place, said)
     return source.replace("__MOST_BYTES__", str(limits.media.bytes))
 
 
@@ -351,5 +392,5 @@ def _environment() -> Any:
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"sentence": text.sentence, "seen": seen}
-    environment.globals |= {"COLOURS": COLOURS, "MARKS": MARKS, "HEADINGS": HEADINGS}
+    environment.globals |= {"COLOURS": COLOURS, "MARKS": MARKS, "HEADINGS": HEADINGS, "_": tr}
     return environment

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from torchfakes_utils.language import tr
+
 MOST = 12  # names that are listed; a listener cannot skip
 KEY = "alt"  # in the metadata of an output, by MIME type
 
@@ -48,12 +50,12 @@ def describe(figure: Figure) -> str:
     parts = [_chart(ax, title) for ax in panels if ax not in pictures]
     if pictures:
         titles = [name for name in map(_title, pictures) if name != title]
-        number = f"{len(pictures)} pictures" if len(pictures) > 1 else "a picture"
+        number = tr("{count} pictures", count=len(pictures)) if len(pictures) > 1 else tr("a picture")
         parts.append(number + _listed([*titles, *(text for ax in pictures for text in _texts(ax))]))
     parts.append(_listed(text.get_text() for text in figure.texts if text.get_text() != figure.get_suptitle())[2:-1])
     said = "; ".join(dict.fromkeys(filter(None, parts)))
     if not (title and said):
-        said = title or (said[:1].upper() + said[1:]) or "A figure without words"
+        said = title or (said[:1].upper() + said[1:]) or tr("A figure without words")
     elif title[-1] in ".?!:":
         said = f"{title} {said[:1].upper() + said[1:]}"
     else:
@@ -64,10 +66,19 @@ def describe(figure: Figure) -> str:
 def _chart(ax: Axes, title: str) -> str:
     own = _title(ax)
     x, y = _one_line(ax.get_xlabel()), _one_line(ax.get_ylabel())
-    axes = f" of {y} against {x}" if x and y else f" over {x}" if x else f" of {y}" if y else ""
-    kind = "chart" if ax.axison and (ax.lines or ax.patches or ax.collections or ax.images) else "drawing"
-    said = (f"{own}, " if own and own != title else "") + f"{kind}{axes}" + _listed(_names(ax))
-    return "" if said == "drawing" else said
+    drawn = ax.axison and (ax.lines or ax.patches or ax.collections or ax.images)
+    kind = _of_axes(tr("chart") if drawn else tr("drawing"), x, y)
+    said = (f"{own}, " if own and own != title else "") + kind + _listed(_names(ax))
+    return "" if said == tr("drawing") else said
+
+
+def _of_axes(kind: str, x: str, y: str) -> str:
+    """A chart or drawing with the names of its axes."""
+    if x and y:
+        return tr("{kind} of {y} against {x}", kind=kind, x=x, y=y)
+    if x:
+        return tr("{kind} over {x}", kind=kind, x=x)
+    return tr("{kind} of {y}", kind=kind, y=y) if y else kind
 
 
 def _names(ax: Axes) -> Iterator[str]:
@@ -94,7 +105,7 @@ def _listed(names: Iterable[str]) -> str:
     """Names in brackets, each once; numbers alone say nothing to those who do not see where they stand."""
     lines = [_one_line(name) for name in names]
     kept = list(dict.fromkeys(line for line in lines if re.search(r"[^\W\d_]", line)))
-    more = [f"and {len(kept) - MOST} more"] if len(kept) > MOST else []
+    more = [tr("and {count} more", count=len(kept) - MOST)] if len(kept) > MOST else []
     between = "; " if any("," in name for name in kept) else ", "
     return f" ({between.join([*kept[:MOST], *more])})" if kept else ""
 

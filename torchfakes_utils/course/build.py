@@ -1,6 +1,8 @@
 """Notebooks from their text twins: notebooks/source/NN_name.py (what people edit) to notebooks/NN_name.ipynb, executed.
 
-    python -m torchfakes_utils.course.build [--force] [names]
+    python -m torchfakes_utils.course.build [--force] [--language es] [names]
+
+A language has a folder of its own, laid out in the same way: notebooks/es/source/NN_name.py.
 
 The result depends on the twin and on what its cells compute, on nothing else: no time stamps, no execution metadata,
 cell ids made from the cells, no path or address of the machine that built it. jupytext reads the twins, nbclient runs
@@ -31,6 +33,7 @@ from torchfakes_utils.course import folders, glossary, prose, state
 from torchfakes_utils.course.filling import FillingClient
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
+from torchfakes_utils.language import ENGLISH
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -118,10 +121,42 @@ def select(files: list[Path], names: list[str] | None) -> list[Path]:
     return sorted(chosen)
 
 
+def of_languages(notebooks: Path, names: list[str] | None = None, language: str | None = None) -> list[Path]:
+    """The folders whose lessons are to be made: of English and of each language, or of one.
+
+    Args:
+        notebooks: the English lessons' folder.
+        names: of lessons; a language that has none of them is left out.
+        language: one alone.
+
+    Raises:
+        InputError: there are no lessons in that language.
+    """
+    translated = {folder.name: folder for folder in translations(notebooks)}
+    if language == ENGLISH:
+        return [notebooks]
+    if language is not None:
+        if language not in translated:
+            raise InputError(f"no lessons in {language!r}; there are {', '.join([ENGLISH, *translated])}")
+        return [translated[language]]
+    stems = [Path(name).stem for name in names or [""]]
+    having = [
+        folder for folder in translated.values()
+        if all(any(twin.stem.startswith(stem) for twin in (folder / "source").glob("*.py")) for stem in stems)
+    ]  # fmt: skip
+    return [notebooks, *having]
+
+
+def translations(notebooks: Path) -> list[Path]:
+    """The folders of lessons in other languages: those below `notebooks` that hold twins."""
+    return sorted({twin.parents[1] for twin in notebooks.glob("[a-z][a-z]/source/*.py")})
+
+
 def from_twin(twin: Path) -> NotebookNode:
     """The notebook that a text twin in jupytext's py:percent format stands for, without outputs.
 
-    The glossary's words are linked where they come up first, if there is a glossary two folders above the twin's.
+    The glossary's words are linked where they come up first, if there is a glossary two folders above the twin's. A
+    translated lesson lies a folder deeper, and has no links until its language has a glossary.
     """
     notebook: NotebookNode = jupytext.read(twin, fmt="py:percent")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -325,9 +360,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="some only, such as 03; all by default")
     parser.add_argument("--force", action="store_true", help="also those whose twin has not changed")
     parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="their folder (default: notebooks)")
+    parser.add_argument(
+        "--language", help="the lessons in this language alone, such as es (default: all, English first)"
+    )
     options = parser.parse_args(argv)
     try:
-        made = build(options.notebooks, options.names, options.force)
+        made = []
+        for folder in of_languages(options.notebooks, options.names, options.language):
+            made += build(folder, options.names, options.force)
     except InputError as error:
         print(f"build: {error}", file=sys.stderr)
         return 2

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from torchfakes_utils.language import tr
+
 DEEPEST = 12  # lists in lists; no answer is as deep, and NumPy would look at each of 2^64 lists in lists
 TOLERANCE = 1e-4  # relative: float32 beside float64 is no mistake, another formula is
 SMALLEST = 1e-6  # absolute, for what should be zero
@@ -34,7 +36,7 @@ def difference(expected: Any, found: Any, tolerance: float = TOLERANCE) -> str:
     expected = plain(expected)
     found = _with_names(expected, found)
     if expected is None or found is None:
-        return "" if expected is found else f"yours is {describe(found)}, and {describe(expected)} is expected"
+        return "" if expected is found else _apart(describe(found), describe(expected))
     if isinstance(expected, Mapping):
         return _of_mappings(expected, found, tolerance)
     if isinstance(expected, set | frozenset):
@@ -46,7 +48,11 @@ def difference(expected: Any, found: Any, tolerance: float = TOLERANCE) -> str:
         return _of_arrays(wanted, found, tolerance)
     if _is_sequence(expected):
         return _of_sequences(expected, found, tolerance)
-    return "" if _equal(expected, found) else f"yours is {describe(found)}, and {describe(expected)} is expected"
+    return "" if _equal(expected, found) else _apart(describe(found), describe(expected))
+
+
+def _apart(own: str, wanted: str) -> str:
+    return tr("yours is {own}, and {wanted} is expected", own=own, wanted=wanted)
 
 
 def describe(value: Any) -> str:
@@ -229,7 +235,7 @@ def _of_arrays(expected: np.ndarray, found: Any, tolerance: float) -> str:
     array = _array(found)
     if array is None:
         wanted = "a number" if expected.ndim == 0 else f"an array of shape {expected.shape}"
-        return f"yours is {describe(found)}, and {wanted} is expected"
+        return _apart(describe(found), wanted)
     if array.size == expected.size == 0:  # an empty list is as good as an array (0, 4)
         return ""
     if array.shape != expected.shape:
@@ -237,7 +243,7 @@ def _of_arrays(expected: np.ndarray, found: Any, tolerance: float) -> str:
         if array.ndim == 0 and expected.shape == (2,):
             return "yours is a single number, and two numbers are expected"
         own = "a single number" if array.ndim == 0 else f"of shape {array.shape}"
-        return f"yours is {own}, and {wanted} is expected"
+        return _apart(own, wanted)
     kind = np.complex128 if "c" in (expected.dtype.kind, array.dtype.kind) else np.float64
     left, right = expected.astype(kind), array.astype(kind)
     close = np.isclose(right, left, rtol=tolerance, atol=SMALLEST, equal_nan=True)
@@ -251,9 +257,10 @@ def _first(expected: np.ndarray, found: np.ndarray, differs: np.ndarray) -> str:
     if own == wanted:  # only far behind the point
         own, wanted = f"{found[place]:.9g}", f"{expected[place]:.9g}"
     if not place:
-        return f"yours is {own}, and {wanted} is expected"
+        return _apart(own, wanted)
     where = ", ".join(map(str, place))
-    return f"yours has {own} at [{where}], where {wanted} is expected ({differs.sum()} of {differs.size} values differ)"
+    text = "yours has {own} at [{where}], where {wanted} is expected ({count} of {all} values differ)"
+    return tr(text, own=own, where=where, wanted=wanted, count=differs.sum(), all=differs.size)
 
 
 def _of_texts(expected: str, found: Any) -> str:

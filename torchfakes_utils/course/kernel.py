@@ -7,15 +7,23 @@ and not what to do; here both stand in one line.
 from types import TracebackType
 from typing import Any
 
+from torchfakes_utils import language as spoken
+from torchfakes_utils.language import tr
 
-def begin(drive: bool = False) -> None:
+
+def begin(language: str = spoken.ENGLISH, drive: bool = False) -> None:
     """What the first cell of every lesson calls; called again, it changes nothing more.
 
     Args:
+        language: in which the lesson speaks, such as "es".
         drive: on Colab, keep what the lessons make in the learner's Google Drive.
+
+    Raises:
+        InputError: there is no such language.
     """
     from torchfakes_utils.course import colab, plots
 
+    spoken.use(language)
     colab.prepare(drive)
     plots.use_style()
     try:
@@ -29,9 +37,10 @@ def begin(drive: bool = False) -> None:
 
 def advice(error: NameError) -> str:
     """What to do about a name that is not there, in one line."""
-    return (
-        f"{error}. If a cell further up makes it, run that first (Run > Run All Above Selected Cell); after a restart, "
-        "begin with the first cell. Otherwise look at the spelling."
+    return tr(
+        "{error}. If a cell further up makes it, run that first (Run > Run All Above Selected Cell); after a restart, "
+        "begin with the first cell. Otherwise look at the spelling.",
+        error=error,
     )
 
 

@@ -16,7 +16,7 @@ from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.files import atomic_write
 
 # What lessons show or link to, beside themselves; the same patterns stand in pyproject.toml, for the wheel.
-PATTERNS = ("notebooks/*.ipynb", "docs/glossary.md", "docs/pictures/*.jpg")
+PATTERNS = ("notebooks/*.ipynb", "notebooks/es/*.ipynb", "docs/glossary.md", "docs/pictures/*.jpg")
 _SHARED = "share/torchfakes/"
 
 

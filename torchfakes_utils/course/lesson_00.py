@@ -28,6 +28,7 @@ from torchfakes_utils.course.lesson_00_figures import (
 )
 from torchfakes_utils.course.lesson_00_model import LEARNED_FROM, first_detector, train_meanwhile
 from torchfakes_utils.course.lesson_00_people import another_ten, distortions, making_figure, ten_faces
+from torchfakes_utils.language import tr
 
 # What the notebook calls; the rest is in this module.
 __all__ = [
@@ -78,7 +79,7 @@ class Game:
 
     def show(self) -> widgets.Shown:
         """What a cell ends with: the game, with the ten faces as a picture for those who read."""
-        return widgets.with_picture(self.widget, self.figure("Which of these ten are fake?"))
+        return widgets.with_picture(self.widget, self.figure(tr("Which of these ten are fake?")))
 
     def figure(self, title: str, solved: bool = False, scores: Sequence[float] | None = None) -> Figure:
         """The ten faces.
@@ -114,9 +115,9 @@ class Game:
     def _progress(self) -> str:
         right, given = marks(self.faces["label"], self.answers)
         if self.done:
-            score = f"<b>You were right {right} times out of {len(self.answers)}.</b>"
-            return f"{score} Click the next cell, then Shift + Enter."
-        return f"{given} of {len(self.answers)} answered"
+            score = tr("You were right {right} times out of {all}.", right=right, all=len(self.answers))
+            return f"<b>{score}</b> {tr('Click the next cell, then Shift + Enter.')}"
+        return tr("{given} of {all} answered", given=given, all=len(self.answers))
 
     def _reveal(self) -> None:
         truths = _truths(self.faces)

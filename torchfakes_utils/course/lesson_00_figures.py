@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from torchfakes_utils.course import plots
 from torchfakes_utils.explanation.regions import REGIONS, face_regions, landmarks_of
+from torchfakes_utils.language import mark, tr
 
 # From common to rare: one fake among how many films.
 ONE_IN = (2, 5, 10, 50, 100, 500, 1000, 10_000, 100_000)
@@ -23,10 +24,10 @@ CROP = 160  # px, the edge by which landmarks are told
 
 # Parts of a picture by what `explanation.regions` calls them.
 PARTS = {
-    "eyes and forehead": ("eyes", "forehead"),
-    "nose and cheeks": ("nose", "cheeks"),
-    "mouth and chin": ("mouth", "chin"),
-    "beside the face": ("outside",),
+    mark("eyes and forehead"): ("eyes", "forehead"),
+    mark("nose and cheeks"): ("nose", "cheeks"),
+    mark("mouth and chin"): ("mouth", "chin"),
+    mark("beside the face"): ("outside",),
 }
 STAGGER = (0.0, -0.11, 0.11, -0.055, 0.055)  # heights of neighbouring marks, in rows
 STRONGEST = 0.7  # how much of the hottest place is glow; the face shines through everywhere
@@ -47,12 +48,21 @@ def coin_figure(games: NDArray[np.bool_], right: int) -> Figure:
         ax.bar(count, height, color="black" if high else plots.NEUTRAL, alpha=1 if high else 0.5, width=0.85)
         ax.text(count, height + 0.005, f"{height:.0%}", ha="center", va="bottom")
     ax.annotate(
-        f"{right} or more: {share[right:].sum():.0%}", (faces - 0.2, share.max() * 0.75), ha="right", fontweight="bold"
+        tr("{right} or more: {share:.0%}", right=right, share=share[right:].sum()),
+        (faces - 0.2, share.max() * 0.75),
+        ha="right",
+        fontweight="bold",
     )
-    ax.set(xticks=range(faces + 1), yticks=[], xlabel=f"right answers of {faces}", ylabel="share of the games")
+    ax.set(
+        xticks=range(faces + 1),
+        yticks=[],
+        xlabel=tr("right answers of {faces}", faces=faces),
+        ylabel=tr("share of the games"),
+    )
     ax.set_ylim(0, share.max() * 1.18)
     ax.spines["left"].set_visible(False)
-    ax.set_title(f"A coin gets {right} or more of {faces} in {100 * share[right:].sum():.0f} games of 100")
+    said = "A coin gets {right} or more of {faces} in {games:.0f} games of 100"
+    ax.set_title(tr(said, right=right, faces=faces, games=100 * share[right:].sum()))
     return plots.finish(figure)
 
 
@@ -79,14 +89,15 @@ def score_card(rows: Sequence[tuple[str, int, int, str]], title: str) -> Figure:
     """
     figure, ax = plt.subplots(figsize=(7.0, 0.5 * len(rows) + 1.1))
     ax.axvline(0.5, color=plots.NEUTRAL, linestyle=":", linewidth=1.2)
-    ax.annotate("skill of a coin", (0.49, -0.45), ha="right", va="center", color=plots.NEUTRAL)
+    ax.annotate(tr("skill of a coin"), (0.49, -0.45), ha="right", va="center", color=plots.NEUTRAL)
     for y, (_, right, of, colour) in enumerate(rows):
         ax.hlines(y, *interval(right, of), color=colour, linewidth=4, alpha=0.6)
         ax.plot(right / of, y, "o", color=colour, markersize=9, markeredgecolor="white")
-        ax.annotate(f"{right} of {of}", (1.03, y), va="center", color=colour, fontweight="bold", annotation_clip=False)
+        count = tr("{right} of {of}", right=right, of=of)
+        ax.annotate(count, (1.03, y), va="center", color=colour, fontweight="bold", annotation_clip=False)
     ax.set(
         yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlim=(0, 1.01), ylim=(len(rows) - 0.5, -0.7),
-        xlabel="share of right answers (dot), and its 95 % interval (line)", xticks=np.linspace(0, 1, 6),
+        xlabel=tr("share of right answers (dot), and its 95 % interval (line)"), xticks=np.linspace(0, 1, 6),
     )  # fmt: skip
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.spines["left"].set_visible(False)
@@ -119,7 +130,7 @@ def strips(rows: Sequence[tuple[str, Sequence[float], Sequence[int]]], title: st
             )  # fmt: skip
     ax.set(
         yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5),
-        xlabel="the model's P(fake); from 0.5 on it says “fake”",
+        xlabel=tr("the model's P(fake); from 0.5 on it says “fake”"),
     )  # fmt: skip
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
@@ -168,7 +179,7 @@ def heat_figure(
             lines.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="black")])
     key = plt.cm.ScalarMappable(cmap=LinearSegmentedColormap.from_list("glow", ["#DDDDDD", GLOW]))
     bar = figure.colorbar(key, ax=axes, location="bottom", shrink=0.75, aspect=40, pad=0.02, ticks=[0, 0.5, 1])
-    bar.ax.set_xticklabels(["nothing here", "half (white line)", "supported the answer most"])
+    bar.ax.set_xticklabels([tr("nothing here"), tr("half (white line)"), tr("supported the answer most")])
     bar.ax.tick_params(labelsize=10)
     bar.outline.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -187,7 +198,7 @@ def brightest(heat: NDArray[np.float32], landmarks: str) -> str:
     regions = face_regions(landmarks_of(landmarks), CROP)
     sized = cv2.resize(np.asarray(heat, np.float32), (CROP, CROP), interpolation=cv2.INTER_LINEAR)
     inside = {part: np.isin(regions, [REGIONS.index(name) for name in names]) for part, names in PARTS.items()}
-    return max(PARTS, key=lambda part: float(sized[inside[part]].mean()) if inside[part].any() else 0.0)
+    return tr(max(PARTS, key=lambda part: float(sized[inside[part]].mean()) if inside[part].any() else 0.0))
 
 
 def _face(ax: Axes, picture: NDArray[Any], title: str, label: int) -> None:
@@ -236,19 +247,24 @@ def alarms(percent_right: float = 95.0, one_in: int = 1000, films: int = 100_000
         f"{false_alarms:,.0f} real", (true_alarms + false_alarms, 0.47), va="bottom", ha="right", color=plots.REAL,
         fontweight="bold",
     )  # fmt: skip
-    ax.set(yticks=[], ylim=(-0.4, 0.9), xlabel=f"films called fake, of {films:,} judged (expected, without luck)")
+    ax.set(
+        yticks=[],
+        ylim=(-0.4, 0.9),
+        xlabel=tr("films called fake, of {films:,} judged (expected, without luck)", films=films),
+    )
     ax.spines["left"].set_visible(False)
     share = alarm_is_right(right, right, 1 / one_in)
-    ax.set_title(f"{percent_right:g} % right, 1 film in {one_in:,} fake: an alarm is right {share:.1%} of the time")
+    said = "{percent:g} % right, 1 film in {one_in:,} fake: an alarm is right {share:.1%} of the time"
+    ax.set_title(tr(said, percent=percent_right, one_in=one_in, share=share))
     rare = np.geomspace(0.5, 1 / ONE_IN[-1], 80)
     curve.plot(rare, [alarm_is_right(right, right, value) for value in rare], color=plots.NEUTRAL)
     curve.plot(1 / one_in, share, "o", color="black", markersize=9)
-    curve.annotate("  you are here", (1 / one_in, share), va="bottom", fontweight="bold")
-    curve.set(xscale="log", ylim=(-0.02, 1.02), xlabel="fakes among all films", ylabel="alarms that are right")
+    curve.annotate(f"  {tr('you are here')}", (1 / one_in, share), va="bottom", fontweight="bold")
+    curve.set(xscale="log", ylim=(-0.02, 1.02), xlabel=tr("fakes among all films"), ylabel=tr("alarms that are right"))
     curve.minorticks_off()
     curve.invert_xaxis()
     curve.set_xticks([1 / n for n in ONE_IN if n != 5 and str(n)[0] != "5"])
-    curve.set_xticklabels([f"1 in {n:,}" for n in ONE_IN if n != 5 and str(n)[0] != "5"])
+    curve.set_xticklabels([tr("1 in {n:,}", n=n) for n in ONE_IN if n != 5 and str(n)[0] != "5"])
     curve.yaxis.set_major_formatter("{x:.0%}")
     return plots.finish(figure)
 
@@ -256,6 +272,6 @@ def alarms(percent_right: float = 95.0, one_in: int = 1000, films: int = 100_000
 def prevalence_slider() -> ipywidgets.SelectionSlider:
     """The control for `one_in`: from every second film to one in a hundred thousand."""
     return ipywidgets.SelectionSlider(
-        options=[(f"1 in {n:,}", n) for n in ONE_IN], value=1000, description="fakes among all films",
+        options=[(tr("1 in {n:,}", n=n), n) for n in ONE_IN], value=1000, description=tr("fakes among all films"),
         style={"description_width": "initial"}, layout=ipywidgets.Layout(width="420px", max_width="100%"),
     )  # fmt: skip

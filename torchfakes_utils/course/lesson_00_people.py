@@ -19,6 +19,7 @@ from torchfakes_utils.datasets.mini.build import Person, plan
 from torchfakes_utils.datasets.mini.config import MINI_FILE, MiniConfig
 from torchfakes_utils.errors import InputError
 from torchfakes_utils.io.tables import CLIP_KEY
+from torchfakes_utils.language import tr
 
 # Of the people of a split, so many whose faces are bent least come in the game first. Those who are bent most have eyes
 # or mouths that no camera films, and whoever sees them among real faces stops believing the rest.
@@ -163,10 +164,10 @@ def making_figure(seed: int = 0) -> Figure:
         moment = fakes.Moment(frame, 0, shot, driver, render.expression_fields(identity.landmarks))
         forged, _ = next(fakes.forge(ways[way](other, identity, rng), [moment] * 5, 1.0, render.Grain(rng)))
         _step(axes[row, 0], render.canonical_portrait(portrait)[0], portraits[portrait])
-        _step(axes[row, 1], identity.image, "bent, other tones")
-        _step(axes[row, 2], frame, "filmed: “real”", 0)
-        _step(axes[row, 3], forged, f"forged: {way}", 1)
-    title = "Everybody in Mini-FF++ is one of two portraits, bent"
+        _step(axes[row, 1], identity.image, tr("bent, other tones"))
+        _step(axes[row, 2], frame, tr("filmed: “real”"), 0)
+        _step(axes[row, 3], forged, tr("forged: {way}", way=way), 1)
+    title = tr("Everybody in Mini-FF++ is one of two portraits, bent")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 

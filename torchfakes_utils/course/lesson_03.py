@@ -17,6 +17,7 @@ from torchfakes_utils.faces.detection import square_crop
 from torchfakes_utils.faces.quality import variance_of_laplacian
 from torchfakes_utils.io.tables import CLIP_KEY
 from torchfakes_utils.io.video import read_frames
+from torchfakes_utils.language import tr
 from torchfakes_utils.metrics import binary, intervals
 
 __all__ = ["LAPLACIAN", "NOISE_GAIN", "SHARE_REJECTED", "SHARPNESS"]
@@ -69,7 +70,8 @@ def neighbours(faces: pd.DataFrame, threshold: float, count: int) -> list[Any]:
 
 def verdict(crop: Any, threshold: float) -> str:
     """What the threshold does with a crop, a row from `neighbours`, in a few words to stand above it."""
-    return f"{'goes' if crop.sharpness < threshold else 'stays'}: {crop.sharpness:.1f}, {plots.NAMES[crop.label]}"
+    said = tr("goes") if crop.sharpness < threshold else tr("stays")
+    return f"{said}: {crop.sharpness:.1f}, {plots.NAMES[crop.label]}"
 
 
 def valley(values: np.ndarray, low: float, high: float) -> float:

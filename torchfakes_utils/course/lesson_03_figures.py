@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from torchfakes_utils.course import plots
 from torchfakes_utils.course.lesson_03 import neighbours, verdict
 from torchfakes_utils.faces.config import SHARPNESS_THRESHOLD
+from torchfakes_utils.language import mark, tr
 
+CONTROLS = (mark("threshold"),)  # of `thrown_away`, as a widget names them
 TICKS = (10, 30, 100, 300, 1000)
 TICK_LABELS = [str(tick) for tick in TICKS]
 # Groups that are neither real nor fake: dark and plain, light and dotted.
@@ -42,11 +44,11 @@ def edges_figure(faces: dict[str, np.ndarray], row: int) -> Figure:
     span = max(abs(np.array(ax[2].get_ylim())).max() for ax in axes)
     for ax in axes:
         ax[2].set_ylim(-span, span)
-    axes[0, 1].set_title("grey along the line", fontweight="normal", fontsize=10)
-    axes[0, 2].set_title("second difference", fontweight="normal", fontsize=10)
-    axes[-1, 1].set_xlabel("pixel")
-    axes[-1, 2].set_xlabel("pixel")
-    title = "Blur takes the sudden changes and leaves the slow ones"
+    axes[0, 1].set_title(tr("grey along the line"), fontweight="normal", fontsize=10)
+    axes[0, 2].set_title(tr("second difference"), fontweight="normal", fontsize=10)
+    axes[-1, 1].set_xlabel(tr("pixel"))
+    axes[-1, 2].set_xlabel(tr("pixel"))
+    title = tr("Blur takes the sudden changes and leaves the slow ones")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
     return plots.finish(figure)
 
@@ -82,7 +84,8 @@ def thrown_away(faces: pd.DataFrame, groups: pd.Series, threshold: float) -> Fig
         for spine in ax.spines.values():
             dash = ("-", "--")[crop.label]
             spine.set(visible=True, color=plots.label_colour(crop.label), linewidth=2.5, linestyle=dash)
-    said = f"A threshold of {threshold:g} drops {_dropped((faces['sharpness'] < threshold).groupby(groups).mean())}"
+    dropped = _dropped((faces["sharpness"] < threshold).groupby(groups).mean())
+    said = tr("A threshold of {threshold:g} drops {dropped}", threshold=threshold, dropped=dropped)
     figure.suptitle(said, x=0.01, y=0.985, ha="left", fontsize=11, fontweight="bold")
     return plots.finish(figure)
 
@@ -90,9 +93,12 @@ def thrown_away(faces: pd.DataFrame, groups: pd.Series, threshold: float) -> Fig
 def _dropped(gone: pd.Series) -> str:
     """Shares, 0 to 1, by the name of their group, as words; of a single group, which has no name worth saying."""
     if len(gone) == 1:
-        return f"{100 * gone.iloc[0]:.0f} % of the crops"
-    first, *others = (f"{100 * share:.0f} % of {name}'s" for name, share in gone.items())
-    return ", ".join([f"{first} crops", *others])
+        return tr("{percent:.0f} % of the crops", percent=100 * gone.iloc[0])
+    (name, share), *others = gone.items()
+    first = tr("{percent:.0f} % of {name}'s crops", percent=100 * share, name=name)
+    return ", ".join(
+        [first, *(tr("{percent:.0f} % of {name}'s", percent=100 * share, name=name) for name, share in others)]
+    )
 
 
 def hills(ax: Axes, sharpness: pd.Series, groups: pd.Series, threshold: float) -> None:
@@ -112,7 +118,7 @@ def hills(ax: Axes, sharpness: pd.Series, groups: pd.Series, threshold: float) -
     ax.axvline(np.log10(max(threshold, 1)), color="black", linestyle="--")
     ax.margins(y=0.2)
     ax.set_xticks(np.log10(TICKS), TICK_LABELS)
-    ax.set(xlabel="sharpness (log scale)", ylabel="crops", xlim=(0.8, 3.3))
+    ax.set(xlabel=tr("sharpness (log scale)"), ylabel=tr("crops"), xlim=(0.8, 3.3))
 
 
 def close_up(sharpness: pd.Series, groups: pd.Series, threshold: float = SHARPNESS_THRESHOLD) -> Figure:
@@ -127,9 +133,10 @@ def close_up(sharpness: pd.Series, groups: pd.Series, threshold: float = SHARPNE
     ax.axvline(threshold, color="black", linestyle="--")
     ax.axvspan(0.8 * threshold, 1.2 * threshold, color=plots.NEUTRAL, alpha=0.2, linewidth=0, zorder=0)
     ax.legend(frameon=False, loc="upper right")
-    ax.set(xlim=(10, 60), xlabel="sharpness", ylabel="crops")
+    ax.set(xlim=(10, 60), xlabel=tr("sharpness"), ylabel=tr("crops"))
     near = int(sharpness.between(0.8 * threshold, 1.2 * threshold).sum())
-    ax.set_title(f"{near} crops lie within a fifth of {threshold:g} (grey band)")
+    said = "{near} crops lie within a fifth of {threshold:g} (grey band)"
+    ax.set_title(tr(said, near=near, threshold=threshold))
     return plots.finish(figure)
 
 
@@ -143,7 +150,7 @@ def share_bars(ax: Axes, shares: dict[str, float]) -> None:
         ax.text(share + 2, row, f"{share:.0f} %", va="center")
     ax.set_yticks(range(len(shares)), list(shares))
     ax.invert_yaxis()
-    ax.set(xlim=(0, 128), xticks=[0, 50, 100], xlabel="thrown away, %")
+    ax.set(xlim=(0, 128), xticks=[0, 50, 100], xlabel=tr("thrown away, %"))
 
 
 def noise_figure(
@@ -153,10 +160,17 @@ def noise_figure(
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     plots.curves(ax, noise, sharpness, colours=["black", plots.NEUTRAL, "#999999"][: len(sharpness)])
     ax.axhline(threshold, color=plots.NEUTRAL, linestyle="--", linewidth=1)
-    ax.text(noise[-1], threshold * 0.83, f"threshold {threshold:g}", ha="right", va="top", color=plots.NEUTRAL)
-    ax.set(yscale="log", xlabel="noise, standard deviation in grey levels", ylabel="variance of the Laplacian")
+    ax.text(
+        noise[-1],
+        threshold * 0.83,
+        tr("threshold {threshold:g}", threshold=threshold),
+        ha="right",
+        va="top",
+        color=plots.NEUTRAL,
+    )
+    ax.set(yscale="log", xlabel=tr("noise, standard deviation in grey levels"), ylabel=tr("variance of the Laplacian"))
     ax.set_xlim(-0.1, noise[-1] * 1.02)
-    ax.set_title("A little noise makes a blurred face pass")
+    ax.set_title(tr("A little noise makes a blurred face pass"))
     return plots.finish(figure)
 
 
@@ -165,7 +179,7 @@ def codec_figure(both: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD) -> 
     figure, ax = plt.subplots(figsize=(4.6, 4.4))
     ends = (6, 1.4 * max(both["c23"].max(), both["c40"].max()))
     ax.plot(ends, ends, color=plots.NEUTRAL, linestyle=":", linewidth=1)
-    ax.text(350, 420, "equal", color=plots.NEUTRAL, rotation=45, ha="center", va="center")
+    ax.text(350, 420, tr("equal"), color=plots.NEUTRAL, rotation=45, ha="center", va="center")
     for label in (0, 1):
         rows = both[both["label"] == label]
         ax.scatter(
@@ -179,9 +193,9 @@ def codec_figure(both: pd.DataFrame, threshold: float = SHARPNESS_THRESHOLD) -> 
     ax.axhline(threshold, color=plots.NEUTRAL, linestyle="--", linewidth=1)
     ax.axvline(threshold, color=plots.NEUTRAL, linestyle="--", linewidth=1)
     ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
-    ax.set(xlabel="sharpness in c23", ylabel="sharpness in c40")
+    ax.set(xlabel=tr("sharpness in c23"), ylabel=tr("sharpness in c40"))
     ax.set_xticks(TICKS, TICK_LABELS)
     ax.set_yticks(TICKS, TICK_LABELS)
     ax.minorticks_off()
-    ax.set_title("The codec takes edges, and adds some")
+    ax.set_title(tr("The codec takes edges, and adds some"))
     return plots.finish(figure)

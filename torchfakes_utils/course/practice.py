@@ -35,6 +35,7 @@ import numpy as np
 from torchfakes_utils.course import comparison, handing_on
 from torchfakes_utils.course.comparison import describe
 from torchfakes_utils.course.time_limit import OutOfTimeError, Stop, limited
+from torchfakes_utils.language import tr
 
 SECONDS = 10.0  # for all cases together
 COMPARING = 60.0  # seconds, for all that is said of an answer: an answer may be an object whose `==` never ends
@@ -178,12 +179,13 @@ def yours(exercise: Exercise, function: Any, seed: int = 0) -> Callable[..., Any
     verdict = judge(exercise, function, seed)
     state, name = verdict.state, exercise.name
     if state is State.RIGHT:
-        print(f"{name}: yours is right, and what follows uses it.")
+        print(tr("{name}: yours is right, and what follows uses it.", name=name))
         return _handed_on(exercise, function, seed, verdict)
     if state is State.EMPTY:
-        print(f"{name}: not written yet, so what follows uses the lesson's own.")
+        print(tr("{name}: not written yet, so what follows uses the lesson's own.", name=name))
     else:
-        print(f"{name}: not right yet, so what follows uses the lesson's own; the check of {name} says why.")
+        text = "{name}: not right yet, so what follows uses the lesson's own; the check of {name} says why."
+        print(tr(text, name=name))
     return _standing_in(exercise.reference, function)
 
 
@@ -223,9 +225,10 @@ def judge(exercise: Exercise, function: Any, seed: int = 0, show: bool = False) 
     """
     function = _safely(lambda: getattr(function, LEARNERS, function), lambda _: function)
     if function is None or function is ...:
-        return _empty(f"`{exercise.name}` has no value.")
+        return _empty(tr("`{name}` has no value.", name=exercise.name))
     if not callable(function):
-        return _wrong(f"`{exercise.name}` is {_described(function)}, and a function is expected.")
+        found = _described(function)
+        return _wrong(tr("`{name}` is {found}, and a function is expected.", name=exercise.name, found=found))
     cases, tried = exercise.inputs(seed), _Tried()
     try:
         with contextlib.redirect_stdout(_Listener()) as listener, _quiet():
@@ -241,7 +244,7 @@ def judge(exercise: Exercise, function: Any, seed: int = 0, show: bool = False) 
         try:
             verdict: Verdict = limited(lambda: _assessed(exercise, cases, expected, tried.outcomes), COMPARING)
         except OutOfTimeError:
-            return _wrong(f"what `{exercise.name}` returns cannot be compared: that does not end.")
+            return _wrong(tr("what `{name}` returns cannot be compared: that does not end.", name=exercise.name))
     if verdict.state is State.RIGHT:
         return replace(verdict, outcomes=tried.outcomes, changed=tried.changed)
     return verdict
@@ -252,18 +255,18 @@ def _assessed(
 ) -> Verdict:
     differing = _differing(exercise, expected, outcomes)
     if not differing:
-        number = f"{len(cases)} random inputs" if len(cases) > 1 else "a random input"
-        text = f"Right: `{exercise.name}` gives what it should on {number}. {exercise.afterwards}"
-        return Verdict(State.RIGHT, text.rstrip())
-    return _wrong(_hint(exercise, cases, outcomes, differing) or _reason(exercise.name, cases, differing))
+        number = tr("{count} random inputs", count=len(cases)) if len(cases) > 1 else tr("a random input")
+        text = tr("Right: `{name}` gives what it should on {number}.", name=exercise.name, number=number)
+        return Verdict(State.RIGHT, f"{text} {tr(exercise.afterwards)}".rstrip())
+    return _wrong(tr(_hint(exercise, cases, outcomes, differing)) or _reason(exercise.name, cases, differing))
 
 
 def _empty(text: str) -> Verdict:
-    return Verdict(State.EMPTY, f"Not attempted yet: {text}")
+    return Verdict(State.EMPTY, tr("Not attempted yet: {text}", text=text))
 
 
 def _wrong(text: str) -> Verdict:
-    return Verdict(State.WRONG, f"Not yet: {text}")
+    return Verdict(State.WRONG, tr("Not yet: {text}", text=text))
 
 
 # --- calling what somebody wrote
@@ -386,12 +389,14 @@ def _says_nothing(outcomes: Sequence[Any]) -> bool:
 def _nothing(name: str, function: Callable[..., Any], tried: _Tried) -> Verdict:
     """A function that returns nothing is a stub, or lacks its `return`."""
     if tried.talked:
-        return _wrong(f"`{name}` prints and returns nothing. End it with `return`, not with `print`.")
+        return _wrong(tr("`{name}` prints and returns nothing. End it with `return`, not with `print`.", name=name))
     if tried.changed:
-        return _wrong(f"`{name}` changes what it is given and returns nothing. End it with `return`.")
+        return _wrong(tr("`{name}` changes what it is given and returns nothing. End it with `return`.", name=name))
     if ... in tried.outcomes or _is_stub(function):
-        return _empty(f"`{name}` returns nothing. Write your lines into its stub, the last with `return`.")
-    return _wrong(f"`{name}` returns nothing (None). Is its `return` missing?")
+        return _empty(
+            tr("`{name}` returns nothing. Write your lines into its stub, the last with `return`.", name=name)
+        )
+    return _wrong(tr("`{name}` returns nothing (None). Is its `return` missing?", name=name))
 
 
 def _is_stub(function: Callable[..., Any]) -> bool:
@@ -411,10 +416,12 @@ def _instructions(function: Callable[..., Any]) -> list[str]:
 
 
 def _endless(name: str, case: tuple[Any, ...], error: OutOfTimeError) -> str:
-    left = "" if error.stopped else " It could not be stopped: restart the kernel."
-    return (
-        f"{name}({_arguments(case)}) has not ended after {SECONDS:g} s, and was given up: too slow, or endless.{left}"
+    text = tr(
+        "{called} has not ended after {seconds:g} s, and was given up: too slow, or endless.",
+        called=f"{name}({_arguments(case)})",
+        seconds=SECONDS,
     )
+    return text if error.stopped else f"{text} {tr('It could not be stopped: restart the kernel.')}"
 
 
 def _arguments(case: tuple[Any, ...]) -> str:
@@ -468,4 +475,6 @@ def _reason(name: str, cases: Sequence[tuple[Any, ...]], differing: Mapping[int,
     number, text = next(iter(differing.items()))
     called = f"{name}({_arguments(cases[number])})"
     end = "" if text.endswith("?") else "."
-    return f"{called} {text}{end}" if text.startswith("stopped") else f"for {called}, {text}{end}"
+    return (
+        f"{called} {text}{end}" if text.startswith("stopped") else f"{tr('for {called}', called=called)}, {text}{end}"
+    )

@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from torchfakes_utils.language import tr
+
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 # What was guessed in this kernel, by question: a cell that is run again keeps its guess.
@@ -44,7 +46,8 @@ class Prediction:
             raise ValueError(f"{question!r}: give options, or a range from low to high")
         if options and not 1 < len(options) == len(set(options)):
             raise ValueError(f"{question!r}: two options at least, none of them twice")
-        self.question, self.options, self.low, self.high, self.unit = question, tuple(options), low, high, unit
+        options = tuple(map(tr, options))  # those that the package names, such as the parts of a face
+        self.question, self.options, self.low, self.high, self.unit = question, options, low, high, unit
         whole = isinstance(low, int) and isinstance(high, int)
         self.step = step if step is not None else (1 if whole else _round_step((high - low) / 100))
         self._value: str | float | None = None
@@ -68,7 +71,7 @@ class Prediction:
             return
         if self._may_be_a_share(guess):
             share = float(self._value)
-            print(f"{share:g} %? For {100 * share:g} % type {100 * share:g}.")
+            print(tr("{share:g} %? For {percent:g} % type {percent:g}.", share=share, percent=100 * share))
 
     @property
     def _key(self) -> tuple[Any, ...]:
@@ -87,7 +90,8 @@ class Prediction:
         for found in (alike, parts):
             if len(found) == 1:
                 return found[0]
-        raise ValueError(f"{guess!r} is none of the answers. They are: {'; '.join(self.options)}")
+        known = "; ".join(self.options)
+        raise ValueError(tr("{guess!r} is none of the answers. They are: {known}", guess=guess, known=known))
 
     def _number(self, guess: Any) -> float:
         try:
@@ -95,7 +99,7 @@ class Prediction:
         except (TypeError, ValueError, RuntimeError):
             number = float("nan")
         if not self.low <= number <= self.high:
-            raise ValueError(f"{guess!r} is no number from {self._range}.")
+            raise ValueError(tr("{guess!r} is no number from {range}.", guess=guess, range=self._range))
         return number
 
     def _may_be_a_share(self, guess: Any) -> bool:
@@ -118,17 +122,18 @@ class Prediction:
             return
         from IPython.display import display
 
-        folded = f"<details><summary>The answer</summary>{html.escape(self.told(actual))}</details>"
+        folded = f"<details><summary>{tr('The answer')}</summary>{html.escape(self.told(actual))}</details>"
         display({"text/plain": self.told(actual), "text/html": folded}, raw=True)
 
     def told(self, actual: Any) -> str:
         """The line of `answer`."""
         truth, shown = self._truth(actual)
         if self._value is None:
-            return f"You made no guess: it was {shown}."
+            return tr("You made no guess: it was {shown}.", shown=shown)
         if self.options:
-            right = self._value == truth
-            return f"You said {self._value}: right." if right else f"You said {self._value}; it was {shown}."
+            if self._value == truth:
+                return tr("You said {own}: right.", own=self._value)
+            return tr("You said {own}; it was {shown}.", own=self._value, shown=shown)
         return self._told_number(float(self._value), truth)
 
     def _told_number(self, guess: float, truth: float) -> str:
@@ -136,10 +141,12 @@ class Prediction:
         digits = _digits_of(guess)
         own, shown = self._shown(guess, digits), self._shown(truth, digits)
         if own == shown:
-            return f"You said {own}, and {shown} it is."
+            return tr("You said {own}, and {shown} it is.", own=own, shown=shown)
         distance = round(truth, self._digits(truth, digits)) - guess
-        far = self._shown(abs(distance), digits, "percentage points" if self.unit == "%" else self.unit)
-        return f"You said {own}; it was {shown}: {far} too {'low' if distance > 0 else 'high'}."
+        far = self._shown(abs(distance), digits, tr("percentage points") if self.unit == "%" else self.unit)
+        if distance > 0:
+            return tr("You said {own}; it was {shown}: {far} too low.", own=own, shown=shown, far=far)
+        return tr("You said {own}; it was {shown}: {far} too high.", own=own, shown=shown, far=far)
 
     def _truth(self, actual: Any) -> tuple[Any, str]:
         """The right answer, and how it is written."""
@@ -172,13 +179,13 @@ class Prediction:
     @property
     def _range(self) -> str:
         """From where to where a number is asked for: the unit stands once, behind both."""
-        return f"{self._shown(self.low, unit='')} to {self._shown(self.high)}"
+        return tr("{low} to {high}", low=self._shown(self.low, unit=""), high=self._shown(self.high))
 
     @property
     def text(self) -> str:
         """The question with its possible answers."""
         choice = "; ".join(self.options) or self._range
-        return f"Predict: {self.question} ({choice})"
+        return f"{tr('Predict:')} {self.question} ({choice})"
 
     @property
     def widget(self) -> Any:
@@ -192,7 +199,7 @@ class Prediction:
         return self._box
 
     def _control(self, ipywidgets: Any) -> Any:
-        said = ipywidgets.HTML("no guess yet" if self._value is None else self._guessed())
+        said = ipywidgets.HTML(tr("no guess yet") if self._value is None else self._guessed())
         if self.options:
             inner = ipywidgets.RadioButtons(
                 options=self.options, value=self._value, layout=ipywidgets.Layout(width="max-content")
@@ -210,7 +217,7 @@ class Prediction:
 
         inner.observe(guessed, names="value")
         ends = "" if self.options else f" ({self._range})"
-        asked = ipywidgets.HTML(f"<b>Predict:</b> {html.escape(self.question + ends)}")
+        asked = ipywidgets.HTML(f"<b>{tr('Predict:')}</b> {html.escape(self.question + ends)}")
         return ipywidgets.VBox([asked, inner, said])
 
     def _middle(self) -> float:
@@ -220,14 +227,14 @@ class Prediction:
 
     def _guessed(self) -> str:
         own = self._value if self.options else self._shown(self._value, _digits_of(float(self._value or 0)))
-        return html.escape(f"your guess: {own}")
+        return html.escape(tr("your guess: {own}", own=own))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython gives them
         items = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
         choice = f"<ul>{items}</ul>" if items else html.escape(f" ({self._range})")
         bundle: dict[str, Any] = {
             "text/plain": self.text,
-            "text/html": f"<b>Predict:</b> {html.escape(self.question)}{choice}",
+            "text/html": f"<b>{tr('Predict:')}</b> {html.escape(self.question)}{choice}",
         }
         if self.widget is not None:
             bundle |= view(self.widget)

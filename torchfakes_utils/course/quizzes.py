@@ -17,9 +17,15 @@ from typing import Any
 from torchfakes_utils.course.folders import lessons
 from torchfakes_utils.course.predictions import view
 from torchfakes_utils.errors import InputError
+from torchfakes_utils.language import ENGLISH, current, tr
 
 FILE = Path(__file__).with_name("quizzes.yaml")
 QUESTIONS = 3
+
+
+def file_of(language: str) -> Path:
+    """Where the quizzes of a language stand: quizzes.yaml, or beside it quizzes.es.yaml and the like."""
+    return FILE if language == ENGLISH else FILE.with_suffix(f".{language}.yaml")
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Choice:
     @property
     def reply(self) -> str:
         """The feedback with its verdict."""
-        return f"{'Right.' if self.right else 'No.'} {self.feedback}"
+        return f"{tr('Right.') if self.right else tr('No.')} {self.feedback}"
 
 
 @dataclass(frozen=True)
@@ -114,15 +120,24 @@ def _is_text(value: Any) -> bool:
 
 
 @cache
-def questions(lesson: str) -> tuple[Question, ...]:
+def questions(lesson: str, language: str = ENGLISH) -> tuple[Question, ...]:
     """The questions of a lesson, by its number.
+
+    Args:
+        lesson: such as "03".
+        language: where that has no quizzes, or none of this lesson, the English ones are taken.
 
     Raises:
         InputError: there are none, or the file is not as it should be.
     """
-    quizzes = read()
+    file = file_of(language)
+    if language != ENGLISH and not file.is_file():
+        return questions(lesson)
+    quizzes = read() if language == ENGLISH else read(file)
     if found := problems(quizzes):
-        raise InputError(f"{FILE.name}: {found[0]}")
+        raise InputError(f"{file.name}: {found[0]}")
+    if lesson not in quizzes and language != ENGLISH:
+        return questions(lesson)
     if lesson not in quizzes:
         raise InputError(f"{lesson!r}: no quiz; there are {', '.join(sorted(quizzes))}")
     return tuple(
@@ -209,7 +224,7 @@ def quiz(lesson: str) -> Quiz:
     Raises:
         InputError: it has none.
     """
-    return Quiz(questions(lesson))
+    return Quiz(questions(lesson, current()))
 
 
 def _fold(choice: Choice) -> str:

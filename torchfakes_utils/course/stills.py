@@ -11,6 +11,8 @@ from functools import cache
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
+from torchfakes_utils.language import tr
+
 WIDE = 720  # pixels; pictures stand side by side as long as all of them fit into this, and can be read on any page
 GAP = 12  # pixels between pictures
 BAND = 26  # pixels for the setting above each
@@ -32,7 +34,10 @@ def sheet(pictures: Sequence[tuple[str, bytes]]) -> bytes:
     width, height = (max(getattr(picture, side) for picture in opened) for side in ("width", "height"))
     columns = max(1, min(len(opened), (WIDE + GAP) // (width + GAP)))
     rows = -(-len(opened) // columns)
-    note = f"{len(opened)} setting{'s' * (len(opened) > 1)} of this widget. Run the cell to move its controls yourself."
+    if len(opened) > 1:
+        note = tr("{count} settings of this widget. Run the cell to move its controls yourself.", count=len(opened))
+    else:
+        note = tr("1 setting of this widget. Run the cell to move its controls yourself.")
     page = Image.new("RGB", (columns * (width + GAP) - GAP, BAND + rows * (BAND + height + GAP) - GAP), "white")
     pen = ImageDraw.Draw(page)
     pen.text((0, 4), _fitting(note, page.width, "DejaVu Sans:italic"), INK, _font("DejaVu Sans:italic"))

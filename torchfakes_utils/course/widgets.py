@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from torchfakes_utils.course import alt_text
 from torchfakes_utils.course.predictions import view
 from torchfakes_utils.course.stills import sheet
+from torchfakes_utils.language import tr
 
 LONG = 500  # characters of alt text
 # Read out, and not seen: an image widget has no alt text.
@@ -44,7 +45,7 @@ class Shown:
         exclude: object = None,  # noqa: ARG002
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         data = {
-            "text/plain": f"{self.alt} (interactive: run this cell)".lstrip(),
+            "text/plain": f"{self.alt} {tr('(interactive: run this cell)')}".lstrip(),
             "image/png": base64.b64encode(self.png).decode(),
         }
         return data | view(self.widget), {"image/png": {alt_text.KEY: self.alt}} if self.alt else {}
@@ -76,7 +77,9 @@ def explore(
     Raises:
         ValueError: a state names no control, or a value that its control does not have.
     """
-    boxes = {name: control(spec, (labels or {}).get(name, name.replace("_", " "))) for name, spec in controls.items()}
+    boxes = {
+        name: control(spec, (labels or {}).get(name, tr(name.replace("_", " ")))) for name, spec in controls.items()
+    }
 
     start = {name: box.value for name, box in boxes.items()}
     first = _still(draw, start)
@@ -132,10 +135,13 @@ def _alt(stills: list[Still], alt: str) -> str:
     settings = [still.setting.replace(": ", " ") for still in stills]
     common = alt or (stills[0].alt if len({still.alt for still in stills}) == 1 else "")
     if common:
-        return f"{common} Shown at {'; '.join(settings)}." if settings[0] else common
-    said = [f"At {setting}: {still.alt}" for setting, still in zip(settings, stills, strict=True)]
+        return f"{common} {tr('Shown at {settings}.', settings='; '.join(settings))}" if settings[0] else common
+    said = [
+        tr("At {setting}: {alt}", setting=setting, alt=still.alt)
+        for setting, still in zip(settings, stills, strict=True)
+    ]
     if sum(map(len, said)) > LONG:  # who listens has heard the axes once
-        said[1:] = [f"Also shown at {'; '.join(settings[1:])}."]
+        said[1:] = [tr("Also shown at {settings}.", settings="; ".join(settings[1:]))]
     return " ".join(said)
 
 
@@ -189,7 +195,7 @@ def _written(box: ipywidgets.Widget, value: Any) -> str:
     if hasattr(box, "options"):
         return next((shown for shown, choice in _pairs(box) if choice == value), str(value))
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     return f"{value:{getattr(box, 'readout_format', '.2f')}}" if isinstance(value, float) else str(value)
 
 
