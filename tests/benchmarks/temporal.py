@@ -243,6 +243,7 @@ def main() -> None:
     results = measured(chosen.home, chosen.seeds, chosen.ways, chosen.sets)
     results["speed"] = None if chosen.no_speed else speed(chosen.home)
     results |= {
+        "note": chosen.note,
         "commands": [command("temporal.py", chosen.out).replace(str(chosen.home), "build/films")],
         "machine": machine(),
     }
