@@ -749,7 +749,9 @@ def test_the_options_are_the_app_s_own(monkeypatch, tmp_path):
     assert main.main(["app", "runs/x", *words]) == 0
     limits = AppLimits(megabytes=1.5, seconds=2, megapixels=3, queue=4, gigabytes=5, files=6, places=7)
     hosts = ("fakes.example", "*.example.org")
-    full = AppConfig("0.0.0.0", 8000, True, True, 9, limits, Path("x"), Path("users.txt"), hosts, proxied=True)
+    full = AppConfig(
+        "0.0.0.0", 8000, True, True, 9, limits, examples=Path("x"), auth=Path("users.txt"), hosts=hosts, proxied=True
+    )
     assert asked == [(Path("runs/x"), AppConfig(), "auto"), (Path("runs/x"), full, "cpu")]
 
 
