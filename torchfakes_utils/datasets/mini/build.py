@@ -8,11 +8,12 @@ forgeries have in common with the real families and what not.
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -165,12 +166,17 @@ def _film_all(
         (out, config, person, by_id[person.partner], tuple(forged[person.id] if forged else fakes.MANIPULATIONS))
         for person in people
     ]
+    yield from spread_out(_film_and_forge, tasks, workers)
+
+
+def spread_out(work: Callable[..., str], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[str]:
+    """What `work` gives for each task's arguments, as they end, by so many processes."""
     if workers == 1 or len(tasks) < 2:
-        yield from (_film_and_forge(*task) for task in tasks)
+        yield from (work(*task) for task in tasks)
         return
     # spawn: a forked process would inherit the locks of OpenCV's threads, and may wait for them for ever.
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
-        futures = [pool.submit(_film_and_forge, *task) for task in tasks]
+        futures = [pool.submit(work, *task) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()

@@ -9,12 +9,9 @@ same camera and the same encoder: nothing is blended, and the law of a single fr
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
@@ -24,7 +21,6 @@ from torchfakes_utils.datasets.mini.build import Person
 from torchfakes_utils.datasets.mini.config import MINI_FILE, TemporalConfig
 from torchfakes_utils.io.files import write_record
 from torchfakes_utils.io.folders import Stamp, claim
-from torchfakes_utils.io.machine import end_with_parent
 from torchfakes_utils.io.tables import SEGMENT_COLUMNS, SEGMENTS_FILE, write_table
 from torchfakes_utils.io.video import write_video
 
@@ -101,22 +97,7 @@ def clip_paths(person: Person) -> Iterator[str]:
 
 
 def _all(tasks: list[tuple[Path, TemporalConfig, Person, Person]], workers: int) -> Iterator[str]:
-    if workers == 1 or len(tasks) < 2:
-        yield from (film(*task) for task in tasks)
-        return
-    # spawn: a forked process would inherit the locks of OpenCV's threads, and may wait for them for ever.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
-        futures = [pool.submit(film, *task) for task in tasks]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _begin() -> None:
-    end_with_parent()
-    cv2.setNumThreads(1)  # one process a core already: threads beyond that only get in each other's way
+    yield from build.spread_out(film, tasks, workers)
 
 
 def film(out: Path, config: TemporalConfig, person: Person, partner: Person) -> str:
