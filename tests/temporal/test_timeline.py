@@ -51,9 +51,9 @@ def test_overlap_is_intersection_over_union(one, other, share):
 
 def test_only_clips_with_one_known_span_are_in_the_table():
     starts, ends = windows()
-    known = {"compression": "c23", "clip_id": "a", "start": starts, "end": ends, "probability_fake": starts / 10}
+    known = {"compression": "c23", "clip_id": "a", "start_s": starts, "end_s": ends, "probability_fake": starts / 10}
     rows = pd.concat([pd.DataFrame(known | {"method": method}) for method in ("Part", "Whole", "youtube")])
     segments = pd.DataFrame([("Part", "c23", "a", 7.0, 9.0), ("Whole", "c23", "a", 0.0, 10.0)],
-                            columns=["method", "compression", "clip_id", "start", "end"])  # fmt: skip
+                            columns=["method", "compression", "clip_id", "start_s", "end_s"])  # fmt: skip
     table = pointing_table(rows, segments)
     assert table["method"].tolist() == ["Part"] and table["auc"].iloc[0] > 0.8

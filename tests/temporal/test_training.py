@@ -177,7 +177,7 @@ def test_a_head_is_trained_on_faces_and_measured(table, tmp_path):
     assert report["clip"]["n"] == 2 and set(report["methods"]) == {"Temporal"} and report["failures"] == {}
     assert set(report["ways"]) == {"mean", "top k", "longest run"} and "auc" in report["shuffled"]
     windows = pd.read_csv(run / "windows.csv")
-    assert {"start", "end", "probability_fake"} <= set(windows) and (windows["end"] > windows["start"]).all()
+    assert {"start_s", "end_s", "probability_fake"} <= set(windows) and (windows["end_s"] > windows["start_s"]).all()
 
 
 @pytest.mark.parametrize("wrong", [{"architecture": "lstm"}, {"seconds": 0.01}, {"rate": 0.5}, {"size": 4},

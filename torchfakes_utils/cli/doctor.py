@@ -38,6 +38,8 @@ _EXTRAS = {
     "export": "exports for other programs and the web, and lesson 12",
     "timm": "ImageNet weights and networks of timm, and lesson 05",
     "phone": "programs for phones, in lesson 12",
+    "audio": "the neural voice of the practice recordings, in lesson 13",
+    "world": "the vocoder WORLD among the practice recordings, in lesson 13",
     "trackers": "telling trackio, Weights & Biases or TensorBoard how a training goes",
 }
 _WIDGETS = ("jupyterlab", "ipywidgets", "jupyterlab-widgets")

@@ -34,7 +34,7 @@ SCORED_COLUMNS = [*SCORE_COLUMNS, "target_id", "source_id", "distance", "cannot_
 FAILURE_COLUMNS = ["clip_id", "path", "label", "method", "compression", "split", "reason"]
 
 # Which seconds of a clip are forged, where somebody knows: of a clip that is not in it, nobody does.
-SEGMENTS_FILE, SEGMENT_COLUMNS = "segments.csv", ["method", "compression", "clip_id", "start", "end"]
+SEGMENTS_FILE, SEGMENT_COLUMNS = "segments.csv", ["method", "compression", "clip_id", "start_s", "end_s"]
 
 # A clip's file name is shared by the four fakes of one pair and by every compression: only the three together
 # name one video. Grouping by `clip_id` alone is a known mistake of the field.
@@ -48,7 +48,7 @@ TEXT_COLUMNS = [
 
 NUMBER_COLUMNS = [
     "frame", "x1", "y1", "x2", "y2", "probability", "sharpness", "outside", "crop_size", "logit", "probability_fake",
-    "distance", "start", "end",
+    "distance", "start_s", "end_s",
 ]  # fmt: skip
 
 # What people write instead of 0 and 1. True is fake, as 1 is.

@@ -15,8 +15,8 @@ WINDOW_COLUMNS = [
     *CLIP_COLUMNS,
     "original_id",
     "frame",
-    "start",
-    "end",
+    "start_s",
+    "end_s",
     "logit",
     "probability_fake",
     DISTANCE,
@@ -45,7 +45,7 @@ def window_scores(
         for number, (start, (logit, distance)) in enumerate(zip(own.tolist(), answers.tolist(), strict=True)):
             rows.append({
                 **{name: about.get(name, "") for name in (*CLIP_COLUMNS, "original_id")}, "frame": number,
-                "start": float(one.times[start]), "end": float(one.times[start] + detector.view.seconds),
+                "start_s": float(one.times[start]), "end_s": float(one.times[start] + detector.view.seconds),
                 "logit": logit, DISTANCE: distance,
             })  # fmt: skip
     table = pd.DataFrame(rows)

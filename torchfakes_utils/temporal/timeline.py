@@ -102,13 +102,15 @@ def pointing_table(windows: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFram
     Returns:
         `CLIP_KEY`, and the fields of `Pointing`.
     """
-    spans = segments.groupby(CLIP_KEY)[["start", "end"]].agg(list)
+    spans = segments.groupby(CLIP_KEY)[["start_s", "end_s"]].agg(list)
     rows = []
     for key, own in windows.groupby(CLIP_KEY):
-        if key not in spans.index or len(spans.loc[key, "start"]) != 1:
+        if key not in spans.index or len(spans.loc[key, "start_s"]) != 1:
             continue
-        span = float(spans.loc[key, "start"][0]), float(spans.loc[key, "end"][0])
-        found = pointing(timeline(*(own[name].to_numpy(float) for name in ("start", "end", "probability_fake"))), span)
+        span = float(spans.loc[key, "start_s"][0]), float(spans.loc[key, "end_s"][0])
+        found = pointing(
+            timeline(*(own[name].to_numpy(float) for name in ("start_s", "end_s", "probability_fake"))), span
+        )
         if found.auc is not None:
             rows.append((*key, found.auc, found.hit, found.chance, found.iou))
     return pd.DataFrame(rows, columns=[*CLIP_KEY, "auc", "hit", "chance", "iou"])

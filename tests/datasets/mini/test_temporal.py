@@ -62,7 +62,7 @@ def test_segments_say_what_is_forged_and_the_films_are_so(small):
     inside, outside = [], []
     for person in people:
         name = f"{person.id}_{person.partner}"
-        start, end = table.loc[(temporal.PART, name), ["start", "end"]]
+        start, end = table.loc[(temporal.PART, name), ["start_s", "end_s"]]
         assert 0 < start < end < temporal.frames_of(person) / temporal.FPS and end - start == pytest.approx(0.5)
         real, _, part = (read_frames(small / path)[1].astype(float) for path in temporal.clip_paths(person))
         change = np.abs(real - part).mean(axis=(1, 2, 3))
@@ -70,7 +70,7 @@ def test_segments_say_what_is_forged_and_the_films_are_so(small):
         forged = (times > start + 0.1) & (times < end - 0.1)
         inside.append(change[forged].max())
         outside.append(change[(times < start - 0.2) | (times > end + 0.2)].mean())
-        assert tuple(table.loc[(temporal.WHOLE, name), ["start", "end"]]) == (0, pytest.approx(len(change) / 12.5))
+        assert tuple(table.loc[(temporal.WHOLE, name), ["start_s", "end_s"]]) == (0, pytest.approx(len(change) / 12.5))
     assert np.mean(inside) > 1.5 * np.mean(outside)
 
 
